@@ -1,0 +1,57 @@
+/* err: what went wrong, in one line, and the exit status that says so.
+ *
+ * Library functions that can fail return 0 or -1 (or NULL) after ptd_fail() kept status and message; a program then
+ * calls ptd_die_last(), or adds its own context with ptd_die(). Only memory exhaustion dies inside the library (71).
+ *
+ *     if (ptd_store_open(&s, path, 0) < 0) ptd_die_last();
+ *
+ * A message is one line of at most 512 bytes: what, where, what was expected; control characters are escaped. */
+#ifndef PTD_ERR_H
+#define PTD_ERR_H
+#include <stddef.h>
+
+/* Exit statuses of every program (names follow sysexits where one fits). */
+enum ptd_status {
+    PTD_OK = 0,
+    PTD_VERDICT = 1,      /* a negative verdict: ptd-dump --check and only such */
+    PTD_USAGE = 2,        /* misuse on the command line */
+    PTD_DATAERR = 65,     /* input data malformed, damaged or over a limit */
+    PTD_NOINPUT = 66,     /* an input is missing or unreadable */
+    PTD_UNAVAILABLE = 69, /* something needed is not there (device, checker) */
+    PTD_BUG = 70,         /* an assertion of ours failed */
+    PTD_OSERR = 71,       /* out of memory or another system resource */
+    PTD_CANTCREAT = 73,   /* an output cannot be created */
+    PTD_IOERR = 74,       /* read or write error, disk full, map full */
+    PTD_STOPPED = 75,     /* stopped on request after publishing; run again to continue */
+    PTD_CUT = 76,         /* stream ended without its end frame, or frames out of order */
+    PTD_NOPERM = 77,      /* permission, ownership, second writer */
+    PTD_CONFIG = 78,      /* configuration refused, or resume would not be exact */
+    PTD_DIVERGED = 79,    /* training diverged (non-finite limit) */
+};
+
+/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error. */
+void ptd_program(const char *name);
+const char *ptd_program_name(void);
+
+/* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A format that ends in ':'
+ * gets strerror(errno) appended after a space. */
+int ptd_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int ptd_failed_status(void);         /* of the last ptd_fail on this thread; 0 if none */
+const char *ptd_failed_message(void); /* valid until the next ptd_fail on this thread */
+
+_Noreturn void ptd_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void ptd_die_last(void); /* dies of the last ptd_fail */
+void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A closing or progress line; silent after ptd_quiet(1). */
+void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ptd_quiet(int on);
+
+/* Memory that is there or ends the program with status 71. Sizes are checked for overflow by ptd_array. */
+void *ptd_alloc(size_t n);           /* zeroed; free() releases it */
+void *ptd_array(size_t n, size_t size); /* zeroed n * size */
+void *ptd_realloc(void *p, size_t n);
+char *ptd_strdup(const char *s);
+char *ptd_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd text */
+
+#define PTD_MUST_CHECK __attribute__((warn_unused_result))
+#endif

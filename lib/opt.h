@@ -1,0 +1,45 @@
+/* opt: one table of options per program drives parsing, --help with the real defaults, and the range checks.
+ *
+ *     static struct { int k; double tau; const char *store; } opt = {.k = 16, .tau = 1.0};
+ *     static const struct ptd_opt options[] = {
+ *         {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0},
+ *         {"top-k", 'k', PTD_OPT_INT, &opt.k, "N", "support of the teacher's distribution", 1, 4096},
+ *         {0}};
+ *     static const struct ptd_usage usage = {"ptd-ref", "[FILE]", "score rollouts with the frozen reference",
+ *         "ptd-ref < hinted.rec > scored.rec", options};
+ *     int first = ptd_opt_parse(&usage, argc, argv);
+ */
+#ifndef PTD_OPT_H
+#define PTD_OPT_H
+#include <stddef.h>
+
+#define PTD_VERSION "0.1.0"
+
+enum ptd_opt_kind { PTD_OPT_FLAG = 1, PTD_OPT_INT, PTD_OPT_LONG, PTD_OPT_DOUBLE, PTD_OPT_STR };
+
+struct ptd_opt {
+    const char *name; /* long name; NULL ends the table */
+    char letter;      /* short name or 0 */
+    int kind;         /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const char * */
+    void *value;      /* holds the default, gets the value; strings point into argv */
+    const char *arg;  /* argument's name in the help, NULL for flags */
+    const char *help;
+    double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G and Ki Mi Gi. */
+};
+
+struct ptd_usage {
+    const char *name;     /* program */
+    const char *operands; /* "[FILE]" */
+    const char *summary;  /* one sentence, lower case, no full stop */
+    const char *examples; /* one per line, or NULL */
+    const struct ptd_opt *options;
+};
+
+/* Sets the program's name, parses, answers --help and --version (status 0), and ends with status 2 on misuse.
+ * -q/--quiet is understood by every program. Returns the index of the first operand in argv (options are permuted to the front). */
+int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv);
+/* One line of misuse with a pointer to --help; status 2. */
+_Noreturn void ptd_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The command line as a shell would read it back; malloc'd. */
+char *ptd_command_line(int argc, char **argv);
+#endif
