@@ -1,0 +1,36 @@
+/* config: the numbers of a Qwen3-VL model, read from a Hugging Face config.json (both spellings of the rotary block), and of its image processor.
+ * A missing required key is an error (65, named); class defaults are never used. */
+#ifndef PTD_CONFIG_H
+#define PTD_CONFIG_H
+#include "err.h"
+
+#define PTD_DEEPSTACK_MAX 8
+#define PTD_STOP_MAX      8
+
+struct ptd_config {
+    /* text_config */
+    int vocab, hidden, layers, heads, kv_heads, head_dim, intermediate;
+    double rms_eps, rope_theta;
+    int mrope_section[3]; /* t, h, w; interleaved (section[0] is implied) */
+    int tied;             /* lm_head shares embed_tokens */
+    double init_std;      /* initializer_range, for random weights */
+    /* vision_config */
+    int v_depth, v_hidden, v_heads, v_intermediate, v_channels, v_patch, v_temporal, v_merge, v_positions, v_out;
+    int n_deepstack, deepstack[PTD_DEEPSTACK_MAX]; /* vision block indices */
+    /* top level */
+    int image_token, video_token, vision_start, vision_end;
+    int eos[PTD_STOP_MAX], n_eos; /* generation_config.json's eos_token_id, else text_config's */
+};
+/* `json` is config.json's text; `generation` is generation_config.json's text or NULL. */
+int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation) PTD_MUST_CHECK;
+
+struct ptd_image_rules { /* preprocessor_config.json */
+    int patch, merge, temporal;
+    long min_pixels, max_pixels;
+    float mean[3], std[3]; /* of values scaled to 0..1 */
+};
+int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json) PTD_MUST_CHECK;
+
+/* Files compiled in, by "NAME/FILE", e.g. "tiny/config.json"; NULL if there is none. *len may be NULL. The text ends with a NUL. */
+const char *ptd_builtin(const char *name, size_t *len);
+#endif

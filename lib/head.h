@@ -1,0 +1,35 @@
+/* head: the vocabulary head, fused and chunked. Logits exist for one chunk of rows at a time; a [tokens, vocabulary] array never does.
+ *
+ * For each chunk: logits = X W^T / temperature (banned words set to -inf), then `row` is called for every row with its logits and log-sum-exp;
+ * it takes what it needs (log-prob, entropy, top-k) and, in the backward form, overwrites the row with dL/dlogits (of the temperature-divided logits).
+ * Then dX = dlogits W, dW += dlogits^T X (both through the same 1/temperature). Rows are called from several threads, each row once. */
+#ifndef PTD_HEAD_H
+#define PTD_HEAD_H
+#include "ops.h"
+#include <stdint.h>
+
+/* z [V] logits (banned: -INFINITY); lse = log sum exp z. In backward the row must leave dL/dz in z (0 for banned words, which the head enforces). */
+typedef void ptd_head_row(void *ctx, long row, float *z, int V, double lse);
+
+struct ptd_head_job {
+    const struct ptd_ops *ops;
+    const float *W;         /* [V, H] */
+    int V, H;
+    float temperature;
+    const uint8_t *banned;  /* [V] 1: never sampled, never scored; NULL: none */
+    ptd_head_row *row;
+    void *ctx;
+};
+/* X [n, H] (already normalised hidden rows). */
+void ptd_head_forward(const struct ptd_head_job *job, const float *X, long n);
+/* dX [n, H] is overwritten; dW [V, H] accumulates (NULL: not wanted). */
+void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW);
+
+/* ---- what rows are usually asked ---- */
+double ptd_row_lse(const float *z, int V);                   /* log sum exp, maximum subtracted */
+double ptd_row_entropy(const float *z, int V, double lse);   /* -sum p ln p, nats */
+/* The k largest entries, best first, ties by smaller id: ids[k], and their log-probs z - lse in logp[k] (NULL: not wanted). */
+void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp);
+/* One sample with uniform u in [0,1): top_k (0: all), top_p (1: all), on the distribution in z. Greedy if top_k == 1 (ties by smaller id). */
+int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double u);
+#endif

@@ -1,0 +1,137 @@
+/* record: what the frames of a stream say, as C structs: the head (one per stream) and the group (one prompt with all its rollouts).
+ *
+ * Encoded as msgpack maps with string keys = the field names below. Typed arrays are msgpack ext, little-endian:
+ * type 1 int32, type 2 float32, type 3 float16 (IEEE), one blob per array. Optional fields are left out when empty.
+ * Fields this version does not know pass through untouched (kept as raw msgpack, at group and at rollout level).
+ * Before msgpack-c unpacks, the declared counts and the depth (at most 8) are checked against the bytes at hand.
+ *
+ *     struct ptd_group g = {0};
+ *     if (ptd_group_decode(&g, f.body, f.body_len) < 0) ...
+ *     g.rollouts[0].reward = 1;
+ *     ptd_group_encode(&g, &buf);
+ *     ptd_group_clear(&g);
+ *
+ * Ownership: decode copies nothing but arrays that need alignment; strings and pixels point into the frame's body and live until
+ * the reader's next call. Whatever a stage adds lives in g->arena (ptd_group_alloc, ptd_group_text), freed by ptd_group_clear. */
+#ifndef PTD_RECORD_H
+#define PTD_RECORD_H
+#include "err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define PTD_STREAM_VERSION 1
+
+struct ptd_buf { char *data; size_t len, cap; }; /* growing bytes; free(data) */
+void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
+
+/* ---- head ---- */
+struct ptd_stage_note { const char *name, *version, *command; };
+
+struct ptd_head {
+    int version;           /* "version": PTD_STREAM_VERSION; another is refused with 76 */
+    const char *store;     /* "store": run directory */
+    const char *data;      /* "data": data set's path */
+    const char *mode;      /* "mode": "train" (update may publish) or "eval" */
+    int64_t seed, steps;   /* "seed"; "steps": number of the last step of the run, 0 unknown */
+    int64_t first_step;    /* "first_step": number of the first step in this stream (1 = first of the run) */
+    int group_size;        /* "group_size": rollouts per prompt (G) */
+    int step_groups;       /* "step_groups": prompts per step (P) */
+    int max_tokens;        /* "max_tokens": limit of a response */
+    double temperature;    /* "temperature": of sampling and of every log-prob in the stream */
+    int top_logprobs;      /* "top_logprobs": ids per token recorded when sampling (0: none) */
+    struct ptd_stage_note *stages; /* "stages": every program that wrote this stream, first to last */
+    int n_stages;
+    void *arena; /* owner of all of the above */
+};
+int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
+void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
+void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command); /* copies */
+char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
+void ptd_head_clear(struct ptd_head *h);
+
+/* ---- group ---- */
+struct ptd_region { const char *label; float box[4]; }; /* box: x0 y0 x1 y1, shares of width and height, 0..1; label may be "" */
+
+struct ptd_picture {           /* one image of the prompt, decoded and resized */
+    char hash[17];             /* "hash": XXH3-64 of size and pixels, hex */
+    int height, width;         /* "height", "width": pixels, multiples of patch_size * merge_size */
+    const uint8_t *pixels;     /* "pixels": bin, [height][width][3] RGB */
+};
+
+enum ptd_outcome { PTD_UNJUDGED = 0, PTD_RIGHT, PTD_WRONG, PTD_UNPARSABLE };
+extern const char *const ptd_outcome_name[4]; /* "unjudged" "right" "wrong" "unparsable" */
+
+struct ptd_rollout {
+    /* ptd-rollout, ptd-gold */
+    const int32_t *ids;   /* "ids": int32 [n], the response, stop token included */
+    int n;
+    const float *logp;    /* "logp": float32 [n], log-probs when sampled; NULL from ptd-gold */
+    const int32_t *top_ids; /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
+    int top_k;            /* "top_k" */
+    const char *text;     /* "text": decoded, special tokens left out; for people and the verifier */
+    const char *stop;     /* "stop": "eos" or "length" or "gold" */
+    /* ptd-verify */
+    int outcome;          /* "outcome": enum ptd_outcome as its name */
+    const char *extracted;/* "extracted": the answer found, or NULL */
+    double accuracy, format, reward, advantage; /* same names */
+    /* ptd-ref */
+    const float *ref_logp; /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
+    const int32_t *teacher_ids;   /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not tutored */
+    const uint16_t *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
+    const uint16_t *teacher_on_top; /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids */
+    int teacher_k;        /* "teacher_k" */
+    const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
+    /* private */
+    const char *unknown; /* unknown fields: raw key/value pairs */
+    size_t unknown_len;
+    int n_unknown;
+};
+
+struct ptd_hint {             /* "hint": map; absent if none */
+    const char *text;         /* "text": what the teacher reads */
+    const char *source;       /* "source": "data", "attention", ... */
+    const struct ptd_region *regions; /* "regions": [[label, x0, y0, x1, y1], ...] the spatial part */
+    int n_regions;
+    const char *const *steps; /* "steps": [str] the method part */
+    int n_steps;
+    const int32_t *prompt_ids; /* "prompt_ids": int32, the whole hinted prompt */
+    int n_prompt;
+};
+
+struct ptd_group {
+    const char *uid;      /* "uid": unique in the data set */
+    int64_t index, step;  /* "index": row of the data set; "step" */
+    int64_t generation;   /* "generation": weights that sampled; -1 from ptd-gold */
+    const char *category; /* "category" */
+    const char *question, *answer, *solution; /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or NULL */
+    const struct ptd_region *regions; /* "regions": the data set's, see hint */
+    int n_regions;
+    const char *const *steps; /* "steps": the data set's method steps */
+    int n_steps;
+    struct ptd_picture *pictures; /* "pictures": [map] */
+    int n_pictures;
+    const int32_t *prompt_ids; /* "prompt_ids": int32, what the student reads, image pads included */
+    int n_prompt;
+    struct ptd_rollout *rollouts; /* "rollouts": [map] */
+    int n_rollouts;
+    struct ptd_hint hint;  /* hint.text == NULL: none */
+    const char *hint_drop; /* "hint_drop": why a hint was rejected, or NULL */
+    double group_accuracy; /* "group_accuracy": mean accuracy, -1 before ptd-verify */
+    /* private */
+    const char *unknown;
+    size_t unknown_len;
+    int n_unknown;
+    void *arena;
+};
+
+/* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree (logp against ids, ...). */
+int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
+void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
+void *ptd_group_alloc(struct ptd_group *g, size_t n); /* zeroed, 16-byte aligned, lives as long as the group */
+char *ptd_group_text(struct ptd_group *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ptd_group_clear(struct ptd_group *g); /* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
+
+/* IEEE half precision. */
+uint16_t ptd_half(float x);   /* round to nearest even */
+float ptd_unhalf(uint16_t h);
+#endif

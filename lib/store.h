@@ -1,0 +1,64 @@
+/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist.
+ *
+ *   meta     "format" (version), "config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json", ...: files as they came
+ *   weights  "GENERATION/NAME" (generation as 8 hex digits), value = header (dtype, shape, XXH3-64) + float32 data
+ *   optim    "m/NAME", "v/NAME" of the newest generation
+ *   state    "head" (newest generation), "pinned" (list), and "run" (JSON: what exact resume needs)
+ *   dist     cached teacher distributions by content key
+ *
+ * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference, pinned for ever. One write
+ * transaction publishes weights, optimizer and state together; readers keep their snapshot. After publishing, unpinned generations older than
+ * the newest `keep` are freed in the same transaction. Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS.
+ *
+ * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), stale readers cleared.
+ * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
+ * One trainer: PTD_STORE_TRAIN takes a lock on DIR/lock that names host and pid (77 if held). Cache writes need no such lock. */
+#ifndef PTD_STORE_H
+#define PTD_STORE_H
+#include "err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct ptd_store;
+enum { PTD_STORE_READ = 0, PTD_STORE_CACHE = 1 /* may write dist */, PTD_STORE_TRAIN = 2 /* may publish */, PTD_STORE_CREATE = 4 };
+
+#define PTD_STORE_MAP (64ull << 30) /* address space, not disk; environment variable PTD_STORE_MAX overrides at creation */
+
+int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
+void ptd_store_close(struct ptd_store *s);
+const char *ptd_store_path(const struct ptd_store *s);
+
+int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
+char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) */
+
+struct ptd_tensor_view { const char *name; int n_dims; int64_t dims[5]; float *data; size_t n; }; /* n = product of dims */
+
+int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK; /* newest published generation */
+/* Reads every tensor in t[] of one generation into t[i].data, checking shape and digest. 66 if the generation is not kept. */
+int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
+int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK; /* 66 if absent */
+char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
+
+struct ptd_publication {
+    int64_t generation;              /* must be head + 1 (or 0 in a new store) */
+    struct ptd_tensor_view *weights, *m, *v; /* m, v may be NULL */
+    int n;
+    const char *run; /* JSON text for state/run, may be NULL */
+    int keep;        /* newest generations to keep besides the pinned ones; at least 1 */
+    int pin;         /* pin this generation */
+};
+int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
+
+/* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does not fit counts as absent, with a warning). */
+int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len) PTD_MUST_CHECK;
+/* Puts n values in one transaction. */
+int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values, const size_t *lens, int n) PTD_MUST_CHECK;
+
+/* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order. */
+int ptd_store_walk(struct ptd_store *s, int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx), void *ctx)
+    PTD_MUST_CHECK;
+/* Decodes a weights/optim value: shape and data (points into value); checks the digest. */
+int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_view *t) PTD_MUST_CHECK;
+/* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
+int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
+#endif
