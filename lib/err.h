@@ -45,6 +45,9 @@ void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A closing or progress line; silent after ptd_quiet(1). */
 void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ptd_quiet(int on);
+int ptd_is_quiet(void);
+/* Called before any line is written to stderr, so that a progress line can be wiped first; NULL: nothing. */
+void ptd_before_message(void (*f)(void));
 
 /* Memory that is there or ends the program with status 71. Sizes are checked for overflow by ptd_array. */
 void *ptd_alloc(size_t n);           /* zeroed; free() releases it */

@@ -1,0 +1,207 @@
+/* Messages of one escaped line, the kept failure of a thread, and allocation that dies.
+ * Leaves to callers: which status a failure deserves, and when to die of it. */
+#include "err.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 512
+
+static char program[64] = "ptd";
+static int quiet;
+static void (*before_message)(void);
+static __thread int last_status;
+static __thread char last_message[LINE_MAX_BYTES];
+
+/* Bytes at s that must be escaped: a control character of ASCII (1) or of C1 in UTF-8 (2); 0 if none. */
+static int control_at(const unsigned char *s)
+{
+    if (s[0] < 0x20 || s[0] == 0x7f) return 1;
+    return s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0 ? 2 : 0;
+}
+
+static int escape_one(char *out, const unsigned char *s, int n)
+{
+    const char *names = "\nn\tt\rr", *p = n == 1 && s[0] ? strchr(names, s[0]) : NULL;
+    if (p && (p - names) % 2 == 0) return sprintf(out, "\\%c", p[1]);
+    return n == 1 ? sprintf(out, "\\x%02x", s[0]) : sprintf(out, "\\u%04x", s[1]);
+}
+
+/* Copies text into out[cap] with controls escaped; too long text is cut between characters and ends in "...".
+ */
+static void escape(char *out, size_t cap, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n = 0, cut = 0;
+    while (*s) {
+        char piece[8];
+        int skip = control_at(s), len = skip ? escape_one(piece, s, skip) : 1;
+        if (!skip) piece[0] = (char)*s;
+        if ((s[0] & 0xc0) != 0x80 && n + 4 <= cap) cut = n;
+        if (n + (size_t)len >= cap) break;
+        memcpy(out + n, piece, (size_t)len);
+        n += (size_t)len;
+        s += skip ? skip : 1;
+    }
+    if (*s) memcpy(out + (n = cut), "...", 3), n += 3;
+    out[n] = 0;
+}
+
+static void format_message(char out[LINE_MAX_BYTES], const char *fmt, va_list ap)
+{
+    int reason = errno;
+    char text[2 * LINE_MAX_BYTES];
+    size_t len = strlen(fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    if (n < 0) n = snprintf(text, sizeof text, "(a message that cannot be formatted)");
+    if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
+    if (len && fmt[len - 1] == ':') snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(reason));
+    escape(out, LINE_MAX_BYTES, text);
+    errno = reason;
+}
+
+static void say(const char *tag, const char *message)
+{
+    char line[LINE_MAX_BYTES + 1], text[LINE_MAX_BYTES];
+    size_t room = LINE_MAX_BYTES - strlen(program) - strlen(tag) - 2;
+    escape(text, room, message);
+    int n = snprintf(line, sizeof line, "%s: %s%s\n", program, tag, text);
+    if (before_message) before_message();
+    for (ssize_t done = 0, got; done < n; done += got) {
+        got = write(2, line + done, (size_t)(n - done));
+        if (got < 0 && errno != EINTR) return;
+        if (got < 0) got = 0;
+    }
+}
+
+void ptd_program(const char *name)
+{
+    snprintf(program, sizeof program, "%s", name);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+const char *ptd_program_name(void)
+{
+    return program;
+}
+
+int ptd_fail(int status, const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES]; /* arguments may point into last_message */
+    va_list ap;
+    va_start(ap, fmt);
+    format_message(text, fmt, ap);
+    va_end(ap);
+    last_status = status;
+    memcpy(last_message, text, sizeof text);
+    return -1;
+}
+
+int ptd_failed_status(void)
+{
+    return last_status;
+}
+
+const char *ptd_failed_message(void)
+{
+    return last_message;
+}
+
+void ptd_die(int status, const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    format_message(text, fmt, ap);
+    va_end(ap);
+    say("", text);
+    exit(status);
+}
+
+void ptd_die_last(void)
+{
+    if (!last_status) ptd_die(PTD_BUG, "failed without a reason; please report this as a bug");
+    say("", last_message);
+    exit(last_status);
+}
+
+void ptd_warn(const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    format_message(text, fmt, ap);
+    va_end(ap);
+    say("warning: ", text);
+}
+
+void ptd_info(const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list ap;
+    if (quiet) return;
+    va_start(ap, fmt);
+    format_message(text, fmt, ap);
+    va_end(ap);
+    say("", text);
+}
+
+void ptd_quiet(int on)
+{
+    quiet = on;
+}
+
+int ptd_is_quiet(void)
+{
+    return quiet;
+}
+
+void ptd_before_message(void (*f)(void))
+{
+    before_message = f;
+}
+
+static void *checked(void *p, size_t n)
+{
+    if (!p) ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n);
+    return p;
+}
+
+void *ptd_alloc(size_t n)
+{
+    return checked(calloc(1, n ? n : 1), n);
+}
+
+void *ptd_array(size_t n, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes))
+        ptd_die(PTD_OSERR, "out of memory asking for %zu items of %zu bytes", n, size);
+    return ptd_alloc(bytes);
+}
+
+void *ptd_realloc(void *p, size_t n)
+{
+    return checked(realloc(p, n ? n : 1), n);
+}
+
+char *ptd_strdup(const char *s)
+{
+    return checked(strdup(s), strlen(s) + 1);
+}
+
+char *ptd_format(const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    return checked(n < 0 ? NULL : text, (size_t)(n < 0 ? 0 : n));
+}
