@@ -1,0 +1,199 @@
+/* threads: a pool that lives as long as the program; the calling thread works too, and waiting means spinning
+ * for some microseconds, then sleeping. Left to others: what is computed, and how it is cut so that results
+ * stay fixed. */
+#include "threads.h"
+#include "err.h"
+#include <cblas.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define THREADS_MAX 256
+#define SPIN_NS     40000
+
+/* `ticket` names what may be taken: loop number (32 bits), shares of it (16), next share (16). One word, so
+ * that a late thread can never take a share of a loop it did not mean. A share is fixed by its number, not by
+ * who takes it. */
+static struct {
+    int count;
+    _Atomic uint64_t ticket;
+    _Atomic int undone;  /* shares of the present loop that are not finished */
+    _Atomic int asleep;  /* workers waiting for `wake` */
+    _Atomic int waiting; /* the caller waits for `done` */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    void (*f)(void *ctx, long first, long last);
+    void *ctx;
+    long n;
+} pool = {.count = 1,
+          .lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local int inside; /* this thread runs a share */
+
+static uint32_t ticket_loop(uint64_t t)
+{
+    return (uint32_t)(t >> 32);
+}
+static int ticket_shares(uint64_t t)
+{
+    return (int)(t >> 16 & 0xffff);
+}
+static int ticket_next(uint64_t t)
+{
+    return (int)(t & 0xffff);
+}
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Spins until there is something to do (the caller's shares are finished, or a loop other than `seen` began);
+ * 0: gave up. */
+static int ready(int caller, uint32_t seen)
+{
+    if (caller) return atomic_load(&pool.undone) == 0;
+    return ticket_loop(atomic_load(&pool.ticket)) != seen;
+}
+
+static int spin(int caller, uint32_t seen)
+{
+    int64_t end = now_ns() + SPIN_NS;
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (ready(caller, seen)) return 1;
+            pause_briefly();
+        }
+    } while (now_ns() < end);
+    return 0;
+}
+
+static void wait_for_loop(uint32_t seen)
+{
+    if (spin(0, seen)) return;
+    pthread_mutex_lock(&pool.lock);
+    atomic_fetch_add(&pool.asleep, 1);
+    while (!ready(0, seen)) pthread_cond_wait(&pool.wake, &pool.lock);
+    atomic_fetch_sub(&pool.asleep, 1);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void wait_for_shares(void)
+{
+    if (spin(1, 0)) return;
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&pool.waiting, 1);
+    while (!ready(1, 0)) pthread_cond_wait(&pool.done, &pool.lock);
+    atomic_store(&pool.waiting, 0);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void finish_share(void)
+{
+    if (atomic_fetch_sub(&pool.undone, 1) != 1 || !atomic_load(&pool.waiting)) return;
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_signal(&pool.done);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Takes shares of loop number `loop` until none is left. */
+static void work(uint32_t loop)
+{
+    uint64_t t = atomic_load(&pool.ticket);
+    while (ticket_loop(t) == loop && ticket_next(t) < ticket_shares(t)) {
+        if (!atomic_compare_exchange_weak(&pool.ticket, &t, t + 1)) continue;
+        long n = pool.n, shares = ticket_shares(t), i = ticket_next(t);
+        inside = 1;
+        pool.f(pool.ctx, n / shares * i + n % shares * i / shares,
+               n / shares * (i + 1) + n % shares * (i + 1) / shares);
+        inside = 0;
+        finish_share();
+        t = atomic_load(&pool.ticket);
+    }
+}
+
+static void *worker(void *arg)
+{
+    uint32_t seen = 0;
+    for (;;) {
+        wait_for_loop(seen);
+        seen = ticket_loop(atomic_load(&pool.ticket));
+        work(seen);
+    }
+    return arg;
+}
+
+static int cores(void)
+{
+    const char *s = getenv("PTD_THREADS");
+    if (s && *s) {
+        char *end;
+        long n = strtol(s, &end, 10);
+        if (*end || n < 1 || n > THREADS_MAX)
+            ptd_die(PTD_CONFIG, "PTD_THREADS=%s: expected a whole number from 1 to %d", s, THREADS_MAX);
+        return (int)n;
+    }
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return CPU_COUNT(&set);
+}
+
+void ptd_threads_start(int n)
+{
+    openblas_set_num_threads(1);
+    if (pool.count > 1) return;
+    if (n <= 0) n = cores();
+    if (n > THREADS_MAX) n = THREADS_MAX;
+    for (int i = 1; i < n; i++) {
+        pthread_t id;
+        if (pthread_create(&id, NULL, worker, NULL) != 0)
+            ptd_die(PTD_OSERR, "cannot start thread %d of %d", i + 1, n);
+        pthread_detach(id);
+    }
+    pool.count = n;
+}
+
+int ptd_threads_count(void)
+{
+    return pool.count;
+}
+
+void ptd_parallel(long n, long grain, void (*f)(void *ctx, long first, long last), void *ctx)
+{
+    if (n <= 0) return;
+    long shares = n / (grain > 0 ? grain : 1);
+    if (shares > pool.count) shares = pool.count;
+    if (shares <= 1 || inside) {
+        f(ctx, 0, n);
+        return;
+    }
+    pool.f = f;
+    pool.ctx = ctx;
+    pool.n = n;
+    atomic_store(&pool.undone, (int)shares);
+    uint32_t loop = ticket_loop(atomic_load(&pool.ticket)) + 1;
+    atomic_store(&pool.ticket, (uint64_t)loop << 32 | (uint64_t)shares << 16);
+    if (atomic_load(&pool.asleep)) {
+        pthread_mutex_lock(&pool.lock);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.lock);
+    }
+    work(loop);
+    wait_for_shares();
+}

@@ -1,0 +1,204 @@
+/* vec: short loops over floats in vectors of 16 lanes (GCC vector extensions; the compiler maps them to what
+ * the machine has). Loads are unaligned, so results do not depend on where an array lies; no dependence on
+ * -ffast-math.
+ *
+ * vec_dot, vec_axpy ... take arrays of any length; vec_exp, vec_tanh, vec_sigmoid take one vector. Sums use a
+ * fixed order, which depends only on the length. For a last piece shorter than a vector: vec_load_part,
+ * vec_store_part.
+ *
+ *     for (i = 0; i + VEC <= n; i += VEC) vec_store(y + i, vec_exp(vec_load(x + i)));
+ *     if (i < n) vec_store_part(y + i, vec_exp(vec_load_part(x + i, n - i, 0)), n - i); */
+#ifndef PTD_VEC_H
+#define PTD_VEC_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Without 512-bit registers GCC notes that vectors as arguments have no fixed ABI; all these functions are
+ * inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+#define VEC        16
+#define VEC_INLINE static inline __attribute__((always_inline, unused))
+typedef float vec_f __attribute__((vector_size(64)));
+typedef int32_t vec_i __attribute__((vector_size(64)));
+typedef uint32_t vec_u __attribute__((vector_size(64)));
+typedef double vec_d __attribute__((vector_size(64))); /* 8 lanes */
+typedef float vec_half __attribute__((vector_size(32)));
+
+VEC_INLINE vec_f vec_load(const float *p)
+{
+    vec_f v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+VEC_INLINE void vec_store(float *p, vec_f v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+VEC_INLINE vec_f vec_set(float x)
+{
+    return x - (vec_f){0};
+}
+
+/* The first n < 16 entries; the other lanes are `fill`. */
+VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
+{
+    float t[VEC];
+    for (int i = 0; i < VEC; i++) t[i] = i < n ? p[i] : fill;
+    return vec_load(t);
+}
+
+VEC_INLINE void vec_store_part(float *p, vec_f v, long n)
+{
+    for (int i = 0; i < VEC && i < n; i++) p[i] = v[i];
+}
+
+/* Lanes of a where mask is set (-1), else of b. */
+VEC_INLINE vec_f vec_pick(vec_i mask, vec_f a, vec_f b)
+{
+    return (vec_f)(((vec_i)a & mask) | ((vec_i)b & ~mask));
+}
+
+VEC_INLINE vec_f vec_larger(vec_f a, vec_f b)
+{
+    return vec_pick(a > b, a, b);
+} /* b where a is NaN */
+
+/* Lane i gets lane (i + h) of v, h = 8, 4, 2, 1 in turn: the folding steps of a reduction. */
+#define VEC_FOLD_8 ((vec_i){8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7})
+#define VEC_FOLD_4 ((vec_i){4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3})
+#define VEC_FOLD_2 ((vec_i){2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1})
+#define VEC_FOLD_1 ((vec_i){1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0})
+
+/* Sum and maximum of the lanes. */
+VEC_INLINE float vec_lanes_sum(vec_f v)
+{
+    v += __builtin_shuffle(v, VEC_FOLD_8);
+    v += __builtin_shuffle(v, VEC_FOLD_4);
+    v += __builtin_shuffle(v, VEC_FOLD_2);
+    v += __builtin_shuffle(v, VEC_FOLD_1);
+    return v[0];
+}
+
+VEC_INLINE float vec_lanes_max(vec_f v)
+{
+    v = vec_larger(__builtin_shuffle(v, VEC_FOLD_8), v);
+    v = vec_larger(__builtin_shuffle(v, VEC_FOLD_4), v);
+    v = vec_larger(__builtin_shuffle(v, VEC_FOLD_2), v);
+    v = vec_larger(__builtin_shuffle(v, VEC_FOLD_1), v);
+    return v[0];
+}
+
+VEC_INLINE double vec_lanes_sum_d(vec_d v)
+{
+    return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+}
+
+/* The 16 lanes as 8 sums of two, in double. */
+VEC_INLINE vec_d vec_widen(vec_f v)
+{
+    vec_half a, b;
+    memcpy(&a, &v, sizeof a);
+    memcpy(&b, (const char *)&v + sizeof a, sizeof b);
+    return __builtin_convertvector(a, vec_d) + __builtin_convertvector(b, vec_d);
+}
+
+/* e^x within 1.5 ulp where the result is a normal number; 0 below -87.33 (-inf too), inf above 88.72, NaN
+ * stays NaN. */
+VEC_INLINE vec_f vec_exp(vec_f x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
+    vec_f t = x * 1.44269504f + magic, n = t - magic;
+    vec_f r = x - n * 0.693145752f; /* ln 2 in two parts; n times the first is exact */
+    r = r - n * 1.42860677e-6f;
+    vec_f p = r * 0.00139261836f + 0.00836317905f;
+    p = p * r + 0.0416665546f;
+    p = p * r + 0.16666577f;
+    p = p * r + 0.5f;
+    p = p * (r * r) + r + 1.0f;
+    vec_u e = (vec_u)t << 23; /* the low bits of t are n */
+    vec_f y = (vec_f)((vec_u)p + e);
+    y = vec_pick(x < -87.33654f, (vec_f){0}, y);
+    y = vec_pick(x > 88.72283f, vec_set(INFINITY), y);
+    return vec_pick(x == x, y, x);
+}
+
+VEC_INLINE vec_f vec_sigmoid(vec_f x)
+{
+    return 1.0f / (1.0f + vec_exp(-x));
+}
+
+VEC_INLINE vec_f vec_tanh(vec_f x)
+{
+    vec_i sign = (vec_i)x & INT32_MIN;
+    vec_f a = (vec_f)((vec_i)x & INT32_MAX), e = vec_exp(-2.0f * a), u = x * x;
+    vec_f big = (vec_f)((vec_i)((1.0f - e) / (1.0f + e)) | sign);
+    vec_f p = u * -0.00593706277f + 0.0208833474f; /* odd polynomial where 1 - e would cancel */
+    p = p * u - 0.0538260069f;
+    p = p * u + 0.133325997f;
+    p = p * u - 0.333333272f;
+    return vec_pick(a < 0.64f, x + x * u * p, big);
+}
+
+/* sum a[i] b[i] */
+VEC_INLINE float vec_dot(const float *a, const float *b, long n)
+{
+    vec_f s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    long i = 0;
+    for (; i + 4 * VEC <= n; i += 4 * VEC) {
+        s0 += vec_load(a + i) * vec_load(b + i);
+        s1 += vec_load(a + i + VEC) * vec_load(b + i + VEC);
+        s2 += vec_load(a + i + 2 * VEC) * vec_load(b + i + 2 * VEC);
+        s3 += vec_load(a + i + 3 * VEC) * vec_load(b + i + 3 * VEC);
+    }
+    for (; i + VEC <= n; i += VEC) s0 += vec_load(a + i) * vec_load(b + i);
+    if (i < n) s1 += vec_load_part(a + i, n - i, 0) * vec_load_part(b + i, n - i, 0);
+    return vec_lanes_sum((s0 + s1) + (s2 + s3));
+}
+
+/* y += c x */
+VEC_INLINE void vec_axpy(float *y, float c, const float *x, long n)
+{
+    long i = 0;
+    for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_load(y + i) + c * vec_load(x + i));
+    for (; i < n; i++) y[i] += c * x[i];
+}
+
+/* x *= c */
+VEC_INLINE void vec_scale(float *x, float c, long n)
+{
+    long i = 0;
+    for (; i + VEC <= n; i += VEC) vec_store(x + i, c * vec_load(x + i));
+    for (; i < n; i++) x[i] *= c;
+}
+
+VEC_INLINE float vec_sum(const float *x, long n)
+{
+    vec_f s0 = {0}, s1 = {0};
+    long i = 0;
+    for (; i + 2 * VEC <= n; i += 2 * VEC) {
+        s0 += vec_load(x + i);
+        s1 += vec_load(x + i + VEC);
+    }
+    if (i + VEC <= n) s0 += vec_load(x + i), i += VEC;
+    if (i < n) s1 += vec_load_part(x + i, n - i, 0);
+    return vec_lanes_sum(s0 + s1);
+}
+
+/* Largest entry, NaN passed over; -inf if there is none. */
+VEC_INLINE float vec_max(const float *x, long n)
+{
+    vec_f m0 = vec_set(-INFINITY), m1 = m0;
+    long i = 0;
+    for (; i + 2 * VEC <= n; i += 2 * VEC) {
+        m0 = vec_larger(vec_load(x + i), m0);
+        m1 = vec_larger(vec_load(x + i + VEC), m1);
+    }
+    if (i + VEC <= n) m0 = vec_larger(vec_load(x + i), m0), i += VEC;
+    if (i < n) m1 = vec_larger(vec_load_part(x + i, n - i, -INFINITY), m1);
+    return vec_lanes_max(vec_larger(m0, m1));
+}
+#endif
