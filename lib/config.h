@@ -1,5 +1,8 @@
 /* config: the numbers of a Qwen3-VL model, read from a Hugging Face config.json (both spellings of the rotary block), and of its image processor.
- * A missing required key is an error (65, named); class defaults are never used. */
+ * A missing required key is an error (65, named); class defaults are never used. A number out of range or at odds with another is an error (65);
+ * a setting that this engine does not implement (another activation, biases in attention, scaled rotary angles ...) is refused with 78.
+ *
+ * Messages: config.json: field "text_config.hidden_size": found 0, expected a whole number from 1 to 65536 */
 #ifndef PTD_CONFIG_H
 #define PTD_CONFIG_H
 #include "err.h"
@@ -26,10 +29,12 @@ int ptd_config_parse(struct ptd_config *c, const char *json, const char *generat
 
 struct ptd_image_rules { /* preprocessor_config.json */
     int patch, merge, temporal;
-    long min_pixels, max_pixels;
+    long min_pixels, max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
     float mean[3], std[3]; /* of values scaled to 0..1 */
 };
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json) PTD_MUST_CHECK;
+/* The two files describe the same patches (65 if not). */
+int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_rules *r) PTD_MUST_CHECK;
 
 /* Files compiled in, by "NAME/FILE", e.g. "tiny/config.json"; NULL if there is none. *len may be NULL. The text ends with a NUL. */
 const char *ptd_builtin(const char *name, size_t *len);
