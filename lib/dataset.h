@@ -1,24 +1,50 @@
-/* dataset: questions with pictures as JSON lines.
+/* dataset: questions with pictures as JSON lines, one object a line.
  *
- * Keys: "prompt" (or "problem"/"question"; with optional <image> marks), "answer", "images" (or "image"; paths relative to the file's folder),
- * optional "id", "category", "solution", "steps" [str], "regions" [{"label": str, "box": [x0,y0,x1,y1]}] with shares of width and height.
- * Lines of at most 4 MiB; duplicate keys and bad UTF-8 refused; BOM, CRLF, empty lines and a last line without newline accepted.
- * Image paths must stay inside the data set's folder and name regular files.
+ *     {"id": "csum-000017", "prompt": "<image>sum of the red digits", "images": ["train.img/000017.png"],
+ * "answer": "11"}
  *
- * Messages: "train.jsonl:17: field "answer": ... expected ..." */
+ * | key                                 | value | | "prompt" or "problem" or "question" | the question (the
+ * first of them that is there), with <image> marks or without | | "answer"                            | text
+ * or a number, never empty                                             | | "images" or "image" | path or list
+ * of paths, relative to the file's folder; may be missing      | | "id"                                | text
+ * or a whole number; default: line-17                                  | | "category", "solution" | text | |
+ * "steps"                             | list of texts: how to go on, for hints | | "regions" | list of
+ * {"label": text, "box": [x0, y0, x1, y1]}: where to look, in shares of width and height |
+ *
+ * null is the same as a missing key; other keys are left alone. With marks there are as many as pictures.
+ * Lines of at most 4 MiB, nested at most 64 deep; duplicate keys, bad UTF-8 and lone surrogates are refused;
+ * a byte order mark, CRLF, empty lines and a last line without newline are accepted. Pictures must be regular
+ * files inside the data set's folder: no absolute path, no "..", no symbolic link on the way.
+ *
+ * Messages name line and field: "train.jsonl:17: field "answer": missing, expected text or a number" (status
+ * 65; 66 for a missing picture). */
 #ifndef PTD_DATASET_H
 #define PTD_DATASET_H
 #include "config.h"
 #include "err.h"
 #include "record.h"
 
+#define PTD_DATASET_LINE  (4 << 20)
+#define PTD_DATASET_DEPTH 64
+#define PTD_DATASET_LIST  64 /* most pictures, steps or regions of a row */
+
 struct ptd_dataset;
-struct ptd_dataset *ptd_dataset_open(const char *path); /* reads and indexes all lines (offsets only); NULL on failure */
+/* Finds all lines, keeps their offsets only; NULL on failure (a file without rows is one). A row's own faults
+ * show when it is read. */
+struct ptd_dataset *ptd_dataset_open(const char *path);
 int ptd_dataset_rows(const struct ptd_dataset *d);
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d); /* XXH3-64 of the file, for exact resume */
-/* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions; pictures loaded and resized by r. */
-int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *r, struct ptd_group *g) PTD_MUST_CHECK;
+/* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions;
+ * pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called from
+ * several threads. */
+int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *r,
+                     struct ptd_group *g) PTD_MUST_CHECK;
+/* As ptd_dataset_read with r NULL, but goes on after a fault and reports each of the row's faults, one call a
+ * message. */
+int ptd_dataset_check(struct ptd_dataset *d, int i, struct ptd_group *g,
+                      void (*report)(void *ctx, const char *message), void *ctx) PTD_MUST_CHECK;
 void ptd_dataset_close(struct ptd_dataset *d);
-/* Order of rows: position p of an endless sequence of shuffled epochs without replacement (seed, epoch = p / rows). */
+/* Order of rows: position p of an endless sequence of shuffled epochs without replacement (seed, epoch = p /
+ * rows). Keeps the epoch at hand in d, so not from several threads. */
 int ptd_dataset_order(const struct ptd_dataset *d, uint64_t seed, int64_t position);
 #endif
