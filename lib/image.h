@@ -1,27 +1,35 @@
 /* image: PNG and JPEG to RGB, smart resize, antialiased bicubic (bit-exact with Pillow), and writing PNG.
  * Patches are cut where they are used: see ptd_image_patches.
  *
- * Decided: EXIF orientation is applied; grey and palette become RGB; 16-bit is cut to its high byte; alpha is composited over white; CMYK JPEG is refused.
- * Limits before any pixel memory exists: 64 MiB file, 64 megapixels; truncated files are refused; JPEG at most 100 scans. */
+ * Decided: EXIF orientation is applied; grey and palette become RGB; 16-bit is cut to its high byte; alpha is
+ * composited over white; CMYK JPEG is refused. Limits before any pixel memory exists: 64 MiB file, 64
+ * megapixels; truncated files are refused; JPEG at most 100 scans. */
 #ifndef PTD_IMAGE_H
 #define PTD_IMAGE_H
 #include "config.h"
 #include "err.h"
 #include <stdint.h>
 
-struct ptd_image { int height, width; uint8_t *pixels; }; /* pixels [height][width][3], malloc'd */
+struct ptd_image {
+    int height, width;
+    uint8_t *pixels;
+}; /* pixels [height][width][3], malloc'd */
 
-int ptd_image_load(struct ptd_image *im, const char *path) PTD_MUST_CHECK; /* 66 missing, 65 damaged or over a limit */
+int ptd_image_load(struct ptd_image *im,
+                   const char *path) PTD_MUST_CHECK; /* 66 missing, 65 damaged or over a limit */
 int ptd_image_decode(struct ptd_image *im, const void *bytes, size_t n, const char *name) PTD_MUST_CHECK;
-int ptd_image_save_png(const struct ptd_image *im, const char *path) PTD_MUST_CHECK; /* by rename; fast compression */
+int ptd_image_save_png(const struct ptd_image *im,
+                       const char *path) PTD_MUST_CHECK; /* by rename; fast compression */
 void ptd_image_clear(struct ptd_image *im);
 /* Smart resize (qwen3-vl.md 3.2): target size for rules r; -1 (65) if the aspect ratio is over 200. */
-int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height, int *out_width) PTD_MUST_CHECK;
+int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,
+                     int *out_width) PTD_MUST_CHECK;
 /* Pillow's bicubic with antialiasing; no work if the size is the same. */
 void ptd_image_resize(struct ptd_image *im, int height, int width);
-/* rows [n][channels*temporal*patch*patch], n = (height/patch)*(width/patch), in merge-block order (3.5), value (p/255 - mean)/std;
- * the still image fills every time slot. Returns n. */
-int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct ptd_image_rules *r, float *rows);
+/* rows [n][channels*temporal*patch*patch], n = (height/patch)*(width/patch), in merge-block order (3.5),
+ * value (p/255 - mean)/std; the still image fills every time slot. Returns n. */
+int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct ptd_image_rules *r,
+                      float *rows);
 /* XXH3-64 of height, width and pixels as 16 hex digits. */
 void ptd_image_hash(const uint8_t *pixels, int height, int width, char hex[17]);
 #endif

@@ -1,0 +1,114 @@
+/* image_resize: bicubic with antialiasing, to the last bit as Pillow does it: two passes, horizontal first,
+ * bytes in between. Which size is wanted is the caller's. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+
+#define BITS 22 /* of the fraction in a weight */
+
+/* Weights of one axis: output i is the sum of source[first[i] + k] * weight[i * taps + k], k < count[i]. */
+struct axis {
+    int taps, *first, *count;
+    int32_t *weight;
+};
+
+/* A fused multiply-add would round once where Pillow rounds twice. */
+#define EXACT __attribute__((optimize("fp-contract=off")))
+
+static EXACT double cubic(double x)
+{
+    x = fabs(x);
+    if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+    if (x < 2) return (((x - 5) * x + 8) * x - 4) * -0.5;
+    return 0;
+}
+
+static EXACT void axis_init(struct axis *a, int in, int out)
+{
+    double scale = (double)in / out, stretch = scale < 1 ? 1 : scale, support = 2 * stretch;
+    a->taps = (int)ceil(support) * 2 + 1;
+    a->first = ptd_array(out, sizeof *a->first);
+    a->count = ptd_array(out, sizeof *a->count);
+    a->weight = ptd_array((size_t)out * a->taps, sizeof *a->weight);
+    double *w = ptd_array(a->taps, sizeof *w);
+    for (int i = 0; i < out; i++) {
+        double centre = (i + 0.5) * scale, sum = 0;
+        int lo = (int)(centre - support + 0.5), hi = (int)(centre + support + 0.5);
+        if (lo < 0) lo = 0;
+        if (hi > in) hi = in;
+        for (int k = 0; k < hi - lo; k++) sum += w[k] = cubic((k + lo - centre + 0.5) * (1 / stretch));
+        for (int k = 0; k < hi - lo; k++) {
+            double v = (sum != 0 ? w[k] / sum : w[k]) * (1 << BITS);
+            a->weight[(size_t)i * a->taps + k] = (int32_t)(v < 0 ? v - 0.5 : v + 0.5);
+        }
+        a->first[i] = lo, a->count[i] = hi - lo;
+    }
+    free(w);
+}
+
+static void axis_clear(struct axis *a)
+{
+    free(a->first);
+    free(a->count);
+    free(a->weight);
+}
+
+static uint8_t to_byte(int32_t sum)
+{
+    sum >>= BITS;
+    return sum < 0 ? 0 : sum > 255 ? 255 : sum;
+}
+
+static void across(const struct axis *a, const uint8_t *from, int in, uint8_t *to, int out, int rows)
+{
+    for (int y = 0; y < rows; y++, from += (size_t)in * 3)
+        for (int x = 0; x < out; x++, to += 3) {
+            const int32_t *w = a->weight + (size_t)x * a->taps;
+            const uint8_t *p = from + (size_t)a->first[x] * 3;
+            int32_t r = 1 << (BITS - 1), g = r, b = r;
+            for (int k = 0; k < a->count[x]; k++, p += 3)
+                r += p[0] * w[k], g += p[1] * w[k], b += p[2] * w[k];
+            to[0] = to_byte(r), to[1] = to_byte(g), to[2] = to_byte(b);
+        }
+}
+
+static void down(const struct axis *a, const uint8_t *from, uint8_t *to, int out, size_t row)
+{
+    int32_t *sum = ptd_array(row, sizeof *sum);
+    for (int y = 0; y < out; y++, to += row) {
+        const int32_t *w = a->weight + (size_t)y * a->taps;
+        for (size_t x = 0; x < row; x++) sum[x] = 1 << (BITS - 1);
+        for (int k = 0; k < a->count[y]; k++) {
+            const uint8_t *p = from + (size_t)(a->first[y] + k) * row;
+            for (size_t x = 0; x < row; x++) sum[x] += p[x] * w[k];
+        }
+        for (size_t x = 0; x < row; x++) to[x] = to_byte(sum[x]);
+    }
+    free(sum);
+}
+
+static void replace(struct ptd_image *im, uint8_t *pixels, int height, int width)
+{
+    free(im->pixels);
+    *im = (struct ptd_image){height, width, pixels};
+}
+
+void ptd_image_resize(struct ptd_image *im, int height, int width)
+{
+    struct axis a;
+    if (width != im->width) {
+        uint8_t *to = ptd_array((size_t)im->height * width, 3);
+        axis_init(&a, im->width, width);
+        across(&a, im->pixels, im->width, to, width, im->height);
+        axis_clear(&a);
+        replace(im, to, im->height, width);
+    }
+    if (height != im->height) {
+        uint8_t *to = ptd_array((size_t)height * width, 3);
+        axis_init(&a, im->height, height);
+        down(&a, im->pixels, to, height, (size_t)width * 3);
+        axis_clear(&a);
+        replace(im, to, height, width);
+    }
+}
