@@ -1,0 +1,315 @@
+/* head: runs rows through the vocabulary in chunks, and answers what rows are asked: sums, best words,
+ * samples. Left to others: the matrix products (ops), and what a row's loss is (policy, ptd-update). */
+#include "head.h"
+#include "err.h"
+#include "threads.h"
+#include "vec.h"
+#include <stdlib.h>
+
+#define CHUNK_FLOATS (1L << 19) /* logits of one chunk: 2 MiB stay near the core */
+#define CHUNK_LEAST  16
+#define CHUNK_MOST   512
+#define SHARE_FLOATS 8192 /* smallest piece of work worth another thread */
+
+/* ---- sums over a row ---- */
+
+/* z *= c; returns the largest entry. */
+static float scale_and_max(float *z, int V, float c)
+{
+    vec_f m = vec_set(-INFINITY);
+    int i = 0;
+    for (; i + VEC <= V; i += VEC) {
+        vec_f x = vec_load(z + i) * c;
+        vec_store(z + i, x);
+        m = vec_larger(x, m);
+    }
+    float most = vec_lanes_max(m);
+    for (; i < V; i++) {
+        z[i] *= c;
+        if (z[i] > most) most = z[i];
+    }
+    return most;
+}
+
+static double lse_below(const float *z, int V, float most)
+{
+    vec_d sum = {0};
+    int i = 0;
+    if (most == -INFINITY) most = 0; /* nothing but banned words: log 0 */
+    for (; i + VEC <= V; i += VEC) sum += vec_widen(vec_exp(vec_load(z + i) - most));
+    if (i < V) sum += vec_widen(vec_exp(vec_load_part(z + i, V - i, -INFINITY) - most));
+    return most + log(vec_lanes_sum_d(sum));
+}
+
+double ptd_row_lse(const float *z, int V)
+{
+    return lse_below(z, V, vec_max(z, V));
+}
+
+VEC_INLINE vec_d entropy_part(vec_f z, float high, float low)
+{
+    vec_f x = (z - high) - low, p = vec_exp(x);
+    return vec_widen(vec_pick(p == 0.0f, p, -p * x)); /* 0 ln 0 = 0; NaN stays */
+}
+
+double ptd_row_entropy(const float *z, int V, double lse)
+{
+    float high = (float)lse, low = (float)(lse - high);
+    vec_d sum = {0};
+    int i = 0;
+    for (; i + VEC <= V; i += VEC) sum += entropy_part(vec_load(z + i), high, low);
+    if (i < V) sum += entropy_part(vec_load_part(z + i, V - i, -INFINITY), high, low);
+    return vec_lanes_sum_d(sum);
+}
+
+/* ---- chunks ---- */
+
+struct chunk {
+    const struct ptd_head_job *job;
+    const int32_t *banned;
+    int n_banned, backward;
+    float *z; /* [rows, V] */
+    long first;
+};
+
+static void run_rows(void *ctx, long first, long last)
+{
+    const struct chunk *c = ctx;
+    const struct ptd_head_job *job = c->job;
+    float inverse = 1 / job->temperature;
+    for (long r = first; r < last; r++) {
+        float *z = c->z + r * job->V;
+        for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = -INFINITY;
+        double lse = lse_below(z, job->V, scale_and_max(z, job->V, inverse));
+        job->row(job->ctx, c->first + r, z, job->V, lse);
+        if (!c->backward) continue;
+        for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = 0;
+        if (inverse != 1) vec_scale(z, inverse, job->V);
+    }
+}
+
+static int32_t *list_banned(const struct ptd_head_job *job, int *n)
+{
+    int32_t *ids = ptd_array((size_t)job->V + 1, sizeof *ids);
+    *n = 0;
+    for (int v = 0; job->banned && v < job->V; v++)
+        if (job->banned[v]) ids[(*n)++] = v;
+    return ids;
+}
+
+static long chunk_rows(int V, long n)
+{
+    long rows = CHUNK_FLOATS / V;
+    if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
+    if (rows > CHUNK_MOST) rows = CHUNK_MOST;
+    return rows < n ? rows : n;
+}
+
+static void run(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW)
+{
+    const struct ptd_ops *ops = job->ops;
+    int V = job->V, H = job->H;
+    long rows = chunk_rows(V, n), grain = SHARE_FLOATS / V + 1;
+    struct chunk c = {.job = job, .backward = dX || dW};
+    int32_t *banned = list_banned(job, &c.n_banned);
+    c.banned = banned;
+    c.z = ptd_array((size_t)rows + 1, sizeof(float) * (size_t)V);
+    for (c.first = 0; c.first < n; c.first += rows) {
+        long k = n - c.first < rows ? n - c.first : rows;
+        const float *x = X + c.first * H;
+        ops->linear(c.z, x, job->W, NULL, k, H, V);
+        ptd_parallel(k, grain, run_rows, &c);
+        if (c.backward)
+            ops->linear_backward(dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k, H, V);
+    }
+    free(c.z);
+    free(banned);
+}
+
+void ptd_head_forward(const struct ptd_head_job *job, const float *X, long n)
+{
+    run(job, X, n, NULL, NULL);
+}
+
+void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW)
+{
+    run(job, X, n, dX, dW);
+}
+
+/* ---- the best words ---- */
+
+/* An order-preserving number for (logit, id): larger is better; of equal logits the smaller id. NaN counts as
+ * -inf. */
+static uint64_t rank_of(float z, int32_t id)
+{
+    uint32_t u;
+    if (!(z > -INFINITY)) z = -INFINITY;
+    if (z == 0) z = 0; /* -0 ties with 0 */
+    memcpy(&u, &z, sizeof u);
+    u = u & 0x80000000u ? ~u : u | 0x80000000u;
+    return (uint64_t)u << 32 | (0xffffffffu - (uint32_t)id);
+}
+
+static int32_t rank_id(uint64_t r)
+{
+    return (int32_t)(0xffffffffu - (uint32_t)r);
+}
+
+/* heap[k]: a heap with the worst on top; puts r at place i and lets it sink. */
+static void sink(uint64_t *heap, int k, int i, uint64_t r)
+{
+    for (int c; (c = 2 * i + 1) < k; i = c) {
+        if (c + 1 < k && heap[c + 1] < heap[c]) c++;
+        if (heap[c] >= r) break;
+        heap[i] = heap[c];
+    }
+    heap[i] = r;
+}
+
+/* Best first: takes the worst from the top until nothing is left. */
+static void sort_heap(uint64_t *heap, int k)
+{
+    for (int n = k - 1; n > 0; n--) {
+        uint64_t worst = heap[0], last = heap[n];
+        sink(heap, n, 0, last);
+        heap[n] = worst;
+    }
+}
+
+#define BLOCK 64
+
+/* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of maxima.
+ */
+static void best(const float *z, int V, int k, uint64_t *heap)
+{
+    for (int i = 0; i < k; i++) heap[i] = rank_of(z[i], i);
+    for (int i = k / 2 - 1; i >= 0; i--) sink(heap, k, i, heap[i]);
+    float least = z[rank_id(heap[0])];
+    if (!(least > -INFINITY)) least = -INFINITY;
+    for (int i = k, end; i < V; i = end) {
+        end = V - i > BLOCK ? i + BLOCK : V;
+        if (!(vec_max(z + i, end - i) > least)) continue;
+        for (int v = i; v < end; v++) {
+            if (!(z[v] > least)) continue;
+            sink(heap, k, 0, rank_of(z[v], v));
+            least = z[rank_id(heap[0])];
+            if (!(least > -INFINITY)) least = -INFINITY;
+        }
+    }
+    sort_heap(heap, k);
+}
+
+#define HEAP_HERE 1024 /* larger heaps are allocated */
+
+void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp)
+{
+    uint64_t here[HEAP_HERE], *heap = here;
+    int found = k < V ? k : V;
+    if (k <= 0) return;
+    if (found > HEAP_HERE) heap = ptd_array((size_t)found, sizeof *heap);
+    best(z, V, found, heap);
+    for (int i = 0; i < k; i++) {
+        ids[i] = i < found ? rank_id(heap[i]) : -1;
+        if (logp) logp[i] = i < found ? (float)(z[ids[i]] - lse) : -INFINITY;
+    }
+    if (heap != here) free(heap);
+}
+
+/* ---- one sample ---- */
+
+static int32_t argmax(const float *z, int V)
+{
+    float most = vec_max(z, V);
+    for (int v = 0; v < V; v++)
+        if (z[v] == most) return v;
+    return 0;
+}
+
+/* Probabilities of z[n] in double, from the same exponentials as everywhere. */
+static void shares(const float *z, int n, double lse, double *p)
+{
+    float high = (float)lse, low = (float)(lse - high), e[VEC];
+    for (int i = 0; i < n; i += VEC) {
+        int m = n - i < VEC ? n - i : VEC;
+        vec_store(e, vec_exp((vec_load_part(z + i, m, -INFINITY) - high) - low));
+        for (int j = 0; j < m; j++) p[i + j] = e[j];
+    }
+}
+
+/* The whole distribution: words in order of their ids, until the shares pass u. */
+static int32_t sample_all(const float *z, int V, double lse, double u)
+{
+    double p[BLOCK], sum = 0;
+    int32_t last = argmax(z, V); /* if rounding leaves the shares' sum below u: the last word that has any */
+    for (int i = 0; i < V; i += BLOCK) {
+        int n = V - i < BLOCK ? V - i : BLOCK;
+        shares(z + i, n, lse, p);
+        for (int j = 0; j < n; j++) {
+            sum += p[j];
+            if (u < sum) return i + j;
+            if (p[j] > 0) last = i + j;
+        }
+    }
+    return last;
+}
+
+/* Shares p[n] (best first) of the n best words; returns how many of them make up top_p of `mass`, or n + 1:
+ * not enough. */
+static int nucleus(const double *p, int n, double mass, double top_p)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += p[i];
+        if (sum >= top_p * mass) return i + 1;
+    }
+    return n + 1;
+}
+
+static int32_t pick(const int32_t *ids, const double *p, int n, double u)
+{
+    double mass = 0, sum = 0;
+    int last = 0;
+    for (int i = 0; i < n; i++) mass += p[i];
+    for (int i = 0; i < n; i++) {
+        sum += p[i];
+        if (u * mass < sum) return ids[i];
+        if (p[i] > 0) last = i;
+    }
+    return ids[last];
+}
+
+/* The k best words with their shares; both arrays are freed by the caller. */
+static void best_shares(const float *z, int V, double lse, int k, int32_t **ids, double **p)
+{
+    float *logp = ptd_array((size_t)k, sizeof *logp);
+    *ids = ptd_array((size_t)k, sizeof **ids);
+    *p = ptd_array((size_t)k, sizeof **p);
+    ptd_row_topk(z, V, lse, k, *ids, logp);
+    shares(logp, k, 0, *p);
+    free(logp);
+}
+
+static int32_t sample_best(const float *z, int V, double lse, int top_k, double top_p, double u)
+{
+    int k = top_k > 0 && top_k < V ? top_k : V < 64 ? V : 64;
+    for (;;) {
+        int32_t *ids;
+        double *p, mass = 0;
+        best_shares(z, V, lse, k, &ids, &p);
+        int whole = k == top_k || k == V; /* these are all the words that may come */
+        for (int i = 0; i < k; i++) mass += p[i];
+        int n = top_p < 1 ? nucleus(p, k, k == top_k ? mass : 1, top_p) : k;
+        int32_t id = n <= k || whole ? pick(ids, p, n < k ? n : k, u) : -1;
+        free(ids);
+        free(p);
+        if (id >= 0) return id;
+        k = V / 8 < k ? V : 8 * k;
+    }
+}
+
+int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double u)
+{
+    if (top_k == 1) return argmax(z, V);
+    if (top_p >= 1 && (top_k <= 0 || top_k >= V)) return sample_all(z, V, lse, u);
+    return sample_best(z, V, lse, top_k, top_p, u);
+}
