@@ -1,0 +1,214 @@
+/* Tests of reward: what is extracted, what is judged right, which form earns. */
+#include "reward.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void assert_found(int rule, const char *text, const char *want)
+{
+    size_t len = 0;
+    const char *p = ptd_answer_find(rule, text, &len);
+    if (!want && p) fail_msg("\"%s\": found \"%.*s\", expected nothing", text, (int)len, p);
+    if (want && (!p || len != strlen(want) || memcmp(p, want, len) != 0))
+        fail_msg("\"%s\": found \"%.*s\", expected \"%s\"", text, p ? (int)len : 0, p ? p : "", want);
+}
+
+static void extracts_last_box(void **state)
+{
+    (void)state;
+    assert_found(PTD_EXTRACT_BOXED, "so \\boxed{11}.", "11");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{ 11 }", "11");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{1} no, \\boxed{2}", "2");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{\\frac{1}{2}}", "\\frac{1}{2}");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{\\{1,2\\}}", "\\{1,2\\}");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{a \\} b}", "a \\} b");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{3} and \\boxed{4", "3");
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{3 \\boxed{4", NULL);
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed{}", NULL);
+    assert_found(PTD_EXTRACT_BOXED, "\\boxed", NULL);
+    assert_found(PTD_EXTRACT_BOXED, "the answer is 4", NULL);
+    assert_found(PTD_EXTRACT_BOXED, "", NULL);
+    assert_found(PTD_EXTRACT_BOXED, "<answer>4</answer>", NULL);
+}
+
+static void extracts_last_tag(void **state)
+{
+    (void)state;
+    assert_found(PTD_EXTRACT_TAG, "<answer> 4\n</answer>", "4");
+    assert_found(PTD_EXTRACT_TAG, "<answer>1</answer><answer>2</answer>", "2");
+    assert_found(PTD_EXTRACT_TAG, "<answer>1", NULL);
+    assert_found(PTD_EXTRACT_TAG, "1</answer>", NULL);
+    assert_found(PTD_EXTRACT_TAG, "\\boxed{4}", NULL);
+    assert_found(PTD_EXTRACT_AUTO, "<answer>4</answer>", "4");
+    assert_found(PTD_EXTRACT_AUTO, "\\boxed{3} <answer>4</answer>", "3");
+}
+
+/* Unclosed boxes by the thousand: linear, or this test is felt. */
+static void extraction_is_linear(void **state)
+{
+    (void)state;
+    const size_t n = 200000, w = strlen("\\boxed{");
+    char *text = malloc(n * w + 1);
+    for (size_t i = 0; i < n; i++) memcpy(text + i * w, "\\boxed{", w);
+    text[n * w] = '\0';
+    size_t len;
+    assert_null(ptd_answer_find(PTD_EXTRACT_AUTO, text, &len));
+    free(ptd_text_normal(text, n * w));
+    free(text);
+}
+
+static void assert_judged(int rule, const char *answer, const char *gold, int want)
+{
+    if (ptd_answer_right(rule, answer, strlen(answer), gold) != want)
+        fail_msg("\"%s\" against \"%s\": expected %s", answer, gold, want ? "right" : "wrong");
+}
+
+static void judges_numbers(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "12",  "12.0",      "1.2e1",     "12/1",           "\\frac{24}{2}", "$12$",
+        "12.", "012",       " 12 ",      "\\text{12}",     "+12",           "12\\%",
+        "12%", "12^\\circ", "120.00e-1", "\\dfrac{12}{1}", "24/2",          "12.000000000000000000000"};
+    static const char *const wrong[] = {"13",  "-12",    "1 2", "12.01", "12 13", "",    "1.2",
+                                        "12e", "twelve", "12x", "12/0",  "1,2",   "0x0c"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        assert_judged(PTD_JUDGE_AUTO, right[i], "12", 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_judged(PTD_JUDGE_AUTO, wrong[i], "12", 0);
+    assert_judged(PTD_JUDGE_NUMBER, "1,234,567", "1234567", 1);
+    assert_judged(PTD_JUDGE_NUMBER, "12,34", "1234", 0);
+    assert_judged(PTD_JUDGE_NUMBER, "0.25", "1/4", 1);
+    assert_judged(PTD_JUDGE_NUMBER, "\\frac{1}{4}", ".25", 1);
+    assert_judged(PTD_JUDGE_NUMBER, ".333", "1/3", 0);
+    assert_judged(PTD_JUDGE_NUMBER, "50%", "50", 1);
+    assert_judged(PTD_JUDGE_NUMBER, "50%", "0.5", 0);
+    assert_judged(PTD_JUDGE_NUMBER, "-\\frac{1}{2}", "-0.5", 1);
+    assert_judged(PTD_JUDGE_NUMBER,
+                  "\xe2\x88\x92"
+                  "3",
+                  "-3", 1);
+    assert_judged(PTD_JUDGE_NUMBER, "-0", "0", 1);
+}
+
+static void judges_numbers_beyond_64_bits_as_text(void **state)
+{
+    (void)state;
+    struct ptd_rational r;
+    assert_int_equal(ptd_number_parse("9223372036854775807", 19, &r), 1);
+    assert_int_equal(ptd_number_parse("9223372036854775808", 19, &r), 0);
+    assert_int_equal(ptd_number_parse("1e400", 5, &r), 0);
+    assert_int_equal(ptd_number_parse("1e99999999999", 13, &r), 0);
+    assert_judged(PTD_JUDGE_AUTO, "12345678901234567890123", "12345678901234567890123", 1);
+    assert_judged(PTD_JUDGE_AUTO, "12345678901234567890124", "12345678901234567890123", 0);
+    assert_judged(PTD_JUDGE_NUMBER, "9223372036854775807/9223372036854775806", "1", 0);
+}
+
+static void judges_choices(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "B",  "b",        "(B)",          "[B]",    "B.",  "Option B",          "\\text{B}", "\\text{(B)}",
+        "B)", "B) 12 cm", "B. 12 apples", "B: red", "$B$", "The answer is (B)", "choice b",  "answer: B"};
+    static const char *const wrong[] = {"A", "(C)", "Bob", "B, C", "", "AB", "option", "12"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) assert_judged(PTD_JUDGE_AUTO, right[i], "B", 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_judged(PTD_JUDGE_AUTO, wrong[i], "B", 0);
+    assert_judged(PTD_JUDGE_AUTO, "A", "(A)", 1);
+    assert_judged(PTD_JUDGE_AUTO, "answer", "A", 0);
+    assert_judged(PTD_JUDGE_AUTO, "k", "K", 1);
+    assert_int_equal(ptd_gold_letter("B) 12"), 0);
+}
+
+static void judges_texts(void **state)
+{
+    (void)state;
+    assert_judged(PTD_JUDGE_AUTO, "  Red  Apple. ", "red apple", 1);
+    assert_judged(PTD_JUDGE_AUTO, "redapple", "red apple", 0);
+    assert_judged(PTD_JUDGE_AUTO, "\\text{red apple}", "red apple", 1);
+    assert_judged(PTD_JUDGE_AUTO, "$x + 1$", "x+1", 1);
+    assert_judged(PTD_JUDGE_AUTO, "( 3 , 4 )", "(3, 4)", 1);
+    assert_judged(PTD_JUDGE_AUTO, "(4, 3)", "(3, 4)", 0);
+    assert_judged(PTD_JUDGE_AUTO, "\\left(3,4\\right)", "(3,4)", 1);
+    assert_judged(PTD_JUDGE_AUTO, "GRO\xc3\x9f", "gross", 1);
+    assert_judged(PTD_JUDGE_AUTO, "e\xcc\x81t\xc3\xa9", "\xc3\x89T\xc3\x89", 1);
+    assert_judged(PTD_JUDGE_AUTO, "\xff\xfe", "\xff\xfe", 1);
+    assert_judged(PTD_JUDGE_AUTO, "None", "red", 0);
+    assert_judged(PTD_JUDGE_EXACT, "12.0", "12", 0);
+    assert_judged(PTD_JUDGE_AUTO, "\\frac{\\text{a}}{b}", "\\frac{a}{b}", 1);
+}
+
+static void looks_at_form(void **state)
+{
+    (void)state;
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "b1 4 . \\boxed{ 4 }"), 1);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "$\\boxed{4}$. \n"), 1);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4} and more"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4} \\boxed{4}"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, ""), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a</think> so \\boxed{4} done"), 1);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a \\boxed{4}</think>"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "a <think>a</think> \\boxed{4}"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a \\boxed{4}"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "well <answer>4</answer>\n"), 1);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "<answer>4</answer> more"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "<answer>4</answer><answer>4</answer>"), 0);
+    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "</answer>4<answer>"), 0);
+}
+
+static void scores_a_rollout(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int outcome;
+        double reward;
+    } cases[] = {
+        {"c3 7 = 11 . \\boxed{ 11 }", PTD_RIGHT, 1.0},
+        {"\\boxed{11} yes", PTD_RIGHT, 0.9},
+        {"\\boxed{ 12 }", PTD_WRONG, 0.1},
+        {"eleven", PTD_UNPARSABLE, 0.0},
+        {"\\boxed{}", PTD_UNPARSABLE, 0.1},
+    };
+    struct ptd_reward_rules rules = {.format_weight = 0.1, .accuracy_weight = 0.9};
+    assert_int_equal(ptd_reward_rules_parse(&rules, "auto", "auto", "boxed"), 0);
+    struct ptd_group g = {.answer = "11"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ptd_rollout y = {.text = cases[i].text};
+        ptd_reward_score(&rules, &g, &y);
+        assert_int_equal(y.outcome, cases[i].outcome);
+        assert_true(y.reward == cases[i].reward);
+        assert_int_equal(y.extracted != NULL, y.outcome != PTD_UNPARSABLE);
+    }
+    ptd_group_clear(&g);
+}
+
+static void refuses_unknown_rules(void **state)
+{
+    (void)state;
+    struct ptd_reward_rules rules;
+    assert_int_equal(ptd_reward_rules_parse(&rules, "auto", "sympy", "boxed"), -1);
+    assert_int_equal(ptd_failed_status(), PTD_USAGE);
+    assert_string_equal(ptd_failed_message(),
+                        "--judge \"sympy\": expected one of auto, exact, number, choice");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(extracts_last_box),
+        cmocka_unit_test(extracts_last_tag),
+        cmocka_unit_test(extraction_is_linear),
+        cmocka_unit_test(judges_numbers),
+        cmocka_unit_test(judges_numbers_beyond_64_bits_as_text),
+        cmocka_unit_test(judges_choices),
+        cmocka_unit_test(judges_texts),
+        cmocka_unit_test(looks_at_form),
+        cmocka_unit_test(scores_a_rollout),
+        cmocka_unit_test(refuses_unknown_rules),
+    };
+    return cmocka_run_group_tests_name("reward", tests, NULL, NULL);
+}
