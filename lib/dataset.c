@@ -159,6 +159,11 @@ int ptd_dataset_rows(const struct ptd_dataset *d)
     return d->n;
 }
 
+long ptd_dataset_line(const struct ptd_dataset *d, int i)
+{
+    return d->lines[i].number;
+}
+
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d)
 {
     return d->digest;

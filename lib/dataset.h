@@ -33,7 +33,8 @@ struct ptd_dataset;
  * show when it is read. */
 struct ptd_dataset *ptd_dataset_open(const char *path);
 int ptd_dataset_rows(const struct ptd_dataset *d);
-uint64_t ptd_dataset_digest(const struct ptd_dataset *d); /* XXH3-64 of the file, for exact resume */
+long ptd_dataset_line(const struct ptd_dataset *d, int i); /* number of row i's line in the file, from 1 */
+uint64_t ptd_dataset_digest(const struct ptd_dataset *d);  /* XXH3-64 of the file, for exact resume */
 /* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions;
  * pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called from
  * several threads. */

@@ -143,7 +143,7 @@ int ptd_png_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, c
                    int *orientation)
 {
     struct png_job j = {.name = name, .bytes = bytes, .left = n};
-    int bad = -1;
+    int bad;
     *orientation = 1;
     j.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning);
     if (j.png) j.info = png_create_info_struct(j.png);
@@ -184,13 +184,14 @@ static void png_write_all(struct png_job *j, const struct ptd_image *im)
 int ptd_png_encode(const struct ptd_image *im, struct ptd_buf *out)
 {
     struct png_job j = {.name = "picture to write", .out = out};
-    int bad = 0;
+    int bad;
     j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (!j.info) ptd_die(PTD_OSERR, "out of memory for libpng");
-    if (!setjmp(j.back))
+    if (!setjmp(j.back)) {
         png_write_all(&j, im);
-    else
+        bad = 0;
+    } else
         bad = -1;
     png_destroy_write_struct(&j.png, &j.info);
     return bad;
@@ -280,7 +281,7 @@ int ptd_jpeg_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, 
                     int *orientation)
 {
     struct jpeg_job j = {.name = name};
-    int bad = -1;
+    int bad;
     *orientation = 1;
     j.jpeg.err = jpeg_std_error(&j.error);
     j.jpeg.client_data = &j;

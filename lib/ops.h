@@ -18,10 +18,9 @@ struct ptd_span {
 struct ptd_attention {
     int heads, kv_heads, dim;
     int causal;           /* own keys: row i sees past + i + 1 of them; not causal: past + n */
-    long q_stride, kv_stride; /* floats from one row to the next of q and o's source; of k and v in the pool */
-    long o_stride;
+    long q_stride, k_stride, v_stride, o_stride; /* floats from one row to the next; dq, dk, dv have the same */
     const struct ptd_span *spans;
-    int n_spans;          /* spans with the same shared prompt should be neighbours: they are computed together */
+    int n_spans;          /* neighbours with the same shared prompt and consecutive rows are computed together */
 };
 
 struct ptd_ops {
@@ -52,13 +51,14 @@ struct ptd_ops {
     /* o[row, heads, dim] = softmax(q k^T / sqrt(dim)) v; lse [rows, heads] log-sum-exp of scaled scores (NULL: not kept). Query head h uses kv head
      * h / (heads / kv_heads). */
     void (*attention)(const struct ptd_attention *a, float *o, float *lse, const float *q, const float *k, const float *v);
-    /* Recomputes the probabilities from lse. dq overwritten; dk, dv (same layout as k, v) must be zeroed by the caller and accumulate. */
+    /* Recomputes the probabilities from lse. dq overwritten; dk, dv accumulate (the caller zeroes them). A span that shares a prompt must
+     * follow that prompt's own span, with nothing but siblings between. */
     void (*attention_backward)(const struct ptd_attention *a, float *dq, float *dk, float *dv, const float *dout, const float *o, const float *lse,
                                const float *q, const float *k, const float *v);
 
-    /* y = silu(g) * u, all [n]; backward: dg, du overwritten. */
-    void (*swiglu)(float *y, const float *g, const float *u, long n);
-    void (*swiglu_backward)(float *dg, float *du, const float *dy, const float *g, const float *u, long n);
+    /* y [n, w] = silu(g) * u with gu [n, 2w], g the first half of each row; backward: dgu overwritten. */
+    void (*swiglu)(float *y, const float *gu, long n, int w);
+    void (*swiglu_backward)(float *dgu, const float *dy, const float *gu, long n, int w);
     /* exact: x/2 (1 + erf(x/sqrt 2)); else the tanh form. dx may be dy. */
     void (*gelu)(float *y, const float *x, long n, int exact);
     void (*gelu_backward)(float *dx, const float *dy, const float *x, long n, int exact);

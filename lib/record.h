@@ -2,7 +2,7 @@
  *
  * Encoded as msgpack maps with string keys = the field names below. Typed arrays are msgpack ext, little-endian:
  * type 1 int32, type 2 float32, type 3 float16 (IEEE), one blob per array. Optional fields are left out when empty.
- * Fields this version does not know pass through untouched (kept as raw msgpack, at group and at rollout level).
+ * Fields this version does not know pass through untouched (kept as raw msgpack, at head, group and rollout level).
  * Before msgpack-c unpacks, the declared counts and the depth (at most 8) are checked against the bytes at hand.
  *
  *     struct ptd_group g = {0};
@@ -11,8 +11,9 @@
  *     ptd_group_encode(&g, &buf);
  *     ptd_group_clear(&g);
  *
- * Ownership: decode copies nothing but arrays that need alignment; strings and pixels point into the frame's body and live until
- * the reader's next call. Whatever a stage adds lives in g->arena (ptd_group_alloc, ptd_group_text), freed by ptd_group_clear. */
+ * Ownership: decode copies strings and typed arrays into g->arena, where whatever a stage adds lives too (ptd_group_alloc,
+ * ptd_group_text), freed by ptd_group_clear; only pixels point into the frame's body and live until the reader's next call.
+ * Strings end in a NUL, so one that holds a NUL inside is refused. */
 #ifndef PTD_RECORD_H
 #define PTD_RECORD_H
 #include "err.h"
@@ -23,6 +24,9 @@
 
 struct ptd_buf { char *data; size_t len, cap; }; /* growing bytes; free(data) */
 void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
+
+/* Fields of a map that this version does not know: raw key/value pairs in their order. Private to record.c. */
+struct ptd_unknown { const char *raw; size_t len; int n; };
 
 /* ---- head ---- */
 struct ptd_stage_note { const char *name, *version, *command; };
@@ -41,6 +45,7 @@ struct ptd_head {
     int top_logprobs;      /* "top_logprobs": ids per token recorded when sampling (0: none) */
     struct ptd_stage_note *stages; /* "stages": every program that wrote this stream, first to last */
     int n_stages;
+    struct ptd_unknown unknown;
     void *arena; /* owner of all of the above */
 };
 int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
@@ -81,10 +86,7 @@ struct ptd_rollout {
     const uint16_t *teacher_on_top; /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids */
     int teacher_k;        /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
-    /* private */
-    const char *unknown; /* unknown fields: raw key/value pairs */
-    size_t unknown_len;
-    int n_unknown;
+    struct ptd_unknown unknown;
 };
 
 struct ptd_hint {             /* "hint": map; absent if none */
@@ -117,10 +119,7 @@ struct ptd_group {
     struct ptd_hint hint;  /* hint.text == NULL: none */
     const char *hint_drop; /* "hint_drop": why a hint was rejected, or NULL */
     double group_accuracy; /* "group_accuracy": mean accuracy, -1 before ptd-verify */
-    /* private */
-    const char *unknown;
-    size_t unknown_len;
-    int n_unknown;
+    struct ptd_unknown unknown;
     void *arena;
 };
 
@@ -134,4 +133,6 @@ void ptd_group_clear(struct ptd_group *g); /* frees the arena, zeroes *g (group_
 /* IEEE half precision. */
 uint16_t ptd_half(float x);   /* round to nearest even */
 float ptd_unhalf(uint16_t h);
+uint16_t ptd_half_portable(float x); /* the same without the processor's help */
+float ptd_unhalf_portable(uint16_t h);
 #endif

@@ -1,0 +1,83 @@
+/* tiny: the parity model of the tests: its configuration, weights from a hash, two pictures, and one prompt, as the specification describes them. */
+#ifndef PTD_TESTS_TINY_H
+#define PTD_TESTS_TINY_H
+#include "lm.h"
+#include "threads.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char tiny_json[] =
+    "{\"model_type\":\"qwen3_vl\",\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"image_token_id\":60,\"video_token_id\":61,"
+    "\"vision_start_token_id\":58,\"vision_end_token_id\":59,\"tie_word_embeddings\":%s,"
+    "\"text_config\":{\"model_type\":\"qwen3_vl_text\",\"vocab_size\":64,\"hidden_size\":40,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":16,\"intermediate_size\":56,\"hidden_act\":\"silu\",\"rms_norm_eps\":1e-6,\"rope_theta\":100,"
+    "\"rope_scaling\":{\"mrope_interleaved\":true,\"mrope_section\":[4,2,2],\"rope_type\":\"default\"},\"attention_bias\":false,"
+    "\"initializer_range\":0.02,\"eos_token_id\":2,\"bos_token_id\":1,\"tie_word_embeddings\":%s,\"max_position_embeddings\":4096},"
+    "\"vision_config\":{\"depth\":4,\"hidden_size\":32,\"num_heads\":2,\"intermediate_size\":52,\"in_channels\":3,\"patch_size\":4,"
+    "\"temporal_patch_size\":2,\"spatial_merge_size\":2,\"num_position_embeddings\":25,\"deepstack_visual_indexes\":[1,2],\"out_hidden_size\":40,"
+    "\"hidden_act\":\"gelu_pytorch_tanh\"}}";
+
+static const int32_t tiny_ids[22] = {7, 3, 11, 58, 60, 60, 60, 60, 60, 60, 59, 5, 9, 58, 60, 60, 60, 59, 13, 2, 17, 21};
+
+static uint64_t tiny_hash(const char *name, uint64_t i)
+{
+    uint64_t h = 0xcbf29ce484222325u, z;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    z = h + i + 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static double tiny_uniform(const char *name, uint64_t i) { return 2 * ((double)(tiny_hash(name, i) >> 11) * 0x1p-53) - 1; }
+
+static void tiny_fill(float *w, const char *name, size_t n, double scale, double offset)
+{
+    for (size_t i = 0; i < n; i++) {
+        volatile double product = tiny_uniform(name, i) * scale;
+        w[i] = (float)(product + offset);
+    }
+}
+
+static int tiny_ends(const char *s, const char *tail) { return strlen(s) >= strlen(tail) && !strcmp(s + strlen(s) - strlen(tail), tail); }
+
+static void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
+{
+    float *w = m->weights + p->offset;
+    double fan_in = (double)p->n / p->dims[0];
+    if (tiny_ends(p->name, "pos_embed.weight") || tiny_ends(p->name, "embed_tokens.weight") || tiny_ends(p->name, "lm_head.weight"))
+        tiny_fill(w, p->name, p->n, 0.5, 0);
+    else if (tiny_ends(p->name, ".bias"))
+        tiny_fill(w, p->name, p->n, 0.1, 0);
+    else if (p->n_dims == 1)
+        tiny_fill(w, p->name, p->n, 0.2, 1);
+    else
+        tiny_fill(w, p->name, p->n, sqrt(3 / fan_in), 0);
+}
+
+static struct ptd_model *tiny_model(int tied)
+{
+    struct ptd_config c;
+    struct ptd_image_rules r = {.patch = 4, .merge = 2, .temporal = 2, .min_pixels = 64, .max_pixels = 1 << 20, .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}};
+    char json[4096];
+    struct ptd_model *m;
+    snprintf(json, sizeof json, tiny_json, tied ? "true" : "false", tied ? "true" : "false");
+    if (ptd_config_parse(&c, json, NULL)) ptd_die_last();
+    m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
+    return m;
+}
+
+/* image0 16 x 24, image1 24 x 8: the hash gives channel, y, x. */
+static struct ptd_picture tiny_picture(int k)
+{
+    struct ptd_picture p = {.height = k ? 24 : 16, .width = k ? 8 : 24};
+    uint8_t *px = ptd_alloc(3 * p.height * p.width);
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < p.height * p.width; i++) px[3 * i + c] = tiny_hash(k ? "image1" : "image0", (uint64_t)c * p.height * p.width + i) & 255;
+    p.pixels = px;
+    return p;
+}
+#endif
