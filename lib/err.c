@@ -3,6 +3,7 @@
 #include "err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -80,9 +81,18 @@ static void say(const char *tag, const char *message)
     }
 }
 
+/* A closed standard descriptor would be given to the next file opened: put something there that fails when
+ * used. */
+static void occupy_standard(int fd)
+{
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+        errno = 0;
+}
+
 void ptd_program(const char *name)
 {
     snprintf(program, sizeof program, "%s", name);
+    for (int fd = 0; fd < 3; fd++) occupy_standard(fd);
     signal(SIGXFSZ, SIG_IGN);
 }
 

@@ -29,7 +29,8 @@ enum ptd_status {
     PTD_DIVERGED = 79,    /* training diverged (non-finite limit) */
 };
 
-/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error. */
+/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error, and
+ * keeps closed standard descriptors from being given to other files. */
 void ptd_program(const char *name);
 const char *ptd_program_name(void);
 

@@ -30,8 +30,9 @@ struct ptd_filter {
 };
 /* Returns the exit status; dies with one line on failure. */
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);
-/* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin, refuses terminals, reads the head. */
+/* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin (NULL or "-"), refuses terminals, reads the head.
+ * Dies on failure, so never NULL. */
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);
-/* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with this stage noted. */
+/* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with this stage noted. Dies on failure. */
 struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, int argc, char **argv);
 #endif

@@ -1,0 +1,512 @@
+/* Structs to msgpack maps and back, driven by tables of fields.
+ * Leaves to record.c: which fields there are and what must hold between them. */
+#include "fields.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "typed arrays travel as they lie in memory");
+
+#define FIELDS_MAX 256 /* of one map, known and unknown */
+
+#define AT(base, offset, T)  (*(T *)((char *)(base) + (offset)))
+#define SEE(base, offset, T) (*(const T *)((const char *)(base) + (offset)))
+
+/* Pointers of every type go through memcpy, so that no store passes under a wrong type. */
+static void set_pointer(void *base, size_t at, const void *p)
+{
+    memcpy((char *)base + at, &p, sizeof p);
+}
+
+static const void *pointer(const void *base, size_t at)
+{
+    const void *p;
+    memcpy(&p, (const char *)base + at, sizeof p);
+    return p;
+}
+
+static size_t entry_size(enum ptd_field_kind kind)
+{
+    return kind == F16 ? 2 : kind == PIXELS ? 3 : 4;
+}
+
+/* Entries that the counts in the struct ask of an array. */
+static uint64_t entries(const struct ptd_field *f, const void *base)
+{
+    uint64_t n = (uint64_t)SEE(base, f->n_at, int);
+    return f->k_at == PTD_NONE ? n : n * (uint64_t)SEE(base, f->k_at, int);
+}
+
+/* ---- decoding ---- */
+
+struct decoder {
+    void **arena;
+    char path[64]; /* "rollouts[3]." */
+};
+
+/* A map with its bytes, which unknown fields are cut from. */
+struct source {
+    const msgpack_object *o;
+    const char *raw;
+    size_t len;
+};
+
+static int decode_map(struct decoder *d, const struct ptd_fields *t, void *base, struct source in);
+
+int ptd_fields_bad(const char *path, const char *name, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return ptd_fail(PTD_DATAERR, "field \"%s%s\": %s", path, name, text);
+}
+
+static const char *get_string(struct decoder *d, const char *name, const msgpack_object *o)
+{
+    if (o->type != MSGPACK_OBJECT_STR) return ptd_fields_bad(d->path, name, "expected a string"), NULL;
+    size_t n = o->via.str.size;
+    if (n && memchr(o->via.str.ptr, 0, n))
+        return ptd_fields_bad(d->path, name, "a string with a NUL byte"), NULL;
+    char *s = ptd_arena_alloc(d->arena, n + 1);
+    if (n) memcpy(s, o->via.str.ptr, n);
+    return s;
+}
+
+static int get_integer(struct decoder *d, const char *name, const msgpack_object *o, int64_t lo, int64_t hi,
+                       int64_t *v)
+{
+    int fits = o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
+               (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 <= INT64_MAX);
+    if (!fits || o->via.i64 < lo || o->via.i64 > hi)
+        return ptd_fields_bad(d->path, name, "expected a whole number from %lld to %lld", (long long)lo,
+                              (long long)hi);
+    *v = o->via.i64;
+    return 0;
+}
+
+static int get_number(struct decoder *d, const char *name, const msgpack_object *o, double *v)
+{
+    if (o->type == MSGPACK_OBJECT_FLOAT32 || o->type == MSGPACK_OBJECT_FLOAT64)
+        *v = o->via.f64;
+    else if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        *v = (double)o->via.u64;
+    else if (o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+        *v = (double)o->via.i64;
+    else
+        return ptd_fields_bad(d->path, name, "expected a number");
+    return 0;
+}
+
+static int get_array(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o,
+                     uint64_t *n)
+{
+    size_t size = entry_size(f->kind);
+    if (o->type != MSGPACK_OBJECT_EXT || o->via.ext.type != (int8_t)f->kind)
+        return ptd_fields_bad(d->path, f->name, "expected an ext of type %d", f->kind);
+    if (o->via.ext.size % size)
+        return ptd_fields_bad(d->path, f->name, "%u bytes are no whole entries", o->via.ext.size);
+    void *copy = ptd_arena_alloc(d->arena, o->via.ext.size);
+    if (o->via.ext.size) memcpy(copy, o->via.ext.ptr, o->via.ext.size);
+    set_pointer(base, f->at, copy);
+    *n = o->via.ext.size / size;
+    if (f->own) AT(base, f->n_at, int) = (int)*n;
+    return 0;
+}
+
+static int get_pixels(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o,
+                      uint64_t *n)
+{
+    if (o->type != MSGPACK_OBJECT_BIN || o->via.bin.size % 3)
+        return ptd_fields_bad(d->path, f->name, "expected RGB bytes as bin");
+    set_pointer(base, f->at, o->via.bin.ptr);
+    *n = o->via.bin.size / 3;
+    return 0;
+}
+
+static int get_text(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    const char *s = get_string(d, f->name, o);
+    set_pointer(base, f->at, s);
+    return s ? 0 : -1;
+}
+
+static int get_hash(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    if (o->type != MSGPACK_OBJECT_STR || o->via.str.size != 16 ||
+        strspn(o->via.str.ptr, "0123456789abcdef") < 16)
+        return ptd_fields_bad(d->path, f->name, "expected 16 hex digits");
+    memcpy((char *)base + f->at, o->via.str.ptr, 16);
+    return 0;
+}
+
+static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    const char *s = get_string(d, f->name, o);
+    for (int i = 0; s && i < 4; i++)
+        if (strcmp(s, ptd_outcome_name[i]) == 0) return AT(base, f->at, int) = i, 0;
+    return s ? ptd_fields_bad(d->path, f->name, "\"%.40s\" is no outcome", s) : -1;
+}
+
+static int expect_list(struct decoder *d, const char *name, const msgpack_object *o)
+{
+    return o->type == MSGPACK_OBJECT_ARRAY ? 0 : ptd_fields_bad(d->path, name, "expected an array");
+}
+
+static int get_strings(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    if (expect_list(d, f->name, o) < 0) return -1;
+    uint32_t n = o->via.array.size;
+    const char **list = ptd_arena_alloc(d->arena, n * sizeof *list);
+    for (uint32_t i = 0; i < n; i++)
+        if (!(list[i] = get_string(d, f->name, &o->via.array.ptr[i]))) return -1;
+    set_pointer(base, f->at, list);
+    AT(base, f->n_at, int) = (int)n;
+    return 0;
+}
+
+static int get_region(struct decoder *d, const char *name, const msgpack_object *o, struct ptd_region *r)
+{
+    if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size != 5)
+        return ptd_fields_bad(d->path, name, "expected [label, x0, y0, x1, y1]");
+    const msgpack_object *part = o->via.array.ptr;
+    if (!(r->label = get_string(d, name, part))) return -1;
+    for (int i = 0; i < 4; i++) {
+        double v = 0;
+        if (get_number(d, name, part + 1 + i, &v) < 0) return -1;
+        r->box[i] = (float)v;
+    }
+    return 0;
+}
+
+static int get_regions(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    if (expect_list(d, f->name, o) < 0) return -1;
+    uint32_t n = o->via.array.size;
+    struct ptd_region *list = ptd_arena_alloc(d->arena, n * sizeof *list);
+    for (uint32_t i = 0; i < n; i++)
+        if (get_region(d, f->name, &o->via.array.ptr[i], &list[i]) < 0) return -1;
+    set_pointer(base, f->at, list);
+    AT(base, f->n_at, int) = (int)n;
+    return 0;
+}
+
+static int get_maps(struct decoder *d, const struct ptd_field *f, void *base, struct source in)
+{
+    if (expect_list(d, f->name, in.o) < 0) return -1;
+    uint32_t n = in.o->via.array.size;
+    char outer[sizeof d->path], *list = ptd_arena_alloc(d->arena, n * f->sub->size);
+    const char *p = in.raw + ptd_pack_header(in.raw), *end = in.raw + in.len;
+    strcpy(outer, d->path);
+    for (uint32_t i = 0; i < n; i++) {
+        size_t size = ptd_pack_size(p, (size_t)(end - p));
+        snprintf(d->path, sizeof d->path, "%.20s%s[%u].", outer, f->name, i);
+        if (decode_map(d, f->sub, list + i * f->sub->size,
+                       (struct source){&in.o->via.array.ptr[i], p, size}) < 0)
+            return -1;
+        p += size;
+    }
+    strcpy(d->path, outer);
+    set_pointer(base, f->at, list);
+    AT(base, f->n_at, int) = (int)n;
+    return 0;
+}
+
+static int get_map(struct decoder *d, const struct ptd_field *f, void *base, struct source in)
+{
+    char outer[sizeof d->path];
+    strcpy(outer, d->path);
+    snprintf(d->path, sizeof d->path, "%.40s%s.", outer, f->name);
+    if (decode_map(d, f->sub, (char *)base + f->at, in) < 0) return -1;
+    strcpy(d->path, outer);
+    return 0;
+}
+
+static int get_int(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+{
+    int64_t v = 0;
+    if (get_integer(d, f->name, o, 0, INT_MAX, &v) < 0) return -1;
+    AT(base, f->at, int) = (int)v;
+    return 0;
+}
+
+static int get_field(struct decoder *d, const struct ptd_field *f, void *base, struct source in, uint64_t *n)
+{
+    switch (f->kind) {
+    case I32:
+    case F32:
+    case F16:
+        return get_array(d, f, base, in.o, n);
+    case PIXELS:
+        return get_pixels(d, f, base, in.o, n);
+    case STR:
+        return get_text(d, f, base, in.o);
+    case I64:
+        return get_integer(d, f->name, in.o, INT64_MIN, INT64_MAX, &AT(base, f->at, int64_t));
+    case INT:
+        return get_int(d, f, base, in.o);
+    case F64:
+        return get_number(d, f->name, in.o, &AT(base, f->at, double));
+    case STRINGS:
+        return get_strings(d, f, base, in.o);
+    case REGIONS:
+        return get_regions(d, f, base, in.o);
+    case OUTCOME:
+        return get_outcome(d, f, base, in.o);
+    case HASH:
+        return get_hash(d, f, base, in.o);
+    case MAP:
+        return get_map(d, f, base, in);
+    case MAPS:
+        return get_maps(d, f, base, in);
+    }
+    return ptd_fail(PTD_BUG, "field \"%s\" of no kind", f->name);
+}
+
+static void preset(const struct ptd_fields *t, void *base)
+{
+    for (const struct ptd_field *f = t->fields; f->name; f++) {
+        if (f->kind == F64) AT(base, f->at, double) = f->preset;
+        if (f->kind == I64) AT(base, f->at, int64_t) = (int64_t)f->preset;
+    }
+}
+
+static int same_key(const msgpack_object *a, const msgpack_object *b)
+{
+    return a->via.str.size == b->via.str.size && memcmp(a->via.str.ptr, b->via.str.ptr, a->via.str.size) == 0;
+}
+
+static int check_keys(struct decoder *d, const msgpack_object *o)
+{
+    const msgpack_object_kv *kv = o->via.map.ptr;
+    uint32_t n = o->via.map.size;
+    if (n > FIELDS_MAX)
+        return ptd_fields_bad(d->path, "", "%u fields, at most %d are allowed", n, FIELDS_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        if (kv[i].key.type != MSGPACK_OBJECT_STR)
+            return ptd_fields_bad(d->path, "", "a key that is no string");
+        for (uint32_t j = 0; j < i; j++)
+            if (same_key(&kv[i].key, &kv[j].key))
+                return ptd_fields_bad(d->path, "", "key \"%.*s\" comes twice",
+                                      kv[i].key.via.str.size > 63 ? 63 : (int)kv[i].key.via.str.size,
+                                      kv[i].key.via.str.ptr);
+    }
+    return 0;
+}
+
+static const struct ptd_field *find_field(const struct ptd_fields *t, const msgpack_object *key)
+{
+    for (const struct ptd_field *f = t->fields; f->name; f++)
+        if (strlen(f->name) == key->via.str.size && memcmp(f->name, key->via.str.ptr, key->via.str.size) == 0)
+            return f;
+    return NULL;
+}
+
+static void keep_unknown(struct decoder *d, struct ptd_unknown *u, const char *raw, size_t len)
+{
+    char *all = ptd_arena_alloc(d->arena, u->len + len);
+    if (u->len) memcpy(all, u->raw, u->len);
+    memcpy(all + u->len, raw, len);
+    *u = (struct ptd_unknown){all, u->len + len, u->n + 1};
+}
+
+static int check_lengths(struct decoder *d, const struct ptd_fields *t, const void *base, const uint64_t *n)
+{
+    for (const struct ptd_field *f = t->fields; f->name; f++) {
+        int array = f->kind <= F16 || f->kind == PIXELS;
+        if (!array || f->own || !pointer(base, f->at)) continue;
+        uint64_t wanted = entries(f, base), got = n[f - t->fields];
+        if (got != wanted)
+            return ptd_fields_bad(d->path, f->name, "%llu entries, expected %llu", (unsigned long long)got,
+                                  (unsigned long long)wanted);
+    }
+    return 0;
+}
+
+static int decode_map(struct decoder *d, const struct ptd_fields *t, void *base, struct source in)
+{
+    uint64_t n[32] = {0};
+    if (in.o->type != MSGPACK_OBJECT_MAP) return ptd_fields_bad(d->path, "", "expected a map");
+    if (check_keys(d, in.o) < 0) return -1;
+    preset(t, base);
+    const char *p = in.raw + ptd_pack_header(in.raw), *end = in.raw + in.len;
+    for (uint32_t i = 0; i < in.o->via.map.size; i++) {
+        const msgpack_object_kv *kv = &in.o->via.map.ptr[i];
+        size_t key = ptd_pack_size(p, (size_t)(end - p)),
+               value = ptd_pack_size(p + key, (size_t)(end - p) - key);
+        const struct ptd_field *f = find_field(t, &kv->key);
+        if (f && get_field(d, f, base, (struct source){&kv->val, p + key, value}, &n[f - t->fields]) < 0)
+            return -1;
+        if (!f && t->unknown_at != PTD_NONE)
+            keep_unknown(d, &AT(base, t->unknown_at, struct ptd_unknown), p, key + value);
+        p += key + value;
+    }
+    if (check_lengths(d, t, base, n) < 0) return -1;
+    return t->check ? t->check(d->path, base) : 0;
+}
+
+int ptd_fields_decode(void **arena, const struct ptd_fields *t, void *base, const char *body, size_t len,
+                      int (*before)(const msgpack_object *o))
+{
+    msgpack_unpacked u;
+    struct decoder d = {.arena = arena};
+    if (ptd_pack_open(&u, body, len) < 0) return -1;
+    int rc = before ? before(&u.data) : 0;
+    if (rc == 0) rc = decode_map(&d, t, base, (struct source){&u.data, body, len});
+    msgpack_unpacked_destroy(&u);
+    return rc;
+}
+
+/* ---- encoding ---- */
+
+struct encoder {
+    msgpack_packer pk;
+    struct ptd_buf *out;
+};
+
+static void encode_map(struct encoder *e, const struct ptd_fields *t, const void *base);
+
+static double number(const struct ptd_field *f, const void *base)
+{
+    if (f->kind == F64) return SEE(base, f->at, double);
+    return f->kind == INT ? SEE(base, f->at, int) : (double)SEE(base, f->at, int64_t);
+}
+
+static int is_present(const struct ptd_field *f, const void *base)
+{
+    switch (f->kind) {
+    case I64:
+    case INT:
+    case F64:
+        if (f->rule == WHEN_SET && SEE(base, f->n_at, int)) return 1;
+        return f->rule == ALWAYS || number(f, base) != f->preset;
+    case STRINGS:
+    case REGIONS:
+    case MAPS:
+        return SEE(base, f->n_at, int) > 0;
+    case OUTCOME:
+        return SEE(base, f->at, int) != PTD_UNJUDGED;
+    case MAP:
+        return pointer(base, f->at + f->sub->fields[0].at) != NULL;
+    case HASH:
+        return 1;
+    default:
+        return f->rule == ALWAYS || pointer(base, f->at);
+    }
+}
+
+static void put_array(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    size_t bytes = entries(f, base) * entry_size(f->kind);
+    const void *p = pointer(base, f->at);
+    if (f->kind == PIXELS)
+        msgpack_pack_bin(&e->pk, bytes);
+    else
+        msgpack_pack_ext(&e->pk, bytes, (int8_t)f->kind);
+    ptd_buf_add(e->out, p, bytes);
+}
+
+static void put_strings(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    const char *const *list = pointer(base, f->at);
+    int n = SEE(base, f->n_at, int);
+    msgpack_pack_array(&e->pk, (size_t)n);
+    for (int i = 0; i < n; i++) ptd_pack_str(&e->pk, list[i]);
+}
+
+static void put_regions(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    const struct ptd_region *list = pointer(base, f->at);
+    int n = SEE(base, f->n_at, int);
+    msgpack_pack_array(&e->pk, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        msgpack_pack_array(&e->pk, 5);
+        ptd_pack_str(&e->pk, list[i].label ? list[i].label : "");
+        for (int j = 0; j < 4; j++) msgpack_pack_float(&e->pk, list[i].box[j]);
+    }
+}
+
+static void put_maps(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    const char *list = pointer(base, f->at);
+    int n = SEE(base, f->n_at, int);
+    msgpack_pack_array(&e->pk, (size_t)n);
+    for (int i = 0; i < n; i++) encode_map(e, f->sub, list + (size_t)i * f->sub->size);
+}
+
+static void put_field(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    switch (f->kind) {
+    case I32:
+    case F32:
+    case F16:
+    case PIXELS:
+        put_array(e, f, base);
+        break;
+    case STR:
+        ptd_pack_str(&e->pk, pointer(base, f->at));
+        break;
+    case HASH:
+        ptd_pack_str(&e->pk, (const char *)base + f->at);
+        break;
+    case OUTCOME:
+        ptd_pack_str(&e->pk, ptd_outcome_name[SEE(base, f->at, int) & 3]);
+        break;
+    case I64:
+        msgpack_pack_int64(&e->pk, SEE(base, f->at, int64_t));
+        break;
+    case INT:
+        msgpack_pack_int(&e->pk, SEE(base, f->at, int));
+        break;
+    case F64:
+        msgpack_pack_double(&e->pk, SEE(base, f->at, double));
+        break;
+    case STRINGS:
+        put_strings(e, f, base);
+        break;
+    case REGIONS:
+        put_regions(e, f, base);
+        break;
+    case MAP:
+        encode_map(e, f->sub, (const char *)base + f->at);
+        break;
+    case MAPS:
+        put_maps(e, f, base);
+        break;
+    }
+}
+
+static void put_unknown(struct encoder *e, const struct ptd_fields *t, const void *base, size_t *count)
+{
+    if (t->unknown_at == PTD_NONE) return;
+    const struct ptd_unknown *u = &SEE(base, t->unknown_at, struct ptd_unknown);
+    ptd_buf_add(e->out, u->raw, u->len);
+    *count += (size_t)u->n;
+}
+
+/* Always a map16, whose count is filled in when it is known. */
+static void encode_map(struct encoder *e, const struct ptd_fields *t, const void *base)
+{
+    size_t count = 0, header = e->out->len;
+    ptd_buf_add(e->out, "\xde\0\0", 3);
+    for (const struct ptd_field *f = t->fields; f->name; f++) {
+        if (!is_present(f, base)) continue;
+        ptd_pack_str(&e->pk, f->name);
+        put_field(e, f, base);
+        count++;
+    }
+    put_unknown(e, t, base, &count);
+    e->out->data[header + 1] = (char)(count >> 8);
+    e->out->data[header + 2] = (char)count;
+}
+
+void ptd_fields_encode(const struct ptd_fields *t, const void *base, struct ptd_buf *out)
+{
+    struct encoder e = {.out = out};
+    out->len = 0;
+    msgpack_packer_init(&e.pk, out, ptd_pack_write);
+    encode_map(&e, t, base);
+}
