@@ -1,0 +1,331 @@
+/* ptd-data: makes the built-in data set of coloured handwriting, or checks any data set.
+ *
+ *     ptd-data digits train.jsonl --count 4096 && ptd-data check train.jsonl
+ *
+ * What the questions are is said in lib/digits.h, what a data set looks like in lib/dataset.h. */
+#include "dataset.h"
+#include "dataset_write.h"
+#include "digits.h"
+#include "opt.h"
+#include "progress.h"
+#include "rng.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS_MAX   10000000
+#define SHARE_MAX  16
+#define ANY_FAMILY PTD_KINDS
+
+/* ---- ptd-data digits ---- */
+
+static struct {
+    int64_t seed;
+    int count, share;
+    const char *split, *kinds;
+} make = {.seed = 1, .count = 4096, .share = 1, .split = "train", .kinds = "all"};
+
+static const struct ptd_opt make_options[] = {
+    {"seed", 's', PTD_OPT_LONG, &make.seed, "N", "another seed, other pictures and questions", 0, 0},
+    {"count", 'n', PTD_OPT_INT, &make.count, "N", "rows, shared out among the kinds without a count", 1,
+     ROWS_MAX},
+    {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
+    {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST",
+     "KIND[:COUNT],...: csum cmax nbr colsum rowsum diff (without hints), all (the six families with steps "
+     "and "
+     "regions; also: hinted), all-plain, describe read find",
+     0, 0},
+    {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1, SHARE_MAX},
+    {0}};
+static const struct ptd_usage make_usage = {
+    "ptd-data digits", "FILE.jsonl",
+    "compose pictures of coloured digits and questions; pictures go to FILE.img/",
+    "ptd-data digits train.jsonl --count 4096\nptd-data digits test.jsonl --split test --count 600\n"
+    "ptd-data digits warm.jsonl --kinds csum:500,nbr:30,hinted:6000,describe:8000,find:8000",
+    make_options};
+
+struct kind {
+    int kind, hinted, count;
+};
+
+struct wish {
+    uint8_t kind, hinted;
+}; /* what a row is to be */
+
+struct maker {
+    struct ptd_digits digits;
+    struct ptd_grid grid;
+    char asked[SHARE_MAX][64]; /* about the picture at hand */
+    int n_asked;
+    struct ptd_dataset_out *out;
+};
+
+static int find_kind(const char *name, struct kind *k)
+{
+    k->hinted = strcmp(name, "all") == 0 || strcmp(name, "hinted") == 0;
+    k->kind = k->hinted || strcmp(name, "all-plain") == 0 ? ANY_FAMILY : -1;
+    for (int i = 0; i < PTD_KINDS && k->kind < 0; i++)
+        if (strcmp(name, ptd_kind_name[i]) == 0) k->kind = i;
+    return k->kind < 0 ? -1 : 0;
+}
+
+static struct kind parse_kind(const char *word)
+{
+    struct kind k = {.count = -1};
+    char name[32], *end;
+    size_t n = strcspn(word, ":");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
+    if (find_kind(name, &k) < 0) ptd_misuse("option --kinds: unknown kind \"%s\"", name);
+    if (!word[n]) return k;
+    long count = strtol(word + n + 1, &end, 10);
+    if (!isdigit((unsigned char)word[n + 1]) || *end || count < 1 || count > ROWS_MAX)
+        ptd_misuse("option --kinds: \"%s\": expected a count of 1 to %d", word, ROWS_MAX);
+    k.count = (int)count;
+    return k;
+}
+
+/* Gives the kinds without a count their shares of --count; returns the number of rows. */
+static long share_out(struct kind *kinds, int n)
+{
+    long total = 0;
+    int open = 0, given = 0;
+    for (int i = 0; i < n; i++) open += kinds[i].count < 0;
+    for (int i = 0; i < n; i++) {
+        if (kinds[i].count < 0) {
+            kinds[i].count = make.count / open + (given < make.count % open);
+            given++;
+        }
+        total += kinds[i].count;
+    }
+    if (total > ROWS_MAX) ptd_misuse("%ld rows, expected at most %d", total, ROWS_MAX);
+    return total;
+}
+
+static struct wish *parse_kinds(long *n_rows)
+{
+    struct kind kinds[64];
+    int n = 0;
+    char *list = ptd_strdup(make.kinds), *rest = list;
+    for (char *word; (word = strsep(&rest, ","));) {
+        if (n == 64) ptd_misuse("option --kinds: expected at most 64 kinds");
+        kinds[n++] = parse_kind(word);
+    }
+    free(list);
+    *n_rows = share_out(kinds, n);
+    struct wish *wishes = ptd_array(*n_rows, sizeof *wishes), *w = wishes;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < kinds[i].count; k++)
+            *w++ = (struct wish){kinds[i].kind == ANY_FAMILY ? k % PTD_FAMILIES : kinds[i].kind,
+                                 kinds[i].hinted};
+    return wishes;
+}
+
+/* ---- rows ---- */
+
+static void paint(struct maker *m)
+{
+    struct ptd_image im = {0};
+    ptd_grid_paint(&m->grid, &m->digits, &im);
+    if (ptd_dataset_picture(m->out, &im) < 0) ptd_die_last();
+    ptd_image_clear(&im);
+    m->n_asked = 0;
+}
+
+static int is_new(const struct maker *m, const struct ptd_task *t)
+{
+    for (int i = 0; i < m->n_asked; i++)
+        if (strcmp(m->asked[i], t->question) == 0) return 0;
+    return 1;
+}
+
+/* A question about the picture at hand if that may be shared and allows one, else about a new picture. */
+static void ask(struct maker *m, enum ptd_kind kind, struct ptd_draw *draw, struct ptd_task *t)
+{
+    int open = m->n_asked && m->n_asked < make.share;
+    if (!open || !ptd_task_ask(t, kind, &m->grid, draw) || !is_new(m, t)) {
+        do ptd_grid_draw(&m->grid, &m->digits, draw);
+        while (!ptd_task_ask(t, kind, &m->grid, draw));
+        paint(m);
+    }
+    memcpy(m->asked[m->n_asked++], t->question, sizeof t->question);
+}
+
+static void add_hints(struct ptd_group *g, const struct ptd_task *t)
+{
+    const char **steps = ptd_group_alloc(g, t->n_steps * sizeof *steps);
+    struct ptd_region *regions = ptd_group_alloc(g, t->n_cells * sizeof *regions);
+    for (int i = 0; i < t->n_steps; i++) steps[i] = t->steps[i];
+    for (int i = 0; i < t->n_cells; i++) {
+        regions[i].label = ptd_cell_name[t->cells[i]];
+        ptd_cell_box(t->cells[i], regions[i].box);
+    }
+    g->steps = steps;
+    g->n_steps = t->n_steps;
+    g->regions = regions;
+    g->n_regions = t->n_cells;
+}
+
+static void make_row(struct maker *m, const struct wish *w, uint32_t split, long row)
+{
+    struct ptd_draw draw = {.seed = make.seed, .split = split, .row = row};
+    struct ptd_group g = {0};
+    struct ptd_task t;
+    ask(m, w->kind, &draw, &t);
+    g.category = ptd_kind_name[w->kind];
+    g.uid = ptd_group_text(&g, "%s-%06ld", g.category, row + 1);
+    g.question = ptd_group_text(&g, "<image>%s", t.question);
+    g.answer = t.answer;
+    g.solution = t.solution;
+    if (w->hinted) add_hints(&g, &t);
+    if (ptd_dataset_write(m->out, &g) < 0) ptd_die_last();
+    ptd_group_clear(&g);
+}
+
+static void make_rows(struct maker *m, const struct wish *wishes, long n, uint32_t split)
+{
+    struct ptd_progress progress;
+    int *order = ptd_array(n, sizeof *order);
+    ptd_shuffle(order, n, make.seed, PTD_RNG_SHUFFLE, split);
+    ptd_progress_start(&progress, "rows", 0, n);
+    for (long i = 0; i < n; i++) {
+        make_row(m, &wishes[order[i]], split, i);
+        ptd_progress_set(&progress, i + 1, NULL);
+    }
+    ptd_progress_clear(&progress);
+    free(order);
+}
+
+static enum ptd_split parse_split(const char *name)
+{
+    for (int i = 0; i < 2; i++)
+        if (strcmp(name, ptd_split_name[i]) == 0) return i;
+    ptd_misuse("option --split: \"%s\", expected train or test", name);
+}
+
+static int run_digits(int argc, char **argv)
+{
+    struct maker m = {0};
+    long n;
+    int first = ptd_opt_parse(&make_usage, argc, argv);
+    if (argc - first != 1) ptd_misuse("expected one FILE.jsonl");
+    enum ptd_split split = parse_split(make.split);
+    struct wish *wishes = parse_kinds(&n);
+    m.out = ptd_dataset_create(argv[first]);
+    if (!m.out || ptd_digits_open(&m.digits, split) < 0) ptd_die_last();
+    make_rows(&m, wishes, n, split);
+    if (ptd_dataset_publish(m.out) < 0) ptd_die_last();
+    ptd_info("%s: %ld rows, %ld pictures", argv[first], n, ptd_dataset_pictures(m.out));
+    ptd_dataset_end(m.out);
+    ptd_digits_close(&m.digits);
+    free(wishes);
+    return PTD_OK;
+}
+
+/* ---- ptd-data check ---- */
+
+static struct {
+    int max;
+} check = {.max = 20};
+
+static const struct ptd_opt check_options[] = {
+    {"max", 'm', PTD_OPT_INT, &check.max, "N", "most problems to print for a file", 1, 1000000}, {0}};
+static const struct ptd_usage check_usage = {
+    "ptd-data check", "FILE...",
+    "check data sets: every line and field, and that every picture opens (status 65 if not)",
+    "ptd-data check train.jsonl test.jsonl", check_options};
+
+struct tally {
+    long problems, pictures;
+    json_t *ids, *categories;
+};
+
+/* By way of ptd_fail, which makes one safe line of it. */
+static void report(void *ctx, const char *message)
+{
+    struct tally *t = ctx;
+    ptd_fail(PTD_DATAERR, "%s", message);
+    if (t->problems++ < check.max) fprintf(stderr, "%s: %s\n", ptd_program_name(), ptd_failed_message());
+}
+
+/* ids maps every id to its line, categories every category to its count. */
+static void count_row(struct tally *t, const char *file, long line, const struct ptd_group *g)
+{
+    const char *category = g->category && *g->category ? g->category : "(none)";
+    json_t *earlier = json_object_get(t->ids, g->uid), *n = json_object_get(t->categories, category);
+    if (earlier) {
+        char *text = ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another", file,
+                                line, g->uid, (long long)json_integer_value(earlier));
+        report(t, text);
+        free(text);
+    }
+    json_object_set_new(t->ids, g->uid, json_integer(line));
+    json_object_set_new(t->categories, category, json_integer(json_integer_value(n) + 1));
+    t->pictures += g->n_pictures;
+}
+
+static void print_summary(const char *file, int rows, const struct tally *t)
+{
+    const char *name, *mark = ": ";
+    json_t *n;
+    printf("%s: %d rows, %ld pictures", file, rows, t->pictures);
+    json_object_foreach(t->categories, name, n)
+    {
+        printf("%s%s %lld", mark, name, (long long)json_integer_value(n));
+        mark = ", ";
+    }
+    putchar('\n');
+}
+
+static int check_file(const char *file)
+{
+    struct tally t = {.ids = json_object(), .categories = json_object()};
+    struct ptd_group g = {0};
+    struct ptd_progress progress;
+    struct ptd_dataset *d = ptd_dataset_open(file);
+    if (!d) ptd_die_last();
+    int rows = ptd_dataset_rows(d);
+    ptd_progress_start(&progress, "rows", 0, rows);
+    for (int i = 0; i < rows; i++) {
+        if (ptd_dataset_check(d, i, &g, report, &t) == 0) count_row(&t, file, ptd_dataset_line(d, i), &g);
+        ptd_progress_set(&progress, i + 1, NULL);
+    }
+    ptd_progress_clear(&progress);
+    if (t.problems)
+        ptd_info("%s: %ld problems in %d rows%s", file, t.problems, rows,
+                 t.problems > check.max ? ", not all shown" : "");
+    else
+        print_summary(file, rows, &t);
+    ptd_group_clear(&g);
+    ptd_dataset_close(d);
+    json_decref(t.ids);
+    json_decref(t.categories);
+    return t.problems ? -1 : 0;
+}
+
+static int run_check(int argc, char **argv)
+{
+    int bad = 0, first = ptd_opt_parse(&check_usage, argc, argv);
+    if (first == argc) ptd_misuse("expected one FILE or more");
+    for (int i = first; i < argc; i++) bad |= check_file(argv[i]) < 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) ptd_die(PTD_IOERR, "standard output:");
+    return bad ? PTD_DATAERR : PTD_OK;
+}
+
+/* ---- both ---- */
+
+static const struct ptd_opt no_options[] = {{0}};
+static const struct ptd_usage usage = {
+    "ptd-data", "digits FILE.jsonl | check FILE...", "make the built-in data set, or check any data set",
+    "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
+    no_options};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "digits") == 0) return run_digits(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "check") == 0) return run_check(argc - 1, argv + 1);
+    ptd_opt_parse(&usage, argc, argv);
+    ptd_misuse("expected \"digits\" or \"check\" first");
+}
