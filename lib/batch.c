@@ -94,7 +94,7 @@ void ptd_batch_reset(struct ptd_batch *b)
 void ptd_batch_free(struct ptd_batch *b)
 {
     if (!b) return;
-    ptd_pool_free(&b->arena);
+    ptd_pool_free(&b->pool);
     free(b->slot);
     free(b->ids);
     free(b->pos);

@@ -19,36 +19,36 @@ static int axis_of(const struct ptd_config *c, int j)
     return 0;
 }
 
-/* cosine and sine of all positions up to the largest in the batch, then one row per token; tables [positions, D/2]. */
+/* cosine, sine [n, D/2] of each token: from tables of all positions, or directly when the rows are fewer than the positions (decoding). */
 static void rotary(struct ptd_model *m, struct ptd_batch *b)
 {
     const struct ptd_config *c = &m->config;
-    int half = c->head_dim / 2, top = 0;
-    float *co, *si;
+    int half = c->head_dim / 2, top = 0, direct;
+    float *co = NULL, *si = NULL;
     for (long i = 0; i < 3 * b->n; i++) top = b->pos[i] > top ? b->pos[i] : top;
-    co = ptd_pool_floats(&b->arena, (size_t)(top + 1) * half);
-    si = ptd_pool_floats(&b->arena, (size_t)(top + 1) * half);
+    direct = b->n <= top;
+    b->cosine = ptd_pool_floats(&b->pool, b->n * half);
+    b->sine = ptd_pool_floats(&b->pool, b->n * half);
+    if (!direct) {
+        co = ptd_pool_floats(&b->pool, top + 1);
+        si = ptd_pool_floats(&b->pool, top + 1);
+    }
     for (int j = 0; j < half; j++) {
         float inv = (float)pow(c->rope_theta, -2.0 * j / c->head_dim);
-        for (int p = 0; p <= top; p++) {
-            co[p * half + j] = cosf((float)p * inv);
-            si[p * half + j] = sinf((float)p * inv);
+        int axis = axis_of(c, j);
+        for (int p = 0; !direct && p <= top; p++) co[p] = cosf((float)p * inv), si[p] = sinf((float)p * inv);
+        for (long i = 0; i < b->n; i++) {
+            int p = b->pos[3 * i + axis];
+            b->cosine[i * half + j] = direct ? cosf((float)p * inv) : co[p];
+            b->sine[i * half + j] = direct ? sinf((float)p * inv) : si[p];
         }
     }
-    b->cosine = ptd_pool_floats(&b->arena, b->n * half);
-    b->sine = ptd_pool_floats(&b->arena, b->n * half);
-    for (long i = 0; i < b->n; i++)
-        for (int j = 0; j < half; j++) {
-            int p = b->pos[3 * i + axis_of(c, j)];
-            b->cosine[i * half + j] = co[p * half + j];
-            b->sine[i * half + j] = si[p * half + j];
-        }
 }
 
 static void take_acts(struct ptd_batch *b, struct ptd_lm_acts *a)
 {
     const struct ptd_config *c = &b->m->config;
-    struct ptd_pool *r = &b->arena;
+    struct ptd_pool *r = &b->pool;
     long n = b->n, q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
     a->rstd1 = ptd_pool_floats(r, n), a->rstd2 = ptd_pool_floats(r, n);
     a->qkv = ptd_pool_floats(r, n * (q + 2 * kv));
@@ -129,7 +129,7 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    float *z = ptd_pool_floats(&b->arena, b->n * wide), *x = ptd_pool_floats(&b->arena, b->n * c->hidden), *other = NULL;
+    float *z = ptd_pool_floats(&b->pool, b->n * wide), *x = ptd_pool_floats(&b->pool, b->n * c->hidden), *other = NULL;
     char stage[32];
     rotary(m, b);
     embed(m, b, x);
@@ -137,7 +137,7 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
         struct ptd_lm_acts *a = &b->lm[i];
         if (b->keep || i == 0) {
             take_acts(b, a);
-            if (b->keep || !other) other = ptd_pool_floats(&b->arena, b->n * c->hidden);
+            if (b->keep || !other) other = ptd_pool_floats(&b->pool, b->n * c->hidden);
         } else
             *a = b->lm[0]; /* one layer's memory serves all; its input and output change places */
         a->x = x;
@@ -150,8 +150,8 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
         probe(stage, x, b->n, c->hidden);
     }
     b->last = x;
-    b->rstd = ptd_pool_floats(&b->arena, b->n);
-    b->hidden = ptd_pool_floats(&b->arena, b->n * c->hidden);
+    b->rstd = ptd_pool_floats(&b->pool, b->n);
+    b->hidden = ptd_pool_floats(&b->pool, b->n * c->hidden);
     m->ops->rmsnorm(b->hidden, b->rstd, x, m->weights + l->norm, b->n, c->hidden, c->rms_eps);
     probe("final norm", b->hidden, b->n, c->hidden);
 }
@@ -163,7 +163,7 @@ static struct spare take_spare(struct ptd_batch *b)
     const struct ptd_config *c = &b->m->config;
     long n = b->n, q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
     long z = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    struct ptd_pool *r = &b->arena;
+    struct ptd_pool *r = &b->pool;
     return (struct spare){.z = ptd_pool_floats(r, n * z), .dz = ptd_pool_floats(r, n * z), .wide = ptd_pool_floats(r, n * 2 * c->intermediate),
                           .dqkv = ptd_pool_floats(r, n * (q + 2 * kv)), .dq = ptd_pool_floats(r, n * q), .dk = ptd_pool_floats(r, n * kv),
                           .dO = ptd_pool_floats(r, n * q)};
@@ -226,7 +226,7 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhid
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     struct spare s = take_spare(b);
-    float *dx = ptd_pool_floats(&b->arena, b->n * c->hidden);
+    float *dx = ptd_pool_floats(&b->pool, b->n * c->hidden);
     memset(dx, 0, b->n * c->hidden * sizeof *dx);
     m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd, m->weights + l->norm, b->n, c->hidden);
     for (int i = c->layers - 1; i >= 0; i--) {

@@ -53,7 +53,7 @@ struct ptd_batch {
     int keep;                   /* 1: keep what backward (and attention maps) need; 0: forward only */
     struct ptd_kv *kv;          /* decoding: keys and values go here first; NULL otherwise */
     long *slot;                 /* decoding: pool row of each packed row */
-    struct ptd_pool arena;
+    struct ptd_pool pool;
     /* tokens */
     long n, cap;
     int32_t *ids, *pos;         /* [cap], [3][cap] as t h w triples: pos[3 * row + axis] */

@@ -17,8 +17,8 @@ static void probe(const char *stage, const float *x, long n, int w)
 static void rotary(struct ptd_batch *b, int d)
 {
     int n4 = d / 4;
-    b->v_cosine = ptd_pool_floats(&b->arena, b->n_patches * d / 2);
-    b->v_sine = ptd_pool_floats(&b->arena, b->n_patches * d / 2);
+    b->v_cosine = ptd_pool_floats(&b->pool, b->n_patches * d / 2);
+    b->v_sine = ptd_pool_floats(&b->pool, b->n_patches * d / 2);
     for (long i = 0; i < b->n_patches; i++)
         for (int a = 0; a < d / 2; a++) {
             float angle = (float)b->patch_at[2 * i + (a >= n4)] * (float)pow(V_THETA, -4.0 * (a % n4) / d);
@@ -43,7 +43,7 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct
     int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
-    float *z = ptd_pool_floats(&b->arena, n * (h > F ? h : F));
+    float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F));
     o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
     o->linear(a->qkv, z, w + p->qkv.w, w + p->qkv.b, n, h, 3 * h);
     o->rotate(a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, 1); /* q and k lie side by side */
@@ -65,12 +65,12 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
     const float *w = m->weights;
     int wide = c->v_hidden * c->v_merge * c->v_merge;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
-    float *z = ptd_pool_floats(&b->arena, n * wide);
+    float *z = ptd_pool_floats(&b->pool, n * wide);
     a->x = x;
-    a->mean = ptd_pool_floats(&b->arena, rows);
-    a->rstd = ptd_pool_floats(&b->arena, rows);
-    a->f1 = ptd_pool_floats(&b->arena, n * wide);
-    a->out = ptd_pool_floats(&b->arena, n * c->v_out);
+    a->mean = ptd_pool_floats(&b->pool, rows);
+    a->rstd = ptd_pool_floats(&b->pool, rows);
+    a->f1 = ptd_pool_floats(&b->pool, n * wide);
+    a->out = ptd_pool_floats(&b->pool, n * c->v_out);
     o->layernorm(z, a->mean, a->rstd, x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
     o->linear(a->f1, z, w + p->fc1.w, w + p->fc1.b, n, wide, wide);
     o->gelu(z, a->f1, n * wide, 1);
@@ -80,7 +80,7 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
 static void take_acts(struct ptd_batch *b, struct ptd_vision_acts *a)
 {
     const struct ptd_config *c = &b->m->config;
-    struct ptd_pool *r = &b->arena;
+    struct ptd_pool *r = &b->pool;
     long n = b->n_patches;
     a->mean1 = ptd_pool_floats(r, n), a->rstd1 = ptd_pool_floats(r, n);
     a->mean2 = ptd_pool_floats(r, n), a->rstd2 = ptd_pool_floats(r, n);
@@ -98,7 +98,7 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     const float *w = m->weights;
     int h = c->v_hidden, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, deep = 0;
     long n = b->n_patches;
-    float *x = ptd_pool_floats(&b->arena, n * h);
+    float *x = ptd_pool_floats(&b->pool, n * h);
     char stage[32];
     rotary(b, h / c->v_heads);
     m->ops->linear(x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
@@ -108,7 +108,7 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
         struct ptd_vision_acts *a = &b->vision[i];
         take_acts(b, a);
         a->x = x;
-        x = ptd_pool_floats(&b->arena, n * h);
+        x = ptd_pool_floats(&b->pool, n * h);
         block_forward(m, b, &l->blocks[i], a, x);
         snprintf(stage, sizeof stage, "vision block %d", i);
         probe(stage, x, n, h);
@@ -134,12 +134,12 @@ static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const stru
     float *g = m->grads;
     int wide = c->v_hidden * c->v_merge * c->v_merge;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
-    float *z = ptd_pool_floats(&b->arena, n * wide), *dz = ptd_pool_floats(&b->arena, n * wide);
+    float *z = ptd_pool_floats(&b->pool, n * wide), *dz = ptd_pool_floats(&b->pool, n * wide);
     o->gelu(z, a->f1, n * wide, 1);
     o->linear_backward(dz, 0, g + p->fc2.w, g + p->fc2.b, dout, z, w + p->fc2.w, n, wide, c->v_out);
     o->gelu_backward(dz, dz, a->f1, n * wide, 1);
     o->layernorm(z, a->mean, a->rstd, a->x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
-    float *dn = ptd_pool_floats(&b->arena, n * wide);
+    float *dn = ptd_pool_floats(&b->pool, n * wide);
     o->linear_backward(dn, 0, g + p->fc1.w, g + p->fc1.b, dz, z, w + p->fc1.w, n, wide, wide);
     o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd, w + p->norm.w, rows, norm_width);
 }
@@ -154,8 +154,8 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struc
     int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
-    float *z = ptd_pool_floats(&b->arena, n * (h > F ? h : F)), *df = ptd_pool_floats(&b->arena, n * F);
-    float *dz = ptd_pool_floats(&b->arena, n * h), *dqkv = ptd_pool_floats(&b->arena, n * 3 * h);
+    float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *df = ptd_pool_floats(&b->pool, n * F);
+    float *dz = ptd_pool_floats(&b->pool, n * h), *dqkv = ptd_pool_floats(&b->pool, n * 3 * h);
     o->gelu(z, a->f1, n * F, 0);
     o->linear_backward(df, 0, g + p->fc2.w, g + p->fc2.b, dx, z, w + p->fc2.w, n, F, h);
     o->gelu_backward(df, df, a->f1, n * F, 0);
@@ -178,7 +178,7 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *
     float *g = m->grads;
     int h = c->v_hidden, wide = h * c->v_merge * c->v_merge, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch;
     long n = b->n_patches;
-    float *dx = ptd_pool_floats(&b->arena, n * h);
+    float *dx = ptd_pool_floats(&b->pool, n * h);
     memset(dx, 0, n * h * sizeof *dx);
     merger_backward(m, b, &l->merger, &b->merger, dimage, h, dx);
     for (int i = c->v_depth - 1, deep = c->n_deepstack - 1; i >= 0; i--) {
