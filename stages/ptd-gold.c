@@ -1,0 +1,84 @@
+/* ptd-gold: the data set's own solutions as rollouts, for supervised fine-tuning.
+ * Starts a stream: reads a data set and a store (for its tokenizer); writes groups with prompt_ids, pictures and one rollout (ids, text, stop "gold").
+ *
+ *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft
+ */
+#include "filter.h"
+#include "source.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    const char *store;
+    int step_groups;
+    int64_t steps, seed;
+} opt = {.store = "run.ptd", .step_groups = 64, .steps = 500};
+
+static const struct ptd_opt options[] = {{"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
+                                         {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
+                                         {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0, 1e9},
+                                         {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
+                                         {0}};
+static const struct ptd_usage usage = {"ptd-gold", "DATA.jsonl", "the data set's own solutions as rollouts",
+                                       "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft", options};
+
+/* The solution's ids and the end-of-turn token; the only rollout of g. */
+static void put_solution(struct ptd_source *src, struct ptd_group *g)
+{
+    struct ptd_rollout *y = ptd_group_alloc(g, sizeof *y);
+    int32_t *ids, *kept;
+    int n;
+    if (!g->solution) ptd_die(PTD_DATAERR, "row %lld (\"%s\"): field \"solution\": missing; ptd-gold needs one", (long long)g->index + 1, g->uid);
+    n = ptd_tokenizer_encode(src->tokenizer, g->solution, strlen(g->solution), &ids);
+    if (n < 0) ptd_die_last();
+    kept = ptd_group_alloc(g, (n + 1) * sizeof *kept);
+    memcpy(kept, ids, n * sizeof *kept);
+    kept[n] = src->config.eos[0];
+    free(ids);
+    y->ids = kept;
+    y->n = n + 1;
+    y->text = g->solution;
+    y->stop = "gold";
+    g->rollouts = y;
+    g->n_rollouts = 1;
+}
+
+static void do_step(struct ptd_source *src, struct ptd_writer *out, int64_t step)
+{
+    static struct ptd_buf buf;
+    struct ptd_group g = {0};
+    for (int i = 0; i < opt.step_groups; i++) {
+        int row = ptd_source_row(src, 1, opt.seed, (step - 1) * opt.step_groups + i);
+        if (ptd_source_group(src, row, step, &g)) ptd_die_last();
+        put_solution(src, &g);
+        ptd_group_encode(&g, &buf);
+        if (ptd_writer_put(out, PTD_GROUP, buf.data, buf.len)) ptd_die_last();
+        ptd_group_clear(&g);
+    }
+    if (ptd_writer_step(out, step)) ptd_die_last();
+}
+
+int main(int argc, char **argv)
+{
+    int first = ptd_opt_parse(&usage, argc, argv);
+    struct ptd_source src;
+    struct ptd_head h = {0};
+    struct ptd_writer *out;
+    int64_t done;
+    if (argc - first != 1) ptd_misuse("expected one data set");
+    if (ptd_source_open(&src, opt.store, argv[first]) || ptd_store_head(src.store, &done)) ptd_die_last();
+    ptd_source_head(&src, argv[first], &h);
+    h.mode = "train";
+    h.seed = opt.seed;
+    h.steps = opt.steps;
+    h.first_step = done + 1;
+    h.group_size = 1;
+    h.step_groups = opt.step_groups;
+    h.temperature = 1;
+    out = ptd_output_open(&h, usage.name, argc, argv);
+    for (int64_t s = done + 1; s <= opt.steps; s++) do_step(&src, out, s);
+    if (ptd_writer_end(out) || ptd_writer_close(out)) ptd_die_last();
+    ptd_source_close(&src);
+    ptd_head_clear(&h);
+    return 0;
+}

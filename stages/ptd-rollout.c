@@ -1,0 +1,208 @@
+/* ptd-rollout: samples a group of responses to each prompt with the newest weights.
+ * Starts a stream: reads a data set and a store; writes groups with prompt_ids, pictures and rollouts (ids, logp, top_ids, text, stop).
+ *
+ *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update
+ *
+ * Training: step s samples from generation s - 1 - lag and waits until the store holds it. Evaluation (--greedy or --generation): one pass over
+ * the data set with fixed weights. */
+#include "filter.h"
+#include "progress.h"
+#include "sample.h"
+#include "source.h"
+#include "threads.h"
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct {
+    const char *store, *generation;
+    int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
+    int64_t steps, seed;
+    double temperature, top_p;
+} opt = {.store = "run.ptd", .group_size = 8, .step_groups = 24, .max_tokens = 64, .top_logprobs = 16, .temperature = 1, .top_p = 1, .steps = 150};
+
+static const struct ptd_opt options[] = {
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
+    {"group-size", 'G', PTD_OPT_INT, &opt.group_size, "N", "responses to each prompt", 1, 4096},
+    {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
+    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0, 1e9},
+    {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N", "limit of a response", 1, 1 << 20},
+    {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T", "divides the logits, here and in all later log-probs", 1e-3, 100},
+    {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6, 1},
+    {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0, 1 << 20},
+    {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token", 0, 256},
+    {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL, "evaluation: the most probable word, one response to each prompt", 0, 0},
+    {"generation", 'g', PTD_OPT_STR, &opt.generation, "G", "evaluation with these weights: a number or 'latest'", 0, 0},
+    {"lag", 0, PTD_OPT_INT, &opt.lag, "N", "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
+    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
+    {0}};
+static const struct ptd_usage usage = {"ptd-rollout", "DATA.jsonl", "sample a group of responses to each prompt",
+                                       "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
+                                       "ptd-rollout -s run.ptd --greedy test.jsonl | ptd-verify | ptd-stat",
+                                       options};
+
+struct run {
+    struct ptd_source src;
+    struct ptd_model *model;
+    struct ptd_batch *batch;
+    struct ptd_writer *out;
+    struct ptd_sampling sampling;
+    struct ptd_group *groups;
+    int64_t *which, loaded;
+    int eval;
+};
+
+static void load(struct run *r, int64_t generation)
+{
+    if (generation == r->loaded) return;
+    if (ptd_model_load(r->model, r->src.store, generation)) ptd_die_last();
+    r->loaded = generation;
+}
+
+/* Until the store holds `generation`; leaves when whoever reads us has gone. */
+static void wait_for(struct run *r, int64_t generation)
+{
+    struct pollfd p = {.fd = ptd_writer_fd(r->out)};
+    struct timespec nap = {.tv_nsec = 500000};
+    int64_t head;
+    for (;;) {
+        if (ptd_store_head(r->src.store, &head)) ptd_die_last();
+        if (head >= generation) return;
+        if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
+            ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for", (long long)generation);
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void put_reply(struct run *r, struct ptd_group *g, struct ptd_rollout *y, const struct ptd_reply *a)
+{
+    char *text = ptd_tokenizer_decode(r->src.tokenizer, a->ids, a->n, 1);
+    y->ids = a->ids;
+    y->logp = a->logp;
+    y->n = a->n;
+    y->top_ids = a->top_ids;
+    y->top_k = a->top_ids ? r->sampling.top_logprobs : 0;
+    y->text = ptd_group_text(g, "%s", text);
+    y->stop = a->stopped ? "eos" : "length";
+    free(text);
+}
+
+static void put_group(struct run *r, struct ptd_group *g, const struct ptd_reply *replies)
+{
+    static struct ptd_buf buf;
+    int n = r->sampling.group_size;
+    g->generation = r->loaded;
+    g->rollouts = ptd_group_alloc(g, n * sizeof *g->rollouts);
+    g->n_rollouts = n;
+    for (int i = 0; i < n; i++) put_reply(r, g, &g->rollouts[i], &replies[i]);
+    ptd_group_encode(g, &buf);
+    if (ptd_writer_put(r->out, PTD_GROUP, buf.data, buf.len)) ptd_die_last();
+}
+
+/* Prompts first .. first+n-1 of the order, sampled as one batch and written as one step. */
+static void do_step(struct run *r, int64_t step, int64_t first, int n)
+{
+    struct ptd_reply *replies;
+    ptd_batch_reset(r->batch);
+    for (int i = 0; i < n; i++) {
+        struct ptd_group *g = &r->groups[i];
+        int row = ptd_source_row(&r->src, !r->eval, opt.seed, first + i);
+        if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
+        if (ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
+            ptd_die(ptd_failed_status(), "%s: row %d: %s", opt.store, row + 1, ptd_failed_message());
+        r->which[i] = row;
+    }
+    replies = ptd_sample(r->model, r->batch, &r->sampling, step, r->which);
+    for (int i = 0; i < n; i++) {
+        put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
+        ptd_group_clear(&r->groups[i]);
+    }
+    ptd_replies_free(replies, n * r->sampling.group_size);
+    if (ptd_writer_step(r->out, step)) ptd_die_last();
+}
+
+static void train(struct run *r, int64_t done)
+{
+    for (int64_t s = done + 1; s <= opt.steps; s++) {
+        int64_t generation = s - 1 - opt.lag > 0 ? s - 1 - opt.lag : 0;
+        wait_for(r, generation);
+        load(r, generation);
+        do_step(r, s, (s - 1) * opt.step_groups, opt.step_groups);
+    }
+}
+
+static void evaluate(struct run *r, int64_t head)
+{
+    struct ptd_progress p = {0};
+    int64_t rows = ptd_dataset_rows(r->src.data), generation = head, step = 1;
+    char *end;
+    if (opt.generation && strcmp(opt.generation, "latest")) {
+        generation = strtoll(opt.generation, &end, 10);
+        if (*end || generation < 0) ptd_misuse("--generation \"%s\": expected a number or 'latest'", opt.generation);
+    }
+    load(r, generation);
+    ptd_progress_start(&p, "prompts", 0, rows);
+    for (int64_t at = 0; at < rows; at += opt.step_groups, step++) {
+        int64_t n = rows - at < opt.step_groups ? rows - at : opt.step_groups;
+        do_step(r, step, at, (int)n);
+        ptd_progress_set(&p, at + n, NULL);
+    }
+    ptd_progress_clear(&p);
+}
+
+static void open_run(struct run *r, const char *data)
+{
+    struct ptd_config *c;
+    if (ptd_source_open(&r->src, opt.store, data)) ptd_die_last();
+    r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
+    if (!r->model) ptd_die_last();
+    r->batch = ptd_batch_new(r->model);
+    r->groups = ptd_array(opt.step_groups, sizeof *r->groups);
+    r->which = ptd_array(opt.step_groups, sizeof *r->which);
+    r->loaded = -1;
+    c = &r->model->config;
+    r->eval = opt.greedy || opt.generation;
+    r->sampling = (struct ptd_sampling){.temperature = opt.temperature, .top_p = opt.top_p, .top_k = opt.top_k, .greedy = opt.greedy,
+                                        .group_size = opt.greedy ? 1 : opt.group_size, .max_tokens = opt.max_tokens, .top_logprobs = opt.top_logprobs,
+                                        .stop = c->eos, .n_stop = c->n_eos, .seed = opt.seed,
+                                        .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
+    if (r->sampling.top_logprobs > c->vocab) ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
+}
+
+int main(int argc, char **argv)
+{
+    int first = ptd_opt_parse(&usage, argc, argv);
+    struct run r = {0};
+    struct ptd_head h = {0};
+    int64_t done;
+    if (argc - first != 1) ptd_misuse("expected one data set");
+    ptd_threads_start(opt.threads);
+    open_run(&r, argv[first]);
+    if (ptd_store_head(r.src.store, &done)) ptd_die_last();
+    ptd_source_head(&r.src, argv[first], &h);
+    h.mode = r.eval ? "eval" : "train";
+    h.seed = opt.seed;
+    h.steps = r.eval ? (ptd_dataset_rows(r.src.data) + opt.step_groups - 1) / opt.step_groups : opt.steps;
+    h.first_step = r.eval ? 1 : done + 1;
+    h.group_size = r.sampling.group_size;
+    h.step_groups = opt.step_groups;
+    h.max_tokens = opt.max_tokens;
+    h.temperature = opt.temperature;
+    h.top_logprobs = opt.top_logprobs;
+    r.out = ptd_output_open(&h, usage.name, argc, argv);
+    if (r.eval)
+        evaluate(&r, done);
+    else
+        train(&r, done);
+    if (ptd_writer_end(r.out) || ptd_writer_close(r.out)) ptd_die_last();
+    free((void *)r.sampling.banned);
+    free(r.groups);
+    free(r.which);
+    ptd_batch_free(r.batch);
+    ptd_model_free(r.model);
+    ptd_source_close(&r.src);
+    ptd_head_clear(&h);
+    return 0;
+}
