@@ -1,18 +1,25 @@
 /* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist.
  *
- *   meta     "format" (version), "config.json", "tokenizer.json", "preprocessor_config.json", "generation_config.json", ...: files as they came
- *   weights  "GENERATION/NAME" (generation as 8 hex digits), value = header (dtype, shape, XXH3-64) + float32 data
+ *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json", "preprocessor_config.json", ...: files as they came
+ *   weights  "GENERATION/NAME" (generation as 8 hex digits)
  *   optim    "m/NAME", "v/NAME" of the newest generation
- *   state    "head" (newest generation), "pinned" (list), and "run" (JSON: what exact resume needs)
+ *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact resume needs)
  *   dist     cached teacher distributions by content key
  *
+ * A value of weights or optim is a header of 64 bytes (little-endian: "PTDT", dtype u32 = 1, axes u32, 0 u32, 5 x i64 shape, digest u64), then float32
+ * data; digest = XXH3-64 of the data, seeded with the XXH3-64 of the 56 bytes before it. Any other value but "format" is a header of 24 bytes ("PTDB",
+ * 0 u32, length u64, digest u64), then bytes; digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
+ *
  * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference, pinned for ever. One write
- * transaction publishes weights, optimizer and state together; readers keep their snapshot. After publishing, unpinned generations older than
- * the newest `keep` are freed in the same transaction. Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS.
+ * transaction publishes weights, optimizer and state together; readers keep their snapshot. In the same transaction all unpinned generations but
+ * the newest `keep` of them are freed. Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), stale readers cleared.
  * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
- * One trainer: PTD_STORE_TRAIN takes a lock on DIR/lock that names host and pid (77 if held). Cache writes need no such lock. */
+ * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a hole of up to one generation; it takes no disk space.
+ * A store is opened once per process, after the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the environment
+ * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti).
+ * One trainer: PTD_STORE_TRAIN (and CREATE) takes a lock on DIR/lock that names host and pid (77 if held). Cache writes need no such lock. */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
 #include "err.h"
@@ -22,14 +29,14 @@
 struct ptd_store;
 enum { PTD_STORE_READ = 0, PTD_STORE_CACHE = 1 /* may write dist */, PTD_STORE_TRAIN = 2 /* may publish */, PTD_STORE_CREATE = 4 };
 
-#define PTD_STORE_MAP (64ull << 30) /* address space, not disk; environment variable PTD_STORE_MAX overrides at creation */
+#define PTD_STORE_MAP (64ull << 30) /* address space, not disk */
 
 int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
 void ptd_store_close(struct ptd_store *s);
 const char *ptd_store_path(const struct ptd_store *s);
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
-char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) */
+char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 
 struct ptd_tensor_view { const char *name; int n_dims; int64_t dims[5]; float *data; size_t n; }; /* n = product of dims */
 
@@ -41,11 +48,11 @@ char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL 
 
 struct ptd_publication {
     int64_t generation;              /* must be head + 1 (or 0 in a new store) */
-    struct ptd_tensor_view *weights, *m, *v; /* m, v may be NULL */
+    struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
-    const char *run; /* JSON text for state/run, may be NULL */
+    const char *run; /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never outlives its generation */
     int keep;        /* newest generations to keep besides the pinned ones; at least 1 */
-    int pin;         /* pin this generation */
+    int pin;         /* pin this generation; generation 0 always is */
 };
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
 
@@ -54,10 +61,12 @@ int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, siz
 /* Puts n values in one transaction. */
 int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values, const size_t *lens, int n) PTD_MUST_CHECK;
 
-/* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order. */
+/* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order: meta, weights, optim, state,
+ * dist. Values of weights and optim come whole, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
+ * 8 bytes and live until f returns; keys have no NUL. Stops with -1 when f returns anything but 0, keeping f's failure. */
 int ptd_store_walk(struct ptd_store *s, int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx), void *ctx)
     PTD_MUST_CHECK;
-/* Decodes a weights/optim value: shape and data (points into value); checks the digest. */
+/* Decodes a weights/optim value: shape and data (points into value, so it is only as aligned as that); checks the digest. t->name is left alone. */
 int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_view *t) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;

@@ -1,0 +1,369 @@
+/* store: failures in words, transactions, plain values with digests, walking.
+ * Opening is left to store_open.c, generations of tensors to store_tensor.c; what the values mean, to their
+ * owners. */
+#include "store_private.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define PLAIN_MAGIC "PTDB"
+
+struct plain_head {
+    char magic[4];
+    uint32_t zero;
+    uint64_t len, digest; /* XXH3-64 of the bytes, seeded with that of the key */
+};
+
+const char *const ptd_store_db[N_DBS] = {"meta", "weights", "optim", "state", "dist"};
+
+/* ---- failures in words ---- */
+
+struct reader {
+    long pid;
+    size_t txn;
+};
+
+/* LMDB lists readers as text: pid, thread, and the snapshot's number or "-". */
+static int note_reader(const char *line, void *ctx)
+{
+    struct reader *oldest = ctx, r;
+    if (sscanf(line, "%ld %*s %zu", &r.pid, &r.txn) != 2 || r.pid == getpid()) return 0;
+    if (!oldest->pid || r.txn < oldest->txn) *oldest = r;
+    return 0;
+}
+
+static int fail_map_full(struct ptd_store *s, const char *doing)
+{
+    struct reader oldest = {0};
+    MDB_envinfo info;
+    mdb_env_info(s->env, &info);
+    mdb_reader_list(s->env, note_reader, &oldest);
+    if (oldest.pid)
+        return ptd_fail(PTD_IOERR,
+                        "store %s: %s: map full (%zu bytes, PTD_STORE_MAX); oldest reader is pid %ld", s->dir,
+                        doing, info.me_mapsize, oldest.pid);
+    return ptd_fail(PTD_IOERR,
+                    "store %s: %s: map full (%zu bytes, set PTD_STORE_MAX higher); no reader holds old pages",
+                    s->dir, doing, info.me_mapsize);
+}
+
+/* LMDB folds a short write into EIO, so the reason is worked out from what the system allows. */
+static int fail_write(struct ptd_store *s, int rc, const char *doing)
+{
+    struct statvfs fs;
+    struct rlimit limit;
+    struct stat st;
+    mdb_filehandle_t fd;
+    uint64_t need = s->written + (1 << 20);
+    if (statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
+        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%llu KiB free, up to %llu KiB needed)", s->dir,
+                        doing, (unsigned long long)fs.f_bavail * fs.f_frsize / 1024,
+                        (unsigned long long)need / 1024);
+    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur < st.st_size + need)
+        return ptd_fail(PTD_IOERR, "store %s: %s: file size limit reached (%llu bytes, see ulimit -f)",
+                        s->dir, doing, (unsigned long long)limit.rlim_cur);
+    if (rc == EDQUOT) return ptd_fail(PTD_IOERR, "store %s: %s: disk quota reached", s->dir, doing);
+    return ptd_fail(PTD_IOERR, "store %s: %s: %s", s->dir, doing, mdb_strerror(rc));
+}
+
+int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
+{
+    int status = PTD_IOERR;
+    switch (rc) {
+    case KEPT:
+        return -1;
+    case MDB_MAP_FULL:
+        return fail_map_full(s, doing);
+    case EIO:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return fail_write(s, rc, doing);
+    case MDB_INVALID:
+        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is not an LMDB file, or cut short", s->dir);
+    case MDB_VERSION_MISMATCH:
+        return ptd_fail(PTD_DATAERR, "store %s: data.mdb was written by another LMDB version", s->dir);
+    case MDB_MAP_RESIZED:
+        return ptd_fail(PTD_IOERR, "store %s: %s: another process opened it with a larger PTD_STORE_MAX",
+                        s->dir, doing);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_NOTFOUND:
+    case MDB_INCOMPATIBLE:
+        status = PTD_DATAERR;
+        break;
+    case MDB_READERS_FULL:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+        status = PTD_OSERR;
+        break;
+    case EACCES:
+    case EPERM:
+        status = PTD_NOPERM;
+        break;
+    }
+    return ptd_fail(status, "store %s: %s: %s", s->dir, doing, mdb_strerror(rc));
+}
+
+/* ---- transactions ---- */
+
+int ptd_store_view(struct ptd_store *s)
+{
+    int rc = s->view ? mdb_txn_renew(s->view) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->view);
+    return rc ? ptd_store_fail(s, rc, "read transaction") : 0;
+}
+
+void ptd_store_view_end(struct ptd_store *s)
+{
+    mdb_txn_reset(s->view);
+}
+
+size_t ptd_store_page(struct ptd_store *s)
+{
+    MDB_stat st;
+    mdb_env_stat(s->env, &st);
+    return st.ms_psize;
+}
+
+/* The last pages of a transaction may be left unwritten (freed again before the commit), so a healthy file
+ * can end before its last page. Making it long enough beforehand (no disk space is taken) lets the length
+ * check at opening mean damage. */
+static void lengthen(struct ptd_store *s)
+{
+    MDB_envinfo info;
+    struct stat st;
+    mdb_filehandle_t fd;
+    size_t page = ptd_store_page(s), end;
+    mdb_env_info(s->env, &info);
+    end = (info.me_last_pgno + 1) * page + s->written + s->written / 64 + 256 * page;
+    if (end > info.me_mapsize) end = info.me_mapsize;
+    if (mdb_env_get_fd(s->env, &fd) || fstat(fd, &st) || st.st_size >= (off_t)end) return;
+    if (ftruncate(fd, end)) return; /* the commit will say why */
+}
+
+static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    if (rc) return rc;
+    s->written = 0;
+    rc = f(s, txn, arg);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    lengthen(s);
+    return mdb_txn_commit(txn);
+}
+
+int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
+{
+    int dead, rc = attempt(s, f, arg);
+    if (rc == MDB_MAP_FULL) {
+        mdb_reader_check(s->env, &dead);
+        rc = attempt(s, f, arg);
+    }
+    return rc ? ptd_store_fail(s, rc, doing) : 0;
+}
+
+int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags)
+{
+    MDB_val k = ptd_store_key(key);
+    s->written += v->mv_size + 3 * 4096;
+    return mdb_put(txn, s->db[db], &k, v, flags);
+}
+
+/* ---- plain values ---- */
+
+static uint64_t plain_digest(const void *key, size_t key_len, const void *value, size_t len)
+{
+    return XXH3_64bits_withSeed(value, len, XXH3_64bits(key, key_len));
+}
+
+int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value,
+                        size_t len)
+{
+    struct plain_head h = {PLAIN_MAGIC, 0, len, plain_digest(key, strlen(key), value, len)};
+    MDB_val v = {sizeof h + len, NULL};
+    int rc = ptd_store_put(s, txn, db, key, &v, MDB_RESERVE);
+    if (rc) return rc;
+    memcpy(v.mv_data, &h, sizeof h);
+    if (len) memcpy((char *)v.mv_data + sizeof h, value, len);
+    return 0;
+}
+
+/* Checks a stored plain value and makes *v its bytes. */
+static int open_plain(const void *key, size_t key_len, MDB_val *v)
+{
+    struct plain_head h;
+    if (v->mv_size < sizeof h) return -1;
+    memcpy(&h, v->mv_data, sizeof h);
+    if (memcmp(h.magic, PLAIN_MAGIC, 4) || h.len != v->mv_size - sizeof h) return -1;
+    v->mv_data = (char *)v->mv_data + sizeof h;
+    v->mv_size = h.len;
+    return h.digest == plain_digest(key, key_len, v->mv_data, v->mv_size) ? 0 : -1;
+}
+
+int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value)
+{
+    MDB_val k = ptd_store_key(key);
+    int rc = mdb_get(txn, s->db[db], &k, value);
+    if (rc) return rc;
+    if (open_plain(key, k.mv_size, value) == 0) return 0;
+    ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)", s->dir, ptd_store_db[db], key);
+    return KEPT;
+}
+
+/* A malloc'd copy of a plain value with a NUL behind it; NULL if it is absent, or (with a warning) damaged.
+ */
+static char *copy_plain(struct ptd_store *s, int db, const char *key, size_t *len)
+{
+    MDB_val v;
+    char *copy = NULL;
+    if (ptd_store_view(s) < 0) return NULL;
+    int rc = ptd_store_get_plain(s, s->view, db, key, &v);
+    if (rc == 0) {
+        copy = ptd_alloc(v.mv_size + 1);
+        memcpy(copy, v.mv_data, v.mv_size);
+        if (len) *len = v.mv_size;
+    } else if (rc != MDB_NOTFOUND) {
+        ptd_store_fail(s, rc, key);
+        ptd_warn("%s", ptd_failed_message());
+    }
+    ptd_store_view_end(s);
+    return copy;
+}
+
+char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len)
+{
+    return copy_plain(s, DB_META, key, len);
+}
+
+char *ptd_store_get_run(struct ptd_store *s)
+{
+    return copy_plain(s, DB_STATE, "run", NULL);
+}
+
+struct plain_values {
+    int db, n;
+    const char *const *keys;
+    const void *const *values;
+    const size_t *lens;
+};
+
+static int put_values(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    const struct plain_values *p = arg;
+    int rc = 0;
+    for (int i = 0; i < p->n && !rc; i++)
+        rc = ptd_store_put_plain(s, txn, p->db, p->keys[i], p->values[i], p->lens[i]);
+    return rc;
+}
+
+static int bad_key(struct ptd_store *s, const char *key)
+{
+    size_t n = strlen(key);
+    if (n && n <= KEY_MAX) return 0;
+    return ptd_fail(PTD_BUG, "store %s: key of %zu bytes, expected 1 to %d", s->dir, n, KEY_MAX);
+}
+
+int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len)
+{
+    struct plain_values p = {DB_META, 1, &key, &value, &len};
+    if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
+        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot write \"%s\"", s->dir, key);
+    if (!strcmp(key, PTD_FORMAT_KEY))
+        return ptd_fail(PTD_BUG, "store %s: \"%s\" is set at creation only", s->dir, key);
+    if (bad_key(s, key) < 0) return -1;
+    return ptd_store_change(s, put_values, &p, key);
+}
+
+int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len)
+{
+    MDB_val v, k = ptd_store_key(key);
+    *value = NULL;
+    if (bad_key(s, key) < 0 || ptd_store_view(s) < 0) return -1;
+    int rc = mdb_get(s->view, s->db[DB_DIST], &k, &v);
+    if (rc == 0 && open_plain(key, k.mv_size, &v) < 0) {
+        ptd_warn("store %s: cached value \"%s\" is damaged; computing it again", s->dir, key);
+        rc = MDB_NOTFOUND;
+    }
+    if (rc == 0) {
+        *value = ptd_alloc(v.mv_size + 1);
+        memcpy(*value, v.mv_data, v.mv_size);
+        *len = v.mv_size;
+    }
+    ptd_store_view_end(s);
+    return rc == 0 ? 0 : rc == MDB_NOTFOUND ? 1 : ptd_store_fail(s, rc, "reading cached values");
+}
+
+int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values,
+                         const size_t *lens, int n)
+{
+    struct plain_values p = {DB_DIST, n, keys, values, lens};
+    if (s->mode == PTD_STORE_READ) return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
+    for (int i = 0; i < n; i++)
+        if (bad_key(s, keys[i]) < 0) return -1;
+    return ptd_store_change(s, put_values, &p, "caching values");
+}
+
+/* ---- walking ---- */
+
+struct walk {
+    int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx);
+    void *ctx;
+    char *copy; /* of values that lie unaligned in the map */
+    size_t copy_cap;
+};
+
+static const void *aligned(struct walk *w, const MDB_val *v)
+{
+    if ((uintptr_t)v->mv_data % 8 == 0) return v->mv_data;
+    if (v->mv_size > w->copy_cap) w->copy = ptd_realloc(w->copy, w->copy_cap = v->mv_size);
+    return memcpy(w->copy, v->mv_data, v->mv_size);
+}
+
+static int visit(struct ptd_store *s, int db, const MDB_val *k, MDB_val *v, struct walk *w)
+{
+    int plain = db != DB_WEIGHTS && db != DB_OPTIM;
+    plain = plain && !(db == DB_META && k->mv_size == strlen(PTD_FORMAT_KEY) &&
+                       !memcmp(k->mv_data, PTD_FORMAT_KEY, k->mv_size));
+    if (plain && open_plain(k->mv_data, k->mv_size, v) < 0) {
+        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)", s->dir, ptd_store_db[db],
+                 (int)k->mv_size, (char *)k->mv_data);
+        return KEPT;
+    }
+    return w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx) ? KEPT : 0;
+}
+
+int ptd_store_walk(struct ptd_store *s,
+                   int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                            void *ctx),
+                   void *ctx)
+{
+    struct walk w = {f, ctx, NULL, 0};
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = 0;
+    if (ptd_store_view(s) < 0) return -1;
+    for (int db = 0; db < N_DBS && !rc; db++) {
+        rc = mdb_cursor_open(s->view, s->db[db], &c);
+        if (rc) break;
+        while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) && !(rc = visit(s, db, &k, &v, &w)))
+            ;
+        mdb_cursor_close(c);
+        if (rc == MDB_NOTFOUND) rc = 0;
+    }
+    ptd_store_view_end(s);
+    free(w.copy);
+    return rc ? ptd_store_fail(s, rc, "walking") : 0;
+}

@@ -1,0 +1,43 @@
+/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values) and store_tensor.c (generations) share. */
+#ifndef PTD_STORE_PRIVATE_H
+#define PTD_STORE_PRIVATE_H
+#include "store.h"
+#include <limits.h>
+#include <lmdb.h>
+#include <sys/types.h>
+
+enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, N_DBS };
+#define KEY_MAX 511
+#define PTD_FORMAT_KEY "format"
+#define KEPT    INT_MIN /* in place of an LMDB code: ptd_fail was called already */
+
+struct ptd_store {
+    char *dir;
+    int mode, lock; /* lock: descriptor of DIR/lock or -1 */
+    MDB_env *env;
+    MDB_dbi db[N_DBS];
+    MDB_txn *view;  /* the read transaction, idle between calls: renewing it costs less than a new one */
+    size_t written; /* pages that the running write transaction may add to the file, in bytes */
+    dev_t dev;
+    ino_t ino;
+    struct ptd_store *next; /* stores open in this process */
+};
+
+static inline MDB_val ptd_store_key(const char *key) { return (MDB_val){__builtin_strlen(key), (void *)key}; }
+
+extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
+size_t ptd_store_page(struct ptd_store *s);     /* bytes of a page */
+/* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
+int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
+/* A snapshot in s->view until ptd_store_view_end. */
+int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
+void ptd_store_view_end(struct ptd_store *s);
+/* Runs f in a write transaction and commits; a full map is tried once more after clearing dead readers. f returns an LMDB code or KEPT. */
+typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
+int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing) PTD_MUST_CHECK;
+/* mdb_put that notes how far the file may grow; v->mv_data is set if flags has MDB_RESERVE. An LMDB code. */
+int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags);
+/* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value points into the map. */
+int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value, size_t len);
+int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
+#endif

@@ -1,0 +1,710 @@
+/* test-store: what was published comes back bit for bit, damage and misuse are refused by name, and nothing
+ * that fails changes the store. Every case has a folder of its own; processes are forked before a store is
+ * opened, as LMDB asks. */
+#include "store.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define N     3
+#define BIG   300000
+#define TOTAL (BIG + 6 + 5)
+
+static char folder[64], dir[96];
+static float weights[TOTAL], m[TOTAL], v[TOTAL], got[TOTAL];
+
+static void views(struct ptd_tensor_view t[N], float *flat)
+{
+    t[0] = (struct ptd_tensor_view){"big.weight", 2, {BIG / 100, 100}, flat, BIG};
+    t[1] = (struct ptd_tensor_view){"small.weight", 2, {2, 3}, flat + BIG, 6};
+    t[2] = (struct ptd_tensor_view){"norm.bias", 1, {5}, flat + BIG + 6, 5};
+}
+
+static void fill(float *flat, int64_t seed)
+{
+    for (int i = 0; i < TOTAL; i++) flat[i] = (float)(seed * 1000 + i % 977) / 16;
+}
+
+static int is_filled(const float *flat, int64_t seed)
+{
+    for (int i = 0; i < TOTAL; i++)
+        if (flat[i] != (float)(seed * 1000 + i % 977) / 16) return 0;
+    return 1;
+}
+
+static int publish(struct ptd_store *s, int64_t g, int keep, int pin)
+{
+    struct ptd_tensor_view w[N], wm[N], wv[N];
+    char run[64];
+    fill(weights, g);
+    fill(m, g + 100);
+    fill(v, g + 200);
+    views(w, weights);
+    views(wm, m);
+    views(wv, v);
+    snprintf(run, sizeof run, "{\"step\":%lld}", (long long)g);
+    struct ptd_publication p = {g, w, g ? wm : NULL, g ? wv : NULL, N, run, keep, pin};
+    return ptd_store_publish(s, &p);
+}
+
+static int load(struct ptd_store *s, int64_t g)
+{
+    struct ptd_tensor_view t[N];
+    memset(got, 0, sizeof got);
+    views(t, got);
+    return ptd_store_load(s, g, t, N);
+}
+
+static int load_moments(struct ptd_store *s, char which)
+{
+    struct ptd_tensor_view t[N];
+    memset(got, 0, sizeof got);
+    views(t, got);
+    return ptd_store_load_optim(s, which, t, N);
+}
+
+static struct ptd_store *opened(int mode)
+{
+    struct ptd_store *s;
+    if (ptd_store_open(&s, dir, mode) < 0) print_error("%s\n", ptd_failed_message());
+    assert_non_null(s);
+    return s;
+}
+
+static struct ptd_store *created(void)
+{
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    assert_int_equal(ptd_store_put_meta(s, "config.json", "{\"a\":1}", 7), 0);
+    assert_int_equal(publish(s, 0, 1, 1), 0);
+    return s;
+}
+
+static void create(int generations)
+{
+    struct ptd_store *s = created();
+    for (int g = 1; g < generations; g++) assert_int_equal(publish(s, g, 2, 0), 0);
+    ptd_store_close(s);
+}
+
+static void assert_failed(int status, const char *words)
+{
+    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
+        print_error("%d: %s\n", ptd_failed_status(), ptd_failed_message());
+    assert_int_equal(ptd_failed_status(), status);
+    assert_non_null(strstr(ptd_failed_message(), words));
+}
+
+static void assert_refused(int mode, int status, const char *words)
+{
+    struct ptd_store *s;
+    assert_int_equal(ptd_store_open(&s, dir, mode), -1);
+    assert_null(s);
+    assert_failed(status, words);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    unsetenv("PTD_STORE_MAX");
+    snprintf(folder, sizeof folder, "%s/ptd-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(folder)) return -1;
+    snprintf(dir, sizeof dir, "%s/run", folder);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+/* ---- what comes back ---- */
+
+static void test_publish_and_load(void **state)
+{
+    struct ptd_store *s = created();
+    int64_t head;
+    size_t len;
+    (void)state;
+    assert_int_equal(load(s, 0), 0);
+    assert_true(is_filled(got, 0));
+    assert_int_equal(load_moments(s, 'm'), -1);
+    assert_failed(PTD_NOINPUT, "no optimizer state");
+    assert_int_equal(publish(s, 1, 1, 0), 0);
+    ptd_store_close(s);
+    s = opened(PTD_STORE_READ);
+    assert_string_equal(ptd_store_path(s), dir);
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, 1);
+    assert_int_equal(load(s, 1), 0);
+    assert_true(is_filled(got, 1));
+    assert_int_equal(load_moments(s, 'm'), 0);
+    assert_true(is_filled(got, 101));
+    assert_int_equal(load_moments(s, 'v'), 0);
+    assert_true(is_filled(got, 201));
+    char *run = ptd_store_get_run(s), *config = ptd_store_get_meta(s, "config.json", &len);
+    assert_string_equal(run, "{\"step\":1}");
+    assert_string_equal(config, "{\"a\":1}");
+    assert_int_equal(len, 7);
+    assert_null(ptd_store_get_meta(s, "nothing", NULL));
+    free(run);
+    free(config);
+    ptd_store_close(s);
+}
+
+static void test_retention(void **state)
+{
+    struct ptd_store *s = created();
+    static const int kept[] = {1, 0, 0, 1, 0, 1, 1};
+    (void)state;
+    for (int g = 1; g <= 6; g++) assert_int_equal(publish(s, g, 2, g == 3), 0);
+    for (int g = 0; g <= 6; g++) {
+        assert_int_equal(load(s, g), kept[g] ? 0 : -1);
+        if (kept[g])
+            assert_true(is_filled(got, g));
+        else
+            assert_failed(PTD_NOINPUT, "is not kept");
+    }
+    ptd_store_close(s);
+}
+
+static void test_state_follows_generation(void **state)
+{
+    struct ptd_store *s = created();
+    struct ptd_tensor_view w[N];
+    (void)state;
+    assert_int_equal(publish(s, 1, 1, 0), 0);
+    views(w, weights);
+    struct ptd_publication bare = {.generation = 2, .weights = w, .n = N, .keep = 1};
+    assert_int_equal(ptd_store_publish(s, &bare), 0);
+    assert_null(ptd_store_get_run(s));
+    assert_int_equal(load_moments(s, 'v'), -1);
+    ptd_store_close(s);
+}
+
+static void test_order(void **state)
+{
+    struct ptd_store *s = created();
+    int64_t head;
+    (void)state;
+    assert_int_equal(publish(s, 2, 1, 0), -1);
+    assert_failed(PTD_DATAERR, "generation 2 cannot be published now, expected 1");
+    assert_int_equal(publish(s, 0, 1, 0), -1);
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, 0);
+    assert_int_equal(publish(s, 1, 1, 0), 0);
+    ptd_store_close(s);
+}
+
+static void test_shapes(void **state)
+{
+    struct ptd_store *s = created();
+    struct ptd_tensor_view t[N];
+    (void)state;
+    views(t, got);
+    t[1].dims[0] = 3;
+    t[1].dims[1] = 2;
+    assert_int_equal(ptd_store_load(s, 0, t, N), -1);
+    assert_failed(PTD_DATAERR, "tensor \"00000000/small.weight\": shape [2, 3], expected [3, 2]");
+    t[1].name = "smaller.weight";
+    assert_int_equal(ptd_store_load(s, 0, t, N), -1);
+    assert_failed(PTD_DATAERR, "tensor \"00000000/smaller.weight\": missing");
+    ptd_store_close(s);
+}
+
+static void test_cache(void **state)
+{
+    static const char *const keys[] = {"k1", "k2"};
+    static const void *const values[] = {"one", ""};
+    static const size_t lens[] = {3, 0};
+    void *value;
+    size_t len;
+    (void)state;
+    create(1);
+    struct ptd_store *s = opened(PTD_STORE_CACHE);
+    assert_int_equal(ptd_store_get_cached(s, "k1", &value, &len), 1);
+    assert_int_equal(ptd_store_put_cached(s, keys, values, lens, 2), 0);
+    assert_int_equal(ptd_store_get_cached(s, "k1", &value, &len), 0);
+    assert_int_equal(len, 3);
+    assert_memory_equal(value, "one", 3);
+    free(value);
+    assert_int_equal(ptd_store_get_cached(s, "k2", &value, &len), 0);
+    assert_int_equal(len, 0);
+    free(value);
+    assert_int_equal(publish(s, 1, 1, 0), -1);
+    assert_failed(PTD_BUG, "not opened for training");
+    ptd_store_close(s);
+    s = opened(PTD_STORE_READ);
+    assert_int_equal(ptd_store_put_cached(s, keys, values, lens, 2), -1);
+    assert_int_equal(ptd_store_get_cached(s, "k1", &value, &len), 0);
+    free(value);
+    ptd_store_close(s);
+}
+
+static void test_clone(void **state)
+{
+    char other[sizeof dir];
+    struct ptd_store *from, *to;
+    int64_t head;
+    (void)state;
+    create(4);
+    from = opened(PTD_STORE_READ);
+    snprintf(other, sizeof other, "%s", dir);
+    snprintf(dir, sizeof dir, "%s/second", folder);
+    to = opened(PTD_STORE_CREATE);
+    assert_int_equal(ptd_store_clone(from, 1, to), -1);
+    assert_failed(PTD_NOINPUT, "generation 1 is not kept");
+    assert_int_equal(ptd_store_clone(from, 3, to), 0);
+    assert_int_equal(ptd_store_clone(from, 3, to), -1);
+    ptd_store_close(from);
+    ptd_store_close(to);
+    to = opened(PTD_STORE_TRAIN);
+    char *config = ptd_store_get_meta(to, "config.json", NULL);
+    assert_string_equal(config, "{\"a\":1}");
+    free(config);
+    assert_int_equal(ptd_store_head(to, &head), 0);
+    assert_int_equal(head, 0);
+    assert_int_equal(load(to, 0), 0);
+    assert_true(is_filled(got, 3));
+    assert_null(ptd_store_get_run(to));
+    assert_int_equal(publish(to, 1, 1, 0), 0);
+    assert_int_equal(publish(to, 2, 1, 0), 0);
+    assert_int_equal(load(to, 0), 0);
+    ptd_store_close(to);
+}
+
+struct seen {
+    int n[5], bad;
+};
+
+static int see(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+{
+    static const char *const names[] = {"meta", "weights", "optim", "state", "dist"};
+    struct seen *s = ctx;
+    struct ptd_tensor_view t;
+    for (int i = 0; i < 5; i++) s->n[i] += !strcmp(db, names[i]);
+    if ((uintptr_t)value % 8) s->bad++;
+    if (!strcmp(db, "weights") || !strcmp(db, "optim")) {
+        if (ptd_store_tensor(value, len, &t) < 0 || t.data[t.n - 1] == 0) s->bad++;
+    }
+    if (key_len == 11 && !memcmp(key, "config.json", 11) && (len != 7 || memcmp(value, "{\"a\":1}", 7)))
+        s->bad++;
+    return 0;
+}
+
+static int stop_at_once(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                        void *ctx)
+{
+    (void)db, (void)key, (void)key_len, (void)value, (void)len;
+    ++*(int *)ctx;
+    return ptd_fail(PTD_VERDICT, "enough");
+}
+
+static void test_walk(void **state)
+{
+    struct seen seen = {{0}, 0};
+    int calls = 0;
+    (void)state;
+    create(2);
+    struct ptd_store *s = opened(PTD_STORE_READ);
+    assert_int_equal(ptd_store_walk(s, see, &seen), 0);
+    assert_int_equal(seen.n[0], 2);
+    assert_int_equal(seen.n[1], 2 * N);
+    assert_int_equal(seen.n[2], 2 * N);
+    assert_int_equal(seen.n[3], 3);
+    assert_int_equal(seen.bad, 0);
+    assert_int_equal(ptd_store_walk(s, stop_at_once, &calls), -1);
+    assert_failed(PTD_VERDICT, "enough");
+    assert_int_equal(calls, 1);
+    ptd_store_close(s);
+}
+
+static void test_head_is_seen_by_waiting_reader(void **state)
+{
+    int64_t head;
+    (void)state;
+    create(1);
+    pid_t child = fork();
+    if (!child) {
+        struct ptd_store *s = opened(PTD_STORE_TRAIN);
+        _exit(publish(s, 1, 1, 0) ? 1 : 0);
+    }
+    struct ptd_store *s = opened(PTD_STORE_READ);
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(ptd_store_head(s, &head), 0);
+        if (head == 1) break;
+        usleep(1000);
+    }
+    assert_int_equal(head, 1);
+    assert_int_equal(load(s, 1), 0);
+    assert_true(is_filled(got, 1));
+    ptd_store_close(s);
+    waitpid(child, NULL, 0);
+}
+
+/* ---- what is refused ---- */
+
+static void data_path(char path[128])
+{
+    snprintf(path, 128, "%s/data.mdb", dir);
+}
+
+static long file_size(void)
+{
+    char path[128];
+    struct stat st;
+    data_path(path);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static void cut(long size)
+{
+    char path[128];
+    data_path(path);
+    assert_int_equal(truncate(path, size), 0);
+}
+
+/* Flips a bit of byte `offset` in every occurrence of the pattern in data.mdb (replaced pages stay in the
+ * file). */
+static void flip(const void *pattern, size_t n, size_t offset)
+{
+    char path[128];
+    size_t size = file_size(), found = 0;
+    char *bytes = malloc(size);
+    data_path(path);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, bytes, size, 0), size);
+    for (size_t i = 0; i + n <= size; i++) {
+        if (memcmp(bytes + i, pattern, n)) continue;
+        bytes[i + offset] ^= 4;
+        found += pwrite(fd, bytes + i + offset, 1, i + offset) == 1;
+    }
+    close(fd);
+    free(bytes);
+    assert_in_range(found, 1, 2);
+}
+
+static void test_damaged_tensor(void **state)
+{
+    (void)state;
+    create(1);
+    flip(weights, sizeof weights[0] * BIG, 777777);
+    struct ptd_store *s = opened(PTD_STORE_READ);
+    assert_int_equal(load(s, 0), -1);
+    assert_failed(PTD_DATAERR, "tensor \"00000000/big.weight\": damaged");
+    ptd_store_close(s);
+}
+
+static void test_damaged_values(void **state)
+{
+    static const char *const keys[] = {"cached-key"};
+    static const void *const values[] = {"a cached distribution"};
+    static const size_t lens[] = {21};
+    void *value;
+    size_t len;
+    (void)state;
+    create(1);
+    struct ptd_store *s = opened(PTD_STORE_CACHE);
+    assert_int_equal(ptd_store_put_cached(s, keys, values, lens, 1), 0);
+    ptd_store_close(s);
+    flip(values[0], 21, 3);
+    s = opened(PTD_STORE_READ);
+    assert_int_equal(ptd_store_get_cached(s, keys[0], &value, &len), 1);
+    struct seen seen = {{0}, 0};
+    assert_int_equal(ptd_store_walk(s, see, &seen), -1);
+    assert_failed(PTD_DATAERR, "dist \"cached-key\": damaged");
+    ptd_store_close(s);
+}
+
+static void test_cut_file(void **state)
+{
+    (void)state;
+    create(4);
+    cut(file_size() / 2);
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "cut short");
+    assert_refused(PTD_STORE_TRAIN, PTD_DATAERR, "cut short");
+    for (long size = 3 * 4096 + 100; size > 0; size -= 1111) {
+        cut(size);
+        assert_refused(PTD_STORE_READ, PTD_DATAERR, "cut short");
+    }
+    cut(0);
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "empty");
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    for (int i = 0; i < 1000; i++) fputs(text, f);
+    fclose(f);
+}
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    assert_refused(PTD_STORE_READ, PTD_NOINPUT, "No such file or directory");
+    mkdir(dir, 0755);
+    assert_refused(PTD_STORE_READ, PTD_NOINPUT, "data.mdb");
+    write_file("data.mdb", "no store at all ");
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "not an LMDB file");
+    assert_refused(PTD_STORE_CREATE, PTD_CANTCREAT, "is there already");
+    snprintf(dir, sizeof dir, "%s/run/data.mdb", folder);
+    assert_refused(PTD_STORE_READ, PTD_NOINPUT, "not a directory");
+    assert_refused(PTD_STORE_CREATE, PTD_CANTCREAT, "not a directory");
+}
+
+static void test_unfinished(void **state)
+{
+    (void)state;
+    ptd_store_close(opened(PTD_STORE_CREATE));
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "no generation published");
+    assert_refused(PTD_STORE_TRAIN, PTD_DATAERR, "no generation published");
+    assert_refused(PTD_STORE_CREATE, PTD_CANTCREAT, "is there already");
+}
+
+static void test_other_format(void **state)
+{
+    (void)state;
+    create(1);
+    flip("format1", 7, 6); /* key and value are neighbours in the leaf */
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "format 5, expected 1");
+}
+
+static void test_open_twice(void **state)
+{
+    struct ptd_store *s = created();
+    (void)state;
+    assert_refused(PTD_STORE_READ, PTD_BUG, "open in this process already");
+    ptd_store_close(s);
+    ptd_store_close(opened(PTD_STORE_READ));
+}
+
+static void test_second_trainer(void **state)
+{
+    int ready[2], done[2];
+    char byte, expected[64];
+    (void)state;
+    create(1);
+    assert_int_equal(pipe(ready) | pipe(done), 0);
+    pid_t child = fork();
+    if (!child) {
+        close(done[1]);
+        struct ptd_store *s = opened(PTD_STORE_TRAIN);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        _exit(read(done[0], &byte, 1) == 0 && s ? 0 : 1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    snprintf(expected, sizeof expected, "is being trained by pid %d on ", child);
+    assert_refused(PTD_STORE_TRAIN, PTD_NOPERM, expected);
+    struct ptd_store *s = opened(PTD_STORE_CACHE);
+    assert_int_equal(load(s, 0), 0);
+    ptd_store_close(s);
+    close(done[1]);
+    waitpid(child, NULL, 0);
+    ptd_store_close(opened(PTD_STORE_TRAIN));
+    close(done[0]);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* ---- when room runs out ---- */
+
+/* Publishes from `first` on until it fails; returns the generation that failed. */
+static int publish_until_failure(struct ptd_store *s, int first)
+{
+    int g = first;
+    while (g < first + 100 && publish(s, g, 100, 0) == 0) g++;
+    assert_in_range(g, first, first + 99);
+    return g;
+}
+
+static void assert_unchanged_and_usable(struct ptd_store *s, int failed)
+{
+    int64_t head;
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, failed - 1);
+    assert_int_equal(load(s, head), 0);
+    assert_true(is_filled(got, head));
+    assert_int_equal(load_moments(s, 'm'), 0);
+    assert_true(is_filled(got, head + 100));
+}
+
+static void test_map_full(void **state)
+{
+    (void)state;
+    setenv("PTD_STORE_MAX", "16Mi", 1);
+    struct ptd_store *s = created();
+    int failed = publish_until_failure(s, 1);
+    assert_failed(PTD_IOERR, "map full (16777216 bytes");
+    assert_failed(PTD_IOERR, "no reader holds old pages");
+    assert_unchanged_and_usable(s, failed);
+    ptd_store_close(s);
+    unsetenv("PTD_STORE_MAX"); /* the file remembers */
+    s = opened(PTD_STORE_TRAIN);
+    assert_int_equal(publish(s, failed, 100, 0), -1);
+    assert_failed(PTD_IOERR, "map full (16777216 bytes");
+    ptd_store_close(s);
+    setenv("PTD_STORE_MAX", "64Mi", 1);
+    s = opened(PTD_STORE_TRAIN);
+    assert_int_equal(publish(s, failed, 1, 0), 0);
+    assert_int_equal(publish(s, failed + 1, 1, 0), 0);
+    assert_unchanged_and_usable(s, failed + 2);
+    ptd_store_close(s);
+}
+
+/* A reader in the middle of ptd_store_walk holds its snapshot; f stops there. */
+static int hold(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+{
+    (void)db, (void)key, (void)key_len, (void)value, (void)len;
+    if (write(*(int *)ctx, "x", 1) != 1) _exit(1);
+    for (;;) pause();
+}
+
+static void test_map_full_names_reader(void **state)
+{
+    int ready[2];
+    char byte, expected[64];
+    (void)state;
+    setenv("PTD_STORE_MAX", "16Mi", 1);
+    create(2);
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct ptd_store *s = opened(PTD_STORE_READ);
+        if (ptd_store_walk(s, hold, &ready[1]) < 0) _exit(1);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct ptd_store *s = opened(PTD_STORE_TRAIN);
+    int failed = 2;
+    while (failed < 100 && publish(s, failed, 1, 0) == 0) failed++;
+    snprintf(expected, sizeof expected, "oldest reader is pid %d", child);
+    assert_failed(PTD_IOERR, expected);
+    assert_unchanged_and_usable(s, failed);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(publish(s, failed + i, 1, 0), 0); /* the dead reader is cleared */
+    ptd_store_close(s);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void test_file_size_limit(void **state)
+{
+    struct rlimit old, small;
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    struct ptd_store *s = created();
+    assert_int_equal(publish(s, 1, 100, 0), 0);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){20 << 20, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    int failed = publish_until_failure(s, 2);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_failed(PTD_IOERR, "file size limit reached (20971520 bytes");
+    assert_unchanged_and_usable(s, failed);
+    assert_int_equal(publish(s, failed, 1, 0), 0);
+    assert_unchanged_and_usable(s, failed + 1);
+    ptd_store_close(s);
+}
+
+static void test_bad_map_size(void **state)
+{
+    static const char *const texts[] = {"",      "abc", "12Qi", "-1", "1Ki", "99999999999999999999",
+                                        "16 Mi", "65Ti"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        setenv("PTD_STORE_MAX", texts[i], 1);
+        assert_refused(PTD_STORE_CREATE, PTD_CONFIG, "PTD_STORE_MAX: found");
+    }
+}
+
+/* ---- killed at any moment ---- */
+
+static _Noreturn void publish_for_ever(void)
+{
+    int64_t head;
+    struct ptd_store *s = opened(PTD_STORE_TRAIN);
+    if (ptd_store_head(s, &head) < 0) _exit(1);
+    for (;;)
+        if (publish(s, ++head, 1, 0) < 0) _exit(1);
+}
+
+static void test_killed_publisher(void **state)
+{
+    int64_t head = 0, before;
+    (void)state;
+    create(1);
+    for (int i = 0; i < 40; i++) {
+        pid_t child = fork();
+        int status;
+        if (!child) publish_for_ever();
+        usleep(1000 + i * 1130 % 45000);
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+        assert_true(WIFSIGNALED(status));
+        struct ptd_store *s = opened(PTD_STORE_READ);
+        before = head;
+        assert_int_equal(ptd_store_head(s, &head), 0);
+        assert_true(head >= before);
+        assert_int_equal(load(s, head), 0);
+        assert_true(is_filled(got, head));
+        if (head) {
+            char run[64], *text = ptd_store_get_run(s);
+            snprintf(run, sizeof run, "{\"step\":%lld}", (long long)head);
+            assert_string_equal(text, run);
+            free(text);
+            assert_int_equal(load_moments(s, 'v'), 0);
+            assert_true(is_filled(got, head + 200));
+        }
+        assert_int_equal(load(s, 0), 0);
+        ptd_store_close(s);
+    }
+    assert_true(head > 10);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_publish_and_load),
+        TEST(test_retention),
+        TEST(test_state_follows_generation),
+        TEST(test_order),
+        TEST(test_shapes),
+        TEST(test_cache),
+        TEST(test_clone),
+        TEST(test_walk),
+        TEST(test_head_is_seen_by_waiting_reader),
+        TEST(test_damaged_tensor),
+        TEST(test_damaged_values),
+        TEST(test_cut_file),
+        TEST(test_foreign),
+        TEST(test_unfinished),
+        TEST(test_other_format),
+        TEST(test_open_twice),
+        TEST(test_second_trainer),
+        TEST(test_map_full),
+        TEST(test_map_full_names_reader),
+        TEST(test_file_size_limit),
+        TEST(test_bad_map_size),
+        TEST(test_killed_publisher),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
