@@ -146,7 +146,7 @@ static int do_batch(struct run *run)
 
 static int do_step(struct run *run, const struct ptd_frame *f)
 {
-    int64_t step;
+    int64_t step = 0;
     if (ptd_frame_step(f, &step) < 0) return -1;
     if (run->f->batch && do_batch(run) < 0) return -1;
     if (run->f->step && run->f->step(step, run->f->ctx) < 0) return -1;

@@ -462,7 +462,7 @@ int ptd_writer_put(struct ptd_writer *w, int kind, const void *body, size_t len)
 
 int ptd_writer_pass(struct ptd_writer *w, const struct ptd_frame *f)
 {
-    int64_t step;
+    int64_t step = 0;
     if (f->kind == PTD_STEP) return ptd_frame_step(f, &step) < 0 ? -1 : ptd_writer_step(w, step);
     if (f->kind == PTD_END) return ptd_writer_end(w);
     if (f->seq != w->t.seq) return put_frame(w, f->kind, f->body, f->body_len);

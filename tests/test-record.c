@@ -1,0 +1,510 @@
+/* Records: every field survives, unknown ones too; bad lengths, types, depths and doubled keys are refused by
+ * name. Leaves to test-stream.c: frames. */
+#include "pack.h"
+#include "record.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const int32_t ids[6] = {1, 2, 3, 70000, -1, 2147483647};
+static const float logp[3] = {-0.25f, -INFINITY, -3};
+static const uint16_t halves[6] = {0, 1, 0x8000, 0x3c00, 0x7bff, 0xfbff};
+static const uint8_t pixels[2 * 3 * 3] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 255};
+static const char *const lines[2] = {"first", "then"};
+static const struct ptd_region areas[2] = {{"digit", {0, 0.25f, 0.5f, 1}}, {"", {0.1f, 0.2f, 0.3f, 0.4f}}};
+
+static struct ptd_picture picture = {.hash = "0123456789abcdef", .height = 2, .width = 3, .pixels = pixels};
+static struct ptd_rollout rollouts[2] = {
+    {.ids = ids,
+     .n = 3,
+     .logp = logp,
+     .top_ids = ids,
+     .top_k = 2,
+     .text = "the answer\nis \xe2\x88\x9a",
+     .stop = "eos",
+     .outcome = PTD_WRONG,
+     .extracted = "4",
+     .format = 1,
+     .reward = 0.1,
+     .advantage = -0.7,
+     .ref_logp = logp,
+     .teacher_ids = ids,
+     .teacher_logp = halves,
+     .teacher_k = 2,
+     .teacher_on_top = halves,
+     .teacher_key = "ab12"},
+    {.ids = ids, .n = 0, .text = "", .stop = "length"},
+};
+
+static struct ptd_group sample(void)
+{
+    return (struct ptd_group){.uid = "train-7",
+                              .index = 7,
+                              .step = 3,
+                              .generation = 2,
+                              .category = "sum",
+                              .question = "<image> how many?",
+                              .answer = "3",
+                              .solution = "count",
+                              .regions = areas,
+                              .n_regions = 2,
+                              .steps = lines,
+                              .n_steps = 2,
+                              .pictures = &picture,
+                              .n_pictures = 1,
+                              .prompt_ids = ids,
+                              .n_prompt = 6,
+                              .rollouts = rollouts,
+                              .n_rollouts = 2,
+                              .hint = {.text = "look left",
+                                       .source = "data",
+                                       .regions = areas,
+                                       .n_regions = 1,
+                                       .steps = lines,
+                                       .n_steps = 2,
+                                       .prompt_ids = ids,
+                                       .n_prompt = 4},
+                              .hint_drop = "spoiler",
+                              .group_accuracy = 0.5};
+}
+
+static struct ptd_buf encoded(void)
+{
+    struct ptd_buf b = {0};
+    struct ptd_group g = sample();
+    ptd_group_encode(&g, &b);
+    return b;
+}
+
+static void same_rollouts(const struct ptd_rollout *a, const struct ptd_rollout *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->ids, b->ids, 4 * (size_t)a->n);
+    assert_int_equal(a->top_k, b->top_k);
+    assert_int_equal(a->teacher_k, b->teacher_k);
+    assert_string_equal(a->text, b->text);
+    assert_string_equal(a->stop, b->stop);
+    assert_int_equal(a->outcome, b->outcome);
+    assert_true(a->accuracy == b->accuracy && a->format == b->format);
+    assert_true(a->reward == b->reward && a->advantage == b->advantage);
+    assert_true(!a->logp == !b->logp && !a->top_ids == !b->top_ids && !a->ref_logp == !b->ref_logp);
+    if (!b->logp) return;
+    assert_memory_equal(a->logp, b->logp, 4 * (size_t)a->n);
+    assert_memory_equal(a->ref_logp, b->ref_logp, 4 * (size_t)a->n);
+    assert_memory_equal(a->top_ids, b->top_ids, 4 * (size_t)(a->n * a->top_k));
+    assert_memory_equal(a->teacher_ids, b->teacher_ids, 4 * (size_t)(a->n * a->teacher_k));
+    assert_memory_equal(a->teacher_logp, b->teacher_logp, 2 * (size_t)(a->n * a->teacher_k));
+    assert_memory_equal(a->teacher_on_top, b->teacher_on_top, 2 * (size_t)(a->n * a->top_k));
+    assert_string_equal(a->extracted, b->extracted);
+    assert_string_equal(a->teacher_key, b->teacher_key);
+}
+
+static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
+{
+    assert_string_equal(a->uid, b->uid);
+    assert_true(a->index == b->index && a->step == b->step && a->generation == b->generation);
+    assert_string_equal(a->category, b->category);
+    assert_string_equal(a->question, b->question);
+    assert_string_equal(a->answer, b->answer);
+    assert_string_equal(a->solution, b->solution);
+    assert_int_equal(a->n_regions, b->n_regions);
+    for (int i = 0; i < a->n_regions; i++) {
+        assert_string_equal(a->regions[i].label, b->regions[i].label);
+        assert_memory_equal(a->regions[i].box, b->regions[i].box, sizeof a->regions[i].box);
+    }
+    assert_int_equal(a->n_steps, b->n_steps);
+    for (int i = 0; i < a->n_steps; i++) assert_string_equal(a->steps[i], b->steps[i]);
+    assert_int_equal(a->n_pictures, 1);
+    assert_string_equal(a->pictures->hash, b->pictures->hash);
+    assert_memory_equal(a->pictures->pixels, b->pictures->pixels, sizeof pixels);
+    assert_int_equal(a->n_prompt, b->n_prompt);
+    assert_memory_equal(a->prompt_ids, b->prompt_ids, 4 * (size_t)a->n_prompt);
+    assert_int_equal(a->n_rollouts, b->n_rollouts);
+    for (int i = 0; i < a->n_rollouts; i++) same_rollouts(&a->rollouts[i], &b->rollouts[i]);
+    assert_string_equal(a->hint.text, b->hint.text);
+    assert_string_equal(a->hint.source, b->hint.source);
+    assert_int_equal(a->hint.n_prompt, b->hint.n_prompt);
+    assert_int_equal(a->hint.n_regions, b->hint.n_regions);
+    assert_int_equal(a->hint.n_steps, b->hint.n_steps);
+    assert_string_equal(a->hint_drop, b->hint_drop);
+    assert_true(a->group_accuracy == b->group_accuracy);
+}
+
+/* Decodes from memory of exactly len bytes at an odd address, so that sanitizers see any step outside. */
+static int decode_exact(struct ptd_group *g, const char *body, size_t len, char **keep)
+{
+    char *copy = malloc(len + 1);
+    memcpy(copy + 1, body, len);
+    int rc = ptd_group_decode(g, copy + 1, len);
+    *keep = copy;
+    return rc;
+}
+
+static void test_group_survives(void **state)
+{
+    (void)state;
+    struct ptd_buf b = encoded(), again = {0};
+    struct ptd_group g = {0}, wanted = sample();
+    char *copy;
+    assert_int_equal(decode_exact(&g, b.data, b.len, &copy), 0);
+    same_groups(&g, &wanted);
+    ptd_group_encode(&g, &again);
+    assert_int_equal(again.len, b.len);
+    assert_memory_equal(again.data, b.data, b.len);
+    ptd_group_clear(&g);
+    free(copy);
+    free(b.data);
+    free(again.data);
+}
+
+static void test_bare_group(void **state)
+{
+    (void)state;
+    struct ptd_buf b = {0};
+    struct ptd_group g = {0}, out = {0};
+    ptd_group_clear(&g);
+    g.uid = "u";
+    ptd_group_encode(&g, &b);
+    assert_int_equal(ptd_group_decode(&out, b.data, b.len), 0);
+    assert_true(out.generation == -1 && out.group_accuracy == -1 && out.n_rollouts == 0 && !out.hint.text);
+    assert_true(!out.prompt_ids && !out.answer && out.unknown.n == 0);
+    ptd_group_clear(&out);
+    free(b.data);
+}
+
+/* ---- by hand, what an older or newer or careless program might write ---- */
+
+struct hand {
+    struct ptd_buf buf;
+    msgpack_packer pk;
+};
+
+static void hand_open(struct hand *h, size_t fields)
+{
+    memset(h, 0, sizeof *h);
+    msgpack_packer_init(&h->pk, &h->buf, ptd_pack_write);
+    msgpack_pack_map(&h->pk, fields);
+}
+
+static void hand_text(struct hand *h, const char *key, const char *value)
+{
+    ptd_pack_str(&h->pk, key);
+    ptd_pack_str(&h->pk, value);
+}
+
+static void hand_ext(struct hand *h, const char *key, int type, const void *p, size_t n)
+{
+    ptd_pack_str(&h->pk, key);
+    msgpack_pack_ext_with_body(&h->pk, p, n, (int8_t)type);
+}
+
+static void hand_rollouts(struct hand *h, size_t fields)
+{
+    ptd_pack_str(&h->pk, "rollouts");
+    msgpack_pack_array(&h->pk, 1);
+    msgpack_pack_map(&h->pk, fields);
+}
+
+static void refused(struct hand *h, const char *words)
+{
+    struct ptd_group g = {0};
+    assert_int_equal(ptd_group_decode(&g, h->buf.data, h->buf.len), -1);
+    assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+    if (!strstr(ptd_failed_message(), words)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), words);
+    free(h->buf.data);
+}
+
+static void test_unknown_fields_pass(void **state)
+{
+    (void)state;
+    struct hand h;
+    struct ptd_group g = {0};
+    struct ptd_buf out = {0};
+    hand_open(&h, 4);
+    hand_text(&h, "zzz", "kept");
+    hand_text(&h, "uid", "u");
+    ptd_pack_str(&h.pk, "aaa");
+    msgpack_pack_array(&h.pk, 2);
+    msgpack_pack_nil(&h.pk);
+    msgpack_pack_ext_with_body(&h.pk, "xyz", 3, 99);
+    hand_rollouts(&h, 2);
+    hand_text(&h, "mood", "good");
+    hand_ext(&h, "ids", 1, ids, 8);
+    assert_int_equal(ptd_group_decode(&g, h.buf.data, h.buf.len), 0);
+    assert_int_equal(g.unknown.n, 2);
+    assert_int_equal(g.rollouts[0].unknown.n, 1);
+    g.answer = "new";
+    ptd_group_encode(&g, &out);
+    assert_non_null(memmem(out.data, out.len,
+                           "\xa3zzz\xa4kept\xa3"
+                           "aaa\x92\xc0\xc7\x03\x63xyz",
+                           21));
+    assert_non_null(memmem(out.data, out.len, "\xa4mood\xa4good", 10));
+    ptd_group_clear(&g);
+    assert_int_equal(ptd_group_decode(&g, out.data, out.len), 0);
+    assert_string_equal(g.answer, "new");
+    assert_int_equal(g.unknown.n, 2);
+    ptd_group_clear(&g);
+    free(out.data);
+    free(h.buf.data);
+}
+
+static void test_refused_by_name(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand_open(&h, 2), hand_text(&h, "uid", "u"), hand_text(&h, "uid", "v"),
+        refused(&h, "\"uid\" comes twice");
+    hand_open(&h, 3), hand_text(&h, "uid", "u"), hand_text(&h, "x", "1"), hand_text(&h, "x", "1");
+    refused(&h, "\"x\" comes twice");
+    hand_open(&h, 1), hand_text(&h, "answer", "u"), refused(&h, "field \"uid\": missing");
+    hand_open(&h, 1), hand_text(&h, "index", "1"), refused(&h, "field \"index\": expected a whole number");
+    hand_open(&h, 1), hand_ext(&h, "prompt_ids", 2, ids, 8),
+        refused(&h, "field \"prompt_ids\": expected an ext of type 1");
+    hand_open(&h, 1), hand_ext(&h, "prompt_ids", 1, ids, 7), refused(&h, "no whole entries");
+    hand_open(&h, 1), ptd_pack_str(&h.pk, "uid"), msgpack_pack_str_with_body(&h.pk, "a\0b", 3);
+    refused(&h, "field \"uid\": a string with a NUL byte");
+    hand_open(&h, 1), msgpack_pack_int(&h.pk, 1), msgpack_pack_int(&h.pk, 1),
+        refused(&h, "a key that is no string");
+    hand_open(&h, 1), hand_text(&h, "rollouts", "1"), refused(&h, "field \"rollouts\": expected an array");
+}
+
+static void test_lengths_that_disagree(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "logp", 2, logp, 12), hand_ext(&h, "ids", 1, ids, 8);
+    refused(&h, "field \"rollouts[0].logp\": 3 entries, expected 2");
+    hand_open(&h, 1), hand_rollouts(&h, 3), hand_ext(&h, "ids", 1, ids, 8),
+        hand_ext(&h, "top_ids", 1, ids, 24);
+    ptd_pack_str(&h.pk, "top_k"), msgpack_pack_int(&h.pk, 2);
+    refused(&h, "field \"rollouts[0].top_ids\": 6 entries, expected 4");
+    hand_open(&h, 1), hand_rollouts(&h, 1), hand_text(&h, "text", "t"),
+        refused(&h, "rollouts[0].ids\": missing");
+    hand_open(&h, 1), hand_rollouts(&h, 3), hand_ext(&h, "ids", 1, ids, 4),
+        hand_ext(&h, "teacher_ids", 1, ids, 8);
+    ptd_pack_str(&h.pk, "teacher_k"), msgpack_pack_int(&h.pk, 2);
+    refused(&h, "rollouts[0].teacher_logp\": expected together");
+    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "ids", 1, ids, 4), hand_text(&h, "outcome", "great");
+    refused(&h, "rollouts[0].outcome\": \"great\" is no outcome");
+    hand_open(&h, 1), ptd_pack_str(&h.pk, "pictures"), msgpack_pack_array(&h.pk, 1),
+        msgpack_pack_map(&h.pk, 3);
+    ptd_pack_str(&h.pk, "height"), msgpack_pack_int(&h.pk, 2), ptd_pack_str(&h.pk, "width"),
+        msgpack_pack_int(&h.pk, 2);
+    ptd_pack_str(&h.pk, "pixels"), msgpack_pack_bin_with_body(&h.pk, pixels, 15);
+    refused(&h, "field \"pictures[0].pixels\": 5 entries, expected 4");
+}
+
+static void test_bombs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } bombs[] = {
+        {"\xdd\xff\xff\xff\xff", 5},
+        {"\xdf\xff\xff\xff\xff", 5},
+        {"\xdb\xff\xff\xff\xff", 5},
+        {"\xc6\xff\xff\xff\xff", 5},
+        {"\xc9\xff\xff\xff\xff\x01", 6},
+        {"\xdc\xff\xff", 3},
+        {"\xc1", 1},
+        {"", 0},
+        {"\x81\xa1"
+         "a",
+         3},
+        {"\x80\x80", 2},
+        {"\x91\x91\x91\x91\x91\x91\x91\x91\x91\xc0", 10},
+        {"\xd9", 1},
+    };
+    struct ptd_group g = {0};
+    char *copy;
+    for (size_t i = 0; i < sizeof bombs / sizeof *bombs; i++) {
+        assert_int_equal(decode_exact(&g, bombs[i].bytes, bombs[i].n, &copy), -1);
+        assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+        free(copy);
+    }
+    assert_int_equal(ptd_pack_size("\x91\x91\x91\x91\x91\x91\x91\x91\xc0", 9), 9);
+}
+
+static void test_many_items(void **state)
+{
+    (void)state;
+    size_t n = PTD_PACK_ITEMS + 1;
+    char *bytes = calloc(1, n + 5);
+    memcpy(bytes, "\xdd\x00\x01\x00\x00", 5);
+    assert_int_equal(ptd_pack_size(bytes, n + 5), PTD_PACK_ITEMS + 5);
+    bytes[4] = 1;
+    assert_int_equal(ptd_pack_size(bytes, n + 5), 0);
+    free(bytes);
+}
+
+/* The scan and msgpack-c must see the same sizes, or raw bytes of unknown fields would be cut wrongly. */
+static void test_scan_agrees_with_msgpack(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 256; first++) {
+        char bytes[64] = {(char)first, 0, 0, 0, 2, 5, 6};
+        size_t at = 0, size = ptd_pack_size(bytes, sizeof bytes);
+        msgpack_unpacked u;
+        msgpack_unpacked_init(&u);
+        int rc = msgpack_unpack_next(&u, bytes, sizeof bytes, &at);
+        if (first == 0xc1)
+            assert_int_equal(size, 0);
+        else
+            assert_true(rc == MSGPACK_UNPACK_SUCCESS && at == size);
+        msgpack_unpacked_destroy(&u);
+    }
+}
+
+static void test_every_cut_and_flip_is_survived(void **state)
+{
+    (void)state;
+    struct ptd_buf b = encoded();
+    struct ptd_group g = {0};
+    char *copy;
+    for (size_t n = 0; n < b.len; n++) {
+        assert_int_equal(decode_exact(&g, b.data, n, &copy), -1);
+        free(copy);
+    }
+    for (size_t bit = 0; bit < 8 * b.len; bit++) {
+        b.data[bit / 8] ^= (char)(1 << bit % 8);
+        struct ptd_buf out = {0};
+        if (decode_exact(&g, b.data, b.len, &copy) == 0)
+            ptd_group_encode(&g, &out);
+        else
+            assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+        ptd_group_clear(&g);
+        free(out.data);
+        free(copy);
+        b.data[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    free(b.data);
+}
+
+static void test_head(void **state)
+{
+    (void)state;
+    struct ptd_head h = {.version = PTD_STREAM_VERSION,
+                         .store = "run.ptd",
+                         .data = "d.jsonl",
+                         .mode = "eval",
+                         .seed = -5,
+                         .steps = 100,
+                         .first_step = 3,
+                         .group_size = 8,
+                         .step_groups = 16,
+                         .max_tokens = 64,
+                         .temperature = 0.7,
+                         .top_logprobs = 4};
+    struct ptd_head g;
+    struct ptd_buf b = {0}, again = {0};
+    ptd_head_add_stage(&h, "ptd-rollout", "0.1.0", "ptd-rollout 'a b'");
+    ptd_head_add_stage(&h, "ptd-verify", "0.1.0", "ptd-verify");
+    ptd_head_encode(&h, &b);
+    assert_int_equal(ptd_head_decode(&g, b.data, b.len), 0);
+    assert_true(g.seed == -5 && g.steps == 100 && g.first_step == 3 && g.group_size == 8 &&
+                g.step_groups == 16);
+    assert_true(g.max_tokens == 64 && g.temperature == 0.7 && g.top_logprobs == 4 && g.n_stages == 2);
+    assert_string_equal(g.stages[0].command, "ptd-rollout 'a b'");
+    assert_string_equal(g.stages[1].name, "ptd-verify");
+    assert_string_equal(g.mode, "eval");
+    memset(b.data + b.len / 2, 'x', b.len / 4);
+    ptd_head_encode(&g, &again);
+    ptd_head_clear(&g);
+    assert_int_equal(ptd_head_decode(&g, again.data, again.len), 0);
+    assert_string_equal(g.store, "run.ptd");
+    ptd_head_clear(&g);
+    ptd_head_clear(&h);
+    free(b.data);
+    free(again.data);
+}
+
+static void test_head_of_another_version(void **state)
+{
+    (void)state;
+    struct hand h;
+    struct ptd_head head;
+    hand_open(&h, 2);
+    hand_text(&h, "store", "s");
+    ptd_pack_str(&h.pk, "version"), msgpack_pack_int(&h.pk, PTD_STREAM_VERSION + 1);
+    assert_int_equal(ptd_head_decode(&head, h.buf.data, h.buf.len), -1);
+    assert_int_equal(ptd_failed_status(), PTD_CUT);
+    free(h.buf.data);
+    hand_open(&h, 1);
+    hand_text(&h, "store", "s");
+    assert_int_equal(ptd_head_decode(&head, h.buf.data, h.buf.len), -1);
+    assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+    free(h.buf.data);
+}
+
+static void test_arena(void **state)
+{
+    (void)state;
+    struct ptd_group g = {0};
+    for (size_t n = 0; n < 200000; n = n * 3 + 1) {
+        char *p = ptd_group_alloc(&g, n);
+        assert_int_equal((uintptr_t)p % 16, 0);
+        for (size_t i = 0; i < n; i++) assert_int_equal(p[i], 0);
+        memset(p, 'x', n);
+    }
+    assert_string_equal(ptd_group_text(&g, "%d of %s", 3, "four"), "3 of four");
+    ptd_group_clear(&g);
+    assert_null(g.arena);
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        float a = ptd_unhalf((uint16_t)h), b = ptd_unhalf_portable((uint16_t)h);
+        assert_memory_equal(&a, &b, sizeof a);
+        assert_int_equal(ptd_half(a), ptd_half_portable(a));
+        if (isfinite(a)) assert_int_equal(ptd_half(a), h);
+        if (!isfinite(a) || (h & 0x7fff) == 0x7bff) continue;
+        float next = ptd_unhalf((uint16_t)(h + 1)), middle = (a + next) / 2; /* a tie goes to the even one */
+        assert_int_equal(ptd_half_portable(middle), h + (h & 1));
+        assert_int_equal(ptd_half(middle), h + (h & 1));
+    }
+    assert_int_equal(ptd_half(1), 0x3c00);
+    assert_int_equal(ptd_half(-2), 0xc000);
+    assert_int_equal(ptd_half_portable(65504), 0x7bff);
+    assert_true(ptd_unhalf_portable(1) == 0x1p-24f);
+}
+
+static void test_halves_of_any_float(void **state)
+{
+    (void)state;
+    for (uint64_t bits = 0; bits < 1ull << 32; bits += 65537 - bits % 3) {
+        uint32_t low = (uint32_t)bits;
+        float x;
+        memcpy(&x, &low, sizeof x);
+        assert_int_equal(ptd_half(x), ptd_half_portable(x));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_group_survives),
+        cmocka_unit_test(test_bare_group),
+        cmocka_unit_test(test_unknown_fields_pass),
+        cmocka_unit_test(test_refused_by_name),
+        cmocka_unit_test(test_lengths_that_disagree),
+        cmocka_unit_test(test_bombs),
+        cmocka_unit_test(test_many_items),
+        cmocka_unit_test(test_scan_agrees_with_msgpack),
+        cmocka_unit_test(test_every_cut_and_flip_is_survived),
+        cmocka_unit_test(test_head),
+        cmocka_unit_test(test_head_of_another_version),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_halves_of_any_float),
+    };
+    return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}
