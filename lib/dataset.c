@@ -239,7 +239,7 @@ static int parse_json(struct row *r, const char *text)
         return fault(r, PTD_DATAERR, NULL, "nested deeper than %d, expected less", PTD_DATASET_DEPTH);
     r->json = json_loadb(text, r->line->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!r->json)
-        return fault(r, PTD_DATAERR, NULL, "column %d: %s; expected one JSON object",
+        return fault(r, PTD_DATAERR, NULL, "column %d: %s; expected one JSON object in UTF-8",
                      e.column < 0 ? 0 : e.column, e.text);
     if (!json_is_object(r->json)) return wrong(r, NULL, r->json, "one JSON object");
     return 0;

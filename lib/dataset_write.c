@@ -18,7 +18,7 @@
 struct ptd_dataset_out {
     char *rows, *rows_part, *folder, *folder_part;
     const char *folder_name; /* as the rows name it */
-    int lock;
+    int lock, locked, published;
     long pictures;
     FILE *out;
 };
@@ -71,9 +71,29 @@ static int open_parts(struct ptd_dataset_out *o)
     if (o->lock < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot open:", o->folder_part);
     if (flock(o->lock, LOCK_EX | LOCK_NB) < 0)
         return ptd_fail(PTD_NOPERM, "%s: another program is writing this data set", o->folder_part);
+    o->locked = 1;
     if (visit_folder(o->folder_part, 1) < 0) return -1;
     o->out = fopen(o->rows_part, "we");
     return o->out ? 0 : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows_part);
+}
+
+static void remove_parts(const struct ptd_dataset_out *o)
+{
+    unlink(o->rows_part);
+    if (visit_folder(o->folder_part, 1) == 0) rmdir(o->folder_part);
+}
+
+void ptd_dataset_end(struct ptd_dataset_out *o)
+{
+    if (!o) return;
+    if (o->out) fclose(o->out);
+    if (o->locked && !o->published) remove_parts(o);
+    if (o->lock >= 0) close(o->lock);
+    free(o->rows);
+    free(o->rows_part);
+    free(o->folder);
+    free(o->folder_part);
+    free(o);
 }
 
 struct ptd_dataset_out *ptd_dataset_create(const char *file)
@@ -83,18 +103,6 @@ struct ptd_dataset_out *ptd_dataset_create(const char *file)
     if (name_paths(o, file) == 0 && open_parts(o) == 0) return o;
     ptd_dataset_end(o);
     return NULL;
-}
-
-void ptd_dataset_end(struct ptd_dataset_out *o)
-{
-    if (!o) return;
-    if (o->out) fclose(o->out);
-    if (o->lock >= 0) close(o->lock);
-    free(o->rows);
-    free(o->rows_part);
-    free(o->folder);
-    free(o->folder_part);
-    free(o);
 }
 
 long ptd_dataset_pictures(const struct ptd_dataset_out *o)
@@ -175,5 +183,6 @@ int ptd_dataset_publish(struct ptd_dataset_out *o)
     if (rename(o->folder_part, o->folder) < 0)
         return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->folder);
     if (rename(o->rows_part, o->rows) < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows);
+    o->published = 1;
     return 0;
 }

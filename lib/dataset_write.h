@@ -23,5 +23,5 @@ int ptd_dataset_picture(struct ptd_dataset_out *o,
 int ptd_dataset_write(struct ptd_dataset_out *o, const struct ptd_group *g) PTD_MUST_CHECK;
 long ptd_dataset_pictures(const struct ptd_dataset_out *o); /* written so far */
 int ptd_dataset_publish(struct ptd_dataset_out *o) PTD_MUST_CHECK;
-void ptd_dataset_end(struct ptd_dataset_out *o); /* frees; without publish nothing appears */
+void ptd_dataset_end(struct ptd_dataset_out *o); /* frees; what was not published is removed */
 #endif

@@ -3,7 +3,7 @@
  *     ptd-data digits train.jsonl --count 4096 && ptd-data check train.jsonl
  *
  * What the questions are is said in lib/digits.h, what a data set looks like in lib/dataset.h. */
-#include "dataset.h"
+#include "dataset_check.h"
 #include "dataset_write.h"
 #include "digits.h"
 #include "opt.h"
@@ -11,7 +11,6 @@
 #include "rng.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +32,17 @@ static const struct ptd_opt make_options[] = {
     {"count", 'n', PTD_OPT_INT, &make.count, "N", "rows, shared out among the kinds without a count", 1,
      ROWS_MAX},
     {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
-    {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST",
-     "KIND[:COUNT],...: csum cmax nbr colsum rowsum diff (without hints), all (the six families with steps "
-     "and "
-     "regions; also: hinted), all-plain, describe read find",
-     0, 0},
+    {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
     {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1, SHARE_MAX},
     {0}};
 static const struct ptd_usage make_usage = {
     "ptd-data digits", "FILE.jsonl",
     "compose pictures of coloured digits and questions; pictures go to FILE.img/",
-    "ptd-data digits train.jsonl --count 4096\nptd-data digits test.jsonl --split test --count 600\n"
+    "kinds: csum cmax nbr colsum rowsum diff   the six families of questions, plain\n"
+    "       all (or hinted), all-plain         the families in equal shares, with steps and regions or "
+    "without\n"
+    "       describe read find                 what teaches to see\n"
+    "ptd-data digits test.jsonl --split test --count 600\n"
     "ptd-data digits warm.jsonl --kinds csum:500,nbr:30,hinted:6000,describe:8000,find:8000",
     make_options};
 
@@ -51,9 +50,9 @@ struct kind {
     int kind, hinted, count;
 };
 
-struct wish {
+struct wish { /* what a row is to be */
     uint8_t kind, hinted;
-}; /* what a row is to be */
+};
 
 struct maker {
     struct ptd_digits digits;
@@ -125,11 +124,20 @@ static struct wish *parse_kinds(long *n_rows)
 
 /* ---- rows ---- */
 
+/* Dies of the last failure, after the unfinished data set is removed. */
+static _Noreturn void give_up(struct maker *m)
+{
+    int status = ptd_failed_status();
+    char *message = ptd_strdup(ptd_failed_message());
+    ptd_dataset_end(m->out);
+    ptd_die(status, "%s", message);
+}
+
 static void paint(struct maker *m)
 {
     struct ptd_image im = {0};
     ptd_grid_paint(&m->grid, &m->digits, &im);
-    if (ptd_dataset_picture(m->out, &im) < 0) ptd_die_last();
+    if (ptd_dataset_picture(m->out, &im) < 0) give_up(m);
     ptd_image_clear(&im);
     m->n_asked = 0;
 }
@@ -180,7 +188,7 @@ static void make_row(struct maker *m, const struct wish *w, uint32_t split, long
     g.answer = t.answer;
     g.solution = t.solution;
     if (w->hinted) add_hints(&g, &t);
-    if (ptd_dataset_write(m->out, &g) < 0) ptd_die_last();
+    if (ptd_dataset_write(m->out, &g) < 0) give_up(m);
     ptd_group_clear(&g);
 }
 
@@ -216,7 +224,7 @@ static int run_digits(int argc, char **argv)
     m.out = ptd_dataset_create(argv[first]);
     if (!m.out || ptd_digits_open(&m.digits, split) < 0) ptd_die_last();
     make_rows(&m, wishes, n, split);
-    if (ptd_dataset_publish(m.out) < 0) ptd_die_last();
+    if (ptd_dataset_publish(m.out) < 0) give_up(&m);
     ptd_info("%s: %ld rows, %ld pictures", argv[first], n, ptd_dataset_pictures(m.out));
     ptd_dataset_end(m.out);
     ptd_digits_close(&m.digits);
@@ -237,72 +245,26 @@ static const struct ptd_usage check_usage = {
     "check data sets: every line and field, and that every picture opens (status 65 if not)",
     "ptd-data check train.jsonl test.jsonl", check_options};
 
-struct tally {
-    long problems, pictures;
-    json_t *ids, *categories;
-};
-
-/* By way of ptd_fail, which makes one safe line of it. */
+/* Counts in *ctx. By way of ptd_fail, which makes one safe line of the message. */
 static void report(void *ctx, const char *message)
 {
-    struct tally *t = ctx;
+    int *printed = ctx;
     ptd_fail(PTD_DATAERR, "%s", message);
-    if (t->problems++ < check.max) fprintf(stderr, "%s: %s\n", ptd_program_name(), ptd_failed_message());
-}
-
-/* ids maps every id to its line, categories every category to its count. */
-static void count_row(struct tally *t, const char *file, long line, const struct ptd_group *g)
-{
-    const char *category = g->category && *g->category ? g->category : "(none)";
-    json_t *earlier = json_object_get(t->ids, g->uid), *n = json_object_get(t->categories, category);
-    if (earlier) {
-        char *text = ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another", file,
-                                line, g->uid, (long long)json_integer_value(earlier));
-        report(t, text);
-        free(text);
-    }
-    json_object_set_new(t->ids, g->uid, json_integer(line));
-    json_object_set_new(t->categories, category, json_integer(json_integer_value(n) + 1));
-    t->pictures += g->n_pictures;
-}
-
-static void print_summary(const char *file, int rows, const struct tally *t)
-{
-    const char *name, *mark = ": ";
-    json_t *n;
-    printf("%s: %d rows, %ld pictures", file, rows, t->pictures);
-    json_object_foreach(t->categories, name, n)
-    {
-        printf("%s%s %lld", mark, name, (long long)json_integer_value(n));
-        mark = ", ";
-    }
-    putchar('\n');
+    if ((*printed)++ < check.max) fprintf(stderr, "%s: %s\n", ptd_program_name(), ptd_failed_message());
 }
 
 static int check_file(const char *file)
 {
-    struct tally t = {.ids = json_object(), .categories = json_object()};
-    struct ptd_group g = {0};
-    struct ptd_progress progress;
-    struct ptd_dataset *d = ptd_dataset_open(file);
-    if (!d) ptd_die_last();
-    int rows = ptd_dataset_rows(d);
-    ptd_progress_start(&progress, "rows", 0, rows);
-    for (int i = 0; i < rows; i++) {
-        if (ptd_dataset_check(d, i, &g, report, &t) == 0) count_row(&t, file, ptd_dataset_line(d, i), &g);
-        ptd_progress_set(&progress, i + 1, NULL);
-    }
-    ptd_progress_clear(&progress);
-    if (t.problems)
-        ptd_info("%s: %ld problems in %d rows%s", file, t.problems, rows,
-                 t.problems > check.max ? ", not all shown" : "");
+    int printed = 0;
+    long faults;
+    char *line = ptd_dataset_check_all(file, report, &printed, &faults);
+    if (!line) ptd_die_last();
+    if (faults)
+        ptd_info("%s%s", line, faults > check.max ? ", not all shown" : "");
     else
-        print_summary(file, rows, &t);
-    ptd_group_clear(&g);
-    ptd_dataset_close(d);
-    json_decref(t.ids);
-    json_decref(t.categories);
-    return t.problems ? -1 : 0;
+        puts(line);
+    free(line);
+    return faults ? -1 : 0;
 }
 
 static int run_check(int argc, char **argv)
