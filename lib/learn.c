@@ -1,0 +1,178 @@
+/* learn: see learn.h. One token's loss is policy.c, the vocabulary head.c, packing score.c. */
+#include "learn.h"
+#include "head.h"
+#include "score.h"
+#include "vec.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct token { double loss, pg, kl, jsd, entropy, logp, ratio; int side; };
+
+struct answer { const struct ptd_rollout *y; int group, tutored, kl; };
+
+struct work {
+    struct ptd_model *m;
+    const struct ptd_loss_rules *r;
+    struct ptd_score *score;
+    struct token *token; /* [score->rows] of the micro-batch */
+    long token_cap;
+    double n, n_ptd;
+    struct ptd_learned *sum;
+};
+
+static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g, const struct ptd_rollout *y)
+{
+    return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
+}
+
+/* z becomes c (p - onehot(id)): the gradient of -c logp. */
+static void write_logp_gradient(float *z, int V, double lse, int32_t id, double c)
+{
+    float high = (float)lse, low = (float)(lse - high), k = (float)c;
+    int v = 0;
+    for (; v + VEC <= V; v += VEC) vec_store(z + v, k * vec_exp((vec_load(z + v) - high) - low));
+    if (v < V) vec_store_part(z + v, k * vec_exp((vec_load_part(z + v, V - v, -INFINITY) - high) - low), V - v);
+    z[id] -= k;
+}
+
+static float *row_buffer(int V)
+{
+    static _Thread_local float *buf;
+    static _Thread_local int cap;
+    if (V > cap) buf = ptd_realloc(buf, (cap = V) * sizeof *buf);
+    return buf;
+}
+
+/* The divergence's gradient goes to a row of its own, since z is still being read. */
+static double divergence(const struct work *w, const struct ptd_target *t, const float *z, int V, double lse, float *dz)
+{
+    const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
+    int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
+    struct ptd_support u;
+    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k, k, y->top_ids + t->token * y->top_k,
+                     y->teacher_on_top + t->token * y->top_k, y->teacher_on_top ? y->top_k : 0);
+    memset(dz, 0, V * sizeof *dz);
+    return ptd_divergence(w->r->divergence, &u, z, V, lse, w->r->lambda / w->n_ptd, dz);
+}
+
+static void policy_row(const struct work *w, const struct ptd_target *t, struct token *k, float *z, int V, double lse)
+{
+    const struct answer *a = t->reply;
+    double dpg, dkl = 0, old = a->y->logp ? a->y->logp[t->token] : k->logp;
+    float *dz = NULL;
+    k->ratio = exp(k->logp - old);
+    k->pg = ptd_pg(k->logp, old, a->y->advantage, &w->r->clip, &dpg, &k->side);
+    if (a->kl) k->kl = ptd_k3(k->logp, a->y->ref_logp[t->token], &dkl);
+    if (a->tutored) k->jsd = divergence(w, t, z, V, lse, dz = row_buffer(V));
+    k->loss = (k->pg + w->r->beta * k->kl) / w->n + (a->tutored ? w->r->lambda * k->jsd / w->n_ptd : 0);
+    write_logp_gradient(z, V, lse, t->id, -(dpg + w->r->beta * dkl) / w->n);
+    for (int v = 0; dz && v < V; v++) z[v] += dz[v];
+}
+
+static void on_row(void *ctx, long row, float *z, int V, double lse)
+{
+    const struct work *w = ctx;
+    const struct ptd_target *t = &w->score->target[row];
+    struct token *k = &w->token[row];
+    memset(k, 0, sizeof *k);
+    k->logp = z[t->id] - lse;
+    k->entropy = ptd_row_entropy(z, V, lse);
+    if (w->r->loss == PTD_LOSS_POLICY) {
+        policy_row(w, t, k, z, V, lse);
+        return;
+    }
+    k->loss = -k->logp / w->n;
+    write_logp_gradient(z, V, lse, t->id, 1 / w->n);
+}
+
+static void add_up(struct work *w, int *bad)
+{
+    struct ptd_learned *s = w->sum;
+    for (long i = 0; i < w->score->rows; i++) {
+        const struct token *k = &w->token[i];
+        const struct answer *a = w->score->target[i].reply;
+        double off = fabs(k->ratio - 1), old = a->y->logp ? a->y->logp[w->score->target[i].token] : k->logp;
+        if (*bad < 0 && !isfinite(k->loss + k->entropy)) *bad = a->group;
+        s->loss += k->loss;
+        s->pg += k->pg;
+        s->kl += k->kl;
+        s->jsd += k->jsd;
+        s->entropy += k->entropy;
+        s->logp += k->logp;
+        s->ppo_kl += old - k->logp;
+        s->clipped_high += k->side > 0;
+        s->clipped_dual += k->side < 0;
+        if (w->r->loss == PTD_LOSS_POLICY && off > s->max_ratio_error) s->max_ratio_error = off;
+    }
+}
+
+static void run_micro(struct work *w, int *bad)
+{
+    struct ptd_score *s = w->score;
+    const struct ptd_config *c = &w->m->config;
+    struct ptd_head_job job = {.ops = w->m->ops, .W = ptd_model_head(w->m), .V = c->vocab, .H = c->hidden, .temperature = (float)w->r->temperature,
+                               .banned = w->r->banned, .row = on_row, .ctx = w};
+    float *dX;
+    if (!s->rows) return;
+    if (s->rows > w->token_cap) w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
+    dX = ptd_array(s->rows * c->hidden, sizeof *dX);
+    ptd_score_forward(s);
+    ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
+    ptd_score_backward(s, dX);
+    add_up(w, bad);
+    w->sum->packed += ptd_score_tokens(s);
+    ptd_score_reset(s);
+    free(dX);
+}
+
+static int add_group(struct work *w, const struct ptd_group *g, struct answer *a, int index)
+{
+    struct ptd_score_reply *replies = ptd_array(g->n_rollouts, sizeof *replies);
+    int hinted = w->r->loss == PTD_LOSS_SFT && g->hint.text, any = 0, r;
+    for (int i = 0; i < g->n_rollouts; i++) any |= is_tutored(w->r, g, &g->rollouts[i]);
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        a[i] = (struct answer){.y = y, .group = index, .tutored = is_tutored(w->r, g, y), .kl = !any && y->ref_logp && w->r->beta != 0};
+        replies[i] = (struct ptd_score_reply){y->ids, y->n, &a[i]};
+        if (a[i].kl) w->sum->kl_tokens += y->n;
+    }
+    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts)
+               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts);
+    free(replies);
+    return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
+}
+
+static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out)
+{
+    int answers = 0;
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < groups[i]->n_rollouts; j++, answers++) {
+            const struct ptd_rollout *y = &groups[i]->rollouts[j];
+            out->tokens += y->n;
+            if (!is_tutored(r, groups[i], y)) continue;
+            out->tutored++;
+            out->tutored_tokens += y->n;
+        }
+    return answers;
+}
+
+int ptd_learn(struct ptd_model *m, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad)
+{
+    struct work w = {.m = m, .r = r, .sum = out, .score = ptd_score_new(m, 1)};
+    struct answer *a = ptd_array(count(groups, n, r, out) + 1, sizeof *a), *next = a;
+    int result = 0;
+    *bad = -1;
+    w.n = out->tokens;
+    w.n_ptd = out->tutored_tokens ? out->tutored_tokens : 1;
+    for (int i = 0; i < n && !result; i++) {
+        result = add_group(&w, groups[i], next, i);
+        next += groups[i]->n_rollouts;
+        if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1)) run_micro(&w, bad);
+    }
+    ptd_score_free(w.score);
+    free(w.token);
+    free(a);
+    return result;
+}

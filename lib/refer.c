@@ -1,0 +1,282 @@
+/* refer: see refer.h. What is done with the distributions is learn.c's. */
+#include "refer.h"
+#include "head.h"
+#include "score.h"
+#include "source.h"
+#include "store.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+struct reader { struct ptd_model *m; uint8_t *banned; struct ptd_score *score; }; /* a model that reads */
+
+struct task { /* one response to be read */
+    struct ptd_group *g;
+    struct ptd_rollout *y;
+    int teach;       /* 0: reference log-probs, 1: distribution under the hint */
+    char key[33];
+    void *value;     /* what is cached: see value_size */
+    size_t size;
+};
+
+struct ptd_refer {
+    struct ptd_refer_rules r;
+    struct ptd_store *store, *other; /* other: the teacher's */
+    int cache;
+    struct reader reference, teacher; /* teacher.m is reference.m without --teacher */
+    uint64_t teacher_id;              /* of another store's weights */
+    struct task *task;
+    int n_tasks, cap;
+    struct ptd_refer_counts counts;
+};
+
+struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache, const struct ptd_refer_rules *r)
+{
+    struct ptd_refer *f = ptd_alloc(sizeof *f);
+    f->r = *r;
+    f->cache = cache;
+    if (!store) ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
+    if (store && !ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ)
+        && (!teacher || !ptd_store_open(&f->other, teacher, PTD_STORE_READ)))
+        return f;
+    ptd_refer_close(f);
+    return NULL;
+}
+
+static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation)
+{
+    struct ptd_tokenizer *t = ptd_source_tokenizer(s);
+    if (!t) return -1;
+    d->m = ptd_model_open(s, &ptd_ops_cpu);
+    if (d->m) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
+    ptd_tokenizer_free(t);
+    if (!d->m || ptd_model_load(d->m, s, generation)) return -1;
+    d->score = ptd_score_new(d->m, 0);
+    return 0;
+}
+
+static int load_models(struct ptd_refer *f)
+{
+    int64_t newest;
+    if (!f->reference.m && reader_open(&f->reference, f->store, 0)) return -1;
+    if (f->teacher.m) return 0;
+    if (!f->other) {
+        f->teacher = f->reference;
+        return 0;
+    }
+    if (ptd_store_head(f->other, &newest) || reader_open(&f->teacher, f->other, newest)) return -1;
+    if (f->teacher.m->config.vocab != f->reference.m->config.vocab)
+        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d", f->teacher.m->config.vocab, f->reference.m->config.vocab);
+    f->teacher_id = XXH3_64bits(f->teacher.m->weights, f->teacher.m->n_weights * sizeof(float));
+    return 0;
+}
+
+/* ---- tasks ---- */
+
+static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group *g, const struct ptd_rollout *y)
+{
+    if (!g->hint.text || g->group_accuracy < 0 || g->group_accuracy >= r->tau) return 0;
+    if (!r->all && y->accuracy >= 1) return 0;
+    return r->truncated || !y->stop || strcmp(y->stop, "length");
+}
+
+static size_t value_size(const struct ptd_refer *f, const struct task *t)
+{
+    size_t n = t->y->n;
+    if (!t->teach) return n * sizeof(float);
+    return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) + n * t->y->top_k * sizeof(uint16_t);
+}
+
+static void name_task(const struct ptd_refer *f, struct task *t)
+{
+    const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
+    int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
+    double temperature = f->r.temperature;
+    int64_t head[6] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0, n, t->y->n, t->teach ? (int64_t)f->teacher_id : 0};
+    XXH3_state_t *s = XXH3_createState();
+    XXH128_hash_t h;
+    XXH3_128bits_reset(s);
+    XXH3_128bits_update(s, head, sizeof head);
+    XXH3_128bits_update(s, &temperature, sizeof temperature);
+    XXH3_128bits_update(s, prompt, n * sizeof *prompt);
+    for (int i = 0; i < t->g->n_pictures; i++) XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
+    XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
+    if (t->teach) XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
+    h = XXH3_128bits_digest(s);
+    XXH3_freeState(s);
+    snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
+static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y, int teach)
+{
+    struct task *t;
+    if (f->n_tasks == f->cap) f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
+    t = &f->task[f->n_tasks++];
+    *t = (struct task){.g = g, .y = y, .teach = teach};
+    t->size = value_size(f, t);
+    t->value = ptd_group_alloc(g, t->size);
+    name_task(f, t);
+}
+
+static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    f->n_tasks = 0;
+    for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
+        for (int teach = 0; teach < 2; teach++)
+            for (int j = 0; j < g[i]->n_rollouts; j++)
+                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference) add_task(f, g[i], &g[i]->rollouts[j], teach);
+}
+
+/* The value's parts, in the rollout. */
+static void attach(const struct ptd_refer *f, struct task *t)
+{
+    size_t n = t->y->n;
+    char *p = t->value;
+    if (!t->teach) {
+        t->y->ref_logp = t->value;
+        return;
+    }
+    t->y->teacher_k = f->r.top_k;
+    t->y->teacher_ids = (const int32_t *)(void *)p;
+    t->y->teacher_logp = (const uint16_t *)(void *)(p += n * f->r.top_k * sizeof(int32_t));
+    if (t->y->top_ids) t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
+    t->y->teacher_key = ptd_group_text(t->g, "%s", t->key);
+}
+
+/* ---- reading ---- */
+
+struct row_ctx { const struct ptd_refer *f; const struct ptd_score *score; };
+
+static void on_row(void *ctx, long row, float *z, int V, double lse)
+{
+    const struct row_ctx *c = ctx;
+    const struct ptd_target *target = &c->score->target[row];
+    const struct task *t = target->reply;
+    int k = c->f->r.top_k, at = target->token;
+    float logp[256];
+    if (!t->teach) {
+        ((float *)t->value)[at] = (float)(z[target->id] - lse);
+        return;
+    }
+    ptd_row_topk(z, V, lse, k, (int32_t *)t->y->teacher_ids + (size_t)at * k, logp);
+    for (int i = 0; i < k; i++) ((uint16_t *)t->y->teacher_logp)[(size_t)at * k + i] = ptd_half(logp[i]);
+    for (int i = 0; i < t->y->top_k && t->y->teacher_on_top; i++) {
+        size_t e = (size_t)at * t->y->top_k + i;
+        int32_t id = t->y->top_ids[e];
+        ((uint16_t *)t->y->teacher_on_top)[e] = ptd_half(id >= 0 && id < V ? (float)(z[id] - lse) : -INFINITY);
+    }
+}
+
+static void run_micro(struct ptd_refer *f, struct reader *d)
+{
+    struct row_ctx c = {f, d->score};
+    const struct ptd_config *k = &d->m->config;
+    struct ptd_head_job job = {.ops = d->m->ops, .W = ptd_model_head(d->m), .V = k->vocab, .H = k->hidden, .temperature = (float)f->r.temperature,
+                               .banned = d->banned, .row = on_row, .ctx = &c};
+    if (!d->score->rows) return;
+    ptd_score_forward(d->score);
+    ptd_head_forward(&job, d->score->X, d->score->rows);
+    ptd_score_reset(d->score);
+}
+
+/* tasks[0 .. n) share prompt and kind. */
+static int add_family(struct reader *d, struct task *const *t, int n)
+{
+    const struct ptd_group *g = t[0]->g;
+    struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
+    int teach = t[0]->teach, r;
+    for (int i = 0; i < n; i++) replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
+    r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids, teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies, n);
+    free(replies);
+    return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
+}
+
+static int compute(struct ptd_refer *f, struct task **t, int n)
+{
+    if (n && load_models(f)) return -1;
+    for (int i = 0, j; i < n; i = j) {
+        struct reader *d = t[i]->teach ? &f->teacher : &f->reference;
+        for (j = i + 1; j < n && t[j]->g == t[i]->g && t[j]->teach == t[i]->teach; j++) continue;
+        if (add_family(d, t + i, j - i)) return -1;
+        if (ptd_score_tokens(d->score) >= f->r.micro_tokens) run_micro(f, d);
+    }
+    if (n) run_micro(f, &f->reference);
+    if (n && f->teacher.score != f->reference.score) run_micro(f, &f->teacher);
+    return 0;
+}
+
+/* ---- the cache ---- */
+
+/* Tasks that the cache does not answer, in missing[]; returns their number, -1 on failure. */
+static int look_up(struct ptd_refer *f, struct task **missing)
+{
+    int n = 0;
+    for (int i = 0; i < f->n_tasks; i++) {
+        struct task *t = &f->task[i];
+        void *value = NULL;
+        size_t len;
+        int got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
+        if (got < 0) return -1;
+        if (got == 0 && len == t->size) {
+            memcpy(t->value, value, len);
+            f->counts.cached++;
+        } else
+            missing[n++] = t;
+        free(value);
+    }
+    f->counts.computed += n;
+    return n;
+}
+
+static int remember(struct ptd_refer *f, struct task **t, int n)
+{
+    const char **keys = ptd_array(n + 1, sizeof *keys);
+    const void **values = ptd_array(n + 1, sizeof *values);
+    size_t *lens = ptd_array(n + 1, sizeof *lens);
+    int r;
+    for (int i = 0; i < n; i++) keys[i] = t[i]->key, values[i] = t[i]->value, lens[i] = t[i]->size;
+    r = n && f->cache ? ptd_store_put_cached(f->store, keys, values, lens, n) : 0;
+    free(keys);
+    free(values);
+    free(lens);
+    return r;
+}
+
+int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    struct task **missing;
+    int m, r;
+    if (f->other && load_models(f)) return -1; /* another teacher's weights are part of its keys */
+    list_tasks(f, g, n);
+    for (int i = 0; i < f->n_tasks; i++) {
+        attach(f, &f->task[i]);
+        f->counts.tutored += f->task[i].teach;
+    }
+    missing = ptd_array(f->n_tasks + 1, sizeof *missing);
+    m = look_up(f, missing);
+    r = m < 0 || compute(f, missing, m) || remember(f, missing, m) ? -1 : 0;
+    free(missing);
+    return r;
+}
+
+struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f) { return f ? f->counts : (struct ptd_refer_counts){0}; }
+
+static void reader_close(struct reader *d)
+{
+    ptd_score_free(d->score);
+    ptd_model_free(d->m);
+    free(d->banned);
+}
+
+void ptd_refer_close(struct ptd_refer *f)
+{
+    if (!f) return;
+    if (f->teacher.m && f->teacher.m != f->reference.m) reader_close(&f->teacher);
+    reader_close(&f->reference);
+    if (f->store) ptd_store_close(f->store);
+    if (f->other) ptd_store_close(f->other);
+    free(f->task);
+    free(f);
+}
