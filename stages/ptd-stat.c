@@ -10,7 +10,7 @@
 
 static struct {
     int k, json, width;
-} opt = {.width = 5}; /* width: of the names */
+} opt = {.width = 8}; /* width: of the names */
 static const struct ptd_opt options[] = {
     {"pass-k", 'k', PTD_OPT_INT, &opt.k, "K", "tries that pass@K allows (0: the group size)", 0, 1 << 20},
     {"json", 0, PTD_OPT_FLAG, &opt.json, NULL, "one JSON object instead of the table", 0, 0},
@@ -95,17 +95,17 @@ static double share(double part, long whole)
     return whole ? part / (double)whole : NAN;
 }
 
-/* 95 %: Wilson's for single responses, normal over the prompts' means otherwise; NAN where one prompt says
- * nothing about spread. */
+/* 95 %: Wilson's for single responses and where all prompts agree, else normal over the prompts' means; NAN
+ * for one prompt with several responses, which says nothing about spread. */
 static void interval(const struct tally *t, double *lo, double *hi)
 {
     const double z = 1.959964, n = (double)t->prompts, p = share(t->sum, t->prompts);
-    double centre = p, half;
-    if (t->single) {
+    double centre = p, half, spread = t->squares - n * p * p;
+    if (t->single || (n > 1 && spread < 1e-9)) {
         centre = (p + z * z / (2 * n)) / (1 + z * z / n);
         half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
     } else {
-        half = n > 1 ? z * sqrt(fmax(0, t->squares - n * p * p) / (n - 1) / n) : NAN;
+        half = n > 1 ? z * sqrt(spread / (n - 1) / n) : NAN;
     }
     *lo = fmax(0, centre - half);
     *hi = fmin(1, centre + half);
@@ -122,7 +122,7 @@ static void print_share(int width, double x)
     if (isnan(x))
         printf("  %*s", width, "-");
     else
-        printf("  %*.1f", width, 100 * x);
+        printf("  %*.1f%%", width - 1, 100 * x);
 }
 
 static void print_row(const struct tally *t)
@@ -151,7 +151,7 @@ static void print_table(const struct table *t, const struct tally *total)
     for (int i = 0; i < t->n; i++)
         if ((int)strlen(t->row[i].name) > opt.width) opt.width = (int)strlen(t->row[i].name);
     printf("%-*s  prompts responses  pass@1  95 %% range%s  format  no answer  length  all-fail  all-pass\n",
-           opt.width, "in %", pass);
+           opt.width, "category", pass);
     for (int i = 0; i < t->n; i++) print_row(&t->row[i]);
     print_row(total);
 }
