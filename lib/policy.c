@@ -4,7 +4,6 @@
 #include "policy.h"
 #include "record.h"
 #include "vec.h"
-#include <float.h>
 
 /* ---- scalars ---- */
 
@@ -144,7 +143,7 @@ static double bucket_jsd(double s, double t, double *g)
 /* Keeps logarithms finite where a mass is zero; NaN passes. */
 static double positive(double x)
 {
-    return x < DBL_MIN ? DBL_MIN : x;
+    return x < PTD_MASS_FLOOR ? PTD_MASS_FLOOR : x;
 }
 
 static double bucket_forward(double s, double t, double *g)

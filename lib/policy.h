@@ -35,6 +35,8 @@ void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const u
 /* J of one row; z [V] logits of the student with log-sum-exp lse (banned words -inf: share and gradient 0). If dz is not NULL,
  * dz[v] += weight * dJ/dz_v for all v (dz must not be z). NaN in z or t gives NaN in the value and in every dz. */
 double ptd_jsd(const struct ptd_support *u, const float *z, int V, double lse, double weight, float *dz);
-/* Same for forward KL(T||S) (kind 'f') and reverse KL(S||T) (kind 'r') on the same buckets, for comparisons; kind 'j' is ptd_jsd. */
+/* Same for forward KL(T||S) (kind 'f') and reverse KL(S||T) (kind 'r') on the same buckets, for comparisons; kind 'j' is ptd_jsd. In f and r the mass
+ * under the fraction bar counts as PTD_MASS_FLOOR where it is less, so that nothing is infinite. */
+#define PTD_MASS_FLOOR 1e-12
 double ptd_divergence(char kind, const struct ptd_support *u, const float *z, int V, double lse, double weight, float *dz);
 #endif

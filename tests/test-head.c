@@ -1,0 +1,470 @@
+/* test-head: gradients through the chunked head against finite differences in double, independence of chunks
+ * and threads, and what rows are asked: sums, best words, samples. Products come from a plain table of our
+ * own. */
+#include "test.h"
+#include "head.h"
+#include "rng.h"
+#include "threads.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 21
+
+static float *normals(int which, long n, double scale)
+{
+    float *x = malloc(sizeof *x * (size_t)(n + 1));
+    for (long i = 0; i < n; i++)
+        x[i] = (float)(scale * ptd_normal(SEED, PTD_RNG_TEST, (uint32_t)which, (uint32_t)i, 0));
+    return x;
+}
+
+/* ---- products, as plain as they can be ---- */
+
+static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+{
+    for (long i = 0; i < n; i++)
+        for (int o = 0; o < out; o++) {
+            double sum = b ? b[o] : 0;
+            for (int k = 0; k < in; k++) sum += (double)X[i * in + k] * W[(long)o * in + k];
+            Y[i * out + o] = (float)sum;
+        }
+}
+
+static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
+                            const float *W, long n, int in, int out)
+{
+    assert_null(db);
+    for (long i = 0; i < n; i++)
+        for (int k = 0; dX && k < in; k++) {
+            double sum = add ? dX[i * in + k] : 0;
+            for (int o = 0; o < out; o++) sum += (double)dY[i * out + o] * W[(long)o * in + k];
+            dX[i * in + k] = (float)sum;
+        }
+    for (int o = 0; dW && o < out; o++)
+        for (int k = 0; k < in; k++) {
+            double sum = dW[(long)o * in + k];
+            for (long i = 0; i < n; i++) sum += (double)dY[i * out + o] * X[i * in + k];
+            dW[(long)o * in + k] = (float)sum;
+        }
+}
+
+static const struct ptd_ops plain = {.name = "plain", .linear = linear, .linear_backward = linear_backward};
+
+/* ---- the usual loss: cross-entropy, and what the row saw ---- */
+
+struct loss {
+    const int32_t *target;
+    double *value; /* [n] */
+    int backward;
+};
+
+static void cross_entropy(void *ctx, long row, float *z, int V, double lse)
+{
+    struct loss *l = ctx;
+    l->value[row] = lse - z[l->target[row]];
+    for (int v = 0; l->backward && v < V; v++) z[v] = (float)(exp(z[v] - lse) - (v == l->target[row]));
+}
+
+enum { N = 7, V = 37, H = 5 };
+
+static double reference_loss(const double *X, const double *W, double temperature, const uint8_t *banned,
+                             const int32_t *target)
+{
+    double loss = 0;
+    for (int i = 0; i < N; i++) {
+        double sum = 0, own = 0;
+        for (int v = 0; v < V; v++) {
+            double z = 0;
+            for (int k = 0; k < H; k++) z += X[i * H + k] * W[v * H + k];
+            if (!banned[v]) sum += exp(z / temperature);
+            if (v == target[i]) own = z / temperature;
+        }
+        loss += log(sum) - own;
+    }
+    return loss;
+}
+
+static void check_slopes(double *x, int n, const float *got, const float *before, const double *X,
+                         const double *W, double temperature, const uint8_t *banned, const int32_t *target)
+{
+    const double h = 1e-5;
+    for (int i = 0; i < n; i++) {
+        double kept = x[i];
+        x[i] = kept + h;
+        double up = reference_loss(X, W, temperature, banned, target);
+        x[i] = kept - h;
+        double down = reference_loss(X, W, temperature, banned, target);
+        x[i] = kept;
+        assert_close(got[i] - (before ? before[i] : 0), (up - down) / (2 * h), 2e-6);
+    }
+}
+
+static void gradients_match_finite_differences(void **state)
+{
+    (void)state;
+    const double temperatures[] = {1, 0.7, 1.9};
+    for (int t = 0; t < 3; t++) {
+        float *X = normals(1, N * H, 1), *W = normals(2, V * H, 1), dX[N * H], dW[V * H], before[V * H];
+        double x[N * H], w[V * H], value[N], sum = 0;
+        uint8_t banned[V] = {[3] = 1, [17] = 1, [V - 1] = 1};
+        int32_t target[N] = {0, 1, 2, 4, 35, 20, 1};
+        struct loss loss = {target, value, 1};
+        struct ptd_head_job job = {&plain,        W,    V, H, (float)temperatures[t], t ? banned : NULL,
+                                   cross_entropy, &loss};
+        if (!t) memset(banned, 0, sizeof banned);
+        for (int i = 0; i < N * H; i++) x[i] = X[i], dX[i] = 99; /* overwritten */
+        for (int i = 0; i < V * H; i++)
+            w[i] = W[i], before[i] = dW[i] = 0.5f * (float)(i % 3); /* accumulates */
+        ptd_head_backward(&job, X, N, dX, dW);
+        for (int i = 0; i < N; i++) sum += value[i];
+        double T = job.temperature;
+        assert_close(sum, reference_loss(x, w, T, banned, target), 1e-5);
+        check_slopes(x, N * H, dX, NULL, x, w, T, banned, target);
+        check_slopes(w, V * H, dW, before, x, w, T, banned, target);
+        for (int k = 0; t && k < H; k++) assert_true(dW[17 * H + k] == before[17 * H + k]);
+        free(X);
+        free(W);
+    }
+}
+
+/* A careless row cannot push banned words: the head clears what it left there. */
+static void leave_ones(void *ctx, long row, float *z, int v, double lse)
+{
+    (void)ctx, (void)row, (void)lse;
+    for (int i = 0; i < v; i++) z[i] = isinf(z[i]) ? NAN : 1;
+}
+
+static void banned_words_get_no_gradient(void **state)
+{
+    (void)state;
+    float *X = normals(3, N * H, 1), *W = normals(4, V * H, 1), dX[N * H], dW[V * H] = {0};
+    uint8_t banned[V] = {[0] = 1, [V - 1] = 1};
+    struct ptd_head_job job = {&plain, W, V, H, 0.5f, banned, leave_ones, NULL};
+    ptd_head_backward(&job, X, N, dX, dW);
+    for (int i = 0; i < N * H; i++) assert_true(isfinite(dX[i]));
+    for (int k = 0; k < H; k++) assert_true(dW[k] == 0 && dW[(V - 1) * H + k] == 0);
+    assert_true(dW[H] != 0);
+    free(X);
+    free(W);
+}
+
+/* ---- chunks and threads ---- */
+
+struct wide {
+    int n, v, h;
+    float *X, *W, *dX, *dW;
+    int32_t *target;
+    double *value;
+};
+
+static void wide_new(struct wide *w, int n, int v, int h)
+{
+    *w = (struct wide){n, v, h, normals(5, n * h, 1), normals(6, v * h, 0.5), NULL, NULL, NULL, NULL};
+    w->dX = calloc((size_t)(n * h), sizeof(float));
+    w->dW = calloc((size_t)(v * h), sizeof(float));
+    w->target = calloc((size_t)n, sizeof(int32_t));
+    w->value = calloc((size_t)n, sizeof(double));
+    for (int i = 0; i < n; i++) w->target[i] = (i * 7) % v;
+}
+
+static void wide_free(struct wide *w)
+{
+    free(w->X), free(w->W), free(w->dX), free(w->dW), free(w->target), free(w->value);
+}
+
+/* Rows in calls of `step` at a time. */
+static void wide_run(struct wide *w, const struct ptd_ops *ops, int step)
+{
+    memset(w->dW, 0, sizeof(float) * (size_t)(w->v * w->h));
+    for (int i = 0; i < w->n; i += step) {
+        struct loss loss = {w->target + i, w->value + i, 1};
+        struct ptd_head_job job = {ops, w->W, w->v, w->h, 0.9f, NULL, cross_entropy, &loss};
+        long k = w->n - i < step ? w->n - i : step;
+        ptd_head_backward(&job, w->X + i * w->h, k, w->dX + i * w->h, w->dW);
+    }
+}
+
+static void compare(const float *a, const float *b, int n, double within)
+{
+    double most = 0;
+    for (int i = 0; i < n; i++) most = fmax(most, fabs(a[i]));
+    for (int i = 0; i < n; i++) assert_close(a[i], b[i], within * most);
+}
+
+static void check_chunks(int n, int v, const struct ptd_ops *ops)
+{
+    struct wide whole, pieces;
+    wide_new(&whole, n, v, 6);
+    wide_new(&pieces, n, v, 6);
+    wide_run(&whole, ops, n);
+    const int steps[] = {1, 5, 17};
+    for (int s = 0; s < 3; s++) {
+        wide_run(&pieces, ops, steps[s]);
+        compare(whole.dX, pieces.dX, n * 6, 1e-6);
+        compare(whole.dW, pieces.dW, v * 6, 1e-6);
+        for (int i = 0; i < n; i++) assert_close(whole.value[i], pieces.value[i], 2e-6);
+    }
+    wide_free(&whole);
+    wide_free(&pieces);
+}
+
+static void chunks_change_nothing(void **state)
+{
+    (void)state;
+    check_chunks(1100, 300, &plain); /* chunks of at most 512 rows */
+    check_chunks(40, 30011, &plain); /* chunks of 17 rows */
+    check_chunks(1100, 300, &ptd_ops_cpu);
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    struct wide alone, together;
+    wide_new(&alone, 700, 301, 6);
+    wide_new(&together, 700, 301, 6);
+    wide_run(&alone, &plain, 700);
+    ptd_threads_start(3);
+    assert_int_equal(ptd_threads_count(), 3);
+    for (int repeat = 0; repeat < 20; repeat++) {
+        wide_run(&together, &plain, 700);
+        assert_memory_equal(alone.dX, together.dX, sizeof(float) * 700 * 6);
+        assert_memory_equal(alone.dW, together.dW, sizeof(float) * 301 * 6);
+        assert_memory_equal(alone.value, together.value, sizeof(double) * 700);
+    }
+    wide_free(&alone);
+    wide_free(&together);
+}
+
+static void seen(void *ctx, long row, float *z, int v, double lse)
+{
+    (void)z, (void)v, (void)lse;
+    ((int *)ctx)[row]++;
+}
+
+static void every_row_comes_once(void **state)
+{
+    (void)state;
+    const int sizes[] = {0, 1, 15, 512, 513, 1500};
+    float *W = normals(7, 300 * 4, 1), *X = normals(8, 1500 * 4, 1);
+    for (int s = 0; s < 6; s++) {
+        int count[1501] = {0};
+        struct ptd_head_job job = {&plain, W, 300, 4, 1, NULL, seen, count};
+        ptd_head_forward(&job, X, sizes[s]);
+        for (int i = 0; i <= 1500; i++) assert_int_equal(count[i], i < sizes[s]);
+    }
+    free(W);
+    free(X);
+}
+
+/* ---- sums ---- */
+
+static void sums_match_double(void **state)
+{
+    (void)state;
+    const int sizes[] = {1, 2, 15, 16, 17, 300, 1000, 50021};
+    for (int s = 0; s < 8; s++)
+        for (int offset = -1; offset < 2; offset++) {
+            int n = sizes[s];
+            float *z = normals(9 + s, n + 1, 3) + (s & 1); /* not always aligned */
+            for (int i = 0; i < n; i++) z[i] += 60.0f * (float)offset;
+            if (n > 16) z[5] = z[n - 1] = -INFINITY;
+            double sum = 0, entropy = 0, most = -INFINITY;
+            for (int i = 0; i < n; i++) most = fmax(most, z[i]);
+            for (int i = 0; i < n; i++) sum += exp(z[i] - most);
+            double lse = most + log(sum);
+            for (int i = 0; i < n; i++) entropy += z[i] == -INFINITY ? 0 : exp(z[i] - lse) * (lse - z[i]);
+            assert_close(ptd_row_lse(z, n), lse, 1e-7 * (1 + fabs(lse)));
+            assert_close(ptd_row_entropy(z, n, lse), entropy, 2e-6 * (1 + entropy));
+            free(z - (s & 1));
+        }
+}
+
+static void sums_at_the_edges(void **state)
+{
+    (void)state;
+    float z[40];
+    for (int i = 0; i < 40; i++) z[i] = -INFINITY;
+    assert_true(ptd_row_lse(z, 40) == -INFINITY);
+    z[7] = 88000;
+    assert_true(ptd_row_lse(z, 40) == 88000);
+    assert_true(ptd_row_entropy(z, 40, 88000) == 0);
+    for (int i = 0; i < 40; i++) z[i] = -88000;
+    assert_close(ptd_row_lse(z, 40), -88000 + log(40), 1e-9);
+    assert_close(ptd_row_entropy(z, 40, -88000 + log(40)), log(40), 1e-6);
+    for (int where = 0; where < 40; where += 13) {
+        z[where] = NAN;
+        assert_true(isnan(ptd_row_lse(z, 40)) && isnan(ptd_row_entropy(z, 40, 1)));
+        z[where] = 0;
+    }
+}
+
+/* ---- the best words ---- */
+
+static const float *sorting;
+static int better(const void *a, const void *b)
+{
+    int32_t i = *(const int32_t *)a, j = *(const int32_t *)b;
+    if (sorting[i] != sorting[j]) return sorting[i] > sorting[j] ? -1 : 1;
+    return i < j ? -1 : 1;
+}
+
+static void check_topk(const float *z, int v, int k)
+{
+    int32_t *order = malloc(sizeof *order * (size_t)v), *ids = malloc(sizeof *ids * (size_t)k);
+    float *logp = malloc(sizeof *logp * (size_t)k);
+    for (int i = 0; i < v; i++) order[i] = i;
+    sorting = z;
+    qsort(order, (size_t)v, sizeof *order, better);
+    ptd_row_topk(z, v, 2.5, k, ids, logp);
+    for (int i = 0; i < k && i < v; i++) {
+        assert_int_equal(ids[i], order[i]);
+        assert_true(logp[i] == (float)(z[ids[i]] - 2.5));
+    }
+    for (int i = v; i < k; i++) assert_true(ids[i] == -1 && logp[i] == -INFINITY);
+    ptd_row_topk(z, v, 2.5, k, ids, NULL);
+    for (int i = 0; i < k && i < v; i++) assert_int_equal(ids[i], order[i]);
+    free(order), free(ids), free(logp);
+}
+
+static void topk_agrees_with_sorting(void **state)
+{
+    (void)state;
+    const int sizes[] = {1, 5, 64, 65, 300, 1000, 20011}, ks[] = {1, 2, 20, 64, 128, 1500};
+    for (int s = 0; s < 7; s++)
+        for (int kind = 0; kind < 4; kind++) {
+            int n = sizes[s];
+            float *z = normals(30 + s, n, 2);
+            for (int i = 0; i < n; i++) {
+                if (kind == 1) z[i] = roundf(z[i]);                    /* ties, zeros of both signs */
+                if (kind == 2) z[i] = (float)i;                        /* each one better than all before */
+                if (kind == 3) z[i] = i % 3 ? -INFINITY : fabsf(z[i]); /* mostly banned */
+            }
+            for (int k = 0; k < 6; k++) check_topk(z, n, ks[k]);
+            free(z);
+        }
+}
+
+static void nan_is_never_the_best(void **state)
+{
+    (void)state;
+    float z[200];
+    int32_t ids[3];
+    for (int i = 0; i < 200; i++) z[i] = i % 2 ? NAN : -1.0f - (float)i;
+    ptd_row_topk(z, 200, 0, 3, ids, NULL);
+    assert_true(ids[0] == 0 && ids[1] == 2 && ids[2] == 4);
+    assert_int_equal(ptd_row_sample(z, 200, 0, 1, 1, 0.5), 0);
+}
+
+/* ---- samples ---- */
+
+enum { WORDS = 20, DRAWS = 20000 };
+
+/* The distribution that top_k, then top_p leave of z, in double and by plain sorting. */
+static void expected(const float *z, int top_k, double top_p, double *p)
+{
+    int32_t order[WORDS];
+    double mass = 0, sum = 0;
+    int n = 0;
+    for (int i = 0; i < WORDS; i++) order[i] = i, p[i] = 0;
+    sorting = z;
+    qsort(order, WORDS, sizeof *order, better);
+    int k = top_k && top_k < WORDS ? top_k : WORDS;
+    for (int i = 0; i < k; i++) mass += exp(z[order[i]]);
+    while (n < k && (n == 0 || sum < top_p * mass)) sum += exp(z[order[n++]]);
+    for (int i = 0; i < n; i++) p[order[i]] = exp(z[order[i]]) / sum;
+}
+
+static void check_frequencies(int which, int top_k, double top_p)
+{
+    float *z = normals(50 + which, WORDS, 1.2);
+    double p[WORDS], chi = 0, lse;
+    int count[WORDS] = {0}, free_words = -1;
+    z[4] = z[11] = -INFINITY;
+    lse = ptd_row_lse(z, WORDS);
+    expected(z, top_k, top_p, p);
+    for (int i = 0; i < DRAWS; i++)
+        count[ptd_row_sample(z, WORDS, lse, top_k, top_p,
+                             ptd_uniform(SEED, PTD_RNG_SAMPLE, (uint32_t)which, (uint32_t)i, 0))]++;
+    for (int v = 0; v < WORDS; v++) {
+        if (p[v] == 0) assert_int_equal(count[v], 0);
+        if (p[v] == 0) continue;
+        free_words++;
+        chi += (count[v] - DRAWS * p[v]) * (count[v] - DRAWS * p[v]) / (DRAWS * p[v]);
+    }
+    /* the 99.9 % point of chi-square lies below n + 3.1 sqrt(2n) + 7 for every n */
+    if (chi > free_words + 3.1 * sqrt(2.0 * free_words) + 7)
+        fail_msg("chi-square %g with %d degrees", chi, free_words);
+    free(z);
+}
+
+static void sample_frequencies_are_right(void **state)
+{
+    (void)state;
+    check_frequencies(0, 0, 1);
+    check_frequencies(1, 0, 1);
+    check_frequencies(2, 5, 1);
+    check_frequencies(3, 0, 0.8);
+    check_frequencies(4, 0, 0.35);
+    check_frequencies(5, 7, 0.9);
+    check_frequencies(6, 2, 0.3);
+    check_frequencies(7, 100, 0.95);
+}
+
+/* Wide flat rows need more than the first few best words. */
+static void nucleus_of_a_wide_row(void **state)
+{
+    (void)state;
+    enum { WIDE = 3000 };
+    float z[WIDE];
+    int seen_low = 0;
+    for (int i = 0; i < WIDE; i++) z[i] = -1e-4f * (float)i; /* nearly flat, best first */
+    double lse = ptd_row_lse(z, WIDE), half = 0;
+    int n = 0;
+    while (half < 0.5) half += exp(z[n++] - lse);
+    for (int i = 0; i < 2000; i++) {
+        int32_t id = ptd_row_sample(z, WIDE, lse, 0, 0.5, i / 2000.0);
+        assert_in_range(id, 0, n); /* one word of slack for rounding at the rim */
+        seen_low |= id > n * 9 / 10;
+    }
+    assert_true(seen_low);
+}
+
+static void samples_at_the_edges(void **state)
+{
+    (void)state;
+    float z[100];
+    double last = nextafter(1, 0);
+    for (int i = 0; i < 100; i++) z[i] = i == 40 || i == 60 ? 1 : -INFINITY;
+    double lse = ptd_row_lse(z, 100);
+    const int ks[] = {0, 5, 50};
+    const double ps[] = {1, 0.9, 1e-9};
+    for (int k = 0; k < 3; k++)
+        for (int p = 0; p < 3; p++) {
+            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], 0), 40);
+            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], last), p == 2 ? 40 : 60);
+        }
+    assert_int_equal(ptd_row_sample(z, 100, lse, 1, 1, last), 40); /* greedy, ties by smaller id */
+    assert_int_equal(ptd_row_sample(z, 100, lse + 1e-6, 0, 1, last),
+                     60); /* shares that do not quite reach 1 */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_match_finite_differences),
+        cmocka_unit_test(banned_words_get_no_gradient),
+        cmocka_unit_test(chunks_change_nothing),
+        cmocka_unit_test(every_row_comes_once),
+        cmocka_unit_test(threads_change_no_bit), /* from here on with threads */
+        cmocka_unit_test(every_row_comes_once),
+        cmocka_unit_test(sums_match_double),
+        cmocka_unit_test(sums_at_the_edges),
+        cmocka_unit_test(topk_agrees_with_sorting),
+        cmocka_unit_test(nan_is_never_the_best),
+        cmocka_unit_test(sample_frequencies_are_right),
+        cmocka_unit_test(nucleus_of_a_wide_row),
+        cmocka_unit_test(samples_at_the_edges),
+    };
+    return cmocka_run_group_tests_name("head", tests, NULL, NULL);
+}

@@ -1,0 +1,563 @@
+/* test-policy: every loss against finite differences of its own double form, and the traps of the divergence:
+ * a detached weight, equal distributions, zero masses, banned words. The functions under test see float
+ * logits. */
+#include "test.h"
+#include "policy.h"
+#include "record.h"
+#include "rng.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define V 50
+
+/* ---- the same mathematics once more, in double, for one row ---- */
+
+struct row {
+    double z[V];
+    struct ptd_support u;
+};
+
+static double lse_of(const double *z)
+{
+    double most = -INFINITY, sum = 0;
+    for (int v = 0; v < V; v++) most = fmax(most, z[v]);
+    for (int v = 0; v < V; v++) sum += exp(z[v] - most);
+    return most + log(sum);
+}
+
+/* s[n + 1], the tail as the plain sum of the words outside the support. */
+static void masses(const struct row *r, double *s)
+{
+    double lse = lse_of(r->z), p[V];
+    for (int v = 0; v < V; v++) p[v] = exp(r->z[v] - lse);
+    for (int b = 0; b < r->u.n; b++) s[b] = p[r->u.id[b]], p[r->u.id[b]] = 0;
+    s[r->u.n] = 0;
+    for (int v = 0; v < V; v++) s[r->u.n] += p[v];
+}
+
+static double part(double a, double b)
+{
+    return a > 0 ? a * log(a / b) : 0;
+}
+
+static double value(const struct row *r, char kind)
+{
+    double s[PTD_SUPPORT_MAX + 1], sum = 0;
+    masses(r, s);
+    for (int b = 0; b <= r->u.n; b++) {
+        double t = r->u.t[b], m = (s[b] + t) / 2;
+        sum += kind == 'f' ? part(t, s[b]) : kind == 'r' ? part(s[b], t) : (part(s[b], m) + part(t, m)) / 2;
+    }
+    return sum;
+}
+
+static double slope(struct row *r, int v, double (*f)(const struct row *, char), char kind)
+{
+    const double h = 1e-5;
+    double z = r->z[v];
+    r->z[v] = z + h;
+    double up = f(r, kind);
+    r->z[v] = z - h;
+    double down = f(r, kind);
+    r->z[v] = z;
+    return (up - down) / (2 * h);
+}
+
+/* ---- rows ---- */
+
+static double normal(int which, int i)
+{
+    return ptd_normal(11, PTD_RNG_TEST, (uint32_t)which, (uint32_t)i, 0);
+}
+
+static int best_of(const double *z, const uint8_t *taken)
+{
+    int best = -1;
+    for (int v = 0; v < V; v++)
+        if (!taken[v] && (best < 0 || z[v] > z[best])) best = v;
+    return best;
+}
+
+static void top(const double *z, int k, int32_t *ids)
+{
+    uint8_t taken[V] = {0};
+    for (int i = 0; i < k; i++) taken[ids[i] = best_of(z, taken)] = 1;
+}
+
+static void halves(const double *z, const int32_t *ids, int k, uint16_t *logp)
+{
+    double lse = lse_of(z);
+    for (int i = 0; i < k; i++) logp[i] = ptd_half((float)(z[ids[i]] - lse));
+}
+
+/* A student, and the support made of the top k of the teacher's and of its own logits; logits are floats in
+ * doubles. */
+static void join_rows(struct row *r, const double *teacher, int k)
+{
+    int32_t ids[V], own[V];
+    uint16_t logp[V], on_own[V];
+    top(teacher, k, ids);
+    top(r->z, k, own);
+    halves(teacher, ids, k, logp);
+    halves(teacher, own, k, on_own);
+    ptd_support_join(&r->u, ids, logp, k, own, on_own, k);
+}
+
+static void make_row(struct row *r, int which, int k, double temperature, double spread)
+{
+    double teacher[V];
+    for (int v = 0; v < V; v++) {
+        r->z[v] = (float)(spread * normal(2 * which, v) / temperature);
+        teacher[v] = spread * normal(2 * which + 1, v);
+    }
+    join_rows(r, teacher, k);
+}
+
+static void floats(const struct row *r, float *z)
+{
+    for (int v = 0; v < V; v++) z[v] = (float)r->z[v];
+}
+
+/* ---- advantages ---- */
+
+static void advantages_are_zero_when_rewards_agree(void **state)
+{
+    (void)state;
+    const double same[] = {0.9, 0.1, 1.0, 0.0, 1.0 / 3};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        for (int n = 1; n <= 9; n++) {
+            double r[9], a[9];
+            for (int j = 0; j < n; j++) r[j] = same[i], a[j] = 7;
+            ptd_advantages(r, n, 1e-6, a);
+            for (int j = 0; j < n; j++) assert_true(a[j] == 0);
+        }
+}
+
+static void advantages_follow_the_formula(void **state)
+{
+    (void)state;
+    const double r[4] = {1, 0.1, 0.1, 0}; /* mean 0.3, deviations .7 -.2 -.2 -.3, sum of squares .66 */
+    double a[4], s = sqrt(0.66 / 3) + 1e-4, sum = 0;
+    ptd_advantages(r, 4, 1e-4, a);
+    for (int i = 0; i < 4; sum += a[i++]) assert_close(a[i], (r[i] - 0.3) / s, 1e-12);
+    assert_close(sum, 0, 1e-12);
+}
+
+/* ---- clipped objective and k3 ---- */
+
+struct pg_case {
+    double log_ratio, advantage, dual;
+    int side;
+    double loss;
+};
+
+static const struct pg_case pg_cases[] = {
+    {0, 1.5, 3, 0, -1.5},
+    {0, -1.5, 3, 0, 1.5},
+    {0.1, 2, 3, 0, -2 * 1.1051709180756477},
+    {0.4, 2, 3, 1, -2 * 1.28},                 /* risen too far: clipped */
+    {-0.5, 2, 3, 0, -2 * 0.60653065971263342}, /* fallen, should rise: not clipped */
+    {-0.5, -2, 3, 1, 2 * 0.8},                 /* fallen too far: clipped */
+    {0.4, -2, 3, 0, 2 * 1.4918246976412703},   /* risen, should fall: not clipped */
+    {1.5, -2, 3, -1, 6},                       /* the dual clip bounds it */
+    {1.5, -2, 0, 0, 2 * 4.4816890703380645},   /* dual off */
+    {1.5, 2, 3, 1, -2 * 1.28},                 /* the dual clip leaves good tokens alone */
+    {0.3, 0, 3, 0, 0},
+};
+
+static void pg_slopes_match(void **state)
+{
+    (void)state;
+    const double old = -1.7, h = 1e-6;
+    for (size_t i = 0; i < sizeof pg_cases / sizeof *pg_cases; i++) {
+        const struct pg_case *c = &pg_cases[i];
+        struct ptd_clip clip = {0.2, 0.28, c->dual};
+        double d, none, x = old + c->log_ratio;
+        int side, ignored;
+        assert_close(ptd_pg(x, old, c->advantage, &clip, &d, &side), c->loss, 1e-12);
+        assert_int_equal(side, c->side);
+        double up = ptd_pg(x + h, old, c->advantage, &clip, &none, &ignored);
+        double down = ptd_pg(x - h, old, c->advantage, &clip, &none, &ignored);
+        assert_close(d, (up - down) / (2 * h), 1e-6 * (1 + fabs(d)));
+    }
+}
+
+static void pg_at_ratio_one_is_plain_policy_gradient(void **state)
+{
+    (void)state;
+    const struct ptd_clip clip = {0.2, 0.28, 3};
+    double d;
+    int side;
+    assert_true(ptd_pg(-3.25, -3.25, 0.7, &clip, &d, &side) == -0.7);
+    assert_true(d == -0.7 && side == 0);
+    ptd_pg(NAN, -1, 0.7, &clip, &d, &side);
+    assert_true(d != d); /* a broken log-prob must not look like a clipped one */
+}
+
+static void k3_slopes_match(void **state)
+{
+    (void)state;
+    const double h = 1e-6, refs[] = {-9, -4, -2.5, -2.0, -1.9, -1, -0.1};
+    double d, none;
+    for (int i = 0; i < 7; i++) {
+        double k = ptd_k3(-2, refs[i], &d);
+        assert_close(k, exp(refs[i] + 2) - (refs[i] + 2) - 1, 1e-12);
+        assert_true(k >= 0);
+        double up = ptd_k3(-2 + h, refs[i], &none), down = ptd_k3(-2 - h, refs[i], &none);
+        assert_close(d, (up - down) / (2 * h), 1e-6 * (1 + fabs(d)));
+    }
+    assert_true(ptd_k3(-2, -2, &d) == 0 && d == 0);
+}
+
+static void k3_is_bounded(void **state)
+{
+    (void)state;
+    double d;
+    assert_true(ptd_k3(-30, -1, &d) == 10 && d == 0); /* e^20 and more: clamped */
+    assert_true(ptd_k3(-5, -1, &d) == 10 && d == 0);
+    assert_true(ptd_k3(-1, -100, &d) == 10 && d == 0);
+    ptd_k3(NAN, -1, &d);
+    assert_true(d != d);
+}
+
+/* pg and k3 of word y as functions of all logits, through log-prob = z_y - lse. */
+struct token {
+    int y;
+    double old, ref, advantage;
+    struct ptd_clip clip;
+};
+static struct token token;
+
+static double token_loss(const struct row *r, char kind)
+{
+    double d, logp = r->z[token.y] - lse_of(r->z);
+    int side;
+    return kind == 'k' ? ptd_k3(logp, token.ref, &d)
+                       : ptd_pg(logp, token.old, token.advantage, &token.clip, &d, &side);
+}
+
+static void token_losses_reach_the_logits(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 6; which++) {
+        struct row r;
+        make_row(&r, which, 8, 0.7 + 0.2 * which, 1.5);
+        double lse = lse_of(r.z), logp = r.z[3 * which] - lse, dpg, dk3;
+        int side;
+        token = (struct token){
+            3 * which, logp + 0.05 * which, logp - 0.4 + 0.1 * which, which % 2 ? 1 : -1, {0.2, 0.28, 3}};
+        ptd_pg(logp, token.old, token.advantage, &token.clip, &dpg, &side);
+        ptd_k3(logp, token.ref, &dk3);
+        for (int v = 0; v < V; v++) {
+            double through = (v == token.y) - exp(r.z[v] - lse);
+            assert_close(dpg * through, slope(&r, v, token_loss, 'p'), 1e-6);
+            assert_close(dk3 * through, slope(&r, v, token_loss, 'k'), 1e-6);
+        }
+    }
+}
+
+/* ---- divergences ---- */
+
+static void check_divergence(struct row *r, char kind)
+{
+    float z[V], dz[V];
+    double most = 0, g[V];
+    floats(r, z);
+    for (int v = 0; v < V; v++) most = fmax(most, fabs(g[v] = slope(r, v, value, kind))), dz[v] = 0.25f;
+    double got = ptd_divergence(kind, &r->u, z, V, lse_of(r->z), 2, dz);
+    assert_close(got, value(r, kind), 1e-6 * (1 + got));
+    for (int v = 0; v < V; v++)
+        assert_close((dz[v] - 0.25) / 2, g[v], 1e-6 * most + 2e-8); /* 0.25 costs float bits */
+    for (int v = 0; v < V; v++) dz[v] = 0;
+    ptd_divergence(kind, &r->u, z, V, lse_of(r->z), 1, dz);
+    for (int v = 0; v < V; v++) assert_close(dz[v], g[v], 1e-6 * most);
+}
+
+static void divergences_match_finite_differences(void **state)
+{
+    (void)state;
+    const int ks[] = {1, 4, 16, 40, V};
+    const double temperatures[] = {0.6, 1, 1.7};
+    for (int which = 0; which < 30; which++) {
+        struct row r;
+        make_row(&r, which, ks[which % 5], temperatures[which % 3], which < 15 ? 1 : 2.5);
+        check_divergence(&r, 'j');
+        check_divergence(&r, 'f');
+        if (r.u.t[r.u.n] > 0) check_divergence(&r, 'r'); /* else infinite, and floored: see below */
+    }
+}
+
+/* The formula of the design, word by word, with the temperature outside: z = raw / T. */
+static void jsd_matches_its_formula_with_temperature(void **state)
+{
+    (void)state;
+    const double T = 1.3;
+    struct row r;
+    make_row(&r, 40, 12, T, 2);
+    double s[PTD_SUPPORT_MAX + 1], kl = 0, lse = lse_of(r.z);
+    float z[V], dz[V] = {0};
+    masses(&r, s);
+    floats(&r, z);
+    ptd_jsd(&r.u, z, V, lse, 1 / T, dz);
+    for (int b = 0; b <= r.u.n; b++) kl += part(s[b], (s[b] + r.u.t[b]) / 2);
+    for (int v = 0; v < V; v++) {
+        int b = 0;
+        while (b < r.u.n && r.u.id[b] != v) b++;
+        double want = exp(r.z[v] - lse) / (2 * T) * (log(2 * s[b] / (s[b] + r.u.t[b])) - kl);
+        assert_close(dz[v], want, 1e-7);
+    }
+}
+
+/* A form of the loss under test: writes its gradient for the logits. */
+typedef void gradient_form(const struct row *r, double *g);
+
+static void shipped_form(const struct row *r, double *g)
+{
+    float z[V], dz[V] = {0};
+    floats(r, z);
+    ptd_jsd(&r->u, z, V, lse_of(r->z), 1, dz);
+    for (int v = 0; v < V; v++) g[v] = dz[v];
+}
+
+/* What automatic differentiation makes of 1/2 [w (ln s - ln m) + t (ln t - ln m)] with w = s detached: m
+ * still moves. */
+static void detached_form(const struct row *r, double *g)
+{
+    double s[PTD_SUPPORT_MAX + 1], h[PTD_SUPPORT_MAX + 1], mean = 0, lse = lse_of(r->z);
+    masses(r, s);
+    for (int b = 0; b <= r->u.n; b++) {
+        double t = r->u.t[b], m = (s[b] + t) / 2, w = s[b];
+        h[b] = (w / s[b] - w / (2 * m) - t / (2 * m)) / 2;
+        mean += s[b] * h[b];
+    }
+    for (int v = 0; v < V; v++) {
+        int b = 0;
+        while (b < r->u.n && r->u.id[b] != v) b++;
+        g[v] = exp(r->z[v] - lse) * (h[b] - mean);
+    }
+}
+
+/* Both weight and mixture detached: the chain through the softmax is zero again. */
+static void frozen_form(const struct row *r, double *g)
+{
+    double s[PTD_SUPPORT_MAX + 1], lse = lse_of(r->z);
+    masses(r, s);
+    for (int v = 0; v < V; v++) {
+        double mean = 0;
+        for (int b = 0; b <= r->u.n; b++) mean += s[b] / 2;
+        g[v] = exp(r->z[v] - lse) * (0.5 - mean);
+    }
+}
+
+static double largest(gradient_form *form, const struct row *r)
+{
+    double g[V], most = 0;
+    form(r, g);
+    for (int v = 0; v < V; v++) most = fmax(most, fabs(g[v]));
+    return most;
+}
+
+/* Alive: where distributions differ, a small step against the gradient lowers J by what the slope promises.
+ */
+static int gradient_is_alive(gradient_form *form)
+{
+    for (int which = 50; which < 60; which++) {
+        struct row r;
+        double g[V], square = 0;
+        make_row(&r, which, 10, 1, 2);
+        form(&r, g);
+        double before = value(&r, 'j');
+        for (int v = 0; v < V; v++) square += g[v] * g[v], r.z[v] -= 0.01 * g[v];
+        double gain = before - value(&r, 'j');
+        if (!(before > 0.01 && square > 1e-8 && gain > 0.009 * square)) return 0;
+    }
+    return 1;
+}
+
+static void jsd_gradient_is_alive(void **state)
+{
+    (void)state;
+    assert_true(gradient_is_alive(shipped_form));
+}
+
+static void a_detached_weight_would_be_caught(void **state)
+{
+    (void)state;
+    struct row r;
+    make_row(&r, 50, 10, 1, 2);
+    assert_true(value(&r, 'j') > 0.01); /* the printed value looks healthy all the same */
+    assert_true(largest(shipped_form, &r) > 1e-3);
+    assert_true(largest(detached_form, &r) < 1e-10);
+    assert_true(largest(frozen_form, &r) < 1e-10);
+    assert_false(gradient_is_alive(detached_form));
+    assert_false(gradient_is_alive(frozen_form));
+}
+
+static void equal_distributions_have_no_divergence(void **state)
+{
+    (void)state;
+    for (int which = 60; which < 80; which++) {
+        struct row r;
+        double teacher[V];
+        float z[V], dz[V] = {0};
+        for (int v = 0; v < V; v++) teacher[v] = r.z[v] = (float)(1.5 * normal(which, v));
+        join_rows(&r, teacher, which % 2 ? 12 : V);
+        floats(&r, z);
+        assert_in_range((uint64_t)(1e9 * ptd_jsd(&r.u, z, V, lse_of(r.z), 1, dz)), 0, 1000); /* 1e-6 */
+        for (int v = 0; v < V; v++) assert_close(dz[v], 0, 1e-4);
+    }
+}
+
+static void jsd_is_bounded_by_ln_2(void **state)
+{
+    (void)state;
+    struct row r;
+    double teacher[V];
+    float z[V], dz[V] = {0};
+    for (int v = 0; v < V; v++) r.z[v] = v == 3 ? 40 : -40, teacher[v] = v == 30 ? 40 : -40;
+    join_rows(&r, teacher, 5);
+    floats(&r, z);
+    double j = ptd_jsd(&r.u, z, V, lse_of(r.z), 1, dz);
+    assert_true(j <= M_LN2);
+    assert_close(j, M_LN2, 1e-6);
+    for (int v = 0; v < V; v++) assert_true(fabs(dz[v]) <= M_LN2);
+    for (int which = 80; which < 120; which++) {
+        make_row(&r, which, 1 + which % 20, 0.3, 4);
+        floats(&r, z);
+        j = ptd_jsd(&r.u, z, V, lse_of(r.z), 1, NULL);
+        assert_true(j >= 0 && j <= M_LN2);
+    }
+}
+
+/* K = V: no tail is left, and the value is the divergence of the whole distributions. */
+static void full_support_is_the_full_vocabulary(void **state)
+{
+    (void)state;
+    for (int which = 120; which < 130; which++) {
+        struct row r;
+        double teacher[V], want = 0;
+        float z[V];
+        make_row(&r, which, V, 1, 2);
+        assert_int_equal(r.u.n, V);
+        assert_true(r.u.t[V] == 0);
+        for (int v = 0; v < V; v++) teacher[v] = 2 * normal(2 * which + 1, v);
+        double ls = lse_of(r.z), lt = lse_of(teacher);
+        for (int v = 0; v < V; v++) {
+            double s = exp(r.z[v] - ls), t = exp(teacher[v] - lt);
+            want += (part(s, (s + t) / 2) + part(t, (s + t) / 2)) / 2;
+        }
+        floats(&r, z);
+        assert_close(ptd_jsd(&r.u, z, V, ls, 1, NULL), want, 2e-4); /* float16 log-probs */
+    }
+}
+
+static void support_joins_without_duplicates(void **state)
+{
+    (void)state;
+    const int32_t teacher[] = {4, 9, 2}, own[] = {9, 7, 4};
+    const uint16_t on_teacher[] = {ptd_half(logf(0.5f)), ptd_half(logf(0.25f)), ptd_half(logf(0.125f))};
+    const uint16_t on_own[] = {on_teacher[1], ptd_half(logf(0.0625f)), on_teacher[0]};
+    const double mass[] = {0.5, 0.25, 0.125, 0.0625, 0.0625};
+    const int32_t ids[] = {4, 9, 2, 7};
+    struct ptd_support u;
+    double sum = 0;
+    ptd_support_join(&u, teacher, on_teacher, 3, own, on_own, 3);
+    assert_int_equal(u.n, 4);
+    for (int b = 0; b < 4; b++) assert_int_equal(u.id[b], ids[b]);
+    for (int b = 0; b <= 4; sum += u.t[b++]) assert_close(u.t[b], mass[b], 5e-4); /* float16 */
+    assert_close(sum, 1, 1e-12);
+}
+
+static void support_never_overflows(void **state)
+{
+    (void)state;
+    int32_t a[400], b[400];
+    uint16_t logp[400];
+    struct ptd_support u;
+    for (int i = 0; i < 400; i++) a[i] = i, b[i] = 1000 + i, logp[i] = ptd_half(-7);
+    ptd_support_join(&u, a, logp, 400, b, logp, 400);
+    assert_int_equal(u.n, PTD_SUPPORT_MAX);
+    assert_close(u.t[u.n], 1 - PTD_SUPPORT_MAX * exp(-7), 1e-6);
+}
+
+/* Banned words, masses that are zero on one side or both, ids outside the vocabulary: finite, and right
+ * elsewhere. */
+static void zero_masses_stay_finite(void **state)
+{
+    (void)state;
+    const int32_t ids[] = {0, 1, 2, 3, V + 7, -1};
+    const uint16_t logp[] = {ptd_half(-INFINITY), ptd_half(logf(0.5f)), ptd_half(-INFINITY),
+                             ptd_half(-2),        ptd_half(-3),         ptd_half(-3)};
+    for (const char *kind = "jfr"; *kind; kind++) {
+        struct row r;
+        float z[V], dz[V] = {0};
+        make_row(&r, 130, 4, 1, 2);
+        ptd_support_join(&r.u, ids, logp, 6, NULL, NULL, 0);
+        r.z[0] = r.z[3] = r.z[20] =
+            -INFINITY; /* zero on both sides, on the student's side, outside the support */
+        floats(&r, z);
+        double d = ptd_divergence(*kind, &r.u, z, V, lse_of(r.z), 1, dz), sum = 0;
+        assert_true(isfinite(d) && d > 0);
+        for (int v = 0; v < V; v++) assert_true(isfinite(dz[v])), sum += dz[v];
+        assert_true(dz[0] == 0 && dz[20] == 0);
+        if (*kind == 'j') assert_close(sum, 0, 1e-6); /* shares sum to one, so slopes sum to zero */
+        if (*kind == 'j') assert_true(dz[3] == 0);
+    }
+}
+
+/* KL(S||T) where the teacher has no tail: the floor takes the place of its mass. */
+static void reverse_without_teacher_tail_is_floored(void **state)
+{
+    (void)state;
+    const int32_t id = 5;
+    const uint16_t logp = ptd_half(0);
+    struct row r;
+    float z[V];
+    make_row(&r, 132, 4, 1, 1);
+    ptd_support_join(&r.u, &id, &logp, 1, NULL, NULL, 0);
+    floats(&r, z);
+    double s = exp(r.z[5] - lse_of(r.z)), want = s * log(s) + (1 - s) * log((1 - s) / PTD_MASS_FLOOR);
+    assert_close(ptd_divergence('r', &r.u, z, V, lse_of(r.z), 1, NULL), want, 1e-6 * want);
+}
+
+static void broken_logits_are_not_hidden(void **state)
+{
+    (void)state;
+    for (const char *kind = "jfr"; *kind; kind++)
+        for (int where = 0; where < V; where += 7) {
+            struct row r;
+            float z[V], dz[V] = {0};
+            make_row(&r, 131, 6, 1, 2);
+            floats(&r, z);
+            z[where] = NAN;
+            double d = ptd_divergence(*kind, &r.u, z, V, NAN, 1, dz);
+            assert_true(d != d);
+            for (int v = 0; v < V; v++) assert_true(dz[v] != dz[v]);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(advantages_are_zero_when_rewards_agree),
+        cmocka_unit_test(advantages_follow_the_formula),
+        cmocka_unit_test(pg_slopes_match),
+        cmocka_unit_test(pg_at_ratio_one_is_plain_policy_gradient),
+        cmocka_unit_test(k3_slopes_match),
+        cmocka_unit_test(k3_is_bounded),
+        cmocka_unit_test(token_losses_reach_the_logits),
+        cmocka_unit_test(divergences_match_finite_differences),
+        cmocka_unit_test(jsd_matches_its_formula_with_temperature),
+        cmocka_unit_test(jsd_gradient_is_alive),
+        cmocka_unit_test(a_detached_weight_would_be_caught),
+        cmocka_unit_test(equal_distributions_have_no_divergence),
+        cmocka_unit_test(jsd_is_bounded_by_ln_2),
+        cmocka_unit_test(full_support_is_the_full_vocabulary),
+        cmocka_unit_test(support_joins_without_duplicates),
+        cmocka_unit_test(support_never_overflows),
+        cmocka_unit_test(zero_masses_stay_finite),
+        cmocka_unit_test(reverse_without_teacher_tail_is_floored),
+        cmocka_unit_test(broken_logits_are_not_hidden),
+    };
+    return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
