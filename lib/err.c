@@ -177,6 +177,25 @@ void ptd_before_message(void (*f)(void))
     before_message = f;
 }
 
+void ptd_die_of_pipe(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(SIGPIPE);
+    _exit(128 + SIGPIPE);
+}
+
+void ptd_stdout_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return;
+    if (errno == EPIPE) ptd_die_of_pipe();
+    ptd_die(PTD_IOERR, errno ? "standard output:" : "standard output: write error");
+}
+
 static void *checked(void *p, size_t n)
 {
     if (!p) ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n);

@@ -72,7 +72,7 @@ static void print_examples(const char *examples)
 
 static _Noreturn void finish_stdout(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) ptd_die(PTD_IOERR, "standard output:");
+    ptd_stdout_flush();
     exit(PTD_OK);
 }
 

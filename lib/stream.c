@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -383,20 +382,9 @@ int ptd_writer_fd(const struct ptd_writer *w)
     return w->fd;
 }
 
-static _Noreturn void die_of_sigpipe(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    signal(SIGPIPE, SIG_DFL);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    raise(SIGPIPE);
-    _exit(128 + SIGPIPE);
-}
-
 static int write_error(struct ptd_writer *w)
 {
-    if (errno == EPIPE) die_of_sigpipe();
+    if (errno == EPIPE) ptd_die_of_pipe();
     ptd_fail(PTD_IOERR, "%s: write:", w->name);
     return keep_failure(&w->state, &w->status, &w->message);
 }

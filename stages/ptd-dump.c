@@ -1,0 +1,173 @@
+/* ptd-dump: streams and stores as JSON lines or as text for people; verdicts on both.
+ * Changes nothing, loads no model. */
+#include "err.h"
+#include "opt.h"
+#include "show.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct {
+    int pretty, text, full, check, count;
+    int64_t head, generation;
+} opt = {.generation = -1};
+
+static const struct ptd_opt options[] = {
+    {"pretty", 'p', PTD_OPT_FLAG, &opt.pretty, NULL, "indented JSON", 0, 0},
+    {"text", 't', PTD_OPT_FLAG, &opt.text, NULL, "a readable view of questions, hints and responses", 0, 0},
+    {"full", 'f', PTD_OPT_FLAG, &opt.full, NULL, "all entries of long arrays, all digits", 0, 0},
+    {"head", 'n', PTD_OPT_LONG, &opt.head, "N", "stop after N groups; 0: all", 0, 1e15},
+    {"count", 'c', PTD_OPT_FLAG, &opt.count, NULL, "one line with counts", 0, 0},
+    {"check", 'C', PTD_OPT_FLAG, &opt.check, NULL, "verify all of it, one verdict; status 1 if bad", 0, 0},
+    {"generation", 'g', PTD_OPT_LONG, &opt.generation, "G", "of the tensor; -1: newest", -1, 1e15},
+    {0}};
+static const struct ptd_usage usage = {
+    "ptd-dump", "[FILE | STORE [TENSOR]]", "show a stream or a store as JSON lines, or as text",
+    "ptd-dump verified.rec | jq 'select(.kind == \"group\") | .rollouts[].reward'\n"
+    "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-dump --text --head 3\n"
+    "ptd-dump run.ptd model.language_model.norm.weight",
+    options};
+
+struct tally {
+    long frames, groups, steps, rollouts;
+    uint64_t bytes;
+};
+
+static int show_text(const struct ptd_frame *f)
+{
+    struct ptd_head h;
+    struct ptd_group g = {0};
+    int64_t step;
+    if (f->kind == PTD_HEAD) {
+        if (ptd_head_decode(&h, f->body, f->body_len) < 0) return -1;
+        ptd_show_head_text(&h);
+        ptd_head_clear(&h);
+    } else if (f->kind == PTD_GROUP) {
+        if (ptd_group_decode(&g, f->body, f->body_len) < 0) return -1;
+        ptd_show_group_text(&g);
+        ptd_group_clear(&g);
+    } else if (f->kind == PTD_STEP && ptd_frame_step(f, &step) == 0)
+        printf("\n-- end of step %lld\n", (long long)step);
+    return 0;
+}
+
+static int show_json(const struct ptd_frame *f)
+{
+    int flags = (opt.full ? PTD_SHOW_FULL : 0) | (opt.pretty ? PTD_SHOW_PRETTY : 0);
+    json_t *j = ptd_show_frame(f, flags);
+    if (!j) return -1;
+    ptd_show_print(j, flags);
+    return 0;
+}
+
+/* Counting and checking decode bodies too: a frame may be whole and its body malformed. */
+static int inspect(const struct ptd_frame *f, struct tally *t)
+{
+    struct ptd_head h;
+    struct ptd_group g = {0};
+    int rc = 0;
+    if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0) ptd_head_clear(&h);
+    if (f->kind == PTD_GROUP && (rc = ptd_group_decode(&g, f->body, f->body_len)) == 0) {
+        t->rollouts += g.n_rollouts;
+        ptd_group_clear(&g);
+    }
+    return rc;
+}
+
+static int do_frame(const struct ptd_frame *f, struct tally *t)
+{
+    int quiet = opt.check || opt.count;
+    if ((quiet ? inspect(f, t) : opt.text ? show_text(f) : show_json(f)) < 0) return -1;
+    t->frames++;
+    t->groups += f->kind == PTD_GROUP;
+    t->steps += f->kind == PTD_STEP;
+    t->bytes = f->offset + f->raw_len;
+    return 0;
+}
+
+/* 0 at the end, 1 when --head is satisfied, -1 on failure. */
+static int do_frames(struct ptd_reader *r, struct tally *t)
+{
+    struct ptd_frame f;
+    int got;
+    while ((got = ptd_reader_next(r, &f)) > 0) {
+        if (do_frame(&f, t) < 0) return ptd_reader_blame(r, &f);
+        if (opt.head && t->groups >= opt.head) return 1;
+    }
+    return got;
+}
+
+static void print_count(const struct tally *t, int rc)
+{
+    ptd_show_print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "frames", (json_int_t)t->frames, "groups",
+                             (json_int_t)t->groups, "rollouts", (json_int_t)t->rollouts, "steps",
+                             (json_int_t)t->steps, "bytes", (json_int_t)t->bytes, "complete", rc == 0),
+                   opt.pretty ? PTD_SHOW_PRETTY : 0);
+}
+
+static int verdict(const char *name, const char *good)
+{
+    ptd_show_raw(good ? name : ptd_failed_message());
+    printf("%s%s\n", good ? ": ok, " : ": bad", good ? good : "");
+    ptd_stdout_flush();
+    return good ? PTD_OK : PTD_VERDICT;
+}
+
+static int dump_stream(int fd, const char *name)
+{
+    struct tally t = {0};
+    char words[120];
+    struct ptd_reader *r = ptd_reader_open(fd, name);
+    int rc = do_frames(r, &t);
+    snprintf(words, sizeof words, "%ld groups, %ld rollouts, %ld steps, %llu bytes", t.groups, t.rollouts,
+             t.steps, (unsigned long long)t.bytes);
+    if (opt.check) return verdict(ptd_reader_name(r), rc < 0 ? NULL : words);
+    if (opt.count) print_count(&t, rc);
+    ptd_stdout_flush();
+    if (rc < 0) ptd_die_last();
+    if (ptd_reader_close(r) < 0 && rc == 0) ptd_die_last();
+    return PTD_OK;
+}
+
+static int dump_store(const char *dir, const char *tensor)
+{
+    int flags = (opt.full ? PTD_SHOW_FULL : 0) | (opt.pretty ? PTD_SHOW_PRETTY : 0);
+    char words[64];
+    long n;
+    if (opt.text || opt.count || opt.head)
+        ptd_misuse("--text, --count and --head are for streams; %s is a store", dir);
+    if (opt.check) {
+        int rc = ptd_show_check_store(dir, &n);
+        snprintf(words, sizeof words, "%ld tensors", n);
+        return verdict(dir, rc < 0 ? NULL : words);
+    }
+    int rc = tensor ? ptd_show_tensor(dir, tensor, opt.generation, flags) : ptd_show_store(dir, flags);
+    ptd_stdout_flush();
+    if (rc < 0) ptd_die_last();
+    return PTD_OK;
+}
+
+static int is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int main(int argc, char **argv)
+{
+    int first = ptd_opt_parse(&usage, argc, argv);
+    const char *path = first < argc ? argv[first] : "-", *tensor = first + 1 < argc ? argv[first + 1] : NULL;
+    if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);
+    if (strcmp(path, "-") != 0 && is_folder(path)) return dump_store(path, tensor);
+    if (tensor) ptd_misuse("\"%.64s\": only a store has tensors, and %.64s is none", tensor, path);
+    if (strcmp(path, "-") == 0 && isatty(0))
+        ptd_misuse("standard input is a terminal; name a stream or a store");
+    int fd = strcmp(path, "-") == 0 ? 0 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) ptd_die(PTD_NOINPUT, "%s:", path);
+    return dump_stream(fd, path);
+}
