@@ -387,10 +387,9 @@ static void flip(const void *pattern, size_t n, size_t offset)
     data_path(path);
     int fd = open(path, O_RDWR);
     assert_int_equal(pread(fd, bytes, size, 0), size);
-    for (size_t i = 0; i + n <= size; i++) {
-        if (memcmp(bytes + i, pattern, n)) continue;
-        bytes[i + offset] ^= 4;
-        found += pwrite(fd, bytes + i + offset, 1, i + offset) == 1;
+    for (char *p = bytes; (p = memmem(p, bytes + size - p, pattern, n)); p++) {
+        p[offset] ^= 4;
+        found += pwrite(fd, p + offset, 1, p + offset - bytes) == 1;
     }
     close(fd);
     free(bytes);
