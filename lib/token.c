@@ -63,6 +63,53 @@ static int may_need_nfc(const char *s, size_t len)
     return 0;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x), memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+/* Canonical order of the marks c [n]: by combining class, otherwise as they stand. utf8proc's own ordering
+ * takes quadratic time, which a text made for it would feel. key [n] is scratch. */
+static void order_marks(utf8proc_int32_t *c, size_t n, uint64_t *key)
+{
+    for (size_t i = 0; i < n; i++)
+        key[i] = (uint64_t)utf8proc_get_property(c[i])->combining_class << 56 | (uint64_t)i << 21 | c[i];
+    qsort(key, n, sizeof *key, by_key);
+    for (size_t i = 0; i < n; i++) c[i] = key[i] & 0x1FFFFF;
+}
+
+static void order_all_marks(utf8proc_int32_t *c, size_t n)
+{
+    uint64_t *key = ptd_array(n + 1, sizeof *key);
+    for (size_t i = 0, from = 0; i <= n; i++) {
+        if (i < n && utf8proc_get_property(c[i])->combining_class) continue;
+        if (i - from > 1) order_marks(c + from, i - from, key);
+        from = i + 1;
+    }
+    free(key);
+}
+
+/* s [len] (valid UTF-8) in normalisation form C; malloc'd. */
+static char *compose(const char *s, size_t len, size_t *out_len)
+{
+    size_t n = 0, cap = 2 * len + 4; /* no character becomes more than two for each of its bytes */
+    utf8proc_int32_t *c = ptd_array(cap, sizeof *c), one;
+    int boundary = 0;
+    for (size_t i = 0; i < len;) {
+        i += utf8proc_iterate((const utf8proc_uint8_t *)s + i, len - i, &one);
+        n += utf8proc_decompose_char(one, c + n, cap - n, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundary);
+    }
+    order_all_marks(c, n);
+    n = utf8proc_normalize_utf32(c, n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_uint8_t *out = ptd_array(n + 1, 4), *o = out;
+    for (size_t i = 0; i < n; i++) o += utf8proc_encode_char(c[i], o);
+    free(c);
+    *out_len = o - out;
+    return (char *)out;
+}
+
 /* ---- merging ---- */
 
 static int before(const struct pending *a, const struct pending *b)
@@ -178,11 +225,9 @@ static int encode_normal(struct encoder *e, const char *s, size_t len)
 static int encode_stretch(struct encoder *e, const char *s, size_t len)
 {
     if (!e->t->nfc || !may_need_nfc(s, len)) return encode_normal(e, s, len);
-    utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t n =
-        utf8proc_map((const utf8proc_uint8_t *)s, len, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    if (n < 0) return ptd_fail(PTD_DATAERR, "%s: NFC: %s", e->t->name, utf8proc_errmsg(n));
-    int bad = encode_normal(e, (const char *)composed, n);
+    size_t n;
+    char *composed = compose(s, len, &n);
+    int bad = encode_normal(e, composed, n);
     free(composed);
     return bad;
 }

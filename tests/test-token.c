@@ -508,6 +508,24 @@ static void test_nfc(void **state)
     ptd_tokenizer_free(t);
 }
 
+/* Marks of classes 230 and 220 in turn: all of the second kind come first; minutes if ordering were
+ * quadratic. */
+static void test_nfc_of_many_marks(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    struct ptd_tokenizer *t = make(file(QWEN));
+    char *text = ptd_alloc(4 * N + 2), *o = text;
+    int32_t *ids;
+    *o++ = 'q';
+    for (int i = 0; i < N; i++) o = mempcpy(o, "\xCC\x81\xCC\x96", 4);
+    assert_int_equal(ptd_tokenizer_encode(t, text, o - text, &ids), 4 * N + 1);
+    for (int i = 0; i < 2 * N; i++) assert_int_equal(ids[2 * i + 2], i < N ? 0x96 : 0x81);
+    free(ids);
+    free(text);
+    ptd_tokenizer_free(t);
+}
+
 static void test_invalid_utf8_in(void **state)
 {
     (void)state;
@@ -673,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_added_tokens),
         cmocka_unit_test(test_white_space_ends_at_an_added_token),
         cmocka_unit_test(test_nfc),
+        cmocka_unit_test(test_nfc_of_many_marks),
         cmocka_unit_test(test_invalid_utf8_in),
         cmocka_unit_test(test_invalid_utf8_out),
         cmocka_unit_test(test_zero_bytes),
