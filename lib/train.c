@@ -1,0 +1,162 @@
+/* train: see train.h. The gradient itself is learn.c's. */
+#include "train.h"
+#include "fingerprint.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int load_moments(struct ptd_train *t)
+{
+    struct ptd_tensor_view *m = ptd_model_views(t->model, t->m), *v = ptd_model_views(t->model, t->v);
+    int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) || ptd_store_load_optim(t->store, 'v', v, t->model->n_params) : 0;
+    free(m);
+    free(v);
+    return r ? -1 : 0;
+}
+
+/* The first setting that differs, in words; NULL if none does. */
+static char *difference(json_t *was, json_t *is)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(is, key, value) {
+        json_t *old = json_object_get(was, key);
+        if (!json_equal(old, value)) {
+            char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : ptd_strdup("nothing"), *b = json_dumps(value, JSON_ENCODE_ANY);
+            char *words = ptd_format("%s was %.120s, now %.120s", key, a, b);
+            free(a);
+            free(b);
+            return words;
+        }
+    }
+    return NULL;
+}
+
+static int compare(struct ptd_train *t, json_t *run, int anyway)
+{
+    json_t *is = json_loads(t->settings, 0, NULL);
+    char *words = difference(json_object_get(run, "settings"), is);
+    int r = 0;
+    if (words && anyway) ptd_warn("resuming although %s", words);
+    if (words && !anyway)
+        r = ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)", ptd_store_path(t->store),
+                     (long long)t->generation, words);
+    free(words);
+    json_decref(is);
+    return r;
+}
+
+static int resume(struct ptd_train *t, int anyway)
+{
+    char *text = ptd_store_get_run(t->store);
+    json_t *run = text ? json_loads(text, 0, NULL) : NULL;
+    int r = 0;
+    free(text);
+    if (!t->generation) {
+        json_decref(run);
+        return 0;
+    }
+    if (!run) return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters", ptd_store_path(t->store), (long long)t->generation);
+    t->updates = json_integer_value(json_object_get(run, "updates"));
+    t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
+    r = compare(t, run, anyway);
+    json_decref(run);
+    return r ? -1 : load_moments(t);
+}
+
+/* Adds what the machine contributes to the numbers. */
+static char *with_machine(const char *settings)
+{
+    json_t *s = json_loads(settings, 0, NULL);
+    char *machine = ptd_fingerprint(), *text;
+    if (!s) ptd_die(PTD_BUG, "settings are no JSON: %s", settings);
+    json_object_set_new(s, "machine", json_loads(machine, 0, NULL));
+    text = json_dumps(s, JSON_COMPACT | JSON_SORT_KEYS);
+    free(machine);
+    json_decref(s);
+    return text;
+}
+
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings, int anyway)
+{
+    struct ptd_train *t = ptd_alloc(sizeof *t);
+    t->rules = *r;
+    t->settings = with_machine(settings);
+    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation)) goto fail;
+    if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) || ptd_model_load(t->model, t->store, t->generation)) goto fail;
+    t->m = ptd_array(t->model->n_weights, sizeof *t->m);
+    t->v = ptd_array(t->model->n_weights, sizeof *t->v);
+    ptd_model_train(t->model);
+    if (!resume(t, anyway)) return t;
+fail:
+    ptd_train_close(t);
+    return NULL;
+}
+
+double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total)
+{
+    double at, share = 1;
+    if (step <= r->warmup) return r->adamw.lr * step / r->warmup;
+    if (r->schedule == PTD_CONSTANT || total <= r->warmup) return r->adamw.lr;
+    at = (double)(step - r->warmup) / (total - r->warmup);
+    if (at > 1) at = 1;
+    share = r->schedule == PTD_COSINE ? (1 + cos(M_PI * at)) / 2 : 1 - at;
+    return r->adamw.lr * (r->floor + (1 - r->floor) * share);
+}
+
+void ptd_train_zero(struct ptd_train *t) { memset(t->model->grads, 0, t->model->n_weights * sizeof *t->model->grads); }
+
+int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
+{
+    struct ptd_model *m = t->model;
+    struct ptd_adamw a = t->rules.adamw;
+    double scale = 1;
+    *norm = ptd_norm(m->grads, m->n_weights);
+    if (!isfinite(*norm)) return 1;
+    if (t->rules.clip > 0 && *norm > t->rules.clip) scale = t->rules.clip / *norm;
+    t->updates++;
+    a.lr = lr;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
+        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset, t->v + p->offset, m->grads + p->offset, p->n);
+    }
+    return 0;
+}
+
+int ptd_train_publish(struct ptd_train *t)
+{
+    struct ptd_model *m = t->model;
+    struct ptd_publication p = {.generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
+    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates, t->bad_in_row, t->settings);
+    int r;
+    if (!isfinite(ptd_norm(m->weights, m->n_weights))) {
+        free(run);
+        return ptd_fail(PTD_DIVERGED, "weights of generation %lld are not finite; not published", (long long)p.generation);
+    }
+    p.weights = ptd_model_views(m, m->weights);
+    if (t->updates) {
+        p.m = ptd_model_views(m, t->m);
+        p.v = ptd_model_views(m, t->v);
+    }
+    p.run = run;
+    r = ptd_store_publish(t->store, &p);
+    if (!r) t->generation++;
+    free(p.weights);
+    free(p.m);
+    free(p.v);
+    free(run);
+    return r;
+}
+
+void ptd_train_close(struct ptd_train *t)
+{
+    if (!t) return;
+    if (t->store) ptd_store_close(t->store);
+    ptd_model_free(t->model);
+    free(t->m);
+    free(t->v);
+    free(t->settings);
+    free(t);
+}

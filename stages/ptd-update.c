@@ -1,0 +1,277 @@
+/* ptd-update: the gradient step. Reads scored groups; at each verified step frame updates the weights and publishes them as the next generation,
+ * with optimizer and counters in one transaction. Metrics go to standard output, one JSON object a step.
+ *
+ *     ptd-ref < hinted.rec | ptd-update >> metrics.jsonl
+ *
+ * Policy loss: PPO clip, k3 KL where nothing is tutored, Top-K Jensen-Shannon divergence on tutored responses (learn.h, policy.h).
+ * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
+#include "filter.h"
+#include "learn.h"
+#include "metrics.h"
+#include "progress.h"
+#include "source.h"
+#include "threads.h"
+#include "train.h"
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    const char *store, *loss, *divergence, *schedule;
+    struct ptd_loss_rules rules;
+    struct ptd_train_rules train;
+    int updates, anyway, threads, max_bad;
+    int64_t micro;
+} opt = {.loss = "policy", .divergence = "jsd", .schedule = "constant", .updates = 1, .micro = 2048, .max_bad = 3,
+         .rules = {.beta = 0.01, .lambda = 0.5, .tau = 1, .clip = {0.2, 0.28, 3}},
+         .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01}, .clip = 1, .floor = 0.05, .keep = 3}};
+
+static const struct ptd_opt options[] = {
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
+    {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "policy or sft", 0, 0},
+    {"lr", 0, PTD_OPT_DOUBLE, &opt.train.adamw.lr, "X", "peak learning rate", 0, 1},
+    {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
+    {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},
+    {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X", "share of the learning rate that cosine and linear end at", 0, 1},
+    {"beta", 0, PTD_OPT_DOUBLE, &opt.rules.beta, "X", "weight of the KL to the reference", 0, 100},
+    {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor", 0, 1000},
+    {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
+    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K", "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
+    {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "jsd, forward, reverse", 0, 0},
+    {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0, 1},
+    {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing", 0, 100},
+    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X", "bound on the loss of bad tokens (0: none)", 0, 1000},
+    {"updates", 'u', PTD_OPT_INT, &opt.updates, "N", "optimizer steps per step: the groups in N parts", 1, 1024},
+    {"micro", 0, PTD_OPT_LONG, &opt.micro, "N", "packed tokens of a micro-batch; changes memory, not results", 1, 1e8},
+    {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
+    {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
+    {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
+    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X", "global norm of the gradient (0: no clipping)", 0, 1e6},
+    {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N", "newest generations to keep; the first stays anyway", 2, 1 << 20},
+    {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N", "refused steps in a row that end the run with status 79", 1, 1 << 20},
+    {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0, 0},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
+    {0}};
+static const struct ptd_usage usage = {"ptd-update", "[FILE]", "one gradient step for each step of the stream, published as a generation",
+                                       "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
+                                       "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
+                                       options};
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    stop_asked = 1;
+}
+
+struct held { struct ptd_group group; char *body; }; /* a group that outlives the reader's buffer */
+
+struct step {
+    struct held *held;
+    struct ptd_group **groups;
+    int n, cap;
+    double wait; /* when the last step ended */
+};
+
+struct run {
+    struct ptd_head head;
+    struct ptd_reader *in;
+    struct ptd_train *train;
+    struct step step;
+    int64_t first; /* generation at start */
+};
+
+static int choice(const char *option, const char *given, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(given, names[i])) return i;
+    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0], names[1] ? ", " : "", names[1] ? names[1] : "",
+               names[1] && names[2] ? ", " : "", names[1] && names[2] ? names[2] : "");
+}
+
+static void settle_options(void)
+{
+    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {"jsd", "forward", "reverse", NULL};
+    static const char *const schedules[] = {"constant", "cosine", "linear", NULL};
+    opt.rules.loss = choice("loss", opt.loss, losses);
+    opt.rules.divergence = "jfr"[choice("divergence", opt.divergence, divergences)];
+    opt.train.schedule = choice("schedule", opt.schedule, schedules);
+    opt.rules.micro_tokens = opt.micro;
+}
+
+/* Everything that decides the run's numbers, as JSON. Upstream stages count by their command lines; steps count only if the schedule looks at them. */
+static char *settings_of(const struct ptd_head *h)
+{
+    const struct ptd_loss_rules *r = &opt.rules;
+    const struct ptd_train_rules *t = &opt.train;
+    json_t *s = json_pack("{s:s? s:I s:i s:i s:i s:f s:i s:s s:s s:s s:[f f f] s:[f f f] s:i s:[f f f f f] s:I s:f s:f}", "data", h->data_digest, "seed",
+                          (json_int_t)h->seed, "group_size", h->group_size, "prompts", h->step_groups, "max_tokens", h->max_tokens, "temperature",
+                          h->temperature, "top_logprobs", h->top_logprobs, "loss", opt.loss, "divergence", opt.divergence, "schedule", opt.schedule,
+                          "loss_weights", r->beta, r->lambda, r->tau, "clip", r->clip.low, r->clip.high, r->clip.dual, "updates", opt.updates, "adamw",
+                          t->adamw.lr, t->adamw.beta1, t->adamw.beta2, t->adamw.eps, t->adamw.decay, "warmup", (json_int_t)t->warmup, "clip_grad", t->clip,
+                          "floor", t->floor);
+    json_t *stages = json_array();
+    char *text;
+    for (int i = 1; i < h->n_stages; i++) json_array_append_new(stages, json_string(h->stages[i].command));
+    json_object_set_new(s, "stages", stages);
+    json_object_set_new(s, "top_k", json_integer(r->top_k));
+    json_object_set_new(s, "micro", json_integer(opt.micro));
+    if (t->schedule != PTD_CONSTANT) json_object_set_new(s, "steps", json_integer(h->steps));
+    text = json_dumps(s, JSON_COMPACT);
+    json_decref(s);
+    return text;
+}
+
+static void open_run(struct run *r, const char *operand)
+{
+    const char *store;
+    char *settings;
+    struct ptd_tokenizer *tok;
+    r->in = ptd_input_open(operand, &r->head);
+    if (!r->head.mode || strcmp(r->head.mode, "train"))
+        ptd_die(PTD_CONFIG, "%s: an evaluation stream (--greedy or --generation): expected one made for training", ptd_reader_name(r->in));
+    store = opt.store ? opt.store : r->head.store;
+    if (!store) ptd_misuse("the stream names no store: give one with --store");
+    settings = settings_of(&r->head);
+    r->train = ptd_train_open(store, &opt.train, settings, opt.anyway);
+    free(settings);
+    if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
+    opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
+    opt.rules.temperature = r->head.temperature;
+    ptd_tokenizer_free(tok);
+    r->first = r->train->generation;
+    if (r->head.first_step != r->first + 1)
+        ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s", ptd_reader_name(r->in), (long long)r->head.first_step,
+                (long long)r->first + 1, store);
+}
+
+static void hold(struct run *r, const struct ptd_frame *f)
+{
+    struct step *s = &r->step;
+    struct held *h;
+    if (s->n == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 64;
+        s->held = ptd_realloc(s->held, s->cap * sizeof *s->held);
+        s->groups = ptd_realloc(s->groups, s->cap * sizeof *s->groups);
+    }
+    h = &s->held[s->n++];
+    memset(h, 0, sizeof *h);
+    h->body = ptd_alloc(f->body_len + 1);
+    memcpy(h->body, f->body, f->body_len);
+    if (ptd_group_decode(&h->group, h->body, f->body_len))
+        ptd_die(ptd_failed_status(), "%s: record %llu, byte %llu: %s", ptd_reader_name(r->in), (unsigned long long)f->seq, (unsigned long long)f->offset,
+                ptd_failed_message());
+}
+
+static void let_go(struct step *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        ptd_group_clear(&s->held[i].group);
+        free(s->held[i].body);
+    }
+    s->n = 0;
+}
+
+/* Which group first gives a gradient that is not finite; its uid, or "" if only their sum does. */
+static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
+{
+    struct ptd_learned one;
+    if (bad >= 0) return g[bad]->uid;
+    for (int i = 0; i < n; i++) {
+        ptd_train_zero(r->train);
+        if (ptd_learn(r->train->model, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
+        if (bad >= 0 || !isfinite(ptd_norm(r->train->model->grads, r->train->model->n_weights))) return g[i]->uid;
+    }
+    return "";
+}
+
+/* One optimizer step on n groups. Returns 1 if it was refused. */
+static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum, double *norm)
+{
+    int bad;
+    ptd_train_zero(r->train);
+    if (ptd_learn(r->train->model, g, n, &opt.rules, sum, &bad)) ptd_die_last();
+    if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
+    ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged", (long long)r->train->generation + 1,
+             culprit(r, g, n, bad));
+    *norm = NAN;
+    return 1;
+}
+
+static void do_step(struct run *r, int64_t number)
+{
+    struct step *s = &r->step;
+    struct ptd_metrics m = {.step = number, .wait = ptd_now() - s->wait, .rules = &opt.rules, .max_tokens = r->head.max_tokens};
+    double started = ptd_now(), norm = 0;
+    if (number != r->train->generation + 1)
+        ptd_die(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number, (long long)r->train->generation + 1);
+    for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
+    m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
+    for (int u = 0; u < opt.updates; u++) {
+        int from = (int)((long)s->n * u / opt.updates), to = (int)((long)s->n * (u + 1) / opt.updates);
+        struct ptd_learned part;
+        if (to == from) continue;
+        m.refused += update(r, s->groups + from, to - from, m.lr, &part, &norm);
+        ptd_metrics_add(&m, &part, norm);
+    }
+    r->train->bad_in_row = m.refused ? r->train->bad_in_row + 1 : 0;
+    m.update = ptd_now() - started;
+    if (ptd_train_publish(r->train)) ptd_die_last();
+    m.publish = ptd_now() - started - m.update;
+    ptd_metrics_groups(&m, s->groups, s->n);
+    if (ptd_metrics_print(&m, stdout)) ptd_die(PTD_IOERR, "standard output:");
+    s->wait = ptd_now();
+    if (r->train->bad_in_row >= opt.max_bad)
+        ptd_die(PTD_DIVERGED, "%d refused steps in a row; the last good weights are those of generation %lld", r->train->bad_in_row,
+                (long long)r->train->generation - r->train->bad_in_row);
+}
+
+static void train(struct run *r)
+{
+    struct ptd_progress p = {0};
+    struct ptd_frame f;
+    int64_t number;
+    int got;
+    char note[96];
+    ptd_progress_start(&p, "steps", r->first, r->head.steps);
+    r->step.wait = ptd_now();
+    while ((got = ptd_reader_next(r->in, &f)) > 0) {
+        if (f.kind == PTD_GROUP) hold(r, &f);
+        if (f.kind != PTD_STEP) continue;
+        if (ptd_frame_step(&f, &number)) ptd_die_last();
+        do_step(r, number);
+        ptd_progress_set(&p, number, ptd_metrics_note(note, sizeof note));
+        let_go(&r->step);
+        if (stop_asked) {
+            ptd_progress_clear(&p);
+            ptd_die(PTD_STOPPED, "stopped on request after step %lld; the same command line goes on", (long long)number);
+        }
+    }
+    ptd_progress_clear(&p);
+    if (got < 0) ptd_die_last();
+}
+
+int main(int argc, char **argv)
+{
+    int first = ptd_opt_parse(&usage, argc, argv);
+    struct run r = {0};
+    double started = ptd_now();
+    if (argc - first > 1) ptd_misuse("expected one stream");
+    settle_options();
+    ptd_threads_start(opt.threads);
+    signal(SIGTERM, on_signal);
+    signal(SIGUSR1, on_signal);
+    open_run(&r, argv[first]);
+    train(&r);
+    if (ptd_reader_close(r.in)) ptd_die_last();
+    ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first), (long long)r.train->generation, ptd_now() - started);
+    ptd_train_close(r.train);
+    ptd_head_clear(&r.head);
+    free((void *)opt.rules.banned);
+    free(r.step.held);
+    free(r.step.groups);
+    return 0;
+}
