@@ -112,8 +112,9 @@ static void print_count(const struct tally *t, int rc)
 
 static int verdict(const char *name, const char *good)
 {
+    printf("%s: ", good ? "ok" : "bad");
     ptd_show_raw(good ? name : ptd_failed_message());
-    printf("%s%s\n", good ? ": ok, " : ": bad", good ? good : "");
+    printf("%s%s\n", good ? ": " : "", good ? good : "");
     ptd_stdout_flush();
     return good ? PTD_OK : PTD_VERDICT;
 }

@@ -1,0 +1,163 @@
+/* Messages: one escaped line of at most 512 bytes, and the status that was given.
+ * Leaves to the command-line tests: what programs say. */
+#include "child.h"
+#include "err.h"
+#include "test.h"
+
+#include <errno.h>
+
+static int die_with(void *text)
+{
+    ptd_program("ptd-test");
+    ptd_die(PTD_DATAERR, "%s", (char *)text);
+}
+
+static void says(const char *text, const char *wanted)
+{
+    struct child c;
+    child_run(&c, die_with, (void *)text, "", 0);
+    assert_int_equal(c.status, PTD_DATAERR);
+    assert_string_equal(c.err, wanted);
+    free(c.out);
+}
+
+static void test_one_escaped_line(void **state)
+{
+    (void)state;
+    says("plain", "ptd-test: plain\n");
+    says("a\nb\tc\x1b[31m\x7f", "ptd-test: a\\nb\\tc\\x1b[31m\\x7f\n");
+    says("caf\xc3\xa9 \xc2\x9b", "ptd-test: caf\xc3\xa9 \\u009b\n");
+}
+
+static void test_long_lines_are_cut_between_characters(void **state)
+{
+    (void)state;
+    struct child c;
+    for (int shift = 0; shift < 3; shift++) {
+        char text[4000];
+        for (int i = 0; i < 3999; i++) text[i] = i < shift ? 'x' : "\xe2\x88\x9a"[(i - shift) % 3];
+        text[shift + 3 * 1200] = 0;
+        child_run(&c, die_with, text, "", 0);
+        size_t n = strlen(c.err);
+        assert_true(n > 500 && n <= 512);
+        assert_string_equal(c.err + n - 4, "...\n");
+        assert_int_equal((n - 4 - strlen("ptd-test: ") - (size_t)shift) % 3, 0);
+        free(c.out);
+    }
+}
+
+static void test_reason_of_the_system(void **state)
+{
+    (void)state;
+    errno = ENOENT;
+    assert_int_equal(ptd_fail(PTD_NOINPUT, "open %s:", "a.rec"), -1);
+    assert_int_equal(ptd_failed_status(), PTD_NOINPUT);
+    assert_string_equal(ptd_failed_message(), "open a.rec: No such file or directory");
+    assert_int_equal(ptd_fail(PTD_DATAERR, "more: %s", ptd_failed_message()), -1);
+    assert_string_equal(ptd_failed_message(), "more: open a.rec: No such file or directory");
+}
+
+static int die_of_last(void *ctx)
+{
+    ptd_program("ptd-test");
+    if (ctx) ptd_fail(PTD_CUT, "too short");
+    ptd_die_last();
+}
+
+static void test_die_last(void **state)
+{
+    (void)state;
+    struct child c;
+    child_run(&c, die_of_last, "", "", 0);
+    assert_int_equal(c.status, PTD_CUT);
+    assert_string_equal(c.err, "ptd-test: too short\n");
+    free(c.out);
+}
+
+static int talk(void *ctx)
+{
+    ptd_program("ptd-test");
+    ptd_quiet(ctx != NULL);
+    ptd_warn("careful");
+    ptd_info("done");
+    return 0;
+}
+
+static void test_quiet_keeps_warnings(void **state)
+{
+    (void)state;
+    struct child c;
+    child_run(&c, talk, NULL, "", 0);
+    assert_string_equal(c.err, "ptd-test: warning: careful\nptd-test: done\n");
+    free(c.out);
+    child_run(&c, talk, "", "", 0);
+    assert_string_equal(c.err, "ptd-test: warning: careful\n");
+    free(c.out);
+}
+
+static int ask_too_much(void *ctx)
+{
+    ptd_program("ptd-test");
+    return ptd_array((size_t)1 << 40, (size_t)1 << (ctx ? 20 : 30)) != NULL;
+}
+
+static void test_memory_that_is_not_there(void **state)
+{
+    (void)state;
+    struct child c;
+    child_run(&c, ask_too_much, NULL, "", 0);
+    assert_int_equal(c.status, PTD_OSERR);
+    assert_memory_equal(c.err, "ptd-test: out of memory", 23);
+    free(c.out);
+}
+
+static int use_closed(void *ctx)
+{
+    (void)ctx;
+    close(1);
+    ptd_program("ptd-test");
+    int fd = memfd_create("next", 0);
+    fputs("data", stdout);
+    if (fd <= 2) return 99;
+    ptd_stdout_flush();
+    return 98;
+}
+
+static void test_closed_stdout_is_an_error(void **state)
+{
+    (void)state;
+    struct child c;
+    child_run(&c, use_closed, NULL, "", 0);
+    assert_int_equal(c.status, PTD_IOERR);
+    assert_string_equal(c.err, "ptd-test: standard output: Bad file descriptor\n");
+    free(c.out);
+}
+
+static void test_allocation(void **state)
+{
+    (void)state;
+    char *s = ptd_format("%d%s", 4, "x"), *t = ptd_strdup(s);
+    unsigned char *zero = ptd_array(3, 5);
+    assert_string_equal(t, "4x");
+    for (int i = 0; i < 15; i++) assert_int_equal(zero[i], 0);
+    free(s);
+    free(t);
+    free(zero);
+    free(ptd_realloc(NULL, 0));
+    free(ptd_alloc(0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_escaped_line),
+        cmocka_unit_test(test_long_lines_are_cut_between_characters),
+        cmocka_unit_test(test_reason_of_the_system),
+        cmocka_unit_test(test_die_last),
+        cmocka_unit_test(test_quiet_keeps_warnings),
+        cmocka_unit_test(test_memory_that_is_not_there),
+        cmocka_unit_test(test_closed_stdout_is_an_error),
+        cmocka_unit_test(test_allocation),
+    };
+    return cmocka_run_group_tests_name("err", tests, NULL, NULL);
+}
