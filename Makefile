@@ -24,7 +24,7 @@ all: $(STAGES)
 
 $(BUILD)/%.o: lib/%.c | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/builtin.o: lib/builtin.S $(wildcard lib/builtin/*) | $(BUILD)
+$(BUILD)/builtin.o: lib/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
 	$(CC) -Ilib -c -o $@ $<
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@

@@ -116,14 +116,13 @@ static void run_micro(struct work *w, int *bad)
     float *dX;
     if (!s->rows) return;
     if (s->rows > w->token_cap) w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
-    dX = ptd_array(s->rows * c->hidden, sizeof *dX);
     ptd_score_forward(s);
+    dX = ptd_score_floats(s, s->rows * c->hidden);
     ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
     ptd_score_backward(s, dX);
     add_up(w, bad);
     w->sum->packed += ptd_score_tokens(s);
     ptd_score_reset(s);
-    free(dX);
 }
 
 static int add_group(struct work *w, const struct ptd_group *g, struct answer *a, int index)
@@ -158,11 +157,12 @@ static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *
     return answers;
 }
 
-int ptd_learn(struct ptd_model *m, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad)
+int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad)
 {
-    struct work w = {.m = m, .r = r, .sum = out, .score = ptd_score_new(m, 1)};
+    struct work w = {.m = s->m, .r = r, .sum = out, .score = s};
     struct answer *a = ptd_array(count(groups, n, r, out) + 1, sizeof *a), *next = a;
     int result = 0;
+    ptd_score_reset(s);
     *bad = -1;
     w.n = out->tokens;
     w.n_ptd = out->tutored_tokens ? out->tutored_tokens : 1;
@@ -171,7 +171,6 @@ int ptd_learn(struct ptd_model *m, struct ptd_group **groups, int n, const struc
         next += groups[i]->n_rollouts;
         if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1)) run_micro(&w, bad);
     }
-    ptd_score_free(w.score);
     free(w.token);
     free(a);
     return result;

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "policy.h"
 #include "record.h"
+#include "score.h"
 
 enum ptd_loss { PTD_LOSS_POLICY, PTD_LOSS_SFT };
 
@@ -33,7 +34,7 @@ struct ptd_learned { /* sums over tokens unless said otherwise */
     double max_ratio_error; /* largest |ratio - 1| */
 };
 
-/* Adds dL/dweights to m->grads (the caller zeroes them). out is overwritten. -1: 65 with the group named.
+/* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads (the caller zeroes them). out is overwritten. -1: 65 with the group named.
  * If a value is not finite, *bad names the first group (its index), else it is -1. */
-int ptd_learn(struct ptd_model *m, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
+int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
 #endif

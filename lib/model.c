@@ -135,7 +135,7 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
     char *generation = ptd_store_get_meta(s, "generation_config.json", NULL);
     if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s));
-    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images))
+    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) && !ptd_config_check_rules(&c, &r))
         m = ptd_model_new(&c, &r, ops);
     free(config);
     free(images);
@@ -226,7 +226,7 @@ void ptd_model_free(struct ptd_model *m)
 
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b)
 {
-    ptd_pool_reset(&b->arena);
+    ptd_pool_reset(&b->pool);
     if (b->n_patches) ptd_vision_forward(m, b);
     ptd_lm_forward(m, b);
 }
@@ -235,8 +235,8 @@ void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden
 {
     int k = m->config.n_deepstack;
     size_t n = (size_t)b->n_image_rows * m->config.hidden;
-    float *dimage = b->n_patches ? ptd_pool_floats(&b->arena, n) : NULL, *ddeep[PTD_DEEPSTACK_MAX] = {0};
-    for (int i = 0; dimage && i < k; i++) ddeep[i] = ptd_pool_floats(&b->arena, n);
+    float *dimage = b->n_patches ? ptd_pool_floats(&b->pool, n) : NULL, *ddeep[PTD_DEEPSTACK_MAX] = {0};
+    for (int i = 0; dimage && i < k; i++) ddeep[i] = ptd_pool_floats(&b->pool, n);
     ptd_lm_backward(m, b, dhidden, dimage, ddeep);
     if (dimage) ptd_vision_backward(m, b, dimage, ddeep);
 }

@@ -53,6 +53,8 @@ void ptd_score_forward(struct ptd_score *s)
     s->m->ops->gather(s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
 }
 
+float *ptd_score_floats(struct ptd_score *s, size_t n) { return ptd_pool_floats(&s->batch->pool, n); }
+
 void ptd_score_backward(struct ptd_score *s, const float *dX)
 {
     int H = s->m->config.hidden;

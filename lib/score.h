@@ -28,6 +28,7 @@ int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt, cons
                   const struct ptd_score_reply *replies, int n_replies) PTD_MUST_CHECK; /* -1: 65 ids out of range, pads and pictures disagree */
 long ptd_score_tokens(const struct ptd_score *s); /* packed rows so far: the size of the micro-batch */
 void ptd_score_forward(struct ptd_score *s);
+float *ptd_score_floats(struct ptd_score *s, size_t n); /* not zeroed; valid until the next forward */
 void ptd_score_backward(struct ptd_score *s, const float *dX); /* dX [rows, hidden] */
 void ptd_score_reset(struct ptd_score *s);
 void ptd_score_free(struct ptd_score *s);

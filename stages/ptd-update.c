@@ -80,6 +80,7 @@ struct run {
     struct ptd_head head;
     struct ptd_reader *in;
     struct ptd_train *train;
+    struct ptd_score *score;
     struct step step;
     int64_t first; /* generation at start */
 };
@@ -141,6 +142,7 @@ static void open_run(struct run *r, const char *operand)
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
     opt.rules.temperature = r->head.temperature;
+    r->score = ptd_score_new(r->train->model, 1);
     ptd_tokenizer_free(tok);
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
@@ -182,7 +184,7 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     if (bad >= 0) return g[bad]->uid;
     for (int i = 0; i < n; i++) {
         ptd_train_zero(r->train);
-        if (ptd_learn(r->train->model, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
+        if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
         if (bad >= 0 || !isfinite(ptd_norm(r->train->model->grads, r->train->model->n_weights))) return g[i]->uid;
     }
     return "";
@@ -193,7 +195,7 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
 {
     int bad;
     ptd_train_zero(r->train);
-    if (ptd_learn(r->train->model, g, n, &opt.rules, sum, &bad)) ptd_die_last();
+    if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) ptd_die_last();
     if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
     ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged", (long long)r->train->generation + 1,
              culprit(r, g, n, bad));
@@ -268,6 +270,7 @@ int main(int argc, char **argv)
     train(&r);
     if (ptd_reader_close(r.in)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first), (long long)r.train->generation, ptd_now() - started);
+    ptd_score_free(r.score);
     ptd_train_close(r.train);
     ptd_head_clear(&r.head);
     free((void *)opt.rules.banned);
