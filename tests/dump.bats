@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# ptd-dump and the manners that all programs share, on a real stream and store. PTD_BIN: where the programs are.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    export PATH="${PTD_BIN:-$BATS_TEST_DIRNAME/../bin}:$PATH"
+    export WORK="$BATS_FILE_TMPDIR"
+    cd "$WORK"
+    ptd-data digits test.jsonl --count 12 -q
+    ptd-init run.ptd -q
+    ptd-rollout -q -s run.ptd -g latest -P 4 -G 2 -m 6 test.jsonl | ptd-verify -q > good.rec
+    head -c -1 good.rec > cut.rec
+    cp good.rec flipped.rec
+    printf 'X' | dd of=flipped.rec bs=1 seek=40000 conv=notrunc status=none
+}
+
+setup() { cd "$WORK"; }
+
+@test "one JSON line per frame, in order" {
+    run -0 ptd-dump good.rec
+    [ "$(echo "$output" | jq -r .kind | tr '\n' ' ')" = \
+      "head group group group group step group group group group step group group group group step end " ]
+    [ "$(echo "$output" | jq -s 'map(.record) == [range(17)]')" = true ]
+    [ "$(echo "$output" | jq -s '.[0].stages | map(.name) | join(" ")')" = '"ptd-rollout ptd-verify"' ]
+    [ "$(echo "$output" | jq -s 'map(select(.kind == "group").rollouts[] | select(.reward != null)) | length')" = 24 ]
+}
+
+@test "long arrays are summed up, --full shows them" {
+    run -0 bash -c 'ptd-dump good.rec | jq -s ".[1].prompt_ids.int32"'
+    n=$output
+    [ "$n" -gt 16 ]
+    run -0 bash -c 'ptd-dump --full good.rec | jq -s ".[1].prompt_ids | length"'
+    [ "$output" = "$n" ]
+}
+
+@test "--pretty is the same JSON" {
+    [ "$(ptd-dump good.rec | jq -c .)" = "$(ptd-dump -p good.rec | jq -c .)" ]
+}
+
+@test "--text, --head and --count" {
+    run -0 ptd-dump --text --head 1 good.rec
+    [[ "$output" == *"| ptd-verify"* && "$output" == *"question:"* && "$output" == *"[2] "* && "$output" != *"[3] "* ]]
+    [ "$(ptd-dump --text good.rec | grep -c '^answer: ')" = 12 ]
+    run -0 ptd-dump --count good.rec
+    [ "$output" = "{\"frames\":17,\"groups\":12,\"rollouts\":24,\"steps\":3,\"bytes\":$(stat -c %s good.rec),\"complete\":true}" ]
+}
+
+@test "damaged streams: as far as they go, then where and why" {
+    run -76 --separate-stderr ptd-dump cut.rec
+    [ "${#lines[@]}" = 16 ]
+    [[ "$stderr" == "ptd-dump: cut.rec: record 16, byte "*": stream is cut in the middle of a frame" ]]
+    run -65 --separate-stderr ptd-dump flipped.rec
+    [[ "$stderr" == "ptd-dump: flipped.rec: record "*": damaged frame: its digest does not fit" ]]
+    run -65 --separate-stderr bash -c 'cat good.rec good.rec | ptd-dump'
+    [ "${#lines[@]}" = 17 ]
+    [[ "$stderr" == *"record 17, byte "*": bytes after the end frame" ]]
+    run -65 ptd-dump test.jsonl
+    [ "$output" = "ptd-dump: test.jsonl: record 0, byte 0: not a ptd stream" ]
+}
+
+@test "--check gives a verdict and status 1" {
+    run -0 ptd-dump --check good.rec
+    [ "$output" = "ok: good.rec: 12 groups, 24 rollouts, 3 steps, $(stat -c %s good.rec) bytes" ]
+    run -1 ptd-dump --check cut.rec
+    [[ "$output" == "bad: cut.rec: record 16, "* ]]
+    run -0 ptd-dump --check run.ptd
+    [[ "$output" =~ ^"ok: run.ptd: "[0-9]+" tensors"$ ]]
+}
+
+@test "a store and its tensors" {
+    run -0 ptd-dump run.ptd
+    [ "$(echo "$output" | jq -s 'map(select(.kind == "weights")) | length')" = 1 ]
+    [ "$(echo "$output" | jq -r 'select(.kind == "config") | .vocab_size')" -gt 0 ]
+    name=model.language_model.norm.weight
+    run -0 ptd-dump run.ptd "$name"
+    [ "$(echo "$output" | jq '[.min, .max, .std, .non_finite] == [1, 1, 0, 0]')" = true ]
+    [ "$(ptd-dump --full run.ptd "$name" | jq '.values | length')" = "$(echo "$output" | jq '.shape[0]')" ]
+    run -66 ptd-dump run.ptd nope
+    [ "$output" = 'ptd-dump: run.ptd: no tensor "nope" in generation 0' ]
+    run -66 ptd-dump -g 5 run.ptd "$name"
+}
+
+@test "misuse is status 2, a missing file 66" {
+    run -2 ptd-dump --nope
+    [ "$output" = "ptd-dump: unknown option --nope; try ptd-dump --help" ]
+    run -2 ptd-dump good.rec tensor
+    run -2 ptd-dump --text run.ptd
+    run -66 ptd-dump missing.rec
+    [ "$output" = "ptd-dump: missing.rec: No such file or directory" ]
+}
+
+@test "a terminal gets no control characters and no binary" {
+    command -v script > /dev/null || skip "no script(1)"
+    run -0 script -qec "ptd-dump --text good.rec" /dev/null
+    ! printf '%s' "$output" | tr -d '\r\n\t' | LC_ALL=C grep -q '[[:cntrl:]]'
+    run -2 script -qec "ptd-verify good.rec" /dev/null
+    [[ "$output" == *"standard output is a terminal, expected a stream"* ]]
+}
+
+@test "every program: help, version, full device, closed output, reader that leaves" {
+    for p in "${PTD_BIN:-$BATS_TEST_DIRNAME/../bin}"/ptd-*; do
+        name=$(basename "$p")
+        run -0 "$p" --help
+        [[ "${lines[0]}" == "usage: $name"* ]]
+        run -0 "$p" --version
+        [[ "${lines[0]}" == "$name (ptd) "* ]]
+        run -74 bash -c '"$0" --help > /dev/full' "$p"
+        run -74 bash -c '"$0" --help >&-' "$p"
+    done
+    for p in ptd-verify ptd-dump; do
+        run -74 bash -c "$p -q good.rec > /dev/full"
+        [ "${#lines[@]}" = 1 ]
+        run -74 bash -c "$p -q good.rec >&-"
+        run -141 bash -c "(sleep .2; exec $p -q good.rec) | true; exit \${PIPESTATUS[0]}"
+        [ -z "$output" ]
+        run -141 bash -c "trap '' PIPE; (sleep .2; exec $p -q good.rec) | true; exit \${PIPESTATUS[0]}"
+        [ -z "$output" ]
+    done
+}
