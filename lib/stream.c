@@ -188,11 +188,12 @@ const char *ptd_reader_name(const struct ptd_reader *r)
     return r->name;
 }
 
-int ptd_reader_blame(const struct ptd_reader *r, const struct ptd_frame *f)
+int ptd_reader_blame(struct ptd_reader *r, const struct ptd_frame *f)
 {
     int status = ptd_failed_status();
-    return ptd_fail(status, "%s: record %llu, byte %llu: %s", r->name, (unsigned long long)f->seq,
-                    (unsigned long long)f->offset, ptd_failed_message());
+    ptd_fail(status, "%s: record %llu, byte %llu: %s", r->name, (unsigned long long)f->seq,
+             (unsigned long long)f->offset, ptd_failed_message());
+    return keep_failure(&r->state, &r->status, &r->message);
 }
 
 static int refuse(struct ptd_reader *r, int status, size_t at, const char *what)

@@ -127,11 +127,11 @@ static int dump_stream(int fd, const char *name)
     int rc = do_frames(r, &t);
     snprintf(words, sizeof words, "%ld groups, %ld rollouts, %ld steps, %llu bytes", t.groups, t.rollouts,
              t.steps, (unsigned long long)t.bytes);
-    if (opt.check) return verdict(ptd_reader_name(r), rc < 0 ? NULL : words);
-    if (opt.count) print_count(&t, rc);
+    if (opt.count && !opt.check) print_count(&t, rc);
     ptd_stdout_flush();
-    if (rc < 0) ptd_die_last();
-    if (ptd_reader_close(r) < 0 && rc == 0) ptd_die_last();
+    int closed = ptd_reader_close(r);
+    if (opt.check) return verdict(strcmp(name, "-") ? name : "standard input", rc < 0 ? NULL : words);
+    if (rc < 0 || (rc == 0 && closed < 0)) ptd_die_last();
     return PTD_OK;
 }
 

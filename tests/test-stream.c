@@ -248,6 +248,20 @@ static void test_step_digest_sees_a_missing_group(void **state)
     free(bytes);
 }
 
+/* Without its second step whole, only the end frame can tell. */
+static void test_end_digest_sees_a_missing_step(void **state)
+{
+    (void)state;
+    char *bytes = malloc(whole_len);
+    size_t len = starts[4], end = starts[7] - starts[6];
+    memcpy(bytes, whole, len);
+    memcpy(bytes + len, whole + starts[6], end);
+    renumber(bytes + len, 4, end - PTD_FRAME_PREFIX);
+    assert_int_equal(read_status(bytes, len + end), PTD_CUT);
+    assert_non_null(strstr(ptd_failed_message(), "end frame disagrees"));
+    free(bytes);
+}
+
 static void test_renumber_itself_is_right(void **state)
 {
     (void)state;
@@ -446,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_dropped_doubled_swapped),
         cmocka_unit_test(test_renumber_itself_is_right),
         cmocka_unit_test(test_step_digest_sees_a_missing_group),
+        cmocka_unit_test(test_end_digest_sees_a_missing_step),
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_no_end_without_end),
         cmocka_unit_test(test_pass),
