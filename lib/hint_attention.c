@@ -391,6 +391,23 @@ static void add_steps(const struct attention *a, struct ptd_group *g, struct pla
     out->n_steps = used;
 }
 
+/* From raw shares to a hint: 1, or 0 if nothing was looked at. */
+static int hint_from(const struct attention *a, struct ptd_group *g, struct look *l, struct ptd_hint *out)
+{
+    find_sinks(g, l, a->options.sink);
+    score(g, l);
+    normalise(l);
+    choose_picture(a, g, l);
+    choose_tokens(g, l, a->options.mass);
+    find_cells(a, g, l);
+    struct place *place = ptd_group_alloc(g, (size_t)a->rows * a->columns * sizeof *place);
+    int n = order_places(a, l, place);
+    if (n == 0) return 0;
+    add_regions(a, g, l, out);
+    add_steps(a, g, place, n, out);
+    return 1;
+}
+
 static int make_attention(void *source, struct ptd_group *g, struct ptd_hint *out)
 {
     struct attention *a = source;
@@ -398,19 +415,7 @@ static int make_attention(void *source, struct ptd_group *g, struct ptd_hint *ou
     if (!g->solution || !*g->solution || g->n_pictures == 0) return 0;
     if (!a->model && load_model(a) < 0) return -1;
     if (read_group(a, g, &l) < 0) return -1;
-    if (l.n == l.first || l.tokens == 0) return 0;
-    find_sinks(g, &l, a->options.sink);
-    score(g, &l);
-    normalise(&l);
-    choose_picture(a, g, &l);
-    choose_tokens(g, &l, a->options.mass);
-    find_cells(a, g, &l);
-    struct place *place = ptd_group_alloc(g, (size_t)a->rows * a->columns * sizeof *place);
-    int n = order_places(a, &l, place);
-    if (n == 0) return 0;
-    add_regions(a, g, &l, out);
-    add_steps(a, g, place, n, out);
-    return 1;
+    return l.n == l.first ? 0 : hint_from(a, g, &l, out);
 }
 
 const struct ptd_hint_source ptd_hint_attention = {"attention", open_attention, make_attention,
