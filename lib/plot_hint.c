@@ -122,5 +122,6 @@ int ptd_hint_draw(const char *stream, const char *uid, const char *path)
     int rc = find_group(r, uid, &g);
     if (rc == 0) rc = draw(&g, path);
     ptd_group_clear(&g);
-    return rc; /* the rest of the stream is not looked at; the program ends and closes it */
+    if (rc == 0 && ptd_reader_close(r) < 0) rc = 0; /* the rest of the stream is not looked at */
+    return rc;
 }
