@@ -26,23 +26,19 @@ static struct {
          .share = 1};
 
 static const struct ptd_opt options[] = {
-    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST",
-     "sources, the first that gives a hint wins: data, attention", 0, 0},
+    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention", 0, 0},
     {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 1},
     {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)", 0, 0},
-    {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "of the prompts, chosen by uid, that may get one", 0, 1},
+    {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "share of the prompts that may get one, by uid", 0, 1},
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0},
     {"layers", 0, PTD_OPT_STR, &opt.hint.layers, "LIST", "attention: layers, such as 0,2-3 (default: all)", 0,
      0},
     {"heads", 0, PTD_OPT_STR, &opt.hint.heads, "LIST", "attention: heads (default: all)", 0, 0},
-    {"mass", 0, PTD_OPT_DOUBLE, &opt.hint.mass, "M", "attention: a place counts above M times the mean", 0,
-     1e6},
-    {"sink", 0, PTD_OPT_DOUBLE, &opt.hint.sink, "K",
-     "attention: always above K times an even share is a sink", 0, 1e6},
-    {"grid", 0, PTD_OPT_STR, &opt.hint.grid, "RxC", "attention: rows and columns of the names for places", 0,
+    {"mass", 0, PTD_OPT_DOUBLE, &opt.hint.mass, "M", "attention: places above M times the mean", 0, 1e6},
+    {"sink", 0, PTD_OPT_DOUBLE, &opt.hint.sink, "K", "attention: sink if always above K even shares", 0, 1e6},
+    {"grid", 0, PTD_OPT_STR, &opt.hint.grid, "RxC", "attention: rows and columns of place names", 0, 0},
+    {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL, "attention: name the first place if the steps do", 0,
      0},
-    {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL,
-     "attention: say which place comes first where the steps do", 0, 0},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-hint", "[FILE]", "hint at where to look and how to go on, never at the answer",
