@@ -1,45 +1,95 @@
 # PTD: `make demo` trains on the embedded default, `make test` checks everything, `make help` lists the rest.
+# demo, quick and test install what is missing, then build; all the others take the machine as it is.
 SHELL   := /bin/bash
-CC      ?= gcc
 ARCH    ?= native
-PKGS    := msgpack openblas lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
-CFLAGS  ?= -O3 -g -march=$(ARCH)
-WARN    := -Wall -Wextra
-ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
-             $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
-LIBS     = $(shell pkg-config --libs $(PKGS)) -ljpeg -lpthread -lm
-
-# `make debug` builds the same sources with sanitizers into its own folders.
 BUILD   ?= build/cpu
 BIN     ?= bin
+CFLAGS  ?= -O3 -g -march=$(ARCH)
+WARN    := -Wall -Wextra -Wno-psabi
 
-LIB_OBJ  := $(patsubst lib/%.c,$(BUILD)/%.o,$(wildcard lib/*.c)) $(BUILD)/builtin.o
-STAGES   := $(patsubst stages/%.c,$(BIN)/%,$(wildcard stages/*.c))
-UNIT     := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(wildcard tests/test-*.c))
+# Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
+# when the first file is compiled, so that `make deps` works before it is there.
+PKGS    := msgpack openblas lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
+DEBS    := build-essential pkgconf libopenblas-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
+           libjpeg62-turbo-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
+           libcmocka-dev bats gnuplot-nox jq pv
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
+             $(CFLAGS) $(PKG_CFLAGS)
+LIBS       = $(PKG_LIBS) -ljpeg -lpthread -lm
 
-.PHONY: all test unit debug clean
+LIB_OBJ := $(patsubst lib/%.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
+STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
+UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
+BATS    := $(sort $(wildcard tests/*.bats))
+
+# How the targets that install first call make again: on all cores, unless told otherwise.
+AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+.PHONY: all units demo quick test unit debug deps format clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(STAGES)
 
+all: $(STAGES)
+units: $(UNIT)
+
+# The main jobs.
+demo quick: deps
+	$(AGAIN) all
+	+$(MAKE) --no-print-directory -C pipelines/demo $@ BIN=$(abspath $(BIN))
+
+test: deps
+	$(AGAIN) all units
+	@PTD_BIN=$(abspath $(BIN)) tests/run.sh $(UNIT) $(BATS)
+
+unit: units
+	@tests/run.sh $(UNIT)
+
+# The same tests on the same sources with sanitizers, in folders of their own.
+debug:
+	+$(MAKE) --no-print-directory test BUILD=build/debug BIN=bin/debug CFLAGS="$(SANITIZE)"
+
+# Installs what is missing; says nothing if nothing is.
+deps:
+	@command -v dpkg-query > /dev/null || { echo "not a Debian: expecting the like of $(DEBS)"; exit 0; }; \
+	have=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(DEBS) 2> /dev/null | sed -n 's/^installed //p'); \
+	missing=$$(printf '%s\n' $(DEBS) | grep -vxF -e "$$have"); \
+	[ -n "$$missing" ] || exit 0; \
+	echo installing $$missing; \
+	root=; [ $$(id -u) = 0 ] || root=sudo; \
+	$$root apt-get update -q && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+# How things are built.
 $(BUILD)/%.o: lib/%.c | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/builtin.o: lib/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
 	$(CC) -Ilib -c -o $@ $<
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 $(BIN)/%: stages/%.c $(BUILD)/libptd.a | $(BIN) $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $(BUILD)/$*.d -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
-	$(CC) $(ALL_CFLAGS) -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
+	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
 $(BUILD) $(BIN):
 	mkdir -p $@
 
-unit: $(UNIT)
-	@set -e; for t in $(UNIT); do echo "$$t"; $$t; done
+format:
+	$(or $(shell command -v clang-format),clang-format-14) -i lib/*.[ch] stages/*.c tests/*.[ch]
 
 clean:
 	rm -rf build bin/*
+
+help:
+	@echo 'make            build the programs into bin/'
+	@echo 'make demo       install what is missing, then train and compare on the embedded default (15 minutes)'
+	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
+	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
+	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
+	@echo 'make deps       only install what is missing     make format     lay out the sources'
+	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
 -include $(wildcard $(BUILD)/*.d)
