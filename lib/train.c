@@ -71,7 +71,7 @@ static char *with_machine(const char *settings)
     json_t *s = json_loads(settings, 0, NULL);
     char *machine = ptd_fingerprint(), *text;
     if (!s) ptd_die(PTD_BUG, "settings are no JSON: %s", settings);
-    json_object_set_new(s, "machine", json_loads(machine, 0, NULL));
+    json_object_set_new(s, "machine", json_string(machine));
     text = json_dumps(s, JSON_COMPACT | JSON_SORT_KEYS);
     free(machine);
     json_decref(s);
