@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* Sums over one generation (or one kind of moment, or the cache), printed when the next begins. */
 struct part {
     char db[16], name[16];
     long entries;
     uint64_t bytes, numbers;
+    uint64_t digest; /* over the values in order of their keys: equal bits, equal digest, whatever the generation */
 };
 
 struct walk {
@@ -41,6 +43,7 @@ static void print_part(struct walk *w)
     json_object_set_new(j, "entries", json_integer(p->entries));
     if (p->numbers) json_object_set_new(j, "numbers", json_integer((json_int_t)p->numbers));
     json_object_set_new(j, "bytes", json_integer((json_int_t)p->bytes));
+    json_object_set_new(j, "xxh3", json_sprintf("%016llx", (unsigned long long)p->digest));
     ptd_show_print(j, w->flags);
     p->entries = 0;
 }
@@ -62,6 +65,7 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
     }
     p->entries++;
     p->bytes += len;
+    p->digest = XXH3_64bits_withSeed(value, len, p->digest);
     return 0;
 }
 
