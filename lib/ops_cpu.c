@@ -144,7 +144,7 @@ static void rms_back_gain(void *ctx, long first, long last)
 static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X, const float *rstd, const float *g, long n, int w)
 {
     struct norm_job j = {.dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
-    ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
+    if (dX) ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
     if (dg) ptd_parallel(w, grain_of(2.0 * n), rms_back_gain, &j);
 }
 
@@ -176,7 +176,7 @@ static void headnorm_backward(float *dx, long dx_stride, float *dg, const float 
 {
     struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
     struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
-    ptd_parallel(n, grain_of(4.0 * heads * dim), headnorm_back_input, &in);
+    if (dx) ptd_parallel(n, grain_of(4.0 * heads * dim), headnorm_back_input, &in);
     if (dg) ptd_parallel(dim, grain_of(2.0 * n * heads), headnorm_back_gain, &gain);
 }
 
@@ -188,9 +188,9 @@ static void layer_rows(void *ctx, long first, long last)
         float *y = j->y + i * j->w, mean = vec_sum(x, j->w) / j->w, r;
         for (int c = 0; c < j->w; c++) y[c] = x[c] - mean;
         r = 1 / sqrtf(vec_dot(y, y, j->w) / j->w + j->eps);
-        for (int c = 0; c < j->w; c++) y[c] = y[c] * r * j->g[c] + j->b[c];
-        j->mean[i] = mean;
-        j->rstd[i] = r;
+        for (int c = 0; c < j->w; c++) y[c] = y[c] * r * j->g[c] + (j->b ? j->b[c] : 0);
+        if (j->mean) j->mean[i] = mean;
+        if (j->rstd) j->rstd[i] = r;
     }
 }
 
@@ -226,10 +226,8 @@ static void layer_back_gain(void *ctx, long first, long last)
     const struct norm_job *j = ctx;
     for (long i = 0; i < j->n; i++) {
         const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i], r = j->crstd[i];
-        for (long c = first; c < last; c++) {
-            j->dg[c] += dy[c] * (x[c] - mean) * r;
-            j->db[c] += dy[c];
-        }
+        for (long c = first; j->dg && c < last; c++) j->dg[c] += dy[c] * (x[c] - mean) * r;
+        for (long c = first; j->db && c < last; c++) j->db[c] += dy[c];
     }
 }
 
@@ -237,8 +235,8 @@ static void layernorm_backward(float *dX, float *dg, float *db, const float *dY,
                                int w)
 {
     struct norm_job j = {.dx = dX, .dg = dg, .db = db, .dy = dY, .x = X, .cmean = mean, .crstd = rstd, .g = g, .n = n, .w = w};
-    ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
-    if (dg) ptd_parallel(w, grain_of(3.0 * n), layer_back_gain, &j);
+    if (dX) ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
+    if (dg || db) ptd_parallel(w, grain_of(3.0 * n), layer_back_gain, &j);
 }
 
 /* ---- rotary ---- */

@@ -21,7 +21,7 @@ static const char tiny_json[] =
 
 static const int32_t tiny_ids[22] = {7, 3, 11, 58, 60, 60, 60, 60, 60, 60, 59, 5, 9, 58, 60, 60, 60, 59, 13, 2, 17, 21};
 
-static uint64_t tiny_hash(const char *name, uint64_t i)
+static inline uint64_t tiny_hash(const char *name, uint64_t i)
 {
     uint64_t h = 0xcbf29ce484222325u, z;
     for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
@@ -31,9 +31,9 @@ static uint64_t tiny_hash(const char *name, uint64_t i)
     return z ^ z >> 31;
 }
 
-static double tiny_uniform(const char *name, uint64_t i) { return 2 * ((double)(tiny_hash(name, i) >> 11) * 0x1p-53) - 1; }
+static inline double tiny_uniform(const char *name, uint64_t i) { return 2 * ((double)(tiny_hash(name, i) >> 11) * 0x1p-53) - 1; }
 
-static void tiny_fill(float *w, const char *name, size_t n, double scale, double offset)
+static inline void tiny_fill(float *w, const char *name, size_t n, double scale, double offset)
 {
     for (size_t i = 0; i < n; i++) {
         volatile double product = tiny_uniform(name, i) * scale;
@@ -41,9 +41,9 @@ static void tiny_fill(float *w, const char *name, size_t n, double scale, double
     }
 }
 
-static int tiny_ends(const char *s, const char *tail) { return strlen(s) >= strlen(tail) && !strcmp(s + strlen(s) - strlen(tail), tail); }
+static inline int tiny_ends(const char *s, const char *tail) { return strlen(s) >= strlen(tail) && !strcmp(s + strlen(s) - strlen(tail), tail); }
 
-static void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
+static inline void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
 {
     float *w = m->weights + p->offset;
     double fan_in = (double)p->n / p->dims[0];
@@ -57,7 +57,7 @@ static void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
         tiny_fill(w, p->name, p->n, sqrt(3 / fan_in), 0);
 }
 
-static struct ptd_model *tiny_model(int tied)
+static inline struct ptd_model *tiny_model(int tied)
 {
     struct ptd_config c;
     struct ptd_image_rules r = {.patch = 4, .merge = 2, .temporal = 2, .min_pixels = 64, .max_pixels = 1 << 20, .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}};
@@ -71,7 +71,7 @@ static struct ptd_model *tiny_model(int tied)
 }
 
 /* image0 16 x 24, image1 24 x 8: the hash gives channel, y, x. */
-static struct ptd_picture tiny_picture(int k)
+static inline struct ptd_picture tiny_picture(int k)
 {
     struct ptd_picture p = {.height = k ? 24 : 16, .width = k ? 8 : 24};
     uint8_t *px = ptd_alloc(3 * p.height * p.width);

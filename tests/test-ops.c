@@ -1,0 +1,638 @@
+/* test-ops: every operation of the CPU table but attention: forward against the same formula in double, backward
+ * against differences of that formula; one and two threads. Attention is test-attention.c. */
+#include "test.h"
+#include "err.h"
+#include "ops.h"
+#include "rng.h"
+#include "threads.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct ptd_ops *ops = &ptd_ops_cpu;
+static const long counts[] = {1, 3, 9, 130};
+#define EACH(i, a) (size_t i = 0; i < sizeof(a) / sizeof *(a); i++)
+
+/* ---- memory and values ---- */
+
+static void *kept[4096];
+static int n_kept;
+
+static void *take(size_t n, size_t size)
+{
+    assert_true(n_kept < 4096);
+    return kept[n_kept++] = ptd_array(n + 1, size);
+}
+
+static int release(void **state)
+{
+    (void)state;
+    while (n_kept) free(kept[--n_kept]);
+    return 0;
+}
+
+/* Doubles that are floats. */
+static double *values(int which, long n)
+{
+    double *x = take(n, sizeof *x);
+    for (long i = 0; i < n; i++) x[i] = (float)ptd_normal(5, PTD_RNG_TEST, which, (uint32_t)i, 0);
+    return x;
+}
+
+static float *floats(const double *x, long n)
+{
+    float *f = take(n, sizeof *f);
+    for (long i = 0; i < n; i++) f[i] = (float)x[i];
+    return f;
+}
+
+/* What is overwritten must not be read. */
+static float *nans(long n)
+{
+    float *f = take(n, sizeof *f);
+    for (long i = 0; i < n; i++) f[i] = NAN;
+    return f;
+}
+
+static void check(const float *got, const double *want, long n, double within)
+{
+    for (long i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= within * (1 + fabs(want[i]))))
+            fail_msg("entry %ld of %ld is %.9g, expected %.9g", i, n, got[i], want[i]);
+}
+
+/* ---- references ---- */
+
+/* One operation on one shape, in double: y = f(in[0], in[1], in[2]); dy is the gradient of its result. */
+struct job {
+    long n;
+    int w, out, heads, exact, sign;
+    double eps;
+    double *in[3], *dy, *y;
+    long size[3], n_y;
+    void (*f)(const struct job *j, double *y);
+};
+
+static void start(struct job *j, long x, long p, long q, long y)
+{
+    const long size[3] = {x, p, q};
+    for (int i = 0; i < 3; i++) {
+        j->size[i] = size[i];
+        j->in[i] = values(i, size[i]);
+    }
+    j->n_y = y;
+    j->dy = values(3, y);
+    j->y = take(y, sizeof *j->y);
+    j->f(j, j->y);
+}
+
+static double loss(struct job *j)
+{
+    double sum = 0;
+    j->f(j, j->y);
+    for (long i = 0; i < j->n_y; i++) sum += j->dy[i] * j->y[i];
+    return sum;
+}
+
+/* Entries of input `which` (about a hundred, spread by an odd step, and the last): base + dL/dentry against differences. */
+static void check_gradient(struct job *j, int which, const float *got, const double *base)
+{
+    const double h = 1e-6;
+    long n = j->size[which], step = n / 100 + 1 + n / 100 % 2;
+    for (long i = 0; i < n; i = i + step < n || i == n - 1 ? i + step : n - 1) {
+        double *x = &j->in[which][i], kept_x = *x, up, down, want;
+        *x = kept_x + h;
+        up = loss(j);
+        *x = kept_x - h;
+        down = loss(j);
+        *x = kept_x;
+        want = (up - down) / (2 * h) + (base ? base[i] : 0);
+        if (!(fabs(got[i] - want) <= 3e-5 * (1 + fabs(want))))
+            fail_msg("gradient of input %d, entry %ld of %ld, is %.9g, expected %.9g", which, i, n, got[i],
+                     want);
+    }
+}
+
+static void ref_linear(const struct job *j, double *y)
+{
+    for (long i = 0; i < j->n; i++)
+        for (int o = 0; o < j->out; o++) {
+            double s = j->size[2] ? j->in[2][o] : 0;
+            for (int k = 0; k < j->w; k++) s += j->in[0][i * j->w + k] * j->in[1][o * j->w + k];
+            y[i * j->out + o] = s;
+        }
+}
+
+static void ref_rmsnorm(const struct job *j, double *y)
+{
+    for (long i = 0; i < j->n * j->heads; i++) {
+        const double *x = j->in[0] + i * j->w;
+        double s = 0;
+        for (int c = 0; c < j->w; c++) s += x[c] * x[c];
+        for (int c = 0; c < j->w; c++) y[i * j->w + c] = x[c] / sqrt(s / j->w + j->eps) * j->in[1][c];
+    }
+}
+
+static void ref_layernorm(const struct job *j, double *y)
+{
+    for (long i = 0; i < j->n; i++) {
+        const double *x = j->in[0] + i * j->w;
+        double mean = 0, s = 0;
+        for (int c = 0; c < j->w; c++) mean += x[c] / j->w;
+        for (int c = 0; c < j->w; c++) s += (x[c] - mean) * (x[c] - mean);
+        for (int c = 0; c < j->w; c++)
+            y[i * j->w + c] = (x[c] - mean) / sqrt(s / j->w + j->eps) * j->in[1][c] + j->in[2][c];
+    }
+}
+
+/* in[1], in[2]: cosine and sine, independent here. */
+static void ref_rotate(const struct job *j, double *y)
+{
+    int half = j->w / 2;
+    for (long i = 0; i < j->n; i++)
+        for (int h = 0; h < j->heads; h++)
+            for (int k = 0; k < half; k++) {
+                long at = (i * j->heads + h) * j->w + k;
+                double c = j->in[1][i * half + k], s = j->in[2][i * half + k], a = j->in[0][at],
+                       b = j->in[0][at + half];
+                y[at] = a * c - b * s;
+                y[at + half] = b * c + a * s;
+            }
+}
+
+static void ref_swiglu(const struct job *j, double *y)
+{
+    for (long i = 0; i < j->n * j->w; i++) {
+        const double *g = j->in[0] + i / j->w * 2 * j->w + i % j->w;
+        y[i] = g[0] / (1 + exp(-g[0])) * g[j->w];
+    }
+}
+
+static void ref_gelu(const struct job *j, double *y)
+{
+    for (long i = 0; i < j->n; i++) {
+        double x = j->in[0][i],
+               inner = j->exact ? erf(x * M_SQRT1_2) : tanh(sqrt(M_2_PI) * (x + 0.044715 * x * x * x));
+        y[i] = x / 2 * (1 + inner);
+    }
+}
+
+/* ---- products ---- */
+
+static struct job linear_job(long n, int in, int out, int bias)
+{
+    struct job j = {.n = n, .w = in, .out = out, .f = ref_linear};
+    start(&j, n * in, (long)out * in, bias ? out : 0, n * out);
+    return j;
+}
+
+static void check_linear(struct job *j)
+{
+    float *x = floats(j->in[0], j->size[0]), *w = floats(j->in[1], j->size[1]),
+          *b = floats(j->in[2], j->size[2]);
+    float *y = nans(j->n_y), *dy = floats(j->dy, j->n_y);
+    double *base = values(9, j->size[0] + j->size[1] + j->out), *base_w = base + j->size[0],
+           *base_b = base_w + j->size[1];
+    ops->linear(y, x, w, j->size[2] ? b : NULL, j->n, j->w, j->out);
+    check(y, j->y, j->n_y, 2e-5);
+    for (int add = 0; add < 2; add++) {
+        float *dx = add ? floats(base, j->size[0]) : nans(j->size[0]), *dw = floats(base_w, j->size[1]),
+              *db = floats(base_b, j->out);
+        ops->linear_backward(dx, add, dw, j->size[2] ? db : NULL, dy, x, w, j->n, j->w, j->out);
+        check_gradient(j, 0, dx, add ? base : NULL);
+        check_gradient(j, 1, dw, base_w);
+        if (j->size[2]) check_gradient(j, 2, db, base_b);
+    }
+}
+
+static void linear_and_its_gradients(void **state)
+{
+    static const int shapes[][2] = {{1, 1}, {7, 5}, {33, 17}, {131, 3}, {3, 67}};
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(s, shapes)
+        for (int bias = 0; bias < 2; bias++) {
+            struct job j = linear_job(counts[c], shapes[s][0], shapes[s][1], bias);
+            check_linear(&j);
+            release(NULL);
+        }
+}
+
+static void gradients_not_wanted(void **state)
+{
+    struct job j = linear_job(9, 7, 5, 1);
+    float *x = floats(j.in[0], 63), *w = floats(j.in[1], 35), *dy = floats(j.dy, 45), *dx, *dw, *db;
+    (void)state;
+    for (int wanted = 1; wanted < 8; wanted++) {
+        dx = wanted & 1 ? nans(63) : NULL, dw = wanted & 2 ? take(35, 4) : NULL,
+        db = wanted & 4 ? take(5, 4) : NULL;
+        ops->linear_backward(dx, 0, dw, db, dy, x, w, 9, 7, 5);
+        if (dx) check_gradient(&j, 0, dx, NULL);
+        if (dw) check_gradient(&j, 1, dw, NULL);
+        if (db) check_gradient(&j, 2, db, NULL);
+    }
+}
+
+/* ---- norms ---- */
+
+static const int widths[] = {1, 2, 7, 16, 33, 131};
+
+static void rmsnorm_and_its_gradients(void **state)
+{
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(k, widths)
+        for (int strong = 0; strong < 2; strong++) {
+            long n = counts[c], w = widths[k];
+            struct job j = {
+                .n = n, .w = w, .heads = 1, .eps = strong || w == 1 ? 0.7 : 1e-6, .f = ref_rmsnorm};
+            start(&j, n * w, w, 0, n * w);
+            double *base = values(9, n * w + w);
+            float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *dy = floats(j.dy, n * w),
+                  *y = nans(n * w), *rstd = nans(n);
+            float *dx = floats(base, n * w), *dg = floats(base + n * w, w);
+            ops->rmsnorm(y, NULL, x, g, n, w, j.eps);
+            check(y, j.y, n * w, 1e-5);
+            ops->rmsnorm(y, rstd, x, g, n, w, j.eps);
+            check(y, j.y, n * w, 1e-5);
+            ops->rmsnorm_backward(dx, dg, dy, x, rstd, g, n, w);
+            check_gradient(&j, 0, dx, base);
+            check_gradient(&j, 1, dg, base + n * w);
+            dx = floats(base, n * w), dg = floats(base + n * w, w);
+            ops->rmsnorm_backward(dx, NULL, dy, x, rstd, g, n, w);
+            check_gradient(&j, 0, dx, base);
+            ops->rmsnorm_backward(NULL, dg, dy, x, rstd, g, n, w);
+            check_gradient(&j, 1, dg, base + n * w);
+            release(NULL);
+        }
+}
+
+static void layernorm_and_its_gradients(void **state)
+{
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(k, widths)
+            {
+                long n = counts[c], w = widths[k];
+                struct job j = {.n = n, .w = w, .eps = k % 2 ? 0.3 : 1e-2, .f = ref_layernorm};
+                start(&j, n * w, w, w, n * w);
+                double *base = values(9, n * w + 2 * w), *base_g = base + n * w, *base_b = base_g + w;
+                float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *b = floats(j.in[2], w),
+                      *dy = floats(j.dy, n * w), *y = nans(n * w);
+                float *mean = nans(n), *rstd = nans(n);
+                ops->layernorm(y, mean, rstd, x, g, b, n, w, j.eps);
+                check(y, j.y, n * w, 1e-5);
+                ops->layernorm(y, NULL, NULL, x, g, b, n, w, j.eps);
+                check(y, j.y, n * w, 1e-5);
+                for (int wanted = 0; wanted < 8; wanted++) {
+                    float *dx = wanted & 4 ? floats(base, n * w) : NULL,
+                          *dg = wanted & 1 ? floats(base_g, w) : NULL,
+                          *db = wanted & 2 ? floats(base_b, w) : NULL;
+                    ops->layernorm_backward(dx, dg, db, dy, x, mean, rstd, g, n, w);
+                    if (dx) check_gradient(&j, 0, dx, base);
+                    if (dg) check_gradient(&j, 1, dg, base_g);
+                    if (db) check_gradient(&j, 2, db, base_b);
+                }
+                release(NULL);
+            }
+}
+
+/* A mean far from zero costs digits of the mean only, not of the variance. */
+static void layernorm_far_from_zero(void **state)
+{
+    struct job j = {.n = 3, .w = 33, .eps = 1e-6, .f = ref_layernorm};
+    float *y = nans(99), *mean = nans(3), *rstd = nans(3);
+    (void)state;
+    start(&j, 99, 33, 33, 99);
+    for (int i = 0; i < 99; i++) j.in[0][i] = (float)(j.in[0][i] + 300);
+    j.f(&j, j.y);
+    ops->layernorm(y, mean, rstd, floats(j.in[0], 99), floats(j.in[1], 33), floats(j.in[2], 33), 3, 33,
+                   1e-6f);
+    check(y, j.y, 99, 2e-4);
+}
+
+/* Rows of `width` floats spread to rows of `stride`, the gaps NaN. */
+static float *spread(const double *x, long n, int width, long stride)
+{
+    float *f = nans(n * stride);
+    for (long i = 0; i < n * width; i++) f[i / width * stride + i % width] = (float)x[i];
+    return f;
+}
+
+/* Rows back to back again; the gaps must still be NaN. */
+static float *gathered(const float *x, long n, int width, long stride)
+{
+    float *f = take(n * width, sizeof *f);
+    for (long i = 0; i < n * stride; i++)
+        if (i % stride < width)
+            f[i / stride * width + i % stride] = x[i];
+        else
+            assert_true(isnan(x[i]));
+    return f;
+}
+
+static void headnorm_and_its_gradients(void **state)
+{
+    static const int shapes[][2] = {{1, 1}, {4, 16}, {3, 33}, {5, 6}};
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(k, shapes)
+            {
+                long n = counts[c];
+                int heads = shapes[k][0], w = shapes[k][1], all = heads * w;
+                long xs = all + 5, ys = all + 2, dxs = all + 3, dys = all + 1;
+                struct job j = {.n = n, .w = w, .heads = heads, .eps = 1e-3, .f = ref_rmsnorm};
+                start(&j, n * all, w, 0, n * all);
+                double *base = values(9, w);
+                float *x = spread(j.in[0], n, all, xs), *g = floats(j.in[1], w),
+                      *dy = spread(j.dy, n, all, dys), *y = nans(n * ys);
+                float *rstd = nans(n * heads), *dx = nans(n * dxs), *dg = floats(base, w);
+                ops->headnorm(y, ys, rstd, x, xs, g, n, heads, w, j.eps);
+                check(gathered(y, n, all, ys), j.y, n * all, 1e-5);
+                ops->headnorm_backward(dx, dxs, dg, dy, dys, x, xs, rstd, g, n, heads, w);
+                check_gradient(&j, 0, gathered(dx, n, all, dxs), NULL);
+                check_gradient(&j, 1, dg, base);
+                ops->headnorm_backward(dx, dxs, NULL, dy, dys, x, xs, rstd, g, n, heads, w);
+                check_gradient(&j, 0, gathered(dx, n, all, dxs), NULL);
+                release(NULL);
+            }
+}
+
+/* ---- rotation ---- */
+
+static void rotate_and_its_transpose(void **state)
+{
+    static const int shapes[][2] = {{1, 2}, {2, 24}, {4, 16}, {3, 70}};
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(k, shapes)
+            {
+                long n = counts[c];
+                int heads = shapes[k][0], w = shapes[k][1], all = heads * w;
+                struct job j = {.n = n, .w = w, .heads = heads, .f = ref_rotate};
+                start(&j, n * all, n * w / 2, n * w / 2, n * all);
+                float *x = spread(j.in[0], n, all, all + 3), *dy = spread(j.dy, n, all, all + 1);
+                float *co = floats(j.in[1], n * w / 2), *si = floats(j.in[2], n * w / 2);
+                ops->rotate(x, all + 3, co, si, n, heads, w, 1);
+                check(gathered(x, n, all, all + 3), j.y, n * all, 1e-5);
+                ops->rotate(dy, all + 1, co, si, n, heads, w, -1);
+                check_gradient(&j, 0, gathered(dy, n, all, all + 1), NULL);
+                release(NULL);
+            }
+}
+
+/* ---- activations ---- */
+
+static void swiglu_and_its_gradient(void **state)
+{
+    (void)state;
+    for
+        EACH(c, counts)
+        for
+            EACH(k, widths)
+            {
+                long n = counts[c], w = widths[k];
+                struct job j = {.n = n, .w = w, .f = ref_swiglu};
+                start(&j, 2 * n * w, 0, 0, n * w);
+                float *gu = floats(j.in[0], 2 * n * w), *y = nans(n * w), *dgu = nans(2 * n * w);
+                ops->swiglu(y, gu, n, w);
+                check(y, j.y, n * w, 2e-6);
+                ops->swiglu_backward(dgu, floats(j.dy, n * w), gu, n, w);
+                check_gradient(&j, 0, dgu, NULL);
+                release(NULL);
+            }
+}
+
+static void gelu_and_its_gradient(void **state)
+{
+    static const long sizes[] = {1, 15, 16, 17, 131, 5000};
+    (void)state;
+    for
+        EACH(c, sizes)
+    for (int exact = 0; exact < 2; exact++) {
+        long n = sizes[c];
+        struct job j = {.n = n, .exact = exact, .f = ref_gelu};
+        start(&j, n, 0, 0, n);
+        for (long i = 0; i < n; i++) j.in[0][i] = (float)(2 * j.in[0][i]);
+        j.f(&j, j.y);
+        float *x = floats(j.in[0], n), *y = nans(n), *dx = nans(n), *dy = floats(j.dy, n);
+        ops->gelu(y, x, n, exact);
+        check(y, j.y, n, 1e-6);
+        ops->gelu_backward(dx, dy, x, n, exact);
+        check_gradient(&j, 0, dx, NULL);
+        ops->gelu_backward(dy, dy, x, n, exact); /* in place */
+        assert_memory_equal(dx, dy, n * sizeof *dx);
+        release(NULL);
+    }
+}
+
+/* The two forms differ by up to 4.7e-4, and neither is the other. */
+static void the_two_forms_of_gelu_differ(void **state)
+{
+    float x = -2.2f, tanh_form, exact;
+    (void)state;
+    ops->gelu(&tanh_form, &x, 1, 0);
+    ops->gelu(&exact, &x, 1, 1);
+    assert_close(exact, -0.03058758, 1e-7);
+    assert_true(fabsf(tanh_form - exact) > 1e-4);
+}
+
+static void activations_at_the_edges(void **state)
+{
+    static const float far[] = {0, -0.0f, 1e-30f, 90, -90, 1000, -1000, 1e6f, -1e6f};
+    (void)state;
+    for
+        EACH(i, far)
+        {
+            float y, dx, one = 1, gu[2] = {far[i], 1}, dgu[2], want = far[i] > 0 ? far[i] : 0,
+                         slope = far[i] > 1    ? 1
+                                 : far[i] < -1 ? 0
+                                               : 0.5f;
+            for (int exact = 0; exact < 2; exact++) {
+                ops->gelu(&y, &far[i], 1, exact);
+                ops->gelu_backward(&dx, &one, &far[i], 1, exact);
+                assert_close(y, want, 1e-6);
+                assert_close(dx, slope, 1e-6);
+            }
+            ops->swiglu(&y, gu, 1, 1);
+            ops->swiglu_backward(dgu, &one, gu, 1, 1);
+            assert_close(y, want, 1e-6);
+            assert_close(dgu[0], slope, 1e-6);
+            assert_close(dgu[1], want, 1e-6);
+        }
+}
+
+/* ---- rows of tables ---- */
+
+#define ROWS 6
+
+static void rows_by_their_ids(void **state)
+{
+    static const int32_t ids[] = {5, 0, 5, 5, 2, 0, 1, 5};
+    (void)state;
+    for
+        EACH(k, widths)
+        {
+            int w = widths[k];
+            double *table = values(0, ROWS * w), *dy = values(1, 8 * w), *want = take(8 * w, sizeof *want),
+                   *sum = values(2, ROWS * w);
+            float *y = nans(8 * w), *dtable = floats(sum, ROWS * w);
+            for (int i = 0; i < 8 * w; i++) {
+                want[i] = table[ids[i / w] * w + i % w];
+                sum[ids[i / w] * w + i % w] += dy[i];
+            }
+            ops->gather(y, floats(table, ROWS * w), ids, 8, w);
+            check(y, want, 8 * w, 0);
+            ops->scatter_add(dtable, floats(dy, 8 * w), ids, 8, w);
+            check(dtable, sum, ROWS * w, 1e-6);
+            for (int i = 0; i < 8 * w; i++) want[i] += dy[i];
+            ops->add(y, floats(dy, 8 * w), 8 * w);
+            check(y, want, 8 * w, 1e-7);
+            release(NULL);
+        }
+}
+
+static void interpolated_rows(void **state)
+{
+    static const int32_t tap[12] = {0, 1, 2, 3, 5, 5, 5, 5, 4, 0, 4, 5};
+    (void)state;
+    for
+        EACH(k, widths)
+        {
+            int w = widths[k];
+            double *table = values(0, ROWS * w), *weight = values(1, 12), *dy = values(2, 3 * w),
+                   *want = values(3, 3 * w), *sum = values(4, ROWS * w);
+            float *y = floats(want, 3 * w), *dtable = floats(sum, ROWS * w);
+            for (int i = 0; i < 12 * w; i++) {
+                int row = i / w / 4, at = tap[i / w], c = i % w;
+                want[row * w + c] += weight[i / w] * table[at * w + c];
+                sum[at * w + c] += weight[i / w] * dy[row * w + c];
+            }
+            ops->interpolate(y, floats(table, ROWS * w), tap, floats(weight, 12), 3, w);
+            check(y, want, 3 * w, 1e-6);
+            ops->interpolate_backward(dtable, floats(dy, 3 * w), tap, floats(weight, 12), 3, w);
+            check(dtable, sum, ROWS * w, 2e-6);
+            release(NULL);
+        }
+}
+
+/* ---- threads ---- */
+
+#define MANY  701 /* rows: enough work for a second thread */
+#define WIDE  131
+#define HEADS 3
+
+static struct {
+    float *at;
+    long n, cap;
+} all; /* results one after the other */
+
+static float *result(long n)
+{
+    float *p;
+    if (all.n + n > all.cap) fail_msg("too many results");
+    p = all.at + all.n;
+    all.n += n;
+    return memset(p, 0, n * sizeof *p);
+}
+
+static void run_products(const float *x, const float *w, const float *b, const float *dy)
+{
+    ops->linear(result(MANY * 45), x, w, b, MANY, WIDE, 45);
+    ops->linear(result(5 * 45), x, w, b, 5, WIDE, 45);
+    ops->linear_backward(result(MANY * WIDE), 0, result(45 * WIDE), result(45), dy, x, w, MANY, WIDE, 45);
+}
+
+static void run_norms(const float *x, const float *g, const float *b, const float *dy)
+{
+    float *mean = result(MANY), *rstd = result(MANY * HEADS);
+    int w = WIDE / HEADS;
+    ops->rmsnorm(result(MANY * WIDE), rstd, x, g, MANY, WIDE, 1e-6f);
+    ops->rmsnorm_backward(result(MANY * WIDE), result(WIDE), dy, x, rstd, g, MANY, WIDE);
+    ops->layernorm(result(MANY * WIDE), mean, rstd, x, g, b, MANY, WIDE, 1e-6f);
+    ops->layernorm_backward(result(MANY * WIDE), result(WIDE), result(WIDE), dy, x, mean, rstd, g, MANY,
+                            WIDE);
+    ops->headnorm(result(MANY * WIDE), WIDE, rstd, x, WIDE, g, MANY, HEADS, w, 1e-6f);
+    ops->headnorm_backward(result(MANY * WIDE), WIDE, result(w), dy, WIDE, x, WIDE, rstd, g, MANY, HEADS, w);
+}
+
+static void run_maps(const float *x, const float *dy)
+{
+    float *turned = result(MANY * WIDE);
+    memcpy(turned, x, MANY * WIDE * sizeof *x);
+    ops->rotate(turned, WIDE, dy, x, MANY, HEADS, 42, 1);
+    ops->swiglu(result(MANY * 65), x, MANY, 65);
+    ops->swiglu_backward(result(MANY * 130), dy, x, MANY, 65);
+    for (int exact = 0; exact < 2; exact++) {
+        ops->gelu(result(MANY * WIDE), x, MANY * WIDE, exact);
+        ops->gelu_backward(result(MANY * WIDE), dy, x, MANY * WIDE, exact);
+    }
+}
+
+/* The operations that are shared out, on one set of inputs; the results in a buffer of their own. */
+static float *run_all(long *n)
+{
+    float *x = floats(values(0, MANY * WIDE), MANY * WIDE), *w = floats(values(1, 45 * WIDE), 45 * WIDE);
+    float *b = floats(values(2, WIDE), WIDE), *dy = floats(values(3, MANY * WIDE), MANY * WIDE);
+    all.cap = 24L * MANY * WIDE;
+    all.at = ptd_array(all.cap, sizeof *all.at);
+    all.n = 0;
+    run_norms(x, b, w, dy);
+    run_maps(x, dy);
+    run_products(x, w, b, dy);
+    *n = all.n;
+    release(NULL);
+    return all.at;
+}
+
+static void threads_change_no_bit(void **state)
+{
+    long n, k;
+    float *one = run_all(&n), *two;
+    (void)state;
+    assert_int_equal(ptd_threads_count(), 1);
+    ptd_threads_start(2);
+    assert_int_equal(ptd_threads_count(), 2);
+    for (int again = 0; again < 3; again++) {
+        two = run_all(&k);
+        assert_int_equal(n, k);
+        for (long i = 0; i < n; i++)
+            if (one[i] != two[i])
+                fail_msg("result %ld of %ld is %.9g on one thread, %.9g on two", i, n, one[i], two[i]);
+        free(two);
+    }
+    free(one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(linear_and_its_gradients, release),
+        cmocka_unit_test_teardown(gradients_not_wanted, release),
+        cmocka_unit_test_teardown(rmsnorm_and_its_gradients, release),
+        cmocka_unit_test_teardown(layernorm_and_its_gradients, release),
+        cmocka_unit_test_teardown(layernorm_far_from_zero, release),
+        cmocka_unit_test_teardown(headnorm_and_its_gradients, release),
+        cmocka_unit_test_teardown(rotate_and_its_transpose, release),
+        cmocka_unit_test_teardown(swiglu_and_its_gradient, release),
+        cmocka_unit_test_teardown(gelu_and_its_gradient, release),
+        cmocka_unit_test(the_two_forms_of_gelu_differ),
+        cmocka_unit_test(activations_at_the_edges),
+        cmocka_unit_test_teardown(rows_by_their_ids, release),
+        cmocka_unit_test_teardown(interpolated_rows, release),
+        cmocka_unit_test_teardown(threads_change_no_bit, release), /* from here on with threads */
+        cmocka_unit_test_teardown(linear_and_its_gradients, release),
+    };
+    ptd_program("test-ops");
+    ptd_threads_start(1);
+    return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
+}
