@@ -386,7 +386,7 @@ static void read_steps(struct row *r)
     r->g->n_steps = n;
 }
 
-static int read_box(struct row *r, int i, const json_t *box, float out[4])
+static int read_box(struct row *r, const char *key, int i, const json_t *box, float out[4])
 {
     double x[4] = {0};
     int good = json_is_array(box) && json_array_size(box) == 4;
@@ -396,35 +396,33 @@ static int read_box(struct row *r, int i, const json_t *box, float out[4])
         out[k] = x[k] = json_number_value(v);
     }
     if (good && x[0] >= 0 && x[1] >= 0 && x[0] < x[2] && x[1] < x[3] && x[2] <= 1 && x[3] <= 1) return 0;
-    return fault(r, PTD_DATAERR, "regions",
+    return fault(r, PTD_DATAERR, key,
                  "item %d: \"box\": expected [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and the same for y",
                  i + 1);
 }
 
-static void read_region(struct row *r, int i, const json_t *v, struct ptd_region *region)
+static void read_region(struct row *r, const char *key, int i, const json_t *v, struct ptd_region *region)
 {
     const json_t *label = json_object_get(v, "label");
     region->label = "";
     if (!json_is_object(v)) {
-        fault(r, PTD_DATAERR, "regions", "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}",
+        fault(r, PTD_DATAERR, key, "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}",
               i + 1);
         return;
     }
     if (json_is_string(label))
         region->label = keep(r, json_string_value(label));
     else if (label && !json_is_null(label))
-        fault(r, PTD_DATAERR, "regions", "item %d: \"label\": expected text", i + 1);
-    read_box(r, i, json_object_get(v, "box"), region->box);
+        fault(r, PTD_DATAERR, key, "item %d: \"label\": expected text", i + 1);
+    read_box(r, key, i, json_object_get(v, "box"), region->box);
 }
 
-static void read_regions(struct row *r)
+static const struct ptd_region *read_regions(struct row *r, const char *key, int *n)
 {
-    int n;
-    json_t *list = read_list(r, "regions", &n);
-    struct ptd_region *regions = ptd_group_alloc(r->g, (n + 1) * sizeof *regions);
-    for (int i = 0; i < n; i++) read_region(r, i, json_array_get(list, i), &regions[i]);
-    r->g->regions = regions;
-    r->g->n_regions = n;
+    json_t *list = read_list(r, key, n);
+    struct ptd_region *regions = ptd_group_alloc(r->g, (*n + 1) * sizeof *regions);
+    for (int i = 0; i < *n; i++) read_region(r, key, i, json_array_get(list, i), &regions[i]);
+    return regions;
 }
 
 /* ---- pictures ---- */
@@ -570,7 +568,8 @@ static int read_row(struct row *r, int i, const struct ptd_image_rules *rules)
         r->g->category = read_text(r, "category");
         r->g->solution = read_text(r, "solution");
         read_steps(r);
-        read_regions(r);
+        r->g->regions = read_regions(r, "regions", &r->g->n_regions);
+        r->g->objects = read_regions(r, "objects", &r->g->n_objects);
         read_pictures(r, rules);
     }
     json_decref(r->json);

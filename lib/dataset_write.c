@@ -125,11 +125,11 @@ static json_t *steps_json(const struct ptd_group *g)
     return list;
 }
 
-static json_t *regions_json(const struct ptd_group *g)
+static json_t *regions_json(const struct ptd_region *regions, int n)
 {
     json_t *list = json_array();
-    for (int i = 0; i < g->n_regions; i++) {
-        const struct ptd_region *r = &g->regions[i];
+    for (int i = 0; i < n; i++) {
+        const struct ptd_region *r = &regions[i];
         json_t *box = json_array();
         for (int k = 0; k < 4; k++) json_array_append_new(box, json_real(r->box[k]));
         json_array_append_new(list, json_pack("{s:s, s:o}", "label", r->label, "box", box));
@@ -144,7 +144,8 @@ static json_t *row_json(const struct ptd_dataset_out *o, const struct ptd_group 
         json_pack("{s:s, s:s, s:[s], s:s, s:s*, s:s*}", "id", g->uid, "prompt", g->question, "images", image,
                   "answer", g->answer, "category", g->category, "solution", g->solution);
     if (row && g->n_steps) json_object_set_new(row, "steps", steps_json(g));
-    if (row && g->n_regions) json_object_set_new(row, "regions", regions_json(g));
+    if (row && g->n_regions) json_object_set_new(row, "regions", regions_json(g->regions, g->n_regions));
+    if (row && g->n_objects) json_object_set_new(row, "objects", regions_json(g->objects, g->n_objects));
     free(image);
     return row;
 }

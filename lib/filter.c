@@ -199,6 +199,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();
     ptd_head_add_stage(&run.head, f->usage->name, PTD_VERSION, command);
     run.w = open_output(&run.head);
+    ptd_reader_watch(run.r, ptd_writer_fd(run.w));
     if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0) ptd_die_last();
     const char *words = f->summary ? f->summary(f->ctx) : NULL;
     ptd_info("%ld groups in, %ld out, %.1f s%s%s", run.in, run.out, ptd_now() - started, words ? ", " : "",

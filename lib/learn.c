@@ -1,6 +1,7 @@
 /* learn: see learn.h. One token's loss is policy.c, the vocabulary head.c, packing score.c. */
 #include "learn.h"
 #include "head.h"
+#include "lm.h"
 #include "score.h"
 #include "vec.h"
 #include <math.h>
@@ -17,7 +18,7 @@ struct work {
     struct ptd_score *score;
     struct token *token; /* [score->rows] of the micro-batch */
     long token_cap;
-    double n, n_ptd;
+    double n, n_ptd, n_pictures;
     struct ptd_learned *sum;
 };
 
@@ -107,6 +108,16 @@ static void add_up(struct work *w, int *bad)
     }
 }
 
+static void ground(struct work *w)
+{
+    struct ptd_batch *b = w->score->batch;
+    float *dimage = ptd_score_floats(w->score, b->n_image_rows * w->m->config.hidden);
+    double sum = ptd_ground_backward(w->r->ground, w->m, b, w->n_pictures, dimage);
+    w->sum->words += sum / w->n_pictures;
+    w->sum->loss += w->r->ground->weight * sum / w->n_pictures;
+    b->dimage = dimage;
+}
+
 static void run_micro(struct work *w, int *bad)
 {
     struct ptd_score *s = w->score;
@@ -119,6 +130,7 @@ static void run_micro(struct work *w, int *bad)
     ptd_score_forward(s);
     dX = ptd_score_floats(s, s->rows * c->hidden);
     ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
+    if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
     ptd_score_backward(s, dX);
     add_up(w, bad);
     w->sum->packed += ptd_score_tokens(s);
@@ -129,6 +141,7 @@ static int add_group(struct work *w, const struct ptd_group *g, struct answer *a
 {
     struct ptd_score_reply *replies = ptd_array(g->n_rollouts, sizeof *replies);
     int hinted = w->r->loss == PTD_LOSS_SFT && g->hint.text, any = 0, r;
+    int first = (int)w->score->batch->n_image_rows;
     for (int i = 0; i < g->n_rollouts; i++) any |= is_tutored(w->r, g, &g->rollouts[i]);
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
@@ -139,6 +152,7 @@ static int add_group(struct work *w, const struct ptd_group *g, struct answer *a
     r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts)
                : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts);
     free(replies);
+    if (!r && w->r->ground) r = ptd_ground_add(w->r->ground, w->m, g, first);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
@@ -166,6 +180,7 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     *bad = -1;
     w.n = out->tokens;
     w.n_ptd = out->tutored_tokens ? out->tutored_tokens : 1;
+    for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
     for (int i = 0; i < n && !result; i++) {
         result = add_group(&w, groups[i], next, i);
         next += groups[i]->n_rollouts;

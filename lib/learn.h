@@ -2,13 +2,14 @@
  * whole update, so that micro-batching changes nothing beyond rounding. The formulas are policy.h's; the optimizer is adamw.h's.
  *
  *     L = 1/N sum_tokens pg + beta/N sum_{tokens of groups without tutored responses} k3 + lambda/N_ptd sum_{tutored tokens} J      (PTD_LOSS_POLICY)
- *     L = -1/N sum_tokens logp                                                                                                       (PTD_LOSS_SFT)
+ *     L = -1/N sum_tokens logp                                                                                                       (PTD_LOSS_SFT; plus weight * L_words of ground.h)
  *
  * N: response tokens of the update; N_ptd: tokens of tutored responses (those with teacher_ids in a group below tau). Without a hint the student's
  * prompt is read; in SFT a hinted group is trained under its hinted prompt. */
 #ifndef PTD_LEARN_H
 #define PTD_LEARN_H
 #include "model.h"
+#include "ground.h"
 #include "policy.h"
 #include "record.h"
 #include "score.h"
@@ -24,10 +25,12 @@ struct ptd_loss_rules {
     double temperature;
     long micro_tokens;     /* packed tokens of a micro-batch */
     const uint8_t *banned; /* [vocab] */
+    struct ptd_ground *ground; /* SFT: picture tokens name what they show (ground.h), or NULL */
 };
 
 struct ptd_learned { /* sums over tokens unless said otherwise */
     long tokens, kl_tokens, tutored_tokens, tutored, packed; /* packed: rows the network computed */
+    double words;          /* L_words of ground.h, its weight left out */
     double loss;           /* the L above */
     double pg, kl, jsd, entropy, logp, ppo_kl; /* ppo_kl: sum of old - new log-prob */
     double clipped_high, clipped_dual;

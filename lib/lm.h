@@ -77,6 +77,7 @@ struct ptd_batch {
     struct ptd_vision_acts *vision; /* [depth] */
     float *v_last, *v_cosine, *v_sine;
     struct ptd_merger_acts merger, deepstack[PTD_DEEPSTACK_MAX];
+    const float *dimage;        /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
 };
 
 /* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and by tests directly. */

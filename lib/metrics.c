@@ -11,7 +11,7 @@ void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *p, double 
 {
     struct ptd_learned *s = &m->sum;
     s->tokens += p->tokens, s->kl_tokens += p->kl_tokens, s->tutored_tokens += p->tutored_tokens, s->tutored += p->tutored, s->packed += p->packed;
-    s->loss += p->loss, s->pg += p->pg, s->kl += p->kl, s->jsd += p->jsd, s->entropy += p->entropy, s->logp += p->logp, s->ppo_kl += p->ppo_kl;
+    s->words += p->words, s->loss += p->loss, s->pg += p->pg, s->kl += p->kl, s->jsd += p->jsd, s->entropy += p->entropy, s->logp += p->logp, s->ppo_kl += p->ppo_kl;
     s->clipped_high += p->clipped_high, s->clipped_dual += p->clipped_dual;
     if (p->max_ratio_error > s->max_ratio_error) s->max_ratio_error = p->max_ratio_error;
     m->norm = (m->norm * m->updates + norm) / (m->updates + 1);
@@ -104,6 +104,7 @@ static json_t *object_of(const struct ptd_metrics *m)
     put_count(o, "step", m->step);
     put(o, "actor/loss", s->loss);
     if (m->rules->loss == PTD_LOSS_POLICY) put_policy(m, o);
+    if (m->rules->ground) put(o, "actor/picture_words_loss", s->words);
     put(o, "actor/entropy", s->entropy / n);
     put(o, "actor/grad_norm", m->norm);
     put(o, "actor/lr", m->lr);

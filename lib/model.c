@@ -170,10 +170,13 @@ static int ends_with(const char *s, const char *tail)
     return n >= k && !strcmp(s + n - k, tail);
 }
 
-/* Norm gains 1, biases 0, everything else normal; what feeds the residual stream is scaled down by the depth (GPT-2's rule). */
+/* Norm gains 1, biases 0, everything else normal. Text matrices: init_std, with what feeds the residual stream scaled down by the depth (GPT-2's
+ * rule). Vision matrices by their fan-in, and position rows of a size that empty patches do not drown. */
 static void init_param(const struct ptd_model *m, const struct ptd_param *p, float *w, uint64_t seed, int which)
 {
     double std = m->config.init_std;
+    if (strstr(p->name, "visual.")) std = 1 / sqrt(3.0 * p->n / p->dims[0]);
+    if (strstr(p->name, "pos_embed")) std = 0.1;
     if (p->n_dims == 1) {
         float value = ends_with(p->name, "norm.weight") || strstr(p->name, "norm1.weight") || strstr(p->name, "norm2.weight")
                       || ends_with(p->name, "layernorm.weight");
@@ -238,5 +241,7 @@ void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden
     float *dimage = b->n_patches ? ptd_pool_floats(&b->pool, n) : NULL, *ddeep[PTD_DEEPSTACK_MAX] = {0};
     for (int i = 0; dimage && i < k; i++) ddeep[i] = ptd_pool_floats(&b->pool, n);
     ptd_lm_backward(m, b, dhidden, dimage, ddeep);
+    if (dimage && b->dimage) m->ops->add(dimage, b->dimage, (long)n);
+    b->dimage = NULL;
     if (dimage) ptd_vision_backward(m, b, dimage, ddeep);
 }

@@ -134,6 +134,7 @@ static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, solution),
     LIST_F(ptd_group, regions, REGIONS, NULL),
     LIST_F(ptd_group, steps, STRINGS, NULL),
+    LIST_F(ptd_group, objects, REGIONS, NULL),
     LIST_F(ptd_group, pictures, MAPS, &picture_table),
     OWN_F(ptd_group, prompt_ids, n_prompt, UNLESS_PRESET),
     LIST_F(ptd_group, rollouts, MAPS, &rollout_table),

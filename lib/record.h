@@ -111,6 +111,8 @@ struct ptd_group {
     int n_regions;
     const char *const *steps; /* "steps": the data set's method steps */
     int n_steps;
+    const struct ptd_region *objects; /* "objects": what is where in the first picture, "b2 red 4" (dense grounding for SFT) */
+    int n_objects;
     struct ptd_picture *pictures; /* "pictures": [map] */
     int n_pictures;
     const int32_t *prompt_ids; /* "prompt_ids": int32, what the student reads, image pads included */

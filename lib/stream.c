@@ -24,7 +24,7 @@ struct tally {
 };
 
 struct ptd_reader {
-    int fd, state, status, eof;
+    int fd, watched, state, status, eof;
     char *name, *message;
     char *buf;
     size_t start, end, cap; /* unread bytes are buf[start .. end) */
@@ -177,6 +177,7 @@ struct ptd_reader *ptd_reader_open(int fd, const char *name)
 {
     struct ptd_reader *r = ptd_alloc(sizeof *r);
     r->fd = fd;
+    r->watched = -1;
     r->name = ptd_strdup(strcmp(name, "-") == 0 ? "standard input" : name);
     tally_open(&r->t);
     widen_pipe(fd);
@@ -186,6 +187,11 @@ struct ptd_reader *ptd_reader_open(int fd, const char *name)
 const char *ptd_reader_name(const struct ptd_reader *r)
 {
     return r->name;
+}
+
+void ptd_reader_watch(struct ptd_reader *r, int fd)
+{
+    r->watched = fd;
 }
 
 int ptd_reader_blame(struct ptd_reader *r, const struct ptd_frame *f)
@@ -216,11 +222,22 @@ static void make_room(struct ptd_reader *r)
     r->buf = ptd_realloc(r->buf, r->cap);
 }
 
+/* Until there is something to read; ends the program if the reader of the watched output leaves meanwhile. */
+static void await_input(const struct ptd_reader *r)
+{
+    struct pollfd p[2] = {{.fd = r->fd, .events = POLLIN}, {.fd = r->watched}};
+    do {
+        if (poll(p, 2, -1) < 0 && errno != EINTR) return;
+        if (p[1].revents & POLLERR) ptd_die_of_pipe();
+    } while (!p[0].revents);
+}
+
 /* Makes n unread bytes available: 1, 0 at end of file, -1 on a read error. */
 static int fill(struct ptd_reader *r, size_t n)
 {
     while (r->end - r->start < n && !r->eof) {
         make_room(r);
+        if (r->watched >= 0) await_input(r);
         ssize_t got = read(r->fd, r->buf + r->end, r->cap - r->end);
         if (got > 0)
             r->end += (size_t)got;

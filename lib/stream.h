@@ -43,6 +43,9 @@ struct ptd_reader *ptd_reader_open(int fd, const char *name);
  * 65 damaged, 74 read error, 76 cut, out of order, or an end frame missing. After a failure it always fails again. */
 int ptd_reader_next(struct ptd_reader *r, struct ptd_frame *f) PTD_MUST_CHECK;
 const char *ptd_reader_name(const struct ptd_reader *r);
+/* While input is waited for, watches our own output, too: when its reader leaves, the program ends at once, as SIGPIPE would end it. Without this
+ * a pipeline whose last program died would sit for ever, since the first one waits for a generation that nobody makes. */
+void ptd_reader_watch(struct ptd_reader *r, int fd);
 /* Puts stream, record and byte in front of the last failure, for bodies that do not decode; the reader fails of it from now on. Returns -1. */
 int ptd_reader_blame(struct ptd_reader *r, const struct ptd_frame *f);
 /* 0 if the stream ended with a verified end, else -1 (the same failure again). Frees r. */

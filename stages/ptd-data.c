@@ -23,7 +23,7 @@
 
 static struct {
     int64_t seed;
-    int count, share;
+    int count, share, objects;
     const char *split, *kinds;
 } make = {.seed = 1, .count = 4096, .share = 1, .split = "train", .kinds = "all"};
 
@@ -33,6 +33,7 @@ static const struct ptd_opt make_options[] = {
      ROWS_MAX},
     {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
     {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
+    {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL, "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
     {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1, SHARE_MAX},
     {0}};
 static const struct ptd_usage make_usage = {
@@ -176,6 +177,19 @@ static void add_hints(struct ptd_group *g, const struct ptd_task *t)
     g->n_regions = t->n_cells;
 }
 
+/* Every cell with its name and what it holds: "b2 red 4", "c1 none". */
+static void add_objects(struct ptd_group *g, const struct ptd_grid *grid)
+{
+    struct ptd_region *o = ptd_group_alloc(g, PTD_CELLS * sizeof *o);
+    for (int i = 0; i < PTD_CELLS; i++) {
+        o[i].label = grid->colour[i] < 0 ? ptd_group_text(g, "%s none", ptd_cell_name[i])
+                                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i], ptd_colour_name[grid->colour[i]], grid->digit[i]);
+        ptd_cell_box(i, o[i].box);
+    }
+    g->objects = o;
+    g->n_objects = PTD_CELLS;
+}
+
 static void make_row(struct maker *m, const struct wish *w, uint32_t split, long row)
 {
     struct ptd_draw draw = {.seed = make.seed, .split = split, .row = row};
@@ -188,6 +202,7 @@ static void make_row(struct maker *m, const struct wish *w, uint32_t split, long
     g.answer = t.answer;
     g.solution = t.solution;
     if (w->hinted) add_hints(&g, &t);
+    if (make.objects) add_objects(&g, &m->grid);
     if (ptd_dataset_write(m->out, &g) < 0) give_up(m);
     ptd_group_clear(&g);
 }

@@ -22,6 +22,7 @@ static struct {
     const char *store, *loss, *divergence, *schedule;
     struct ptd_loss_rules rules;
     struct ptd_train_rules train;
+    double words;
     int updates, anyway, threads, max_bad;
     int64_t micro;
 } opt = {.loss = "policy", .divergence = "jsd", .schedule = "constant", .updates = 1, .micro = 2048, .max_bad = 3,
@@ -43,6 +44,7 @@ static const struct ptd_opt options[] = {
     {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0, 1},
     {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing", 0, 100},
     {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X", "bound on the loss of bad tokens (0: none)", 0, 1000},
+    {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X", "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
     {"updates", 'u', PTD_OPT_INT, &opt.updates, "N", "optimizer steps per step: the groups in N parts", 1, 1024},
     {"micro", 0, PTD_OPT_LONG, &opt.micro, "N", "packed tokens of a micro-batch; changes memory, not results", 1, 1e8},
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
@@ -81,6 +83,8 @@ struct run {
     struct ptd_reader *in;
     struct ptd_train *train;
     struct ptd_score *score;
+    struct ptd_tokenizer *tokenizer;
+    struct ptd_ground ground;
     struct step step;
     int64_t first; /* generation at start */
 };
@@ -119,6 +123,7 @@ static char *settings_of(const struct ptd_head *h)
     for (int i = 1; i < h->n_stages; i++) json_array_append_new(stages, json_string(h->stages[i].command));
     json_object_set_new(s, "stages", stages);
     json_object_set_new(s, "top_k", json_integer(r->top_k));
+    json_object_set_new(s, "picture_words", json_real(opt.words));
     json_object_set_new(s, "micro", json_integer(opt.micro));
     if (t->schedule != PTD_CONSTANT) json_object_set_new(s, "steps", json_integer(h->steps));
     text = json_dumps(s, JSON_COMPACT);
@@ -143,7 +148,9 @@ static void open_run(struct run *r, const char *operand)
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
     opt.rules.temperature = r->head.temperature;
     r->score = ptd_score_new(r->train->model, 1);
-    ptd_tokenizer_free(tok);
+    r->tokenizer = tok;
+    r->ground = (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
+    if (opt.words > 0 && opt.rules.loss == PTD_LOSS_SFT) opt.rules.ground = &r->ground;
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
         ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s", ptd_reader_name(r->in), (long long)r->head.first_step,
@@ -271,6 +278,8 @@ int main(int argc, char **argv)
     if (ptd_reader_close(r.in)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first), (long long)r.train->generation, ptd_now() - started);
     ptd_score_free(r.score);
+    ptd_tokenizer_free(r.tokenizer);
+    free(r.ground.words);
     ptd_train_close(r.train);
     ptd_head_clear(&r.head);
     free((void *)opt.rules.banned);
