@@ -40,6 +40,7 @@ char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len); /* 
 
 struct ptd_tensor_view { const char *name; int n_dims; int64_t dims[5]; float *data; size_t n; }; /* n = product of dims */
 
+int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
 int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK; /* newest published generation */
 /* Reads every tensor in t[] of one generation into t[i].data, checking shape and digest. 66 if the generation is not kept. */
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;

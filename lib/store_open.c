@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,20 +42,39 @@ static int set_map(struct ptd_store *s)
     return rc ? ptd_store_fail(s, rc, "setting the map's size") : 0;
 }
 
+/* A lock of the open file, not of the process: it can be asked after without being touched, and goes when its holder does. */
+static const struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+int ptd_store_trained(struct ptd_store *s)
+{
+    struct flock lock = whole_file;
+    char *path = ptd_format("%s/lock", s->dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    free(path);
+    if (fd >= 0) close(fd);
+    return held;
+}
+
+static int refuse_second(struct ptd_store *s)
+{
+    char owner[300] = "", host[256];
+    long pid;
+    if (pread(s->lock, owner, sizeof owner - 1, 0) > 0 && sscanf(owner, "%255s %ld", host, &pid) == 2)
+        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid, host);
+    return ptd_fail(PTD_NOPERM, "store %s is being trained by another process", s->dir);
+}
+
 static int take_lock(struct ptd_store *s)
 {
+    struct flock lock = whole_file;
     char *path = ptd_format("%s/lock", s->dir), owner[300] = "", host[256] = "localhost";
-    long pid;
     s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     free(path);
     if (s->lock < 0)
         return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_IOERR, "store %s: opening its lock:", s->dir);
-    if (flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t n = pread(s->lock, owner, sizeof owner - 1, 0);
-        if (errno != EWOULDBLOCK && n < 0) return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
-        if (sscanf(owner, "%255s %ld", host, &pid) == 2)
-            return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid, host);
-        return ptd_fail(PTD_NOPERM, "store %s is being trained by another process", s->dir);
+    if (fcntl(s->lock, F_OFD_SETLK, &lock) < 0) {
+        if (errno == EAGAIN || errno == EACCES) return refuse_second(s);
+        return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
     }
     gethostname(host, sizeof host - 1);
     int n = snprintf(owner, sizeof owner, "%s %ld\n", host, (long)getpid());

@@ -51,7 +51,7 @@ struct run {
     struct ptd_sampling sampling;
     struct ptd_group *groups;
     int64_t *which, loaded;
-    int eval;
+    int eval, trained; /* a trainer was seen */
 };
 
 static void load(struct run *r, int64_t generation)
@@ -61,17 +61,25 @@ static void load(struct run *r, int64_t generation)
     r->loaded = generation;
 }
 
-/* Until the store holds `generation`; leaves when whoever reads us has gone. */
-static void wait_for(struct run *r, int64_t generation)
+static void look_downstream(struct run *r, int64_t generation)
 {
     struct pollfd p = {.fd = ptd_writer_fd(r->out)};
+    if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
+        ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for", (long long)generation);
+}
+
+/* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind programs that do not tell (tee, pv). */
+static void wait_for(struct run *r, int64_t generation)
+{
     struct timespec nap = {.tv_nsec = 500000};
     int64_t head;
     for (;;) {
+        int trained = ptd_store_trained(r->src.store); /* before the head: what a trainer published before it went counts */
         if (ptd_store_head(r->src.store, &head)) ptd_die_last();
         if (head >= generation) return;
-        if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
-            ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for", (long long)generation);
+        if (r->trained && !trained) ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for", (long long)generation);
+        r->trained |= trained;
+        look_downstream(r, generation);
         nanosleep(&nap, NULL);
     }
 }
