@@ -16,12 +16,12 @@ for t in "$@"; do
     skip=$(grep -ci '^\(not \)\?ok .*# skip' "$log") # cmocka says "not ok" here, bats "ok"
     ok=$(grep -vi '# skip' "$log" | grep -c '^ok ')
     bad=$(grep -vi '# skip' "$log" | grep -c '^not ok ')
-    [ $status = 0 ] || [ $bad != 0 ] || bad=1 # it crashed, leaked or never began
+    [ $status = 0 ] || [ "$bad" != 0 ] || bad=1 # it crashed, leaked or never began
     [ $((ok + bad + skip)) != 0 ] || bad=1
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
     printf '%-28s %4d passed%s%s, %d s\n' "$(basename "$t")" "$ok" \
-        "$([ "$skip" = 0 ] || echo ", $skip skipped")" "$([ $bad = 0 ] || echo ", $bad FAILED (status $status)")" $((SECONDS - started))
-    [ $bad = 0 ] || cat "$log"
+        "$([ "$skip" = 0 ] || echo ", $skip skipped")" "$([ "$bad" = 0 ] || echo ", $bad FAILED (status $status)")" $((SECONDS - started))
+    [ "$bad" = 0 ] || cat "$log"
 done
 
 [ $skipped = 0 ] || echo "$skipped skipped"
