@@ -100,7 +100,8 @@ static const char *add_digits(struct numbers *a, const char *s)
 {
     struct ptd_rational r;
     size_t n = ptd_number_scan(s, strlen(s), &r);
-    if (n == 0) return s + strspn(s, "0123456789"); /* does not fit: the rule on text sees it */
+    if (n == 0) n = ptd_number_scan(s, strcspn(s, "/"), &r);
+    if (n == 0) return s + 1 + strspn(s + 1, "0123456789"); /* does not fit: the rule on text sees it */
     if (ordinal_at(s + n)) return s + n + 2;
     add_number(a, value(r));
     if (percent_at(s + n)) add_number(a, value(r) / 100);

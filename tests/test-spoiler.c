@@ -106,6 +106,9 @@ static void rejects_numbers_in_other_dress(void **state)
     check(&g, "three quarters", "answer-number");
     g.answer = "-7";
     check(&g, "it is seven below", "answer-number");
+    g.answer = "0.1";
+    check(&g, "a.1/299999999999999999999", "answer-number");
+    check(&g, "a.99999999999999999999 99999999999999999999/0.3", NULL);
     g.answer = "(3, 8)";
     check(&g, "go 8 up", "answer-number");
 }
