@@ -57,27 +57,43 @@ static inline void tiny_fill_param(struct ptd_model *m, const struct ptd_param *
         tiny_fill(w, p->name, p->n, sqrt(3 / fan_in), 0);
 }
 
-static inline struct ptd_model *tiny_model(int tied)
+static inline struct ptd_config tiny_config(int tied)
 {
     struct ptd_config c;
-    struct ptd_image_rules r = {.patch = 4, .merge = 2, .temporal = 2, .min_pixels = 64, .max_pixels = 1 << 20, .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}};
     char json[4096];
-    struct ptd_model *m;
     snprintf(json, sizeof json, tiny_json, tied ? "true" : "false", tied ? "true" : "false");
     if (ptd_config_parse(&c, json, NULL)) ptd_die_last();
-    m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    return c;
+}
+
+/* A model of any configuration, with weights from the hash. */
+static inline struct ptd_model *tiny_model_of(const struct ptd_config *c)
+{
+    struct ptd_image_rules r = {.patch = c->v_patch, .merge = c->v_merge, .temporal = c->v_temporal, .min_pixels = 64, .max_pixels = 1 << 20,
+                                .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}};
+    struct ptd_model *m = ptd_model_new(c, &r, &ptd_ops_cpu);
     for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
     return m;
 }
 
-/* image0 16 x 24, image1 24 x 8: the hash gives channel, y, x. */
-static inline struct ptd_picture tiny_picture(int k)
+static inline struct ptd_model *tiny_model(int tied)
 {
-    struct ptd_picture p = {.height = k ? 24 : 16, .width = k ? 8 : 24};
-    uint8_t *px = ptd_alloc(3 * p.height * p.width);
+    struct ptd_config c = tiny_config(tied);
+    return tiny_model_of(&c);
+}
+
+/* A picture of any size: the hash gives channel, y, x. */
+static inline struct ptd_picture tiny_picture_of(const char *name, int height, int width)
+{
+    struct ptd_picture p = {.height = height, .width = width};
+    uint8_t *px = ptd_alloc(3 * height * width);
     for (int c = 0; c < 3; c++)
-        for (int i = 0; i < p.height * p.width; i++) px[3 * i + c] = tiny_hash(k ? "image1" : "image0", (uint64_t)c * p.height * p.width + i) & 255;
+        for (int i = 0; i < height * width; i++) px[3 * i + c] = tiny_hash(name, (uint64_t)c * height * width + i) & 255;
+    snprintf(p.hash, sizeof p.hash, "%016llx", (unsigned long long)tiny_hash(name, (uint64_t)height << 32 | width));
     p.pixels = px;
     return p;
 }
+
+/* image0 16 x 24, image1 24 x 8 */
+static inline struct ptd_picture tiny_picture(int k) { return k ? tiny_picture_of("image1", 24, 8) : tiny_picture_of("image0", 16, 24); }
 #endif
