@@ -1,0 +1,436 @@
+/* test-sample: sampled replies against the network in double and against scoring the same words; the same words whatever else is sampled beside
+ * them; stop words, limits, banned words, temperature, top-k, top-p. */
+#include "plain.h"
+#include "tiny.h"
+#include "head.h"
+#include "sample.h"
+#include "score.h"
+#include "test.h"
+
+#define PROMPTS 3
+#define LONGEST 14
+#define REAL    63 /* words of the tokenizer, were there one */
+
+static struct ptd_model *model;
+static uint8_t *banned;
+static double *weights;
+static struct ptd_picture pictures[2];
+static const int stop[2] = {13, 32};
+
+/* With two pictures, with one, with none. */
+static const struct prompt {
+    const int32_t *ids;
+    int n, n_pictures;
+} prompts[PROMPTS] = {
+    {tiny_ids, 22, 2}, {tiny_ids, 12, 1}, {(const int32_t[]){7, 3, 11, 5, 9, 13, 2, 17, 21}, 9, 0}};
+
+static int setup(void **state)
+{
+    (void)state;
+    model = tiny_model(0);
+    banned = ptd_model_banned(model, REAL);
+    weights = plain_weights(model);
+    for (int i = 0; i < 2; i++) pictures[i] = tiny_picture(i);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) free((void *)pictures[i].pixels);
+    free(weights);
+    free(banned);
+    ptd_model_free(model);
+    return 0;
+}
+
+static struct ptd_sampling usual(void)
+{
+    return (struct ptd_sampling){.temperature = 1.3,
+                                 .top_p = 1,
+                                 .group_size = 4,
+                                 .max_tokens = LONGEST,
+                                 .top_logprobs = 5,
+                                 .stop = stop,
+                                 .n_stop = 2,
+                                 .banned = banned,
+                                 .seed = 7};
+}
+
+/* Replies to the prompts of list[n], each keyed by its number in the table. */
+static struct ptd_reply *sample(const struct ptd_sampling *s, int64_t step, const int *list, int n)
+{
+    struct ptd_batch *b = ptd_batch_new(model);
+    struct ptd_reply *r;
+    int64_t which[8];
+    for (int i = 0; i < n; i++) {
+        const struct prompt *p = &prompts[list[i]];
+        which[i] = list[i];
+        assert_int_equal(ptd_batch_prompt(b, p->ids, p->n, pictures, p->n_pictures), i);
+    }
+    r = ptd_sample(model, b, s, step, which);
+    ptd_batch_free(b);
+    return r;
+}
+
+static struct ptd_reply *sample_all(const struct ptd_sampling *s)
+{
+    static const int list[PROMPTS] = {0, 1, 2};
+    return sample(s, 1, list, PROMPTS);
+}
+
+static void assert_same_words(const struct ptd_reply *a, const struct ptd_reply *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_int_equal(a->stopped, b->stopped);
+    assert_memory_equal(a->ids, b->ids, a->n * sizeof *a->ids);
+    for (int i = 0; i < a->n; i++) assert_close(a->logp[i], b->logp[i], 1e-5);
+}
+
+/* ---- what other computations say about a reply ---- */
+
+static double plain_lse(const double *z)
+{
+    double most = -INFINITY, sum = 0;
+    for (int v = 0; v < 64; v++) most = fmax(most, z[v]);
+    for (int v = 0; v < 64; v++) sum += exp(z[v] - most);
+    return most + log(sum);
+}
+
+/* logp [n][64] of every word where reply y to prompt k has its words, in double. */
+static void plain_logp(int k, const struct ptd_reply *y, double temperature, double (*logp)[64])
+{
+    struct plain p = {model, weights};
+    const struct prompt *q = &prompts[k];
+    int32_t ids[22 + LONGEST];
+    memcpy(ids, q->ids, q->n * sizeof *ids);
+    memcpy(ids + q->n, y->ids, y->n * sizeof *ids);
+    const double *x = plain_hidden(&p, ids, q->n + y->n, pictures, q->n_pictures);
+    for (int j = 0; j < y->n; j++) {
+        plain_logits(&p, x + (q->n - 1 + j) * model->config.hidden, logp[j]);
+        for (int v = 0; v < 64; v++) logp[j][v] = banned[v] ? -INFINITY : logp[j][v] / temperature;
+        double lse = plain_lse(logp[j]);
+        for (int v = 0; v < 64; v++) logp[j][v] -= lse;
+    }
+}
+
+static int place_of(const double *logp, int id)
+{
+    int better = 0;
+    for (int v = 0; v < 64; v++) better += logp[v] > logp[id] + 1e-5;
+    return better;
+}
+
+struct scored {
+    const struct ptd_score *s;
+    double *logp;
+}; /* [rows]; rows come from several threads */
+
+static void on_row(void *ctx, long row, float *z, int V, double lse)
+{
+    const struct scored *c = ctx;
+    (void)V;
+    c->logp[row] = z[c->s->target[row].id] - lse;
+}
+
+/* ---- tests ---- */
+
+static void log_probs_are_the_networks(void **state)
+{
+    static double logp[LONGEST][64];
+    (void)state;
+    for (int cold = 0; cold < 2; cold++) {
+        struct ptd_sampling s = usual();
+        s.temperature = cold ? 0.6 : 1.3;
+        struct ptd_reply *r = sample_all(&s);
+        for (int i = 0; i < PROMPTS * 4; i++) {
+            plain_logp(i / 4, &r[i], s.temperature, logp);
+            for (int j = 0; j < r[i].n; j++) {
+                assert_close(r[i].logp[j], logp[j][r[i].ids[j]], 3e-5);
+                for (int k = 0; k < 5; k++) assert_in_range(place_of(logp[j], r[i].top_ids[5 * j + k]), 0, k);
+                for (int k = 1; k < 5; k++)
+                    assert_true(r[i].top_ids[5 * j + k] != r[i].top_ids[5 * j + k - 1]);
+            }
+        }
+        ptd_replies_free(r, PROMPTS * 4);
+    }
+}
+
+/* All replies packed behind their shared prompts, as training reads them. */
+static void scoring_gives_the_same_log_probs(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *r = sample_all(&s);
+    struct ptd_score *score = ptd_score_new(model, 0);
+    struct scored c = {.s = score};
+    int words = 0;
+    (void)state;
+    for (int i = 0; i < PROMPTS; i++) {
+        struct ptd_score_reply y[4];
+        for (int k = 0; k < 4; k++)
+            y[k] = (struct ptd_score_reply){r[4 * i + k].ids, r[4 * i + k].n, &r[4 * i + k]},
+            words += r[4 * i + k].n;
+        assert_int_equal(
+            ptd_score_add(score, prompts[i].ids, prompts[i].n, pictures, prompts[i].n_pictures, y, 4), 0);
+    }
+    struct ptd_head_job job = {.ops = model->ops,
+                               .W = ptd_model_head(model),
+                               .V = 64,
+                               .H = 40,
+                               .temperature = 1.3f,
+                               .banned = banned,
+                               .row = on_row,
+                               .ctx = &c};
+    assert_int_equal(score->rows, words);
+    c.logp = ptd_array(words, sizeof *c.logp);
+    ptd_score_forward(score);
+    ptd_head_forward(&job, score->X, score->rows);
+    for (long i = 0; i < score->rows; i++) {
+        const struct ptd_target *t = &score->target[i];
+        const struct ptd_reply *y = t->reply;
+        assert_int_equal(t->id, y->ids[t->token]);
+        assert_close(c.logp[i], y->logp[t->token], 1e-5);
+    }
+    free(c.logp);
+    ptd_score_free(score);
+    ptd_replies_free(r, PROMPTS * 4);
+}
+
+static void greedy_takes_the_best(void **state)
+{
+    static double logp[LONGEST][64];
+    struct ptd_sampling s = usual();
+    (void)state;
+    s.greedy = 1;
+    s.group_size = 2;
+    s.n_stop = 0;
+    struct ptd_reply *r = sample_all(&s);
+    for (int i = 0; i < PROMPTS; i++) {
+        assert_same_words(&r[2 * i], &r[2 * i + 1]);
+        plain_logp(i, &r[2 * i], s.temperature, logp);
+        for (int j = 0; j < LONGEST; j++) {
+            assert_int_equal(place_of(logp[j], r[2 * i].ids[j]), 0);
+            assert_int_equal(r[2 * i].top_ids[5 * j], r[2 * i].ids[j]);
+        }
+    }
+    ptd_replies_free(r, PROMPTS * 2);
+}
+
+static void company_changes_no_word(void **state)
+{
+    static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}};
+    struct ptd_sampling s = usual();
+    struct ptd_reply *alone[PROMPTS], *r;
+    (void)state;
+    for (int i = 0; i < PROMPTS; i++) alone[i] = sample(&s, 1, &i, 1);
+    for (int o = 0; o < 3; o++) {
+        r = sample(&s, 1, orders[o], 3);
+        for (int i = 0; i < 12; i++) assert_same_words(&r[i], &alone[orders[o][i / 4]][i % 4]);
+        ptd_replies_free(r, 12);
+    }
+    s.group_size = 7; /* more siblings */
+    for (int i = 0; i < PROMPTS; i++) {
+        r = sample(&s, 1, &i, 1);
+        for (int k = 0; k < 4; k++) assert_same_words(&r[k], &alone[i][k]);
+        ptd_replies_free(r, 7);
+        ptd_replies_free(alone[i], 4);
+    }
+}
+
+static int same(const struct ptd_reply *a, const struct ptd_reply *b)
+{
+    return a->n == b->n && !memcmp(a->ids, b->ids, a->n * sizeof *a->ids);
+}
+
+static void keys_change_the_words(void **state)
+{
+    static const int zero;
+    struct ptd_sampling s = usual();
+    struct ptd_reply *r = sample(&s, 1, &zero, 1), *again = sample(&s, 1, &zero, 1),
+                     *later = sample(&s, 2, &zero, 1), *other;
+    (void)state;
+    s.seed = 8;
+    other = sample(&s, 1, &zero, 1);
+    for (int i = 0; i < 4; i++) {
+        assert_true(same(&r[i], &again[i]));
+        assert_false(same(&r[i], &later[i]));
+        assert_false(same(&r[i], &other[i]));
+        if (i) assert_false(same(&r[i], &r[i - 1]));
+    }
+    ptd_replies_free(r, 4);
+    ptd_replies_free(again, 4);
+    ptd_replies_free(later, 4);
+    ptd_replies_free(other, 4);
+}
+
+/* A reply with stop words is the one without them, cut after the first: those that finish early change nothing for the others. */
+static void stop_words_end_a_reply(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *r, *whole;
+    int early = 0, late = 0;
+    (void)state;
+    s.group_size = 20;
+    r = sample_all(&s);
+    s.n_stop = 0;
+    whole = sample_all(&s);
+    for (int i = 0; i < PROMPTS * 20; i++) {
+        assert_int_equal(whole[i].n, LONGEST);
+        assert_int_equal(whole[i].stopped, 0);
+        for (int j = 0; j < r[i].n; j++) {
+            int stops = r[i].ids[j] == stop[0] || r[i].ids[j] == stop[1];
+            assert_int_equal(r[i].ids[j], whole[i].ids[j]);
+            assert_close(r[i].logp[j], whole[i].logp[j], 1e-5);
+            assert_int_equal(stops, r[i].stopped && j == r[i].n - 1);
+        }
+        assert_true(r[i].stopped || r[i].n == LONGEST);
+        early += r[i].stopped && r[i].n < LONGEST;
+        late += !r[i].stopped;
+    }
+    if (early <= 5 || late <= 5) fail_msg("%d end early, %d are cut: expected several of both", early, late);
+    ptd_replies_free(r, PROMPTS * 20);
+    ptd_replies_free(whole, PROMPTS * 20);
+}
+
+static void limits_cut_a_reply(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *whole, *r;
+    (void)state;
+    s.n_stop = 0;
+    whole = sample_all(&s);
+    for (int n = 1; n <= 5; n += 2) {
+        s.max_tokens = n;
+        r = sample_all(&s);
+        for (int i = 0; i < PROMPTS * 4; i++) {
+            assert_int_equal(r[i].n, n);
+            assert_int_equal(r[i].stopped, 0);
+            assert_memory_equal(r[i].ids, whole[i].ids, n * sizeof *r->ids);
+        }
+        ptd_replies_free(r, PROMPTS * 4);
+    }
+    s.max_tokens = 1; /* the last word allowed may be a stop word */
+    s.stop = (const int[]){whole[0].ids[0]};
+    s.n_stop = 1;
+    r = sample_all(&s);
+    assert_int_equal(r[0].stopped, 1);
+    ptd_replies_free(r, PROMPTS * 4);
+    ptd_replies_free(whole, PROMPTS * 4);
+}
+
+static int banned_among(const struct ptd_reply *r, int n)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < r[i].n; j++) {
+            found += banned[r[i].ids[j]];
+            for (int k = 0; k < 5; k++) found += banned[r[i].top_ids[5 * j + k]];
+        }
+    return found;
+}
+
+static void banned_words_never_come(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *r;
+    (void)state;
+    for (int id = 0; id < 64; id++) assert_int_equal(banned[id], id >= 58 && id != 62);
+    for (int greedy = 0; greedy < 2; greedy++) {
+        s.greedy = greedy;
+        s.group_size = greedy ? 1 : 100;
+        s.banned = banned;
+        r = sample_all(&s);
+        assert_int_equal(banned_among(r, PROMPTS * s.group_size), 0);
+        ptd_replies_free(r, PROMPTS * s.group_size);
+        s.banned = NULL; /* they would come */
+        r = sample_all(&s);
+        assert_true(banned_among(r, PROMPTS * s.group_size) > 0);
+        ptd_replies_free(r, PROMPTS * s.group_size);
+    }
+}
+
+static void few_words_to_choose_from(void **state)
+{
+    static double logp[LONGEST][64];
+    (void)state;
+    for (int nucleus = 0; nucleus < 2; nucleus++) {
+        struct ptd_sampling s = usual();
+        int beyond_first = 0;
+        s.top_k = nucleus ? 0 : 3;
+        s.top_p = nucleus ? 0.6 : 1;
+        struct ptd_reply *r = sample_all(&s);
+        for (int i = 0; i < PROMPTS * 4; i++) {
+            plain_logp(i / 4, &r[i], s.temperature, logp);
+            for (int j = 0; j < r[i].n; j++) {
+                double above = 0, own = logp[j][r[i].ids[j]];
+                for (int v = 0; v < 64; v++) above += logp[j][v] > own + 1e-5 ? exp(logp[j][v]) : 0;
+                if (nucleus)
+                    assert_true(above < 0.6 + 1e-4);
+                else
+                    assert_in_range(place_of(logp[j], r[i].ids[j]), 0, 2);
+                assert_close(r[i].logp[j], own, 3e-5); /* under the full distribution */
+                beyond_first += place_of(logp[j], r[i].ids[j]) > 0;
+            }
+        }
+        assert_true(beyond_first > 10);
+        ptd_replies_free(r, PROMPTS * 4);
+    }
+}
+
+/* First words of many siblings: chi-square over the words that should come at least 10 times. */
+static void frequencies_are_the_probabilities(void **state)
+{
+    enum { MANY = 4000 };
+    static double logp[1][64];
+    (void)state;
+    for (int cold = 0; cold < 2; cold++) {
+        struct ptd_sampling s = usual();
+        double chi = 0;
+        int seen[64] = {0}, freedom = 0, zero = 0;
+        s.temperature = cold ? 0.7 : 2;
+        s.group_size = MANY;
+        s.max_tokens = 1;
+        struct ptd_reply *r = sample(&s, 3, &zero, 1);
+        for (int i = 0; i < MANY; i++) seen[r[i].ids[0]]++;
+        plain_logp(0, r, s.temperature, logp);
+        for (int v = 0; v < 64; v++) {
+            double want = MANY * exp(logp[0][v]);
+            if (want < 10) continue;
+            chi += (seen[v] - want) * (seen[v] - want) / want;
+            freedom++;
+        }
+        assert_true(freedom > 5);
+        assert_true(chi < freedom + 4 * sqrt(2.0 * freedom));
+        ptd_replies_free(r, MANY);
+    }
+}
+
+static void nothing_to_record(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *with = sample_all(&s), *r;
+    (void)state;
+    s.top_logprobs = 0;
+    r = sample_all(&s);
+    for (int i = 0; i < PROMPTS * 4; i++) {
+        assert_null(r[i].top_ids);
+        assert_same_words(&r[i], &with[i]);
+    }
+    ptd_replies_free(r, PROMPTS * 4);
+    ptd_replies_free(with, PROMPTS * 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(log_probs_are_the_networks), cmocka_unit_test(scoring_gives_the_same_log_probs),
+        cmocka_unit_test(greedy_takes_the_best),      cmocka_unit_test(company_changes_no_word),
+        cmocka_unit_test(keys_change_the_words),      cmocka_unit_test(stop_words_end_a_reply),
+        cmocka_unit_test(limits_cut_a_reply),         cmocka_unit_test(banned_words_never_come),
+        cmocka_unit_test(few_words_to_choose_from),   cmocka_unit_test(frequencies_are_the_probabilities),
+        cmocka_unit_test(nothing_to_record),
+    };
+    ptd_program("test-sample");
+    ptd_threads_start(2);
+    return cmocka_run_group_tests_name("sample", tests, setup, teardown);
+}
