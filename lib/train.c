@@ -24,7 +24,7 @@ static char *difference(json_t *was, json_t *is)
         json_t *old = json_object_get(was, key);
         if (!json_equal(old, value)) {
             char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : ptd_strdup("nothing"), *b = json_dumps(value, JSON_ENCODE_ANY);
-            char *words = ptd_format("%s was %.120s, now %.120s", key, a, b);
+            char *words = ptd_format("%s was %.160s, now %.160s", key, a, b);
             free(a);
             free(b);
             return words;
