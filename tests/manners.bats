@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# What each program says about itself, and how it refuses: one line, the right status, nothing half done.
+load lib
+
+setup_file() {
+    small_run
+    ptd-rollout -q -s warm.ptd -g latest -P 4 -G 2 -m 16 train.jsonl > rollouts.rec
+    ptd-verify -q rollouts.rec > verified.rec
+    ptd-hint -q verified.rec > hinted.rec
+    ptd-ref -q hinted.rec > scored.rec
+    ptd-gold -q -s warm.ptd -P 4 -n 1 train.jsonl > gold.rec
+    head -c 30000 scored.rec > cut.rec
+    head -c -1 scored.rec > short.rec
+    cp scored.rec flipped.rec
+    printf 'X' | dd of=flipped.rec bs=1 seek=20000 conv=notrunc status=none
+}
+
+setup() { cd "$WORK"; }
+programs="rollout verify hint ref update gold init data stat dump plot"
+filters="verify hint ref stat"
+
+# What the source's option tables hold: "long letter" of each program.
+options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIRNAME/../stages/ptd-$1.c" | sed 's/^ *{"\([^"]*\)".*PTD_OPT_\(.*\)/\1 \2/'; }
+
+@test "--help: every option of the table, with a default where there is one" {
+    for p in $programs; do
+        run -0 --separate-stderr "ptd-$p" --help
+        [ -z "$stderr" ]
+        [[ "${lines[0]}" == "usage: ptd-$p"* ]]
+        [[ "$output" == *"-h, --help"*"-V, --version"*"status: 0 done, 2 misuse"* ]]
+        [ "$p" != data ] || output+=$(ptd-data digits --help; ptd-data check --help)
+        while read -r name kind; do
+            line=$(grep -e "--\(\[no-\]\)\?$name\( \|$\)" <<< "$output") || { echo "ptd-$p: no --$name"; false; }
+            case $kind in INT | LONG | DOUBLE) [[ "$line" == *"default "* ]] || { echo "$line"; false; } ;; esac
+        done < <(options_of "$p")
+    done
+    [ "$(options_of update | wc -l)" -gt 20 ]
+    [ "$(tr ' ' '\n' <<< "$programs" | sort)" = "$(cd "$bin" && ls -d ptd-* | sed s/ptd-// | sort)" ]
+}
+
+@test "--version" {
+    for p in $programs; do
+        run -0 --separate-stderr "ptd-$p" --version
+        [[ "${lines[0]}" =~ ^"ptd-$p (ptd) "[0-9]+\.[0-9]+\.[0-9]+$ && -z "$stderr" ]]
+    done
+}
+
+@test "misuse is status 2 and one line that points to --help" {
+    for p in $programs; do
+        fails 2 "ptd-$p: *; try ptd-$p --help" "ptd-$p" --no-such-option
+        [ "$p" = plot ] || fails 2 "ptd-$p: *" "ptd-$p" a b c d
+    done
+    for p in rollout gold init data; do fails 2 "ptd-$p: *expected*" "ptd-$p"; done
+    fails 2 'ptd-rollout: *--group-size*0*' ptd-rollout -G 0 train.jsonl
+    fails 2 'ptd-rollout: *--temperature*' ptd-rollout -t hot train.jsonl
+    fails 2 'ptd-rollout: *--lag*' ptd-rollout --lag 2 train.jsonl
+    fails 2 'ptd-rollout: *--steps*' ptd-rollout -n 9e99 train.jsonl
+    fails 2 'ptd-rollout: *--seed*argument*' ptd-rollout --seed
+    fails 2 'ptd-rollout: *--generation*' ptd-rollout -s warm.ptd -g first train.jsonl
+    fails 2 'ptd-verify: *--judge*' ptd-verify --judge sympy rollouts.rec
+    fails 2 'ptd-hint: *--from*' ptd-hint --from oracle verified.rec
+    fails 2 'ptd-ref: *--scope*' ptd-ref --scope some hinted.rec
+    fails 2 'ptd-update: *--loss*expected one of policy, sft;*' ptd-update --loss ppo scored.rec
+    fails 2 'ptd-update: *--schedule*' ptd-update --schedule step scored.rec
+    fails 2 'ptd-update: *--lr*' ptd-update --lr -1 scored.rec
+    fails 2 'ptd-data digits: *--kinds*' ptd-data digits x.jsonl --kinds maze
+    fails 2 'ptd-data digits: *--split*' ptd-data digits x.jsonl --split all
+    fails 2 'ptd-init: *--generation*' ptd-init new.ptd -g 3
+    [ ! -e new.ptd ] && [ ! -e x.jsonl ]
+}
+
+@test "what is missing is status 66" {
+    for p in verify hint ref update stat dump; do fails 66 "ptd-$p: missing.rec: No such file or directory" "ptd-$p" missing.rec; done
+    fails 66 'ptd-rollout: *missing.jsonl*' ptd-rollout -s warm.ptd missing.jsonl
+    fails 66 'ptd-gold: *missing.jsonl*' ptd-gold -s warm.ptd missing.jsonl
+    fails 66 'ptd-rollout: store missing.ptd: No such file*' ptd-rollout -s missing.ptd train.jsonl
+    fails 66 'ptd-gold: store missing.ptd: *' ptd-gold -s missing.ptd train.jsonl
+    fails 66 'ptd-ref: store missing.ptd: *' ptd-ref -s missing.ptd hinted.rec
+    fails 66 'ptd-update: store missing.ptd: *' ptd-update --loss sft -s missing.ptd gold.rec
+    fails 66 'ptd-init: store missing.ptd: *' ptd-init new.ptd --from-store missing.ptd
+    fails 66 'ptd-init: *config.json*' ptd-init new.ptd --config no-such-model
+    fails 66 'ptd-rollout: *generation 7*' ptd-rollout -s warm.ptd -g 7 train.jsonl
+    fails 66 'ptd-data check: *missing.jsonl*' ptd-data check missing.jsonl
+    fails 66 'ptd-plot: *missing.jsonl*' ptd-plot missing.jsonl
+    [ ! -e new.ptd ]
+}
+
+@test "what is no store, or a damaged one, is refused" {
+    mkdir -p empty.ptd foreign.ptd
+    head -c 100000 /dev/zero > foreign.ptd/data.mdb
+    fails 66 'ptd-rollout: store train.jsonl: not a directory' ptd-rollout -s train.jsonl train.jsonl
+    fails 66 'ptd-rollout: store empty.ptd: data.mdb*' ptd-rollout -s empty.ptd train.jsonl
+    fails 65 'ptd-rollout: store foreign.ptd: *' ptd-rollout -s foreign.ptd train.jsonl
+    cp -r blank.ptd half.ptd
+    truncate -s 1M half.ptd/data.mdb
+    fails 65 'ptd-rollout: store half.ptd: data.mdb has 1048576 bytes, expected at least *' ptd-rollout -s half.ptd train.jsonl
+    cp -r blank.ptd bit.ptd
+    printf 'X' | dd of=bit.ptd/data.mdb bs=1 seek=3000000 conv=notrunc status=none
+    fails 65 'ptd-rollout: *bit.ptd*' ptd-rollout -s bit.ptd -g 0 train.jsonl
+    run -1 ptd-dump --check bit.ptd
+    cp -r blank.ptd other.ptd
+    for at in $(LC_ALL=C grep -abo 'format1' other.ptd/data.mdb | cut -d: -f1); do
+        printf '9' | dd of=other.ptd/data.mdb bs=1 seek=$((at + 6)) conv=notrunc status=none
+    done
+    fails 65 'ptd-rollout: store other.ptd: format 9, expected 1' ptd-rollout -s other.ptd train.jsonl
+    fails 73 'ptd-init: store blank.ptd: is there already*' ptd-init blank.ptd
+}
+
+@test "a damaged data set: line and field are named" {
+    sed '3s/"answer":/"anwser":/' train.jsonl > bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl:3: field "answer"*' ptd-rollout -s warm.ptd bad.jsonl
+    fails 65 'ptd-gold: bad.jsonl:3: field "answer"*' ptd-gold -s warm.ptd bad.jsonl
+    fails 65 'ptd-data check: bad.jsonl:3: field "answer"*' ptd-data check -q bad.jsonl
+    sed '5s/}$/,}/' train.jsonl > bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl:5: *' ptd-rollout -s warm.ptd bad.jsonl
+    sed '2s/[0-9]*\.png/gone.png/' train.jsonl > bad.jsonl
+    fails 65 'ptd-data check: *bad.jsonl:2: *gone.png*' ptd-data check -q bad.jsonl
+    : > bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl: *' ptd-rollout -s warm.ptd bad.jsonl
+    run -0 ptd-data check train.jsonl
+    [[ "$output" == "train.jsonl: 8 rows"* ]]
+}
+
+@test "a cut stream is 76, a damaged one 65, named by record and byte" {
+    for p in $filters; do
+        fails 76 "ptd-$p: cut.rec: record *, byte *" "ptd-$p" -q cut.rec
+        fails 76 "ptd-$p: standard input: record *" bash -c "ptd-$p -q < short.rec > out.rec"
+        fails 65 "ptd-$p: flipped.rec: record *, byte *" "ptd-$p" -q flipped.rec
+        fails 76 "ptd-$p: standard input: record 0, byte 0: stream is empty*" bash -c "ptd-$p -q < /dev/null"
+        fails 65 "ptd-$p: train.jsonl: record 0, byte 0: not a ptd stream" "ptd-$p" -q train.jsonl
+    done
+    # Damage is not laundered: what a filter wrote before it failed has no end frame.
+    ptd-verify -q short.rec > out.rec || true
+    run -1 ptd-dump --check out.rec
+    [[ "$output" == "bad: out.rec: "*"without its end frame" ]]
+    # The last program of a pipe tells, even without pipefail.
+    fails 76 '*ptd-stat: standard input: *' bash -c 'ptd-verify -q short.rec 2> /dev/null | ptd-stat'
+}
+
+@test "nothing is published from a damaged step" {
+    ptd-gold -q -s blank.ptd -P 8 -n 2 train.jsonl > sft.rec
+    for keep in 3000 20000 $(($(stat -c %s sft.rec) / 2 - 10)); do
+        cp -r blank.ptd victim.ptd
+        head -c "$keep" sft.rec > part.rec
+        fails 76 'ptd-update: part.rec: *' ptd-update -q --loss sft -s victim.ptd part.rec
+        [ "$(head_of victim.ptd)" = 0 ]
+        rm -r victim.ptd
+    done
+}
+
+@test "streams that do not fit: stages missing, evaluation, steps out of order" {
+    fails 65 'ptd-hint: *was not judged*' ptd-hint -q rollouts.rec
+    fails 65 'ptd-stat: *' ptd-stat -q rollouts.rec
+    fails 78 'ptd-update: scored.rec: *evaluation*' ptd-update -q scored.rec
+    fresh a.ptd
+    ptd-rollout -q -s a.ptd -P 2 -G 2 -m 4 -n 1 train.jsonl > r.rec
+    ptd-gold -q -s a.ptd -P 8 -n 1 train.jsonl > step1.rec
+    ptd-update -q --loss sft step1.rec > /dev/null
+    fails 76 'ptd-update: step1.rec: step 1, expected 2' ptd-update -q --loss sft step1.rec
+    [ "$(head_of a.ptd)" = 1 ]
+}
+
+@test "full devices and closed outputs are 74, a reader that leaves is 141" {
+    for c in 'ptd-rollout -q -s warm.ptd -g latest -m 4 train.jsonl' 'ptd-gold -q -s warm.ptd -n 1 train.jsonl' 'ptd-verify -q rollouts.rec' \
+        'ptd-hint -q verified.rec' 'ptd-ref -q hinted.rec' 'ptd-stat -q verified.rec' 'ptd-dump scored.rec' 'ptd-data check train.jsonl'; do
+        fails 74 "${c%% *}*: *No space left*" bash -c "$c > /dev/full"
+        fails 74 "${c%% *}*: *Bad file descriptor*" bash -c "$c >&-"
+        run -141 --separate-stderr bash -c "set -o pipefail; $c | true; exit \${PIPESTATUS[0]}" || [ "$status" = 0 ]
+        [ -z "$stderr" ]
+    done
+    fresh full.ptd
+    ptd-gold -q -s full.ptd -P 8 -n 1 train.jsonl > full.rec
+    fails 74 'ptd-update: standard output: No space left*' bash -c 'ptd-update -q --loss sft full.rec > /dev/full'
+    fails 73 'ptd-data digits: *' ptd-data digits -q /dev/full/x.jsonl
+    fails 73 'ptd-init: *' ptd-init /proc/no.ptd
+}
+
+@test "no room in the store is 74, and nothing is lost" {
+    fresh small.ptd
+    ptd-gold -q -s small.ptd -P 8 -n 2 train.jsonl > sft.rec
+    fails 74 'ptd-update: *small.ptd*' env PTD_STORE_MAX=20Mi ptd-update -q --loss sft sft.rec
+    run -0 ptd-dump --check small.ptd
+    run -0 ptd-update -q --loss sft sft.rec
+    [ "$(head_of small.ptd)" = 2 ]
+}
+
+@test "one trainer at a time: the second is 77 and says whose store it is" {
+    fresh held.ptd
+    ptd-gold -q -s held.ptd -P 8 -n 1 train.jsonl > sft.rec
+    mkfifo slow
+    ptd-update -q --loss sft slow > /dev/null 3>&- &
+    pid=$!
+    { cat sft.rec; sleep 1; } > slow 3>&- &
+    for _ in $(seq 100); do [ "$(cat held.ptd/lock)" != "$(hostname) $pid" ] || break; sleep 0.05; done
+    fails 77 "ptd-update: store held.ptd is being trained by pid $pid on $(hostname)" ptd-update -q --loss sft sft.rec
+    wait $pid
+    [ "$(head_of held.ptd)" = 1 ]
+}
+
+@test "closing lines go to stderr, -q removes them" {
+    run -0 --separate-stderr bash -c 'ptd-verify rollouts.rec | ptd-hint -q | ptd-stat --json'
+    [ "${#lines[@]}" = 1 ]
+    [[ "$stderr" =~ ^"ptd-verify: 8 groups in, 8 out, " && "${#stderr_lines[@]}" = 1 ]]
+}
+
+@test "messages stay one line, whatever the names hold" {
+    fails 66 'ptd-verify: *no*such*' ptd-verify $'no\nsuch\e[31mfile'
+    [[ "$stderr" != *$'\e'* ]]
+    fails 2 'ptd-verify: *' ptd-verify --judge "$(printf 'x%.0s' $(seq 3000))" rollouts.rec
+    [ "${#stderr}" -le 512 ]
+}

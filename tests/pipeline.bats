@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# The pipeline end to end: as typed, cut open anywhere, replayed; what the first step must show; other methods.
+load lib
+
+setup_file() {
+    small_run
+    # What the other tests compare with: three steps in one pipe, and the same in a pipe cut open by tee.
+    fresh run.ptd
+    pipeline run.ptd 3 > run.jsonl
+}
+
+setup() { cd "$WORK"; }
+
+@test "the bare line, as typed" {
+    fresh bare.ptd
+    run -0 --separate-stderr bash -c 'set -o pipefail; ptd-rollout -s bare.ptd -P 4 -G 4 -m 16 -n 2 train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update'
+    [ "${#lines[@]}" = 2 ]
+    [ "$(jq -s 'map(.step) == [1, 2]' <<< "$output")" = true ]
+    [[ "$stderr" == *"ptd-verify: 8 groups in, 8 out"*"ptd-update: 2 steps, now generation 2"* && "${#stderr_lines[@]}" = 4 ]]
+    [ "$(head_of bare.ptd)" = 2 ]
+    # The steps asked for are done: the same line does nothing more.
+    run -0 --separate-stderr bash -c 'set -o pipefail; ptd-rollout -s bare.ptd -P 4 -G 4 -m 16 -n 2 train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update'
+    [ -z "$output" ] && [ "$(head_of bare.ptd)" = 2 ]
+}
+
+@test "twice the same bits, and the metrics say what happened" {
+    fresh again.ptd
+    pipeline again.ptd 3 > again.jsonl
+    [ "$(bits run.ptd)" = "$(bits again.ptd)" ]
+    [ "$(timeless run.jsonl)" = "$(timeless again.jsonl)" ]
+    [ "$(jq -s 'map(.step) == [1, 2, 3] and all(."actor/entropy" > 0 and ."actor/grad_norm" > 0 and ."response_length/mean" > 1)' run.jsonl)" = true ]
+    [ "$(jq -s 'all(."reward/overall" - 0.9 * ."reward/accuracy" - 0.1 * ."reward/format" | fabs < 1e-6)' run.jsonl)" = true ]
+    # The warm store answers some questions, not all: so there is something to learn, by both terms of the loss.
+    [ "$(jq -s '(map(."reward/accuracy") | add / length | . > 0 and . < 1) and (map(."ptd/ptd_trajectories"? // ."ptd/total_trajectories") | add > 0)' run.jsonl)" = true ]
+    [ "$(bits run.ptd)" != "$(bits warm.ptd)" ]
+}
+
+@test "before the first update: ratio 1, no KL, rollout log-probs are the trainer's" {
+    [ "$(jq -s '.[0]."actor/max_ratio_error" < 1e-5' run.jsonl)" = true ]
+    [ "$(jq -s '.[0]."actor/ppo_kl" | fabs < 1e-6' run.jsonl)" = true ]
+    [ "$(jq -s '.[0]."actor/kl_loss" | fabs < 1e-9' run.jsonl)" = true ]
+    [ "$(jq -s '.[0] | ."actor/pg_clipfrac_higher" == 0 and ."actor/pg_clipfrac_lower" == 0' run.jsonl)" = true ]
+    # Later the reference has been left behind, sampling has not.
+    [ "$(jq -s '.[2]."actor/kl_loss" > 1e-6 and .[2]."actor/max_ratio_error" < 1e-4' run.jsonl)" = true ]
+}
+
+@test "tee and pv between any two, and replay of what they saved" {
+    fresh piped.ptd
+    ptd-rollout -q -s piped.ptd -P 4 -G 4 -m 16 -n 3 train.jsonl | pv -q | tee r.rec | ptd-verify -q | tee v.rec | pv -q | ptd-hint -q | tee h.rec |
+        ptd-ref -q | pv -q | tee s.rec | ptd-update -q --lr 1e-3 > piped.jsonl
+    [ "$(bits run.ptd)" = "$(bits piped.ptd)" ]
+    for f in r v h s; do run -0 ptd-dump --check $f.rec; done
+    [ "$(ptd-dump s.rec | jq -r 'select(.kind == "head").stages[].name' | tr '\n' ' ')" = "ptd-rollout ptd-verify ptd-hint ptd-ref " ]
+
+    # Each stage alone gives the same bytes again.
+    ptd-verify -q < r.rec | cmp - v.rec
+    cat v.rec | ptd-hint -q | cmp - h.rec
+    ptd-ref -q < h.rec | cmp - s.rec
+
+    # The saved stream trains another store to the same bits.
+    fresh replayed.ptd
+    ptd-update -q --lr 1e-3 -s replayed.ptd s.rec > replayed.jsonl
+    [ "$(bits run.ptd)" = "$(bits replayed.ptd)" ]
+    [ "$(timeless run.jsonl)" = "$(timeless replayed.jsonl)" ]
+}
+
+@test "ptd-ref: the second pass comes from the cache, bit for bit" {
+    fresh cache.ptd
+    ptd-rollout -q -s cache.ptd -g latest -P 8 -G 4 -m 16 train.jsonl | ptd-verify -q | ptd-hint -q > c.rec
+    ptd-ref c.rec > first.rec 2> first.log
+    ptd-ref c.rec > second.rec 2> second.log
+    cmp first.rec second.rec
+    tutored=$(ptd-dump first.rec | jq -s '[.[] | select(.kind == "group").rollouts[] | select(.teacher_ids)] | length')
+    [ "$tutored" -gt 0 ]
+    [[ "$(< first.log)" == *", $tutored responses tutored, 0 from the cache, "[1-9]*" scored" ]]
+    [[ "$(< second.log)" == *", $tutored responses tutored, "[1-9]*" from the cache, 0 scored" ]]
+    ptd-ref -q --no-cache c.rec > third.rec
+    [ "$(ptd-dump --full third.rec | jq -c '.rollouts')" = "$(ptd-dump --full first.rec | jq -c '.rollouts')" ]
+}
+
+@test "micro-batches and threads change nothing beyond rounding" {
+    for o in '--micro 1' '--micro 100000' '-j 1' '-j 3'; do
+        fresh part.ptd
+        pipeline part.ptd 1 $o > part.jsonl
+        for key in actor/grad_norm actor/loss actor/entropy actor/ptd_kl; do
+            jq -e -n --slurpfile a part.jsonl --slurpfile b run.jsonl --arg k $key \
+                '($a[0][$k] - $b[0][$k] | fabs) <= 1e-4 * ($b[0][$k] | fabs) + 1e-7' > /dev/null || { echo "$o: $key"; false; }
+        done
+    done
+    # Sampling with other threads: the same tokens, log-probs to 1e-5.
+    for j in 1 2 3; do ptd-rollout -q -s warm.ptd -g latest -P 8 -G 4 -m 16 -j $j train.jsonl | ptd-dump --full > threads$j.json; done
+    for j in 2 3; do
+        jq -e -n --slurpfile a threads1.json --slurpfile b threads$j.json '[$a, $b | [.[] | .rollouts[]?.ids]] | .[0] == .[1]' > /dev/null
+        jq -e -n --slurpfile a threads1.json --slurpfile b threads$j.json \
+            '[[$a, $b | [.[] | .rollouts[]?.logp[]?]] | transpose[] | (.[0] - .[1]) | fabs] | length > 100 and max < 1e-5' > /dev/null
+    done
+}
+
+@test "order and sampling follow the seed, each epoch takes every row once" {
+    for n in 1 1b 2; do ptd-rollout -q -s blank.ptd -P 4 -G 2 -m 4 -n 1 --seed ${n%b} train.jsonl | ptd-dump --full > seed$n.json; done
+    [ "$(jq -c '.rollouts' seed1.json)" = "$(jq -c '.rollouts' seed1b.json)" ]
+    [ "$(jq -c '.rollouts' seed1.json)" != "$(jq -c '.rollouts' seed2.json)" ]
+    ptd-gold -q -s blank.ptd -P 4 -n 4 train.jsonl | ptd-dump | jq -r 'select(.kind == "group").uid' > order
+    [ "$(wc -l < order)" = 16 ]
+    [ "$(head -n 8 order | sort | uniq | wc -l)" = 8 ]
+    [ "$(tail -n 8 order | sort | uniq | wc -l)" = 8 ]
+    [ "$(head -n 8 order)" != "$(tail -n 8 order)" ]
+    [ "$(ptd-gold -q -s blank.ptd -P 4 -n 2 --seed 5 train.jsonl | ptd-dump | jq -r 'select(.kind == "group").uid')" != "$(head -n 8 order)" ]
+}
+
+@test "evaluation: greedy, one response each, no trace in the store" {
+    before=$(md5sum < warm.ptd/data.mdb)
+    run -0 bash -c 'set -o pipefail; ptd-rollout -q -s warm.ptd --greedy train.jsonl | tee g.rec | ptd-verify -q | ptd-stat --json'
+    [ "$(jq '.total.prompts' <<< "$output")" = 8 ]
+    [ "$(ptd-dump g.rec | jq -s 'map(select(.kind == "group").rollouts | length) == [range(8) | 1]')" = true ]
+    [ "$(ptd-dump g.rec | jq -r 'select(.kind == "group").uid' | tr '\n' ' ')" = "$(jq -r '.uid // .id' train.jsonl | tr '\n' ' ')" ]
+    ptd-rollout -q -s warm.ptd --greedy train.jsonl | cmp - g.rec
+    [ "$before" = "$(md5sum < warm.ptd/data.mdb)" ]
+    # Learning by heart helped: the blank store knows nothing.
+    warm=$(ptd-rollout -q -s warm.ptd -G 8 -g latest train.jsonl | ptd-verify -q | ptd-stat --json | jq '.total."pass@1"')
+    blank=$(ptd-rollout -q -s blank.ptd -G 8 -g latest train.jsonl | ptd-verify -q | ptd-stat --json | jq '.total."pass@1"')
+    jq -e -n "$warm > $blank and $blank < 0.2" > /dev/null
+}
+
+@test "warm start under hints lowers the loss" {
+    [ "$(jq -s 'length == 24 and .[23]."actor/loss" < 0.2 * .[0]."actor/loss"' warm.jsonl)" = true ]
+}
+
+@test "other methods are other pipes: plain GRPO, and no reference" {
+    fresh grpo.ptd
+    ptd-rollout -q -s grpo.ptd -P 8 -G 8 -m 16 -n 2 train.jsonl | ptd-verify -q | ptd-ref -q | ptd-update -q --lr 1e-3 > grpo.jsonl
+    [ "$(jq -s 'all(."ptd/total_trajectories" == 64 and ."actor/ptd_kl" == 0)' grpo.jsonl)" = true ]
+    [ "$(jq -s 'any(."actor/grad_norm" > 0)' grpo.jsonl)" = true ]
+    fresh plain.ptd
+    ptd-rollout -q -s plain.ptd -P 8 -G 8 -m 16 -n 2 train.jsonl | ptd-verify -q | ptd-update -q --lr 1e-3 --beta 0 > plain.jsonl
+    [ "$(jq -s 'length' plain.jsonl)" = 2 ]
+    # The first step's policy gradient does not depend on the reference: kl and its gradient are 0 there.
+    jq -e -n --slurpfile a plain.jsonl --slurpfile b grpo.jsonl '($a[0]."actor/grad_norm" - $b[0]."actor/grad_norm" | fabs) < 1e-4 * $a[0]."actor/grad_norm"' > /dev/null
+}
+
+@test "lag 1: sampling overlaps the update, one generation behind" {
+    fresh lag.ptd
+    ptd-rollout -q -s lag.ptd --lag 1 -P 4 -G 2 -m 8 -n 3 train.jsonl | tee lag.rec | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 > lag.jsonl
+    [ "$(ptd-dump lag.rec | jq -s -c 'map(select(.kind == "group").generation)')" = '[0,0,0,0,0,0,0,0,1,1,1,1]' ]
+    [ "$(head_of lag.ptd)" = 3 ]
+}
+
+@test "any msgpack reader walks a stream" {
+    python3 -c 'import msgpack' 2> /dev/null || skip "no python3-msgpack"
+    ptd-gold -q -s warm.ptd -P 4 -n 1 train.jsonl > walk.rec
+    run -0 python3 -c '
+import msgpack
+frames = list(msgpack.Unpacker(open("walk.rec", "rb"), max_buffer_size=1 << 30))
+print([f[0] for f in frames] == [1, 2, 2, 2, 2, 3, 4], [f[1] for f in frames] == list(range(7)), all(type(msgpack.unpackb(f[3])) is dict for f in frames))'
+    [ "$output" = "True True True" ]
+}
+
+@test "curves of a run, as SVG and PNG" {
+    ptd-plot run.jsonl -o run.svg -f reward/accuracy,actor/entropy
+    [[ "$(head -c 300 run.svg)" == *"<svg"* && "$(tail -c 20 run.svg)" == *"</svg>"* ]]
+    ptd-plot run.jsonl -o run.png
+    [ "$(head -c 8 run.png | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# Killed anywhere, the store stays whole and the same command line ends in the same bits; a pipeline that loses a
+# program ends as a whole.
+load lib
+
+setup_file() {
+    small_run
+    fresh whole.ptd
+    pipeline whole.ptd 6 > whole.jsonl
+}
+
+setup() { cd "$WORK"; }
+
+# The five programs, each a child of this shell, joined by named pipes: STORE STEPS. Their process ids are in pids[0..4].
+# Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
+launch() {
+    rm -f p1 p2 p3 p4
+    mkfifo p1 p2 p3 p4
+    ptd-rollout -q -s "$1" -P 4 -G 4 -m 16 -n "$2" train.jsonl > p1 2> e0 3>&- & pids=($!)
+    ptd-verify -q < p1 > p2 2> e1 3>&- & pids+=($!)
+    ptd-hint -q < p2 > p3 2> e2 3>&- & pids+=($!)
+    ptd-ref -q < p3 > p4 2> e3 3>&- & pids+=($!)
+    ptd-update -q --lr 1e-3 < p4 >> "$1.jsonl" 2> e4 3>&- & pids+=($!)
+}
+
+alive() { for p in "$@"; do ! kill -0 "$p" 2> /dev/null || return 0; done; return 1; }
+
+# Waits at most ten seconds for all five; their exit statuses are in codes[0..4].
+land() {
+    for _ in $(seq 200); do alive "${pids[@]}" || break; sleep 0.05; done
+    codes=()
+    if alive "${pids[@]}"; then
+        ps -o pid,args= "${pids[@]}"
+        kill -9 "${pids[@]}" 2> /dev/null
+        return 1
+    fi
+    for p in "${pids[@]}"; do wait "$p" && codes+=(0) || codes+=($?); done
+}
+
+# Until the metrics of STORE have at least LINES lines.
+reached() {
+    for _ in $(seq 400); do
+        [ "$(wc -l < "$1.jsonl")" -lt "$2" ] || return 0
+        sleep 0.02
+    done
+    return 1
+}
+
+@test "one program is killed: the others end by themselves, the store is whole" {
+    for victim in 0 1 2 3 4; do
+        fresh hit.ptd
+        : > hit.ptd.jsonl
+        launch hit.ptd 1000
+        reached hit.ptd 2
+        kill -9 "${pids[$victim]}"
+        land
+        echo "killed $victim: ${codes[*]}"
+        for i in 0 1 2 3 4; do
+            if [ $i = $victim ]; then [ "${codes[$i]}" = 137 ]; else [[ "${codes[$i]}" == @(76|141) ]]; fi
+            [ "$(wc -l < e$i)" -le 1 ]
+        done
+        run -0 ptd-dump --check hit.ptd
+        [ "$(head_of hit.ptd)" -ge 2 ]
+    done
+}
+
+@test "tee does not hide that the trainer has gone" {
+    fresh teed.ptd
+    : > teed.ptd.jsonl
+    { ptd-rollout -q -s teed.ptd -P 4 -G 4 -m 16 -n 1000 train.jsonl 2> e0 || echo $? > code; } 3>&- | tee all.rec 3>&- | ptd-verify -q 2> e1 3>&- | pv -q 3>&- |
+        ptd-hint -q 2> e2 3>&- | ptd-ref -q 2> e3 3>&- | tee scored.rec 3>&- | ptd-update -q --lr 1e-3 > teed.ptd.jsonl 2> e4 3>&- &
+    pipe=$! # what the shell says about its end is no news
+    reached teed.ptd 2
+    kill -9 "$(cut -d' ' -f2 teed.ptd/lock)"
+    for _ in $(seq 200); do alive $pipe || break; sleep 0.05; done
+    ! alive $pipe
+    [ "$(< code)" = 76 ]
+    [[ "$(< e0)" == "ptd-rollout: the trainer has gone while generation "* ]]
+}
+
+@test "killed at any moment, resumed to the same bits" {
+    fresh torn.ptd
+    : > torn.ptd.jsonl
+    for moment in 0.05 0.13 0.21 0.3 0.37; do
+        [ "$(head_of torn.ptd)" -lt 6 ] || break
+        launch torn.ptd 6
+        sleep $moment
+        kill -9 "${pids[@]}" 2> /dev/null || true
+        land
+        run -0 ptd-dump --check torn.ptd
+    done
+    pipeline torn.ptd 6 >> torn.ptd.jsonl
+    [ "$(head_of torn.ptd)" = 6 ]
+    [ "$(bits torn.ptd)" = "$(bits whole.ptd)" ]
+}
+
+@test "killed between two steps, at an epoch's end: the same bits, the same metrics" {
+    for stop in 1 2 5; do
+        fresh part.ptd
+        pipeline part.ptd $stop > part.jsonl
+        pipeline part.ptd 6 >> part.jsonl
+        [ "$(bits part.ptd)" = "$(bits whole.ptd)" ]
+        [ "$(timeless part.jsonl)" = "$(timeless whole.jsonl)" ]
+    done
+}
+
+@test "SIGTERM at ptd-update: the step is finished, 75, and the run goes on" {
+    fresh term.ptd
+    : > term.ptd.jsonl
+    launch term.ptd 6
+    reached term.ptd 1
+    kill -TERM "${pids[4]}"
+    land
+    [ "${codes[4]}" = 75 ]
+    [[ "$(< e4)" == "ptd-update: stopped on request after step "*"; the same command line goes on" ]]
+    done=$(head_of term.ptd)
+    [ "$done" -lt 6 ] && [ "$done" = "$(wc -l < term.ptd.jsonl)" ]
+    pipeline term.ptd 6 >> term.ptd.jsonl
+    [ "$(bits term.ptd)" = "$(bits whole.ptd)" ]
+    [ "$(timeless term.ptd.jsonl)" = "$(timeless whole.jsonl)" ]
+}
+
+@test "a resume that would not be exact is 78, unless asked for" {
+    fresh other.ptd
+    pipeline other.ptd 1 > /dev/null
+    before=$(bits other.ptd)
+    refused() { fails 78 "ptd-update: other.ptd: resuming at step 1 would not be exact: $1 (--resume-anyway goes on)" bash -c "set -o pipefail; $2"; }
+    quiet='2> /dev/null'
+    line="ptd-rollout -q -s other.ptd -P 4 -G 4 -m 16 -n 2"
+    rest="ptd-verify -q $quiet | ptd-hint -q $quiet | ptd-ref -q $quiet | ptd-update -q --lr 1e-3"
+    refused 'adamw was *' "$line train.jsonl $quiet | $rest --lr 2e-3"
+    refused 'loss_weights was *' "$line train.jsonl $quiet | $rest --lambda 1"
+    refused 'seed was 0, now 4' "$line --seed 4 train.jsonl $quiet | $rest"
+    refused 'group_size was 4, now 3' "$line -G 3 train.jsonl $quiet | $rest"
+    refused 'machine was *; 1 threads; *' "$line train.jsonl $quiet | $rest -j 1"
+    refused 'stages was *' "$line train.jsonl $quiet | ptd-verify -q --eps 1 $quiet | ptd-hint -q $quiet | ptd-ref -q $quiet | ptd-update -q --lr 1e-3"
+    sed '1s/digit/digits/' train.jsonl > changed.jsonl
+    refused 'data was *' "$line changed.jsonl $quiet | $rest"
+    [ "$(bits other.ptd)" = "$before" ]
+    run -0 --separate-stderr bash -c "set -o pipefail; $line train.jsonl | ${rest//$quiet/} --lr 2e-3 --resume-anyway"
+    [[ "$stderr" == "ptd-update: warning: resuming although adamw was "* ]]
+    [ "$(head_of other.ptd)" = 2 ]
+}
+
+@test "a step that is not finite is refused with its record, and ends the run at the third" {
+    fresh inf.ptd
+    ptd-gold -q -s inf.ptd -P 8 -n 12 train.jsonl > sft.rec
+    # Decay 10 at rate 1 multiplies the weights by -9 until float32 ends.
+    run -79 --separate-stderr ptd-update -q --loss sft --lr 1 --weight-decay 10 -u 8 sft.rec
+    steps=${#lines[@]}
+    [ "$steps" -lt 12 ]
+    [[ "${stderr_lines[0]}" == 'ptd-update: warning: step '*' not finite, first in record "nbr-00000'[1-8]'"; step refused, weights unchanged' ]]
+    [[ "${stderr_lines[-1]}" == "ptd-update: 3 refused steps in a row; the last good weights are those of generation $((steps - 3))" ]]
+    [ "$(jq -s 'length as $n | map(."actor/refused_updates" > 0) == [range($n) | . >= $n - 3]' <<< "$output")" = true ]
+    run -0 ptd-dump --check inf.ptd
+    [ "$(head_of inf.ptd)" = "$steps" ]
+    for name in model.language_model.norm.weight model.language_model.embed_tokens.weight; do
+        [ "$(ptd-dump inf.ptd $name | jq .non_finite)" = 0 ]
+    done
+}
