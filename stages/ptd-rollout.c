@@ -16,7 +16,7 @@
 #include <time.h>
 
 static struct {
-    const char *store, *generation;
+    const char *store, *generation, *stop;
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
     int64_t steps, seed;
     double temperature, top_p;
@@ -31,6 +31,7 @@ static const struct ptd_opt options[] = {
     {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T", "divides the logits, here and in all later log-probs", 1e-3, 100},
     {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6, 1},
     {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0, 1 << 20},
+    {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST", "tokens that end a response, by comma (default: the model's own)", 0, 0},
     {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token", 0, 256},
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL, "evaluation: the most probable word, one response to each prompt", 0, 0},
     {"generation", 'g', PTD_OPT_STR, &opt.generation, "G", "evaluation with these weights: a number or 'latest'", 0, 0},
@@ -160,6 +161,21 @@ static void evaluate(struct run *r, int64_t head)
     ptd_progress_clear(&p);
 }
 
+/* "<|im_end|>,}" as ids, in place of the model's own. */
+static void read_stops(struct run *r)
+{
+    static int ids[PTD_STOP_MAX];
+    char *list = ptd_strdup(opt.stop), *rest = list, *name;
+    int n = 0;
+    while ((name = strsep(&rest, ","))) {
+        if (n == PTD_STOP_MAX) ptd_misuse("--stop: expected at most %d tokens", PTD_STOP_MAX);
+        if ((ids[n++] = ptd_tokenizer_id(r->src.tokenizer, name)) < 0) ptd_misuse("--stop \"%s\": expected a token of the model's tokenizer", name);
+    }
+    free(list);
+    r->sampling.stop = ids;
+    r->sampling.n_stop = n;
+}
+
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
@@ -176,6 +192,7 @@ static void open_run(struct run *r, const char *data)
                                         .group_size = opt.greedy ? 1 : opt.group_size, .max_tokens = opt.max_tokens, .top_logprobs = opt.top_logprobs,
                                         .stop = c->eos, .n_stop = c->n_eos, .seed = opt.seed,
                                         .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
+    if (opt.stop) read_stops(r);
     if (r->sampling.top_logprobs > c->vocab) ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
 }
 

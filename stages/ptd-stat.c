@@ -26,6 +26,8 @@ struct tally {
     long prompts, n, right, form, unparsable, cut, tokens, all_fail, all_pass,
         tried;                 /* tried: prompts with at least K responses */
     double sum, squares, pass; /* of the prompts' means; of pass@K */
+    double surprise;           /* sum of -log-prob over the tokens that were sampled */
+    long sampled;
     int single;                /* every prompt has one response */
 };
 struct table {
@@ -54,6 +56,7 @@ static void count(struct tally *t, const struct ptd_group *g)
         t->unparsable += y->outcome == PTD_UNPARSABLE;
         t->cut += y->stop && strcmp(y->stop, "length") == 0;
         t->tokens += y->n;
+        for (int j = 0; y->logp && j < y->n; j++, t->sampled++) t->surprise -= y->logp[j];
     }
     double mean = (double)right / (double)n;
     t->single = n == 1 && (t->prompts == 0 || t->single);
@@ -173,6 +176,8 @@ static json_t *object(const struct tally *t)
         number(share((double)t->tokens, t->n)), "all_fail", number(share((double)t->all_fail, t->prompts)),
         "all_pass", number(share((double)t->all_pass, t->prompts)));
     char key[32];
+    /* what sampling at temperature 1 estimates without bias: the policy's entropy per token, nats */
+    json_object_set_new(o, "entropy", number(share(t->surprise, t->sampled)));
     snprintf(key, sizeof key, "pass@%d", opt.k);
     if (opt.k > 1) json_object_set_new(o, key, number(share(t->pass, t->tried)));
     return o;

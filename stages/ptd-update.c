@@ -170,9 +170,9 @@ static void hold(struct run *r, const struct ptd_frame *f)
     memset(h, 0, sizeof *h);
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
-    if (ptd_group_decode(&h->group, h->body, f->body_len))
-        ptd_die(ptd_failed_status(), "%s: record %llu, byte %llu: %s", ptd_reader_name(r->in), (unsigned long long)f->seq, (unsigned long long)f->offset,
-                ptd_failed_message());
+    if (ptd_group_decode(&h->group, h->body, f->body_len)) {
+        if (ptd_reader_blame(r->in, f)) ptd_die_last();
+    }
 }
 
 static void let_go(struct step *s)
