@@ -1,0 +1,702 @@
+/* test-learn: one update's loss and gradient on made-up groups, against the same loss worked out in double with the plain network; counts, micro-batches,
+ * the state before the first update, values that are not finite, and which tokens get which term. */
+#include "plain.h"
+#include "tiny.h"
+#include "head.h"
+#include "learn.h"
+#include "sample.h"
+#include "test.h"
+
+#define GROUPS    3
+#define TEACHER_K 6
+#define TOP_K     4
+#define VOCAB     64
+
+static struct ptd_model *model;
+static struct ptd_score *scratch;
+static uint8_t *banned;
+static double *weights; /* of the model */
+static struct ptd_picture pictures[2];
+static struct ptd_group group[GROUPS];
+static struct ptd_group *groups[GROUPS] = {&group[0], &group[1], &group[2]};
+
+/* ---- groups ---- */
+
+static struct ptd_model *small_model(double noise)
+{
+    struct ptd_config c = tiny_config(1);
+    struct ptd_model *m;
+    c.layers = 2;
+    c.v_depth = 2;
+    c.n_deepstack = 1;
+    c.deepstack[0] = 0;
+    m = tiny_model_of(&c);
+    for (size_t i = 0; i < m->n_weights; i++) m->weights[i] *= (float)(1 + noise * tiny_uniform("noise", i));
+    return m;
+}
+
+struct reading {
+    const struct ptd_score *s;
+    double temperature;
+    float *logp;
+    int32_t *ids, *own;
+    uint16_t *half, *on_own;
+};
+
+static void on_read(void *ctx, long row, float *z, int V, double lse)
+{
+    const struct reading *r = ctx;
+    const struct ptd_target *t = &r->s->target[row];
+    float logp[TEACHER_K];
+    if (r->logp) r->logp[t->token] = (float)(z[t->id] - lse);
+    if (r->own && !r->on_own) ptd_row_topk(z, V, lse, TOP_K, r->own + t->token * TOP_K, NULL);
+    for (int i = 0; r->on_own && i < TOP_K; i++)
+        r->on_own[t->token * TOP_K + i] = ptd_half((float)(z[r->own[t->token * TOP_K + i]] - lse));
+    if (!r->ids) return;
+    ptd_row_topk(z, V, lse, TEACHER_K, r->ids + t->token * TEACHER_K, logp);
+    for (int i = 0; i < TEACHER_K; i++) r->half[t->token * TEACHER_K + i] = ptd_half(logp[i]);
+}
+
+/* What model m says about a response to a prompt. */
+static void read_response(struct ptd_model *m, const struct ptd_group *g, const int32_t *prompt, int n,
+                          const struct ptd_rollout *y, struct reading *r)
+{
+    struct ptd_score *s = ptd_score_new(m, 0);
+    struct ptd_score_reply reply = {y->ids, y->n, NULL};
+    struct ptd_head_job job = {.ops = m->ops,
+                               .W = ptd_model_head(m),
+                               .V = VOCAB,
+                               .H = m->config.hidden,
+                               .temperature = (float)r->temperature,
+                               .banned = banned,
+                               .row = on_read,
+                               .ctx = r};
+    r->s = s;
+    assert_int_equal(ptd_score_add(s, prompt, n, g->pictures, g->n_pictures, &reply, 1), 0);
+    ptd_score_forward(s);
+    ptd_head_forward(&job, s->X, s->rows);
+    ptd_score_free(s);
+}
+
+static void *take(struct ptd_group *g, size_t n, size_t size)
+{
+    return ptd_group_alloc(g, n * size);
+}
+
+/* n words of a response, its log-probs when sampled (off by up to `off` from today's, so that some clip), its advantage. */
+static void respond(struct ptd_group *g, int n, double advantage, double off)
+{
+    struct ptd_rollout *y = &g->rollouts[g->n_rollouts++];
+    int32_t *ids = take(g, n, sizeof *ids), *own = take(g, n * TOP_K, sizeof *own);
+    float *logp = take(g, n, sizeof *logp), *ref = take(g, n, sizeof *ref);
+    for (int j = 0; j < n; j++) ids[j] = (int32_t)(tiny_hash(g->uid, 100 * g->n_rollouts + j) % 58);
+    *y = (struct ptd_rollout){.ids = ids,
+                              .n = n,
+                              .logp = logp,
+                              .top_ids = own,
+                              .top_k = TOP_K,
+                              .advantage = advantage,
+                              .ref_logp = ref,
+                              .stop = "eos"};
+    read_response(model, g, g->prompt_ids, g->n_prompt, y,
+                  &(struct reading){.temperature = 1.2, .logp = logp, .own = own});
+    for (int j = 0; j < n; j++) {
+        ref[j] = logp[j] + (float)(0.7 * tiny_uniform("ref", 100 * g->n_rollouts + j));
+        logp[j] += (float)(off * tiny_uniform("old", 100 * g->n_rollouts + j));
+    }
+}
+
+static void tutor(struct ptd_group *g, int k)
+{
+    struct ptd_model *teacher = small_model(0.2);
+    struct ptd_rollout *y = &g->rollouts[k];
+    int32_t *ids = take(g, y->n * TEACHER_K, sizeof *ids);
+    uint16_t *half = take(g, y->n * TEACHER_K, sizeof *half), *on_own = take(g, y->n * TOP_K, sizeof *on_own);
+    struct reading r = {
+        .temperature = 1.2, .ids = ids, .half = half, .own = (int32_t *)y->top_ids, .on_own = on_own};
+    read_response(teacher, g, g->hint.prompt_ids, g->hint.n_prompt, y, &r);
+    y->teacher_ids = ids, y->teacher_logp = half, y->teacher_on_top = on_own, y->teacher_k = TEACHER_K;
+    ptd_model_free(teacher);
+}
+
+static void begin(struct ptd_group *g, const char *uid, const int32_t *ids, int n, int n_pictures,
+                  double accuracy)
+{
+    ptd_group_clear(g);
+    g->uid = uid;
+    g->prompt_ids = ids;
+    g->n_prompt = n;
+    g->pictures = pictures;
+    g->n_pictures = n_pictures;
+    g->group_accuracy = accuracy;
+    g->rollouts = take(g, 8, sizeof *g->rollouts);
+}
+
+static void hint(struct ptd_group *g)
+{
+    int32_t *ids = take(g, g->n_prompt + 2, sizeof *ids);
+    memcpy(ids, g->prompt_ids, g->n_prompt * sizeof *ids);
+    ids[g->n_prompt] = 33, ids[g->n_prompt + 1] = 41;
+    g->hint = (struct ptd_hint){.text = "look", .prompt_ids = ids, .n_prompt = g->n_prompt + 2};
+}
+
+/* Active with two tutored responses; failed without a hint; solved, where a teacher's word does not count. */
+static int make_groups(void **state)
+{
+    static const int32_t text[9] = {7, 3, 11, 5, 9, 13, 2, 17, 21};
+    (void)state;
+    begin(&group[0], "active", tiny_ids, 22, 2, 0.25);
+    respond(&group[0], 5, 1.3, 0.4);
+    respond(&group[0], 1, -0.6, 0.4);
+    respond(&group[0], 7, -0.6, 2);
+    respond(&group[0], 3, -0.1, 0.4);
+    hint(&group[0]);
+    tutor(&group[0], 1);
+    tutor(&group[0], 2);
+    begin(&group[1], "failed", text, 9, 0, 0);
+    respond(&group[1], 4, 0, 0.1);
+    respond(&group[1], 6, 0.5, 0.5);
+    begin(&group[2], "solved", tiny_ids, 12, 1, 1);
+    respond(&group[2], 2, -2, 1.5);
+    respond(&group[2], 8, 0.8, 0.3);
+    hint(&group[2]);
+    tutor(&group[2], 0);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) pictures[i] = tiny_picture(i);
+    model = small_model(0);
+    ptd_model_train(model);
+    scratch = ptd_score_new(model, 1);
+    banned = ptd_model_banned(model, 63);
+    weights = plain_weights(model);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < GROUPS; i++) ptd_group_clear(&group[i]);
+    for (int i = 0; i < 2; i++) free((void *)pictures[i].pixels);
+    ptd_score_free(scratch);
+    ptd_model_free(model);
+    free(banned);
+    free(weights);
+    return 0;
+}
+
+static struct ptd_loss_rules rules(double beta, double lambda)
+{
+    return (struct ptd_loss_rules){.loss = PTD_LOSS_POLICY,
+                                   .beta = beta,
+                                   .lambda = lambda,
+                                   .tau = 1,
+                                   .divergence = 'j',
+                                   .clip = {0.2, 0.28, 3},
+                                   .temperature = 1.2,
+                                   .micro_tokens = 1 << 20,
+                                   .banned = banned};
+}
+
+static struct ptd_learned learn(const struct ptd_loss_rules *r)
+{
+    struct ptd_learned out;
+    int bad;
+    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    assert_int_equal(ptd_learn(scratch, groups, GROUPS, r, &out, &bad), 0);
+    assert_int_equal(bad, -1);
+    return out;
+}
+
+/* ---- the loss in double ---- */
+
+static void plain_row(const struct plain *p, const double *hidden, double temperature, double *logp)
+{
+    double most = -INFINITY, sum = 0;
+    plain_logits(p, hidden, logp);
+    for (int v = 0; v < VOCAB; v++) {
+        logp[v] = banned[v] ? -INFINITY : logp[v] / temperature;
+        most = fmax(most, logp[v]);
+    }
+    for (int v = 0; v < VOCAB; v++) sum += exp(logp[v] - most);
+    for (int v = 0; v < VOCAB; v++) logp[v] -= most + log(sum);
+}
+
+static double plain_pg(double logp, double old, double A, const struct ptd_clip *c, struct ptd_learned *out)
+{
+    double r = exp(logp - old),
+           near = r < 1 - c->low    ? 1 - c->low
+                  : r > 1 + c->high ? 1 + c->high
+                                    : r,
+           loss = fmax(-A * r, -A * near);
+    out->clipped_high += -A * near > -A * r;
+    if (A >= 0 || loss <= -A * c->dual) return loss;
+    out->clipped_dual++;
+    out->clipped_high -= -A * near > -A * r;
+    return -A * c->dual;
+}
+
+static double xlogx(double x, double y)
+{
+    return x > 0 ? x * log(x / y) : 0;
+}
+
+static double plain_divergence(char kind, const struct ptd_rollout *y, int j, int top_k, const double *logp)
+{
+    struct ptd_support u;
+    double s[PTD_SUPPORT_MAX + 1], sum = 0, tail = 1;
+    ptd_support_join(&u, y->teacher_ids + j * TEACHER_K, y->teacher_logp + j * TEACHER_K,
+                     top_k ? top_k : TEACHER_K, y->top_ids + j * TOP_K, y->teacher_on_top + j * TOP_K, TOP_K);
+    for (int b = 0; b < u.n; b++) tail -= s[b] = exp(logp[u.id[b]]);
+    s[u.n] = tail;
+    for (int b = 0; b <= u.n; b++) {
+        double t = u.t[b], m = (s[b] + t) / 2;
+        sum += kind == 'f'   ? xlogx(t, s[b])
+               : kind == 'r' ? xlogx(s[b], t)
+                             : (xlogx(s[b], m) + xlogx(t, m)) / 2;
+    }
+    return sum;
+}
+
+static int plain_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                         const struct ptd_rollout *y)
+{
+    return g->group_accuracy < r->tau && y->teacher_ids;
+}
+
+static void plain_token(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                        const struct ptd_rollout *y, int j, const double *logp, struct ptd_learned *out)
+{
+    double own = logp[y->ids[j]], d = y->ref_logp[j] - own;
+    int kl = 1;
+    for (int k = 0; k < g->n_rollouts; k++) kl &= !plain_tutored(r, g, &g->rollouts[k]);
+    out->tokens++;
+    out->logp += own;
+    for (int v = 0; v < VOCAB; v++) out->entropy -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
+    out->ppo_kl += y->logp[j] - own;
+    if (r->loss == PTD_LOSS_SFT) return;
+    out->max_ratio_error = fmax(out->max_ratio_error, fabs(exp(own - y->logp[j]) - 1));
+    out->pg += plain_pg(own, y->logp[j], y->advantage, &r->clip, out);
+    if (kl && r->beta > 0) out->kl += exp(d) - d - 1, out->kl_tokens++;
+    if (!plain_tutored(r, g, y)) return;
+    out->jsd += plain_divergence(r->divergence, y, j, r->top_k, logp);
+    out->tutored_tokens++;
+}
+
+/* Every response read by itself, its prompt again each time. */
+static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
+{
+    struct plain p = {model, weights};
+    struct ptd_learned out = {0};
+    double logp[VOCAB];
+    int32_t ids[64];
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++) {
+            const struct ptd_group *g = &group[i];
+            const struct ptd_rollout *y = &g->rollouts[k];
+            int hinted = r->loss == PTD_LOSS_SFT && g->hint.text, n = hinted ? g->hint.n_prompt : g->n_prompt;
+            memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
+            memcpy(ids + n, y->ids, y->n * sizeof *ids);
+            const double *x = plain_hidden(&p, ids, n + y->n, g->pictures, g->n_pictures);
+            for (int j = 0; j < y->n; j++) {
+                plain_row(&p, x + (n - 1 + j) * model->config.hidden, r->temperature, logp);
+                plain_token(r, g, y, j, logp, &out);
+            }
+            out.tutored += plain_tutored(r, g, y);
+        }
+    out.loss = r->loss == PTD_LOSS_SFT ? -out.logp / out.tokens : (out.pg + r->beta * out.kl) / out.tokens;
+    if (out.tutored_tokens && r->loss == PTD_LOSS_POLICY)
+        out.loss += r->lambda * out.jsd / out.tutored_tokens;
+    return out;
+}
+
+/* Along a random direction in entries first .. last of the weights. */
+static void check_slope(const struct ptd_loss_rules *r, const char *name, size_t first, size_t last)
+{
+    const double h = 1e-4, norm = sqrt((double)(last - first) / 3);
+    double slope = 0, length = 0, value[2], *saved = ptd_array(last - first, sizeof *saved);
+    memcpy(saved, weights + first, (last - first) * sizeof *saved);
+    for (int up = 0; up < 2; up++) {
+        for (size_t i = first; i < last; i++)
+            weights[i] = saved[i - first] + (up ? h : -h) * tiny_uniform(name, i) / norm;
+        value[up] = plain_learn(r).loss;
+    }
+    memcpy(weights + first, saved, (last - first) * sizeof *saved);
+    free(saved);
+    for (size_t i = first; i < last; i++) {
+        slope += model->grads[i] * tiny_uniform(name, i) / norm;
+        length += (double)model->grads[i] * model->grads[i];
+    }
+    value[1] = (value[1] - value[0]) / (2 * h);
+    if (!(fabs(slope - value[1]) <= 2e-4 * (fabs(slope) + sqrt(length) / norm) + 1e-6))
+        fail_msg("%s: the gradient says %.8g, differences %.8g", name, slope, value[1]);
+}
+
+/* ---- losses ---- */
+
+static void check_sums(const struct ptd_loss_rules *r)
+{
+    struct ptd_learned got = learn(r), want = plain_learn(r);
+    assert_int_equal(got.tokens, want.tokens);
+    if (r->loss == PTD_LOSS_POLICY) assert_int_equal(got.kl_tokens, want.kl_tokens);
+    assert_int_equal(got.tutored_tokens, r->loss == PTD_LOSS_POLICY ? want.tutored_tokens : 0);
+    assert_int_equal(got.tutored, r->loss == PTD_LOSS_POLICY ? want.tutored : 0);
+    assert_close(got.loss, want.loss, 1e-5);
+    assert_close(got.pg, want.pg, 3e-4);
+    assert_close(got.kl, want.kl, 1e-4);
+    assert_close(got.jsd, want.jsd, 1e-4);
+    assert_close(got.entropy, want.entropy, 1e-4);
+    assert_close(got.logp, want.logp, 3e-4);
+    assert_close(got.ppo_kl, want.ppo_kl, 3e-4);
+    assert_close(got.clipped_high, want.clipped_high, 0);
+    assert_close(got.clipped_dual, want.clipped_dual, 0);
+    assert_close(got.max_ratio_error, want.max_ratio_error, 1e-4);
+}
+
+static void check_loss(const struct ptd_loss_rules *r)
+{
+    check_sums(r);
+    check_slope(r, "everything", 0, model->n_weights);
+    for (int i = 0; i < model->n_params; i += 7)
+        check_slope(r, model->params[i].name, model->params[i].offset,
+                    model->params[i].offset + model->params[i].n);
+}
+
+static void policy_gradient_alone(void **state)
+{
+    struct ptd_loss_rules r = rules(0, 0);
+    (void)state;
+    assert_true(plain_learn(&r).clipped_high > 3);
+    check_loss(&r);
+    r.clip.dual = 1.5;
+    assert_true(plain_learn(&r).clipped_dual > 0);
+    check_loss(&r);
+}
+
+static void with_the_reference(void **state)
+{
+    struct ptd_loss_rules r = rules(0.5, 0);
+    (void)state;
+    check_loss(&r);
+}
+
+static void with_the_teacher(void **state)
+{
+    (void)state;
+    for (const char *kind = "frj"; *kind; kind++) {
+        struct ptd_loss_rules r = rules(0.3, 2);
+        r.divergence = *kind;
+        check_loss(&r);
+        if (*kind != 'j') continue;
+        for (int i = 0; i < model->n_params; i++)
+            check_slope(&r, model->params[i].name, model->params[i].offset,
+                        model->params[i].offset + model->params[i].n);
+        r.top_k = 2;
+        check_loss(&r);
+    }
+}
+
+static void supervised(void **state)
+{
+    struct ptd_loss_rules r = rules(0.3, 2);
+    (void)state;
+    r.loss = PTD_LOSS_SFT;
+    r.temperature = 1;
+    check_loss(&r);
+    group[2].hint.text = NULL; /* then its own prompt */
+    check_loss(&r);
+}
+
+/* ---- which tokens get which term ---- */
+
+static void groups_with_tutored_responses_drop_the_reference(void **state)
+{
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned out = learn(&r);
+    (void)state;
+    assert_int_equal(out.tokens, 36);
+    assert_int_equal(out.tutored, 2);
+    assert_int_equal(out.tutored_tokens, 8);
+    assert_int_equal(out.kl_tokens, 20); /* of "failed" and "solved" */
+    r.tau = 0.25;                        /* no group's accuracy is below: nothing is tutored */
+    out = learn(&r);
+    assert_int_equal(out.tutored, 0);
+    assert_int_equal(out.kl_tokens, 36);
+    assert_close(out.jsd, 0, 0);
+    r.tau = 1.1; /* the solved group is active too */
+    out = learn(&r);
+    assert_int_equal(out.tutored, 3);
+    assert_int_equal(out.tutored_tokens, 10);
+    assert_int_equal(out.kl_tokens, 10);
+    group[0].rollouts[1].teacher_ids = group[0].rollouts[2].teacher_ids =
+        NULL; /* a hint whose responses nobody scored */
+    r.tau = 1;
+    out = learn(&r);
+    assert_int_equal(out.tutored, 0);
+    assert_int_equal(out.kl_tokens, 36);
+    r.beta = 0;
+    assert_int_equal(learn(&r).kl_tokens, 0);
+}
+
+static void nothing_to_learn(void **state)
+{
+    struct ptd_loss_rules r = rules(0, 1);
+    struct ptd_learned out;
+    int bad;
+    (void)state;
+    r.tau = 0;
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++) group[i].rollouts[k].advantage = 0;
+    out = learn(&r);
+    assert_close(out.loss, 0, 0);
+    for (size_t i = 0; i < model->n_weights; i++) assert_true(model->grads[i] == 0);
+    assert_int_equal(ptd_learn(scratch, groups, 0, &r, &out, &bad), 0);
+    assert_int_equal(out.tokens, 0);
+    for (int i = 0; i < GROUPS; i++) group[i].n_rollouts = 0;
+    assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), 0);
+    assert_int_equal(out.tokens, 0);
+    assert_true(out.loss == 0);
+    for (size_t i = 0; i < model->n_weights; i++) assert_true(model->grads[i] == 0);
+}
+
+static void empty_responses_count_nothing(void **state)
+{
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned with, without;
+    float *kept = ptd_array(model->n_weights, sizeof *kept);
+    (void)state;
+    without = learn(&r);
+    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
+    group[1].rollouts[group[1].n_rollouts++] = (struct ptd_rollout){.advantage = 1};
+    with = learn(&r);
+    assert_memory_equal(&with, &without, sizeof with);
+    assert_memory_equal(kept, model->grads, model->n_weights * sizeof *kept);
+    free(kept);
+}
+
+/* ---- micro-batches ---- */
+
+static void assert_same_gradients(const float *kept)
+{
+    for (int i = 0; i < model->n_params; i++) {
+        const struct ptd_param *p = &model->params[i];
+        double off = 0, norm = 0;
+        for (size_t k = p->offset; k < p->offset + p->n; k++) {
+            off += ((double)kept[k] - model->grads[k]) * ((double)kept[k] - model->grads[k]);
+            norm += (double)kept[k] * kept[k];
+        }
+        if (!(sqrt(off) <= 1e-5 * sqrt(norm) + 1e-9))
+            fail_msg("%s: gradients differ by %g of %g", p->name, sqrt(off), sqrt(norm));
+    }
+}
+
+static void micro_batches_change_nothing(void **state)
+{
+    static const long sizes[] = {1, 40, 50};
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned one = learn(&r), many;
+    float *kept = ptd_array(model->n_weights, sizeof *kept);
+    (void)state;
+    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
+    for (int i = 0; i < 3; i++) {
+        r.micro_tokens = sizes[i];
+        many = learn(&r);
+        assert_same_gradients(kept);
+        assert_close(many.loss, one.loss, 1e-6);
+        assert_int_equal(many.packed, one.packed);
+        assert_int_equal(many.kl_tokens, one.kl_tokens);
+        assert_int_equal(many.tutored_tokens, one.tutored_tokens);
+    }
+    groups[0] = &group[2], groups[2] = &group[0]; /* nor does the order of groups */
+    many = learn(&r);
+    groups[0] = &group[0], groups[2] = &group[2];
+    assert_same_gradients(kept);
+    free(kept);
+}
+
+/* The prompt computed once for all its responses, or again for each. */
+static void shared_prompts_change_nothing(void **state)
+{
+    struct ptd_loss_rules r = rules(0, 1);
+    struct ptd_group single[4], *each[6];
+    struct ptd_learned one = learn(&r), many;
+    float *kept = ptd_array(model->n_weights, sizeof *kept);
+    int bad;
+    (void)state;
+    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
+    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    for (int i = 0; i < 4; i++) {
+        single[i] = group[0];
+        single[i].rollouts = &group[0].rollouts[i];
+        single[i].n_rollouts = 1;
+        each[i] = &single[i];
+    }
+    each[4] = &group[1], each[5] = &group[2];
+    assert_int_equal(ptd_learn(scratch, each, 6, &r, &many, &bad), 0);
+    assert_same_gradients(kept);
+    assert_close(many.loss, one.loss, 1e-6);
+    assert_int_equal(many.packed, one.packed + 3 * 22);
+    free(kept);
+}
+
+static void gradients_are_added(void **state)
+{
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned out;
+    float *kept = ptd_array(model->n_weights, sizeof *kept);
+    int bad;
+    (void)state;
+    learn(&r);
+    for (size_t i = 0; i < model->n_weights; i++) kept[i] = 2 * model->grads[i];
+    assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), 0);
+    assert_same_gradients(kept);
+    free(kept);
+}
+
+/* ---- before the first update ---- */
+
+/* Responses sampled by these weights, the reference read with these weights: nothing has moved. */
+static void ratio_is_one_and_divergence_zero(void **state)
+{
+    static const int stop = 2;
+    const struct ptd_sampling s = {.temperature = 1.2,
+                                   .top_p = 1,
+                                   .group_size = 4,
+                                   .max_tokens = 9,
+                                   .stop = &stop,
+                                   .n_stop = 1,
+                                   .banned = banned,
+                                   .seed = 3};
+    struct ptd_loss_rules r = rules(1, 0);
+    struct ptd_batch *b = ptd_batch_new(model);
+    struct ptd_learned out;
+    (void)state;
+    for (int i = 0; i < GROUPS; i++)
+        assert_int_equal(
+            ptd_batch_prompt(b, group[i].prompt_ids, group[i].n_prompt, pictures, group[i].n_pictures), i);
+    struct ptd_reply *reply = ptd_sample(model, b, &s, 1, (int64_t[]){0, 1, 2});
+    for (int i = 0; i < GROUPS; i++) {
+        struct ptd_group *g = &group[i];
+        for (g->n_rollouts = 0; g->n_rollouts < 4; g->n_rollouts++) {
+            struct ptd_reply *y = &reply[4 * i + g->n_rollouts];
+            float *ref = take(g, y->n, sizeof *ref);
+            g->rollouts[g->n_rollouts] = (struct ptd_rollout){
+                .ids = y->ids, .n = y->n, .logp = y->logp, .ref_logp = ref, .advantage = 1};
+            read_response(model, g, g->prompt_ids, g->n_prompt, &g->rollouts[g->n_rollouts],
+                          &(struct reading){.temperature = 1.2, .logp = ref});
+        }
+    }
+    out = learn(&r);
+    assert_true(out.tokens > 50);
+    assert_int_equal(out.kl_tokens, out.tokens);
+    if (!(out.max_ratio_error < 1e-5)) fail_msg("ratio is off by %g", out.max_ratio_error);
+    if (!(out.kl < 1e-10 * out.tokens)) fail_msg("divergence is %g", out.kl);
+    assert_close(out.loss, -1, 1e-5);
+    assert_close(out.clipped_high + out.clipped_dual, 0, 0);
+    ptd_replies_free(reply, 12);
+    ptd_batch_free(b);
+}
+
+/* ---- what is not finite ---- */
+
+static void assert_bad(const struct ptd_loss_rules *r, int want)
+{
+    struct ptd_learned out;
+    for (int small = 0; small < 2; small++) {
+        struct ptd_loss_rules k = *r;
+        int bad = 77;
+        k.micro_tokens = small ? 1 : 1 << 20;
+        assert_int_equal(ptd_learn(scratch, groups, GROUPS, &k, &out, &bad), 0);
+        assert_int_equal(bad, want);
+    }
+}
+
+static void values_that_are_not_finite_name_their_group(void **state)
+{
+    static const double worst[] = {NAN, INFINITY, -INFINITY};
+    struct ptd_loss_rules r = rules(0.5, 1);
+    (void)state;
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < 3; k++) {
+            double *a = &group[i].rollouts[1].advantage, saved = *a;
+            *a = worst[k];
+            assert_bad(&r, i);
+            *a = saved;
+        }
+    for (int i = 0; i < GROUPS; i++) {
+        float *old = (float *)group[i].rollouts[1].logp, *ref = (float *)group[i].rollouts[1].ref_logp,
+              saved = *old;
+        *old = NAN;
+        assert_bad(&r, i);
+        *old = saved;
+        saved = *ref;
+        *ref = NAN;
+        assert_bad(&r, i ? i : -1); /* the tutored group does not look at it */
+        *ref = saved;
+    }
+    ((uint16_t *)group[0].rollouts[2].teacher_logp)[TEACHER_K * 3] = 0x7e00;
+    assert_bad(&r, 0);
+    r.tau = 0; /* nor does an untutored one at its teacher */
+    assert_bad(&r, -1);
+}
+
+static void the_first_of_several_is_named(void **state)
+{
+    struct ptd_loss_rules r = rules(0.5, 1);
+    float *w = &model->weights[plain_param(model, "model.language_model.norm.weight")->offset], saved = *w;
+    (void)state;
+    assert_bad(&r, -1);
+    group[2].rollouts[0].advantage = group[1].rollouts[0].advantage = NAN;
+    assert_bad(&r, 1);
+    *w = NAN;
+    assert_bad(&r, 0);
+    *w = saved;
+}
+
+static void words_beyond_the_vocabulary_are_refused(void **state)
+{
+    static const int32_t worst[] = {-1, VOCAB, INT32_MAX};
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned out;
+    int bad;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int32_t *id = (int32_t *)&group[1].rollouts[1].ids[4], saved = *id;
+        *id = worst[i];
+        assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), -1);
+        assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+        assert_non_null(strstr(ptd_failed_message(), "group \"failed\": reply 1, token 4: id "));
+        *id = saved;
+        learn(&r); /* the scratch is as good as new */
+    }
+    group[2].n_pictures = 0;
+    assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), -1);
+    assert_non_null(strstr(ptd_failed_message(), "group \"solved\": "));
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, make_groups)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(policy_gradient_alone),
+        TEST(with_the_reference),
+        TEST(with_the_teacher),
+        TEST(supervised),
+        TEST(groups_with_tutored_responses_drop_the_reference),
+        TEST(nothing_to_learn),
+        TEST(empty_responses_count_nothing),
+        TEST(micro_batches_change_nothing),
+        TEST(shared_prompts_change_nothing),
+        TEST(gradients_are_added),
+        TEST(ratio_is_one_and_divergence_zero),
+        TEST(values_that_are_not_finite_name_their_group),
+        TEST(the_first_of_several_is_named),
+        TEST(words_beyond_the_vocabulary_are_refused),
+    };
+    ptd_program("test-learn");
+    ptd_threads_start(2);
+    return cmocka_run_group_tests_name("learn", tests, setup, teardown);
+}
