@@ -6,6 +6,7 @@
 #include "stream.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,6 +123,10 @@ int ptd_hint_draw(const char *stream, const char *uid, const char *path)
     int rc = find_group(r, uid, &g);
     if (rc == 0) rc = draw(&g, path);
     ptd_group_clear(&g);
-    if (rc == 0 && ptd_reader_close(r) < 0) rc = 0; /* the rest of the stream is not looked at */
+    int status = ptd_failed_status();
+    char *why = rc ? ptd_strdup(ptd_failed_message()) : NULL;
+    /* the rest of the stream is not looked at, so what closing says counts for nothing */
+    if (ptd_reader_close(r) < 0 && rc) ptd_fail(status, "%s", why);
+    free(why);
     return rc;
 }
