@@ -156,7 +156,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     ptd-rollout -q -s a.ptd -P 2 -G 2 -m 4 -n 1 train.jsonl > r.rec
     ptd-gold -q -s a.ptd -P 8 -n 1 train.jsonl > step1.rec
     ptd-update -q --loss sft step1.rec > /dev/null
-    fails 76 'ptd-update: step1.rec: step 1, expected 2' ptd-update -q --loss sft step1.rec
+    fails 78 'ptd-update: step1.rec: stream starts at step 1, expected 2, the next of a.ptd' ptd-update -q --loss sft step1.rec
     [ "$(head_of a.ptd)" = 1 ]
 }
 
