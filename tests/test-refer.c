@@ -1,0 +1,622 @@
+/* test-refer: the frozen reference on a small real store: its log-probs and the teacher's distribution against the network in double; a teacher under
+ * the student's own prompt teaches nothing, one that sees another picture something else; the cache; who is tutored. */
+#include "plain.h"
+#include "tiny.h"
+#include "learn.h"
+#include "prompt.h"
+#include "refer.h"
+#include "token.h"
+#include "test.h"
+#include <unistd.h>
+
+#define VOCAB 640
+#define TOP_K 4
+
+static char folder[] = "/tmp/test-refer-XXXXXX", run[64], teacher_run[64];
+static struct ptd_model *model;
+static struct ptd_tokenizer *tokenizer;
+static double *weights;
+static uint8_t *banned;
+static struct ptd_group groups[2], *both[2] = {&groups[0], &groups[1]};
+
+/* ---- stores ---- */
+
+static struct ptd_model *builtin_model(void)
+{
+    struct ptd_config c;
+    struct ptd_image_rules r;
+    struct ptd_model *m;
+    if (ptd_config_parse(&c, ptd_builtin("tiny/config.json", NULL),
+                         ptd_builtin("tiny/generation_config.json", NULL)))
+        ptd_die_last();
+    if (ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL))) ptd_die_last();
+    m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
+    return m;
+}
+
+static void publish(struct ptd_store *s, struct ptd_model *m, int64_t generation)
+{
+    struct ptd_tensor_view *v = ptd_model_views(m, m->weights);
+    struct ptd_publication p = {
+        .generation = generation, .weights = v, .n = m->n_params, .keep = 1, .pin = generation == 0};
+    if (ptd_store_publish(s, &p)) ptd_die_last();
+    free(v);
+}
+
+static struct ptd_store *create(const char *dir, const char *config)
+{
+    static const char *const files[] = {"preprocessor_config.json", "generation_config.json",
+                                        "tokenizer.json"};
+    struct ptd_store *s;
+    char path[64];
+    size_t len;
+    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) ||
+        ptd_store_put_meta(s, "config.json", config, strlen(config)))
+        ptd_die_last();
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "tiny/%s", files[i]);
+        const char *text = ptd_builtin(path, &len);
+        if (ptd_store_put_meta(s, files[i], text, len)) ptd_die_last();
+    }
+    return s;
+}
+
+/* The run's weights have moved on since generation 0; the other store's generation 1 differs from its 0. */
+static int setup(void **state)
+{
+    struct ptd_store *s;
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(run, sizeof run, "%s/run.ptd", folder);
+    snprintf(teacher_run, sizeof teacher_run, "%s/teacher.ptd", folder);
+    model = builtin_model();
+    weights = plain_weights(model);
+    tokenizer = ptd_tokenizer_new(ptd_builtin("tiny/tokenizer.json", NULL),
+                                  strlen(ptd_builtin("tiny/tokenizer.json", NULL)), "tokenizer.json");
+    banned = ptd_model_banned(model, ptd_tokenizer_size(tokenizer));
+    s = create(run, ptd_builtin("tiny/config.json", NULL));
+    publish(s, model, 0);
+    for (size_t i = 0; i < model->n_weights; i++)
+        model->weights[i] *= (float)(1 + 0.2 * tiny_uniform("moved", i));
+    publish(s, model, 1);
+    ptd_store_close(s);
+    s = create(teacher_run, ptd_builtin("tiny/config.json", NULL));
+    publish(s, model, 0);
+    for (size_t i = 0; i < model->n_weights; i++) model->weights[i] = (float)weights[i];
+    publish(s, model, 1);
+    ptd_store_close(s);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+    (void)state;
+    for (int i = 0; i < 2; i++) ptd_group_clear(&groups[i]);
+    ptd_tokenizer_free(tokenizer);
+    ptd_model_free(model);
+    free(weights);
+    free(banned);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+/* ---- groups ---- */
+
+static void *take(struct ptd_group *g, size_t n, size_t size)
+{
+    return ptd_group_alloc(g, n * size);
+}
+
+static void see(struct ptd_group *g, const char *name)
+{
+    struct ptd_picture p = tiny_picture_of(name, 84, 84);
+    uint8_t *kept = take(g, 3 * 84 * 84, 1);
+    memcpy(kept, p.pixels, 3 * 84 * 84);
+    free((void *)p.pixels);
+    p.pixels = kept;
+    g->pictures = take(g, 1, sizeof p);
+    g->pictures[0] = p;
+    g->n_pictures = 1;
+}
+
+static const int32_t *render(struct ptd_group *g, const char *hint, int *n)
+{
+    int32_t *ids, *kept;
+    *n = ptd_prompt_render(tokenizer, &model->config, g, hint, &ids);
+    assert_true(*n > 0);
+    kept = take(g, *n, sizeof *kept);
+    memcpy(kept, ids, *n * sizeof *kept);
+    free(ids);
+    return kept;
+}
+
+static void hint(struct ptd_group *g, const char *text)
+{
+    g->hint.text = text;
+    g->hint.prompt_ids = render(g, text, &g->hint.n_prompt);
+}
+
+/* A response of n made-up words with the student's made-up favourites. */
+static void respond(struct ptd_group *g, int n, double accuracy, const char *stop)
+{
+    struct ptd_rollout *y = &g->rollouts[g->n_rollouts++];
+    int32_t *ids = take(g, n, sizeof *ids), *own = take(g, n * TOP_K, sizeof *own);
+    float *logp = take(g, n, sizeof *logp);
+    for (int j = 0; j < n; j++) ids[j] = (int32_t)(tiny_hash(g->uid, 100 * g->n_rollouts + j) % 600);
+    for (int j = 0; j < n * TOP_K; j++)
+        own[j] = (int32_t)(tiny_hash("own", 1000 * g->n_rollouts + j / TOP_K) % 150 + 150 * (j % TOP_K));
+    *y = (struct ptd_rollout){.ids = ids,
+                              .n = n,
+                              .logp = logp,
+                              .top_ids = own,
+                              .top_k = TOP_K,
+                              .accuracy = accuracy,
+                              .stop = stop,
+                              .advantage = -1};
+}
+
+/* An active group: right, wrong, cut, wrong; and one without a hint. */
+static int make_groups(void **state)
+{
+    static const char *const words[] = {"first", "second"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ptd_group *g = &groups[i];
+        ptd_group_clear(g);
+        g->uid = words[i];
+        g->question = "<image>sum of the red digits";
+        see(g, words[i]);
+        g->prompt_ids = render(g, NULL, &g->n_prompt);
+        g->rollouts = take(g, 4, sizeof *g->rollouts);
+        respond(g, 5, 1, "eos");
+        respond(g, 3, 0, "eos");
+        respond(g, 6, 0, "length");
+        respond(g, 1, 0.5, "eos");
+        g->group_accuracy = 0.375;
+    }
+    hint(&groups[0], "first c3 then look at a3 b3 c3 then add");
+    return 0;
+}
+
+static struct ptd_refer_rules usual(void)
+{
+    return (struct ptd_refer_rules){
+        .tau = 1, .temperature = 1.1, .top_k = 6, .reference = 1, .micro_tokens = 4096};
+}
+
+static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char *teacher, int cache, int n)
+{
+    struct ptd_refer *f = ptd_refer_open(run, teacher, cache, r);
+    struct ptd_refer_counts c;
+    assert_non_null(f);
+    if (ptd_refer_score(f, both, n)) fail_msg("%s", ptd_failed_message());
+    c = ptd_refer_counted(f);
+    ptd_refer_close(f);
+    return c;
+}
+
+/* ---- in double ---- */
+
+/* logp [VOCAB] of every word at the place of token j. */
+static void plain_row(const double *w, const struct ptd_group *g, int hinted, const struct ptd_rollout *y,
+                      int j, double *logp)
+{
+    struct plain p = {model, w};
+    int n = hinted ? g->hint.n_prompt : g->n_prompt;
+    int32_t ids[128];
+    double most = -INFINITY, sum = 0;
+    memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
+    memcpy(ids + n, y->ids, j * sizeof *ids);
+    const double *x = plain_hidden(&p, ids, n + j, g->pictures, g->n_pictures);
+    plain_logits(&p, x + (n + j - 1) * model->config.hidden, logp);
+    for (int v = 0; v < VOCAB; v++) {
+        logp[v] = banned[v] ? -INFINITY : logp[v] / 1.1;
+        most = fmax(most, logp[v]);
+    }
+    for (int v = 0; v < VOCAB; v++) sum += exp(logp[v] - most);
+    for (int v = 0; v < VOCAB; v++) logp[v] -= most + log(sum);
+}
+
+/* A float16 of a log-prob: half a unit in its last place, and the network's own rounding. */
+static void assert_half(uint16_t got, double want)
+{
+    assert_close(ptd_unhalf(got), want, fabs(want) / 2048 + 1e-4);
+}
+
+static void check_teacher(const double *w, const struct ptd_group *g, const struct ptd_rollout *y, int j)
+{
+    double logp[VOCAB];
+    plain_row(w, g, 1, y, j, logp);
+    for (int i = 0; i < 6; i++) {
+        int id = y->teacher_ids[6 * j + i], better = 0;
+        for (int v = 0; v < VOCAB; v++) better += logp[v] > logp[id] + 1e-4;
+        assert_in_range(better, 0, i);
+        assert_half(y->teacher_logp[6 * j + i], logp[id]);
+        for (int k = 0; k < i; k++) assert_true(y->teacher_ids[6 * j + k] != id);
+    }
+    for (int i = 0; i < TOP_K; i++)
+        assert_half(y->teacher_on_top[TOP_K * j + i], logp[y->top_ids[TOP_K * j + i]]);
+}
+
+static void what_is_said_is_right(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    double logp[VOCAB];
+    (void)state;
+    refer(&r, NULL, 0, 2);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 4; k++) {
+            const struct ptd_rollout *y = &groups[i].rollouts[k];
+            plain_row(weights, &groups[i], 0, y, y->n - 1, logp);
+            assert_close(y->ref_logp[y->n - 1], logp[y->ids[y->n - 1]], 1e-4);
+            plain_row(weights, &groups[i], 0, y, 0, logp);
+            assert_close(y->ref_logp[0], logp[y->ids[0]], 1e-4);
+        }
+    for (int j = 0; j < 3; j++) check_teacher(weights, &groups[0], &groups[0].rollouts[1], j);
+    check_teacher(weights, &groups[0], &groups[0].rollouts[3], 0);
+    assert_int_equal(groups[0].rollouts[1].teacher_k, 6);
+}
+
+/* ---- what the student learns from it ---- */
+
+static struct ptd_learned learn(double *norm)
+{
+    struct ptd_loss_rules r = {.loss = PTD_LOSS_POLICY,
+                               .lambda = 1,
+                               .tau = 1,
+                               .divergence = 'j',
+                               .clip = {0.2, 0.28, 3},
+                               .temperature = 1.1,
+                               .micro_tokens = 4096,
+                               .banned = banned};
+    struct ptd_score *s = ptd_score_new(model, 1);
+    struct ptd_learned out;
+    int bad;
+    *norm = 0;
+    for (int k = 0; k < 4; k++) groups[0].rollouts[k].advantage = 0;
+    ptd_model_train(model);
+    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    assert_int_equal(ptd_learn(s, both, 1, &r, &out, &bad), 0);
+    assert_int_equal(bad, -1);
+    for (size_t i = 0; i < model->n_weights; i++) *norm += (double)model->grads[i] * model->grads[i];
+    *norm = sqrt(*norm);
+    ptd_score_free(s);
+    return out;
+}
+
+/* The model is generation 0: under one and the same prompt student and teacher are one. */
+static void equal_prompts_teach_nothing(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_learned hinted, equal;
+    double norm, small;
+    (void)state;
+    refer(&r, NULL, 0, 1);
+    hinted = learn(&norm);
+    assert_int_equal(hinted.tutored_tokens, 4);
+    assert_true(hinted.jsd / 4 > 1e-3 && norm > 1e-2);
+    groups[0].hint.prompt_ids = groups[0].prompt_ids;
+    groups[0].hint.n_prompt = groups[0].n_prompt;
+    refer(&r, NULL, 0, 1);
+    equal = learn(&small);
+    assert_int_equal(equal.tutored_tokens, 4);
+    if (!(equal.jsd / 4 <= 1e-6)) fail_msg("divergence under equal prompts is %g", equal.jsd / 4);
+    if (!(small <= 5e-3 * norm)) fail_msg("gradient under equal prompts is %g of %g", small, norm);
+}
+
+static double largest_change(const struct ptd_rollout *a, const uint16_t *before)
+{
+    double most = 0;
+    for (int i = 0; i < a->n * TOP_K; i++)
+        most = fmax(most, fabs(ptd_unhalf(a->teacher_on_top[i]) - ptd_unhalf(before[i])));
+    return most;
+}
+
+/* The same words and the same hint, another picture: a teacher that does not look would say the same. */
+static void the_teacher_sees_the_picture(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_rollout *y = &groups[0].rollouts[1];
+    uint16_t before[3 * TOP_K];
+    float ref[3];
+    (void)state;
+    for (int cache = 0; cache < 2; cache++) {
+        see(&groups[0], "first");
+        refer(&r, NULL, cache, 1);
+        memcpy(before, y->teacher_on_top, sizeof before);
+        memcpy(ref, y->ref_logp, sizeof ref);
+        see(&groups[0], "another");
+        refer(&r, NULL, cache, 1);
+        assert_true(largest_change(y, before) > 0.05);
+        assert_true(fabsf(ref[2] - y->ref_logp[2]) > 0.01);
+        for (int j = 0; j < 3; j++) check_teacher(weights, &groups[0], y, j);
+    }
+}
+
+static void the_teacher_reads_the_hint(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_rollout *y = &groups[0].rollouts[1];
+    uint16_t before[3 * TOP_K];
+    (void)state;
+    refer(&r, NULL, 1, 1);
+    memcpy(before, y->teacher_on_top, sizeof before);
+    hint(&groups[0], "first a1 then look at b1 c1 then add");
+    refer(&r, NULL, 1, 1);
+    assert_true(largest_change(y, before) > 0.01);
+}
+
+/* ---- the cache ---- */
+
+struct copy {
+    float ref[2][4][6];
+    int32_t ids[4][36];
+    uint16_t logp[4][36], on_top[4][24];
+};
+
+static void copy_of(struct copy *c)
+{
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 4; k++) {
+            const struct ptd_rollout *y = &groups[i].rollouts[k];
+            memcpy(c->ref[i][k], y->ref_logp, y->n * sizeof(float));
+            if (i || !y->teacher_ids) continue;
+            memcpy(c->ids[k], y->teacher_ids, y->n * 6 * sizeof(int32_t));
+            memcpy(c->logp[k], y->teacher_logp, y->n * 6 * sizeof(uint16_t));
+            memcpy(c->on_top[k], y->teacher_on_top, y->n * TOP_K * sizeof(uint16_t));
+        }
+}
+
+static void assert_counts(struct ptd_refer_counts c, long tutored, long cached, long computed)
+{
+    if (c.tutored != tutored || c.cached != cached || c.computed != computed)
+        fail_msg("%ld tutored, %ld cached, %ld computed; expected %ld, %ld, %ld", c.tutored, c.cached,
+                 c.computed, tutored, cached, computed);
+}
+
+static void the_second_pass_is_the_first(void **state)
+{
+    static struct copy first, second;
+    struct ptd_refer_rules r = usual();
+    struct ptd_refer *f;
+    (void)state;
+    r.temperature = 1.3; /* no other test has been here */
+    assert_counts(refer(&r, NULL, 0, 2), 2, 0, 10);
+    assert_counts(refer(&r, NULL, 0, 2), 2, 0, 10); /* nothing was kept */
+    assert_counts(refer(&r, NULL, 1, 2), 2, 0, 10);
+    copy_of(&first);
+    make_groups(NULL);
+    assert_counts(refer(&r, NULL, 1, 2), 2, 10, 0);
+    copy_of(&second);
+    assert_memory_equal(&first, &second, sizeof first);
+    assert_int_equal(strlen(groups[0].rollouts[1].teacher_key), 32);
+    make_groups(NULL);
+    f = ptd_refer_open(run, NULL, 1, &r); /* half of it from the cache */
+    groups[1].rollouts[0].n--;
+    assert_int_equal(ptd_refer_score(f, both, 2), 0);
+    assert_counts(ptd_refer_counted(f), 2, 9, 1);
+    assert_int_equal(ptd_refer_score(f, both, 2), 0);
+    assert_counts(ptd_refer_counted(f), 4, 19, 1);
+    ptd_refer_close(f);
+}
+
+/* Whatever decides the numbers is in the key. */
+static void another_question_is_computed(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    r.temperature = 1.4;
+    assert_counts(refer(&r, NULL, 1, 1), 2, 0, 6);
+    assert_counts(refer(&r, NULL, 1, 1), 2, 6, 0);
+    r.top_k = 5;
+    assert_counts(refer(&r, NULL, 1, 1), 2, 4, 2);
+    r.temperature = 1.45;
+    assert_counts(refer(&r, NULL, 1, 1), 2, 0, 6);
+    ((int32_t *)groups[0].rollouts[1].top_ids)[2] = 77;
+    assert_counts(refer(&r, NULL, 1, 1), 2, 5, 1);
+    ((int32_t *)groups[0].rollouts[1].ids)[1] = 77;
+    assert_counts(refer(&r, NULL, 1, 1), 2, 4, 2);
+    assert_counts(refer(&r, teacher_run, 1, 1), 2, 4, 2);
+    assert_counts(refer(&r, teacher_run, 1, 1), 2, 6, 0);
+    hint(&groups[0], "look at b2");
+    assert_counts(refer(&r, NULL, 1, 1), 2, 4, 2);
+    see(&groups[0], "third");
+    assert_counts(refer(&r, NULL, 1, 1), 2, 0, 6);
+}
+
+static void micro_batches_change_nothing(void **state)
+{
+    static struct copy one, many;
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    refer(&r, NULL, 0, 2);
+    copy_of(&one);
+    make_groups(NULL);
+    r.micro_tokens = 1;
+    refer(&r, NULL, 0, 2);
+    copy_of(&many);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 4; k++)
+            for (int j = 0; j < 6; j++) assert_close(one.ref[i][k][j], many.ref[i][k][j], 2e-5);
+    for (int k = 0; k < 4; k++)
+        for (int j = 0; j < 24; j++) assert_half(one.on_top[k][j], ptd_unhalf(many.on_top[k][j]));
+}
+
+/* ---- who is tutored ---- */
+
+static void assert_tutored(const struct ptd_refer_rules *r, const char *want)
+{
+    char got[5] = "----";
+    make_groups(NULL);
+    refer(r, NULL, 1, 1);
+    for (int k = 0; k < 4; k++)
+        if (groups[0].rollouts[k].teacher_ids) got[k] = 'T';
+    assert_string_equal(got, want);
+}
+
+static void rules_choose_the_tutored(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    assert_tutored(&r, "-T-T"); /* right, wrong, cut, half right */
+    r.truncated = 1;
+    assert_tutored(&r, "-TTT");
+    r.all = 1;
+    assert_tutored(&r, "TTTT");
+    r.truncated = 0;
+    assert_tutored(&r, "TT-T");
+    r = usual();
+    r.tau = 0.375; /* the group's accuracy is not below it */
+    assert_tutored(&r, "----");
+    r.tau = 0.376;
+    assert_tutored(&r, "-T-T");
+    r.tau = 1;
+    groups[0].rollouts[1].teacher_ids = NULL;
+    groups[0].rollouts[3].teacher_ids = NULL;
+    groups[0].group_accuracy = -1; /* never judged */
+    assert_counts(refer(&r, NULL, 1, 1), 0, 4, 0);
+    groups[0].group_accuracy = 0.375;
+    groups[0].hint.text = NULL;
+    assert_counts(refer(&r, NULL, 1, 1), 0, 4, 0);
+}
+
+static void no_reference_when_none_is_wanted(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    r.reference = 0;
+    assert_counts(refer(&r, NULL, 0, 2), 2, 0, 2);
+    for (int k = 0; k < 4; k++) assert_null(groups[0].rollouts[k].ref_logp);
+    assert_non_null(groups[0].rollouts[1].teacher_ids);
+    assert_null(groups[1].rollouts[1].teacher_ids);
+}
+
+static void students_without_favourites(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    const struct ptd_rollout *y = &groups[0].rollouts[1];
+    int32_t ids[18];
+    uint16_t logp[18];
+    (void)state;
+    refer(&r, NULL, 0, 1);
+    memcpy(ids, y->teacher_ids, sizeof ids);
+    memcpy(logp, y->teacher_logp, sizeof logp);
+    make_groups(NULL);
+    y = &groups[0].rollouts[1];
+    for (int k = 0; k < 4; k++) groups[0].rollouts[k].top_ids = NULL, groups[0].rollouts[k].top_k = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        refer(&r, NULL, 1, 1);
+        assert_null(y->teacher_on_top);
+        assert_memory_equal(ids, y->teacher_ids, sizeof ids);
+        assert_memory_equal(logp, y->teacher_logp, sizeof logp);
+    }
+}
+
+/* ---- another teacher ---- */
+
+static void another_store_teaches(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_store *s;
+    struct ptd_rollout *y = &groups[0].rollouts[1];
+    double logp[VOCAB], *other;
+    (void)state;
+    refer(&r, teacher_run, 1, 1); /* its generation 1 is the run's generation 0 */
+    for (int j = 0; j < 3; j++) check_teacher(weights, &groups[0], y, j);
+    assert_int_equal(ptd_store_open(&s, teacher_run, PTD_STORE_TRAIN), 0);
+    for (size_t i = 0; i < model->n_weights; i++)
+        model->weights[i] *= (float)(1 + 0.2 * tiny_uniform("another", i));
+    publish(s, model, 2);
+    ptd_store_close(s);
+    other = plain_weights(model);
+    for (size_t i = 0; i < model->n_weights; i++) model->weights[i] = (float)weights[i];
+    make_groups(NULL);
+    y = &groups[0].rollouts[1];
+    refer(&r, teacher_run, 1, 1);
+    for (int j = 0; j < 3; j++) check_teacher(other, &groups[0], y, j);
+    plain_row(weights, &groups[0], 0, y, 2, logp); /* the reference is the run's own */
+    assert_close(y->ref_logp[2], logp[y->ids[2]], 1e-4);
+    free(other);
+}
+
+/* ---- refusals ---- */
+
+static void assert_failed(int status, const char *words)
+{
+    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
+        fail_msg("%d: %s; expected %d: %s", ptd_failed_status(), ptd_failed_message(), status, words);
+}
+
+static void stores_that_do_not_serve(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_refer *f;
+    char path[96], *config = ptd_strdup(ptd_builtin("tiny/config.json", NULL)),
+                   *vocab = strstr(config, "640");
+    (void)state;
+    assert_null(ptd_refer_open(NULL, NULL, 1, &r));
+    assert_failed(PTD_USAGE, "--store");
+    snprintf(path, sizeof path, "%s/none", folder);
+    assert_null(ptd_refer_open(path, NULL, 1, &r));
+    assert_failed(PTD_NOINPUT, "none");
+    assert_null(ptd_refer_open(run, path, 1, &r));
+    assert_failed(PTD_NOINPUT, "none");
+    memcpy(vocab, "656", 3);
+    snprintf(path, sizeof path, "%s/wide", folder);
+    struct ptd_config c;
+    assert_int_equal(ptd_config_parse(&c, config, NULL), 0);
+    struct ptd_model *wide = ptd_model_new(&c, &model->rules, &ptd_ops_cpu);
+    struct ptd_store *s = create(path, config);
+    publish(s, wide, 0);
+    ptd_store_close(s);
+    f = ptd_refer_open(run, path, 1, &r);
+    assert_int_equal(ptd_refer_score(f, both, 1), -1);
+    assert_failed(PTD_CONFIG, "vocabulary of 656, expected the student's 640");
+    ptd_refer_close(f);
+    ptd_model_free(wide);
+    free(config);
+}
+
+static void groups_that_cannot_be_read(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_refer *f = ptd_refer_open(run, NULL, 0, &r);
+    (void)state;
+    groups[0].hint.n_prompt -= 12; /* pads of the picture are missing */
+    groups[0].hint.prompt_ids += 12;
+    assert_int_equal(ptd_refer_score(f, both, 2), -1);
+    assert_failed(PTD_DATAERR, "group \"first\": ");
+    ptd_refer_close(f);
+    make_groups(NULL);
+    f = ptd_refer_open(run, NULL, 0, &r);
+    ((int32_t *)groups[1].rollouts[2].ids)[5] = VOCAB;
+    assert_int_equal(ptd_refer_score(f, both, 2), -1);
+    assert_failed(PTD_DATAERR, "group \"second\": reply 2, token 5: id 640, expected 0..639");
+    ptd_refer_close(f);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, make_groups)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_said_is_right),
+        TEST(equal_prompts_teach_nothing),
+        TEST(the_teacher_sees_the_picture),
+        TEST(the_teacher_reads_the_hint),
+        TEST(the_second_pass_is_the_first),
+        TEST(another_question_is_computed),
+        TEST(micro_batches_change_nothing),
+        TEST(rules_choose_the_tutored),
+        TEST(no_reference_when_none_is_wanted),
+        TEST(students_without_favourites),
+        TEST(another_store_teaches),
+        TEST(stores_that_do_not_serve),
+        TEST(groups_that_cannot_be_read),
+    };
+    ptd_program("test-refer");
+    ptd_threads_start(2);
+    return cmocka_run_group_tests_name("refer", tests, setup, teardown);
+}
