@@ -70,6 +70,7 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, max_tokens, INT, ALWAYS, 0),
     NUM_F(ptd_head, temperature, F64, ALWAYS, 0),
     NUM_F(ptd_head, top_logprobs, INT, ALWAYS, 0),
+    STR_F(ptd_head, sampling),
     LIST_F(ptd_head, stages, MAPS, &stage_table),
     {0},
 };

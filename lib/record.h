@@ -44,6 +44,7 @@ struct ptd_head {
     int max_tokens;        /* "max_tokens": limit of a response */
     double temperature;    /* "temperature": of sampling and of every log-prob in the stream */
     int top_logprobs;      /* "top_logprobs": ids per token recorded when sampling (0: none) */
+    const char *sampling;  /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing was sampled */
     struct ptd_stage_note *stages; /* "stages": every program that wrote this stream, first to last */
     int n_stages;
     struct ptd_unknown unknown;

@@ -196,12 +196,18 @@ static void open_run(struct run *r, const char *data)
     if (r->sampling.top_logprobs > c->vocab) ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
 }
 
+static char *sampling_words(void)
+{
+    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads", opt.top_p, opt.top_k, opt.stop ? opt.stop : "model", opt.lag, ptd_threads_count());
+}
+
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
     struct run r = {0};
     struct ptd_head h = {0};
     int64_t done;
+    char *words;
     if (argc - first != 1) ptd_misuse("expected one data set");
     ptd_threads_start(opt.threads);
     open_run(&r, argv[first]);
@@ -216,6 +222,8 @@ int main(int argc, char **argv)
     h.max_tokens = opt.max_tokens;
     h.temperature = opt.temperature;
     h.top_logprobs = opt.top_logprobs;
+    h.sampling = ptd_head_text(&h, words = sampling_words());
+    free(words);
     r.out = ptd_output_open(&h, usage.name, argc, argv);
     if (r.eval)
         evaluate(&r, done);

@@ -122,6 +122,7 @@ static char *settings_of(const struct ptd_head *h)
     char *text;
     for (int i = 1; i < h->n_stages; i++) json_array_append_new(stages, json_string(h->stages[i].command));
     json_object_set_new(s, "stages", stages);
+    if (h->sampling) json_object_set_new(s, "sampling", json_string(h->sampling));
     json_object_set_new(s, "top_k", json_integer(r->top_k));
     json_object_set_new(s, "picture_words", json_real(opt.words));
     json_object_set_new(s, "micro", json_integer(opt.micro));
@@ -157,6 +158,18 @@ static void open_run(struct run *r, const char *operand)
                 (long long)r->first + 1, store);
 }
 
+/* What the policy losses need: a program left out of the pipe is not taken for zeros. */
+static int check_group(const struct ptd_group *g)
+{
+    if (opt.rules.loss != PTD_LOSS_POLICY) return 0;
+    if (g->group_accuracy < 0)
+        return ptd_fail(PTD_DATAERR, "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)", g->uid);
+    for (int i = 0; i < g->n_rollouts; i++)
+        if (opt.rules.beta > 0 && g->rollouts[i].n && !g->rollouts[i].ref_logp)
+            return ptd_fail(PTD_DATAERR, "group \"%s\" has no reference log-probs: expected the output of ptd-ref (or --beta 0)", g->uid);
+    return 0;
+}
+
 static void hold(struct run *r, const struct ptd_frame *f)
 {
     struct step *s = &r->step;
@@ -170,9 +183,7 @@ static void hold(struct run *r, const struct ptd_frame *f)
     memset(h, 0, sizeof *h);
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
-    if (ptd_group_decode(&h->group, h->body, f->body_len)) {
-        if (ptd_reader_blame(r->in, f)) ptd_die_last();
-    }
+    if ((ptd_group_decode(&h->group, h->body, f->body_len) || check_group(&h->group)) && ptd_reader_blame(r->in, f)) ptd_die_last();
 }
 
 static void let_go(struct step *s)

@@ -154,6 +154,10 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 78 'ptd-update: scored.rec: *evaluation*' ptd-update -q scored.rec
     fresh a.ptd
     ptd-rollout -q -s a.ptd -P 2 -G 2 -m 4 -n 1 train.jsonl > r.rec
+    fails 65 'ptd-update: r.rec: record 1, *was not judged: expected the output of ptd-verify*' ptd-update -q r.rec
+    ptd-verify -q r.rec > v.rec
+    fails 65 'ptd-update: v.rec: record 1, *no reference log-probs: expected the output of ptd-ref*' ptd-update -q v.rec
+    [ "$(head_of a.ptd)" = 0 ]
     ptd-gold -q -s a.ptd -P 8 -n 1 train.jsonl > step1.rec
     ptd-update -q --loss sft step1.rec > /dev/null
     fails 78 'ptd-update: step1.rec: stream starts at step 1, expected 2, the next of a.ptd' ptd-update -q --loss sft step1.rec

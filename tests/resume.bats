@@ -131,6 +131,7 @@ reached() {
     refused 'loss_weights was *' "$line train.jsonl $quiet | $rest --lambda 1"
     refused 'seed was 0, now 4' "$line --seed 4 train.jsonl $quiet | $rest"
     refused 'group_size was 4, now 3' "$line -G 3 train.jsonl $quiet | $rest"
+    refused 'sampling was "top-p 1; *, now "top-p 0.5; *' "$line --top-p 0.5 train.jsonl $quiet | $rest"
     refused 'machine was *; 1 threads; *' "$line train.jsonl $quiet | $rest -j 1"
     refused 'stages was *' "$line train.jsonl $quiet | ptd-verify -q --eps 1 $quiet | ptd-hint -q $quiet | ptd-ref -q $quiet | ptd-update -q --lr 1e-3"
     sed '1s/digit/digits/' train.jsonl > changed.jsonl

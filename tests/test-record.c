@@ -401,7 +401,8 @@ static void test_head(void **state)
                          .step_groups = 16,
                          .max_tokens = 64,
                          .temperature = 0.7,
-                         .top_logprobs = 4};
+                         .top_logprobs = 4,
+                         .sampling = "top-p 1"};
     struct ptd_head g;
     struct ptd_buf b = {0}, again = {0};
     ptd_head_add_stage(&h, "ptd-rollout", "0.1.0", "ptd-rollout 'a b'");
@@ -410,7 +411,7 @@ static void test_head(void **state)
     assert_int_equal(ptd_head_decode(&g, b.data, b.len), 0);
     assert_true(g.seed == -5 && g.steps == 100 && g.first_step == 3 && g.group_size == 8 &&
                 g.step_groups == 16);
-    assert_true(g.max_tokens == 64 && g.temperature == 0.7 && g.top_logprobs == 4 && g.n_stages == 2);
+    assert_true(g.max_tokens == 64 && g.temperature == 0.7 && g.top_logprobs == 4 && !strcmp(g.sampling, "top-p 1") && g.n_stages == 2);
     assert_string_equal(g.stages[0].command, "ptd-rollout 'a b'");
     assert_string_equal(g.stages[1].name, "ptd-verify");
     assert_string_equal(g.mode, "eval");
