@@ -35,7 +35,8 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
                                   .k_stride = 3 * h, .v_stride = 3 * h, .o_stride = h, .spans = b->frames, .n_spans = b->n_frames};
 }
 
-static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p, struct ptd_vision_acts *a, float *out)
+/* z [n_patches, max(h, F)]: spare rows. */
+static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p, struct ptd_vision_acts *a, float *z, float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -43,7 +44,6 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct
     int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
-    float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F));
     o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
     o->linear(a->qkv, z, w + p->qkv.w, w + p->qkv.b, n, h, 3 * h);
     o->rotate(a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, 1); /* q and k lie side by side */
@@ -98,7 +98,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     const float *w = m->weights;
     int h = c->v_hidden, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, deep = 0;
     long n = b->n_patches;
-    float *x = ptd_pool_floats(&b->pool, n * h);
+    int F = c->v_intermediate;
+    float *x = ptd_pool_floats(&b->pool, n * h), *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *other = NULL;
     char stage[32];
     rotary(b, h / c->v_heads);
     m->ops->linear(x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
@@ -106,10 +107,15 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     m->ops->interpolate(x, w + l->positions, b->tap, b->tap_weight, n, h);
     for (int i = 0; i < c->v_depth; i++) {
         struct ptd_vision_acts *a = &b->vision[i];
-        take_acts(b, a);
+        if (b->keep || i == 0)
+            take_acts(b, a);
+        else
+            *a = b->vision[0]; /* one block's memory serves all; its input and output change places */
+        if (b->keep || !other) other = ptd_pool_floats(&b->pool, n * h);
         a->x = x;
-        x = ptd_pool_floats(&b->pool, n * h);
-        block_forward(m, b, &l->blocks[i], a, x);
+        block_forward(m, b, &l->blocks[i], a, z, other);
+        x = other;
+        other = a->x;
         snprintf(stage, sizeof stage, "vision block %d", i);
         probe(stage, x, n, h);
         if (deep < c->n_deepstack && c->deepstack[deep] == i) {
