@@ -303,6 +303,17 @@ static void read_pixels(struct ptd_image_rules *r, const struct source *s)
                "at most the upper bound of pixels (%ld)", r->max_pixels);
 }
 
+static enum ptd_resample read_resample(const struct source *s)
+{
+    const json_t *own = get(s, "ptd_resample"), *type = get(s, "image_processor_type");
+    const char *word = json_string_value(own), *class = json_string_value(type);
+    if (own && (!word || (strcmp(word, "pillow") && strcmp(word, "torchvision"))))
+        refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\" or \"torchvision\"");
+    if (word) return strcmp(word, "pillow") ? PTD_TORCHVISION : PTD_PILLOW;
+    size_t n = class ? strlen(class) : 0;
+    return !n || (n > 3 && !strcmp(class + n - 3, "Pil")) ? PTD_PILLOW : PTD_TORCHVISION;
+}
+
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
 {
     int failed = 0;
@@ -316,6 +327,7 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
     read_pixels(r, &s);
     read_colours(&s, "image_mean", 0, r->mean);
     read_colours(&s, "image_std", 1e-3, r->std);
+    r->resample = read_resample(&s);
     only_number(&s, "do_resize", 1);
     only_number(&s, "do_rescale", 1);
     only_number(&s, "do_normalize", 1);

@@ -27,10 +27,17 @@ struct ptd_config {
 /* `json` is config.json's text; `generation` is generation_config.json's text or NULL. */
 int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation) PTD_MUST_CHECK;
 
+/* Whose bicubic: Pillow's (weights of 32 bits) or torchvision's for bytes (16 bits; differs by 1 in under 1 % of
+ * the bytes). image_processor_type decides, as it does in the reference implementation: "Qwen2VLImageProcessorFast"
+ * (the published checkpoints) and "Qwen2VLImageProcessor" mean torchvision; "...Pil", or none, mean Pillow. A field
+ * of our own, "ptd_resample": "pillow" or "torchvision", overrides it. */
+enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION };
+
 struct ptd_image_rules { /* preprocessor_config.json */
     int patch, merge, temporal;
     long min_pixels, max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
     float mean[3], std[3]; /* of values scaled to 0..1 */
+    enum ptd_resample resample;
 };
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json) PTD_MUST_CHECK;
 /* The two files describe the same patches (65 if not). */
