@@ -484,7 +484,7 @@ static int fit(struct ptd_image *im, const struct ptd_image_rules *rules)
     int height, width;
     if (!rules) return 0;
     if (ptd_image_target(im->height, im->width, rules, &height, &width) < 0) return -1;
-    ptd_image_resize(im, height, width);
+    ptd_image_resize(im, height, width, rules->resample);
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* image: PNG and JPEG to RGB, smart resize, antialiased bicubic (bit-exact with Pillow), and writing PNG.
+/* image: PNG and JPEG to RGB, smart resize, antialiased bicubic (bit-exact with Pillow or torchvision), and
+ * writing PNG.
  * Patches are cut where they are used: see ptd_image_patches.
  *
  * Decided: EXIF orientation is applied; grey and palette become RGB; 16-bit is cut to its high byte; alpha is
@@ -24,8 +25,8 @@ void ptd_image_clear(struct ptd_image *im);
 /* Smart resize (qwen3-vl.md 3.2): target size for rules r; -1 (65) if the aspect ratio is over 200. */
 int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,
                      int *out_width) PTD_MUST_CHECK;
-/* Pillow's bicubic with antialiasing; no work if the size is the same. */
-void ptd_image_resize(struct ptd_image *im, int height, int width);
+/* Bicubic with antialiasing, bit for bit Pillow's or torchvision's; no work if the size is the same. */
+void ptd_image_resize(struct ptd_image *im, int height, int width, enum ptd_resample how);
 /* rows [n][channels*temporal*patch*patch], n = (height/patch)*(width/patch), in merge-block order (3.5),
  * value (p/255 - mean)/std; the still image fills every time slot. Returns n. */
 int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct ptd_image_rules *r,

@@ -438,7 +438,7 @@ static void test_resize_as_pillow(void **state)
     static const uint8_t *const bytes[] = {resized_0, resized_1, resized_2};
     for (size_t i = 0; i < sizeof resized / sizeof *resized; i++) {
         struct ptd_image im = noise_image("resize", resized[i].h, resized[i].w);
-        ptd_image_resize(&im, resized[i].to_h, resized[i].to_w);
+        ptd_image_resize(&im, resized[i].to_h, resized[i].to_w, PTD_PILLOW);
         if (i < 3) assert_memory_equal(im.pixels, bytes[i], (size_t)im.height * im.width * 3);
         assert_image(&im, resized[i].to_h, resized[i].to_w, resized[i].digest);
         ptd_image_clear(&im);
@@ -451,7 +451,7 @@ static void test_resize_to_itself(void **state)
     struct ptd_image im = noise_image("same", 12, 7);
     const uint8_t *before = im.pixels;
     uint64_t digest = fnv(im.pixels, 12 * 7 * 3);
-    ptd_image_resize(&im, 12, 7);
+    ptd_image_resize(&im, 12, 7, PTD_PILLOW);
     assert_ptr_equal(im.pixels, before);
     assert_image(&im, 12, 7, digest);
     ptd_image_clear(&im);
