@@ -21,22 +21,31 @@ static const char tiny_json[] =
 
 static const int32_t tiny_ids[22] = {7, 3, 11, 58, 60, 60, 60, 60, 60, 60, 59, 5, 9, 58, 60, 60, 60, 59, 13, 2, 17, 21};
 
-static inline uint64_t tiny_hash(const char *name, uint64_t i)
+static inline uint64_t tiny_seed(const char *name)
 {
-    uint64_t h = 0xcbf29ce484222325u, z;
+    uint64_t h = 0xcbf29ce484222325u;
     for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
-    z = h + i + 0x9E3779B97F4A7C15u;
+    return h;
+}
+
+static inline uint64_t tiny_mix(uint64_t seed, uint64_t i)
+{
+    uint64_t z = seed + i + 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     return z ^ z >> 31;
 }
 
-static inline double tiny_uniform(const char *name, uint64_t i) { return 2 * ((double)(tiny_hash(name, i) >> 11) * 0x1p-53) - 1; }
+static inline uint64_t tiny_hash(const char *name, uint64_t i) { return tiny_mix(tiny_seed(name), i); }
+
+static inline double tiny_unit(uint64_t hash) { return 2 * ((double)(hash >> 11) * 0x1p-53) - 1; }
+static inline double tiny_uniform(const char *name, uint64_t i) { return tiny_unit(tiny_hash(name, i)); }
 
 static inline void tiny_fill(float *w, const char *name, size_t n, double scale, double offset)
 {
+    uint64_t seed = tiny_seed(name);
     for (size_t i = 0; i < n; i++) {
-        volatile double product = tiny_uniform(name, i) * scale;
+        volatile double product = tiny_unit(tiny_mix(seed, i)) * scale;
         w[i] = (float)(product + offset);
     }
 }
