@@ -130,6 +130,7 @@ static const struct ptd_field group_fields[] = {
     NUM_F(ptd_group, step, I64, ALWAYS, 0),
     NUM_F(ptd_group, generation, I64, ALWAYS, -1),
     STR_F(ptd_group, category),
+    STR_F(ptd_group, system),
     STR_F(ptd_group, question),
     STR_F(ptd_group, answer),
     STR_F(ptd_group, solution),

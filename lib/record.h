@@ -107,6 +107,7 @@ struct ptd_group {
     int64_t index, step;  /* "index": row of the data set; "step" */
     int64_t generation;   /* "generation": weights that sampled; -1 from ptd-gold */
     const char *category; /* "category" */
+    const char *system;   /* "system": the prompt's system message, or NULL */
     const char *question, *answer, *solution; /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or NULL */
     const struct ptd_region *regions; /* "regions": the data set's, see hint */
     int n_regions;

@@ -260,6 +260,7 @@ void ptd_show_group_text(const struct ptd_group *g)
     for (int i = 0; i < g->n_pictures; i++)
         show(", picture %dx%d", g->pictures[i].width, g->pictures[i].height);
     show("\n");
+    if (g->system) show("system:\n"), show_lines("  ", g->system);
     if (g->question) show("question:\n"), show_lines("  ", g->question);
     if (g->answer) show("answer: %s\n", g->answer);
     show_hint_text(g);

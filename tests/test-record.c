@@ -48,6 +48,7 @@ static struct ptd_group sample(void)
                               .step = 3,
                               .generation = 2,
                               .category = "sum",
+                              .system = "Be brief.",
                               .question = "<image> how many?",
                               .answer = "3",
                               .solution = "count",
@@ -109,6 +110,7 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_string_equal(a->uid, b->uid);
     assert_true(a->index == b->index && a->step == b->step && a->generation == b->generation);
     assert_string_equal(a->category, b->category);
+    assert_string_equal(a->system, b->system);
     assert_string_equal(a->question, b->question);
     assert_string_equal(a->answer, b->answer);
     assert_string_equal(a->solution, b->solution);
