@@ -23,6 +23,7 @@ struct ptd_config {
     /* top level */
     int image_token, video_token, vision_start, vision_end;
     int eos[PTD_STOP_MAX], n_eos; /* generation_config.json's eos_token_id, else text_config's */
+    int thinking; /* the chat template ends a prompt inside a thought; 0 until ptd_template_read (chat.h) */
 };
 /* `json` is config.json's text; `generation` is generation_config.json's text or NULL. */
 int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation) PTD_MUST_CHECK;
