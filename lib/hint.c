@@ -1,6 +1,7 @@
 /* hint: sources by name, one text from their steps, the spoiler check, and the rendered prompt.
  * Leaves what a hint says to its source, and which groups need one to ptd-hint. */
 #include "hint.h"
+#include "chat.h"
 #include "prompt.h"
 #include "spoiler.h"
 #include <ctype.h>
@@ -45,7 +46,7 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
     memset(t, 0, sizeof *t);
     if (!dir || !*dir) return ptd_fail(PTD_CONFIG, "the stream names no store: give one with --store");
     if (ptd_store_open(&t->store, dir, PTD_STORE_READ) < 0) return -1;
-    if (read_config(t) == 0 && read_tokenizer(t) == 0) return 0;
+    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 && read_tokenizer(t) == 0) return 0;
     ptd_hint_tools_close(t);
     return -1;
 }

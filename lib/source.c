@@ -1,6 +1,7 @@
 /* source: data set, tokenizer and configuration opened together; rows become groups with rendered prompts.
  * Reading rows is dataset.c, rendering is prompt.c. */
 #include "source.h"
+#include "chat.h"
 #include "prompt.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static int read_config(struct ptd_source *s)
     if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s->store));
     else
-        r = ptd_config_parse(&s->config, config, generation) || ptd_image_rules_parse(&s->rules, images) ? -1 : 0;
+        r = ptd_config_parse(&s->config, config, generation) || ptd_image_rules_parse(&s->rules, images) || ptd_template_read(&s->config, s->store) ? -1 : 0;
     free(config);
     free(images);
     free(generation);
@@ -51,6 +52,7 @@ int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_gro
     if (ptd_dataset_read(s->data, row, &s->rules, g)) return -1;
     g->step = step;
     g->generation = -1;
+    if (s->system) g->system = ptd_group_text(g, "%s", s->system);
     n = ptd_prompt_render(s->tokenizer, &s->config, g, NULL, &ids);
     if (n < 0) return -1;
     kept = ptd_group_alloc(g, n * sizeof *kept);

@@ -16,6 +16,7 @@ struct ptd_source {
     struct ptd_tokenizer *tokenizer;
     struct ptd_config config;
     struct ptd_image_rules rules;
+    const char *system; /* message that every prompt begins with, or NULL; the caller's to set */
     char digest[17];
 };
 int ptd_source_open(struct ptd_source *s, const char *store, const char *data) PTD_MUST_CHECK;

@@ -1,5 +1,6 @@
 /* ptd-gold: the data set's own solutions as rollouts, for supervised fine-tuning.
  * Starts a stream: reads a data set and a store (for its tokenizer); writes groups with prompt_ids, pictures and one rollout (ids, text, stop "gold").
+ * A Thinking model's prompt ends inside a thought, so a solution for it closes the thought itself: "...</think>\n\nANSWER".
  *
  *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft
  */
@@ -9,7 +10,7 @@
 #include <string.h>
 
 static struct {
-    const char *store;
+    const char *store, *system;
     int step_groups;
     int64_t steps, seed;
 } opt = {.store = "run.ptd", .step_groups = 64, .steps = 500};
@@ -17,6 +18,7 @@ static struct {
 static const struct ptd_opt options[] = {{"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
                                          {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
                                          {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0, 1e9},
+                                         {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
                                          {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
                                          {0}};
 static const struct ptd_usage usage = {"ptd-gold", "DATA.jsonl", "the data set's own solutions as rollouts",
@@ -67,6 +69,7 @@ int main(int argc, char **argv)
     int64_t done;
     if (argc - first != 1) ptd_misuse("expected one data set");
     if (ptd_source_open(&src, opt.store, argv[first]) || ptd_store_head(src.store, &done)) ptd_die_last();
+    src.system = opt.system;
     ptd_source_head(&src, argv[first], &h);
     h.mode = "train";
     h.seed = opt.seed;

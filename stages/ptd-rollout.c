@@ -11,12 +11,14 @@
 #include "source.h"
 #include "threads.h"
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 static struct {
-    const char *store, *generation, *stop;
+    const char *store, *generation, *stop, *system;
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
     int64_t steps, seed;
     double temperature, top_p;
@@ -31,6 +33,7 @@ static const struct ptd_opt options[] = {
     {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T", "divides the logits, here and in all later log-probs", 1e-3, 100},
     {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6, 1},
     {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0, 1 << 20},
+    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
     {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST", "tokens that end a response, by comma (default: the model's own)", 0, 0},
     {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token", 0, 256},
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL, "evaluation: the most probable word, one response to each prompt", 0, 0},
@@ -180,6 +183,7 @@ static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
     if (ptd_source_open(&r->src, opt.store, data)) ptd_die_last();
+    r->src.system = opt.system;
     r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
@@ -198,7 +202,10 @@ static void open_run(struct run *r, const char *data)
 
 static char *sampling_words(void)
 {
-    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads", opt.top_p, opt.top_k, opt.stop ? opt.stop : "model", opt.lag, ptd_threads_count());
+    char system[40] = "";
+    if (opt.system) snprintf(system, sizeof system, "; system %016llx", (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
+    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads%s", opt.top_p, opt.top_k, opt.stop ? opt.stop : "model", opt.lag,
+                      ptd_threads_count(), system);
 }
 
 int main(int argc, char **argv)
