@@ -263,6 +263,40 @@ static void keys_change_the_words(void **state)
     ptd_replies_free(other, 4);
 }
 
+/* Nearly equal shares for all words, so that equal random numbers would show: no two replies, of one prompt or of two, of one step or of two, have five
+ * words in a row in common, at the same places or shifted. */
+static int runs_in_common(const struct ptd_reply *a, const struct ptd_reply *b, int shift)
+{
+    int run = 0, runs = 0;
+    for (int j = shift < 0 ? -shift : 0; j < a->n && j + shift < b->n; j++) {
+        run = a->ids[j] == b->ids[j + shift] ? run + 1 : 0;
+        runs += run == 5;
+    }
+    return runs;
+}
+
+static void no_random_number_comes_twice(void **state)
+{
+    enum { EACH = 12, ALL = 2 * PROMPTS * EACH };
+    struct ptd_sampling s = usual();
+    struct ptd_reply all[ALL], *r[2];
+    static const int list[PROMPTS] = {0, 1, 2};
+    (void)state;
+    s.temperature = 1e5;
+    s.group_size = EACH;
+    s.n_stop = 0;
+    for (int step = 0; step < 2; step++) {
+        r[step] = sample(&s, step + 1, list, PROMPTS);
+        memcpy(all + step * PROMPTS * EACH, r[step], sizeof all / 2);
+    }
+    for (int a = 0; a < ALL; a++)
+        for (int b = 0; b <= a; b++)
+            for (int shift = 1 - LONGEST; shift < LONGEST; shift++)
+                if ((a != b || shift) && runs_in_common(&all[a], &all[b], shift))
+                    fail_msg("replies %d and %d have words in common, shifted by %d", b, a, shift);
+    for (int step = 0; step < 2; step++) ptd_replies_free(r[step], PROMPTS * EACH);
+}
+
 /* A reply with stop words is the one without them, cut after the first: those that finish early change nothing for the others. */
 static void stop_words_end_a_reply(void **state)
 {
@@ -423,11 +457,17 @@ static void nothing_to_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(log_probs_are_the_networks), cmocka_unit_test(scoring_gives_the_same_log_probs),
-        cmocka_unit_test(greedy_takes_the_best),      cmocka_unit_test(company_changes_no_word),
-        cmocka_unit_test(keys_change_the_words),      cmocka_unit_test(stop_words_end_a_reply),
-        cmocka_unit_test(limits_cut_a_reply),         cmocka_unit_test(banned_words_never_come),
-        cmocka_unit_test(few_words_to_choose_from),   cmocka_unit_test(frequencies_are_the_probabilities),
+        cmocka_unit_test(log_probs_are_the_networks),
+        cmocka_unit_test(scoring_gives_the_same_log_probs),
+        cmocka_unit_test(greedy_takes_the_best),
+        cmocka_unit_test(company_changes_no_word),
+        cmocka_unit_test(no_random_number_comes_twice),
+        cmocka_unit_test(keys_change_the_words),
+        cmocka_unit_test(stop_words_end_a_reply),
+        cmocka_unit_test(limits_cut_a_reply),
+        cmocka_unit_test(banned_words_never_come),
+        cmocka_unit_test(few_words_to_choose_from),
+        cmocka_unit_test(frequencies_are_the_probabilities),
         cmocka_unit_test(nothing_to_record),
     };
     ptd_program("test-sample");
