@@ -10,6 +10,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define TOP_K_MAX 256
+
 struct reader { struct ptd_model *m; uint8_t *banned; struct ptd_score *score; }; /* a model that reads */
 
 struct task { /* one response to be read */
@@ -37,8 +39,11 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
     struct ptd_refer *f = ptd_alloc(sizeof *f);
     f->r = *r;
     f->cache = cache;
-    if (!store) ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
-    if (store && !ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ)
+    if (r->top_k < 1 || r->top_k > TOP_K_MAX)
+        ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", r->top_k, TOP_K_MAX);
+    else if (!store)
+        ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
+    else if (!ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ)
         && (!teacher || !ptd_store_open(&f->other, teacher, PTD_STORE_READ)))
         return f;
     ptd_refer_close(f);
@@ -155,7 +160,7 @@ static void on_row(void *ctx, long row, float *z, int V, double lse)
     const struct ptd_target *target = &c->score->target[row];
     const struct task *t = target->reply;
     int k = c->f->r.top_k, at = target->token;
-    float logp[256];
+    float logp[TOP_K_MAX];
     if (!t->teach) {
         ((float *)t->value)[at] = (float)(z[target->id] - lse);
         return;

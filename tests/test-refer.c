@@ -557,6 +557,11 @@ static void stores_that_do_not_serve(void **state)
     char path[96], *config = ptd_strdup(ptd_builtin("tiny/config.json", NULL)),
                    *vocab = strstr(config, "640");
     (void)state;
+    for (r.top_k = 0; r.top_k <= 257; r.top_k += 257) {
+        assert_null(ptd_refer_open(run, NULL, 1, &r));
+        assert_failed(PTD_USAGE, "expected 1 to 256");
+    }
+    r = usual();
     assert_null(ptd_refer_open(NULL, NULL, 1, &r));
     assert_failed(PTD_USAGE, "--store");
     snprintf(path, sizeof path, "%s/none", folder);
