@@ -175,6 +175,8 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fresh full.ptd
     ptd-gold -q -s full.ptd -P 8 -n 1 train.jsonl > full.rec
     fails 74 'ptd-update: standard output: No space left*' bash -c 'ptd-update -q --loss sft full.rec > /dev/full'
+    fresh full.ptd
+    fails 74 'ptd-update: standard output: Bad file descriptor' bash -c 'ptd-update -q --loss sft full.rec >&-'
     fails 73 'ptd-data digits: *' ptd-data digits -q /dev/full/x.jsonl
     fails 73 'ptd-init: *' ptd-init /proc/no.ptd
 }
@@ -194,9 +196,10 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     mkfifo slow
     ptd-update -q --loss sft slow > /dev/null 3>&- &
     pid=$!
-    { cat sft.rec; sleep 1; } > slow 3>&- &
-    for _ in $(seq 100); do [ "$(cat held.ptd/lock)" != "$(hostname) $pid" ] || break; sleep 0.05; done
+    { cat sft.rec; until [ -e refused ]; do sleep 0.05; done; } > slow 3>&- &
+    for _ in $(seq 600); do [ "$(cat held.ptd/lock)" != "$(hostname) $pid" ] || break; sleep 0.05; done
     fails 77 "ptd-update: store held.ptd is being trained by pid $pid on $(hostname)" ptd-update -q --loss sft sft.rec
+    touch refused
     wait $pid
     [ "$(head_of held.ptd)" = 1 ]
 }

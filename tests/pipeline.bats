@@ -78,7 +78,18 @@ setup() { cd "$WORK"; }
     [ "$(ptd-dump --full third.rec | jq -c '.rollouts')" = "$(ptd-dump --full first.rec | jq -c '.rollouts')" ]
 }
 
+# The mean distance of one matrix of the weights in two stores.
+distance() {
+    local name=model.language_model.layers.1.mlp.down_proj.weight
+    jq -n --slurpfile a <(ptd-dump --full "$1" $name) --slurpfile b <(ptd-dump --full "$2" $name) \
+        '[$a[0].values, $b[0].values] | transpose | map(.[0] - .[1] | fabs) | add / length'
+}
+
 @test "micro-batches and threads change nothing beyond rounding" {
+    fresh one.ptd
+    pipeline one.ptd 1 > /dev/null
+    fresh start.ptd
+    moved=$(distance one.ptd start.ptd)
     for o in '--micro 1' '--micro 100000' '-j 1' '-j 3'; do
         fresh part.ptd
         pipeline part.ptd 1 $o > part.jsonl
@@ -86,6 +97,8 @@ setup() { cd "$WORK"; }
             jq -e -n --slurpfile a part.jsonl --slurpfile b run.jsonl --arg k $key \
                 '($a[0][$k] - $b[0][$k] | fabs) <= 1e-4 * ($b[0][$k] | fabs) + 1e-7' > /dev/null || { echo "$o: $key"; false; }
         done
+        apart=$(distance one.ptd part.ptd)
+        jq -e -n "$moved > 1e-4 and $apart < 1e-3 * $moved" > /dev/null || { echo "$o: $apart of $moved"; false; }
     done
     # Sampling with other threads: the same tokens, log-probs to 1e-5.
     for j in 1 2 3; do ptd-rollout -q -s warm.ptd -g latest -P 8 -G 4 -m 16 -j $j train.jsonl | ptd-dump --full > threads$j.json; done

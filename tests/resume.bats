@@ -39,7 +39,7 @@ land() {
 
 # Until the metrics of STORE have at least LINES lines.
 reached() {
-    for _ in $(seq 400); do
+    for _ in $(seq 1500); do
         [ "$(wc -l < "$1.jsonl")" -lt "$2" ] || return 0
         sleep 0.02
     done
