@@ -10,6 +10,8 @@
 #include "image_impl.h"
 
 #define JPEG_SCANS_MAX  100
+#define JPEG_WORK_MAX   (16ll * PTD_IMAGE_PIXEL_MAX) /* pixels times scans */
+#define JPEG_EXTRAS_MAX 4096                         /* APPn segments and comments */
 #define JPEG_MEMORY_MAX (512l << 20)
 #define PNG_CHUNK_MAX   (8u << 20)
 #define PNG_CHUNKS_MAX  64
@@ -204,6 +206,7 @@ struct jpeg_job {
     struct jpeg_error_mgr error;
     struct jpeg_progress_mgr progress;
     const char *name;
+    int extras, orientation;
     jmp_buf back;
 };
 
@@ -227,9 +230,44 @@ static void jpeg_on_message(j_common_ptr c, int level)
 static void jpeg_on_progress(j_common_ptr c)
 {
     struct jpeg_job *j = c->client_data;
-    if (j->jpeg.input_scan_number <= JPEG_SCANS_MAX) return;
-    ptd_fail(PTD_DATAERR, "%s: JPEG with over %d scans", j->name, JPEG_SCANS_MAX);
+    int scans = j->jpeg.input_scan_number;
+    if (scans <= JPEG_SCANS_MAX &&
+        (long long)scans * j->jpeg.image_width * j->jpeg.image_height <= JPEG_WORK_MAX)
+        return;
+    if (scans > JPEG_SCANS_MAX)
+        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d scans", j->name, JPEG_SCANS_MAX);
+    else
+        ptd_fail(PTD_DATAERR, "%s: JPEG of %ux%u pixels with over %d scans, too many for its size", j->name,
+                 j->jpeg.image_width, j->jpeg.image_height, scans - 1);
     longjmp(j->back, 1);
+}
+
+/* The whole file is in memory, so what is not there is missing. */
+static unsigned jpeg_byte(j_decompress_ptr c)
+{
+    struct jpeg_source_mgr *s = c->src;
+    if (!s->bytes_in_buffer) s->fill_input_buffer(c); /* warns, which jpeg_on_message takes for an error */
+    s->bytes_in_buffer--;
+    return *s->next_input_byte++;
+}
+
+/* APPn and comments: skipped but for the first that holds an orientation. */
+static boolean jpeg_on_extra(j_decompress_ptr c)
+{
+    struct jpeg_job *j = c->client_data;
+    unsigned n = jpeg_byte(c) << 8;
+    n |= jpeg_byte(c);
+    if (n < 2) ERREXIT(c, JERR_BAD_LENGTH);
+    if (n - 2 > c->src->bytes_in_buffer) c->src->fill_input_buffer(c);
+    if (++j->extras > JPEG_EXTRAS_MAX) {
+        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d comments and APPn segments", j->name, JPEG_EXTRAS_MAX);
+        longjmp(j->back, 1);
+    }
+    const unsigned char *p = c->src->next_input_byte;
+    if (c->unread_marker == JPEG_APP0 + 1 && !j->orientation && n >= 8 && !memcmp(p, "Exif\0\0", 6))
+        j->orientation = ptd_exif_orientation(p + 6, n - 8);
+    c->src->skip_input_data(c, n - 2);
+    return TRUE;
 }
 
 static void jpeg_start(struct jpeg_job *j, const unsigned char *bytes, size_t n)
@@ -240,7 +278,11 @@ static void jpeg_start(struct jpeg_job *j, const unsigned char *bytes, size_t n)
     j->progress.progress_monitor = jpeg_on_progress;
     j->jpeg.progress = &j->progress;
     jpeg_mem_src(&j->jpeg, bytes, n);
-    jpeg_save_markers(&j->jpeg, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_set_marker_processor(&j->jpeg, JPEG_COM, jpeg_on_extra);
+    for (int i = 1; i < 16; i++)
+        if (i != 14)
+            jpeg_set_marker_processor(&j->jpeg, JPEG_APP0 + i,
+                                      jpeg_on_extra); /* 0 and 14 say what colours mean */
     jpeg_read_header(&j->jpeg, TRUE);
 }
 
@@ -252,19 +294,11 @@ static int jpeg_check(struct jpeg_job *j)
     return ptd_fail(PTD_DATAERR, "%s: JPEG that is neither grey, YCbCr nor RGB (CMYK?)", j->name);
 }
 
-static int jpeg_orientation(const struct jpeg_job *j)
-{
-    for (jpeg_saved_marker_ptr m = j->jpeg.marker_list; m; m = m->next)
-        if (m->data_length >= 6 && !memcmp(m->data, "Exif\0\0", 6))
-            return ptd_exif_orientation(m->data + 6, m->data_length - 6);
-    return 1;
-}
-
 /* Leaves by longjmp on any damage; im->pixels is then the caller's to free. */
 static int jpeg_read_all(struct jpeg_job *j, struct ptd_image *im, int *orientation)
 {
     if (jpeg_check(j) < 0) return -1;
-    *orientation = jpeg_orientation(j);
+    *orientation = j->orientation ? j->orientation : 1;
     j->jpeg.out_color_space = JCS_RGB;
     im->height = j->jpeg.image_height, im->width = j->jpeg.image_width;
     im->pixels = ptd_array(im->height, (size_t)im->width * 3);
