@@ -281,7 +281,8 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
 int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n)
 {
     struct ptd_segment *s;
-    int cur = b->segments[prompt].next;
+    int cur = b->segments[prompt].next, before = b->n_segments - 1;
+    if (before != prompt && b->segments[before].prompt != prompt) ptd_die(PTD_BUG, "a reply that does not follow its prompt's");
     want_rows(b, n);
     s = add_segment(b, n, prompt);
     for (int i = 0; i < n; i++) place_row(b, ids[i], cur + i, cur + i, cur + i);

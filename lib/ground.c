@@ -23,7 +23,7 @@ static const struct ptd_region *object_at(const struct ptd_group *g, float x, fl
     return NULL;
 }
 
-/* Every word of the label as it stands inside a sentence: after a space. */
+/* Every word of the label as it stands inside a sentence: after a space. Words that are never scored are passed over. */
 static int add_words(struct ptd_ground *d, const char *label, int row)
 {
     char *text = ptd_format(" %s", label);
@@ -32,7 +32,8 @@ static int add_words(struct ptd_ground *d, const char *label, int row)
     free(text);
     if (n < 0) return -1;
     if (d->n + n > d->cap) d->words = ptd_realloc(d->words, (d->cap = 2 * (d->n + n)) * sizeof *d->words);
-    for (int i = 0; i < n; i++) d->words[d->n++] = (struct ptd_word){row, ids[i]};
+    for (int i = 0; i < n; i++)
+        if (!d->banned || !d->banned[ids[i]]) d->words[d->n++] = (struct ptd_word){row, ids[i]};
     free(ids);
     return 0;
 }

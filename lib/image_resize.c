@@ -15,7 +15,12 @@ struct axis {
 };
 
 /* A fused multiply-add would round once where Pillow rounds twice. */
+#ifdef __clang__
+#pragma clang fp contract(off)
+#define EXACT
+#else
 #define EXACT __attribute__((optimize("fp-contract=off")))
+#endif
 
 static EXACT double cubic(double x)
 {

@@ -145,7 +145,7 @@ static int add_group(struct work *w, const struct ptd_group *g, struct answer *a
     for (int i = 0; i < g->n_rollouts; i++) any |= is_tutored(w->r, g, &g->rollouts[i]);
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
-        a[i] = (struct answer){.y = y, .group = index, .tutored = is_tutored(w->r, g, y), .kl = !any && y->ref_logp && w->r->beta != 0};
+        a[i] = (struct answer){.y = y, .group = index, .tutored = is_tutored(w->r, g, y), .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp && w->r->beta != 0};
         replies[i] = (struct ptd_score_reply){y->ids, y->n, &a[i]};
         if (a[i].kl) w->sum->kl_tokens += y->n;
     }
@@ -177,6 +177,7 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     struct answer *a = ptd_array(count(groups, n, r, out) + 1, sizeof *a), *next = a;
     int result = 0;
     ptd_score_reset(s);
+    if (r->ground) r->ground->n = 0;
     *bad = -1;
     w.n = out->tokens;
     w.n_ptd = out->tutored_tokens ? out->tutored_tokens : 1;

@@ -34,7 +34,7 @@ static void rotary(struct ptd_model *m, struct ptd_batch *b)
         si = ptd_pool_floats(&b->pool, top + 1);
     }
     for (int j = 0; j < half; j++) {
-        float inv = (float)pow(c->rope_theta, -2.0 * j / c->head_dim);
+        float inv = 1 / powf((float)c->rope_theta, (float)(2 * j) / (float)c->head_dim); /* rounded as the reference does: far positions multiply it */
         int axis = axis_of(c, j);
         for (int p = 0; !direct && p <= top; p++) co[p] = cosf((float)p * inv), si[p] = sinf((float)p * inv);
         for (long i = 0; i < b->n; i++) {

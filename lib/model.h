@@ -49,6 +49,7 @@ struct ptd_batch *ptd_batch_new(struct ptd_model *m);
 void ptd_batch_free(struct ptd_batch *b);
 void ptd_batch_reset(struct ptd_batch *b);
 int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struct ptd_picture *p, int n_pictures) PTD_MUST_CHECK;
+/* Replies follow their prompt directly, or its other replies: prompt A, prompt B, reply to A is not allowed. */
 int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n);
 long ptd_batch_rows(const struct ptd_batch *b);                 /* packed tokens */
 long ptd_batch_row(const struct ptd_batch *b, int segment);     /* first row of a segment */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define V_EPS   1e-6f
-#define V_THETA 10000.0
+#define V_THETA 10000.0f
 
 static void probe(const char *stage, const float *x, long n, int w)
 {
@@ -21,7 +21,7 @@ static void rotary(struct ptd_batch *b, int d)
     b->v_sine = ptd_pool_floats(&b->pool, b->n_patches * d / 2);
     for (long i = 0; i < b->n_patches; i++)
         for (int a = 0; a < d / 2; a++) {
-            float angle = (float)b->patch_at[2 * i + (a >= n4)] * (float)pow(V_THETA, -4.0 * (a % n4) / d);
+            float angle = (float)b->patch_at[2 * i + (a >= n4)] * (1 / powf(V_THETA, (float)(4 * (a % n4)) / (float)d));
             b->v_cosine[i * (d / 2) + a] = cosf(angle);
             b->v_sine[i * (d / 2) + a] = sinf(angle);
         }

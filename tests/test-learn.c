@@ -341,7 +341,7 @@ static void check_sums(const struct ptd_loss_rules *r)
 {
     struct ptd_learned got = learn(r), want = plain_learn(r);
     assert_int_equal(got.tokens, want.tokens);
-    if (r->loss == PTD_LOSS_POLICY) assert_int_equal(got.kl_tokens, want.kl_tokens);
+    assert_int_equal(got.kl_tokens, want.kl_tokens);
     assert_int_equal(got.tutored_tokens, r->loss == PTD_LOSS_POLICY ? want.tutored_tokens : 0);
     assert_int_equal(got.tutored, r->loss == PTD_LOSS_POLICY ? want.tutored : 0);
     assert_close(got.loss, want.loss, 1e-5);
