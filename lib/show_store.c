@@ -14,19 +14,15 @@ struct part {
     char db[16], name[16];
     long entries;
     uint64_t bytes, numbers;
-    uint64_t digest; /* over the values in order of their keys: equal bits, equal digest, whatever the generation */
+    int dtype; /* of its tensors; -1: several */
+    uint64_t
+        digest; /* over the values in order of their keys: equal bits, equal digest, whatever the generation */
 };
 
 struct walk {
     int flags;
     int64_t head;
     struct part part;
-};
-
-struct search {
-    const char *name;
-    int64_t generation;
-    int flags, found;
 };
 
 static void print_part(struct walk *w)
@@ -38,10 +34,13 @@ static void print_part(struct walk *w)
         long long generation = strtoll(p->name, NULL, 16);
         j = json_pack("{s:s, s:I, s:b}", "kind", "weights", "generation", (json_int_t)generation, "head",
                       generation == w->head);
+        if (generation > w->head) json_object_set_new(j, "unfinished", json_true());
     } else
         j = json_pack("{s:s, s:s}", "kind", p->db, "name", p->name);
     json_object_set_new(j, "entries", json_integer(p->entries));
     if (p->numbers) json_object_set_new(j, "numbers", json_integer((json_int_t)p->numbers));
+    if (p->dtype)
+        json_object_set_new(j, "dtype", json_string(p->dtype < 0 ? "mixed" : ptd_dtype_name(p->dtype)));
     json_object_set_new(j, "bytes", json_integer((json_int_t)p->bytes));
     json_object_set_new(j, "xxh3", json_sprintf("%016llx", (unsigned long long)p->digest));
     ptd_show_print(j, w->flags);
@@ -58,12 +57,13 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
         snprintf(p->db, sizeof p->db, "%s", db);
         snprintf(p->name, sizeof p->name, "%.*s", (int)n, name);
     }
+    struct ptd_tensor_piece t = {.first = 0};
     if (strcmp(db, "dist") != 0) {
-        struct ptd_tensor_view t;
         if (ptd_store_tensor(value, len, &t) < 0) return -1;
         p->numbers += t.n;
+        p->dtype = !p->dtype || p->dtype == t.whole.dtype ? t.whole.dtype : -1;
     }
-    p->entries++;
+    p->entries += t.first == 0;
     p->bytes += len;
     p->digest = XXH3_64bits_withSeed(value, len, p->digest);
     return 0;
@@ -117,13 +117,40 @@ static int visit(const char *db, const char *key, size_t n, const void *value, s
     return add_to_part(w, db, key, prefix > 15 ? 15 : prefix, value, len);
 }
 
+static json_t *shape(const struct ptd_tensor_about *t)
+{
+    json_t *dims = json_array();
+    for (int i = 0; i < t->n_dims; i++) json_array_append_new(dims, json_integer(t->dims[i]));
+    return dims;
+}
+
+/* The tensors of the newest generation. */
+static int print_list(struct ptd_store *s, const struct walk *w)
+{
+    struct ptd_tensor_about *list;
+    int n;
+    if (ptd_store_list(s, w->head, &list, &n) < 0) return -1;
+    for (int i = 0; i < n; i++)
+        ptd_show_print(json_pack("{s:s, s:s, s:s, s:o, s:I}", "kind", "tensor", "name", list[i].name, "dtype",
+                                 ptd_dtype_name(list[i].dtype), "shape", shape(&list[i]), "bytes",
+                                 (json_int_t)(list[i].n * ptd_dtype_size(list[i].dtype))),
+                       w->flags);
+    ptd_store_list_free(list, n);
+    return 0;
+}
+
 int ptd_show_store(const char *dir, int flags)
 {
     struct ptd_store *s;
     struct walk w = {.flags = flags, .head = -1};
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
-    int rc = ptd_store_head(s, &w.head) < 0 ? -1 : ptd_store_walk(s, visit, &w);
-    if (rc == 0) print_part(&w);
+    int rc = ptd_store_hold(s);
+    if (rc == 0) {
+        rc = ptd_store_head(s, &w.head) < 0 ? -1 : ptd_store_walk(s, visit, &w);
+        if (rc == 0) print_part(&w);
+        if (rc == 0) rc = print_list(s, &w);
+        ptd_store_release(s);
+    }
     ptd_store_close(s);
     return rc;
 }
@@ -131,96 +158,109 @@ int ptd_show_store(const char *dir, int flags)
 /* ---- one tensor ---- */
 
 struct stats {
-    uint64_t finite;
+    uint64_t n, finite;
     double min, max, sum, squares;
+    json_t *values; /* NULL: not asked for */
+    XXH3_state_t *digest;
 };
 
-static json_t *values(const struct ptd_tensor_view *t)
+static void measure(struct stats *s, const float *x, size_t n)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < t->n; i++) {
-        float x;
-        memcpy(&x, (const char *)t->data + 4 * i, sizeof x);
-        json_array_append_new(list, ptd_show_number(x));
+    s->n += n;
+    for (size_t i = 0; i < n; i++) {
+        if (s->values) json_array_append_new(s->values, ptd_show_number(x[i]));
+        if (!isfinite(x[i])) continue;
+        s->finite++;
+        s->min = fmin(s->min, x[i]);
+        s->max = fmax(s->max, x[i]);
+        s->sum += x[i];
+        s->squares += (double)x[i] * x[i];
     }
-    return list;
 }
 
-static struct stats measure(const struct ptd_tensor_view *t)
+static int measure_pieces(struct ptd_store *store, int64_t generation, const struct ptd_tensor_about *t,
+                          struct stats *s)
 {
-    struct stats s = {.min = INFINITY, .max = -INFINITY};
-    for (size_t i = 0; i < t->n; i++) {
-        float x;
-        memcpy(&x, (const char *)t->data + 4 * i, sizeof x);
-        if (!isfinite(x)) continue;
-        s.finite++;
-        s.min = fmin(s.min, x);
-        s.max = fmax(s.max, x);
-        s.sum += x;
-        s.squares += (double)x * x;
+    size_t size = ptd_dtype_size(t->dtype), most = ptd_store_piece(t->dtype);
+    void *raw = ptd_array(most, size);
+    float *x = ptd_array(most, sizeof *x);
+    int rc = 0;
+    for (size_t at = 0; at < t->n && !rc; at += most) {
+        size_t n = t->n - at < most ? t->n - at : most;
+        if ((rc = ptd_store_read(store, generation, t, at, n, raw))) break;
+        XXH3_64bits_update(s->digest, raw, n * size);
+        ptd_dtype_to_float(x, raw, t->dtype, n);
+        measure(s, x, n);
     }
-    return s;
+    free(raw);
+    free(x);
+    return rc;
 }
 
-static json_t *shape(const struct ptd_tensor_view *t)
+static void print_tensor(int64_t generation, const struct ptd_tensor_about *t, const struct stats *s,
+                         int flags)
 {
-    json_t *dims = json_array();
-    for (int i = 0; i < t->n_dims; i++) json_array_append_new(dims, json_integer(t->dims[i]));
-    return dims;
-}
-
-static void print_tensor(const struct search *q, const struct ptd_tensor_view *t)
-{
-    struct stats s = measure(t);
-    double n = s.finite ? (double)s.finite : NAN, mean = s.sum / n;
-    double deviation = sqrt(fmax(0, s.squares / n - mean * mean));
+    double n = s->finite ? (double)s->finite : NAN, mean = s->sum / n;
+    double deviation = sqrt(fmax(0, s->squares / n - mean * mean));
     json_t *j =
-        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "name", q->name, "generation",
-                  (json_int_t)q->generation, "shape", shape(t), "min", ptd_show_number(s.min), "mean",
-                  ptd_show_number(mean), "max", ptd_show_number(s.max), "std", ptd_show_number(deviation),
-                  "non_finite", (json_int_t)(t->n - s.finite), "xxh3", ptd_show_digest(t->data, 4 * t->n));
-    if (q->flags & PTD_SHOW_FULL) json_object_set_new(j, "values", values(t));
-    ptd_show_print(j, q->flags);
+        json_pack("{s:s, s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "name", t->name, "generation",
+                  (json_int_t)generation, "dtype", ptd_dtype_name(t->dtype), "shape", shape(t), "bytes",
+                  (json_int_t)(t->n * ptd_dtype_size(t->dtype)), "min", ptd_show_number(s->min), "mean",
+                  ptd_show_number(mean), "max", ptd_show_number(s->max), "std", ptd_show_number(deviation),
+                  "non_finite", (json_int_t)(s->n - s->finite), "xxh3",
+                  json_sprintf("%016llx", (unsigned long long)XXH3_64bits_digest(s->digest)));
+    if (s->values) json_object_set(j, "values", s->values);
+    ptd_show_print(j, flags);
 }
 
-static int seek(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
+static int show_tensor(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, int flags)
 {
-    struct search *q = ctx;
-    char wanted[600];
-    struct ptd_tensor_view t;
-    if (strcmp(db, "weights") != 0) return 0;
-    int size = snprintf(wanted, sizeof wanted, "%08llx/%s", (unsigned long long)q->generation, q->name);
-    if ((size_t)size != n || memcmp(wanted, key, n) != 0) return 0;
-    if (ptd_store_tensor(value, len, &t) < 0) return -1;
-    print_tensor(q, &t);
-    q->found = 1;
-    return 0;
+    struct stats stats = {.min = INFINITY, .max = -INFINITY, .digest = XXH3_createState()};
+    XXH3_64bits_reset(stats.digest);
+    if (flags & PTD_SHOW_FULL) stats.values = json_array();
+    int rc = measure_pieces(s, generation, t, &stats);
+    if (rc == 0) print_tensor(generation, t, &stats, flags);
+    json_decref(stats.values);
+    XXH3_freeState(stats.digest);
+    return rc;
+}
+
+static int find_and_show(struct ptd_store *s, const char *name, int64_t generation, int flags)
+{
+    struct ptd_tensor_about *list;
+    int n, at = 0, rc;
+    if (generation < 0 && ptd_store_head(s, &generation) < 0) return -1;
+    if (ptd_store_list(s, generation, &list, &n) < 0) return -1;
+    while (at < n && strcmp(list[at].name, name) != 0) at++;
+    rc = at < n ? show_tensor(s, generation, &list[at], flags)
+                : ptd_fail(PTD_NOINPUT, "%s: no tensor \"%.64s\" in generation %lld", ptd_store_path(s), name,
+                           (long long)generation);
+    ptd_store_list_free(list, n);
+    return rc;
 }
 
 int ptd_show_tensor(const char *dir, const char *name, int64_t generation, int flags)
 {
     struct ptd_store *s;
-    struct search q = {.name = name, .generation = generation, .flags = flags};
-    if (strlen(name) > 500) return ptd_fail(PTD_NOINPUT, "%s: no tensor of such a long name", dir);
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
-    int rc = generation < 0 ? ptd_store_head(s, &q.generation) : 0;
-    if (rc == 0) rc = ptd_store_walk(s, seek, &q);
+    int rc = ptd_store_hold(s);
+    if (rc == 0) {
+        rc = find_and_show(s, name, generation, flags);
+        ptd_store_release(s);
+    }
     ptd_store_close(s);
-    if (rc == 0 && !q.found)
-        rc = ptd_fail(PTD_NOINPUT, "%s: no tensor \"%.64s\" in generation %lld", dir, name,
-                      (long long)q.generation);
     return rc;
 }
 
 static int verify(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
 {
     long *tensors = ctx;
-    struct ptd_tensor_view t;
+    struct ptd_tensor_piece t;
     if (strcmp(db, "weights") != 0 && strcmp(db, "optim") != 0) return 0;
     if (ptd_store_tensor(value, len, &t) < 0)
         return ptd_fail(ptd_failed_status(), "%s/%.*s: %s", db, (int)(n > 200 ? 200 : n), key,
                         ptd_failed_message());
-    ++*tensors;
+    *tensors += t.first == 0;
     return 0;
 }
 

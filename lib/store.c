@@ -1,6 +1,6 @@
 /* store: failures in words, transactions, plain values with digests, walking.
- * Opening is left to store_open.c, generations of tensors to store_tensor.c; what the values mean, to their
- * owners. */
+ * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c; what the values
+ * mean, to their owners. */
 #include "store_private.h"
 #include <errno.h>
 #include <stdio.h>
@@ -118,13 +118,27 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
 
 int ptd_store_view(struct ptd_store *s)
 {
-    int rc = s->view ? mdb_txn_renew(s->view) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->view);
-    return rc ? ptd_store_fail(s, rc, "read transaction") : 0;
+    int rc = 0;
+    if (!s->viewing)
+        rc = s->view ? mdb_txn_renew(s->view) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->view);
+    if (rc) return ptd_store_fail(s, rc, "read transaction");
+    s->viewing++;
+    return 0;
 }
 
 void ptd_store_view_end(struct ptd_store *s)
 {
-    mdb_txn_reset(s->view);
+    if (!--s->viewing) mdb_txn_reset(s->view);
+}
+
+int ptd_store_hold(struct ptd_store *s)
+{
+    return ptd_store_view(s);
+}
+
+void ptd_store_release(struct ptd_store *s)
+{
+    ptd_store_view_end(s);
 }
 
 size_t ptd_store_page(struct ptd_store *s)
@@ -342,7 +356,9 @@ static int visit(struct ptd_store *s, int db, const MDB_val *k, MDB_val *v, stru
                  (int)k->mv_size, (char *)k->mv_data);
         return KEPT;
     }
-    return w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx) ? KEPT : 0;
+    int rc = w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx) ? KEPT : 0;
+    ptd_store_forget(v->mv_data, v->mv_size);
+    return rc;
 }
 
 int ptd_store_walk(struct ptd_store *s,

@@ -2,17 +2,24 @@
  *
  *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json", "preprocessor_config.json", ...: files as they came
  *   weights  "GENERATION/NAME" (generation as 8 hex digits)
- *   optim    "m/NAME", "v/NAME" of the newest generation
+ *   optim    "m/GENERATION/NAME", "v/GENERATION/NAME" of the newest generation ("m/NAME", "v/NAME" in stores of earlier programs)
  *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact resume needs)
  *   dist     cached teacher distributions by content key
  *
- * A value of weights or optim is a header of 64 bytes (little-endian: "PTDT", dtype u32 = 1, axes u32, 0 u32, 5 x i64 shape, digest u64), then float32
- * data; digest = XXH3-64 of the data, seeded with the XXH3-64 of the 56 bytes before it. Any other value but "format" is a header of 24 bytes ("PTDB",
- * 0 u32, length u64, digest u64), then bytes; digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
+ * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME", "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB
+ * 3.3 times what a plain file costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes (little-endian: "PTDT", dtype
+ * u32: 1 float32, 2 bfloat16, 3 float16; axes u32, number of the piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece;
+ * digest = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. Any other value but "format" is a header of 24 bytes ("PTDB", 0 u32,
+ * length u64, digest u64), then bytes; digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
  *
- * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference, pinned for ever. One write
- * transaction publishes weights, optimizer and state together; readers keep their snapshot. In the same transaction all unpinned generations but
- * the newest `keep` of them are freed. Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS.
+ * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what training publishes is float32, and so are moments.
+ * Loading converts to float32 and gives the mapped pages back at once, so a program holds its weights once.
+ *
+ * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference, pinned for ever. Up to 256 MiB are published in one write
+ * transaction; more goes in transactions of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and a last small one
+ * moves the head, so a generation is there whole or not at all. What a killed program left behind is removed by the next publication. In the transaction that
+ * moves the head all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot. Sync is on, WRITEMAP is not used. No nested
+ * transactions, no DUPSORT, MDB_NOTLS.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), stale readers cleared.
  * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
@@ -22,6 +29,7 @@
  * One trainer: PTD_STORE_TRAIN (and CREATE) takes a lock on DIR/lock that names host and pid (77 if held). Cache writes need no such lock. */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
+#include "dtype.h"
 #include "err.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +37,7 @@
 struct ptd_store;
 enum { PTD_STORE_READ = 0, PTD_STORE_CACHE = 1 /* may write dist */, PTD_STORE_TRAIN = 2 /* may publish */, PTD_STORE_CREATE = 4 };
 
-#define PTD_STORE_MAP (64ull << 30) /* address space, not disk */
+#define PTD_STORE_MAP (512ull << 30) /* address space, not disk */
 
 int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
 void ptd_store_close(struct ptd_store *s);
@@ -42,13 +50,13 @@ struct ptd_tensor_view { const char *name; int n_dims; int64_t dims[5]; float *d
 
 int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
 int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK; /* newest published generation */
-/* Reads every tensor in t[] of one generation into t[i].data, checking shape and digest. 66 if the generation is not kept. */
+/* Reads every tensor in t[] of one generation into t[i].data as float, on all threads, checking shape and digest. 66 if the generation is not kept. */
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
 int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK; /* 66 if absent */
 char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
 
 struct ptd_publication {
-    int64_t generation;              /* must be head + 1 (or 0 in a new store) */
+    int64_t generation; /* must be head + 1 (or 0 in a new store) */
     struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
     const char *run; /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never outlives its generation */
@@ -62,13 +70,39 @@ int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, siz
 /* Puts n values in one transaction. */
 int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values, const size_t *lens, int n) PTD_MUST_CHECK;
 
+/* What a store says of a tensor. */
+struct ptd_tensor_about { const char *name; int dtype, n_dims; int64_t dims[5]; size_t n; };
+
+/* Fills generation 0 of a new store and publishes it, pinned. fill writes n values of tensor i from value `first` on, in the tensor's dtype, to `out` (aligned
+ * to 8 bytes); it is called for each piece in order, possibly twice for the same piece. -1 keeps fill's failure. */
+struct ptd_filling {
+    const struct ptd_tensor_about *tensors;
+    int n;
+    int (*fill)(void *ctx, int i, size_t first, size_t n, void *out);
+    void *ctx;
+};
+int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f) PTD_MUST_CHECK;
+
+/* The tensors of a generation in order of their names; free with ptd_store_list_free. 66 if it is not kept. */
+int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n) PTD_MUST_CHECK;
+void ptd_store_list_free(struct ptd_tensor_about *list, int n);
+int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name); /* 1 yes, 0 no or failed */
+/* Copies n values of a tensor from value `first` on as they are stored; they must lie within one piece: first / k == (first + n - 1) / k for
+ * k = ptd_store_piece(dtype). Digest checked. */
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first, size_t n, void *out) PTD_MUST_CHECK;
+size_t ptd_store_piece(int dtype); /* values per piece */
+/* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being read; the store grows meanwhile. May nest. */
+int ptd_store_hold(struct ptd_store *s) PTD_MUST_CHECK;
+void ptd_store_release(struct ptd_store *s);
+
 /* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order: meta, weights, optim, state,
- * dist. Values of weights and optim come whole, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
+ * dist. Values of weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
  * 8 bytes and live until f returns; keys have no NUL. Stops with -1 when f returns anything but 0, keeping f's failure. */
 int ptd_store_walk(struct ptd_store *s, int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx), void *ctx)
     PTD_MUST_CHECK;
-/* Decodes a weights/optim value: shape and data (points into value, so it is only as aligned as that); checks the digest. t->name is left alone. */
-int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_view *t) PTD_MUST_CHECK;
+/* A decoded value of weights or optim: n values of the whole from `first` on. data points into value, so it is only as aligned as that. */
+struct ptd_tensor_piece { struct ptd_tensor_about whole; /* name NULL */ size_t first, n; const void *data; };
+int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
 #endif

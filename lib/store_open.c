@@ -1,5 +1,5 @@
 /* store_open: opening and creating the LMDB environment of a run, with every check that keeps a damaged or
- * foreign file from doing harm. What is read and written afterwards is left to store.c and store_tensor.c. */
+ * foreign file from doing harm. What is read and written afterwards is left to the other store files. */
 #include "store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -198,6 +198,7 @@ static int open_databases(struct ptd_store *s)
         rc = check_format(s);
     mdb_txn_commit(s->view); /* what makes the handles last */
     s->view = NULL;
+    s->viewing = 0;
     return rc;
 }
 

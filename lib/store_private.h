@@ -1,4 +1,5 @@
-/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values) and store_tensor.c (generations) share. */
+/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading) and
+ * store_publish.c (generations) share. */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store.h"
@@ -17,6 +18,7 @@ struct ptd_store {
     MDB_env *env;
     MDB_dbi db[N_DBS];
     MDB_txn *view;  /* the read transaction, idle between calls: renewing it costs less than a new one */
+    int viewing;    /* how often it is held */
     size_t written; /* pages that the running write transaction may add to the file, in bytes */
     dev_t dev;
     ino_t ino;
@@ -29,7 +31,7 @@ extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
 size_t ptd_store_page(struct ptd_store *s);     /* bytes of a page */
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
-/* A snapshot in s->view until ptd_store_view_end. */
+/* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
 /* Runs f in a write transaction and commits; a full map is tried once more after clearing dead readers. f returns an LMDB code or KEPT. */
@@ -40,4 +42,27 @@ int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MD
 /* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value points into the map. */
 int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value, size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
+
+/* ---- tensors (store_tensor.c) ---- */
+
+#define PTD_PREFIX 24 /* bytes of a prefix with its NUL */
+void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind /* "" or "m/" */, int64_t generation);
+/* Moves to the first key from `from` on, which must begin with `prefix`: an LMDB code, MDB_NOTFOUND if it does not. */
+int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v);
+int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix);
+/* An LMDB code or KEPT; *g is -1 if nothing was published. */
+int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g);
+
+/* A run of tensors under one prefix, to be written piece by piece. */
+struct ptd_writing {
+    int db;
+    char prefix[PTD_PREFIX];
+    struct ptd_filling f;
+};
+extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
+size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
+/* Writes the piece of tensor i that begins with value `first`; *n: its values. An LMDB code or KEPT. */
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first, size_t *n);
+/* Gives the mapped pages of a large value back; they stay in the page cache. */
+void ptd_store_forget(const void *data, size_t bytes);
 #endif

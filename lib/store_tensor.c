@@ -1,96 +1,69 @@
-/* store_tensor: generations of tensors in a store: publishing in one transaction, loading with shapes and
- * digests checked, cloning. Opening, failures in words and plain values are left to store.c. */
+/* store_tensor: tensors in pieces, each with format, shape and digest; listing and reading them, as they are
+ * or as floats. Generations and who may write are left to store_publish.c; failures in words to store.c. */
 #include "store_private.h"
+#include "threads.h"
+#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #define TENSOR_MAGIC "PTDT"
-#define FLOAT32      1
+#define PIECE        (4u << 20) /* bytes of numbers */
+#define LARGE        (1u << 20) /* mapped values from here on are given back when read */
 
-struct tensor_head { /* 64 bytes, then the data */
+struct tensor_head { /* 64 bytes, then the numbers */
     char magic[4];
-    uint32_t dtype, n_dims, zero;
-    int64_t dims[5];
-    uint64_t digest; /* XXH3-64 of the data, seeded with that of the 56 bytes before this field */
+    uint32_t dtype, n_dims, piece;
+    int64_t dims[5]; /* of the whole */
+    uint64_t digest; /* XXH3-64 of the numbers, seeded with that of the 56 bytes before this field */
 };
 
 _Static_assert(sizeof(struct tensor_head) == 64, "the header has no holes");
+
+size_t ptd_store_piece(int dtype)
+{
+    return PIECE / ptd_dtype_size(dtype);
+}
+
+size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += t[i].n * ptd_dtype_size(t[i].dtype);
+    return bytes;
+}
 
 static uint64_t tensor_digest(const struct tensor_head *h, const void *data, size_t bytes)
 {
     return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));
 }
 
-/* ---- one tensor ---- */
-
-/* Shape and size of a stored tensor; *h gets its header. */
-static int read_header(const void *value, size_t len, struct tensor_head *h, struct ptd_tensor_view *t)
+void ptd_store_forget(const void *data, size_t bytes)
 {
-    size_t most, n = 1;
-    if (len < sizeof *h)
-        return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, sizeof *h);
-    memcpy(h, value, sizeof *h);
-    most = (len - sizeof *h) / sizeof(float);
-    if (memcmp(h->magic, TENSOR_MAGIC, 4)) return ptd_fail(PTD_DATAERR, "not a tensor");
-    if (h->dtype != FLOAT32)
-        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected %d (float32)", h->dtype, FLOAT32);
-    if (h->n_dims < 1 || h->n_dims > 5)
-        return ptd_fail(PTD_DATAERR, "tensor of %u axes, expected 1 to 5", h->n_dims);
-    for (uint32_t i = 0; i < h->n_dims; i++) {
-        if (h->dims[i] < 1 || (uint64_t)h->dims[i] > most / n)
-            return ptd_fail(PTD_DATAERR, "tensor larger than its value");
-        n *= h->dims[i];
-    }
-    if (n * sizeof(float) != len - sizeof *h) return ptd_fail(PTD_DATAERR, "tensor smaller than its value");
-    t->n = n;
-    t->n_dims = h->n_dims;
-    memcpy(t->dims, h->dims, sizeof t->dims);
-    t->data = (float *)((char *)(uintptr_t)value + sizeof *h);
-    return 0;
+    uintptr_t page = sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)data + page - 1) / page * page,
+              end = ((uintptr_t)data + bytes) / page * page;
+    if (bytes >= LARGE) madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
-int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_view *t)
+/* ---- keys ---- */
+
+void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind, int64_t generation)
 {
-    struct tensor_head h;
-    if (read_header(value, len, &h, t) < 0) return -1;
-    if (h.digest == tensor_digest(&h, t->data, len - sizeof h)) return 0;
-    return ptd_fail(PTD_DATAERR, "tensor damaged (digest differs)");
+    snprintf(prefix, PTD_PREFIX, "%s%08" PRIx32 "/", kind, (uint32_t)generation);
 }
 
-static int put_tensor(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix,
-                      const struct ptd_tensor_view *t)
+static void piece_key(char key[KEY_MAX + 1], const char *prefix, const char *name, size_t piece)
 {
-    struct tensor_head h = {TENSOR_MAGIC, FLOAT32, t->n_dims, 0, {0}, 0};
-    size_t bytes = t->n * sizeof(float);
-    MDB_val v = {sizeof h + bytes, NULL};
-    char key[KEY_MAX + 1];
-    snprintf(key, sizeof key, "%s%s", prefix, t->name);
-    int rc = ptd_store_put(s, txn, db, key, &v, MDB_RESERVE);
-    if (rc) return rc;
-    memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
-    h.digest = tensor_digest(&h, t->data, bytes);
-    memcpy(v.mv_data, &h, sizeof h);
-    memcpy((char *)v.mv_data + sizeof h, t->data, bytes);
-    return 0;
+    int n = snprintf(key, KEY_MAX + 1, "%s%s", prefix, name);
+    if (piece && n < KEY_MAX) snprintf(key + n, KEY_MAX + 1 - n, "#%06zx", piece);
 }
 
-static int put_tensors(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix,
-                       const struct ptd_tensor_view *t, int n)
-{
-    int rc = 0;
-    for (int i = 0; i < n && !rc; i++) rc = put_tensor(s, txn, db, prefix, &t[i]);
-    return rc;
-}
-
-/* ---- keys by prefix ---- */
-
-/* Moves to the first key from `from` on, which must begin with `prefix`: an LMDB code, MDB_NOTFOUND if it
- * does not. */
-static int seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v)
+int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v)
 {
     size_t n = strlen(prefix);
     *k = ptd_store_key(from);
@@ -99,353 +72,334 @@ static int seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k,
     return k->mv_size >= n && !memcmp(k->mv_data, prefix, n) ? 0 : MDB_NOTFOUND;
 }
 
-static int has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix)
+int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix)
 {
     MDB_cursor *c;
     MDB_val k, v;
     int rc = mdb_cursor_open(txn, s->db[db], &c);
     if (rc) return rc;
-    rc = seek(c, prefix, prefix, &k, &v);
+    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
     mdb_cursor_close(c);
     return rc;
 }
 
-static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix)
+/* ---- one piece ---- */
+
+static int count_values(const struct tensor_head *h, size_t *n)
 {
-    MDB_cursor *c;
-    MDB_val k, v;
-    int rc = mdb_cursor_open(txn, s->db[db], &c);
-    if (rc) return rc;
-    while (!(rc = seek(c, prefix, prefix, &k, &v)) && !(rc = mdb_cursor_del(c, 0))) s->written += 4096;
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static void generation_prefix(int64_t g, char prefix[16])
-{
-    snprintf(prefix, 16, "%08" PRIx32 "/", (uint32_t)g);
-}
-
-/* ---- head and pins ---- */
-
-/* An LMDB code or KEPT; *g is -1 if nothing was published. */
-static int get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g)
-{
-    MDB_val v;
-    char text[24], *end;
-    int rc = ptd_store_get_plain(s, txn, DB_STATE, "head", &v);
-    *g = -1;
-    if (rc) return rc == MDB_NOTFOUND ? 0 : rc;
-    snprintf(text, sizeof text, "%.*s", v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
-    *g = strtoll(text, &end, 10);
-    if (end > text && !*end && *g >= 0 && *g <= UINT32_MAX) return 0;
-    ptd_fail(PTD_DATAERR, "store %s: head: found \"%s\", expected a generation", s->dir, text);
-    return KEPT;
-}
-
-static int put_head(struct ptd_store *s, MDB_txn *txn, int64_t g)
-{
-    char text[24];
-    int n = snprintf(text, sizeof text, "%" PRId64, g);
-    return ptd_store_put_plain(s, txn, DB_STATE, "head", text, n);
-}
-
-int ptd_store_head(struct ptd_store *s, int64_t *generation)
-{
-    if (ptd_store_view(s) < 0) return -1;
-    int rc = get_head(s, s->view, generation);
-    ptd_store_view_end(s);
-    if (rc) return ptd_store_fail(s, rc, "reading its head");
-    return *generation < 0 ? ptd_fail(PTD_NOINPUT, "store %s: no generation published", s->dir) : 0;
-}
-
-static int is_pinned(const json_t *pins, int64_t g)
-{
-    for (size_t i = 0; i < json_array_size(pins); i++)
-        if (json_integer_value(json_array_get(pins, i)) == g) return 1;
-    return 0;
-}
-
-/* The list of pinned generations, with g added if it is to be pinned. */
-static int update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, json_t **pins)
-{
-    MDB_val v;
-    int rc = ptd_store_get_plain(s, txn, DB_STATE, "pinned", &v);
-    if (rc && rc != MDB_NOTFOUND) return rc;
-    *pins = rc ? json_array() : json_loadb(v.mv_data, v.mv_size, 0, NULL);
-    if (!json_is_array(*pins)) {
-        ptd_fail(PTD_DATAERR, "store %s: list of pinned generations is damaged", s->dir);
-        return KEPT;
-    }
-    if (!pin || is_pinned(*pins, g)) return 0;
-    json_array_append_new(*pins, json_integer(g));
-    char *text = json_dumps(*pins, JSON_COMPACT);
-    rc = ptd_store_put_plain(s, txn, DB_STATE, "pinned", text, strlen(text));
-    free(text);
-    return rc;
-}
-
-/* ---- publishing ---- */
-
-/* All generations in the store, oldest first; *list is malloc'd. */
-static int list_generations(struct ptd_store *s, MDB_txn *txn, int64_t **list, int *n)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    char from[16] = "", text[9] = "";
-    int rc = mdb_cursor_open(txn, s->db[DB_WEIGHTS], &c);
-    *list = NULL;
-    *n = 0;
-    if (rc) return rc;
-    while (!(rc = seek(c, *from ? from : "0", "", &k, &v)) && k.mv_size > 9) {
-        memcpy(text, k.mv_data, 8);
-        *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
-        (*list)[(*n)++] = strtoll(text, NULL, 16);
-        snprintf(from, sizeof from, "%s0", text); /* '0' follows '/' */
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* Frees unpinned generations but the newest `keep` of them. */
-static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int keep)
-{
-    int64_t *list;
-    int n, rc = list_generations(s, txn, &list, &n);
-    for (int i = n - 1; i >= 0 && !rc; i--) {
-        char prefix[16];
-        if (is_pinned(pins, list[i]) || keep-- > 0) continue;
-        generation_prefix(list[i], prefix);
-        rc = delete_prefix(s, txn, DB_WEIGHTS, prefix);
-    }
-    free(list);
-    return rc;
-}
-
-static int check_order(struct ptd_store *s, MDB_txn *txn, int64_t generation)
-{
-    int64_t head;
-    int rc = get_head(s, txn, &head);
-    if (rc || generation == head + 1) return rc;
-    ptd_fail(PTD_DATAERR, "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64,
-             s->dir, generation, head + 1);
-    return KEPT;
-}
-
-static int put_moments(struct ptd_store *s, MDB_txn *txn, const char *prefix, const struct ptd_tensor_view *t,
-                       int n)
-{
-    return t ? put_tensors(s, txn, DB_OPTIM, prefix, t, n) : delete_prefix(s, txn, DB_OPTIM, prefix);
-}
-
-static int put_run(struct ptd_store *s, MDB_txn *txn, const char *run)
-{
-    MDB_val k = ptd_store_key("run");
-    if (run) return ptd_store_put_plain(s, txn, DB_STATE, "run", run, strlen(run));
-    int rc = mdb_del(txn, s->db[DB_STATE], &k, NULL);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int publish(struct ptd_store *s, MDB_txn *txn, const void *arg)
-{
-    const struct ptd_publication *p = arg;
-    json_t *pins = NULL;
-    char prefix[16];
-    generation_prefix(p->generation, prefix);
-    int rc = check_order(s, txn, p->generation);
-    if (!rc) rc = put_tensors(s, txn, DB_WEIGHTS, prefix, p->weights, p->n);
-    if (!rc) rc = put_moments(s, txn, "m/", p->m, p->n);
-    if (!rc) rc = put_moments(s, txn, "v/", p->v, p->n);
-    if (!rc) rc = put_run(s, txn, p->run);
-    if (!rc) rc = put_head(s, txn, p->generation);
-    if (!rc) rc = update_pins(s, txn, p->generation, p->pin || p->generation == 0, &pins);
-    if (!rc) rc = drop_old(s, txn, pins, p->keep < 1 ? 1 : p->keep);
-    json_decref(pins);
-    return rc;
-}
-
-static int check_views(struct ptd_store *s, const struct ptd_tensor_view *t, int n)
-{
-    for (int i = 0; t && i < n; i++) {
-        size_t size = 1;
-        for (int j = 0; j < t[i].n_dims; j++) size *= t[i].dims[j];
-        if (t[i].n_dims < 1 || t[i].n_dims > 5 || size != t[i].n || !size || !*t[i].name ||
-            strlen(t[i].name) > 400)
-            return ptd_fail(PTD_BUG, "store %s: tensor \"%s\" has an impossible shape or name", s->dir,
-                            t[i].name);
+    *n = 1;
+    if (h->n_dims < 1 || h->n_dims > 5)
+        return ptd_fail(PTD_DATAERR, "tensor of %u axes, expected 1 to 5", h->n_dims);
+    for (uint32_t i = 0; i < h->n_dims; i++) {
+        if (h->dims[i] < 1 || (uint64_t)h->dims[i] > (SIZE_MAX >> 8) / *n)
+            return ptd_fail(PTD_DATAERR, "tensor of an impossible shape");
+        *n *= h->dims[i];
     }
     return 0;
 }
 
-int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
+/* A value without its digest's check; *h gets the header. Earlier programs wrote large tensors in one value. */
+static int read_header(const void *value, size_t len, struct tensor_head *h, struct ptd_tensor_piece *p)
 {
-    char doing[64];
-    if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
-        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
-    if (p->generation < 0 || p->generation > UINT32_MAX)
-        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir, p->generation);
-    if (check_views(s, p->weights, p->n) < 0 || check_views(s, p->m, p->n) < 0 ||
-        check_views(s, p->v, p->n) < 0)
-        return -1;
-    snprintf(doing, sizeof doing, "publishing generation %" PRId64, p->generation);
-    return ptd_store_change(s, publish, p, doing);
+    if (len < sizeof *h)
+        return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, sizeof *h);
+    memcpy(h, value, sizeof *h);
+    size_t bytes = len - sizeof *h, size = ptd_dtype_size(h->dtype > 100 ? 0 : (int)h->dtype), rest;
+    if (memcmp(h->magic, TENSOR_MAGIC, 4)) return ptd_fail(PTD_DATAERR, "not a tensor");
+    if (!size)
+        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)", h->dtype);
+    memset(p, 0, sizeof *p);
+    if (count_values(h, &p->whole.n) < 0) return -1;
+    p->whole.dtype = h->dtype;
+    p->whole.n_dims = h->n_dims;
+    memcpy(p->whole.dims, h->dims, sizeof h->dims);
+    p->first = h->piece * ptd_store_piece(h->dtype);
+    if (p->first >= p->whole.n) return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
+    rest = p->whole.n - p->first;
+    p->n = rest < ptd_store_piece(h->dtype) ? rest : ptd_store_piece(h->dtype);
+    if (!h->piece && bytes / size == p->whole.n) p->n = p->whole.n;
+    if (p->n * size != bytes)
+        return ptd_fail(PTD_DATAERR, "tensor %s than its value", p->n * size > bytes ? "larger" : "smaller");
+    p->data = (const char *)value + sizeof *h;
+    return 0;
 }
 
-/* ---- loading ---- */
+static int is_intact(const struct ptd_tensor_piece *p)
+{
+    struct tensor_head h;
+    memcpy(&h, (const char *)p->data - sizeof h, sizeof h);
+    return h.digest == tensor_digest(&h, p->data, p->n * ptd_dtype_size(p->whole.dtype));
+}
 
-static void shape_text(const struct ptd_tensor_view *t, char *out, size_t n)
+int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p)
+{
+    struct tensor_head h;
+    if (read_header(value, len, &h, p) < 0) return -1;
+    return is_intact(p) ? 0 : ptd_fail(PTD_DATAERR, "tensor damaged (digest differs)");
+}
+
+/* Values smaller than a page lie anywhere in it; fill wants its place aligned. */
+static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t n, char *out, size_t bytes)
+{
+    if ((uintptr_t)out % 8 == 0) return f->fill(f->ctx, i, first, n, out);
+    char *copy = ptd_alloc(bytes);
+    int rc = f->fill(f->ctx, i, first, n, copy);
+    memcpy(out, copy, bytes);
+    free(copy);
+    return rc;
+}
+
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
+                        size_t *n)
+{
+    const struct ptd_tensor_about *t = &w->f.tensors[i];
+    size_t most = ptd_store_piece(t->dtype), piece = first / most;
+    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, piece, {0}, 0};
+    *n = t->n - first < most ? t->n - first : most;
+    size_t bytes = *n * ptd_dtype_size(t->dtype);
+    MDB_val v = {sizeof h + bytes, NULL};
+    char key[KEY_MAX + 1], *data;
+    piece_key(key, w->prefix, t->name, piece);
+    int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE);
+    if (rc) return rc;
+    data = (char *)v.mv_data + sizeof h;
+    if (fill_aligned(&w->f, i, first, *n, data, bytes) < 0) return KEPT;
+    memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
+    h.digest = tensor_digest(&h, data, bytes);
+    memcpy(v.mv_data, &h, sizeof h);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+/* "store DIR: tensor "KEY": what" */
+static int blame(struct ptd_store *s, const char *key, const char *what)
+{
+    char *why = ptd_strdup(what);
+    ptd_fail(PTD_DATAERR, "store %s: tensor \"%s\": %s", s->dir, key, why);
+    free(why);
+    return -1;
+}
+
+/* Piece number `piece` of a tensor in the present view, not yet checked against its digest. */
+static int get_piece(struct ptd_store *s, int db, const char *prefix, const char *name, size_t piece,
+                     struct ptd_tensor_piece *p)
+{
+    char key[KEY_MAX + 1];
+    struct tensor_head h;
+    MDB_val k, v;
+    piece_key(key, prefix, name, piece);
+    k = ptd_store_key(key);
+    int rc = mdb_get(s->view, s->db[db], &k, &v);
+    if (rc == MDB_NOTFOUND) return blame(s, key, "missing");
+    if (rc) return ptd_store_fail(s, rc, "loading");
+    if (read_header(v.mv_data, v.mv_size, &h, p) < 0) return blame(s, key, ptd_failed_message());
+    if (h.piece != piece) return blame(s, key, "holds another piece");
+    return 0;
+}
+
+static void shape_text(int n_dims, const int64_t *dims, char *out, size_t n)
 {
     size_t at = snprintf(out, n, "[");
-    for (int i = 0; i < t->n_dims && at < n; i++)
-        at += snprintf(out + at, n - at, "%s%" PRId64, i ? ", " : "", t->dims[i]);
+    for (int i = 0; i < n_dims && at < n; i++)
+        at += snprintf(out + at, n - at, "%s%" PRId64, i ? ", " : "", dims[i]);
     if (at < n) snprintf(out + at, n - at, "]");
 }
 
-static int check_shape(const char *where, const struct ptd_tensor_view *found,
+static int check_shape(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *found,
                        const struct ptd_tensor_view *wanted)
 {
-    char a[128], b[128];
+    char a[128], b[128], key[KEY_MAX + 1], words[300];
     size_t bytes = wanted->n_dims * sizeof *wanted->dims;
     if (found->n_dims == wanted->n_dims && found->n == wanted->n && !memcmp(found->dims, wanted->dims, bytes))
         return 0;
-    shape_text(found, a, sizeof a);
-    shape_text(wanted, b, sizeof b);
-    return ptd_fail(PTD_DATAERR, "%s: shape %s, expected %s", where, a, b);
+    shape_text(found->n_dims, found->dims, a, sizeof a);
+    shape_text(wanted->n_dims, wanted->dims, b, sizeof b);
+    snprintf(words, sizeof words, "shape %s, expected %s", a, b);
+    piece_key(key, prefix, wanted->name, 0);
+    return blame(s, key, words);
+}
+
+/* All pieces of a tensor in order; *list is malloc'd. */
+static int get_pieces(struct ptd_store *s, int db, const char *prefix, const struct ptd_tensor_view *t,
+                      struct ptd_tensor_piece **list, int *n)
+{
+    struct ptd_tensor_piece p;
+    *list = NULL;
+    *n = 0;
+    for (size_t done = 0; done < t->n; done += p.n) {
+        if (get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
+        if (check_shape(s, prefix, &p.whole, t) < 0) return -1;
+        if (*n && p.whole.dtype != (*list)->whole.dtype) return blame(s, t->name, "pieces of two formats");
+        *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = p;
+    }
+    return 0;
+}
+
+struct conversion {
+    const struct ptd_tensor_piece *pieces;
+    float *out;
+    _Atomic int damaged; /* 1 + number of such a piece */
+};
+
+static void convert(void *ctx, long first, long last)
+{
+    struct conversion *c = ctx;
+    for (long i = first; i < last; i++) {
+        const struct ptd_tensor_piece *p = &c->pieces[i];
+        if (!is_intact(p)) c->damaged = (int)i + 1;
+        ptd_dtype_to_float(c->out + p->first, p->data, p->whole.dtype, p->n);
+        ptd_store_forget(p->data, p->n * ptd_dtype_size(p->whole.dtype));
+    }
 }
 
 static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_tensor_view *t)
 {
-    char key[KEY_MAX + 1], where[KEY_MAX + 4200];
-    struct tensor_head h;
-    struct ptd_tensor_view found;
-    MDB_val k, v;
-    snprintf(key, sizeof key, "%s%s", prefix, t->name);
-    snprintf(where, sizeof where, "store %s: tensor \"%s\"", s->dir, key);
-    k = ptd_store_key(key);
-    int rc = mdb_get(s->view, s->db[db], &k, &v);
-    if (rc == MDB_NOTFOUND) return ptd_fail(PTD_DATAERR, "%s: missing", where);
-    if (rc) return ptd_store_fail(s, rc, "loading");
-    if (read_header(v.mv_data, v.mv_size, &h, &found) < 0) {
-        char *why = ptd_strdup(ptd_failed_message());
-        ptd_fail(PTD_DATAERR, "%s: %s", where, why);
-        free(why);
-        return -1;
+    struct ptd_tensor_piece *pieces;
+    char key[KEY_MAX + 1];
+    int n, rc = get_pieces(s, db, prefix, t, &pieces, &n);
+    struct conversion c = {pieces, t->data, 0};
+    if (rc == 0) ptd_parallel(n, 1, convert, &c);
+    if (c.damaged) {
+        piece_key(key, prefix, t->name, c.damaged - 1);
+        rc = blame(s, key, "damaged (digest differs)");
     }
-    if (check_shape(where, &found, t) < 0) return -1;
-    memcpy(t->data, found.data, t->n * sizeof(float));
-    if (h.digest == tensor_digest(&h, t->data, t->n * sizeof(float))) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: damaged (digest differs)", where);
+    free(pieces);
+    return rc;
 }
 
-/* All of t from one snapshot; `absent` says what is missing if no key has the prefix. */
-static int load(struct ptd_store *s, int db, const char *prefix, struct ptd_tensor_view *t, int n,
-                const char *absent)
+static int absent(struct ptd_store *s, int64_t generation)
 {
-    if (ptd_store_view(s) < 0) return -1;
-    int rc = has_prefix(s, s->view, db, prefix);
-    if (rc == MDB_NOTFOUND)
-        rc = ptd_fail(PTD_NOINPUT, "store %s: %s", s->dir, absent);
-    else if (rc)
-        rc = ptd_store_fail(s, rc, "loading");
-    for (int i = 0; i < n && !rc; i++) rc = load_one(s, db, prefix, &t[i]);
-    ptd_store_view_end(s);
-    return rc;
+    return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir, generation);
+}
+
+/* Whether the view holds a published generation; its prefix. */
+static int find_generation(struct ptd_store *s, int64_t generation, char prefix[PTD_PREFIX])
+{
+    int64_t head;
+    if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
+    ptd_store_prefix(prefix, "", generation);
+    int rc = ptd_store_get_head(s, s->view, &head);
+    if (!rc) rc = generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, s->view, DB_WEIGHTS, prefix);
+    if (rc == MDB_NOTFOUND) return absent(s, generation);
+    return rc ? ptd_store_fail(s, rc, "loading") : 0;
 }
 
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n)
 {
-    char prefix[16], absent[64];
-    snprintf(absent, sizeof absent, "generation %" PRId64 " is not kept", generation);
-    if (generation < 0 || generation > UINT32_MAX)
-        return ptd_fail(PTD_NOINPUT, "store %s: %s", s->dir, absent);
-    generation_prefix(generation, prefix);
-    return load(s, DB_WEIGHTS, prefix, t, n, absent);
+    char prefix[PTD_PREFIX];
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    for (int i = 0; i < n && !rc; i++) rc = load_one(s, DB_WEIGHTS, prefix, &t[i]);
+    ptd_store_view_end(s);
+    return rc;
+}
+
+/* The prefix of the newest generation's moments, with or without a generation in it. */
+static int find_moments(struct ptd_store *s, char which, char prefix[PTD_PREFIX])
+{
+    char kind[3] = {which, '/', 0};
+    int64_t head;
+    int rc = ptd_store_get_head(s, s->view, &head);
+    if (rc) return rc;
+    ptd_store_prefix(prefix, kind, head);
+    rc = ptd_store_has_prefix(s, s->view, DB_OPTIM, prefix);
+    if (rc != MDB_NOTFOUND) return rc;
+    memcpy(prefix, kind, sizeof kind);
+    return ptd_store_has_prefix(s, s->view, DB_OPTIM, prefix);
 }
 
 int ptd_store_load_optim(struct ptd_store *s, char which, struct ptd_tensor_view *t, int n)
 {
-    char prefix[3] = {which, '/', 0};
-    return load(s, DB_OPTIM, prefix, t, n, "no optimizer state");
-}
-
-/* ---- cloning ---- */
-
-struct clone {
-    struct ptd_store *from;
-    int64_t generation;
-};
-
-static int clone_meta(struct ptd_store *to, MDB_txn *txn, struct ptd_store *from)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    char key[KEY_MAX + 1];
-    int rc = mdb_cursor_open(from->view, from->db[DB_META], &c);
-    if (rc) return rc;
-    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
-        snprintf(key, sizeof key, "%.*s", (int)k.mv_size, (char *)k.mv_data);
-        if (!strcmp(key, PTD_FORMAT_KEY)) continue;
-        if ((rc = ptd_store_get_plain(from, from->view, DB_META, key, &v))) break;
-        if ((rc = ptd_store_put_plain(to, txn, DB_META, key, v.mv_data, v.mv_size))) break;
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int clone_tensor(struct ptd_store *to, MDB_txn *txn, struct ptd_store *from, const MDB_val *k,
-                        MDB_val *v)
-{
-    struct ptd_tensor_view t;
-    char key[KEY_MAX + 1];
-    snprintf(key, sizeof key, "00000000%.*s", (int)k->mv_size - 8, (char *)k->mv_data + 8);
-    if (ptd_store_tensor(v->mv_data, v->mv_size, &t) == 0)
-        return ptd_store_put(to, txn, DB_WEIGHTS, key, v, 0);
-    ptd_fail(PTD_DATAERR, "store %s: tensor \"%.*s\": damaged", from->dir, (int)k->mv_size,
-             (char *)k->mv_data);
-    return KEPT;
-}
-
-static int clone_weights(struct ptd_store *to, MDB_txn *txn, const struct clone *a)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    char prefix[16];
-    int n = 0, rc = mdb_cursor_open(a->from->view, a->from->db[DB_WEIGHTS], &c);
-    if (rc) return rc;
-    generation_prefix(a->generation, prefix);
-    rc = seek(c, prefix, prefix, &k, &v);
-    for (; !rc && !memcmp(k.mv_data, prefix, strlen(prefix)); n++) {
-        if ((rc = clone_tensor(to, txn, a->from, &k, &v))) break;
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    mdb_cursor_close(c);
-    if (rc && rc != MDB_NOTFOUND) return rc;
-    if (n) return 0;
-    ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", a->from->dir, a->generation);
-    return KEPT;
-}
-
-static int clone(struct ptd_store *to, MDB_txn *txn, const void *arg)
-{
-    const struct clone *a = arg;
-    json_t *pins = NULL;
-    int rc = check_order(to, txn, 0);
-    if (!rc) rc = clone_meta(to, txn, a->from);
-    if (!rc) rc = clone_weights(to, txn, a);
-    if (!rc) rc = put_head(to, txn, 0);
-    if (!rc) rc = update_pins(to, txn, 0, 1, &pins);
-    json_decref(pins);
+    char prefix[PTD_PREFIX];
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_moments(s, which, prefix);
+    if (rc == MDB_NOTFOUND)
+        rc = ptd_fail(PTD_NOINPUT, "store %s: no optimizer state", s->dir);
+    else if (rc)
+        rc = ptd_store_fail(s, rc, "loading");
+    for (int i = 0; i < n && !rc; i++) rc = load_one(s, DB_OPTIM, prefix, &t[i]);
+    ptd_store_view_end(s);
     return rc;
 }
 
-int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to)
+int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
 {
-    struct clone a = {from, generation};
-    if (!(to->mode & PTD_STORE_CREATE)) return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
-    if (generation < 0 || generation > UINT32_MAX)
-        return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", from->dir, generation);
-    if (ptd_store_view(from) < 0) return -1;
-    int rc = ptd_store_change(to, clone, &a, "cloning");
-    ptd_store_view_end(from);
+    char prefix[PTD_PREFIX], key[KEY_MAX + 1];
+    MDB_val k, v;
+    if (ptd_store_view(s) < 0) return 0;
+    ptd_store_prefix(prefix, "", generation);
+    piece_key(key, prefix, name, 0);
+    k = ptd_store_key(key);
+    int found = mdb_get(s->view, s->db[DB_WEIGHTS], &k, &v) == 0;
+    ptd_store_view_end(s);
+    return found;
+}
+
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
+                   size_t n, void *out)
+{
+    struct ptd_tensor_piece p = {0};
+    char prefix[PTD_PREFIX];
+    size_t size = ptd_dtype_size(t->dtype), most = ptd_store_piece(t->dtype);
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    if (!rc) rc = get_piece(s, DB_WEIGHTS, prefix, t->name, 0, &p);
+    if (!rc && first >= p.n) rc = get_piece(s, DB_WEIGHTS, prefix, t->name, first / most, &p);
+    if (!rc && (p.whole.dtype != t->dtype || first < p.first || first + n > p.first + p.n))
+        rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir, t->name);
+    if (!rc && !is_intact(&p)) rc = blame(s, t->name, "damaged (digest differs)");
+    if (!rc) memcpy(out, (const char *)p.data + (first - p.first) * size, n * size);
+    if (p.data) ptd_store_forget(p.data, p.n * size);
+    ptd_store_view_end(s);
     return rc;
+}
+
+/* ---- listing ---- */
+
+static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, size_t skip,
+                    struct ptd_tensor_about **list, int *n)
+{
+    struct ptd_tensor_piece p;
+    struct tensor_head h;
+    char *name = ptd_format("%.*s", (int)(k->mv_size - skip), (char *)k->mv_data + skip);
+    int rc = read_header(v->mv_data, v->mv_size, &h, &p);
+    if (rc < 0) rc = blame(s, name, ptd_failed_message());
+    if (rc < 0 || h.piece) {
+        free(name);
+        return rc;
+    }
+    *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
+    (*list)[*n] = p.whole;
+    (*list)[(*n)++].name = name;
+    return 0;
+}
+
+int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n)
+{
+    char prefix[PTD_PREFIX];
+    MDB_cursor *c = NULL;
+    MDB_val k, v;
+    *list = NULL;
+    *n = 0;
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    if (!rc && mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c)) rc = ptd_store_fail(s, ENOMEM, "listing");
+    int at = rc ? rc : ptd_store_seek(c, prefix, prefix, &k, &v);
+    while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
+        rc = list_one(s, &k, &v, strlen(prefix), list, n);
+        at = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(s, at, "listing");
+    if (c) mdb_cursor_close(c);
+    ptd_store_view_end(s);
+    if (rc) ptd_store_list_free(*list, *n), *list = NULL, *n = 0;
+    return rc;
+}
+
+void ptd_store_list_free(struct ptd_tensor_about *list, int n)
+{
+    for (int i = 0; i < n; i++) free((char *)(uintptr_t)list[i].name);
+    free(list);
 }

