@@ -305,11 +305,12 @@ static void read_pixels(struct ptd_image_rules *r, const struct source *s)
 
 static enum ptd_resample read_resample(const struct source *s)
 {
+    static const char *const words[] = {"pillow", "torchvision", "pillow-13"}; /* in the enum's order */
     const json_t *own = get(s, "ptd_resample"), *type = get(s, "image_processor_type");
     const char *word = json_string_value(own), *class = json_string_value(type);
-    if (own && (!word || (strcmp(word, "pillow") && strcmp(word, "torchvision"))))
-        refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\" or \"torchvision\"");
-    if (word) return strcmp(word, "pillow") ? PTD_TORCHVISION : PTD_PILLOW;
+    for (int i = 0; i < 3 && word; i++)
+        if (!strcmp(word, words[i])) return i;
+    if (own) refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\", \"pillow-13\" or \"torchvision\"");
     size_t n = class ? strlen(class) : 0;
     return !n || (n > 3 && !strcmp(class + n - 3, "Pil")) ? PTD_PILLOW : PTD_TORCHVISION;
 }

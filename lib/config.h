@@ -28,11 +28,12 @@ struct ptd_config {
 /* `json` is config.json's text; `generation` is generation_config.json's text or NULL. */
 int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation) PTD_MUST_CHECK;
 
-/* Whose bicubic: Pillow's (weights of 32 bits) or torchvision's for bytes (16 bits; differs by 1 in under 1 % of
- * the bytes). image_processor_type decides, as it does in the reference implementation: "Qwen2VLImageProcessorFast"
- * (the published checkpoints) and "Qwen2VLImageProcessor" mean torchvision; "...Pil", or none, mean Pillow. A field
- * of our own, "ptd_resample": "pillow" or "torchvision", overrides it. */
-enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION };
+/* Whose bicubic: Pillow's (weights of 32 bits; horizontal pass first), that of Pillow from 13.0 on (the same, but vertical first if the
+ * height shrinks by over twice as many pixels as the width), or torchvision's for bytes (weights of 16 bits, horizontal first).
+ * image_processor_type decides, as it does in the reference implementation: "Qwen2VLImageProcessorFast" (the published checkpoints)
+ * and "Qwen2VLImageProcessor" mean torchvision; "...Pil", or none, mean Pillow. A field of our own, "ptd_resample": "pillow",
+ * "pillow-13" or "torchvision", overrides it. */
+enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION, PTD_PILLOW_13 };
 
 struct ptd_image_rules { /* preprocessor_config.json */
     int patch, merge, temporal;
