@@ -1,5 +1,5 @@
-/* image_resize: bicubic with antialiasing, to the last bit as Pillow or torchvision does it: two passes,
- * horizontal first, bytes in between. Which size and whose bits are wanted is the caller's. */
+/* image_resize: bicubic with antialiasing, to the last bit as Pillow or torchvision does it: two passes
+ * with bytes in between. Which size and whose bits are wanted is the caller's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static EXACT double axis_point(struct axis *a, int i, int in, double scale, doub
 /* Pillow has 32 bits for a weight, torchvision 16: the largest weight of the axis must fit with its sign. */
 static EXACT int axis_bits(enum ptd_resample how, double most)
 {
-    int bits = how == PTD_PILLOW ? BITS_MAX : 0;
+    int bits = how == PTD_TORCHVISION ? 0 : BITS_MAX;
     while (bits < BITS_MAX && (int)(0.5 + most * (1 << (bits + 1))) < 1 << 15) bits++;
     return bits;
 }
@@ -120,21 +120,33 @@ static void replace(struct ptd_image *im, uint8_t *pixels, int height, int width
     *im = (struct ptd_image){height, width, pixels};
 }
 
-void ptd_image_resize(struct ptd_image *im, int height, int width, enum ptd_resample how)
+static void resize_width(struct ptd_image *im, int width, enum ptd_resample how)
 {
     struct axis a;
-    if (width != im->width) {
-        uint8_t *to = ptd_array((size_t)im->height * width, 3);
-        axis_init(&a, im->width, width, how);
-        across(&a, im->pixels, im->width, to, width, im->height);
-        axis_clear(&a);
-        replace(im, to, im->height, width);
-    }
-    if (height != im->height) {
-        uint8_t *to = ptd_array((size_t)height * width, 3);
-        axis_init(&a, im->height, height, how);
-        down(&a, im->pixels, to, height, (size_t)width * 3);
-        axis_clear(&a);
-        replace(im, to, height, width);
-    }
+    if (width == im->width) return;
+    uint8_t *to = ptd_array((size_t)im->height * width, 3);
+    axis_init(&a, im->width, width, how);
+    across(&a, im->pixels, im->width, to, width, im->height);
+    axis_clear(&a);
+    replace(im, to, im->height, width);
+}
+
+static void resize_height(struct ptd_image *im, int height, enum ptd_resample how)
+{
+    struct axis a;
+    if (height == im->height) return;
+    uint8_t *to = ptd_array((size_t)height * im->width, 3);
+    axis_init(&a, im->height, height, how);
+    down(&a, im->pixels, to, height, (size_t)im->width * 3);
+    axis_clear(&a);
+    replace(im, to, height, im->width);
+}
+
+void ptd_image_resize(struct ptd_image *im, int height, int width, enum ptd_resample how)
+{
+    int less_high = im->height - height, less_wide = im->width - width;
+    int height_first = how == PTD_PILLOW_13 && less_high > 0 && less_high > 2 * less_wide;
+    if (height_first) resize_height(im, height, how);
+    resize_width(im, width, how);
+    if (!height_first) resize_height(im, height, how);
 }

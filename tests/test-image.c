@@ -15,6 +15,7 @@
 #include <zlib.h>
 #include "image_impl.h"
 #include "vectors/pictures.h"
+#include "vectors/pictures-processed.h"
 
 static uint64_t fnv(const void *data, size_t n)
 {
@@ -445,6 +446,24 @@ static void test_resize_as_pillow(void **state)
     }
 }
 
+static void test_resize_as_torchvision(void **state)
+{
+    (void)state;
+    int differ = 0, n = sizeof resized_by_torchvision / sizeof *resized_by_torchvision;
+    for (int i = 0; i < n; i++) {
+        struct ptd_image im = noise_image("resize", resized_by_torchvision[i].h, resized_by_torchvision[i].w), other;
+        int h = resized_by_torchvision[i].to_h, w = resized_by_torchvision[i].to_w;
+        other = noise_image("resize", im.height, im.width);
+        ptd_image_resize(&im, h, w, PTD_TORCHVISION);
+        ptd_image_resize(&other, h, w, PTD_PILLOW);
+        assert_int_equal(crc32(0, im.pixels, h * w * 3), resized_by_torchvision[i].crc);
+        differ += memcmp(im.pixels, other.pixels, (size_t)h * w * 3) != 0;
+        ptd_image_clear(&im);
+        ptd_image_clear(&other);
+    }
+    assert_true(differ > n / 2);
+}
+
 static void test_resize_to_itself(void **state)
 {
     (void)state;
@@ -514,6 +533,124 @@ static void test_patch_order(void **state)
         }
 }
 
+/* ---- all of it, as the image processors of transformers do it ---- */
+
+static struct ptd_image_rules qwen_rules(const char *type)
+{
+    static const char json[] =
+        "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,\"temporal_patch_size\":2,\"merge_size\":2,"
+        "\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"processor_class\":\"Qwen3VLProcessor\",%s}";
+    struct ptd_image_rules r;
+    char text[500];
+    snprintf(text, sizeof text, json, type);
+    if (ptd_image_rules_parse(&r, text) < 0) fail_msg("%s", ptd_failed_message());
+    return r;
+}
+
+/* One picture's rows behind those already there; pixels as the model wants them. */
+static int add_rows(struct ptd_image *im, const struct ptd_image_rules *r, float **rows, int n, const struct processed *want)
+{
+    int h, w;
+    assert_int_equal(ptd_image_target(im->height, im->width, r, &h, &w), 0);
+    if (want->file && !n) assert_int_equal(h, want->grid_h * 16), assert_int_equal(w, want->grid_w * 16);
+    ptd_image_resize(im, h, w, r->resample);
+    *rows = ptd_realloc(*rows, (n + (size_t)h * w / 256) * 1536 * sizeof **rows);
+    n += ptd_image_patches(im->pixels, h, w, r, *rows + (size_t)n * 1536);
+    ptd_image_clear(im);
+    return n;
+}
+
+static uint32_t crc_of_levels(const float *rows, size_t n)
+{
+    uint8_t *levels = malloc(n);
+    for (size_t i = 0; i < n; i++) levels[i] = lrintf(rows[i] * 127.5f + 127.5f);
+    uint32_t crc = crc32_z(0, levels, n);
+    free(levels);
+    return crc;
+}
+
+static double sum_of(const float *rows, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += rows[i];
+    return sum;
+}
+
+static void assert_rows(const float *rows, int n_rows, const struct processed *want, enum ptd_resample how)
+{
+    size_t n = (size_t)n_rows * 1536;
+    assert_int_equal(n_rows, want->rows);
+    if (how == PTD_TORCHVISION) { /* every bit */
+        assert_int_equal(crc32_z(0, (const void *)rows, n * sizeof *rows), want->fast);
+        assert_float_equal(sum_of(rows, n), want->fast_sum, 1e-6);
+        return;
+    }
+    assert_int_equal(crc_of_levels(rows, n), want->slow); /* every byte; that processor normalises in another order */
+    assert_float_equal(sum_of(rows, n), want->slow_sum, 6e-8 * n);
+    for (size_t k = 1; k <= 8; k++) assert_float_equal(rows[(7919 * k * k + 31 * k) % n], want->picks[k - 1], 1.2e-7);
+}
+
+static struct ptd_image picture_of(const struct processed *p)
+{
+    char path[200];
+    struct ptd_image im;
+    if (!*p->file) return noise_image("processed", p->height, p->width);
+    snprintf(path, sizeof path, "tests/vectors/%s", p->file);
+    if (ptd_image_load(&im, path) < 0) fail_msg("%s", ptd_failed_message());
+    assert_int_equal(im.height, p->height);
+    assert_int_equal(im.width, p->width);
+    return im;
+}
+
+static void test_processed_as_transformers(void **state)
+{
+    (void)state;
+    static const char *const type[] = {"\"image_processor_type\":\"Qwen2VLImageProcessorFast\"",
+                                       "\"image_processor_type\":\"Qwen2VLImageProcessorPil\",\"ptd_resample\":\"pillow-13\""};
+    for (int how = PTD_TORCHVISION; how <= PTD_PILLOW_13; how++) {
+        struct ptd_image_rules r = qwen_rules(type[how - PTD_TORCHVISION]);
+        assert_int_equal(r.resample, how);
+        for (size_t i = 0; i < sizeof processed / sizeof *processed; i++) {
+            struct ptd_image im = picture_of(&processed[i]);
+            float *rows = NULL;
+            int n = add_rows(&im, &r, &rows, 0, &processed[i]);
+            assert_rows(rows, n, &processed[i], how);
+            free(rows);
+        }
+    }
+}
+
+static void test_several_as_transformers(void **state)
+{
+    (void)state;
+    for (int how = PTD_TORCHVISION; how <= PTD_PILLOW_13; how++) {
+        struct ptd_image_rules r =
+            qwen_rules(how == PTD_TORCHVISION ? "\"ptd_resample\":\"torchvision\"" : "\"ptd_resample\":\"pillow-13\"");
+        float *rows = NULL;
+        int n = 0;
+        for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
+            struct ptd_image im = noise_image("processed", several[i][0], several[i][1]);
+            n = add_rows(&im, &r, &rows, n, &together);
+        }
+        assert_rows(rows, n, &together, how);
+        free(rows);
+    }
+}
+
+static void test_whose_resampling(void **state)
+{
+    (void)state;
+    assert_int_equal(qwen_rules("\"x\":1").resample, PTD_PILLOW);
+    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorPil\"").resample, PTD_PILLOW);
+    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessor\"").resample, PTD_TORCHVISION);
+    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"").resample, PTD_PILLOW);
+    struct ptd_image_rules r;
+    assert_int_equal(ptd_image_rules_parse(&r, "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,"
+                                               "\"temporal_patch_size\":2,\"merge_size\":2,\"image_mean\":[0,0,0],\"image_std\":[1,1,1],"
+                                               "\"ptd_resample\":\"bilinear\"}"), -1);
+    assert_non_null(strstr(ptd_failed_message(), "\"ptd_resample\": found \"bilinear\", expected \"pillow\", \"pillow-13\" or \"torchvision\""));
+}
+
 static void test_hash(void **state)
 {
     (void)state;
@@ -549,9 +686,13 @@ int main(void)
         cmocka_unit_test(test_target),
         cmocka_unit_test(test_target_half_even),
         cmocka_unit_test(test_resize_as_pillow),
+        cmocka_unit_test(test_resize_as_torchvision),
         cmocka_unit_test(test_resize_to_itself),
         cmocka_unit_test(test_patches_of_parity_model),
         cmocka_unit_test(test_patch_order),
+        cmocka_unit_test(test_processed_as_transformers),
+        cmocka_unit_test(test_several_as_transformers),
+        cmocka_unit_test(test_whose_resampling),
         cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
