@@ -21,6 +21,7 @@ struct task { /* one response to be read */
     char key[33];
     void *value;     /* what is cached: see value_size */
     size_t size;
+    int twin;        /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
 };
 
 struct ptd_refer {
@@ -214,6 +215,28 @@ static int compute(struct ptd_refer *f, struct task **t, int n)
 
 /* ---- the cache ---- */
 
+static const struct task *sorted_tasks; /* what by_key compares */
+
+static int by_key(const void *a, const void *b)
+{
+    int i = *(const int *)a, j = *(const int *)b, c = strcmp(sorted_tasks[i].key, sorted_tasks[j].key);
+    return c ? c : i - j;
+}
+
+/* Equal responses to one prompt have one key, hence one value: it is computed once, so that a pass from the cache gives the same bits. */
+static void find_twins(struct ptd_refer *f)
+{
+    int *at = ptd_array(f->n_tasks + 1, sizeof *at);
+    for (int i = 0; i < f->n_tasks; i++) at[i] = i;
+    sorted_tasks = f->task;
+    qsort(at, f->n_tasks, sizeof *at, by_key);
+    for (int i = 0, first = 0; i < f->n_tasks; i++) {
+        if (i && strcmp(f->task[at[i]].key, f->task[at[first]].key)) first = i;
+        f->task[at[i]].twin = i == first ? -1 : at[first];
+    }
+    free(at);
+}
+
 /* Tasks that the cache does not answer, in missing[]; returns their number, -1 on failure. */
 static int look_up(struct ptd_refer *f, struct task **missing)
 {
@@ -222,7 +245,9 @@ static int look_up(struct ptd_refer *f, struct task **missing)
         struct task *t = &f->task[i];
         void *value = NULL;
         size_t len;
-        int got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
+        int got;
+        if (t->twin >= 0) continue;
+        got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
         if (got < 0) return -1;
         if (got == 0 && len == t->size) {
             memcpy(t->value, value, len);
@@ -260,8 +285,11 @@ int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
         f->counts.tutored += f->task[i].teach;
     }
     missing = ptd_array(f->n_tasks + 1, sizeof *missing);
+    find_twins(f);
     m = look_up(f, missing);
     r = m < 0 || compute(f, missing, m) || remember(f, missing, m) ? -1 : 0;
+    for (int i = 0; i < f->n_tasks; i++)
+        if (f->task[i].twin >= 0) memcpy(f->task[i].value, f->task[f->task[i].twin].value, f->task[i].size);
     free(missing);
     return r;
 }

@@ -29,7 +29,8 @@ struct ptd_reply {
     int n, stopped;   /* stopped 0: cut at max_tokens */
 };
 
-/* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i that keys its random numbers (row of the data set). */
+/* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i that keys its random numbers (its position in
+ * the run's order of prompts). */
 struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s, int64_t step, const int64_t *which);
 void ptd_replies_free(struct ptd_reply *r, int n);
 #endif

@@ -124,9 +124,9 @@ static void do_step(struct run *r, int64_t step, int64_t first, int n)
         if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
         if (ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
             ptd_die(ptd_failed_status(), "%s: row %d: %s", opt.store, row + 1, ptd_failed_message());
-        r->which[i] = row;
+        r->which[i] = first + i; /* not the row: it may come twice in a step that crosses epochs */
     }
-    replies = ptd_sample(r->model, r->batch, &r->sampling, step, r->which);
+    replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step, r->which); /* evaluation: whatever -P is */
     for (int i = 0; i < n; i++) {
         put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
         ptd_group_clear(&r->groups[i]);
