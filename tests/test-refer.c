@@ -404,6 +404,21 @@ static void the_second_pass_is_the_first(void **state)
 }
 
 /* Whatever decides the numbers is in the key. */
+/* Equal responses of a group have one value, computed once, whatever rounding a second computation would have. */
+static void twins_share_a_value(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_rollout *y = groups[0].rollouts;
+    (void)state;
+    r.temperature = 1.7;
+    y[3] = y[1];
+    assert_counts(refer(&r, NULL, 1, 1), 2, 0, 4); /* three reference readings, one lesson */
+    assert_memory_equal(y[3].ref_logp, y[1].ref_logp, 3 * sizeof(float));
+    assert_memory_equal(y[3].teacher_logp, y[1].teacher_logp, 3 * 6 * sizeof(uint16_t));
+    assert_true(y[3].ref_logp != y[1].ref_logp && y[3].ref_logp[0] < 0);
+    assert_counts(refer(&r, NULL, 1, 1), 2, 4, 0);
+}
+
 static void another_question_is_computed(void **state)
 {
     struct ptd_refer_rules r = usual();
@@ -612,6 +627,7 @@ int main(void)
         TEST(the_teacher_sees_the_picture),
         TEST(the_teacher_reads_the_hint),
         TEST(the_second_pass_is_the_first),
+        TEST(twins_share_a_value),
         TEST(another_question_is_computed),
         TEST(micro_batches_change_nothing),
         TEST(rules_choose_the_tutored),
