@@ -100,6 +100,35 @@ static void test_hint(void **state)
                   "what is a1?\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n");
 }
 
+static void test_system_message(void **state)
+{
+    (void)state;
+    const struct ptd_group g = {.question = "what is a1?", .pictures = pictures, .n_pictures = 1, .system = "look"};
+    for (int hinted = 0; hinted < 2; hinted++) {
+        int32_t *ids;
+        int n = ptd_prompt_render(tokenizer, &config, &g, hinted ? "look at a1" : NULL, &ids);
+        if (n < 0) fail_msg("%s", ptd_failed_message());
+        char *text = ptd_tokenizer_decode(tokenizer, ids, n, 0);
+        assert_string_equal(text, hinted ? "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
+                                           "what is a1?\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n"
+                                         : "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
+                                           "what is a1?<|im_end|>\n<|im_start|>assistant\n");
+        free(text);
+        free(ids);
+    }
+}
+
+/* A Thinking model's prompt, its hinted one too, ends inside the thought. */
+static void test_thinking(void **state)
+{
+    (void)state;
+    config.thinking = 1;
+    assert_prompt("what is a1?", 1, "look at a1",
+                  "<|im_start|>user\n" PICTURE_6
+                  "what is a1?\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n<think>\n");
+    config.thinking = 0;
+}
+
 /* Student and teacher read the same ids up to the hint and after it. */
 static void test_hint_is_the_only_difference(void **state)
 {
@@ -162,6 +191,8 @@ int main(void)
         cmocka_unit_test(test_pictures_come_first),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_hint),
+        cmocka_unit_test(test_system_message),
+        cmocka_unit_test(test_thinking),
         cmocka_unit_test(test_hint_is_the_only_difference),
         cmocka_unit_test(test_marks_and_pictures_disagree),
         cmocka_unit_test(test_spelled_picture_tokens),

@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# A system message from ptd-rollout and ptd-gold to the hinted prompt; another one at resume. PTD_BIN: where the programs are.
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup_file() {
+    cd "$WORK"
+    ptd-data digits -q train.jsonl -n 4 -k nbr
+    ptd-init -q run.ptd
+    ptd-gold -q -s run.ptd -P 4 -n 1 train.jsonl | ptd-hint -q --always > plain.rec
+    ptd-gold -q -s run.ptd -P 4 -n 1 --system "look at a1" train.jsonl | ptd-hint -q --always > system.rec
+}
+
+setup() { cd "$WORK"; }
+
+groups() { ptd-dump "$1" | jq -c "select(.kind == \"group\") | $2"; }
+
+@test "a system message comes first in the prompt and in the hinted prompt, as long in both" {
+    [ "$(groups system.rec .system | sort -u)" = '"look at a1"' ]
+    [ "$(groups plain.rec .system | sort -u)" = null ]
+    lengths='[.prompt_ids.int32, .hint.prompt_ids.int32]'
+    groups plain.rec "$lengths" > plain && groups system.rec "$lengths" > system
+    paste -d '\n' plain system | jq -s -e '. as $all | [range(0; length; 2) as $i | [0, 1] | map(. as $k | $all[$i + 1][$k] - $all[$i][$k])] as $more |
+        ($more | length) == 4 and ($more | flatten | unique | length) == 1 and $more[0][0] > 5' > /dev/null
+}
+
+@test "ptd-rollout puts it in front, too, and its stream says so" {
+    ptd-rollout -q -s run.ptd -g latest -P 4 -G 2 -m 3 --system "look at a1" train.jsonl > rollouts.rec
+    [ "$(groups rollouts.rec '.prompt_ids' | sort)" = "$(groups system.rec '.prompt_ids' | sort)" ]
+    [[ "$(ptd-dump rollouts.rec | jq -r 'select(.kind == "head").sampling')" == *"; system "???????????????? ]]
+    ptd-rollout -q -s run.ptd -g latest -P 4 -G 2 -m 3 train.jsonl > rollouts.rec
+    [[ "$(ptd-dump rollouts.rec | jq -r 'select(.kind == "head").sampling')" != *system* ]]
+}
+
+@test "a run that began under one system message does not go on under another" {
+    ptd-init -q other.ptd
+    ptd-rollout -q -s other.ptd -P 2 -G 2 -m 4 -n 1 --system "look at a1" train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q > metrics
+    run bash -c 'ptd-rollout -q -s other.ptd -P 2 -G 2 -m 4 -n 2 --system "look at a2" train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q'
+    [[ "$output" == *system* ]]
+    [ "$(head_of other.ptd)" = 1 ]
+}
