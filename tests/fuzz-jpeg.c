@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-    const struct ptd_image_rules rules = {.patch = 4, .merge = 2, .temporal = 2, .min_pixels = 64, .max_pixels = 4096};
+    const struct ptd_image_rules rules = {
+        .patch = 4, .merge = 2, .temporal = 2, .min_pixels = 64, .max_pixels = 4096};
     struct ptd_image im;
     int height, width;
     if (ptd_image_decode(&im, bytes, n, "fuzz") < 0) {

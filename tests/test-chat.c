@@ -11,7 +11,11 @@
 #define VECTORS   "tests/vectors/"
 #define TOKENIZER VECTORS "qwen3-tokenizer/tokenizer.json.gz"
 
-static struct ptd_config config = {.v_patch = 16, .v_merge = 2, .vision_start = 151652, .vision_end = 151653, .image_token = 151655,
+static struct ptd_config config = {.v_patch = 16,
+                                   .v_merge = 2,
+                                   .vision_start = 151652,
+                                   .vision_end = 151653,
+                                   .image_token = 151655,
                                    .video_token = 151656};
 static struct ptd_tokenizer *qwen;
 
@@ -75,10 +79,11 @@ static void read_talk(struct talk *t, const json_t *v)
     assert_in_range(t->chat.n_messages, 1, 16);
     for (int m = 0; m < t->chat.n_messages; m++) {
         const json_t *o = json_array_get(list, m), *parts = json_object_get(o, "content");
-        t->messages[m] = (struct ptd_message){.role = json_string_value(json_object_get(o, "role")),
-                                              .parts = t->parts[m],
-                                              .n_parts = json_array_size(parts),
-                                              .thought = json_string_value(json_object_get(o, "reasoning_content"))};
+        t->messages[m] =
+            (struct ptd_message){.role = json_string_value(json_object_get(o, "role")),
+                                 .parts = t->parts[m],
+                                 .n_parts = json_array_size(parts),
+                                 .thought = json_string_value(json_object_get(o, "reasoning_content"))};
         assert_in_range(t->messages[m].n_parts, 0, 8);
         for (int k = 0; k < t->messages[m].n_parts; k++) read_part(t, m, k, json_array_get(parts, k));
     }
@@ -110,7 +115,8 @@ static void test_ids_as_transformers(void **state)
         read_talk(&t, v);
         int n = ptd_chat_render(qwen, &config, &t.chat, &ids);
         if (n < 0) fail_msg("conversation %zu: %s", i, ptd_failed_message());
-        if (!equal(ids, n, json_object_get(v, "ids"))) fail_msg("conversation %zu: other ids; text: %s", i, ptd_chat_text(&config, &t.chat));
+        if (!equal(ids, n, json_object_get(v, "ids")))
+            fail_msg("conversation %zu: other ids; text: %s", i, ptd_chat_text(&config, &t.chat));
         count[config.thinking]++;
         free(ids);
     }
@@ -136,19 +142,28 @@ static void test_letter(void **state)
 {
     (void)state;
     const struct ptd_picture small = {.height = 32, .width = 64};
-    const struct ptd_part words = {.text = "Be brief."}, ask[] = {{.picture = &small}, {.text = "What?"}}, said = {.text = "<think>\nhm\n</think>\n\nA cat."};
-    const struct ptd_message m[] = {{"system", &words, 1, NULL}, {"user", ask, 2, NULL}, {"assistant", &said, 1, NULL}, {"user", ask, 2, NULL}};
+    const struct ptd_part words = {.text = "Be brief."}, ask[] = {{.picture = &small}, {.text = "What?"}},
+                          said = {.text = "<think>\nhm\n</think>\n\nA cat."};
+    const struct ptd_message m[] = {{"system", &words, 1, NULL},
+                                    {"user", ask, 2, NULL},
+                                    {"assistant", &said, 1, NULL},
+                                    {"user", ask, 2, NULL}};
 #define PICTURE "<|vision_start|><|image_pad|><|image_pad|><|vision_end|>"
     assert_text((struct ptd_chat){m, 2, 1, 0}, 0,
-                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n" PICTURE "What?<|im_end|>\n<|im_start|>assistant\n");
-    assert_text((struct ptd_chat){m + 1, 1, 1, 0}, 1, "<|im_start|>user\n" PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\n");
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n" PICTURE
+                "What?<|im_end|>\n<|im_start|>assistant\n");
+    assert_text((struct ptd_chat){m + 1, 1, 1, 0}, 1,
+                "<|im_start|>user\n" PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\n");
     assert_text((struct ptd_chat){m + 1, 3, 1, 1}, 1,
-                "<|im_start|>user\nPicture 1: " PICTURE "What?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n"
+                "<|im_start|>user\nPicture 1: " PICTURE
+                "What?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n"
                 "<|im_start|>user\nPicture 2: " PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\n");
     assert_text((struct ptd_chat){m + 1, 2, 0, 0}, 1,
-                "<|im_start|>user\n" PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
+                "<|im_start|>user\n" PICTURE
+                "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
     assert_text((struct ptd_chat){m + 1, 2, 0, 0}, 0,
-                "<|im_start|>user\n" PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
+                "<|im_start|>user\n" PICTURE
+                "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
 }
 
 /* The first ids and the last, as the reference library's own test and the specification give them. */
@@ -160,7 +175,8 @@ static void test_known_ids(void **state)
     const struct ptd_part ask[] = {{.picture = &p}, {.text = "Hello world"}};
     const struct ptd_message m = {"user", ask, 2, NULL};
     const struct ptd_chat chat = {&m, 1, 1, 0};
-    static const int32_t head[] = {151644, 872, 198, 151652, 151655}, tail[] = {151655, 151653, 9707, 1879, 151645, 198, 151644, 77091, 198, 151667, 198};
+    static const int32_t head[] = {151644, 872, 198, 151652, 151655},
+                         tail[] = {151655, 151653, 9707, 1879, 151645, 198, 151644, 77091, 198, 151667, 198};
     for (config.thinking = 0; config.thinking < 2; config.thinking++) {
         int32_t *ids;
         int k = config.thinking ? 11 : 9, n = ptd_chat_render(qwen, &config, &chat, &ids);
@@ -189,12 +205,18 @@ static void test_refused(void **state)
     (void)state;
     if (!qwen) skip();
     const struct ptd_picture good = {.height = 64, .width = 64}, odd = {.height = 64, .width = 65};
-    const struct ptd_part picture = {.picture = &good}, crooked = {.picture = &odd}, pad = {.text = "<|image_pad|>"}, bytes = {.text = "\xFF"};
-    assert_refused((struct ptd_message){"tool", &pad, 1, NULL}, 0, "message 1 is of the role \"tool\": expected user or assistant or system");
-    assert_refused((struct ptd_message){"system", &pad, 1, NULL}, 1, "message 2 is of the role \"system\": expected user or assistant");
-    assert_refused((struct ptd_message){"assistant", &picture, 1, NULL}, 1, "a picture in a message of the assistant");
-    assert_refused((struct ptd_message){"system", &picture, 1, NULL}, 0, "a picture in a message of the system");
-    assert_refused((struct ptd_message){"user", &crooked, 1, NULL}, 0, "65x64 pixels: expected sides that are multiples of 32");
+    const struct ptd_part picture = {.picture = &good}, crooked = {.picture = &odd},
+                          pad = {.text = "<|image_pad|>"}, bytes = {.text = "\xFF"};
+    assert_refused((struct ptd_message){"tool", &pad, 1, NULL}, 0,
+                   "message 1 is of the role \"tool\": expected user or assistant or system");
+    assert_refused((struct ptd_message){"system", &pad, 1, NULL}, 1,
+                   "message 2 is of the role \"system\": expected user or assistant");
+    assert_refused((struct ptd_message){"assistant", &picture, 1, NULL}, 1,
+                   "a picture in a message of the assistant");
+    assert_refused((struct ptd_message){"system", &picture, 1, NULL}, 0,
+                   "a picture in a message of the system");
+    assert_refused((struct ptd_message){"user", &crooked, 1, NULL}, 0,
+                   "65x64 pixels: expected sides that are multiples of 32");
     assert_refused((struct ptd_message){"user", &pad, 1, NULL}, 0, "spells a picture token");
     assert_refused((struct ptd_message){"assistant", &pad, 1, NULL}, 1, "spells a picture token");
     assert_refused((struct ptd_message){"user", &bytes, 1, NULL}, 0, "UTF-8");
@@ -215,12 +237,15 @@ static char *text_of(const char *path)
 static void test_which_template(void **state)
 {
     (void)state;
-    char *instruct = text_of(VECTORS "chat-instruct.jinja"), *thinking = text_of(VECTORS "chat-thinking.jinja");
+    char *instruct = text_of(VECTORS "chat-instruct.jinja"),
+         *thinking = text_of(VECTORS "chat-thinking.jinja");
     assert_int_equal(ptd_template_thinks(NULL), 0);
     assert_int_equal(ptd_template_thinks(instruct), 0);
     assert_int_equal(ptd_template_thinks(thinking), 1);
     /* a model that may think, but is not made to */
-    assert_int_equal(ptd_template_thinks("<|im_start|>{% if add_generation_prompt %}assistant{% if not enable_thinking %}<think>\n\n</think>"), 0);
+    assert_int_equal(ptd_template_thinks("<|im_start|>{% if add_generation_prompt %}assistant{% if not "
+                                         "enable_thinking %}<think>\n\n</think>"),
+                     0);
     assert_int_equal(ptd_template_thinks("[INST] {{ messages[0].content }} [/INST]"), -1);
     assert_int_equal(ptd_failed_status(), PTD_CONFIG);
     assert_int_equal(ptd_template_thinks(""), -1);
@@ -242,15 +267,18 @@ static void put_meta(struct ptd_store *s, const char *name, const char *text)
 static void test_template_of_store(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/ptd-test-chat-XXXXXX", dir[100], file[120], *thinking = text_of(VECTORS "chat-thinking.jinja");
+    char folder[] = "/tmp/ptd-test-chat-XXXXXX", dir[100], file[120],
+         *thinking = text_of(VECTORS "chat-thinking.jinja");
     struct ptd_store *s;
     assert_non_null(mkdtemp(folder));
     snprintf(dir, sizeof dir, "%s/store", folder);
     assert_int_equal(ptd_store_open(&s, dir, PTD_STORE_CREATE), 0);
     assert_int_equal(kind_of(s), 0); /* none: Instruct */
-    put_meta(s, "tokenizer_config.json", "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
+    put_meta(s, "tokenizer_config.json",
+             "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
     assert_int_equal(kind_of(s), 1);
-    put_meta(s, "chat_template.json", "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n\"}");
+    put_meta(s, "chat_template.json",
+             "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n\"}");
     assert_int_equal(kind_of(s), 0);
     put_meta(s, "chat_template.jinja", thinking);
     assert_int_equal(kind_of(s), 1);
@@ -271,8 +299,9 @@ static void test_template_of_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids_as_transformers), cmocka_unit_test(test_letter),         cmocka_unit_test(test_known_ids),
-        cmocka_unit_test(test_refused),             cmocka_unit_test(test_which_template), cmocka_unit_test(test_template_of_store),
+        cmocka_unit_test(test_ids_as_transformers), cmocka_unit_test(test_letter),
+        cmocka_unit_test(test_known_ids),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_which_template),      cmocka_unit_test(test_template_of_store),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -52,7 +52,9 @@ static int judge(const char *path, const void *bytes, size_t n, struct verdict *
 
 static struct verdict run(const char *path, const void *bytes, size_t n)
 {
-    struct verdict *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), v;
+    struct verdict *shared =
+                       mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+                   v;
     struct rusage usage;
     int status;
     assert_true(shared != MAP_FAILED);
@@ -76,17 +78,19 @@ static const char *fault(const struct verdict *v, const char *path, int status, 
     if (measured && v->ms > MS_MAX) return "time";
     if (measured && v->kb > KB_MAX) return "memory";
     if (!status) return NULL;
-    if (strncmp(v->message, path, n) || strncmp(v->message + n, ": ", 2) || strchr(v->message, '\n')) return "form of the message";
+    if (strncmp(v->message, path, n) || strncmp(v->message + n, ": ", 2) || strchr(v->message, '\n'))
+        return "form of the message";
     return fnmatch(pattern, v->message + n + 2, 0) ? "message" : NULL;
 }
 
 static int check(const struct verdict *v, const char *path, int status, const char *pattern)
 {
     const char *what = fault(v, path, status, pattern);
-    if (getenv("PTD_TEST_VERBOSE")) print_message("%-40s %3d %6.1f ms %6ld KiB  %s\n", path, v->status, v->ms, v->kb, v->message);
+    if (getenv("PTD_TEST_VERBOSE"))
+        print_message("%-40s %3d %6.1f ms %6ld KiB  %s\n", path, v->status, v->ms, v->kb, v->message);
     if (what)
-        print_error("%s: wrong %s: status %d, signal %d, %.1f ms, %ld KiB, \"%s\"; expected %d, \"%s\"\n", path, what, v->status, v->signal, v->ms, v->kb,
-                    v->message, status, pattern);
+        print_error("%s: wrong %s: status %d, signal %d, %.1f ms, %ld KiB, \"%s\"; expected %d, \"%s\"\n",
+                    path, what, v->status, v->signal, v->ms, v->kb, v->message, status, pattern);
     return what != NULL;
 }
 

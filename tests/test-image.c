@@ -451,7 +451,8 @@ static void test_resize_as_torchvision(void **state)
     (void)state;
     int differ = 0, n = sizeof resized_by_torchvision / sizeof *resized_by_torchvision;
     for (int i = 0; i < n; i++) {
-        struct ptd_image im = noise_image("resize", resized_by_torchvision[i].h, resized_by_torchvision[i].w), other;
+        struct ptd_image im = noise_image("resize", resized_by_torchvision[i].h, resized_by_torchvision[i].w),
+                         other;
         int h = resized_by_torchvision[i].to_h, w = resized_by_torchvision[i].to_w;
         other = noise_image("resize", im.height, im.width);
         ptd_image_resize(&im, h, w, PTD_TORCHVISION);
@@ -537,9 +538,10 @@ static void test_patch_order(void **state)
 
 static struct ptd_image_rules qwen_rules(const char *type)
 {
-    static const char json[] =
-        "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,\"temporal_patch_size\":2,\"merge_size\":2,"
-        "\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"processor_class\":\"Qwen3VLProcessor\",%s}";
+    static const char json[] = "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":"
+                               "16,\"temporal_patch_size\":2,\"merge_size\":2,"
+                               "\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"processor_class\":"
+                               "\"Qwen3VLProcessor\",%s}";
     struct ptd_image_rules r;
     char text[500];
     snprintf(text, sizeof text, json, type);
@@ -548,7 +550,8 @@ static struct ptd_image_rules qwen_rules(const char *type)
 }
 
 /* One picture's rows behind those already there; pixels as the model wants them. */
-static int add_rows(struct ptd_image *im, const struct ptd_image_rules *r, float **rows, int n, const struct processed *want)
+static int add_rows(struct ptd_image *im, const struct ptd_image_rules *r, float **rows, int n,
+                    const struct processed *want)
 {
     int h, w;
     assert_int_equal(ptd_image_target(im->height, im->width, r, &h, &w), 0);
@@ -585,9 +588,11 @@ static void assert_rows(const float *rows, int n_rows, const struct processed *w
         assert_float_equal(sum_of(rows, n), want->fast_sum, 1e-6);
         return;
     }
-    assert_int_equal(crc_of_levels(rows, n), want->slow); /* every byte; that processor normalises in another order */
+    assert_int_equal(crc_of_levels(rows, n),
+                     want->slow); /* every byte; that processor normalises in another order */
     assert_float_equal(sum_of(rows, n), want->slow_sum, 6e-8 * n);
-    for (size_t k = 1; k <= 8; k++) assert_float_equal(rows[(7919 * k * k + 31 * k) % n], want->picks[k - 1], 1.2e-7);
+    for (size_t k = 1; k <= 8; k++)
+        assert_float_equal(rows[(7919 * k * k + 31 * k) % n], want->picks[k - 1], 1.2e-7);
 }
 
 static struct ptd_image picture_of(const struct processed *p)
@@ -605,8 +610,9 @@ static struct ptd_image picture_of(const struct processed *p)
 static void test_processed_as_transformers(void **state)
 {
     (void)state;
-    static const char *const type[] = {"\"image_processor_type\":\"Qwen2VLImageProcessorFast\"",
-                                       "\"image_processor_type\":\"Qwen2VLImageProcessorPil\",\"ptd_resample\":\"pillow-13\""};
+    static const char *const type[] = {
+        "\"image_processor_type\":\"Qwen2VLImageProcessorFast\"",
+        "\"image_processor_type\":\"Qwen2VLImageProcessorPil\",\"ptd_resample\":\"pillow-13\""};
     for (int how = PTD_TORCHVISION; how <= PTD_PILLOW_13; how++) {
         struct ptd_image_rules r = qwen_rules(type[how - PTD_TORCHVISION]);
         assert_int_equal(r.resample, how);
@@ -624,8 +630,8 @@ static void test_several_as_transformers(void **state)
 {
     (void)state;
     for (int how = PTD_TORCHVISION; how <= PTD_PILLOW_13; how++) {
-        struct ptd_image_rules r =
-            qwen_rules(how == PTD_TORCHVISION ? "\"ptd_resample\":\"torchvision\"" : "\"ptd_resample\":\"pillow-13\"");
+        struct ptd_image_rules r = qwen_rules(how == PTD_TORCHVISION ? "\"ptd_resample\":\"torchvision\""
+                                                                     : "\"ptd_resample\":\"pillow-13\"");
         float *rows = NULL;
         int n = 0;
         for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
@@ -641,14 +647,24 @@ static void test_whose_resampling(void **state)
 {
     (void)state;
     assert_int_equal(qwen_rules("\"x\":1").resample, PTD_PILLOW);
-    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorPil\"").resample, PTD_PILLOW);
-    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessor\"").resample, PTD_TORCHVISION);
-    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"").resample, PTD_PILLOW);
+    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorPil\"").resample,
+                     PTD_PILLOW);
+    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessor\"").resample,
+                     PTD_TORCHVISION);
+    assert_int_equal(
+        qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"")
+            .resample,
+        PTD_PILLOW);
     struct ptd_image_rules r;
-    assert_int_equal(ptd_image_rules_parse(&r, "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,"
-                                               "\"temporal_patch_size\":2,\"merge_size\":2,\"image_mean\":[0,0,0],\"image_std\":[1,1,1],"
-                                               "\"ptd_resample\":\"bilinear\"}"), -1);
-    assert_non_null(strstr(ptd_failed_message(), "\"ptd_resample\": found \"bilinear\", expected \"pillow\", \"pillow-13\" or \"torchvision\""));
+    assert_int_equal(
+        ptd_image_rules_parse(
+            &r, "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,"
+                "\"temporal_patch_size\":2,\"merge_size\":2,\"image_mean\":[0,0,0],\"image_std\":[1,1,1],"
+                "\"ptd_resample\":\"bilinear\"}"),
+        -1);
+    assert_non_null(strstr(
+        ptd_failed_message(),
+        "\"ptd_resample\": found \"bilinear\", expected \"pillow\", \"pillow-13\" or \"torchvision\""));
 }
 
 static void test_hash(void **state)

@@ -103,7 +103,8 @@ static void test_hint(void **state)
 static void test_system_message(void **state)
 {
     (void)state;
-    const struct ptd_group g = {.question = "what is a1?", .pictures = pictures, .n_pictures = 1, .system = "look"};
+    const struct ptd_group g = {
+        .question = "what is a1?", .pictures = pictures, .n_pictures = 1, .system = "look"};
     for (int hinted = 0; hinted < 2; hinted++) {
         int32_t *ids;
         int n = ptd_prompt_render(tokenizer, &config, &g, hinted ? "look at a1" : NULL, &ids);
