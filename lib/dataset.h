@@ -1,15 +1,21 @@
 /* dataset: questions with pictures as JSON lines, one object a line.
  *
- *     {"id": "csum-000017", "prompt": "<image>sum of the red digits", "images": ["train.img/000017.png"],
- * "answer": "11"}
+ *     {"id": "csum-000017", "prompt": "<image>sum of the red digits", "answer": "11",
+ *      "images": ["train.img/000017.png"]}
  *
- * | key                                 | value | | "prompt" or "problem" or "question" | the question (the
- * first of them that is there), with <image> marks or without | | "answer"                            | text
- * or a number, never empty                                             | | "images" or "image" | path or list
- * of paths, relative to the file's folder; may be missing      | | "id"                                | text
- * or a whole number; default: line-17                                  | | "category", "solution" | text | |
- * "steps"                             | list of texts: how to go on, for hints | | "regions" | list of
- * {"label": text, "box": [x0, y0, x1, y1]}: where to look, in shares of width and height |
+ * | key                                 | value                                                             |
+ * | ----------------------------------- | ----------------------------------------------------------------- |
+ * | "prompt" or "problem" or "question" | the question (the first of them that is there); <image> marks are |
+ * |                                     | optional                                                          |
+ * | "answer"                            | text or a number, never empty                                     |
+ * | "images" or "image"                 | path or list of paths, relative to the file's folder; optional    |
+ * | "id"                                | text or a whole number; default: line-17                          |
+ * | "category", "solution"              | text                                                              |
+ * | "steps"                             | list of texts: how to go on, for hints                            |
+ * | "regions"                           | list of {"label": text, "box": [x0, y0, x1, y1]}: where to look,  |
+ * |                                     | for hints; in shares of width and height                          |
+ * | "objects"                           | list of the same form: what is in the first picture, for          |
+ * |                                     | ptd-update --picture-words                                        |
  *
  * null is the same as a missing key; other keys are left alone. With marks there are as many as pictures.
  * Lines of at most 4 MiB, nested at most 64 deep; duplicate keys, bad UTF-8 and lone surrogates are refused;
@@ -26,7 +32,7 @@
 
 #define PTD_DATASET_LINE  (4 << 20)
 #define PTD_DATASET_DEPTH 64
-#define PTD_DATASET_LIST  64 /* most pictures, steps or regions of a row */
+#define PTD_DATASET_LIST  64 /* most pictures, steps, regions or objects of a row */
 
 struct ptd_dataset;
 /* Finds all lines, keeps their offsets only; NULL on failure (a file without rows is one). A row's own faults
@@ -35,9 +41,9 @@ struct ptd_dataset *ptd_dataset_open(const char *path);
 int ptd_dataset_rows(const struct ptd_dataset *d);
 long ptd_dataset_line(const struct ptd_dataset *d, int i); /* number of row i's line in the file, from 1 */
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d);  /* XXH3-64 of the file, for exact resume */
-/* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions;
- * pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called from
- * several threads. */
+/* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions,
+ * objects; pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called
+ * from several threads. */
 int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *r,
                      struct ptd_group *g) PTD_MUST_CHECK;
 /* As ptd_dataset_read with r NULL, but goes on after a fault and reports each of the row's faults, one call a

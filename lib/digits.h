@@ -22,9 +22,10 @@
  *
  * and the tasks that teach seeing, for the warm start, which have neither box nor hints:
  *
- *     describe  describe                                 b2 red 4, c1 none, ... (all nine cells in random
- * order) read      read b2                                  b2 red 4 find      look at the red digits red a1
- * b3 */
+ *     describe  describe                    b2 red 4, c1 none, ... (all nine cells in random order)
+ *     read      read b2                     b2 red 4
+ *     find      look at the red digits      red a1 b3
+ */
 #ifndef PTD_DIGITS_H
 #define PTD_DIGITS_H
 #include "idx.h"
