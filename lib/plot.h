@@ -1,7 +1,9 @@
 /* plot: figures: learning curves of several runs, and a hint over its picture. Both are drawn by gnuplot (gnuplot.h).
  *
- * Curves: one panel a field, one line a run, told apart by colour (safe for colour-blind eyes), lightness and dashes; the running mean is drawn
- * over the raw values. A run that was resumed may repeat steps: later lines replace earlier ones. */
+ * Curves: one panel a field, one line a run, told apart by colour (safe for colour-blind eyes), lightness and
+ * dashes; the running mean is drawn over the raw values. Metrics are printed after their step was published, so
+ * a kill may lose a line but never repeat one. Where steps go back (a run begun anew in the same file), the
+ * later lines count. */
 #ifndef PTD_PLOT_H
 #define PTD_PLOT_H
 #include "err.h"

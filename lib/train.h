@@ -1,9 +1,10 @@
 /* train: the weights, the optimizer and the counters of a run: resumed from a store, stepped, published.
  *
- *     struct ptd_train *t = ptd_train_open(store, &rules, settings, anyway);   // lock, newest weights, moments; 78 if resume would not be exact
- *     ptd_train_gradient(t) -> t->model->grads ... ptd_learn(...)
- *     ptd_train_apply(t, step, total, &norm);       // clip and AdamW; -1 on a gradient that is not finite: nothing changed
- *     ptd_train_publish(t);                         // weights, moments and counters in one transaction
+ *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0); // NULL, 78: resume would not be exact
+ *     ptd_train_zero(t);
+ *     ptd_learn(score, groups, n, &loss_rules, &learned, &bad);         // adds to t->model->grads
+ *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm);     // clip and AdamW; 1: refused
+ *     ptd_train_publish(t);                                             // weights, moments, counters at once
  */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H

@@ -308,12 +308,13 @@ static void test_finite_differences(void **state)
         float *w = m->weights + p->offset, *saved = ptd_array(p->n, sizeof *saved);
         double slope = 0, len = 0, h, up, down;
         memcpy(saved, w, p->n * sizeof *w);
-        for (size_t k = 0; k < p->n; k++) { /* half gradient, half noise: neither vanishes nor is the test blind to wrong entries */
+        for (size_t k = 0; k < p->n; k++) {
             double d = m->grads[p->offset + k];
             len += d * d;
         }
         len = sqrt(len / p->n);
         h = 2e-2 / (len * sqrt(p->n) + 1e-3) < 1e-2 ? 2e-2 / (len * sqrt(p->n) + 1e-3) : 1e-2;
+        /* Along half gradient, half noise: the slope does not vanish, nor is the test blind to wrong entries. */
         for (int side = 1; side >= -1; side -= 2) {
             slope = 0;
             for (size_t k = 0; k < p->n; k++) {
