@@ -30,7 +30,6 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 
 .PHONY: all units demo quick test unit debug deps format clean help
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 all: $(STAGES)
 units: $(UNIT)
