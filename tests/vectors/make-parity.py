@@ -2,7 +2,7 @@
 """Makes parity/*.json.gz: what transformers computes for random networks that tests/test-parity.c builds, too.
 
 Made with Python 3.11, torch 2.15.0, torchvision 0.29.2, transformers 5.23.0, numpy 2.4.6; on CPU, float32, attention "eager".
-Usage: make-parity.py FOLDER [CASE...]        (all cases take 5 GB and 3 minutes; the small ones 1 GB and one minute)
+Usage: make-parity.py FOLDER [CASE...]        (the wide ones take minutes and some gigabytes)
 
 Weights, pictures and prompts come from the hash of tests/tiny.h by their names, so that only the numbers to expect are stored. Of an array these are:
 its shape, its norm, its largest size, some entries, and four sums of all entries under random signs (from the same hash), which no array with the right
