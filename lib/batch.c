@@ -156,7 +156,7 @@ static void want_patches(struct ptd_batch *b, long n, int row)
     b->tap_weight = ptd_realloc(b->tap_weight, 4 * b->patch_cap * sizeof *b->tap_weight);
 }
 
-/* Corner-aligned bilinear taps of one axis (section 4, step 2). */
+/* Corner-aligned bilinear taps of one axis between the learned positions. */
 static void axis_taps(int at, int n, int side, int *lo, int *hi, float *f)
 {
     float y = n > 1 ? (float)at * (float)(side - 1) / (float)(n - 1) : 0;
@@ -188,7 +188,7 @@ static void place_frame(struct ptd_batch *b, int gh, int gw)
         b->frames = ptd_realloc(b->frames, b->frames_cap * sizeof *b->frames);
     }
     b->frames[b->n_frames++] = (struct ptd_span){.row = b->n_patches, .n = gh * gw, .own = b->n_patches};
-    for (int n = 0; n < gh * gw; n++) { /* merge-block order (section 3.5) */
+    for (int n = 0; n < gh * gw; n++) { /* merge-block order: each merge x merge block together */
         int ic = n % m, ir = n / m % m, bc = n / (m * m) % (gw / m), br = n / (m * m * (gw / m));
         place_patch(b, b->n_patches + n, br * m + ir, bc * m + ic, gh, gw);
     }
@@ -228,7 +228,7 @@ static void place_row(struct ptd_batch *b, int32_t id, int t, int h, int w)
     p[0] = t, p[1] = h, p[2] = w;
 }
 
-/* The R x C placeholders of one picture (section 5.2). */
+/* The R x C placeholders of one picture: all at time cur, rows and columns counted from cur. */
 static void place_picture_rows(struct ptd_batch *b, int R, int C, int cur)
 {
     if (b->n_image_rows + R * C > b->image_cap) {

@@ -22,13 +22,13 @@ int ptd_image_decode(struct ptd_image *im, const void *bytes, size_t n, const ch
 int ptd_image_save_png(const struct ptd_image *im,
                        const char *path) PTD_MUST_CHECK; /* by rename; fast compression */
 void ptd_image_clear(struct ptd_image *im);
-/* Smart resize (qwen3-vl.md 3.2): target size for rules r; -1 (65) if the aspect ratio is over 200. */
+/* Smart resize (Qwen2-VL's, in transformers): target size for rules r; -1 (65) if the aspect ratio is over 200. */
 int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,
                      int *out_width) PTD_MUST_CHECK;
 /* Bicubic with antialiasing, bit for bit Pillow's or torchvision's; no work if the size is the same. */
 void ptd_image_resize(struct ptd_image *im, int height, int width, enum ptd_resample how);
-/* rows [n][channels*temporal*patch*patch], n = (height/patch)*(width/patch), in merge-block order (3.5),
- * value (p/255 - mean)/std; the still image fills every time slot. Returns n. */
+/* rows [n][channels*temporal*patch*patch], n = (height/patch)*(width/patch), in merge-block order (each merge x
+ * merge block together), value (p/255 - mean)/std; the still image fills every time slot. Returns n. */
 int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct ptd_image_rules *r,
                       float *rows);
 /* XXH3-64 of height, width and pixels as 16 hex digits. */

@@ -1,4 +1,4 @@
-/* lm: the decoder's forward and backward on the packed rows of a batch (qwen3-vl.md sections 5 and 6).
+/* lm: the decoder's forward and backward on the packed rows of a batch, as in Qwen3-VL.
  * Packing and positions are batch.c; the vocabulary head is head.c. */
 #include "lm.h"
 #include <math.h>
@@ -11,7 +11,8 @@ static void probe(const char *stage, const float *x, long n, int w)
     if (ptd_model_probe) ptd_model_probe(stage, x, n, w);
 }
 
-/* Which of t, h, w feeds frequency j (section 5.3). */
+/* Which of the positions t, h, w turns frequency j. Interleaved mRoPE: t h w t h w ... as far as the sections of h
+ * and w reach, t beyond. */
 static int axis_of(const struct ptd_config *c, int j)
 {
     if (j % 3 == 1 && j < 3 * c->mrope_section[1]) return 1;

@@ -1,5 +1,6 @@
-/* lm: the decoder of qwen3-vl.md section 5: embedding and splice, interleaved mRoPE, layers, final norm; forward and backward.
- * Private to the network: stages use model.h.
+/* lm: the text decoder of Qwen3-VL, forward and backward: embedding with the picture rows spliced in, interleaved
+ * mRoPE, layers with deepstack rows added to the first ones, final norm. Public source: the Qwen3-VL model of
+ * Hugging Face transformers. Private to the network: stages use model.h.
  *
  * The same layer code serves training (keys and values are the packed rows), scoring (activations of one layer, reused) and decoding
  * (keys and values go to a cache first), so sampled log-probs are the trainer's. */

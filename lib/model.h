@@ -25,7 +25,7 @@ struct ptd_model {
     struct ptd_config config;
     struct ptd_image_rules rules;
     const struct ptd_ops *ops;
-    struct ptd_param *params; /* in the order of section 2 of qwen3-vl: vision, then text */
+    struct ptd_param *params; /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
     size_t n_weights;         /* of all parameters */
     float *weights, *grads;   /* [n_weights]; grads NULL until ptd_model_train */

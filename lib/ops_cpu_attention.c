@@ -204,7 +204,7 @@ static void probabilities(float *s, float *d, int n, float lse, float delta, flo
     }
 }
 
-/* P and dS of one block, then the five products of section 6.6. */
+/* P and dS of one block, then the products that give dV, dQ, dK. */
 static void backward_block(const struct job *j, const struct block *b, int h)
 {
     const struct ptd_attention *a = j->a;

@@ -1,6 +1,6 @@
 /* policy: the losses, one token at a time, with their exact gradients for the logits.
  *
- * Loss of a step (design.md section 1; counts are step-wide, so micro-batching changes nothing beyond rounding):
+ * Loss of a step (counts are those of the whole step, so micro-batching changes nothing beyond rounding):
  *     L = 1/N_pg sum_tokens pg + beta/N_pg sum_{tokens of inactive groups} k3 + lambda/N_ptd sum_{tutored tokens} J
  *
  * pg (PPO, dual clip; Schulman 2017, Ye 2020): r = exp(logp - old); L1 = max(-A r, -A clip(r, 1-low, 1+high)); A < 0: L = min(L1, -A dual).

@@ -1,4 +1,4 @@
-/* vision: the encoder of qwen3-vl.md section 4 and its backward (section 6): patches to merged rows and deepstack rows.
+/* vision: Qwen3-VL's vision encoder, forward and backward: patches to merged rows and deepstack rows.
  * Pixels to patches is image.c; where the rows go in the text is lm.c. */
 #include "lm.h"
 #include <math.h>
