@@ -14,4 +14,9 @@ ptd_file_\symbol\()_end:
         file    tiny_preprocessor, "builtin/tiny/preprocessor_config.json"
         file    tiny_generation, "builtin/tiny/generation_config.json"
         file    tiny_tokenizer, "builtin/tiny/tokenizer.json"
+        file    qwen3_2b_config, "builtin/qwen3-vl-2b/config.json"
+        file    qwen3_4b_config, "builtin/qwen3-vl-4b/config.json"
+        file    qwen3_8b_config, "builtin/qwen3-vl-8b/config.json"
+        file    qwen3_preprocessor, "builtin/qwen3-vl/preprocessor_config.json"
+        file    qwen3_generation, "builtin/qwen3-vl/generation_config.json"
         .section .note.GNU-stack,"",%progbits

@@ -1,6 +1,6 @@
-/* config: reads config.json, generation_config.json and preprocessor_config.json, and checks every number;
- * the files compiled in. Where the texts come from (store, folder, built in) is left to the caller; what the
- * tokenizer says, to token.c. */
+/* config: reads config.json, generation_config.json and preprocessor_config.json, and checks every
+ * number. Where the texts come from (store, folder, built in) is left to the caller; what the tokenizer says, to
+ * token.c. */
 #include "config.h"
 #include <jansson.h>
 #include <limits.h>
@@ -194,8 +194,21 @@ static void check_vision(const struct ptd_config *c, const struct source *s)
                c->hidden);
 }
 
+/* Files of newer library versions say here what the reference implementation has no other value for. */
+static void check_vision_rotary(const struct source *s)
+{
+    if (!get(s, "rope_parameters")) return;
+    struct source rope = inside(s, "rope_parameters", "vision_config.rope_parameters.");
+    const char *type = json_string_value(get(&rope, "rope_type"));
+    only_number(&rope, "rope_theta", 10000);
+    if (!type || strcmp(type, "default") != 0) only_text(&rope, "rope_type", "axial", 0);
+}
+
 static void read_vision(struct ptd_config *c, const struct source *s)
 {
+    const char *type = json_string_value(get(s, "model_type"));
+    if (!type || strcmp(type, "qwen3_vl_vision") != 0) only_text(s, "model_type", "qwen3_vl", 0);
+    check_vision_rotary(s);
     only_text(s, "hidden_act", "gelu_pytorch_tanh", 1);
     c->v_depth = whole(s, "depth", 1, 1024);
     c->v_hidden = whole(s, "hidden_size", 4, 65536);
@@ -249,6 +262,35 @@ static void read_ids(struct ptd_config *c, const struct source *top)
     }
 }
 
+static void check_architecture(const struct source *top)
+{
+    static const char ours[] = "Qwen3VLForConditionalGeneration";
+    const json_t *list = get(top, "architectures"), *quantized = get(top, "quantization_config");
+    const char *name = json_string_value(json_array_get(list, 0));
+    only_text(top, "model_type", "qwen3_vl", 1);
+    if (list && (!name || json_array_size(list) != 1))
+        refuse(top, PTD_DATAERR, "architectures", list, "a list of one name");
+    else if (list && strcmp(name, ours) != 0)
+        refuse(top, PTD_CONFIG, "architectures", json_array_get(list, 0), "\"%s\" (no other is implemented)",
+               ours);
+    if (quantized) refuse(top, PTD_CONFIG, "quantization_config", quantized, "none (no quantized weights)");
+}
+
+/* The format that the weights were published in, where the file says it. */
+static int read_dtype(const struct source *top, const struct source *text)
+{
+    static const char *const names[] = {"float32", "bfloat16",
+                                        "float16"}; /* in ptd_dtype's order, from 1 on */
+    const struct source *const at[] = {top, top, text, text};
+    for (int i = 0; i < 4; i++) {
+        const json_t *v = get(at[i], i % 2 ? "torch_dtype" : "dtype");
+        const char *name = json_string_value(v);
+        for (int j = 0; j < 3 && name; j++)
+            if (!strcmp(name, names[j])) return j + 1;
+    }
+    return 0;
+}
+
 int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation)
 {
     int failed = 0;
@@ -261,13 +303,14 @@ int ptd_config_parse(struct ptd_config *c, const char *json, const char *generat
     }
     struct source top = {"config.json", "", root, &failed};
     struct source stop = {"generation_config.json", "", gen, &failed};
-    only_text(&top, "model_type", "qwen3_vl", 0);
+    check_architecture(&top);
     struct source text = inside(&top, "text_config", "text_config.");
     struct source vision = inside(&top, "vision_config", "vision_config.");
     read_text(c, &text);
     read_vision(c, &vision);
     read_ids(c, &top);
     c->tied = read_tied(&top, &text);
+    c->dtype = read_dtype(&top, &text);
     read_eos(c, gen && get(&stop, "eos_token_id") ? &stop : &text);
     json_decref(root);
     json_decref(gen);
@@ -322,6 +365,10 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
     struct source s = {"preprocessor_config.json", "", root, &failed};
     memset(r, 0, sizeof *r);
     if (!root) return -1;
+    if (!get(&s, "patch_size") && get(&s, "image_processor")) {
+        s.file = "processor_config.json";
+        s = inside(&s, "image_processor", "image_processor.");
+    }
     r->patch = whole(&s, "patch_size", 1, 256);
     r->merge = whole(&s, "merge_size", 1, 16);
     r->temporal = whole(&s, "temporal_patch_size", 1, 16);
@@ -351,31 +398,4 @@ int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_ru
     if (same("patch_size", c->v_patch, r->patch) < 0) return -1;
     if (same("merge_size", c->v_merge, r->merge) < 0) return -1;
     return same("temporal_patch_size", c->v_temporal, r->temporal);
-}
-
-/* ---- files compiled in ---- */
-
-#define FILE_SYMBOLS(name) extern const char ptd_file_##name[], ptd_file_##name##_end[]
-FILE_SYMBOLS(tiny_config);
-FILE_SYMBOLS(tiny_preprocessor);
-FILE_SYMBOLS(tiny_generation);
-FILE_SYMBOLS(tiny_tokenizer);
-
-static const struct builtin {
-    const char *name, *text, *end;
-} builtins[] = {
-    {"tiny/config.json", ptd_file_tiny_config, ptd_file_tiny_config_end},
-    {"tiny/preprocessor_config.json", ptd_file_tiny_preprocessor, ptd_file_tiny_preprocessor_end},
-    {"tiny/generation_config.json", ptd_file_tiny_generation, ptd_file_tiny_generation_end},
-    {"tiny/tokenizer.json", ptd_file_tiny_tokenizer, ptd_file_tiny_tokenizer_end},
-};
-
-const char *ptd_builtin(const char *name, size_t *len)
-{
-    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
-        if (strcmp(builtins[i].name, name)) continue;
-        if (len) *len = builtins[i].end - builtins[i].text;
-        return builtins[i].text;
-    }
-    return NULL;
 }

@@ -17,6 +17,7 @@ struct ptd_config {
     int mrope_section[3]; /* t, h, w; interleaved (section[0] is implied) */
     int tied;             /* lm_head shares embed_tokens */
     double init_std;      /* initializer_range, for random weights */
+    int dtype;            /* that the weights were published in (dtype.h); 0: the file does not say */
     /* vision_config */
     int v_depth, v_hidden, v_heads, v_intermediate, v_channels, v_patch, v_temporal, v_merge, v_positions, v_out;
     int n_deepstack, deepstack[PTD_DEEPSTACK_MAX]; /* vision block indices */
@@ -35,7 +36,7 @@ int ptd_config_parse(struct ptd_config *c, const char *json, const char *generat
  * "pillow-13" or "torchvision", overrides it. */
 enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION, PTD_PILLOW_13 };
 
-struct ptd_image_rules { /* preprocessor_config.json */
+struct ptd_image_rules { /* preprocessor_config.json, or the same inside processor_config.json's image_processor */
     int patch, merge, temporal;
     long min_pixels, max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
     float mean[3], std[3]; /* of values scaled to 0..1 */
@@ -47,4 +48,7 @@ int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_ru
 
 /* Files compiled in, by "NAME/FILE", e.g. "tiny/config.json"; NULL if there is none. *len may be NULL. The text ends with a NUL. */
 const char *ptd_builtin(const char *name, size_t *len);
+const char *ptd_builtin_model(int i); /* "tiny", "qwen3-vl-2b" ...; NULL behind the last */
+/* The built-in model whose shape this is, e.g. "qwen3-vl-4b"; NULL if it is another. */
+const char *ptd_config_name(const struct ptd_config *c);
 #endif

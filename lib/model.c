@@ -1,7 +1,8 @@
 /* model: names, shapes and offsets of all parameters; loading, random initialisation; forward and backward as the sum of the two towers.
  * The towers themselves are vision.c and lm.c; packing tokens is batch.c. */
+#include "files.h"
 #include "lm.h"
-#include "rng.h"
+#include "initial.h"
 #include "threads.h"
 #include <math.h>
 #include <stdarg.h>
@@ -112,7 +113,7 @@ static void add_text(struct ptd_model *m, struct ptd_layout *l)
     l->head = c->tied ? l->embed : add_param(m, "", "lm_head.weight", 2, c->vocab, H);
 }
 
-struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops)
+struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops)
 {
     struct ptd_model *m = ptd_alloc(sizeof *m);
     struct ptd_layout *l = ptd_alloc(sizeof *l);
@@ -122,8 +123,20 @@ struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_ima
     m->layout = l;
     add_vision(m, l);
     add_text(m, l);
+    return m;
+}
+
+struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops)
+{
+    struct ptd_model *m = ptd_model_plan(c, r, ops);
     m->weights = ptd_array(m->n_weights, sizeof *m->weights);
     return m;
+}
+
+/* A checkpoint without a head of its own is tied, whatever its flag says. */
+static void tie_by_presence(struct ptd_config *c, struct ptd_store *s)
+{
+    if (!c->tied && !ptd_store_has(s, 0, "lm_head.weight")) c->tied = 1;
 }
 
 struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
@@ -131,12 +144,14 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
     struct ptd_config c;
     struct ptd_image_rules r;
     struct ptd_model *m = NULL;
-    char *config = ptd_store_get_meta(s, "config.json", NULL), *images = ptd_store_get_meta(s, "preprocessor_config.json", NULL);
+    char *config = ptd_store_get_meta(s, "config.json", NULL), *images = ptd_files_rules(s);
     char *generation = ptd_store_get_meta(s, "generation_config.json", NULL);
     if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s));
-    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) && !ptd_config_check_rules(&c, &r))
+    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) && !ptd_config_check_rules(&c, &r)) {
+        tie_by_presence(&c, s);
         m = ptd_model_new(&c, &r, ops);
+    }
     free(config);
     free(images);
     free(generation);
@@ -172,26 +187,26 @@ static int ends_with(const char *s, const char *tail)
 
 /* Norm gains 1, biases 0, everything else normal. Text matrices: init_std, with what feeds the residual stream scaled down by the depth (GPT-2's
  * rule). Vision matrices by their fan-in, and position rows of a size that empty patches do not drown. */
-static void init_param(const struct ptd_model *m, const struct ptd_param *p, float *w, uint64_t seed, int which)
+struct ptd_law ptd_model_law(const struct ptd_model *m, int i)
 {
+    const struct ptd_param *p = &m->params[i];
     double std = m->config.init_std;
     if (strstr(p->name, "visual.")) std = 1 / sqrt(3.0 * p->n / p->dims[0]);
     if (strstr(p->name, "pos_embed")) std = 0.1;
     if (p->n_dims == 1) {
         float value = ends_with(p->name, "norm.weight") || strstr(p->name, "norm1.weight") || strstr(p->name, "norm2.weight")
                       || ends_with(p->name, "layernorm.weight");
-        for (size_t i = 0; i < p->n; i++) w[i] = value;
-        return;
+        return (struct ptd_law){value, 0};
     }
     if (ends_with(p->name, "o_proj.weight") || ends_with(p->name, "down_proj.weight")) std /= sqrt(2.0 * m->config.layers);
     if (ends_with(p->name, "attn.proj.weight") || (strstr(p->name, "blocks.") && ends_with(p->name, "fc2.weight")))
         std /= sqrt(2.0 * m->config.v_depth);
-    for (size_t i = 0; i < p->n; i++) w[i] = std * ptd_normal(seed, PTD_RNG_INIT, which, (uint32_t)i, (uint32_t)((uint64_t)i >> 32));
+    return (struct ptd_law){0, std};
 }
 
 void ptd_model_init(struct ptd_model *m, uint64_t seed)
 {
-    for (int i = 0; i < m->n_params; i++) init_param(m, &m->params[i], m->weights + m->params[i].offset, seed, i);
+    for (int i = 0; i < m->n_params; i++) ptd_initial_floats(ptd_model_law(m, i), seed, i, 0, m->params[i].n, m->weights + m->params[i].offset);
 }
 
 void ptd_model_train(struct ptd_model *m)

@@ -15,6 +15,7 @@
 #ifndef PTD_MODEL_H
 #define PTD_MODEL_H
 #include "config.h"
+#include "initial.h"
 #include "ops.h"
 #include "record.h"
 #include "store.h"
@@ -31,10 +32,14 @@ struct ptd_model {
     float *weights, *grads;   /* [n_weights]; grads NULL until ptd_model_train */
     void *layout;             /* offsets by role (private) */
 };
+/* Names, shapes and offsets only: weights stays NULL. */
+struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops);
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops);
-/* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not loaded yet. NULL on failure. */
+/* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not loaded yet. NULL on failure. The head is tied to the
+ * embedding if the config says so, or if generation 0 has no lm_head.weight. */
 struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops);
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
+struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
 void ptd_model_init(struct ptd_model *m, uint64_t seed); /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
 void ptd_model_train(struct ptd_model *m);               /* allocates gradients */
 struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, float *flat); /* n_params views into a flat array; free() */

@@ -2,6 +2,7 @@
  * Reading rows is dataset.c, rendering is prompt.c. */
 #include "source.h"
 #include "chat.h"
+#include "files.h"
 #include "prompt.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ struct ptd_tokenizer *ptd_source_tokenizer(struct ptd_store *s)
 
 static int read_config(struct ptd_source *s)
 {
-    char *config = ptd_store_get_meta(s->store, "config.json", NULL), *images = ptd_store_get_meta(s->store, "preprocessor_config.json", NULL);
+    char *config = ptd_store_get_meta(s->store, "config.json", NULL), *images = ptd_files_rules(s->store);
     char *generation = ptd_store_get_meta(s->store, "generation_config.json", NULL);
     int r = -1;
     if (!config || !images)

@@ -1,133 +1,67 @@
-/* ptd-init: a new store, with random weights for a config and a seed, or with one generation of another
- * store. Trains nothing. Reads config.json, preprocessor_config.json, tokenizer.json and, if there,
- * generation_config.json; publishes generation 0, pinned.
+/* ptd-init: a new store: from a Hugging Face folder, with random weights for a config and a seed, or with one
+ * generation of another store. Trains nothing. Keeps the model's small files byte for byte; publishes
+ * generation 0, pinned.
  *
- *     ptd-init run.ptd --config tiny --seed 7
+ *     ptd-init run.ptd --from Qwen3-VL-2B-Instruct/
  */
+#include "files.h"
+#include "import.h"
 #include "model.h"
 #include "opt.h"
-#include "token.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "threads.h"
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char tiny[] = "tiny";
+static const char tiny[] = "tiny", as_config[] = "config";
 static struct {
-    const char *config, *from;
+    const char *config, *from, *store, *tokenizer, *dtype;
     int64_t seed, generation;
-} opt = {.config = tiny, .generation = -1};
+} opt = {.config = tiny, .dtype = as_config, .seed = -1, .generation = -1};
 
 static const struct ptd_opt options[] = {
+    {"from", 'f', PTD_OPT_STR, &opt.from, "DIR",
+     "take config files and weights from this Hugging Face folder", 0, 0},
     {"config", 'c', PTD_OPT_STR, &opt.config, "NAME",
-     "built-in model (tiny), or a folder with its config files", 0, 0},
-    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the random weights", 0, 9e15},
-    {"from-store", 0, PTD_OPT_STR, &opt.from, "DIR", "copy config files and weights from this store instead",
-     0, 0},
+     "random weights for a built-in model (tiny, qwen3-vl-2b, -4b, -8b) or a folder's config files", 0, 0},
+    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the random weights (default 0)", 0, 9e15},
+    {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
+    {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
+     "of random weights: bf16, f32, or what the config says, else f32", 0, 0},
+    {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
+     "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
+    {"from-store", 0, PTD_OPT_STR, &opt.store, "DIR", "copy config files and weights from this store", 0, 0},
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1, 4e9},
     {0}};
-static const struct ptd_usage usage = {"ptd-init", "STORE",
-                                       "make a store from a config and a seed, or from another store",
-                                       "ptd-init run.ptd --seed 7\n"
-                                       "ptd-init run.ptd --config Qwen3-VL-2B-Instruct/\n"
-                                       "ptd-init ptd.ptd --from-store base.ptd",
-                                       options};
+static const struct ptd_usage usage = {
+    "ptd-init", "STORE",
+    "make a store from a Hugging Face folder, from a config and a seed, or from another store",
+    "ptd-init run.ptd --from Qwen3-VL-2B-Instruct/\n"
+    "ptd-init run.ptd --seed 7\n"
+    "ptd-init big.ptd --config qwen3-vl-2b --random 1 --tokenizer tokenizer.json\n"
+    "ptd-init ptd.ptd --from-store base.ptd",
+    options};
 
-struct file {
-    const char *name;
-    int required;
-    size_t most; /* bytes */
-    const char *text;
-    size_t len;
-};
-enum { CONFIG, IMAGES, TOKENIZER, GENERATION, N_FILES };
-static struct file files[N_FILES] = {{"config.json", 1, 1 << 20, NULL, 0},
-                                     {"preprocessor_config.json", 1, 1 << 20, NULL, 0},
-                                     {"tokenizer.json", 1, 64 << 20, NULL, 0},
-                                     {"generation_config.json", 0, 1 << 20, NULL, 0}};
+static volatile int stop;
 
-static void read_file(struct file *f, const char *path)
+static void on_signal(int sig)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT && !f->required) return;
-    if (fd < 0 || fstat(fd, &st) < 0) ptd_die(PTD_NOINPUT, "%s:", path);
-    if (!S_ISREG(st.st_mode)) ptd_die(PTD_NOINPUT, "%s: not a regular file", path);
-    if ((uint64_t)st.st_size > f->most)
-        ptd_die(PTD_DATAERR, "%s: %lld bytes, expected at most %zu", path, (long long)st.st_size, f->most);
-    char *text = ptd_alloc(st.st_size + 1);
-    for (ssize_t n = 1; f->len < (size_t)st.st_size && n > 0; f->len += n)
-        if ((n = read(fd, text + f->len, st.st_size - f->len)) < 0) ptd_die(PTD_NOINPUT, "%s:", path);
-    if (strlen(text) != f->len) ptd_die(PTD_DATAERR, "%s: a NUL byte, expected text", path);
-    f->text = text;
-    close(fd);
+    stop = sig;
 }
 
-static void read_files(const char *config)
+static _Noreturn void die(void)
 {
-    for (struct file *f = files; f < files + N_FILES; f++) {
-        char *path = ptd_format("%s/%s", config, f->name);
-        f->text = ptd_builtin(path, &f->len);
-        if (!f->text) read_file(f, path);
-        free(path);
-    }
+    if (!stop) ptd_die_last();
+    signal(stop, SIG_DFL);
+    raise(stop);
+    exit(128 + stop);
 }
 
-static void check_id(const struct ptd_tokenizer *t, const char *field, int id, const char *text)
-{
-    int found = ptd_tokenizer_id(t, text);
-    if (found != id)
-        ptd_die(PTD_DATAERR, "config.json: field \"%s\": found %d, expected %d as tokenizer.json has %s",
-                field, id, found, text);
-}
-
-static void check_tokenizer(const struct ptd_config *c)
-{
-    const struct file *f = &files[TOKENIZER];
-    struct ptd_tokenizer *t = ptd_tokenizer_new(f->text, f->len, f->name);
-    if (!t) ptd_die_last();
-    if (ptd_tokenizer_size(t) > c->vocab)
-        ptd_die(PTD_DATAERR,
-                "config.json: field \"text_config.vocab_size\": found %d, expected at least %d for "
-                "tokenizer.json",
-                c->vocab, ptd_tokenizer_size(t));
-    check_id(t, "image_token_id", c->image_token, "<|image_pad|>");
-    check_id(t, "video_token_id", c->video_token, "<|video_pad|>");
-    check_id(t, "vision_start_token_id", c->vision_start, "<|vision_start|>");
-    check_id(t, "vision_end_token_id", c->vision_end, "<|vision_end|>");
-    ptd_tokenizer_free(t);
-}
-
-static struct ptd_model *random_model(void)
-{
-    struct ptd_config c;
-    struct ptd_image_rules r;
-    read_files(opt.config);
-    if (ptd_config_parse(&c, files[CONFIG].text, files[GENERATION].text) < 0) ptd_die_last();
-    if (ptd_image_rules_parse(&r, files[IMAGES].text) < 0 || ptd_config_check_rules(&c, &r) < 0)
-        ptd_die_last();
-    check_tokenizer(&c);
-    struct ptd_model *m = ptd_model_new(&c, &r, &ptd_ops_cpu);
-    ptd_model_init(m, opt.seed);
-    return m;
-}
-
-static int publish_model(struct ptd_store *s, const struct ptd_model *m)
-{
-    for (const struct file *f = files; f < files + N_FILES; f++)
-        if (f->text && ptd_store_put_meta(s, f->name, f->text, f->len) < 0) return -1;
-    struct ptd_tensor_view *views = ptd_model_views(m, m->weights);
-    struct ptd_publication p = {.generation = 0, .weights = views, .n = m->n_params, .keep = 1, .pin = 1};
-    int rc = ptd_store_publish(s, &p);
-    free(views);
-    return rc;
-}
-
-/* Removes what this program has just made (and nothing else), then dies of the last failure. */
+/* Removes what this program has just made (and nothing else), then dies of the last failure, or of the signal. */
 static _Noreturn void discard(struct ptd_store *s)
 {
     static const char *const made[] = {"data.mdb", "lock.mdb", "lock"};
@@ -139,62 +73,127 @@ static _Noreturn void discard(struct ptd_store *s)
         free(path);
     }
     rmdir(dir);
-    ptd_die_last();
+    die();
+}
+
+/* "run.ptd: tiny, 1376224 parameters, 5504896 bytes, seed 7" */
+static void tell(const char *dir, struct ptd_store *s, const char *name, const char *origin)
+{
+    struct ptd_tensor_about *list;
+    size_t parameters = 0, bytes = 0;
+    int n;
+    if (ptd_store_list(s, 0, &list, &n) < 0) discard(s);
+    for (int i = 0; i < n; i++) {
+        parameters += list[i].n;
+        bytes += list[i].n * ptd_dtype_size(list[i].dtype);
+    }
+    ptd_store_list_free(list, n);
+    ptd_store_close(s);
+    ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "", parameters,
+             bytes, origin);
+}
+
+/* ---- from a folder ---- */
+
+static void check_folder(const char *dir)
+{
+    struct stat st;
+    if (stat(dir, &st) < 0) ptd_die(PTD_NOINPUT, "%s:", dir);
+    if (S_ISDIR(st.st_mode)) return;
+    if (ptd_is_pickle(dir))
+        ptd_die(PTD_DATAERR, "%s: a pickle file, expected a folder with safetensors", dir);
+    ptd_die(PTD_NOINPUT, "%s: expected a folder with config.json and safetensors", dir);
+}
+
+static struct ptd_model *plan_from(const struct ptd_files *f, const struct ptd_shards *shards)
+{
+    struct ptd_config c;
+    struct ptd_image_rules r;
+    if (ptd_files_check(f, &c, &r) < 0) ptd_die_last();
+    if (shards) ptd_import_tie(&c, shards);
+    return ptd_model_plan(&c, &r, &ptd_ops_cpu);
+}
+
+static void from_folder(const char *dir)
+{
+    struct ptd_files files;
+    struct ptd_shards *shards;
+    struct ptd_store *s;
+    check_folder(opt.from);
+    if (ptd_files_read(&files, opt.from) < 0) ptd_die_last();
+    if (ptd_shards_open(&shards, opt.from) < 0) ptd_die_last();
+    struct ptd_model *m = plan_from(&files, shards);
+    if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
+    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
+    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, &stop) < 0) discard(s);
+    if (ptd_shards_close(shards) < 0) discard(s);
+    tell(dir, s, ptd_config_name(&m->config), opt.from);
+    ptd_files_clear(&files);
+    ptd_model_free(m);
+}
+
+/* ---- random ---- */
+
+static int dtype_option(const struct ptd_model *m)
+{
+    int dtype = opt.dtype == as_config ? m->config.dtype : ptd_dtype_from_name(opt.dtype);
+    if (opt.dtype == as_config) return dtype == PTD_BF16 ? PTD_BF16 : PTD_F32;
+    if (dtype != PTD_F32 && dtype != PTD_BF16)
+        ptd_misuse("--dtype: found \"%.40s\", expected bf16 or f32", opt.dtype);
+    return dtype;
 }
 
 static void from_config(const char *dir)
 {
-    struct ptd_model *m = random_model();
+    struct ptd_files files;
     struct ptd_store *s;
+    char origin[40];
+    if (ptd_files_read(&files, opt.config) < 0) ptd_die_last();
+    if (opt.tokenizer && ptd_files_set_tokenizer(&files, opt.tokenizer) < 0) ptd_die_last();
+    if (!ptd_files_text(&files, "tokenizer.json"))
+        ptd_misuse("%s has no tokenizer built in: give --tokenizer FILE", opt.config);
+    if (opt.seed < 0) opt.seed = 0;
+    struct ptd_model *m = plan_from(&files, NULL);
+    int dtype = dtype_option(m);
     if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    if (publish_model(s, m) < 0) discard(s);
-    ptd_store_close(s);
-    ptd_info("%s: %zu parameters, %zu bytes, seed %" PRId64, dir, m->n_weights,
-             m->n_weights * sizeof *m->weights, opt.seed);
+    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, &stop) < 0) discard(s);
+    snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
+    tell(dir, s, ptd_config_name(&m->config), origin);
+    ptd_files_clear(&files);
     ptd_model_free(m);
 }
 
-struct tally {
-    size_t parameters, bytes;
-};
-
-static int count(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
-{
-    struct tally *t = ctx;
-    struct ptd_tensor_piece view;
-    (void)key, (void)key_len;
-    if (strcmp(db, "weights")) return 0;
-    if (ptd_store_tensor(value, len, &view) < 0) return -1;
-    t->parameters += view.n;
-    t->bytes += view.n * ptd_dtype_size(view.whole.dtype);
-    return 0;
-}
+/* ---- from a store ---- */
 
 static void from_store(const char *dir)
 {
     struct ptd_store *from, *s;
-    struct tally t = {0, 0};
     int64_t g;
-    if (ptd_store_open(&from, opt.from, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0) ptd_die_last();
+    if (ptd_store_open(&from, opt.store, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0) ptd_die_last();
     if (opt.generation >= 0) g = opt.generation;
     if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    if (ptd_store_clone(from, g, s) < 0 || ptd_store_walk(s, count, &t) < 0) discard(s);
+    if (ptd_store_clone(from, g, s) < 0) discard(s);
     ptd_store_close(from);
-    ptd_store_close(s);
-    ptd_info("%s: %zu parameters, %zu bytes, from %s generation %" PRId64, dir, t.parameters, t.bytes,
-             opt.from, g);
+    char *origin = ptd_format("from %s generation %" PRId64, opt.store, g);
+    tell(dir, s, NULL, origin);
+    free(origin);
 }
 
 int main(int argc, char **argv)
 {
-    int first = ptd_opt_parse(&usage, argc, argv);
+    int first = ptd_opt_parse(&usage, argc, argv),
+        config = opt.config != tiny || opt.seed >= 0 || opt.tokenizer;
     if (argc - first != 1) ptd_misuse("expected one store to make");
-    if (opt.from && (opt.config != tiny || opt.seed))
-        ptd_misuse("--from-store takes no --config and no --seed");
-    if (!opt.from && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
-    if (opt.from)
+    if (!!opt.from + !!opt.store + !!config > 1)
+        ptd_misuse("expected one of --from, --from-store, and --config with --seed and --tokenizer");
+    if ((opt.from || opt.store) && opt.dtype != as_config) ptd_misuse("--dtype goes with random weights");
+    if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
+    ptd_threads_start(0);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    if (opt.store)
         from_store(argv[first]);
     else
-        from_config(argv[first]);
+        (opt.from ? from_folder : from_config)(argv[first]);
     return 0;
 }

@@ -1,0 +1,319 @@
+/* export: cuts a generation into shards, writes them with an index, publishes the folder. Headers are made by
+ * safetensors.c, numbers converted by dtype.c. */
+#include "export.h"
+#include "files.h"
+#include "progress.h"
+#include "shards.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct shard {
+    char name[48];
+    int first, n; /* tensors */
+};
+
+struct job {
+    struct ptd_store *store;
+    struct ptd_export *x;
+    char *dir, *part;
+    int folder;                                /* descriptor of DIR.part */
+    struct ptd_tensor_about *stored, *written; /* the same tensors: as they are, as they will be */
+    struct shard *shards;
+    int n, n_shards;
+    struct ptd_progress progress;
+};
+
+/* ---- the plan ---- */
+
+static uint64_t bytes_of(const struct ptd_tensor_about *t)
+{
+    return t->n * ptd_dtype_size(t->dtype);
+}
+
+static void cut(struct job *j)
+{
+    uint64_t room = 0;
+    for (int i = 0; i < j->n; i++) {
+        uint64_t bytes = bytes_of(&j->written[i]);
+        if (!j->n_shards || bytes > room) {
+            j->shards = ptd_realloc(j->shards, (size_t)(j->n_shards + 1) * sizeof *j->shards);
+            j->shards[j->n_shards++] = (struct shard){"", i, 0};
+            room = j->x->shard_bytes;
+        }
+        room -= bytes < room ? bytes : room;
+        j->shards[j->n_shards - 1].n++;
+    }
+    for (int i = 0; i < j->n_shards; i++)
+        snprintf(j->shards[i].name, sizeof j->shards[i].name,
+                 j->n_shards > 1 ? "model-%05d-of-%05d.safetensors" : "model.safetensors", i + 1,
+                 j->n_shards);
+}
+
+/* Floats before shorter numbers, so that every number lies on a multiple of its size; else in order. */
+static int by_width(const void *a, const void *b)
+{
+    const struct ptd_tensor_about *x = a, *y = b;
+    size_t p = ptd_dtype_size(x->dtype), q = ptd_dtype_size(y->dtype);
+    return p != q ? (p < q) - (p > q) : strcmp(x->name, y->name);
+}
+
+static int plan(struct job *j)
+{
+    if (ptd_store_list(j->store, j->x->generation, &j->stored, &j->n) < 0) return -1;
+    qsort(j->stored, (size_t)j->n, sizeof *j->stored, by_width);
+    j->written = ptd_array((size_t)j->n, sizeof *j->written);
+    for (int i = 0; i < j->n; i++) {
+        j->written[i] = j->stored[i];
+        if (j->x->dtype) j->written[i].dtype = j->x->dtype;
+        j->x->bytes += bytes_of(&j->written[i]);
+    }
+    cut(j);
+    j->x->n_tensors = j->n;
+    return 0;
+}
+
+/* ---- the folder ---- */
+
+static int is_ours(const char *name)
+{
+    size_t n = strlen(name);
+    for (int i = 0; i < PTD_FILES; i++)
+        if (!strcmp(name, ptd_file_names[i])) return 1;
+    return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") ||
+           (n == strlen("model-00000-of-00000.safetensors") && !strncmp(name, "model-", 6) &&
+            !strcmp(name + n - 12, ".safetensors"));
+}
+
+/* Removes what an export wrote; anything else in the folder is a failure, before anything is removed. */
+static int visit(const struct job *j, int clear)
+{
+    DIR *d = opendir(j->part);
+    struct dirent *e;
+    int rc = 0;
+    if (!d) return ptd_fail(PTD_CANTCREAT, "%s:", j->part);
+    while (rc == 0 && (e = readdir(d))) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        if (!is_ours(e->d_name))
+            rc = ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only files of an earlier export",
+                          j->part, e->d_name);
+        else if (clear && unlinkat(dirfd(d), e->d_name, 0) < 0)
+            rc = ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", j->part, e->d_name);
+    }
+    closedir(d);
+    return rc;
+}
+
+static int open_folder(struct job *j)
+{
+    struct stat st;
+    if (lstat(j->dir, &st) == 0) return ptd_fail(PTD_CANTCREAT, "%s: is there already", j->dir);
+    if (mkdir(j->part, 0777) < 0 && errno != EEXIST)
+        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", j->part);
+    j->folder = open(j->part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (j->folder < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot open:", j->part);
+    if (flock(j->folder, LOCK_EX | LOCK_NB) == 0) return visit(j, 0) < 0 ? -2 : visit(j, 1);
+    ptd_fail(PTD_NOPERM, "%s: another program is writing it", j->part);
+    return -2;
+}
+
+static int sync_parent(const char *dir)
+{
+    const char *slash = strrchr(dir, '/');
+    char *parent = slash ? ptd_format("%.*s", slash == dir ? 1 : (int)(slash - dir), dir) : ptd_strdup(".");
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd < 0 ? -1 : fsync(fd);
+    if (rc < 0) ptd_fail(PTD_IOERR, "%s: cannot sync:", parent);
+    if (fd >= 0) close(fd);
+    free(parent);
+    return rc;
+}
+
+static int publish(struct job *j)
+{
+    if (fsync(j->folder) < 0) return ptd_fail(PTD_IOERR, "%s: cannot sync:", j->part);
+    if (renameat2(AT_FDCWD, j->part, AT_FDCWD, j->dir, RENAME_NOREPLACE) < 0)
+        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", j->dir);
+    return sync_parent(j->dir);
+}
+
+/* ---- files ---- */
+
+static int write_all(int fd, const char *name, const void *data, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t got = write(fd, (const char *)data + done, n - done);
+        if (got < 0 && errno != EINTR) return ptd_fail(PTD_IOERR, "%s: cannot write:", name);
+        if (got > 0) done += (size_t)got;
+    }
+    return 0;
+}
+
+static int create(const struct job *j, const char *name)
+{
+    int fd = openat(j->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) ptd_fail(PTD_CANTCREAT, "%s/%s: cannot create:", j->part, name);
+    return fd;
+}
+
+static int finish(int fd, const char *name, int rc)
+{
+    if (rc == 0 && fsync(fd) < 0) rc = ptd_fail(PTD_IOERR, "%s: cannot sync:", name);
+    if (close(fd) < 0 && rc == 0) rc = ptd_fail(PTD_IOERR, "%s: cannot close:", name);
+    return rc;
+}
+
+static int write_file(const struct job *j, const char *name, const void *data, size_t n)
+{
+    int fd = create(j, name);
+    return fd < 0 ? -1 : finish(fd, name, write_all(fd, name, data, n));
+}
+
+/* ---- tensors ---- */
+
+struct buffers {
+    void *raw, *out;
+    float *x;
+};
+
+static int write_piece(struct job *j, int fd, const char *name, int i, size_t at, size_t n, struct buffers *b)
+{
+    const struct ptd_tensor_about *from = &j->stored[i], *to = &j->written[i];
+    const void *out = b->raw;
+    if (ptd_store_read(j->store, j->x->generation, from, at, n, b->raw) < 0) return -1;
+    if (from->dtype != to->dtype) {
+        ptd_dtype_to_float(b->x, b->raw, from->dtype, n);
+        ptd_dtype_from_float(b->out, to->dtype, b->x, n);
+        out = b->out;
+    }
+    return write_all(fd, name, out, n * ptd_dtype_size(to->dtype));
+}
+
+static int write_tensor(struct job *j, int fd, const char *name, int i, struct buffers *b, uint64_t *done)
+{
+    const struct ptd_tensor_about *t = &j->stored[i];
+    size_t most = ptd_store_piece(t->dtype);
+    for (size_t at = 0; at < t->n; at += most) {
+        size_t n = t->n - at < most ? t->n - at : most;
+        if (*j->x->stop) return ptd_fail(PTD_STOPPED, "stopped");
+        if (write_piece(j, fd, name, i, at, n, b) < 0) return -1;
+        *done += n * ptd_dtype_size(j->written[i].dtype);
+        ptd_progress_set(&j->progress, (long)(*done >> 20), name);
+    }
+    return 0;
+}
+
+static int write_shard(struct job *j, const struct shard *s, struct buffers *b, uint64_t *done)
+{
+    size_t len;
+    int fd = create(j, s->name), rc;
+    if (fd < 0) return -1;
+    char *header = ptd_safetensors_header(j->written + s->first, s->n, &len);
+    rc = write_all(fd, s->name, header, len);
+    free(header);
+    for (int i = s->first; i < s->first + s->n && rc == 0; i++) rc = write_tensor(j, fd, s->name, i, b, done);
+    return finish(fd, s->name, rc);
+}
+
+static int write_shards(struct job *j)
+{
+    size_t most = ptd_store_piece(PTD_BF16);
+    struct buffers b = {ptd_alloc(most * 4), ptd_alloc(most * 4), ptd_array(most, sizeof(float))};
+    uint64_t done = 0;
+    int rc = 0;
+    ptd_progress_start(&j->progress, "exporting, MiB", 0, (long)(j->x->bytes >> 20));
+    for (int i = 0; i < j->n_shards && rc == 0; i++) rc = write_shard(j, &j->shards[i], &b, &done);
+    ptd_progress_clear(&j->progress);
+    free(b.raw);
+    free(b.out);
+    free(b.x);
+    return rc;
+}
+
+static int write_index(const struct job *j)
+{
+    json_t *map = json_object();
+    if (j->n_shards == 1) {
+        json_decref(map);
+        return 0;
+    }
+    for (int i = 0; i < j->n_shards; i++)
+        for (int k = j->shards[i].first; k < j->shards[i].first + j->shards[i].n; k++)
+            json_object_set_new(map, j->written[k].name, json_string(j->shards[i].name));
+    json_t *root =
+        json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)j->x->bytes, "weight_map", map);
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS), *lines = ptd_format("%s\n", text);
+    int rc = write_file(j, PTD_INDEX_FILE, lines, strlen(lines));
+    free(lines);
+    free(text);
+    json_decref(root);
+    return rc;
+}
+
+static int write_small_files(struct job *j)
+{
+    int rc = 0;
+    for (int i = 0; i < PTD_FILES && rc == 0; i++) {
+        size_t n;
+        char *text = ptd_store_get_meta(j->store, ptd_file_names[i], &n);
+        if (!text) continue;
+        rc = write_file(j, ptd_file_names[i], text, n);
+        j->x->n_files++;
+        free(text);
+    }
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static int write_folder(struct job *j)
+{
+    int rc = plan(j);
+    if (rc == 0) rc = open_folder(j);
+    if (rc < 0) return rc;
+    rc = write_small_files(j);
+    if (rc == 0) rc = write_shards(j);
+    if (rc == 0) rc = write_index(j);
+    if (rc == 0) rc = publish(j);
+    j->x->n_files += j->n_shards + (j->n_shards > 1);
+    return rc;
+}
+
+/* Removes DIR.part after a failure, keeping the failure; -2: it is not ours. */
+static void discard(struct job *j)
+{
+    int status = ptd_failed_status();
+    char *message = ptd_strdup(ptd_failed_message());
+    if (visit(j, 1) == 0) rmdir(j->part);
+    ptd_fail(status, "%s", message);
+    free(message);
+}
+
+int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x)
+{
+    struct job j = {.store = s, .x = x, .dir = ptd_strdup(dir), .folder = -1};
+    for (size_t n = strlen(j.dir); n > 1 && j.dir[n - 1] == '/';) j.dir[--n] = 0;
+    j.part = ptd_format("%s.part", j.dir);
+    x->n_files = 0;
+    x->bytes = 0;
+    int rc = ptd_store_hold(s);
+    if (rc == 0) {
+        rc = write_folder(&j);
+        ptd_store_release(s);
+    }
+    if (rc == -1 && j.folder >= 0) discard(&j);
+    if (j.folder >= 0) close(j.folder);
+    ptd_store_list_free(j.stored, j.n);
+    free(j.written);
+    free(j.shards);
+    free(j.dir);
+    free(j.part);
+    return rc < 0 ? -1 : 0;
+}
