@@ -3,7 +3,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 #include "token_impl.h"
 
 #define FILE_MAX   (64u << 20)
@@ -29,148 +28,94 @@ static int is_unset(const json_t *object, const char *key)
     return !v || json_is_null(v) || json_is_false(v) || (json_is_string(v) && !json_string_length(v));
 }
 
-/* ---- hashes ---- */
-
-static size_t slots_for(size_t n)
-{
-    size_t cap = 64;
-    while (cap < 2 * n) cap *= 2;
-    return cap;
-}
-
-static size_t pair_hash(int32_t left, int32_t right)
-{
-    uint64_t k = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15ull;
-    return k ^ k >> 32;
-}
-
-int32_t ptd_token_find(const struct ptd_tokenizer *t, const void *bytes, size_t len)
-{
-    size_t i = XXH3_64bits(bytes, len) & t->slot_mask;
-    for (; t->slots[i] >= 0; i = (i + 1) & t->slot_mask) {
-        const struct ptd_token *k = &t->tokens[t->slots[i]];
-        if (k->len == len && !memcmp(t->text + k->at, bytes, len)) break;
-    }
-    return t->slots[i];
-}
-
-static struct ptd_merge *merge_slot(const struct ptd_tokenizer *t, int32_t left, int32_t right)
-{
-    size_t i = pair_hash(left, right) & t->merge_mask;
-    while (t->merges[i].rank >= 0 && (t->merges[i].left != left || t->merges[i].right != right))
-        i = (i + 1) & t->merge_mask;
-    return &t->merges[i];
-}
-
-const struct ptd_merge *ptd_token_merge(const struct ptd_tokenizer *t, int32_t left, int32_t right)
-{
-    const struct ptd_merge *m = merge_slot(t, left, right);
-    return m->rank < 0 ? NULL : m;
-}
-
-/* ---- the byte alphabet ---- */
-
-static int is_own_symbol(int b)
-{
-    return (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-}
-
-/* Byte that a code point of a vocabulary file stands for, -1 if none: own symbols first, the other 68 from
- * U+0100 on. */
-static int symbol_byte(uint32_t c)
-{
-    if (c < 256) return is_own_symbol(c) ? (int)c : -1;
-    int k = c - 256;
-    for (int b = 0; b < 256; b++)
-        if (!is_own_symbol(b) && !k--) return b;
-    return -1;
-}
-
-static void symbol_table(int16_t byte_of[0x144])
-{
-    for (int c = 0; c < 0x144; c++) byte_of[c] = symbol_byte(c);
-}
-
-/* The bytes that s (valid UTF-8) stands for, into out (at least n bytes); their count, or -1. */
-static int unmap(const int16_t byte_of[0x144], const char *s, size_t n, char *out)
-{
-    int len = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t c = (unsigned char)s[i];
-        if (c >= 0xE0) return -1;
-        if (c >= 0xC0) c = (c & 0x1F) << 6 | (s[++i] & 0x3F);
-        if (c >= 0x144 || byte_of[c] < 0) return -1;
-        out[len++] = byte_of[c];
-    }
-    return len;
-}
-
 /* ---- tokens ---- */
 
-static int check_id(const struct ptd_tokenizer *t, const json_t *id, const char *text)
-{
-    if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < PTD_TOKEN_IDS_MAX)
-        return 0;
-    return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": id must be a whole number from 0 to %d", t->name, SHOWN,
-                    text, PTD_TOKEN_IDS_MAX - 1);
-}
-
-/* First look at all tokens: ids in range, room needed. */
-static int measure(struct ptd_tokenizer *t, json_t *vocab, const json_t *added, size_t *room)
-{
-    const char *key;
-    json_t *id;
-    int last = -1;
-    json_object_foreach(vocab, key, id)
-    {
-        if (check_id(t, id, key) < 0) return -1;
-        if (json_integer_value(id) > last) last = json_integer_value(id);
-        *room += strlen(key);
-    }
-    for (size_t i = 0; i < json_array_size(added); i++) {
-        const json_t *a = json_array_get(added, i), *s = json_object_get(a, "content");
-        if (!json_is_string(s) || !json_string_length(s))
-            return ptd_fail(PTD_DATAERR, "%s: added_tokens[%zu]: content must be a text", t->name, i);
-        if (check_id(t, json_object_get(a, "id"), json_string_value(s)) < 0) return -1;
-        if (json_integer_value(json_object_get(a, "id")) > last)
-            last = json_integer_value(json_object_get(a, "id"));
-        *room += json_string_length(s);
-    }
-    t->size = last + 1;
-    return 0;
-}
-
+/* Token id, which must be new, with the len bytes that lie at the end of the text. */
 static void put(struct ptd_tokenizer *t, int32_t id, int kind, size_t len)
 {
     t->tokens[id] = (struct ptd_token){t->text_len, len, kind};
     t->text_len += len;
 }
 
-static int load_vocab(struct ptd_tokenizer *t, const int16_t *byte_of, json_t *vocab)
+static void reserve_ids(struct ptd_tokenizer *t, int32_t id, int *cap)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach(vocab, key, value)
-    {
-        int32_t id = json_integer_value(value);
-        char *bytes = t->text + t->text_len;
-        int len = unmap(byte_of, key, strlen(key), bytes);
-        if (len <= 0)
-            return ptd_fail(PTD_DATAERR, "%s: token %d \"%.*s\": expected symbols of the byte alphabet",
-                            t->name, id, SHOWN, key);
-        if (t->tokens[id].kind)
-            return ptd_fail(PTD_DATAERR, "%s: token %d \"%.*s\": id is used twice", t->name, id, SHOWN, key);
-        size_t i = XXH3_64bits(bytes, len) & t->slot_mask;
-        while (t->slots[i] >= 0) i = (i + 1) & t->slot_mask;
-        t->slots[i] = id;
-        put(t, id, PTD_TOKEN_BASE, len);
+    if (id >= t->size) t->size = id + 1;
+    if (id < *cap) return;
+    int old = *cap;
+    *cap = 2 * id + 1024;
+    t->tokens = ptd_realloc(t->tokens, *cap * sizeof *t->tokens);
+    memset(t->tokens + old, 0, (*cap - old) * sizeof *t->tokens);
+}
+
+static int refuse_id(const struct ptd_tokenizer *t, const char *text, int n)
+{
+    return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": id must be a whole number from 0 to %d", t->name, n,
+                    text, PTD_TOKEN_IDS_MAX - 1);
+}
+
+/* How much of a key is shown. */
+static int shown(const struct ptd_token_reader *r, const char *key)
+{
+    int n = 0;
+    while (n < SHOWN && key + n < r->end && key[n] != '"') n++;
+    return n;
+}
+
+/* "token": id */
+static int read_token(struct ptd_tokenizer *t, struct ptd_token_reader *r, int *cap)
+{
+    if (!ptd_token_read_char(r, '"'))
+        return ptd_fail(PTD_DATAERR, "%s: model.vocab: expected a token", t->name);
+    const char *key = r->p;
+    int len = ptd_token_read_symbols(r, '"', t->text + t->text_len);
+    if (len <= 0)
+        return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": expected symbols of the byte alphabet", t->name,
+                        shown(r, key), key);
+    int32_t id = ptd_token_read_char(r, ':') ? ptd_token_read_id(r) : -1;
+    if (id < 0) return refuse_id(t, key, shown(r, key));
+    reserve_ids(t, id, cap);
+    if (t->tokens[id].kind)
+        return ptd_fail(PTD_DATAERR, "%s: token %d \"%.*s\": id is used twice", t->name, id, shown(r, key),
+                        key);
+    put(t, id, PTD_TOKEN_BASE, len);
+    return 0;
+}
+
+/* All tokens so far by their bytes. */
+static int index_tokens(struct ptd_tokenizer *t)
+{
+    size_t cap = 64;
+    while (cap < 2 * (size_t)t->size) cap *= 2;
+    t->slot_mask = cap - 1;
+    t->slots = ptd_array(cap, sizeof *t->slots);
+    memset(t->slots, 0xFF, cap * sizeof *t->slots);
+    for (int32_t id = 0; id < t->size; id++) {
+        if (!t->tokens[id].kind) continue;
+        int32_t *slot = ptd_token_slot(t, t->text + t->tokens[id].at, t->tokens[id].len);
+        if (*slot >= 0)
+            return ptd_fail(PTD_DATAERR, "%s: tokens %d and %d have the same text", t->name, *slot, id);
+        *slot = id;
     }
     for (int b = 0; b < 256; b++) {
-        t->byte_id[b] = ptd_token_find(t, &(char){b}, 1);
+        t->byte_id[b] = *ptd_token_slot(t, &(char){b}, 1);
         if (t->byte_id[b] < 0)
             return ptd_fail(PTD_DATAERR, "%s: vocabulary lacks the byte 0x%02X", t->name, b);
     }
     return 0;
+}
+
+static int load_vocab(struct ptd_tokenizer *t, struct ptd_token_span vocab, int *cap)
+{
+    struct ptd_token_reader r;
+    ptd_token_reader_init(&r, vocab);
+    if (!ptd_token_read_char(&r, '}')) {
+        do {
+            if (read_token(t, &r, cap) < 0) return -1;
+        } while (ptd_token_read_char(&r, ','));
+        if (!ptd_token_read_char(&r, '}'))
+            return ptd_fail(PTD_DATAERR, "%s: model.vocab: expected ',' or '}'", t->name);
+    }
+    return index_tokens(t);
 }
 
 static int add_token(struct ptd_tokenizer *t, const json_t *a)
@@ -193,6 +138,21 @@ static int add_token(struct ptd_tokenizer *t, const json_t *a)
     return 0;
 }
 
+/* Are the added tokens texts with ids? *room: bytes of all texts. */
+static int measure_added(const struct ptd_tokenizer *t, const json_t *added, size_t *room)
+{
+    for (size_t i = 0; i < json_array_size(added); i++) {
+        const json_t *a = json_array_get(added, i), *s = json_object_get(a, "content"),
+                     *id = json_object_get(a, "id");
+        if (!json_is_string(s) || !json_string_length(s))
+            return ptd_fail(PTD_DATAERR, "%s: added_tokens[%zu]: content must be a text", t->name, i);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= PTD_TOKEN_IDS_MAX)
+            return refuse_id(t, json_string_value(s), SHOWN);
+        *room += json_string_length(s);
+    }
+    return 0;
+}
+
 static int by_first_byte(const void *a, const void *b, void *tokenizer)
 {
     const struct ptd_tokenizer *t = tokenizer;
@@ -205,13 +165,14 @@ static int by_first_byte(const void *a, const void *b, void *tokenizer)
     return memcmp(t->text + x->at, t->text + y->at, x->len);
 }
 
-static int load_added(struct ptd_tokenizer *t, const json_t *added)
+static int load_added(struct ptd_tokenizer *t, const json_t *added, int *cap)
 {
     int n = json_array_size(added);
     t->added = ptd_array(n + 1, sizeof *t->added);
     for (int i = 0; i < n; i++) {
-        if (add_token(t, json_array_get(added, i)) < 0) return -1;
         t->added[i] = json_integer_value(json_object_get(json_array_get(added, i), "id"));
+        reserve_ids(t, t->added[i], cap);
+        if (add_token(t, json_array_get(added, i)) < 0) return -1;
     }
     qsort_r(t->added, n, sizeof *t->added, by_first_byte, t);
     for (int i = 1; i < n; i++)
@@ -227,103 +188,76 @@ static int load_added(struct ptd_tokenizer *t, const json_t *added)
 
 /* ---- merges ---- */
 
-/* The two sides of merge `m`: "a b" or ["a", "b"]; lengths in n. */
-static int merge_sides(const json_t *m, const char *side[2], size_t n[2])
+/* The two sides of a merge, "a b" or ["a", "b"], one behind the other into room; their lengths into n. */
+static int read_sides(struct ptd_token_reader *r, char *room, int n[2])
 {
-    if (json_is_array(m) && json_array_size(m) == 2) {
-        for (int k = 0; k < 2; k++) {
-            side[k] = json_string_value(json_array_get(m, k));
-            n[k] = json_string_length(json_array_get(m, k));
-        }
-        return side[0] && side[1] ? 0 : -1;
-    }
-    const char *s = json_string_value(m), *space = s ? strchr(s, ' ') : NULL;
-    if (!space || strchr(space + 1, ' ')) return -1;
-    side[0] = s, n[0] = space - s;
-    side[1] = space + 1, n[1] = strlen(space + 1);
-    return 0;
+    int is_array = ptd_token_read_char(r, '[');
+    if (!ptd_token_read_char(r, '"') || (n[0] = ptd_token_read_symbols(r, is_array ? '"' : ' ', room)) <= 0)
+        return -1;
+    if (is_array && (!ptd_token_read_char(r, ',') || !ptd_token_read_char(r, '"'))) return -1;
+    if ((n[1] = ptd_token_read_symbols(r, '"', room + n[0])) <= 0) return -1;
+    return is_array && !ptd_token_read_char(r, ']') ? -1 : 0;
 }
 
-static int load_merge(struct ptd_tokenizer *t, const int16_t *byte_of, int rank, const json_t *m, char *room)
+static int read_merge(const struct ptd_tokenizer *t, struct ptd_token_reader *r, char *room,
+                      struct ptd_merge *m)
 {
-    const char *side[2];
-    size_t n[2];
-    int a = -1, b = -1;
-    if (merge_sides(m, side, n) == 0 && (a = unmap(byte_of, side[0], n[0], room)) > 0)
-        b = unmap(byte_of, side[1], n[1], room + a);
-    if (b <= 0)
+    int n[2];
+    if (read_sides(r, room, n) < 0)
         return ptd_fail(PTD_DATAERR, "%s: merges[%d]: expected two tokens, as \"a b\" or [\"a\", \"b\"]",
-                        t->name, rank);
-    int32_t left = ptd_token_find(t, room, a), right = ptd_token_find(t, room + a, b);
-    int32_t id = ptd_token_find(t, room, a + b);
-    if (left < 0 || right < 0 || id < 0)
-        return ptd_fail(PTD_DATAERR, "%s: merges[%d]: a side or the result is not in the vocabulary", t->name,
-                        rank);
-    struct ptd_merge *slot = merge_slot(t, left, right);
-    if (slot->rank >= 0)
-        return ptd_fail(PTD_DATAERR, "%s: merges[%d]: the same pair as merges[%d]", t->name, rank,
-                        slot->rank);
-    *slot = (struct ptd_merge){left, right, rank, id};
+                        t->name, m->rank);
+    m->left = *ptd_token_slot(t, room, n[0]);
+    m->right = *ptd_token_slot(t, room + n[0], n[1]);
+    m->id = *ptd_token_slot(t, room, n[0] + n[1]);
+    if (m->left >= 0 && m->right >= 0 && m->id >= 0) return 0;
+    return ptd_fail(PTD_DATAERR, "%s: merges[%d]: a side or the result is not in the vocabulary", t->name,
+                    m->rank);
+}
+
+/* All merges into *list (malloc'd); their count, or -1. */
+static int read_merges(const struct ptd_tokenizer *t, struct ptd_token_reader *r, char *room,
+                       struct ptd_merge **list)
+{
+    int n = 0, cap = 0;
+    if (ptd_token_read_char(r, ']')) return 0;
+    do {
+        if (n == MERGES_MAX) return ptd_fail(PTD_DATAERR, "%s: merges: over %d", t->name, MERGES_MAX);
+        if (n == cap) *list = ptd_realloc(*list, (cap = 2 * cap + 1024) * sizeof **list);
+        (*list)[n].rank = n;
+        if (read_merge(t, r, room, &(*list)[n]) < 0) return -1;
+        n++;
+    } while (ptd_token_read_char(r, ','));
+    return ptd_token_read_char(r, ']') ? n
+                                       : ptd_fail(PTD_DATAERR, "%s: merges: expected ',' or ']'", t->name);
+}
+
+static int index_merges(struct ptd_tokenizer *t, const struct ptd_merge *list, int n)
+{
+    ptd_token_merges_init(t, n);
+    for (int i = 0; i < n; i++) {
+        struct ptd_merge *slot = ptd_token_merge_slot(t, list[i].left, list[i].right);
+        if (slot->rank != INT32_MAX)
+            return ptd_fail(PTD_DATAERR, "%s: merges[%d]: the same pair as merges[%d]", t->name, i,
+                            slot->rank);
+        *slot = list[i];
+    }
     return 0;
 }
 
-static size_t longest_text(const json_t *v)
+static int load_merges(struct ptd_tokenizer *t, struct ptd_token_span merges)
 {
-    return json_is_array(v)
-               ? json_string_length(json_array_get(v, 0)) + json_string_length(json_array_get(v, 1))
-               : json_string_length(v);
-}
-
-static int load_merges(struct ptd_tokenizer *t, const int16_t *byte_of, const json_t *merges)
-{
-    size_t n = json_array_size(merges), longest = 0;
-    t->merge_mask = slots_for(n) - 1;
-    t->merges = ptd_array(t->merge_mask + 1, sizeof *t->merges);
-    for (size_t i = 0; i <= t->merge_mask; i++) t->merges[i].rank = -1;
-    for (size_t i = 0; i < n; i++) {
-        size_t len = longest_text(json_array_get(merges, i));
-        if (len > longest) longest = len;
-    }
-    char *room = ptd_alloc(longest + 1);
-    int bad = 0;
-    for (size_t i = 0; i < n && !bad; i++) bad = load_merge(t, byte_of, i, json_array_get(merges, i), room);
+    struct ptd_token_reader r;
+    struct ptd_merge *list = NULL;
+    char *room = ptd_alloc(merges.len + 1);
+    ptd_token_reader_init(&r, merges);
+    int n = read_merges(t, &r, room, &list);
+    int bad = n < 0 || index_merges(t, list, n) < 0;
     free(room);
-    return bad;
+    free(list);
+    return bad ? -1 : 0;
 }
 
 /* ---- the steps around the model ---- */
-
-/* The file's engine takes \s as the 25 White_Space code points; PCRE2's own \s has one more (U+180E). */
-static char *translate(const char *pattern)
-{
-    char *out = ptd_alloc(strlen(pattern) * 9 + 1), *o = out;
-    for (const char *p = pattern; *p; p++) {
-        if (*p == '\\' && (p[1] == 's' || p[1] == 'S'))
-            o += sprintf(o, "\\%c{White_Space}", *++p == 's' ? 'p' : 'P');
-        else if (*p == '\\' && p[1])
-            *o++ = *p, *o++ = *++p;
-        else
-            *o++ = *p;
-    }
-    return out;
-}
-
-static int compile(struct ptd_tokenizer *t, const char *pattern)
-{
-    char *translated = translate(pattern);
-    int code;
-    PCRE2_SIZE at;
-    t->split = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
-    free(translated);
-    if (!t->split) {
-        char why[120];
-        pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        return ptd_fail(PTD_CONFIG, "%s: split pattern: %s", t->name, why);
-    }
-    pcre2_jit_compile(t->split, PCRE2_JIT_COMPLETE); /* without it matching works too, only slower */
-    return 0;
-}
 
 static int load_split(struct ptd_tokenizer *t, const json_t *s)
 {
@@ -332,7 +266,8 @@ static int load_split(struct ptd_tokenizer *t, const json_t *s)
     if (!is(s, "behavior", "Isolated") || !is_unset(s, "invert"))
         return refuse(t, "a Split other than Isolated");
     if (!regex) return refuse(t, "a Split pattern that is not a Regex");
-    return compile(t, regex);
+    t->split = ptd_token_split(regex, t->name);
+    return t->split ? 0 : -1;
 }
 
 static int check_byte_level(struct ptd_tokenizer *t, const json_t *b, const char *where)
@@ -375,56 +310,61 @@ static int check_model(struct ptd_tokenizer *t, const json_t *model)
     return 0;
 }
 
-static int check_size(struct ptd_tokenizer *t, const char *what, int type_is_right, size_t n, size_t max)
+static int expect(struct ptd_tokenizer *t, const char *what, int is_there)
 {
-    if (type_is_right && n <= max) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: %s: expected %s", t->name, what,
-                    type_is_right ? "fewer entries" : "another JSON type, or it is missing");
+    return is_there ? 0 : ptd_fail(PTD_DATAERR, "%s: %s is of another JSON type, or missing", t->name, what);
 }
 
-static int load(struct ptd_tokenizer *t, const json_t *root)
+static int load(struct ptd_tokenizer *t, const json_t *root, const struct ptd_token_parts *parts)
 {
-    json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
-    const json_t *merges = json_object_get(model, "merges"), *added = json_object_get(root, "added_tokens");
-    int16_t byte_of[0x144];
-    size_t room = 0;
-    if (check_model(t, model) < 0 || load_steps(t, root) < 0) return -1;
-    if (check_size(t, "model.vocab", json_is_object(vocab), json_object_size(vocab), PTD_TOKEN_IDS_MAX) < 0)
+    const json_t *added = json_object_get(root, "added_tokens");
+    size_t room = parts->vocab.len;
+    int cap = 0;
+    if (check_model(t, json_object_get(root, "model")) < 0 || load_steps(t, root) < 0) return -1;
+    if (expect(t, "model.vocab", parts->vocab.text != NULL) < 0 ||
+        expect(t, "model.merges", parts->merges.text != NULL) < 0 ||
+        expect(t, "added_tokens", !added || json_is_array(added)) < 0)
         return -1;
-    if (check_size(t, "model.merges", json_is_array(merges), json_array_size(merges), MERGES_MAX) < 0)
-        return -1;
-    if (check_size(t, "added_tokens", !added || json_is_array(added), json_array_size(added), ADDED_MAX) < 0)
-        return -1;
-    if (measure(t, vocab, added, &room) < 0) return -1;
-    symbol_table(byte_of);
-    t->tokens = ptd_array(t->size + 1, sizeof *t->tokens);
+    if (json_array_size(added) > ADDED_MAX)
+        return ptd_fail(PTD_DATAERR, "%s: added_tokens: over %d", t->name, ADDED_MAX);
+    if (measure_added(t, added, &room) < 0) return -1;
     t->text = ptd_alloc(room + 1);
-    t->slot_mask = slots_for(json_object_size(vocab)) - 1;
-    t->slots = ptd_array(t->slot_mask + 1, sizeof *t->slots);
-    memset(t->slots, 0xFF, (t->slot_mask + 1) * sizeof *t->slots);
-    if (load_vocab(t, byte_of, vocab) < 0 || load_merges(t, byte_of, merges) < 0) return -1;
-    return load_added(t, added);
+    if (load_vocab(t, parts->vocab, &cap) < 0 || load_merges(t, parts->merges) < 0 ||
+        load_added(t, added, &cap) < 0)
+        return -1;
+    t->text = ptd_realloc(t->text, t->text_len + 1);
+    t->whole = ptd_alloc(t->size + 1);
+    return 0;
+}
+
+/* Of a file that could not be read: if all of it is no JSON, that is the reason to give, with its line. */
+static void check_syntax(const char *json, size_t len, const char *name)
+{
+    json_error_t e;
+    json_t *all = json_loadb(json, len, JSON_REJECT_DUPLICATES, &e);
+    if (!all) ptd_fail(PTD_DATAERR, "%s:%d: %s", name, e.line, e.text);
+    json_decref(all);
 }
 
 struct ptd_tokenizer *ptd_tokenizer_new(const char *json, size_t len, const char *name)
 {
-    json_error_t e;
+    struct ptd_token_parts parts;
     if (len > FILE_MAX) {
         ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a tokenizer.json", name, FILE_MAX >> 20);
         return NULL;
     }
-    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &e);
-    if (!root) {
-        ptd_fail(PTD_DATAERR, "%s:%d: %s", name, e.line, e.text);
-        return NULL;
-    }
+    ptd_token_cut(json, len, &parts);
+    json_t *root = json_loadb(parts.rest, parts.rest_len, JSON_REJECT_DUPLICATES, NULL);
     struct ptd_tokenizer *t = ptd_alloc(sizeof *t);
     t->name = ptd_strdup(name);
-    if (load(t, root) < 0) {
+    ptd_fail(PTD_DATAERR, "%s: not a tokenizer.json", name);
+    if (!root || load(t, root, &parts) < 0) {
+        check_syntax(json, len, name);
         ptd_tokenizer_free(t);
         t = NULL;
     }
     json_decref(root);
+    free(parts.rest);
     return t;
 }
 
@@ -434,6 +374,7 @@ void ptd_tokenizer_free(struct ptd_tokenizer *t)
     if (t->split) pcre2_code_free(t->split);
     free(t->added);
     free(t->merges);
+    free(t->whole);
     free(t->slots);
     free(t->text);
     free(t->tokens);

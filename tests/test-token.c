@@ -217,50 +217,6 @@ static void test_special_tokens(void **state)
     ptd_tokenizer_free(t);
 }
 
-/* ---- the Qwen3 tokenizer, where PTD_QWEN_TOKENIZER names its tokenizer.json ---- */
-
-static char *read_text(const char *path, size_t *len)
-{
-    char *text = ptd_alloc(64 << 20);
-    FILE *f = fopen(path, "rb");
-    if (!f) fail_msg("cannot open %s", path);
-    *len = fread(text, 1, 64 << 20, f);
-    fclose(f);
-    return text;
-}
-
-static void test_qwen(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        int32_t n, ids[10];
-    } known[] = {{"Hello world", 2, {9707, 1879}},
-                 {" Hello world", 2, {21927, 1879}},
-                 {"<|im_start|>hello<|im_end|>", 3, {151644, 14990, 151645}},
-                 {" hello sir. How are you Edward?", 8, {23811, 27048, 13, 2585, 525, 498, 21891, 30}},
-                 {"You are a helpful assistant.", 6, {2610, 525, 264, 10950, 17847, 13}},
-                 {"a red fox sits under a cherry blossom tree",
-                  9,
-                  {64, 2518, 38835, 23011, 1212, 264, 40880, 88758, 4916}},
-                 {"SYS\n", 2, {37931, 198}},
-                 {"Hi \xF0\x9F\x8C\xA7\xEF\xB8\x8F", 5, {13048, 11162, 234, 100, 30543}},
-                 {"<think>\n\n</think>\n\n", 4, {151667, 271, 151668, 271}}};
-    const char *path = getenv("PTD_QWEN_TOKENIZER");
-    size_t len;
-    if (!path) skip();
-    char *json = read_text(path, &len);
-    struct ptd_tokenizer *t = ptd_tokenizer_new(json, len, path);
-    if (!t) fail_msg("%s", ptd_failed_message());
-    free(json);
-    assert_int_equal(ptd_tokenizer_size(t), 151669);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        assert_ids(t, known[i].text, known[i].ids, known[i].n);
-        assert_round_trip(t, known[i].text);
-    }
-    ptd_tokenizer_free(t);
-}
-
 /* ---- splitting ---- */
 
 /* A tokenizer in which every piece of `text` becomes one token: all its parts are words, all joins are
@@ -323,7 +279,7 @@ static void test_gaps_are_pieces(void **state)
 static void test_pattern_that_gives_up(void **state)
 {
     (void)state;
-    struct ptd_tokenizer *t = make(file("(a|a|aa)+$"));
+    struct ptd_tokenizer *t = make(file("(a|a|aa)+(?![ab])"));
     char text[61];
     int32_t *ids;
     memset(text, 'a', 60);
@@ -680,7 +636,6 @@ int main(void)
         cmocka_unit_test(test_tiny_words_are_single),
         cmocka_unit_test(test_tiny_round_trip),
         cmocka_unit_test(test_special_tokens),
-        cmocka_unit_test(test_qwen),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_gaps_are_pieces),
         cmocka_unit_test(test_pattern_that_gives_up),
