@@ -5,7 +5,7 @@ usage: tests/vectors/make-prompts.py TOKENIZER      (a folder with Qwen3's token
 Made with transformers 5.23.0, tokenizers 0.23.3, jinja2 3.1.6, torch 2.15.0 (CPU), Pillow 13.0.0.
 
 The two templates are NOT the files of the published checkpoints, which were not at hand. They were written for this purpose from a description of
-what those do (README-prompts.md), so the vectors prove that the C code does what these templates do in transformers' hands.
+what those do (README.md), so the vectors prove that the C code does what these templates do in transformers' hands.
 """
 import gzip
 import json
