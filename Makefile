@@ -5,7 +5,8 @@ ARCH    ?= native
 BUILD   ?= build/cpu
 BIN     ?= bin
 CFLAGS  ?= -O3 -g -march=$(ARCH)
-WARN    := -Wall -Wextra -Wno-psabi
+# Tables may leave optional last fields out.
+WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers
 
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.

@@ -84,8 +84,8 @@ static _Noreturn void print_help(const struct parser *p)
     print_examples(u->examples);
     for (int i = 0; i < p->n; i++) print_option(&u->options[i], p->defaults[i]);
     puts("  -q, --quiet                 no closing line, no progress\n"
-         "  -h, --help; -V, --version   this text; the version\n"
-         "status: 0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config");
+         "  -h, --help; -V, --version   this text; the version");
+    printf("status: %s\n", u->statuses ? u->statuses : PTD_STATUSES);
     finish_stdout();
 }
 

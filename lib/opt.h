@@ -27,12 +27,16 @@ struct ptd_opt {
     double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G and Ki Mi Gi. */
 };
 
+/* Exit statuses of a program that reads a stream and writes one. */
+#define PTD_STATUSES "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config"
+
 struct ptd_usage {
     const char *name;     /* program */
     const char *operands; /* "[FILE]" */
     const char *summary;  /* one sentence, lower case, no full stop */
     const char *examples; /* one per line, or NULL */
     const struct ptd_opt *options;
+    const char *statuses; /* what --help says of exit statuses; NULL: PTD_STATUSES */
 };
 
 /* Sets the program's name, parses, answers --help and --version (status 0), and ends with status 2 on misuse.

@@ -45,7 +45,7 @@ static const struct ptd_usage make_usage = {
     "       describe read find                 what teaches to see\n"
     "ptd-data digits test.jsonl --split test --count 600\n"
     "ptd-data digits warm.jsonl --kinds csum:500,nbr:30,hinted:6000,describe:8000,find:8000",
-    make_options};
+    make_options, "0 done, 2 misuse, 73 cannot create the output, 74 i/o"};
 
 struct kind {
     int kind, hinted, count;
@@ -258,7 +258,8 @@ static const struct ptd_opt check_options[] = {
 static const struct ptd_usage check_usage = {
     "ptd-data check", "FILE...",
     "check data sets: every line and field, and that every picture opens (status 65 if not)",
-    "ptd-data check train.jsonl test.jsonl", check_options};
+    "ptd-data check train.jsonl test.jsonl", check_options,
+    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input, 74 i/o"};
 
 /* Counts in *ctx. By way of ptd_fail, which makes one safe line of the message. */
 static void report(void *ctx, const char *message)
@@ -297,7 +298,7 @@ static const struct ptd_opt no_options[] = {{0}};
 static const struct ptd_usage usage = {
     "ptd-data", "digits FILE.jsonl | check FILE...", "make the built-in data set, or check any data set",
     "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
-    no_options};
+    no_options, "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o"};
 
 int main(int argc, char **argv)
 {

@@ -31,7 +31,8 @@ static const struct ptd_usage usage = {
     "ptd-dump verified.rec | jq 'select(.kind == \"group\") | .rollouts[].reward'\n"
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-dump --text --head 3\n"
     "ptd-dump run.ptd model.language_model.norm.weight",
-    options};
+    options,
+    "0 done, 1 --check found damage, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config"};
 
 struct tally {
     long frames, groups, steps, rollouts;

@@ -59,7 +59,9 @@ static const struct ptd_opt options[] = {
 static const struct ptd_usage usage = {"ptd-update", "[FILE]", "one gradient step for each step of the stream, published as a generation",
                                        "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
                                        "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
-                                       options};
+                                       options,
+                                       "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
+                                       "77 taken, 78 config, 79 diverged"};
 
 static volatile sig_atomic_t stop_asked;
 

@@ -27,13 +27,16 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
         run -0 --separate-stderr "ptd-$p" --help
         [ -z "$stderr" ]
         [[ "${lines[0]}" == "usage: ptd-$p"* ]]
-        [[ "$output" == *"-h, --help"*"-V, --version"*"status: 0 done, 2 misuse"* ]]
+        [[ "$output" == *"-h, --help"*"-V, --version"*"status: 0 "*", 2 misuse"* ]]
         [ "$p" != data ] || output+=$(ptd-data digits --help; ptd-data check --help)
         while read -r name kind; do
             line=$(grep -e "--\(\[no-\]\)\?$name\( \|$\)" <<< "$output") || { echo "ptd-$p: no --$name"; false; }
             case $kind in INT | LONG | DOUBLE) [[ "$line" == *"default "* ]] || { echo "$line"; false; } ;; esac
         done < <(options_of "$p")
     done
+    [[ "$(ptd-update --help)" == *"status: "*" 75 "*" 77 "*" 79 "* ]]
+    [[ "$(ptd-dump --help)" == *"status: "*" 1 "* && "$(ptd-plot --help)" == *"status: "*" 69 "* ]]
+    [[ "$(ptd-data digits --help)" == *"status: "*" 73 "* && "$(ptd-data check --help)" != *" 73 "* ]]
     [ "$(options_of update | wc -l)" -gt 20 ]
     [ "$(tr ' ' '\n' <<< "$programs" | sort)" = "$(cd "$bin" && ls -d ptd-* | sed s/ptd-// | sort)" ]
 }
