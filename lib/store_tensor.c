@@ -42,6 +42,7 @@ static uint64_t tensor_digest(const struct tensor_head *h, const void *data, siz
     return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));
 }
 
+/* Touching one byte may map two megabytes, where the page cache holds the file in large pages. */
 void ptd_store_forget(const void *data, size_t bytes)
 {
     uintptr_t page = sysconf(_SC_PAGESIZE);
@@ -230,6 +231,7 @@ static int get_pieces(struct ptd_store *s, int db, const char *prefix, const str
     for (size_t done = 0; done < t->n; done += p.n) {
         if (get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
         if (check_shape(s, prefix, &p.whole, t) < 0) return -1;
+        ptd_store_forget(p.data, p.n * ptd_dtype_size(p.whole.dtype));
         if (*n && p.whole.dtype != (*list)->whole.dtype) return blame(s, t->name, "pieces of two formats");
         *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
         (*list)[(*n)++] = p;
@@ -337,16 +339,24 @@ int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
     return found;
 }
 
+/* The piece that holds value `first`; earlier programs wrote tensors in one value, whatever their size. */
+static int piece_at(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t, size_t first,
+                    struct ptd_tensor_piece *p)
+{
+    size_t piece = first / ptd_store_piece(t->dtype);
+    if (get_piece(s, DB_WEIGHTS, prefix, t->name, piece, p) == 0) return 0;
+    return piece && get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 && p->n == p->whole.n ? 0 : -1;
+}
+
 int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
                    size_t n, void *out)
 {
     struct ptd_tensor_piece p = {0};
     char prefix[PTD_PREFIX];
-    size_t size = ptd_dtype_size(t->dtype), most = ptd_store_piece(t->dtype);
+    size_t size = ptd_dtype_size(t->dtype);
     if (ptd_store_view(s) < 0) return -1;
     int rc = find_generation(s, generation, prefix);
-    if (!rc) rc = get_piece(s, DB_WEIGHTS, prefix, t->name, 0, &p);
-    if (!rc && first >= p.n) rc = get_piece(s, DB_WEIGHTS, prefix, t->name, first / most, &p);
+    if (!rc) rc = piece_at(s, prefix, t, first, &p);
     if (!rc && (p.whole.dtype != t->dtype || first < p.first || first + n > p.first + p.n))
         rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir, t->name);
     if (!rc && !is_intact(&p)) rc = blame(s, t->name, "damaged (digest differs)");
@@ -365,6 +375,7 @@ static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, siz
     struct tensor_head h;
     char *name = ptd_format("%.*s", (int)(k->mv_size - skip), (char *)k->mv_data + skip);
     int rc = read_header(v->mv_data, v->mv_size, &h, &p);
+    ptd_store_forget(v->mv_data, v->mv_size);
     if (rc < 0) rc = blame(s, name, ptd_failed_message());
     if (rc < 0 || h.piece) {
         free(name);
