@@ -206,11 +206,25 @@ static int is_ordinal(const char *text, struct word w)
     return one_of(w, third) && !one_of(word_before(text, w.s), a);
 }
 
+/* II to XL in upper case; 0 if w is none of them. A single letter is a name or a pronoun. */
+static int roman(struct word w)
+{
+    static const char *const tens[] = {"", "X", "XX", "XXX", "XL"};
+    static const char *const ones[] = {"", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"};
+    for (int v = 2; v <= 40; v++) {
+        size_t n = strlen(tens[v / 10]), k = strlen(ones[v % 10]);
+        if (w.n < 2 || n + k != w.n) continue;
+        if (memcmp(w.s, tens[v / 10], n) == 0 && memcmp(w.s + n, ones[v % 10], k) == 0) return v;
+    }
+    return 0;
+}
+
 static const char *add_word(struct numbers *a, const char *text, const char *s)
 {
     struct word w = word_at(s);
     const struct number_word *k = number_word(w);
     if (k && !is_ordinal(text, w) && !is_pronoun(text, w)) return add_words(a, k, s + w.n);
+    if (roman(w)) add_number(a, roman(w));
     return s + w.n;
 }
 

@@ -3,7 +3,7 @@
  *   empty            no text
  *   too-long         over 2,048 bytes
  *   degenerate       16 bytes or more, of at most 3 kinds
- *   answer-number    a number equal in value to the answer (or to one of its parts), written in digits, words (twelve), percent or as a fraction
+ *   answer-number    a number equal in value to the answer (or to one of its parts), written in digits, words (twelve), Roman numerals (XII; two letters or more, to XL), percent or as a fraction
  *   answer-text      the answer's text, blanks and LaTeX aside; answers below 4 bytes only where a word begins
  *   option-letter    the right option's letter: upper case word, bracketed, "option b"; not the article "a"
  *   option-text      the text or number of the right option, if the question lists (A) ... (B) ... or A. ... B. ...
@@ -12,7 +12,7 @@
  *
  * A number (and an option's text) that the question's own words hold is exempt. A digit behind a letter (cell b3, x2) names something and is no number; neither are
  * ordinals (first, 2nd), nor "one" in "the red one". Decimals within one percent of a number that is no integer count as equal to it; signs are
- * ignored. Not seen: other units (120 cm for 1.2 m), Roman numerals, number words in other languages than English, and what a hint merely implies. */
+ * ignored. Not seen: other units (120 cm for 1.2 m), Roman numerals of one letter or above XL, number words in other languages than English, and what a hint merely implies. */
 #ifndef PTD_SPOILER_H
 #define PTD_SPOILER_H
 #include "record.h"

@@ -33,6 +33,25 @@ static void demo_hints_are_clean(void **state)
     check(&g, "first c3 then look at a3 then read", NULL);
 }
 
+static void roman_numerals_are_numbers(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"II", "Type II.", NULL}, *const forty[] = {"(XL)", NULL};
+    static const char *const clean[] = {"I see", "X marks it", "the ii", "IIX",  "VIIa",
+                                        "XLII",  "MIX",         "IIII",   NULL};
+    struct ptd_group g = {.question = "How many?", .answer = "2"};
+    check_all(&g, two, "answer-number");
+    g.answer = "40";
+    check_all(&g, forty, "answer-number");
+    for (int v = 1; v <= 42; v++) {
+        g.answer = ptd_format("%d", v);
+        check_all(&g, clean, NULL);
+        free((char *)g.answer);
+    }
+    g = (struct ptd_group){.question = "Which king, IV or IX?", .answer = "9"};
+    check(&g, "compare with IX", NULL); /* the question's own word */
+}
+
 static void rejects_empty_long_and_degenerate(void **state)
 {
     (void)state;
@@ -71,6 +90,8 @@ static void rejects_the_number(void **state)
                                         "nine and Twelve",
                                         "\xef\xbc\x91\xef\xbc\x92",
                                         "a=12",
+                                        "row XII",
+                                        "\xe2\x85\xab", /* twelve as one sign */
                                         NULL};
     static const char *const clean[] = {
         "look at b12",  "cell x12",          "the 12th cell", "112 and 120", "look at the 2 digits",
@@ -231,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(demo_hints_are_clean),
         cmocka_unit_test(rejects_empty_long_and_degenerate),
+        cmocka_unit_test(roman_numerals_are_numbers),
         cmocka_unit_test(rejects_the_number),
         cmocka_unit_test(rejects_numbers_in_other_dress),
         cmocka_unit_test(one_is_sometimes_a_pronoun),
