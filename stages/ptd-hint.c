@@ -27,7 +27,7 @@ static struct {
 
 static const struct ptd_opt options[] = {
     {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention", 0, 0},
-    {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 1},
+    {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 2},
     {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)", 0, 0},
     {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "share of the prompts that may get one, by uid", 0, 1},
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0},
