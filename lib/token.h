@@ -2,7 +2,7 @@
  * pattern, merges by rank.
  *
  * The ids are those of the `tokenizers` library 0.23.3, for every text. That library mixes Unicode versions, and so do
- * we: normalisation as in Unicode 9 (the 107 younger marks with a combining class neither move nor compose, nor does
+ * we: normalisation as in Unicode 9 (the 108 younger marks with a combining class neither move nor compose, nor does
  * U+11930), \p{L} and \p{N} as in Unicode 16 (9,392 letters and numbers more than PCRE2 10.42 knows, from U+1C89 to
  * the ideographs of extensions H and I). Other properties in a pattern are PCRE2's own (Unicode 14).
  *

@@ -246,8 +246,8 @@ def changed(root, **what):
 
 
 def mistakes(root):
-    """No NFC, NFKC, words taken whole, marks in words, ASCII white space, ASCII digits, grouped digits, case, added tokens as text,
-    dotless \\s: each a plausible mistake."""
+    """No NFC, NFKC, words taken whole, marks in words, ASCII white space, ASCII digits, grouped digits, case, no added
+    tokens, no look-ahead."""
     ascii_white = lambda p: p.replace("[^\\s", "[^ \\t\\n\\v\\f\\r").replace("\\S", "[^ \\t\\n\\v\\f\\r]").replace("\\s", "[ \\t\\n\\v\\f\\r]")
     return [changed(root, normalizer=None), changed(root, normalizer={"type": "NFKC"}),
             changed(root, model=dict(root["model"], ignore_merges=True)),
