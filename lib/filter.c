@@ -78,7 +78,7 @@ struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, int arg
     if (isatty(1)) refuse_terminal("output");
     char *command = ptd_command_line(argc, argv);
     h->version = PTD_STREAM_VERSION;
-    ptd_head_add_stage(h, name, PTD_VERSION, command);
+    ptd_head_add_stage(h, name, PTD_VERSION, command, ptd_opt_decided());
     free(command);
     return open_output(h);
 }
@@ -197,7 +197,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     if (isatty(1)) refuse_terminal("output");
     run.r = ptd_input_open(operand, &run.head);
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();
-    ptd_head_add_stage(&run.head, f->usage->name, PTD_VERSION, command);
+    ptd_head_add_stage(&run.head, f->usage->name, PTD_VERSION, command, ptd_opt_decided());
     run.w = open_output(&run.head);
     ptd_reader_watch(run.r, ptd_writer_fd(run.w));
     if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0) ptd_die_last();

@@ -37,14 +37,23 @@ void ptd_misuse(const char *fmt, ...)
     ptd_die(PTD_USAGE, "%s; try %s --help", text, ptd_program_name());
 }
 
-/* ---- defaults and the help page ---- */
+/* ---- values and the help page ---- */
 
-static char *default_text(const struct ptd_opt *o)
+/* As short as it may be without loss. */
+static char *double_text(double x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.10g", x);
+    if (strtod(text, NULL) != x) snprintf(text, sizeof text, "%.17g", x);
+    return ptd_strdup(text);
+}
+
+static char *value_text(const struct ptd_opt *o)
 {
     if (o->kind == PTD_OPT_FLAG) return ptd_strdup(*(int *)o->value ? "on" : "");
     if (o->kind == PTD_OPT_INT) return ptd_format("%d", *(int *)o->value);
     if (o->kind == PTD_OPT_LONG) return ptd_format("%lld", (long long)*(int64_t *)o->value);
-    if (o->kind == PTD_OPT_DOUBLE) return ptd_format("%.10g", *(double *)o->value);
+    if (o->kind == PTD_OPT_DOUBLE) return double_text(*(double *)o->value);
     const char *s = *(const char **)o->value;
     return ptd_strdup(s ? s : "");
 }
@@ -250,6 +259,32 @@ static void take(const struct parser *p, int code, char **argv, int long_index)
         print_version(p->u);
 }
 
+static char *decided;
+
+static void note_decided(const struct parser *p)
+{
+    int n = 1;
+    char **words = ptd_array((size_t)p->n * 2 + 1, sizeof *words);
+    words[0] = ptd_strdup(p->u->name);
+    for (int i = 0; i < p->n; i++) {
+        const struct ptd_opt *o = &p->u->options[i];
+        char *now = value_text(o);
+        int same = strcmp(now, p->defaults[i]) == 0, flag = o->kind == PTD_OPT_FLAG;
+        if (!o->idle && !same) words[n++] = ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name);
+        if (!o->idle && !same && !flag) words[n++] = ptd_strdup(now);
+        free(now);
+    }
+    free(decided);
+    decided = ptd_command_line(n, words);
+    while (n > 0) free(words[--n]);
+    free(words);
+}
+
+const char *ptd_opt_decided(void)
+{
+    return decided;
+}
+
 static void free_parser(struct parser *p)
 {
     for (int i = 0; i < p->n; i++) free(p->defaults[i]), free(p->no_names[i]);
@@ -266,7 +301,7 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     while (u->options && u->options[p.n].name) p.n++;
     p.defaults = ptd_array((size_t)p.n, sizeof *p.defaults);
     p.no_names = ptd_array((size_t)p.n, sizeof *p.no_names);
-    for (int i = 0; i < p.n; i++) p.defaults[i] = default_text(&u->options[i]);
+    for (int i = 0; i < p.n; i++) p.defaults[i] = value_text(&u->options[i]);
     build_longs(&p);
     opterr = 0;
     optind = 0;
@@ -274,6 +309,7 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
         take(&p, code, argv, long_index);
         long_index = -1;
     }
+    note_decided(&p);
     free_parser(&p);
     return optind;
 }

@@ -25,6 +25,7 @@ struct ptd_opt {
     const char *arg;  /* argument's name in the help, NULL for flags */
     const char *help;
     double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G and Ki Mi Gi. */
+    int idle;      /* 1: decides no number of the output, so that a resumed run may differ in it */
 };
 
 /* Exit statuses of a program that reads a stream and writes one. */
@@ -44,6 +45,9 @@ struct ptd_usage {
 int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv);
 /* One line of misuse with a pointer to --help; status 2. */
 _Noreturn void ptd_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What the command line parsed last decides: the program and, in the table's order, the options that are not idle and
+ * differ from their defaults, with their values: "ptd-ref --top-k 8". NULL before; valid until the next parsing. */
+const char *ptd_opt_decided(void);
 /* The command line as a shell would read it back; malloc'd. */
 char *ptd_command_line(int argc, char **argv);
 #endif

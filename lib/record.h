@@ -29,7 +29,10 @@ void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
 struct ptd_unknown { const char *raw; size_t len; int n; };
 
 /* ---- head ---- */
-struct ptd_stage_note { const char *name, *version, *command; };
+struct ptd_stage_note {
+    const char *name, *version, *command;
+    const char *decided; /* what its options decide, as ptd_opt_decided writes it; NULL in older streams */
+};
 
 struct ptd_head {
     int version;           /* "version": PTD_STREAM_VERSION; another is refused with 76 */
@@ -52,7 +55,9 @@ struct ptd_head {
 };
 int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
-void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command); /* copies */
+/* Copies the texts. */
+void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command,
+                        const char *decided);
 char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
 void ptd_head_clear(struct ptd_head *h);
 

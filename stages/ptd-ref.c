@@ -27,7 +27,7 @@ static const struct ptd_opt options[] = {
     {"scope", 0, PTD_OPT_STR, &opt.scope, "WHICH", "responses to tutor in them: failed, all", 0, 0},
     {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL, "tutor responses cut at the length limit too", 0, 0},
     {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL, "reference log-probs of all responses (--no-reference: none)", 0, 0},
-    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)", 0, 0},
+    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)", 0, 0, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
     {0}};

@@ -9,10 +9,10 @@
 #include "learn.h"
 #include "metrics.h"
 #include "progress.h"
+#include "settings.h"
 #include "source.h"
 #include "threads.h"
 #include "train.h"
-#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -109,31 +109,6 @@ static void settle_options(void)
     opt.rules.micro_tokens = opt.micro;
 }
 
-/* Everything that decides the run's numbers, as JSON. Upstream stages count by their command lines; steps count only if the schedule looks at them. */
-static char *settings_of(const struct ptd_head *h)
-{
-    const struct ptd_loss_rules *r = &opt.rules;
-    const struct ptd_train_rules *t = &opt.train;
-    json_t *s = json_pack("{s:s? s:I s:i s:i s:i s:f s:i s:s s:s s:s s:[f f f] s:[f f f] s:i s:[f f f f f] s:I s:f s:f}", "data", h->data_digest, "seed",
-                          (json_int_t)h->seed, "group_size", h->group_size, "prompts", h->step_groups, "max_tokens", h->max_tokens, "temperature",
-                          h->temperature, "top_logprobs", h->top_logprobs, "loss", opt.loss, "divergence", opt.divergence, "schedule", opt.schedule,
-                          "loss_weights", r->beta, r->lambda, r->tau, "clip", r->clip.low, r->clip.high, r->clip.dual, "updates", opt.updates, "adamw",
-                          t->adamw.lr, t->adamw.beta1, t->adamw.beta2, t->adamw.eps, t->adamw.decay, "warmup", (json_int_t)t->warmup, "clip_grad", t->clip,
-                          "floor", t->floor);
-    json_t *stages = json_array();
-    char *text;
-    for (int i = 1; i < h->n_stages; i++) json_array_append_new(stages, json_string(h->stages[i].command));
-    json_object_set_new(s, "stages", stages);
-    if (h->sampling) json_object_set_new(s, "sampling", json_string(h->sampling));
-    json_object_set_new(s, "top_k", json_integer(r->top_k));
-    json_object_set_new(s, "picture_words", json_real(opt.words));
-    json_object_set_new(s, "micro", json_integer(opt.micro));
-    if (t->schedule != PTD_CONSTANT) json_object_set_new(s, "steps", json_integer(h->steps));
-    text = json_dumps(s, JSON_COMPACT);
-    json_decref(s);
-    return text;
-}
-
 static void open_run(struct run *r, const char *operand)
 {
     const char *store;
@@ -144,7 +119,14 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_CONFIG, "%s: an evaluation stream (--greedy or --generation): expected one made for training", ptd_reader_name(r->in));
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
-    settings = settings_of(&r->head);
+    settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
+                                                        .rules = &opt.rules,
+                                                        .train = &opt.train,
+                                                        .loss = opt.loss,
+                                                        .divergence = opt.divergence,
+                                                        .schedule = opt.schedule,
+                                                        .words = opt.words,
+                                                        .updates = opt.updates});
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();

@@ -6,7 +6,7 @@
 #include "test.h"
 
 static struct {
-    int k, flag, on;
+    int k, flag, on, talk;
     double tau;
     const char *store;
     int64_t n;
@@ -19,6 +19,7 @@ static const struct ptd_opt options[] = {
     {"number", 'n', PTD_OPT_LONG, &opt.n, "N", "any number", 0, 0},
     {"flag", 'f', PTD_OPT_FLAG, &opt.flag, NULL, "a flag", 0, 0},
     {"on", 0, PTD_OPT_FLAG, &opt.on, NULL, "a flag that is on", 0, 0},
+    {"talk", 0, PTD_OPT_FLAG, &opt.talk, NULL, "says more", 0, 0, 1},
     {0}};
 static const struct ptd_usage usage = {"ptd-test", "[FILE]", "test options", "ptd-test < a\nptd-test b",
                                        options};
@@ -114,6 +115,7 @@ static void test_help(void **state)
           "  -n, --number N              any number (default 5)\n"
           "  -f, --flag                  a flag\n"
           "      --[no-]on               a flag that is on (default on)\n"
+          "      --talk                  says more\n"
           "  -q, --quiet                 no closing line, no progress\n"
           "  -h, --help; -V, --version   this text; the version\n"
           "status: 0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config\n");
@@ -146,12 +148,40 @@ static void test_command_line(void **state)
     free(line);
 }
 
+/* What these words decide, read after parsing. */
+static int decide(void *ctx)
+{
+    parse(ctx);
+    printf("\n%s", ptd_opt_decided());
+    return 0;
+}
+
+static void decides(struct words in, const char *line)
+{
+    struct child c;
+    child_run(&c, decide, &in, "", 0);
+    assert_int_equal(c.status, 0);
+    assert_string_equal(strchr(c.out, '\n') + 1, line);
+    free(c.out);
+}
+
+static void test_decided(void **state)
+{
+    (void)state;
+    decides(W("a.rec"), "ptd-test");
+    decides(W("-q", "--talk", "-k16", "-"), "ptd-test");
+    decides(W("--tau", "0.3", "-k4k"), "ptd-test --top-k 4000 --tau 0.3");
+    decides(W("--top-k=4000", "--quiet", "--tau=3e-1"), "ptd-test --top-k 4000 --tau 0.3");
+    decides(W("--tau", "0.1234567890123"), "ptd-test --tau 0.12345678901230001");
+    decides(W("-s", "a b", "-f", "--no-on"), "ptd-test --store 'a b' --flag --no-on");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),     cmocka_unit_test(test_refused),
         cmocka_unit_test(test_help),         cmocka_unit_test(test_help_to_a_full_device),
-        cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_command_line), cmocka_unit_test(test_decided),
     };
     return cmocka_run_group_tests_name("opt", tests, NULL, NULL);
 }
