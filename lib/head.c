@@ -41,11 +41,6 @@ static double lse_below(const float *z, int V, float most)
     return most + log(vec_lanes_sum_d(sum));
 }
 
-double ptd_row_lse(const float *z, int V)
-{
-    return lse_below(z, V, vec_max(z, V));
-}
-
 VEC_INLINE vec_d entropy_part(vec_f z, float high, float low)
 {
     vec_f x = (z - high) - low, p = vec_exp(x);

@@ -27,7 +27,6 @@ void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, f
 
 /* ---- what rows are usually asked ----
  * Banned words (-inf) have share 0; NaN among the logits makes sums NaN and counts as -inf where words are chosen. */
-double ptd_row_lse(const float *z, int V);                   /* log sum exp, maximum subtracted */
 double ptd_row_entropy(const float *z, int V, double lse);   /* -sum p ln p, nats */
 /* The k largest entries, best first, ties by smaller id: ids[k], and their log-probs z - lse in logp[k] (NULL: not wanted).
  * Places beyond V get id -1. */

@@ -202,8 +202,3 @@ double ptd_divergence(char kind, const struct ptd_support *u, const float *z, in
     if (dz) add_gradient(u, z, V, lse, weight, s, g, dz);
     return value < 0 ? 0 : value;
 }
-
-double ptd_jsd(const struct ptd_support *u, const float *z, int V, double lse, double weight, float *dz)
-{
-    return ptd_divergence('j', u, z, V, lse, weight, dz);
-}

@@ -298,7 +298,7 @@ static void jsd_matches_its_formula_with_temperature(void **state)
     float z[V], dz[V] = {0};
     masses(&r, s);
     floats(&r, z);
-    ptd_jsd(&r.u, z, V, lse, 1 / T, dz);
+    ptd_divergence('j', &r.u, z, V, lse, 1 / T, dz);
     for (int b = 0; b <= r.u.n; b++) kl += part(s[b], (s[b] + r.u.t[b]) / 2);
     for (int v = 0; v < V; v++) {
         int b = 0;
@@ -315,7 +315,7 @@ static void shipped_form(const struct row *r, double *g)
 {
     float z[V], dz[V] = {0};
     floats(r, z);
-    ptd_jsd(&r->u, z, V, lse_of(r->z), 1, dz);
+    ptd_divergence('j', &r->u, z, V, lse_of(r->z), 1, dz);
     for (int v = 0; v < V; v++) g[v] = dz[v];
 }
 
@@ -403,7 +403,7 @@ static void equal_distributions_have_no_divergence(void **state)
         for (int v = 0; v < V; v++) teacher[v] = r.z[v] = (float)(1.5 * normal(which, v));
         join_rows(&r, teacher, which % 2 ? 12 : V);
         floats(&r, z);
-        assert_in_range((uint64_t)(1e9 * ptd_jsd(&r.u, z, V, lse_of(r.z), 1, dz)), 0, 1000); /* 1e-6 */
+        assert_in_range((uint64_t)(1e9 * ptd_divergence('j', &r.u, z, V, lse_of(r.z), 1, dz)), 0, 1000); /* 1e-6 */
         for (int v = 0; v < V; v++) assert_close(dz[v], 0, 1e-4);
     }
 }
@@ -417,14 +417,14 @@ static void jsd_is_bounded_by_ln_2(void **state)
     for (int v = 0; v < V; v++) r.z[v] = v == 3 ? 40 : -40, teacher[v] = v == 30 ? 40 : -40;
     join_rows(&r, teacher, 5);
     floats(&r, z);
-    double j = ptd_jsd(&r.u, z, V, lse_of(r.z), 1, dz);
+    double j = ptd_divergence('j', &r.u, z, V, lse_of(r.z), 1, dz);
     assert_true(j <= M_LN2);
     assert_close(j, M_LN2, 1e-6);
     for (int v = 0; v < V; v++) assert_true(fabs(dz[v]) <= M_LN2);
     for (int which = 80; which < 120; which++) {
         make_row(&r, which, 1 + which % 20, 0.3, 4);
         floats(&r, z);
-        j = ptd_jsd(&r.u, z, V, lse_of(r.z), 1, NULL);
+        j = ptd_divergence('j', &r.u, z, V, lse_of(r.z), 1, NULL);
         assert_true(j >= 0 && j <= M_LN2);
     }
 }
@@ -447,7 +447,7 @@ static void full_support_is_the_full_vocabulary(void **state)
             want += (part(s, (s + t) / 2) + part(t, (s + t) / 2)) / 2;
         }
         floats(&r, z);
-        assert_close(ptd_jsd(&r.u, z, V, ls, 1, NULL), want, 2e-4); /* float16 log-probs */
+        assert_close(ptd_divergence('j', &r.u, z, V, ls, 1, NULL), want, 2e-4); /* float16 log-probs */
     }
 }
 
