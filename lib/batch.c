@@ -17,7 +17,8 @@ float *ptd_pool_floats(struct ptd_pool *a, size_t n)
         size_t size = bytes > CHUNK_MIN ? bytes : CHUNK_MIN;
         a->chunk = ptd_realloc(a->chunk, (a->n + 1) * sizeof *a->chunk);
         a->size = ptd_realloc(a->size, (a->n + 1) * sizeof *a->size);
-        if (posix_memalign((void **)&a->chunk[a->n], 64, size)) ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", size);
+        if (posix_memalign((void **)&a->chunk[a->n], 64, size))
+            ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", size);
         a->size[a->n++] = size;
         a->used = 0;
     }
@@ -111,9 +112,18 @@ void ptd_batch_free(struct ptd_batch *b)
     free(b);
 }
 
-long ptd_batch_rows(const struct ptd_batch *b) { return b->n; }
-long ptd_batch_row(const struct ptd_batch *b, int segment) { return b->segments[segment].row; }
-float *ptd_batch_hidden(const struct ptd_batch *b) { return b->hidden; }
+long ptd_batch_rows(const struct ptd_batch *b)
+{
+    return b->n;
+}
+long ptd_batch_row(const struct ptd_batch *b, int segment)
+{
+    return b->segments[segment].row;
+}
+float *ptd_batch_hidden(const struct ptd_batch *b)
+{
+    return b->hidden;
+}
 
 static void want_rows(struct ptd_batch *b, long n)
 {
@@ -195,7 +205,10 @@ static void place_frame(struct ptd_batch *b, int gh, int gw)
     b->n_patches += gh * gw;
 }
 
-static int row_length(const struct ptd_config *c) { return c->v_channels * c->v_temporal * c->v_patch * c->v_patch; }
+static int row_length(const struct ptd_config *c)
+{
+    return c->v_channels * c->v_temporal * c->v_patch * c->v_patch;
+}
 
 void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh, int gw)
 {
@@ -210,8 +223,10 @@ static int add_picture(struct ptd_batch *b, const struct ptd_picture *p)
 {
     const struct ptd_config *c = &b->m->config;
     int gh = p->height / c->v_patch, gw = p->width / c->v_patch, row = row_length(c);
-    if (p->height <= 0 || p->width <= 0 || p->height % (c->v_patch * c->v_merge) || p->width % (c->v_patch * c->v_merge))
-        return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d", p->height, p->width, c->v_patch * c->v_merge);
+    if (p->height <= 0 || p->width <= 0 || p->height % (c->v_patch * c->v_merge) ||
+        p->width % (c->v_patch * c->v_merge))
+        return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d", p->height,
+                        p->width, c->v_patch * c->v_merge);
     want_patches(b, (long)gh * gw, row);
     ptd_image_patches(p->pixels, p->height, p->width, &b->m->rules, b->patches + b->n_patches * row);
     place_frame(b, gh, gw);
@@ -248,7 +263,8 @@ static int run_of(const int32_t *ids, int n, int32_t id)
     return k;
 }
 
-int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struct ptd_picture *p, int n_pictures)
+int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struct ptd_picture *p,
+                     int n_pictures)
 {
     const struct ptd_config *c = &b->m->config;
     int factor = c->v_patch * c->v_merge, cur = 0, used = 0, index = b->n_segments;
@@ -257,22 +273,28 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
     s = add_segment(b, n, -1);
     s->first_image_row = (int)b->n_image_rows;
     for (int i = 0; i < n;) {
-        if (ids[i] < 0 || ids[i] >= c->vocab) return ptd_fail(PTD_DATAERR, "prompt token %d: id %d, expected 0..%d", i, ids[i], c->vocab - 1);
+        if (ids[i] < 0 || ids[i] >= c->vocab)
+            return ptd_fail(PTD_DATAERR, "prompt token %d: id %d, expected 0..%d", i, ids[i], c->vocab - 1);
         if (ids[i] != c->image_token) {
             place_row(b, ids[i++], cur, cur, cur);
             cur++;
             continue;
         }
-        if (used == n_pictures) return ptd_fail(PTD_DATAERR, "prompt token %d is a picture pad, but all %d pictures are used", i, n_pictures);
-        int R = p[used].height / factor, C = p[used].width / factor, pads = run_of(ids + i, n - i, c->image_token);
-        if (pads < R * C) return ptd_fail(PTD_DATAERR, "picture %d needs %d pads, the prompt has %d", used, R * C, pads);
+        if (used == n_pictures)
+            return ptd_fail(PTD_DATAERR, "prompt token %d is a picture pad, but all %d pictures are used", i,
+                            n_pictures);
+        int R = p[used].height / factor, C = p[used].width / factor,
+            pads = run_of(ids + i, n - i, c->image_token);
+        if (pads < R * C)
+            return ptd_fail(PTD_DATAERR, "picture %d needs %d pads, the prompt has %d", used, R * C, pads);
         if (add_picture(b, &p[used])) return -1;
         place_picture_rows(b, R, C, cur);
         cur += R > C ? R : C;
         i += R * C;
         used++;
     }
-    if (used != n_pictures) return ptd_fail(PTD_DATAERR, "%d pictures, but pads for %d in the prompt", n_pictures, used);
+    if (used != n_pictures)
+        return ptd_fail(PTD_DATAERR, "%d pictures, but pads for %d in the prompt", n_pictures, used);
     s->n_image_rows = (int)b->n_image_rows - s->first_image_row;
     s->next = cur;
     return index;
@@ -282,7 +304,8 @@ int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n)
 {
     struct ptd_segment *s;
     int cur = b->segments[prompt].next, before = b->n_segments - 1;
-    if (before != prompt && b->segments[before].prompt != prompt) ptd_die(PTD_BUG, "a reply that does not follow its prompt's");
+    if (before != prompt && b->segments[before].prompt != prompt)
+        ptd_die(PTD_BUG, "a reply that does not follow its prompt's");
     want_rows(b, n);
     s = add_segment(b, n, prompt);
     for (int i = 0; i < n; i++) place_row(b, ids[i], cur + i, cur + i, cur + i);

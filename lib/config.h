@@ -19,7 +19,8 @@ struct ptd_config {
     double init_std;      /* initializer_range, for random weights */
     int dtype;            /* that the weights were published in (dtype.h); 0: the file does not say */
     /* vision_config */
-    int v_depth, v_hidden, v_heads, v_intermediate, v_channels, v_patch, v_temporal, v_merge, v_positions, v_out;
+    int v_depth, v_hidden, v_heads, v_intermediate, v_channels, v_patch, v_temporal, v_merge, v_positions,
+        v_out;
     int n_deepstack, deepstack[PTD_DEEPSTACK_MAX]; /* vision block indices */
     /* top level */
     int image_token, video_token, vision_start, vision_end;
@@ -36,9 +37,11 @@ int ptd_config_parse(struct ptd_config *c, const char *json, const char *generat
  * "pillow-13" or "torchvision", overrides it. */
 enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION, PTD_PILLOW_13 };
 
-struct ptd_image_rules { /* preprocessor_config.json, or the same inside processor_config.json's image_processor */
+struct
+    ptd_image_rules { /* preprocessor_config.json, or the same inside processor_config.json's image_processor */
     int patch, merge, temporal;
-    long min_pixels, max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
+    long min_pixels,
+        max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
     float mean[3], std[3]; /* of values scaled to 0..1 */
     enum ptd_resample resample;
 };

@@ -406,8 +406,7 @@ static void read_region(struct row *r, const char *key, int i, const json_t *v, 
     const json_t *label = json_object_get(v, "label");
     region->label = "";
     if (!json_is_object(v)) {
-        fault(r, PTD_DATAERR, key, "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}",
-              i + 1);
+        fault(r, PTD_DATAERR, key, "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}", i + 1);
         return;
     }
     if (json_is_string(label))

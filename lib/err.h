@@ -37,7 +37,7 @@ const char *ptd_program_name(void);
 /* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A format that ends in ':'
  * gets strerror(errno) appended after a space. */
 int ptd_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int ptd_failed_status(void);         /* of the last ptd_fail on this thread; 0 if none */
+int ptd_failed_status(void);          /* of the last ptd_fail on this thread; 0 if none */
 const char *ptd_failed_message(void); /* valid until the next ptd_fail on this thread */
 
 _Noreturn void ptd_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -51,7 +51,7 @@ int ptd_is_quiet(void);
 void ptd_before_message(void (*f)(void));
 
 /* Memory that is there or ends the program with status 71. Sizes are checked for overflow by ptd_array. */
-void *ptd_alloc(size_t n);           /* zeroed; free() releases it */
+void *ptd_alloc(size_t n);              /* zeroed; free() releases it */
 void *ptd_array(size_t n, size_t size); /* zeroed n * size */
 void *ptd_realloc(void *p, size_t n);
 char *ptd_strdup(const char *s);

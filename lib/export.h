@@ -9,10 +9,10 @@
 
 struct ptd_export {
     int64_t generation;
-    int dtype;             /* of all tensors; 0: as stored */
-    uint64_t shard_bytes;  /* at most, in a file (a larger tensor gets a file of its own) */
+    int dtype;                /* of all tensors; 0: as stored */
+    uint64_t shard_bytes;     /* at most, in a file (a larger tensor gets a file of its own) */
     const volatile int *stop; /* looked at between pieces: not 0 ends with -1 */
-    int n_tensors, n_files; /* results */
+    int n_tensors, n_files;   /* results */
     uint64_t bytes;
 };
 int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x) PTD_MUST_CHECK;

@@ -24,7 +24,8 @@ int ptd_files_read(struct ptd_files *f, const char *from) PTD_MUST_CHECK;
 int ptd_files_set_tokenizer(struct ptd_files *f, const char *path) PTD_MUST_CHECK;
 const char *ptd_files_text(const struct ptd_files *f, const char *name); /* NULL: not there */
 /* Parses the two configs and checks them, the tokenizer and the chat template against each other. */
-int ptd_files_check(const struct ptd_files *f, struct ptd_config *c, struct ptd_image_rules *r) PTD_MUST_CHECK;
+int ptd_files_check(const struct ptd_files *f, struct ptd_config *c,
+                    struct ptd_image_rules *r) PTD_MUST_CHECK;
 int ptd_files_put(const struct ptd_files *f, struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_files_clear(struct ptd_files *f);
 /* The file of a store with the rules for pictures: preprocessor_config.json or processor_config.json; malloc'd or NULL. */

@@ -20,13 +20,16 @@ enum ptd_verb { PTD_FAILED = -1, PTD_PASS = 0, PTD_CHANGED = 1, PTD_DROP = 2 };
 struct ptd_filter {
     const struct ptd_usage *usage;
     void *ctx;
-    int (*begin)(struct ptd_head *h, void *ctx);     /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
-    int (*process)(struct ptd_group *g, void *ctx);  /* an enum ptd_verb; may be NULL if `batch` is set */
-    int (*step)(int64_t step, void *ctx);            /* at each step frame, before it is passed on; may be NULL */
+    int (*begin)(
+        struct ptd_head *h,
+        void *ctx); /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
+    int (*process)(struct ptd_group *g, void *ctx); /* an enum ptd_verb; may be NULL if `batch` is set */
+    int (*step)(int64_t step, void *ctx); /* at each step frame, before it is passed on; may be NULL */
     /* Stages that work on a whole step at once (ptd-ref) set batch instead of process: all groups of the step, decoded; verbs[n] filled in. */
     int (*batch)(struct ptd_group **g, int n, int *verbs, void *ctx);
-    int (*finish)(void *ctx);                        /* after the last frame, before the end frame; may be NULL */
-    const char *(*summary)(void *ctx);               /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
+    int (*finish)(void *ctx); /* after the last frame, before the end frame; may be NULL */
+    const char *(*summary)(
+        void *ctx); /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
 };
 /* Returns the exit status; dies with one line on failure. */
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);

@@ -24,6 +24,7 @@ static const char *instruction_set(void)
 
 char *ptd_fingerprint(void)
 {
-    return ptd_format("ptd %s; %d threads; %s; compiler %s; libc %s; %s kernel of %s", PTD_VERSION, ptd_threads_count(),
-                      instruction_set(), __VERSION__, gnu_get_libc_version(), openblas_get_corename(), openblas_get_config());
+    return ptd_format("ptd %s; %d threads; %s; compiler %s; libc %s; %s kernel of %s", PTD_VERSION,
+                      ptd_threads_count(), instruction_set(), __VERSION__, gnu_get_libc_version(),
+                      openblas_get_corename(), openblas_get_config());
 }

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int merged(const struct ptd_model *m, int pixels) { return pixels / (m->config.v_patch * m->config.v_merge); }
+static int merged(const struct ptd_model *m, int pixels)
+{
+    return pixels / (m->config.v_patch * m->config.v_merge);
+}
 
 long ptd_ground_count(const struct ptd_model *m, const struct ptd_group *g)
 {
@@ -51,7 +54,11 @@ int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct
     return 0;
 }
 
-struct reading { const struct ptd_ground *d; int *first; double *loss, scale; };
+struct reading {
+    const struct ptd_ground *d;
+    int *first;
+    double *loss, scale;
+};
 
 /* z becomes scale * (K p - sum of the label's words). */
 static void on_row(void *ctx, long row, float *z, int V, double lse)
@@ -75,19 +82,29 @@ static int *index_words(const struct ptd_ground *d, long rows)
     return first;
 }
 
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b, double total, float *dimage)
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b, double total,
+                           float *dimage)
 {
     const struct ptd_layout *l = m->layout;
     const struct ptd_config *c = &m->config;
     long n = b->n_image_rows;
-    float *x = ptd_pool_floats(&b->pool, n * c->hidden), *dx = ptd_pool_floats(&b->pool, n * c->hidden), *rstd = ptd_pool_floats(&b->pool, n);
+    float *x = ptd_pool_floats(&b->pool, n * c->hidden), *dx = ptd_pool_floats(&b->pool, n * c->hidden),
+          *rstd = ptd_pool_floats(&b->pool, n);
     struct reading r = {d, index_words(d, n), ptd_array(n + 1, sizeof(double)), d->weight / total};
-    struct ptd_head_job job = {.ops = m->ops, .W = ptd_model_head(m), .V = c->vocab, .H = c->hidden, .temperature = 1, .banned = d->banned, .row = on_row, .ctx = &r};
+    struct ptd_head_job job = {.ops = m->ops,
+                               .W = ptd_model_head(m),
+                               .V = c->vocab,
+                               .H = c->hidden,
+                               .temperature = 1,
+                               .banned = d->banned,
+                               .row = on_row,
+                               .ctx = &r};
     double sum = 0;
     m->ops->rmsnorm(x, rstd, b->merger.out, m->weights + l->norm, n, c->hidden, c->rms_eps);
     ptd_head_backward(&job, x, n, dx, ptd_model_dhead(m));
     memset(dimage, 0, n * c->hidden * sizeof *dimage);
-    m->ops->rmsnorm_backward(dimage, m->grads + l->norm, dx, b->merger.out, rstd, m->weights + l->norm, n, c->hidden);
+    m->ops->rmsnorm_backward(dimage, m->grads + l->norm, dx, b->merger.out, rstd, m->weights + l->norm, n,
+                             c->hidden);
     for (long i = 0; i < n; i++) sum += r.loss[i];
     free(r.first);
     free(r.loss);

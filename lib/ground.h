@@ -15,14 +15,18 @@ struct ptd_ground {
     const uint8_t *banned;
     double weight;
     /* of the micro-batch at hand */
-    struct ptd_word { int32_t row, id; } *words; /* row: picture token in the batch */
+    struct ptd_word {
+        int32_t row, id;
+    } * words; /* row: picture token in the batch */
     int n, cap;
 };
 /* Picture tokens that this group has a say about: those of its first picture, 0 without objects. */
 long ptd_ground_count(const struct ptd_model *m, const struct ptd_group *g);
 /* Notes the words of g's first picture, whose tokens begin at picture row `first` of the batch. */
-int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct ptd_group *g, int first) PTD_MUST_CHECK;
+int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct ptd_group *g,
+                   int first) PTD_MUST_CHECK;
 /* After the forward: returns sum of the losses (not divided), adds weight / total times its gradient to the head, the final norm's gain and
  * dimage [picture rows, hidden] (overwritten). */
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b, double total, float *dimage);
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b, double total,
+                           float *dimage);
 #endif

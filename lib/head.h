@@ -13,10 +13,10 @@ typedef void ptd_head_row(void *ctx, long row, float *z, int V, double lse);
 
 struct ptd_head_job {
     const struct ptd_ops *ops;
-    const float *W;         /* [V, H] */
+    const float *W; /* [V, H] */
     int V, H;
     float temperature;
-    const uint8_t *banned;  /* [V] 1: never sampled, never scored; NULL: none */
+    const uint8_t *banned; /* [V] 1: never sampled, never scored; NULL: none */
     ptd_head_row *row;
     void *ctx;
 };
@@ -27,7 +27,7 @@ void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, f
 
 /* ---- what rows are usually asked ----
  * Banned words (-inf) have share 0; NaN among the logits makes sums NaN and counts as -inf where words are chosen. */
-double ptd_row_entropy(const float *z, int V, double lse);   /* -sum p ln p, nats */
+double ptd_row_entropy(const float *z, int V, double lse); /* -sum p ln p, nats */
 /* The k largest entries, best first, ties by smaller id: ids[k], and their log-probs z - lse in logp[k] (NULL: not wanted).
  * Places beyond V get id -1. */
 void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp);

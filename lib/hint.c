@@ -46,7 +46,8 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
     memset(t, 0, sizeof *t);
     if (!dir || !*dir) return ptd_fail(PTD_CONFIG, "the stream names no store: give one with --store");
     if (ptd_store_open(&t->store, dir, PTD_STORE_READ) < 0) return -1;
-    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 && read_tokenizer(t) == 0) return 0;
+    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 && read_tokenizer(t) == 0)
+        return 0;
     ptd_hint_tools_close(t);
     return -1;
 }

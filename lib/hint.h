@@ -25,11 +25,12 @@ struct ptd_hint_tools { /* what the store says, for all sources */
 int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
 void ptd_hint_tools_close(struct ptd_hint_tools *t);
 
-struct ptd_hint_options { /* of the source `attention`; see hint_attention.c */
+struct ptd_hint_options {       /* of the source `attention`; see hint_attention.c */
     const char *layers, *heads; /* lists such as "0,2-3"; NULL: all */
     const char *grid;           /* "ROWSxCOLUMNS" of the words for places */
-    double mass, sink;          /* a token counts above mass times the mean; is a sink above sink times an even share */
-    int first;                  /* name the cell that is looked at first, where the data's steps do */
+    double mass,
+        sink;  /* a token counts above mass times the mean; is a sink above sink times an even share */
+    int first; /* name the cell that is looked at first, where the data's steps do */
 };
 
 struct ptd_hint_source {
@@ -40,12 +41,14 @@ struct ptd_hint_source {
     int (*make)(void *source, struct ptd_group *g, struct ptd_hint *out);
     void (*close)(void *source);
 };
-extern const struct ptd_hint_source ptd_hint_data;      /* the data set's own steps and regions */
-extern const struct ptd_hint_source ptd_hint_attention; /* the reference model's attention to the picture while it reads the solution */
+extern const struct ptd_hint_source ptd_hint_data; /* the data set's own steps and regions */
+extern const struct ptd_hint_source
+    ptd_hint_attention; /* the reference model's attention to the picture while it reads the solution */
 
 struct ptd_hints;
 /* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that is none). */
-struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from, const struct ptd_hint_options *o);
+struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from,
+                                 const struct ptd_hint_options *o);
 /* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is none; -1 failure. */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
 void ptd_hints_close(struct ptd_hints *h);

@@ -15,7 +15,9 @@ void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s);
 /* Everything that can be said without reading numbers. */
 int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, const char *dir) PTD_MUST_CHECK;
 /* Fills generation 0 of a new store; m as checked. `stop` is looked at between pieces: not 0 ends with -1. */
-int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s, const volatile int *stop) PTD_MUST_CHECK;
+int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
+               const volatile int *stop) PTD_MUST_CHECK;
 /* The same with random weights of one format (f32 or bf16). */
-int ptd_import_random(struct ptd_store *to, const struct ptd_model *m, int dtype, uint64_t seed, const volatile int *stop) PTD_MUST_CHECK;
+int ptd_import_random(struct ptd_store *to, const struct ptd_model *m, int dtype, uint64_t seed,
+                      const volatile int *stop) PTD_MUST_CHECK;
 #endif

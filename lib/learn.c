@@ -8,9 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct token { double loss, pg, kl, jsd, entropy, logp, ratio; int side; };
+struct token {
+    double loss, pg, kl, jsd, entropy, logp, ratio;
+    int side;
+};
 
-struct answer { const struct ptd_rollout *y; int group, tutored, kl; };
+struct answer {
+    const struct ptd_rollout *y;
+    int group, tutored, kl;
+};
 
 struct work {
     struct ptd_model *m;
@@ -33,7 +39,8 @@ static void write_logp_gradient(float *z, int V, double lse, int32_t id, double 
     float high = (float)lse, low = (float)(lse - high), k = (float)c;
     int v = 0;
     for (; v + VEC <= V; v += VEC) vec_store(z + v, k * vec_exp((vec_load(z + v) - high) - low));
-    if (v < V) vec_store_part(z + v, k * vec_exp((vec_load_part(z + v, V - v, -INFINITY) - high) - low), V - v);
+    if (v < V)
+        vec_store_part(z + v, k * vec_exp((vec_load_part(z + v, V - v, -INFINITY) - high) - low), V - v);
     z[id] -= k;
 }
 
@@ -46,18 +53,21 @@ static float *row_buffer(int V)
 }
 
 /* The divergence's gradient goes to a row of its own, since z is still being read. */
-static double divergence(const struct work *w, const struct ptd_target *t, const float *z, int V, double lse, float *dz)
+static double divergence(const struct work *w, const struct ptd_target *t, const float *z, int V, double lse,
+                         float *dz)
 {
     const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
     int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
     struct ptd_support u;
-    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k, k, y->top_ids + t->token * y->top_k,
-                     y->teacher_on_top + t->token * y->top_k, y->teacher_on_top ? y->top_k : 0);
+    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k,
+                     k, y->top_ids + t->token * y->top_k, y->teacher_on_top + t->token * y->top_k,
+                     y->teacher_on_top ? y->top_k : 0);
     memset(dz, 0, V * sizeof *dz);
     return ptd_divergence(w->r->divergence, &u, z, V, lse, w->r->lambda / w->n_ptd, dz);
 }
 
-static void policy_row(const struct work *w, const struct ptd_target *t, struct token *k, float *z, int V, double lse)
+static void policy_row(const struct work *w, const struct ptd_target *t, struct token *k, float *z, int V,
+                       double lse)
 {
     const struct answer *a = t->reply;
     double dpg, dkl = 0, old = a->y->logp ? a->y->logp[t->token] : k->logp;
@@ -122,8 +132,14 @@ static void run_micro(struct work *w, int *bad)
 {
     struct ptd_score *s = w->score;
     const struct ptd_config *c = &w->m->config;
-    struct ptd_head_job job = {.ops = w->m->ops, .W = ptd_model_head(w->m), .V = c->vocab, .H = c->hidden, .temperature = (float)w->r->temperature,
-                               .banned = w->r->banned, .row = on_row, .ctx = w};
+    struct ptd_head_job job = {.ops = w->m->ops,
+                               .W = ptd_model_head(w->m),
+                               .V = c->vocab,
+                               .H = c->hidden,
+                               .temperature = (float)w->r->temperature,
+                               .banned = w->r->banned,
+                               .row = on_row,
+                               .ctx = w};
     float *dX;
     if (!s->rows) return;
     if (s->rows > w->token_cap) w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
@@ -145,12 +161,17 @@ static int add_group(struct work *w, const struct ptd_group *g, struct answer *a
     for (int i = 0; i < g->n_rollouts; i++) any |= is_tutored(w->r, g, &g->rollouts[i]);
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
-        a[i] = (struct answer){.y = y, .group = index, .tutored = is_tutored(w->r, g, y), .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp && w->r->beta != 0};
+        a[i] = (struct answer){.y = y,
+                               .group = index,
+                               .tutored = is_tutored(w->r, g, y),
+                               .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp && w->r->beta != 0};
         replies[i] = (struct ptd_score_reply){y->ids, y->n, &a[i]};
         if (a[i].kl) w->sum->kl_tokens += y->n;
     }
-    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts)
-               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures, replies, g->n_rollouts);
+    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures, g->n_pictures,
+                               replies, g->n_rollouts)
+               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures, replies,
+                               g->n_rollouts);
     free(replies);
     if (!r && w->r->ground) r = ptd_ground_add(w->r->ground, w->m, g, first);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
@@ -171,7 +192,8 @@ static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *
     return answers;
 }
 
-int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad)
+int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
+              struct ptd_learned *out, int *bad)
 {
     struct work w = {.m = s->m, .r = r, .sum = out, .score = s};
     struct answer *a = ptd_array(count(groups, n, r, out) + 1, sizeof *a), *next = a;

@@ -17,27 +17,28 @@
 enum ptd_loss { PTD_LOSS_POLICY, PTD_LOSS_SFT };
 
 struct ptd_loss_rules {
-    int loss;              /* enum ptd_loss */
+    int loss; /* enum ptd_loss */
     double beta, lambda, tau;
-    int top_k;             /* at most this many of the teacher's ids (0: all there are) */
-    char divergence;       /* 'j' JSD, 'f' forward KL, 'r' reverse KL */
+    int top_k;       /* at most this many of the teacher's ids (0: all there are) */
+    char divergence; /* 'j' JSD, 'f' forward KL, 'r' reverse KL */
     struct ptd_clip clip;
     double temperature;
-    long micro_tokens;     /* packed tokens of a micro-batch */
-    const uint8_t *banned; /* [vocab] */
+    long micro_tokens;         /* packed tokens of a micro-batch */
+    const uint8_t *banned;     /* [vocab] */
     struct ptd_ground *ground; /* SFT: picture tokens name what they show (ground.h), or NULL */
 };
 
-struct ptd_learned { /* sums over tokens unless said otherwise */
+struct ptd_learned {                                         /* sums over tokens unless said otherwise */
     long tokens, kl_tokens, tutored_tokens, tutored, packed; /* packed: rows the network computed */
-    double words;          /* L_words of ground.h, its weight left out */
-    double loss;           /* the L above */
-    double pg, kl, jsd, entropy, logp, ppo_kl; /* ppo_kl: sum of old - new log-prob */
+    double words;                                            /* L_words of ground.h, its weight left out */
+    double loss;                                             /* the L above */
+    double pg, kl, jsd, entropy, logp, ppo_kl;               /* ppo_kl: sum of old - new log-prob */
     double clipped_high, clipped_dual;
     double max_ratio_error; /* largest |ratio - 1| */
 };
 
 /* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads (the caller zeroes them). out is overwritten. -1: 65 with the group named.
  * If a value is not finite, *bad names the first group (its index), else it is -1. */
-int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
+int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
+              struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
 #endif

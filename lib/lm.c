@@ -35,7 +35,10 @@ static void rotary(struct ptd_model *m, struct ptd_batch *b)
         si = ptd_pool_floats(&b->pool, top + 1);
     }
     for (int j = 0; j < half; j++) {
-        float inv = 1 / powf((float)c->rope_theta, (float)(2 * j) / (float)c->head_dim); /* rounded as the reference does: far positions multiply it */
+        float inv =
+            1 / powf((float)c->rope_theta,
+                     (float)(2 * j) /
+                         (float)c->head_dim); /* rounded as the reference does: far positions multiply it */
         int axis = axis_of(c, j);
         for (int p = 0; !direct && p <= top; p++) co[p] = cosf((float)p * inv), si[p] = sinf((float)p * inv);
         for (long i = 0; i < b->n; i++) {
@@ -64,8 +67,16 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
 {
     const struct ptd_config *c = &b->m->config;
     long q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
-    return (struct ptd_attention){.heads = c->heads, .kv_heads = c->kv_heads, .dim = c->head_dim, .causal = 1, .q_stride = q, .k_stride = kv,
-                                  .v_stride = b->kv ? kv : q + 2 * kv, .o_stride = q, .spans = b->spans, .n_spans = b->n_segments};
+    return (struct ptd_attention){.heads = c->heads,
+                                  .kv_heads = c->kv_heads,
+                                  .dim = c->head_dim,
+                                  .causal = 1,
+                                  .q_stride = q,
+                                  .k_stride = kv,
+                                  .v_stride = b->kv ? kv : q + 2 * kv,
+                                  .o_stride = q,
+                                  .spans = b->spans,
+                                  .n_spans = b->n_segments};
 }
 
 /* Decoding: this batch's keys and values join the earlier ones. */
@@ -102,7 +113,8 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct p
     o->add(a->x2, a->x, n * c->hidden);
 }
 
-static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a, float *z, float *out)
+static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a, float *z,
+                 float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &((struct ptd_layout *)m->layout)->layers[layer];
@@ -113,7 +125,8 @@ static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd
     o->swiglu(z, a->gu, b->n, c->intermediate);
     o->linear(out, z, w + p->down, NULL, b->n, c->intermediate, c->hidden);
     o->add(out, a->x2, b->n * c->hidden);
-    if (b->n_patches && layer < c->n_deepstack) o->scatter_add(out, b->deepstack[layer].out, b->image_row, b->n_image_rows, c->hidden);
+    if (b->n_patches && layer < c->n_deepstack)
+        o->scatter_add(out, b->deepstack[layer].out, b->image_row, b->n_image_rows, c->hidden);
 }
 
 /* Rows of picture pads are replaced by the merger's output. */
@@ -122,7 +135,8 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, float *x)
     const struct ptd_layout *l = m->layout;
     int H = m->config.hidden;
     m->ops->gather(x, m->weights + l->embed, b->ids, b->n, H);
-    for (long i = 0; b->n_patches && i < b->n_image_rows; i++) memcpy(x + b->image_row[i] * (long)H, b->merger.out + i * H, H * sizeof *x);
+    for (long i = 0; b->n_patches && i < b->n_image_rows; i++)
+        memcpy(x + b->image_row[i] * (long)H, b->merger.out + i * H, H * sizeof *x);
 }
 
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
@@ -130,7 +144,8 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    float *z = ptd_pool_floats(&b->pool, b->n * wide), *x = ptd_pool_floats(&b->pool, b->n * c->hidden), *other = NULL;
+    float *z = ptd_pool_floats(&b->pool, b->n * wide), *x = ptd_pool_floats(&b->pool, b->n * c->hidden),
+          *other = NULL;
     char stage[32];
     rotary(m, b);
     embed(m, b, x);
@@ -157,7 +172,9 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     probe("final norm", b->hidden, b->n, c->hidden);
 }
 
-struct spare { float *z, *dz, *wide, *dqkv, *dq, *dk, *dO; }; /* backward's own rows, shared by all layers */
+struct spare {
+    float *z, *dz, *wide, *dqkv, *dq, *dk, *dO;
+}; /* backward's own rows, shared by all layers */
 
 static struct spare take_spare(struct ptd_batch *b)
 {
@@ -165,12 +182,17 @@ static struct spare take_spare(struct ptd_batch *b)
     long n = b->n, q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
     long z = c->hidden > c->intermediate ? c->hidden : c->intermediate;
     struct ptd_pool *r = &b->pool;
-    return (struct spare){.z = ptd_pool_floats(r, n * z), .dz = ptd_pool_floats(r, n * z), .wide = ptd_pool_floats(r, n * 2 * c->intermediate),
-                          .dqkv = ptd_pool_floats(r, n * (q + 2 * kv)), .dq = ptd_pool_floats(r, n * q), .dk = ptd_pool_floats(r, n * kv),
+    return (struct spare){.z = ptd_pool_floats(r, n * z),
+                          .dz = ptd_pool_floats(r, n * z),
+                          .wide = ptd_pool_floats(r, n * 2 * c->intermediate),
+                          .dqkv = ptd_pool_floats(r, n * (q + 2 * kv)),
+                          .dq = ptd_pool_floats(r, n * q),
+                          .dk = ptd_pool_floats(r, n * kv),
                           .dO = ptd_pool_floats(r, n * q)};
 }
 
-static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s, float *dx)
+static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s,
+                          float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &((struct ptd_layout *)m->layout)->layers[layer];
@@ -182,11 +204,13 @@ static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer, c
     o->linear_backward(s->dz, 0, g + p->down, NULL, dx, s->z, w + p->down, b->n, c->intermediate, c->hidden);
     o->swiglu_backward(s->wide, s->dz, a->gu, b->n, c->intermediate);
     o->rmsnorm(s->z, NULL, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
-    o->linear_backward(s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n, c->hidden, 2 * c->intermediate);
+    o->linear_backward(s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n, c->hidden,
+                       2 * c->intermediate);
     o->rmsnorm_backward(dx, g + p->norm2, s->dz, a->x2, a->rstd2, w + p->norm2, b->n, c->hidden);
 }
 
-static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s, float *dx)
+static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s,
+                            float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &((struct ptd_layout *)m->layout)->layers[layer];
@@ -200,11 +224,14 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
     o->linear_backward(s->dO, 0, g + p->o, NULL, dx, a->o, w + p->o, n, q, c->hidden);
     memset(s->dqkv, 0, n * all * sizeof *s->dqkv);
     memset(s->dk, 0, n * kv * sizeof *s->dk);
-    o->attention_backward(&at, s->dq, s->dk, s->dqkv + q + kv, s->dO, a->o, a->lse, a->q, a->k, a->qkv + q + kv);
+    o->attention_backward(&at, s->dq, s->dk, s->dqkv + q + kv, s->dO, a->o, a->lse, a->q, a->k,
+                          a->qkv + q + kv);
     o->rotate(s->dq, q, b->cosine, b->sine, n, c->heads, D, -1);
     o->rotate(s->dk, kv, b->cosine, b->sine, n, c->kv_heads, D, -1);
-    o->headnorm_backward(s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq, w + p->q_norm, n, c->heads, D);
-    o->headnorm_backward(s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk, w + p->k_norm, n, c->kv_heads, D);
+    o->headnorm_backward(s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq, w + p->q_norm, n,
+                         c->heads, D);
+    o->headnorm_backward(s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk, w + p->k_norm, n,
+                         c->kv_heads, D);
     o->rmsnorm(s->z, NULL, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
     o->linear_backward(s->dz, 0, g + p->qkv, NULL, s->dqkv, s->z, w + p->qkv, n, c->hidden, all);
     o->rmsnorm_backward(dx, g + p->norm1, s->dz, a->x, a->rstd1, w + p->norm1, n, c->hidden);
@@ -222,23 +249,27 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, float *dx, 
     m->ops->scatter_add(m->grads + l->embed, dx, b->ids, b->n, H);
 }
 
-void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden, float *dimage, float *const *ddeep)
+void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden, float *dimage,
+                     float *const *ddeep)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     struct spare s = take_spare(b);
     float *dx = ptd_pool_floats(&b->pool, b->n * c->hidden);
     memset(dx, 0, b->n * c->hidden * sizeof *dx);
-    m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd, m->weights + l->norm, b->n, c->hidden);
+    m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd, m->weights + l->norm, b->n,
+                             c->hidden);
     for (int i = c->layers - 1; i >= 0; i--) {
-        if (dimage && i < c->n_deepstack) m->ops->gather(ddeep[i], dx, b->image_row, b->n_image_rows, c->hidden);
+        if (dimage && i < c->n_deepstack)
+            m->ops->gather(ddeep[i], dx, b->image_row, b->n_image_rows, c->hidden);
         feed_backward(m, b, i, &s, dx);
         attend_backward(m, b, i, &s, dx);
     }
     embed_backward(m, b, dx, dimage);
 }
 
-int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply, const uint8_t *layers, const uint8_t *heads, float *out)
+int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply, const uint8_t *layers,
+                              const uint8_t *heads, float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_segment *r = &b->segments[reply], *p = &b->segments[r->prompt < 0 ? reply : r->prompt];
@@ -253,7 +284,9 @@ int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int repl
             used++;
             for (int i = 0; i < r->n; i++)
                 for (int t = 0; t < p->n_image_rows; t++) {
-                    const float *q = a->q + (r->row + i) * qs + h * D, *k = a->k + b->image_row[p->first_image_row + t] * ks + h / (c->heads / c->kv_heads) * D;
+                    const float *q = a->q + (r->row + i) * qs + h * D,
+                                *k = a->k + b->image_row[p->first_image_row + t] * ks +
+                                     h / (c->heads / c->kv_heads) * D;
                     float s = 0;
                     for (int d = 0; d < D; d++) s += q[d] * k[d];
                     out[i * p->n_image_rows + t] += expf(scale * s - a->lse[(r->row + i) * c->heads + h]);

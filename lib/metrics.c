@@ -5,13 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct { int loss; double value, reward, entropy; } last;
+static struct {
+    int loss;
+    double value, reward, entropy;
+} last;
 
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *p, double norm)
 {
     struct ptd_learned *s = &m->sum;
-    s->tokens += p->tokens, s->kl_tokens += p->kl_tokens, s->tutored_tokens += p->tutored_tokens, s->tutored += p->tutored, s->packed += p->packed;
-    s->words += p->words, s->loss += p->loss, s->pg += p->pg, s->kl += p->kl, s->jsd += p->jsd, s->entropy += p->entropy, s->logp += p->logp, s->ppo_kl += p->ppo_kl;
+    s->tokens += p->tokens, s->kl_tokens += p->kl_tokens, s->tutored_tokens += p->tutored_tokens,
+        s->tutored += p->tutored, s->packed += p->packed;
+    s->words += p->words, s->loss += p->loss, s->pg += p->pg, s->kl += p->kl, s->jsd += p->jsd,
+        s->entropy += p->entropy, s->logp += p->logp, s->ppo_kl += p->ppo_kl;
     s->clipped_high += p->clipped_high, s->clipped_dual += p->clipped_dual;
     if (p->max_ratio_error > s->max_ratio_error) s->max_ratio_error = p->max_ratio_error;
     m->norm = (m->norm * m->updates + norm) / (m->updates + 1);
@@ -55,13 +60,20 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
 }
 
 /* JSON has no NaN: such a value becomes null. */
-static void put(json_t *o, const char *key, double x) { json_object_set_new(o, key, isfinite(x) ? json_real(x) : json_null()); }
-static void put_count(json_t *o, const char *key, long x) { json_object_set_new(o, key, json_integer(x)); }
+static void put(json_t *o, const char *key, double x)
+{
+    json_object_set_new(o, key, isfinite(x) ? json_real(x) : json_null());
+}
+static void put_count(json_t *o, const char *key, long x)
+{
+    json_object_set_new(o, key, json_integer(x));
+}
 
 static void put_policy(const struct ptd_metrics *m, json_t *o)
 {
     const struct ptd_learned *s = &m->sum;
-    double n = s->tokens ? s->tokens : 1, r = m->group.responses ? m->group.responses : 1, g = m->group.groups ? m->group.groups : 1;
+    double n = s->tokens ? s->tokens : 1, r = m->group.responses ? m->group.responses : 1,
+           g = m->group.groups ? m->group.groups : 1;
     double taught = s->tutored_tokens ? s->tutored_tokens : 1;
     put(o, "reward/overall", m->group.reward / r);
     put(o, "reward/accuracy", m->group.accuracy / r);
@@ -98,7 +110,8 @@ static void put_policy(const struct ptd_metrics *m, json_t *o)
 static json_t *object_of(const struct ptd_metrics *m)
 {
     const struct ptd_learned *s = &m->sum;
-    double n = s->tokens ? s->tokens : 1, r = m->group.responses ? m->group.responses : 1, g = m->group.groups ? m->group.groups : 1;
+    double n = s->tokens ? s->tokens : 1, r = m->group.responses ? m->group.responses : 1,
+           g = m->group.groups ? m->group.groups : 1;
     double all = m->wait + m->update + m->publish;
     json_t *o = json_object();
     put_count(o, "step", m->step);

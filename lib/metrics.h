@@ -13,10 +13,16 @@ struct ptd_metrics {
     int refused, updates, max_tokens;
     const struct ptd_loss_rules *rules;
     struct ptd_learned sum;
-    struct { long groups, responses, all_fail, all_pass, informative, active, hinted, truncated; double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy, format, advantage_min, advantage_max, unparsable; } group;
+    struct {
+        long groups, responses, all_fail, all_pass, informative, active, hinted, truncated;
+        double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy, format,
+            advantage_min, advantage_max, unparsable;
+    } group;
 };
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm);
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);
-int ptd_metrics_print(const struct ptd_metrics *m, FILE *out) PTD_MUST_CHECK; /* one line, flushed; -1 on a write error */
-const char *ptd_metrics_note(char *buf, size_t n); /* the last printed step in a few words, for the progress line */
+int ptd_metrics_print(const struct ptd_metrics *m,
+                      FILE *out) PTD_MUST_CHECK; /* one line, flushed; -1 on a write error */
+const char *ptd_metrics_note(char *buf,
+                             size_t n); /* the last printed step in a few words, for the progress line */
 #endif

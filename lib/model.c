@@ -40,7 +40,8 @@ static struct ptd_norm_at add_norm(struct ptd_model *m, const char *prefix, cons
     return at;
 }
 
-static struct ptd_linear_at add_linear(struct ptd_model *m, const char *prefix, const char *name, int out, int in)
+static struct ptd_linear_at add_linear(struct ptd_model *m, const char *prefix, const char *name, int out,
+                                       int in)
 {
     struct ptd_linear_at at;
     char full[96];
@@ -66,7 +67,8 @@ static void add_vision(struct ptd_model *m, struct ptd_layout *l)
     const struct ptd_config *c = &m->config;
     int h = c->v_hidden, wide = h * c->v_merge * c->v_merge;
     char prefix[64];
-    l->patch.w = add_param(m, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels, c->v_temporal, c->v_patch, c->v_patch);
+    l->patch.w = add_param(m, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels, c->v_temporal,
+                           c->v_patch, c->v_patch);
     l->patch.b = add_param(m, "model.visual.", "patch_embed.proj.bias", 1, h);
     l->positions = add_param(m, "model.visual.", "pos_embed.weight", 2, c->v_positions, h);
     l->blocks = ptd_array(c->v_depth, sizeof *l->blocks);
@@ -113,7 +115,8 @@ static void add_text(struct ptd_model *m, struct ptd_layout *l)
     l->head = c->tied ? l->embed : add_param(m, "", "lm_head.weight", 2, c->vocab, H);
 }
 
-struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops)
+struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
+                                 const struct ptd_ops *ops)
 {
     struct ptd_model *m = ptd_alloc(sizeof *m);
     struct ptd_layout *l = ptd_alloc(sizeof *l);
@@ -126,7 +129,8 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
     return m;
 }
 
-struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r, const struct ptd_ops *ops)
+struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
+                                const struct ptd_ops *ops)
 {
     struct ptd_model *m = ptd_model_plan(c, r, ops);
     m->weights = ptd_array(m->n_weights, sizeof *m->weights);
@@ -148,7 +152,8 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
     char *generation = ptd_store_get_meta(s, "generation_config.json", NULL);
     if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s));
-    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) && !ptd_config_check_rules(&c, &r)) {
+    else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
+             !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
         m = ptd_model_new(&c, &r, ops);
     }
@@ -194,19 +199,22 @@ struct ptd_law ptd_model_law(const struct ptd_model *m, int i)
     if (strstr(p->name, "visual.")) std = 1 / sqrt(3.0 * p->n / p->dims[0]);
     if (strstr(p->name, "pos_embed")) std = 0.1;
     if (p->n_dims == 1) {
-        float value = ends_with(p->name, "norm.weight") || strstr(p->name, "norm1.weight") || strstr(p->name, "norm2.weight")
-                      || ends_with(p->name, "layernorm.weight");
+        float value = ends_with(p->name, "norm.weight") || strstr(p->name, "norm1.weight") ||
+                      strstr(p->name, "norm2.weight") || ends_with(p->name, "layernorm.weight");
         return (struct ptd_law){value, 0};
     }
-    if (ends_with(p->name, "o_proj.weight") || ends_with(p->name, "down_proj.weight")) std /= sqrt(2.0 * m->config.layers);
-    if (ends_with(p->name, "attn.proj.weight") || (strstr(p->name, "blocks.") && ends_with(p->name, "fc2.weight")))
+    if (ends_with(p->name, "o_proj.weight") || ends_with(p->name, "down_proj.weight"))
+        std /= sqrt(2.0 * m->config.layers);
+    if (ends_with(p->name, "attn.proj.weight") ||
+        (strstr(p->name, "blocks.") && ends_with(p->name, "fc2.weight")))
         std /= sqrt(2.0 * m->config.v_depth);
     return (struct ptd_law){0, std};
 }
 
 void ptd_model_init(struct ptd_model *m, uint64_t seed)
 {
-    for (int i = 0; i < m->n_params; i++) ptd_initial_floats(ptd_model_law(m, i), seed, i, 0, m->params[i].n, m->weights + m->params[i].offset);
+    for (int i = 0; i < m->n_params; i++)
+        ptd_initial_floats(ptd_model_law(m, i), seed, i, 0, m->params[i].n, m->weights + m->params[i].offset);
 }
 
 void ptd_model_train(struct ptd_model *m)
@@ -214,8 +222,14 @@ void ptd_model_train(struct ptd_model *m)
     if (!m->grads) m->grads = ptd_array(m->n_weights, sizeof *m->grads);
 }
 
-const float *ptd_model_head(const struct ptd_model *m) { return m->weights + ((struct ptd_layout *)m->layout)->head; }
-float *ptd_model_dhead(struct ptd_model *m) { return m->grads + ((struct ptd_layout *)m->layout)->head; }
+const float *ptd_model_head(const struct ptd_model *m)
+{
+    return m->weights + ((struct ptd_layout *)m->layout)->head;
+}
+float *ptd_model_dhead(struct ptd_model *m)
+{
+    return m->grads + ((struct ptd_layout *)m->layout)->head;
+}
 
 uint8_t *ptd_model_banned(const struct ptd_model *m, int real)
 {

@@ -9,7 +9,8 @@
 
 /* Below this many multiply-adds a share is not worth a second thread. */
 #define SHARE_WORK 40000
-#define FEW_ROWS   8 /* OpenBLAS packs W for every call; for so few rows a plain pass over W is 2-15 times faster */
+#define FEW_ROWS                                                                                             \
+    8 /* OpenBLAS packs W for every call; for so few rows a plain pass over W is 2-15 times faster */
 
 static long grain_of(double work_per_item)
 {
@@ -19,15 +20,20 @@ static long grain_of(double work_per_item)
 
 /* ---- linear ---- */
 
-struct linear_job { float *Y; const float *X, *W, *b; long n; int in, out; };
+struct linear_job {
+    float *Y;
+    const float *X, *W, *b;
+    long n;
+    int in, out;
+};
 
 static void linear_rows(void *ctx, long first, long last)
 {
     const struct linear_job *j = ctx;
     float *Y = j->Y + first * j->out;
     for (long i = 0; j->b && i < last - first; i++) memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, last - first, j->out, j->in, 1, j->X + first * j->in, j->in, j->W, j->in, j->b ? 1 : 0, Y,
-                j->out);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, last - first, j->out, j->in, 1, j->X + first * j->in,
+                j->in, j->W, j->in, j->b ? 1 : 0, Y, j->out);
 }
 
 static void linear_columns(void *ctx, long first, long last)
@@ -47,26 +53,33 @@ static void linear(float *Y, const float *X, const float *W, const float *b, lon
         ptd_parallel(n, grain_of((double)in * out), linear_rows, &j);
 }
 
-struct linear_back { float *dX, *dW, *db; int add; const float *dY, *X, *W; long n; int in, out; };
+struct linear_back {
+    float *dX, *dW, *db;
+    int add;
+    const float *dY, *X, *W;
+    long n;
+    int in, out;
+};
 
 static void linear_back_input(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, last - first, j->in, j->out, 1, j->dY + first * j->out, j->out, j->W, j->in, j->add ? 1 : 0,
-                j->dX + first * j->in, j->in);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, last - first, j->in, j->out, 1,
+                j->dY + first * j->out, j->out, j->W, j->in, j->add ? 1 : 0, j->dX + first * j->in, j->in);
 }
 
 static void linear_back_weight(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
     if (j->dW)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, last - first, j->in, j->n, 1, j->dY + first, j->out, j->X, j->in, 1, j->dW + first * j->in,
-                    j->in);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, last - first, j->in, j->n, 1, j->dY + first,
+                    j->out, j->X, j->in, 1, j->dW + first * j->in, j->in);
     for (long i = 0; j->db && i < j->n; i++)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
 }
 
-static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X, const float *W, long n, int in, int out)
+static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
+                            const float *W, long n, int in, int out)
 {
     struct linear_back j = {dX, dW, db, add, dY, X, W, n, in, out};
     if (dX) ptd_parallel(n, grain_of((double)in * out), linear_back_input, &j);
@@ -110,25 +123,46 @@ static void rms_rows(void *ctx, long first, long last)
     const struct norm_job *j = ctx;
     for (long i = first; i < last; i++)
         for (int h = 0; h < j->heads; h++)
-            rms_row(j->y + i * j->y_stride + h * j->w, j->rstd ? j->rstd + i * j->heads + h : NULL, j->x + i * j->x_stride + h * j->w, j->g, j->w, j->eps);
+            rms_row(j->y + i * j->y_stride + h * j->w, j->rstd ? j->rstd + i * j->heads + h : NULL,
+                    j->x + i * j->x_stride + h * j->w, j->g, j->w, j->eps);
 }
 
 static void rmsnorm(float *Y, float *rstd, const float *X, const float *g, long n, int w, float eps)
 {
-    struct norm_job j = {.y = Y, .rstd = rstd, .x = X, .g = g, .n = n, .w = w, .heads = 1, .x_stride = w, .y_stride = w, .eps = eps};
+    struct norm_job j = {.y = Y,
+                         .rstd = rstd,
+                         .x = X,
+                         .g = g,
+                         .n = n,
+                         .w = w,
+                         .heads = 1,
+                         .x_stride = w,
+                         .y_stride = w,
+                         .eps = eps};
     ptd_parallel(n, grain_of(2.0 * w), rms_rows, &j);
 }
 
-static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride, const float *g, long n, int heads, int dim, float eps)
+static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride, const float *g,
+                     long n, int heads, int dim, float eps)
 {
-    struct norm_job j = {.y = y, .rstd = rstd, .x = x, .g = g, .n = n, .w = dim, .heads = heads, .x_stride = x_stride, .y_stride = y_stride, .eps = eps};
+    struct norm_job j = {.y = y,
+                         .rstd = rstd,
+                         .x = x,
+                         .g = g,
+                         .n = n,
+                         .w = dim,
+                         .heads = heads,
+                         .x_stride = x_stride,
+                         .y_stride = y_stride,
+                         .eps = eps};
     ptd_parallel(n, grain_of(2.0 * heads * dim), rms_rows, &j);
 }
 
 static void rms_back_rows(void *ctx, long first, long last)
 {
     const struct norm_job *j = ctx;
-    for (long i = first; i < last; i++) rms_back_row(j->dx + i * j->w, 1, j->dy + i * j->w, j->x + i * j->w, j->crstd[i], j->g, j->w);
+    for (long i = first; i < last; i++)
+        rms_back_row(j->dx + i * j->w, 1, j->dy + i * j->w, j->x + i * j->w, j->crstd[i], j->g, j->w);
 }
 
 /* Columns first..last of dg += sum over rows of dy x r. */
@@ -141,38 +175,51 @@ static void rms_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X, const float *rstd, const float *g, long n, int w)
+static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X, const float *rstd,
+                             const float *g, long n, int w)
 {
     struct norm_job j = {.dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
     if (dX) ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
     if (dg) ptd_parallel(w, grain_of(2.0 * n), rms_back_gain, &j);
 }
 
-struct headnorm_gain { float *dg; const float *dy, *x, *rstd; long n, dy_stride, x_stride; int heads, dim; };
+struct headnorm_gain {
+    float *dg;
+    const float *dy, *x, *rstd;
+    long n, dy_stride, x_stride;
+    int heads, dim;
+};
 
 static void headnorm_back_gain(void *ctx, long first, long last)
 {
     const struct headnorm_gain *j = ctx;
     for (long i = 0; i < j->n; i++)
         for (int h = 0; h < j->heads; h++) {
-            const float *dy = j->dy + i * j->dy_stride + h * j->dim, *x = j->x + i * j->x_stride + h * j->dim, r = j->rstd[i * j->heads + h];
+            const float *dy = j->dy + i * j->dy_stride + h * j->dim, *x = j->x + i * j->x_stride + h * j->dim,
+                        r = j->rstd[i * j->heads + h];
             for (long c = first; c < last; c++) j->dg[c] += dy[c] * x[c] * r;
         }
 }
 
-struct headnorm_back { float *dx; const float *dy, *x, *rstd, *g; long dx_stride, dy_stride, x_stride; int heads, dim; };
+struct headnorm_back {
+    float *dx;
+    const float *dy, *x, *rstd, *g;
+    long dx_stride, dy_stride, x_stride;
+    int heads, dim;
+};
 
 static void headnorm_back_input(void *ctx, long first, long last)
 {
     const struct headnorm_back *j = ctx;
     for (long i = first; i < last; i++)
         for (int h = 0; h < j->heads; h++)
-            rms_back_row(j->dx + i * j->dx_stride + h * j->dim, 0, j->dy + i * j->dy_stride + h * j->dim, j->x + i * j->x_stride + h * j->dim,
-                         j->rstd[i * j->heads + h], j->g, j->dim);
+            rms_back_row(j->dx + i * j->dx_stride + h * j->dim, 0, j->dy + i * j->dy_stride + h * j->dim,
+                         j->x + i * j->x_stride + h * j->dim, j->rstd[i * j->heads + h], j->g, j->dim);
 }
 
-static void headnorm_backward(float *dx, long dx_stride, float *dg, const float *dy, long dy_stride, const float *x, long x_stride, const float *rstd,
-                              const float *g, long n, int heads, int dim)
+static void headnorm_backward(float *dx, long dx_stride, float *dg, const float *dy, long dy_stride,
+                              const float *x, long x_stride, const float *rstd, const float *g, long n,
+                              int heads, int dim)
 {
     struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
     struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
@@ -194,9 +241,11 @@ static void layer_rows(void *ctx, long first, long last)
     }
 }
 
-static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g, const float *b, long n, int w, float eps)
+static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g, const float *b,
+                      long n, int w, float eps)
 {
-    struct norm_job j = {.y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
+    struct norm_job j = {
+        .y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
     ptd_parallel(n, grain_of(4.0 * w), layer_rows, &j);
 }
 
@@ -231,17 +280,23 @@ static void layer_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void layernorm_backward(float *dX, float *dg, float *db, const float *dY, const float *X, const float *mean, const float *rstd, const float *g, long n,
-                               int w)
+static void layernorm_backward(float *dX, float *dg, float *db, const float *dY, const float *X,
+                               const float *mean, const float *rstd, const float *g, long n, int w)
 {
-    struct norm_job j = {.dx = dX, .dg = dg, .db = db, .dy = dY, .x = X, .cmean = mean, .crstd = rstd, .g = g, .n = n, .w = w};
+    struct norm_job j = {
+        .dx = dX, .dg = dg, .db = db, .dy = dY, .x = X, .cmean = mean, .crstd = rstd, .g = g, .n = n, .w = w};
     if (dX) ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
     if (dg || db) ptd_parallel(w, grain_of(3.0 * n), layer_back_gain, &j);
 }
 
 /* ---- rotary ---- */
 
-struct rotate_job { float *x; const float *cosine, *sine; long stride; int heads, dim, sign; };
+struct rotate_job {
+    float *x;
+    const float *cosine, *sine;
+    long stride;
+    int heads, dim, sign;
+};
 
 static void rotate_rows(void *ctx, long first, long last)
 {
@@ -259,7 +314,8 @@ static void rotate_rows(void *ctx, long first, long last)
         }
 }
 
-static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads, int dim, int sign)
+static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads, int dim,
+                   int sign)
 {
     struct rotate_job j = {x, cosine, sine, stride, heads, dim, sign};
     ptd_parallel(n, grain_of(3.0 * heads * dim), rotate_rows, &j);
@@ -267,22 +323,26 @@ static void rotate(float *x, long stride, const float *cosine, const float *sine
 
 /* ---- activations ---- */
 
-struct map_job { float *y; const float *x, *dy; int w, exact; };
+struct map_job {
+    float *y;
+    const float *x, *dy;
+    int w, exact;
+};
 
 /* Applies `body` to vectors p of x (and q of dy) at offset i of n floats, the last piece through a padded copy. */
-#define VEC_MAP(y_, x_, n_, body)                                        \
-    do {                                                                 \
-        long i = 0, n__ = (n_);                                          \
-        for (; i + VEC <= n__; i += VEC) {                               \
-            vec_f p = vec_load((x_) + i), r;                             \
-            body;                                                        \
-            vec_store((y_) + i, r);                                      \
-        }                                                                \
-        if (i < n__) {                                                   \
-            vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;            \
-            body;                                                        \
-            vec_store_part((y_) + i, r, n__ - i);                        \
-        }                                                                \
+#define VEC_MAP(y_, x_, n_, body)                                                                            \
+    do {                                                                                                     \
+        long i = 0, n__ = (n_);                                                                              \
+        for (; i + VEC <= n__; i += VEC) {                                                                   \
+            vec_f p = vec_load((x_) + i), r;                                                                 \
+            body;                                                                                            \
+            vec_store((y_) + i, r);                                                                          \
+        }                                                                                                    \
+        if (i < n__) {                                                                                       \
+            vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                                \
+            body;                                                                                            \
+            vec_store_part((y_) + i, r, n__ - i);                                                            \
+        }                                                                                                    \
     } while (0)
 
 #define GELU_C 0.7978845608028654f /* sqrt(2/pi) */
@@ -314,12 +374,14 @@ static void gelu_back_range(void *ctx, long first, long last)
     long n = last - first, i = 0;
     if (j->exact) {
         for (; i < n; i++)
-            dx[i] = dy[i] * (0.5f * (1 + erff(x[i] * (float)M_SQRT1_2)) + x[i] * expf(-0.5f * x[i] * x[i]) * 0.3989422804014327f);
+            dx[i] = dy[i] * (0.5f * (1 + erff(x[i] * (float)M_SQRT1_2)) +
+                             x[i] * expf(-0.5f * x[i] * x[i]) * 0.3989422804014327f);
         return;
     }
     for (; i < n; i += VEC) {
         long k = n - i < VEC ? n - i : VEC;
-        vec_f p = k == VEC ? vec_load(x + i) : vec_load_part(x + i, k, 0), g = k == VEC ? vec_load(dy + i) : vec_load_part(dy + i, k, 0);
+        vec_f p = k == VEC ? vec_load(x + i) : vec_load_part(x + i, k, 0),
+              g = k == VEC ? vec_load(dy + i) : vec_load_part(dy + i, k, 0);
         vec_f t = vec_tanh(GELU_C * (p + GELU_A * p * p * p));
         vec_f r = g * (0.5f * (1.0f + t) + 0.5f * p * (1.0f - t * t) * GELU_C * (1.0f + 3 * GELU_A * p * p));
         if (k == VEC)
@@ -393,13 +455,16 @@ static void scatter_add(float *table, const float *y, const int32_t *ids, long n
 static void interpolate(float *y, const float *table, const int32_t *tap, const float *weight, long n, int w)
 {
     for (long i = 0; i < n; i++)
-        for (int k = 0; k < 4; k++) vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
+        for (int k = 0; k < 4; k++)
+            vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
 }
 
-static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap, const float *weight, long n, int w)
+static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap, const float *weight,
+                                 long n, int w)
 {
     for (long i = 0; i < n; i++)
-        for (int k = 0; k < 4; k++) vec_axpy(dtable + (long)tap[4 * i + k] * w, weight[4 * i + k], dy + i * w, w);
+        for (int k = 0; k < 4; k++)
+            vec_axpy(dtable + (long)tap[4 * i + k] * w, weight[4 * i + k], dy + i * w, w);
 }
 
 const struct ptd_ops ptd_ops_cpu = {

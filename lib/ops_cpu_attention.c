@@ -13,9 +13,16 @@
 #define FEW_ROWS   4 /* below, plain loops beat a product call */
 
 /* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without). */
-struct run { int first, n; };
+struct run {
+    int first, n;
+};
 /* A piece: the part of one span inside a block of query rows. */
-struct piece { long row; int n, keys, col; /* keys: own keys the last row sees; col: first own column */ const struct ptd_span *span; int from; };
+struct piece {
+    long row;
+    int n, keys, col; /* keys: own keys the last row sees; col: first own column */
+    const struct ptd_span *span;
+    int from;
+};
 
 static int joins(const struct ptd_span *a, const struct ptd_span *b)
 {
@@ -40,14 +47,16 @@ static float *scratch(int which, size_t n)
     static _Thread_local size_t cap[4];
     if (n > cap[which]) {
         free(buf[which]);
-        if (posix_memalign((void **)&buf[which], 64, n * sizeof(float))) ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n * sizeof(float));
+        if (posix_memalign((void **)&buf[which], 64, n * sizeof(float)))
+            ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n * sizeof(float));
         cap[which] = n;
     }
     return buf[which];
 }
 
 /* C [m, n] (ldc) = alpha A [m, k] B [n, k]^T, few rows by dots. */
-static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int m, int n, int k, float alpha)
+static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int m,
+                             int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, alpha, A, lda, B, ldb, 0, C, ldc);
@@ -58,10 +67,12 @@ static void times_transposed(float *C, long ldc, const float *A, long lda, const
 }
 
 /* C [m, n] (+)= alpha A [m, k] B [k, n] */
-static void times(float *C, long ldc, int add, const float *A, long lda, const float *B, long ldb, int m, int n, int k, float alpha)
+static void times(float *C, long ldc, int add, const float *A, long lda, const float *B, long ldb, int m,
+                  int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, add ? 1 : 0, C, ldc);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, add ? 1 : 0, C,
+                    ldc);
         return;
     }
     for (int i = 0; i < m; i++) {
@@ -71,12 +82,18 @@ static void times(float *C, long ldc, int add, const float *A, long lda, const f
 }
 
 /* C [n, k] += A [m, n]^T B [m, k] */
-static void add_outer(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int n, int k, int m)
+static void add_outer(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int n, int k,
+                      int m)
 {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1, A, lda, B, ldb, 1, C, ldc);
 }
 
-struct block { struct piece *piece; int n_pieces, rows, ld; long row; const struct ptd_span *head; };
+struct block {
+    struct piece *piece;
+    int n_pieces, rows, ld;
+    long row;
+    const struct ptd_span *head;
+};
 
 /* Cuts rows of a run into the next block of at most BLOCK_ROWS rows; *span, *at say where to go on. Returns 0 when the run is done. */
 static int next_block(const struct ptd_attention *a, const struct run *r, int *span, int *at, struct block *b)
@@ -100,15 +117,17 @@ static int next_block(const struct ptd_attention *a, const struct run *r, int *s
 }
 
 /* S [rows, ld] = scaled scores of block b for one query head; q, k point at the head's first column. */
-static void scores(const struct ptd_attention *a, const struct block *b, const float *q, const float *k, float scale, float *S)
+static void scores(const struct ptd_attention *a, const struct block *b, const float *q, const float *k,
+                   float scale, float *S)
 {
     const float *qb = q + b->row * a->q_stride;
     if (b->head->n_shared)
-        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride, b->rows, b->head->n_shared, a->dim, scale);
+        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride, b->rows,
+                         b->head->n_shared, a->dim, scale);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride, a->q_stride, k + p->span->own * a->k_stride, a->k_stride,
-                         p->n, p->keys, a->dim, scale);
+        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride, a->q_stride,
+                         k + p->span->own * a->k_stride, a->k_stride, p->n, p->keys, a->dim, scale);
     }
 }
 
@@ -161,11 +180,12 @@ static void forward_block(const struct job *j, const struct block *b, int h)
             if (j->lse) j->lse[(p->row + r) * a->heads + h] = l;
         }
     if (b->head->n_shared)
-        times(o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v + b->head->shared * a->v_stride, a->v_stride, b->rows, D, b->head->n_shared, 1);
+        times(o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v + b->head->shared * a->v_stride,
+              a->v_stride, b->rows, D, b->head->n_shared, 1);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times(o + p->row * a->o_stride, a->o_stride, p->col > 0, S + (p->row - b->row) * b->ld + p->col, b->ld, v + p->span->own * a->v_stride, a->v_stride,
-              p->n, D, p->keys, 1);
+        times(o + p->row * a->o_stride, a->o_stride, p->col > 0, S + (p->row - b->row) * b->ld + p->col,
+              b->ld, v + p->span->own * a->v_stride, a->v_stride, p->n, D, p->keys, 1);
     }
 }
 
@@ -176,11 +196,13 @@ static void forward_runs(void *ctx, long first, long last)
     for (long i = first; i < last; i++) {
         struct block b = {.piece = pieces};
         int span = 0, at = 0;
-        while (next_block(j->a, &j->runs[i / j->a->heads], &span, &at, &b)) forward_block(j, &b, i % j->a->heads);
+        while (next_block(j->a, &j->runs[i / j->a->heads], &span, &at, &b))
+            forward_block(j, &b, i % j->a->heads);
     }
 }
 
-void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q, const float *k, const float *v)
+void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q, const float *k,
+                       const float *v)
 {
     struct job j = {.a = a, .o = o, .lse = lse, .q = q, .k = k, .v = v};
     j.runs = find_runs(a, &j.n_runs);
@@ -209,8 +231,10 @@ static void backward_block(const struct job *j, const struct block *b, int h)
 {
     const struct ptd_attention *a = j->a;
     int c = h / (a->heads / a->kv_heads), D = a->dim;
-    float scale = 1 / sqrtf(D), *P = scratch(0, (size_t)b->rows * b->ld), *dS = scratch(1, (size_t)b->rows * b->ld);
-    const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D, *dout = j->dout + h * D, *out = j->out + h * D;
+    float scale = 1 / sqrtf(D), *P = scratch(0, (size_t)b->rows * b->ld),
+          *dS = scratch(1, (size_t)b->rows * b->ld);
+    const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D, *dout = j->dout + h * D,
+                *out = j->out + h * D;
     float *dq = j->dq + h * D, *dk = j->dk + c * D, *dv = j->dv + c * D;
     struct ptd_attention values = *a; /* dP = dO V^T has the shape of the scores, with v in place of k */
     values.q_stride = a->o_stride;
@@ -222,7 +246,8 @@ static void backward_block(const struct job *j, const struct block *b, int h)
             const struct piece *p = &b->piece[i];
             long row = p->row + r;
             int n = visible(a, p, r), all = p->col + p->keys;
-            float *s = P + (row - b->row) * b->ld, *d = dS + (row - b->row) * b->ld, l = j->clse[row * a->heads + h];
+            float *s = P + (row - b->row) * b->ld, *d = dS + (row - b->row) * b->ld,
+                  l = j->clse[row * a->heads + h];
             float delta = vec_dot(dout + row * a->o_stride, out + row * a->o_stride, D);
             probabilities(s, d, n, l, delta, scale);
             memset(s + n, 0, (all - n) * sizeof *s);
@@ -230,17 +255,23 @@ static void backward_block(const struct job *j, const struct block *b, int h)
         }
     if (b->head->n_shared) {
         long k0 = b->head->shared, ns = b->head->n_shared;
-        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride, a->k_stride, b->rows, D, ns, 1);
-        add_outer(dk + k0 * a->k_stride, a->k_stride, dS, b->ld, q + b->row * a->q_stride, a->q_stride, ns, D, b->rows);
-        add_outer(dv + k0 * a->v_stride, a->v_stride, P, b->ld, dout + b->row * a->o_stride, a->o_stride, ns, D, b->rows);
+        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride, a->k_stride,
+              b->rows, D, ns, 1);
+        add_outer(dk + k0 * a->k_stride, a->k_stride, dS, b->ld, q + b->row * a->q_stride, a->q_stride, ns, D,
+                  b->rows);
+        add_outer(dv + k0 * a->v_stride, a->v_stride, P, b->ld, dout + b->row * a->o_stride, a->o_stride, ns,
+                  D, b->rows);
     }
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
         long own = p->span->own;
         float *s = P + (p->row - b->row) * b->ld + p->col, *d = dS + (p->row - b->row) * b->ld + p->col;
-        times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride, a->k_stride, p->n, D, p->keys, 1);
-        add_outer(dk + own * a->k_stride, a->k_stride, d, b->ld, q + p->row * a->q_stride, a->q_stride, p->keys, D, p->n);
-        add_outer(dv + own * a->v_stride, a->v_stride, s, b->ld, dout + p->row * a->o_stride, a->o_stride, p->keys, D, p->n);
+        times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride,
+              a->k_stride, p->n, D, p->keys, 1);
+        add_outer(dk + own * a->k_stride, a->k_stride, d, b->ld, q + p->row * a->q_stride, a->q_stride,
+                  p->keys, D, p->n);
+        add_outer(dv + own * a->v_stride, a->v_stride, s, b->ld, dout + p->row * a->o_stride, a->o_stride,
+                  p->keys, D, p->n);
     }
 }
 
@@ -257,7 +288,10 @@ static int family_end(const struct job *j, int first)
     return i;
 }
 
-struct family_job { struct job job; int *first; };
+struct family_job {
+    struct job job;
+    int *first;
+};
 
 static void backward_families(void *ctx, long first, long last)
 {
@@ -276,10 +310,20 @@ static void backward_families(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_attention_backward(const struct ptd_attention *a, float *dq, float *dk, float *dv, const float *dout, const float *o, const float *lse,
-                                const float *q, const float *k, const float *v)
+void ptd_cpu_attention_backward(const struct ptd_attention *a, float *dq, float *dk, float *dv,
+                                const float *dout, const float *o, const float *lse, const float *q,
+                                const float *k, const float *v)
 {
-    struct family_job f = {.job = {.a = a, .dq = dq, .dk = dk, .dv = dv, .dout = dout, .out = o, .clse = lse, .q = q, .k = k, .v = v}};
+    struct family_job f = {.job = {.a = a,
+                                   .dq = dq,
+                                   .dk = dk,
+                                   .dv = dv,
+                                   .dout = dout,
+                                   .out = o,
+                                   .clse = lse,
+                                   .q = q,
+                                   .k = k,
+                                   .v = v}};
     int n = 0;
     f.job.runs = find_runs(a, &f.job.n_runs);
     f.first = ptd_array(f.job.n_runs + 1, sizeof *f.first);

@@ -20,9 +20,9 @@ enum ptd_opt_kind { PTD_OPT_FLAG = 1, PTD_OPT_INT, PTD_OPT_LONG, PTD_OPT_DOUBLE,
 struct ptd_opt {
     const char *name; /* long name; NULL ends the table */
     char letter;      /* short name or 0 */
-    int kind;         /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const char * */
-    void *value;      /* holds the default, gets the value; strings point into argv */
-    const char *arg;  /* argument's name in the help, NULL for flags */
+    int kind; /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const char * */
+    void *value;     /* holds the default, gets the value; strings point into argv */
+    const char *arg; /* argument's name in the help, NULL for flags */
     const char *help;
     double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G and Ki Mi Gi. */
     int idle;      /* 1: decides no number of the output, so that a resumed run may differ in it */

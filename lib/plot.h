@@ -8,16 +8,20 @@
 #define PTD_PLOT_H
 #include "err.h"
 
-struct ptd_series { double *x, *y; int n, cap; }; /* one field of one run, by step */
+struct ptd_series {
+    double *x, *y;
+    int n, cap;
+}; /* one field of one run, by step */
 
 struct ptd_run_metrics {
-    char *name;               /* for the key; malloc'd */
+    char *name;                /* for the key; malloc'd */
     struct ptd_series *series; /* [n_fields] */
     int n_series;
 };
 /* Reads "step" and the fields (numbers; absent or null is fine) of every line of a JSON-lines file ("-": standard input). r->name stays.
  * -1: 66, or 65 naming the line. A last line without a newline that is no JSON is a run still writing: ignored. */
-int ptd_run_read(struct ptd_run_metrics *r, const char *path, char *const *fields, int n_fields) PTD_MUST_CHECK;
+int ptd_run_read(struct ptd_run_metrics *r, const char *path, char *const *fields,
+                 int n_fields) PTD_MUST_CHECK;
 void ptd_run_clear(struct ptd_run_metrics *r); /* name too */
 
 struct ptd_curves {

@@ -15,27 +15,31 @@
 /* Group-relative advantages in double: A_i = (R_i - mean)/(std + eps), std with n-1; all rewards equal (or n == 1): exactly 0. */
 void ptd_advantages(const double *reward, int n, double eps, double *advantage);
 
-struct ptd_clip { double low, high, dual; }; /* 0.2, 0.28, 3.0; dual 0: off */
+struct ptd_clip {
+    double low, high, dual;
+}; /* 0.2, 0.28, 3.0; dual 0: off */
 /* Value of the clipped objective at one token; *dlogp = dL/dlogp. *side: +1 the clip chose the value (r too high with A > 0, too low with A < 0),
  * -1 the dual clip did, 0 neither; the gradient is 0 for +1 and -1. Shares of them are EasyR1's pg_clipfrac_higher and _lower. */
-double ptd_pg(double logp, double old_logp, double advantage, const struct ptd_clip *c, double *dlogp, int *side);
+double ptd_pg(double logp, double old_logp, double advantage, const struct ptd_clip *c, double *dlogp,
+              int *side);
 double ptd_k3(double logp, double ref_logp, double *dlogp);
 
 #define PTD_SUPPORT_MAX 512
 struct ptd_support { /* union support of one token with the teacher's masses */
     int n;
-    int32_t id[PTD_SUPPORT_MAX]; /* distinct */
+    int32_t id[PTD_SUPPORT_MAX];   /* distinct */
     double t[PTD_SUPPORT_MAX + 1]; /* teacher's bucket masses; t[n] the tail; sums to 1 */
 };
 /* Joins teacher ids/log-probs (float16) and the student's top ids with the teacher's log-probs there; duplicates count once, what is beyond
  * PTD_SUPPORT_MAX stays in the tail. The tail is what the masses lack to 1; a lack that the rounding of float16 explains is no tail (the masses
  * are then scaled to sum 1). */
-void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp, int teacher_k, const int32_t *top_ids,
-                      const uint16_t *teacher_on_top, int top_k);
+void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp,
+                      int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k);
 /* The divergence of one row: 'j' J, 'f' forward KL(T||S), 'r' reverse KL(S||T), all on the same buckets. z [V]:
  * logits of the student with log-sum-exp lse (banned words -inf: share and gradient 0). If dz is not NULL,
  * dz[v] += weight * dD/dz_v for all v (dz must not be z). NaN in z or t gives NaN in the value and in every dz. In
  * f and r the mass under the fraction bar counts as PTD_MASS_FLOOR where it is less, so that nothing is infinite. */
 #define PTD_MASS_FLOOR 1e-12
-double ptd_divergence(char kind, const struct ptd_support *u, const float *z, int V, double lse, double weight, float *dz);
+double ptd_divergence(char kind, const struct ptd_support *u, const float *z, int V, double lse,
+                      double weight, float *dz);
 #endif

@@ -5,7 +5,8 @@
 
 struct ptd_progress {
     const char *what; /* "steps" */
-    long done, first, total; /* total 0: unknown; first: done before this run (resume), left out of the rate */
+    long done, first,
+        total; /* total 0: unknown; first: done before this run (resume), left out of the rate */
     double started, drawn;
     int on; /* 0 off, 1 terminal, 2 plain lines */
 };

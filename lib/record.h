@@ -22,11 +22,18 @@
 
 #define PTD_STREAM_VERSION 1
 
-struct ptd_buf { char *data; size_t len, cap; }; /* growing bytes; free(data) */
+struct ptd_buf {
+    char *data;
+    size_t len, cap;
+}; /* growing bytes; free(data) */
 void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
 
 /* Fields of a map that this version does not know: raw key/value pairs in their order. Private to record.c. */
-struct ptd_unknown { const char *raw; size_t len; int n; };
+struct ptd_unknown {
+    const char *raw;
+    size_t len;
+    int n;
+};
 
 /* ---- head ---- */
 struct ptd_stage_note {
@@ -35,25 +42,27 @@ struct ptd_stage_note {
 };
 
 struct ptd_head {
-    int version;           /* "version": PTD_STREAM_VERSION; another is refused with 76 */
-    const char *store;     /* "store": run directory */
-    const char *data;      /* "data": data set's path */
+    int version;             /* "version": PTD_STREAM_VERSION; another is refused with 76 */
+    const char *store;       /* "store": run directory */
+    const char *data;        /* "data": data set's path */
     const char *data_digest; /* "data_digest": of its bytes, hex */
-    const char *mode;      /* "mode": "train" (update may publish) or "eval" */
-    int64_t seed, steps;   /* "seed"; "steps": number of the last step of the run, 0 unknown */
-    int64_t first_step;    /* "first_step": number of the first step in this stream (1 = first of the run) */
-    int group_size;        /* "group_size": rollouts per prompt (G) */
-    int step_groups;       /* "step_groups": prompts per step (P) */
-    int max_tokens;        /* "max_tokens": limit of a response */
-    double temperature;    /* "temperature": of sampling and of every log-prob in the stream */
-    int top_logprobs;      /* "top_logprobs": ids per token recorded when sampling (0: none) */
-    const char *sampling;  /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing was sampled */
+    const char *mode;        /* "mode": "train" (update may publish) or "eval" */
+    int64_t seed, steps;     /* "seed"; "steps": number of the last step of the run, 0 unknown */
+    int64_t first_step; /* "first_step": number of the first step in this stream (1 = first of the run) */
+    int group_size;     /* "group_size": rollouts per prompt (G) */
+    int step_groups;    /* "step_groups": prompts per step (P) */
+    int max_tokens;     /* "max_tokens": limit of a response */
+    double temperature; /* "temperature": of sampling and of every log-prob in the stream */
+    int top_logprobs;   /* "top_logprobs": ids per token recorded when sampling (0: none) */
+    const char *
+        sampling; /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing was sampled */
     struct ptd_stage_note *stages; /* "stages": every program that wrote this stream, first to last */
     int n_stages;
     struct ptd_unknown unknown;
     void *arena; /* owner of all of the above */
 };
-int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
+int ptd_head_decode(struct ptd_head *h, const char *body,
+                    size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
 /* Copies the texts. */
 void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command,
@@ -62,12 +71,15 @@ char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as lo
 void ptd_head_clear(struct ptd_head *h);
 
 /* ---- group ---- */
-struct ptd_region { const char *label; float box[4]; }; /* box: x0 y0 x1 y1, shares of width and height, 0..1; label may be "" */
+struct ptd_region {
+    const char *label;
+    float box[4];
+}; /* box: x0 y0 x1 y1, shares of width and height, 0..1; label may be "" */
 
-struct ptd_picture {           /* one image of the prompt, decoded and resized */
-    char hash[17];             /* "hash": XXH3-64 of size and pixels, hex */
-    int height, width;         /* "height", "width": pixels, multiples of patch_size * merge_size */
-    const uint8_t *pixels;     /* "pixels": bin, [height][width][3] RGB */
+struct ptd_picture {       /* one image of the prompt, decoded and resized */
+    char hash[17];         /* "hash": XXH3-64 of size and pixels, hex */
+    int height, width;     /* "height", "width": pixels, multiples of patch_size * merge_size */
+    const uint8_t *pixels; /* "pixels": bin, [height][width][3] RGB */
 };
 
 enum ptd_outcome { PTD_UNJUDGED = 0, PTD_RIGHT, PTD_WRONG, PTD_UNPARSABLE };
@@ -75,30 +87,34 @@ extern const char *const ptd_outcome_name[4]; /* "unjudged" "right" "wrong" "unp
 
 struct ptd_rollout {
     /* ptd-rollout, ptd-gold */
-    const int32_t *ids;   /* "ids": int32 [n], the response, stop token included */
+    const int32_t *ids; /* "ids": int32 [n], the response, stop token included */
     int n;
-    const float *logp;    /* "logp": float32 [n], log-probs when sampled; NULL from ptd-gold */
-    const int32_t *top_ids; /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
-    int top_k;            /* "top_k" */
-    const char *text;     /* "text": decoded, special tokens left out; for people and the verifier */
-    const char *stop;     /* "stop": "eos" or "length" or "gold" */
+    const float *logp; /* "logp": float32 [n], log-probs when sampled; NULL from ptd-gold */
+    const int32_t *
+        top_ids; /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
+    int top_k;        /* "top_k" */
+    const char *text; /* "text": decoded, special tokens left out; for people and the verifier */
+    const char *stop; /* "stop": "eos" or "length" or "gold" */
     /* ptd-verify */
-    int outcome;          /* "outcome": enum ptd_outcome as its name */
-    const char *extracted;/* "extracted": the answer found, or NULL */
+    int outcome;                                /* "outcome": enum ptd_outcome as its name */
+    const char *extracted;                      /* "extracted": the answer found, or NULL */
     double accuracy, format, reward, advantage; /* same names */
     /* ptd-ref */
     const float *ref_logp; /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
-    const int32_t *teacher_ids;   /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not tutored */
-    const uint16_t *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
-    const uint16_t *teacher_on_top; /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids */
-    int teacher_k;        /* "teacher_k" */
+    const int32_t *
+        teacher_ids; /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not tutored */
+    const uint16_t
+        *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
+    const uint16_t
+        *teacher_on_top;     /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids */
+    int teacher_k;           /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
     struct ptd_unknown unknown;
 };
 
-struct ptd_hint {             /* "hint": map; absent if none */
-    const char *text;         /* "text": what the teacher reads */
-    const char *source;       /* "source": "data", "attention", ... */
+struct ptd_hint {                     /* "hint": map; absent if none */
+    const char *text;                 /* "text": what the teacher reads */
+    const char *source;               /* "source": "data", "attention", ... */
     const struct ptd_region *regions; /* "regions": [[label, x0, y0, x1, y1], ...] the spatial part */
     int n_regions;
     const char *const *steps; /* "steps": [str] the method part */
@@ -113,12 +129,14 @@ struct ptd_group {
     int64_t generation;   /* "generation": weights that sampled; -1 from ptd-gold */
     const char *category; /* "category" */
     const char *system;   /* "system": the prompt's system message, or NULL */
-    const char *question, *answer, *solution; /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or NULL */
+    const char *question, *answer,
+        *solution; /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or NULL */
     const struct ptd_region *regions; /* "regions": the data set's, see hint */
     int n_regions;
     const char *const *steps; /* "steps": the data set's method steps */
     int n_steps;
-    const struct ptd_region *objects; /* "objects": what is where in the first picture, "b2 red 4" (dense grounding for SFT) */
+    const struct ptd_region
+        *objects; /* "objects": what is where in the first picture, "b2 red 4" (dense grounding for SFT) */
     int n_objects;
     struct ptd_picture *pictures; /* "pictures": [map] */
     int n_pictures;
@@ -136,12 +154,14 @@ struct ptd_group {
 /* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree (logp against ids, ...). */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
-void *ptd_group_alloc(struct ptd_group *g, size_t n); /* zeroed, 16-byte aligned, lives as long as the group */
+void *ptd_group_alloc(struct ptd_group *g,
+                      size_t n); /* zeroed, 16-byte aligned, lives as long as the group */
 char *ptd_group_text(struct ptd_group *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void ptd_group_clear(struct ptd_group *g); /* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
+void ptd_group_clear(
+    struct ptd_group *g); /* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
 
 /* IEEE half precision. */
-uint16_t ptd_half(float x);   /* round to nearest even */
+uint16_t ptd_half(float x); /* round to nearest even */
 float ptd_unhalf(uint16_t h);
 uint16_t ptd_half_portable(float x); /* the same without the processor's help */
 float ptd_unhalf_portable(uint16_t h);

@@ -12,16 +12,20 @@
 
 #define TOP_K_MAX 256
 
-struct reader { struct ptd_model *m; uint8_t *banned; struct ptd_score *score; }; /* a model that reads */
+struct reader {
+    struct ptd_model *m;
+    uint8_t *banned;
+    struct ptd_score *score;
+}; /* a model that reads */
 
 struct task { /* one response to be read */
     struct ptd_group *g;
     struct ptd_rollout *y;
-    int teach;       /* 0: reference log-probs, 1: distribution under the hint */
+    int teach; /* 0: reference log-probs, 1: distribution under the hint */
     char key[33];
-    void *value;     /* what is cached: see value_size */
+    void *value; /* what is cached: see value_size */
     size_t size;
-    int twin;        /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
+    int twin; /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
 };
 
 struct ptd_refer {
@@ -35,7 +39,8 @@ struct ptd_refer {
     struct ptd_refer_counts counts;
 };
 
-struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache, const struct ptd_refer_rules *r)
+struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
+                                 const struct ptd_refer_rules *r)
 {
     struct ptd_refer *f = ptd_alloc(sizeof *f);
     f->r = *r;
@@ -44,8 +49,8 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
         ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", r->top_k, TOP_K_MAX);
     else if (!store)
         ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
-    else if (!ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ)
-        && (!teacher || !ptd_store_open(&f->other, teacher, PTD_STORE_READ)))
+    else if (!ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ) &&
+             (!teacher || !ptd_store_open(&f->other, teacher, PTD_STORE_READ)))
         return f;
     ptd_refer_close(f);
     return NULL;
@@ -74,14 +79,16 @@ static int load_models(struct ptd_refer *f)
     }
     if (ptd_store_head(f->other, &newest) || reader_open(&f->teacher, f->other, newest)) return -1;
     if (f->teacher.m->config.vocab != f->reference.m->config.vocab)
-        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d", f->teacher.m->config.vocab, f->reference.m->config.vocab);
+        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
+                        f->teacher.m->config.vocab, f->reference.m->config.vocab);
     f->teacher_id = XXH3_64bits(f->teacher.m->weights, f->teacher.m->n_weights * sizeof(float));
     return 0;
 }
 
 /* ---- tasks ---- */
 
-static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group *g, const struct ptd_rollout *y)
+static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group *g,
+                         const struct ptd_rollout *y)
 {
     if (!g->hint.text || g->group_accuracy < 0 || g->group_accuracy >= r->tau) return 0;
     if (!r->all && y->accuracy >= 1) return 0;
@@ -100,25 +107,34 @@ static void name_task(const struct ptd_refer *f, struct task *t)
     const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
     int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
     double temperature = f->r.temperature;
-    int64_t head[6] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0, n, t->y->n, t->teach ? (int64_t)f->teacher_id : 0};
+    int64_t head[6] = {t->teach,
+                       t->teach ? f->r.top_k : 0,
+                       t->teach ? t->y->top_k : 0,
+                       n,
+                       t->y->n,
+                       t->teach ? (int64_t)f->teacher_id : 0};
     XXH3_state_t *s = XXH3_createState();
     XXH128_hash_t h;
     XXH3_128bits_reset(s);
     XXH3_128bits_update(s, head, sizeof head);
     XXH3_128bits_update(s, &temperature, sizeof temperature);
     XXH3_128bits_update(s, prompt, n * sizeof *prompt);
-    for (int i = 0; i < t->g->n_pictures; i++) XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
+    for (int i = 0; i < t->g->n_pictures; i++)
+        XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
     XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
-    if (t->teach) XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
+    if (t->teach)
+        XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
     h = XXH3_128bits_digest(s);
     XXH3_freeState(s);
-    snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+    snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)h.high64,
+             (unsigned long long)h.low64);
 }
 
 static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y, int teach)
 {
     struct task *t;
-    if (f->n_tasks == f->cap) f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
+    if (f->n_tasks == f->cap)
+        f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
     t = &f->task[f->n_tasks++];
     *t = (struct task){.g = g, .y = y, .teach = teach};
     t->size = value_size(f, t);
@@ -132,7 +148,8 @@ static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
     for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
         for (int teach = 0; teach < 2; teach++)
             for (int j = 0; j < g[i]->n_rollouts; j++)
-                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference) add_task(f, g[i], &g[i]->rollouts[j], teach);
+                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
+                    add_task(f, g[i], &g[i]->rollouts[j], teach);
 }
 
 /* The value's parts, in the rollout. */
@@ -147,13 +164,17 @@ static void attach(const struct ptd_refer *f, struct task *t)
     t->y->teacher_k = f->r.top_k;
     t->y->teacher_ids = (const int32_t *)(void *)p;
     t->y->teacher_logp = (const uint16_t *)(void *)(p += n * f->r.top_k * sizeof(int32_t));
-    if (t->y->top_ids) t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
+    if (t->y->top_ids)
+        t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
     t->y->teacher_key = ptd_group_text(t->g, "%s", t->key);
 }
 
 /* ---- reading ---- */
 
-struct row_ctx { const struct ptd_refer *f; const struct ptd_score *score; };
+struct row_ctx {
+    const struct ptd_refer *f;
+    const struct ptd_score *score;
+};
 
 static void on_row(void *ctx, long row, float *z, int V, double lse)
 {
@@ -171,7 +192,8 @@ static void on_row(void *ctx, long row, float *z, int V, double lse)
     for (int i = 0; i < t->y->top_k && t->y->teacher_on_top; i++) {
         size_t e = (size_t)at * t->y->top_k + i;
         int32_t id = t->y->top_ids[e];
-        ((uint16_t *)t->y->teacher_on_top)[e] = ptd_half(id >= 0 && id < V ? (float)(z[id] - lse) : -INFINITY);
+        ((uint16_t *)t->y->teacher_on_top)[e] =
+            ptd_half(id >= 0 && id < V ? (float)(z[id] - lse) : -INFINITY);
     }
 }
 
@@ -179,8 +201,14 @@ static void run_micro(struct ptd_refer *f, struct reader *d)
 {
     struct row_ctx c = {f, d->score};
     const struct ptd_config *k = &d->m->config;
-    struct ptd_head_job job = {.ops = d->m->ops, .W = ptd_model_head(d->m), .V = k->vocab, .H = k->hidden, .temperature = (float)f->r.temperature,
-                               .banned = d->banned, .row = on_row, .ctx = &c};
+    struct ptd_head_job job = {.ops = d->m->ops,
+                               .W = ptd_model_head(d->m),
+                               .V = k->vocab,
+                               .H = k->hidden,
+                               .temperature = (float)f->r.temperature,
+                               .banned = d->banned,
+                               .row = on_row,
+                               .ctx = &c};
     if (!d->score->rows) return;
     ptd_score_forward(d->score);
     ptd_head_forward(&job, d->score->X, d->score->rows);
@@ -194,7 +222,8 @@ static int add_family(struct reader *d, struct task *const *t, int n)
     struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
     int teach = t[0]->teach, r;
     for (int i = 0; i < n; i++) replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
-    r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids, teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies, n);
+    r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids,
+                      teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies, n);
     free(replies);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
@@ -294,7 +323,10 @@ int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
     return r;
 }
 
-struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f) { return f ? f->counts : (struct ptd_refer_counts){0}; }
+struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f)
+{
+    return f ? f->counts : (struct ptd_refer_counts){0};
+}
 
 static void reader_close(struct reader *d)
 {

@@ -24,7 +24,8 @@ struct ptd_reward_rules {
     double format_weight, accuracy_weight;
 };
 /* Rules by name ("auto", "boxed", "answer-tag", ...); -1 with status 2 names the ones there are. Weights are left alone. */
-int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, const char *judge, const char *format) PTD_MUST_CHECK;
+int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, const char *judge,
+                           const char *format) PTD_MUST_CHECK;
 /* Fills y's outcome, extracted, accuracy, format and reward; the text of `extracted` lives in g's arena. */
 void ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g, struct ptd_rollout *y);
 
@@ -34,7 +35,9 @@ const char *ptd_answer_find(int extract_rule, const char *text, size_t *len);
 int ptd_answer_right(int judge_rule, const char *answer, size_t len, const char *gold);
 int ptd_format_good(int format_rule, const char *text);
 
-struct ptd_rational { int64_t num, den; }; /* lowest terms, den > 0 */
+struct ptd_rational {
+    int64_t num, den;
+}; /* lowest terms, den > 0 */
 /* Length of the number that starts at s (sign, thousands commas, decimals, exponent, a/b, \frac{a}{b}), its value in *r; 0 if there is
  * none or it does not fit. */
 size_t ptd_number_scan(const char *s, size_t n, struct ptd_rational *r);
@@ -42,7 +45,8 @@ size_t ptd_number_scan(const char *s, size_t n, struct ptd_rational *r);
 int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r);
 /* The option letter 'A'..'J' that the text names, 0 if none. */
 char ptd_choice_parse(const char *s, size_t n);
-char ptd_gold_letter(const char *gold); /* the same for a gold answer that is nothing but a letter: "B", "(b)" */
+char ptd_gold_letter(
+    const char *gold); /* the same for a gold answer that is nothing but a letter: "B", "(b)" */
 /* The normal form that `exact` compares; malloc'd. */
 char *ptd_text_normal(const char *s, size_t n);
 #endif

@@ -18,8 +18,10 @@ enum ptd_purpose {
 /* 128 random bits for a counter of 96 bits under (seed, purpose). */
 void ptd_random(uint32_t out[4], uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c);
 double ptd_uniform(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c); /* [0, 1), 53 bits */
-double ptd_normal(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c);  /* mean 0, variance 1 (Box-Muller) */
-uint32_t ptd_below(uint32_t n, uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c); /* 0 .. n-1, unbiased */
+double ptd_normal(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b,
+                  uint32_t c); /* mean 0, variance 1 (Box-Muller) */
+uint32_t ptd_below(uint32_t n, uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b,
+                   uint32_t c); /* 0 .. n-1, unbiased */
 /* p[n] becomes a random order of 0 .. n-1 (Fisher-Yates); `which` tells shuffles apart (the epoch). */
 void ptd_shuffle(int *p, int n, uint64_t seed, uint32_t purpose, uint32_t which);
 #endif

@@ -38,12 +38,16 @@ struct ptd_safetensors {
     int n;
 };
 
-int ptd_safetensors_open(struct ptd_safetensors **f, const char *path) PTD_MUST_CHECK; /* 66 if it cannot be read */
+int ptd_safetensors_open(struct ptd_safetensors **f,
+                         const char *path) PTD_MUST_CHECK; /* 66 if it cannot be read */
 /* Parses a header that `bytes` of numbers follow; no file belongs to the result. */
-int ptd_safetensors_parse(struct ptd_safetensors **f, const char *path, const char *header, size_t len, uint64_t bytes) PTD_MUST_CHECK;
-const struct ptd_safetensor *ptd_safetensors_find(const struct ptd_safetensors *f, const char *name); /* NULL: none */
+int ptd_safetensors_parse(struct ptd_safetensors **f, const char *path, const char *header, size_t len,
+                          uint64_t bytes) PTD_MUST_CHECK;
+const struct ptd_safetensor *ptd_safetensors_find(const struct ptd_safetensors *f,
+                                                  const char *name); /* NULL: none */
 /* Reads n bytes of a tensor from byte `at` on. */
-int ptd_safetensors_read(const struct ptd_safetensors *f, const struct ptd_safetensor *t, uint64_t at, size_t n, void *out) PTD_MUST_CHECK;
+int ptd_safetensors_read(const struct ptd_safetensors *f, const struct ptd_safetensor *t, uint64_t at,
+                         size_t n, void *out) PTD_MUST_CHECK;
 int ptd_safetensors_close(struct ptd_safetensors *f); /* NULL is fine */
 /* "[2, 3]" */
 void ptd_shape_text(int n_dims, const int64_t *dims, char *out, size_t cap);

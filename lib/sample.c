@@ -16,7 +16,7 @@ struct state {
     uint32_t round; /* the training step */
     int *active;    /* replies still being written */
     int n_active;
-    int first;      /* rows are prompts: each draws for its whole group */
+    int first; /* rows are prompts: each draws for its whole group */
 };
 
 static int stops(const struct ptd_sampling *s, int32_t id)
@@ -53,8 +53,14 @@ static void on_row(void *ctx, long row, float *z, int V, double lse)
 static void run_head(struct state *st, const float *X, long n)
 {
     const struct ptd_config *c = &st->m->config;
-    struct ptd_head_job job = {.ops = st->m->ops, .W = ptd_model_head(st->m), .V = c->vocab, .H = c->hidden, .temperature = (float)st->s->temperature,
-                               .banned = st->s->banned, .row = on_row, .ctx = st};
+    struct ptd_head_job job = {.ops = st->m->ops,
+                               .W = ptd_model_head(st->m),
+                               .V = c->vocab,
+                               .H = c->hidden,
+                               .temperature = (float)st->s->temperature,
+                               .banned = st->s->banned,
+                               .row = on_row,
+                               .ctx = st};
     ptd_head_forward(&job, X, n);
 }
 
@@ -64,7 +70,8 @@ static struct ptd_reply *new_replies(const struct ptd_sampling *s, int n)
     for (int i = 0; i < n; i++) {
         r[i].ids = ptd_array(s->max_tokens, sizeof *r[i].ids);
         r[i].logp = ptd_array(s->max_tokens, sizeof *r[i].logp);
-        if (s->top_logprobs) r[i].top_ids = ptd_array((size_t)s->max_tokens * s->top_logprobs, sizeof *r[i].top_ids);
+        if (s->top_logprobs)
+            r[i].top_ids = ptd_array((size_t)s->max_tokens * s->top_logprobs, sizeof *r[i].top_ids);
     }
     return r;
 }
@@ -85,7 +92,8 @@ static void first_tokens(struct state *st)
     struct ptd_batch *b = st->prompts;
     int H = st->m->config.hidden;
     float *X = ptd_array((size_t)b->n_segments * H, sizeof *X);
-    for (int i = 0; i < b->n_segments; i++) memcpy(X + (size_t)i * H, b->hidden + (b->segments[i].row + b->segments[i].n - 1) * H, H * sizeof *X);
+    for (int i = 0; i < b->n_segments; i++)
+        memcpy(X + (size_t)i * H, b->hidden + (b->segments[i].row + b->segments[i].n - 1) * H, H * sizeof *X);
     st->first = 1;
     run_head(st, X, b->n_segments);
     st->first = 0;
@@ -116,10 +124,16 @@ static void drop_finished(struct state *st)
     st->n_active = kept;
 }
 
-struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s, int64_t step, const int64_t *which)
+struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s,
+                             int64_t step, const int64_t *which)
 {
     int n = prompts->n_segments * s->group_size;
-    struct state st = {.m = m, .prompts = prompts, .step = ptd_batch_new(m), .s = s, .which = which, .round = (uint32_t)step};
+    struct state st = {.m = m,
+                       .prompts = prompts,
+                       .step = ptd_batch_new(m),
+                       .s = s,
+                       .which = which,
+                       .round = (uint32_t)step};
     struct ptd_kv *kv = ptd_kv_new(&m->config, prompts->n + (long)n * s->max_tokens);
     st.replies = new_replies(s, n);
     st.active = ptd_array(n, sizeof *st.active);

@@ -15,10 +15,10 @@ struct ptd_sampling {
     int top_k;                 /* 0: all */
     int greedy;
     int group_size, max_tokens;
-    int top_logprobs;          /* most probable ids to record per token, 0: none */
-    const int *stop;           /* ids that end a reply */
+    int top_logprobs; /* most probable ids to record per token, 0: none */
+    const int *stop;  /* ids that end a reply */
     int n_stop;
-    const uint8_t *banned;     /* [vocab], see ptd_model_banned */
+    const uint8_t *banned; /* [vocab], see ptd_model_banned */
     uint64_t seed;
 };
 
@@ -31,6 +31,7 @@ struct ptd_reply {
 
 /* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i that keys its random numbers (its position in
  * the run's order of prompts). */
-struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s, int64_t step, const int64_t *which);
+struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s,
+                             int64_t step, const int64_t *which);
 void ptd_replies_free(struct ptd_reply *r, int n);
 #endif

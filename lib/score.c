@@ -24,8 +24,9 @@ static void add_target(struct ptd_score *s, long from, int32_t id, int token, vo
     s->target[s->rows++] = (struct ptd_target){id, token, reply};
 }
 
-int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt, const struct ptd_picture *pictures, int n_pictures,
-                  const struct ptd_score_reply *replies, int n_replies)
+int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
+                  const struct ptd_picture *pictures, int n_pictures, const struct ptd_score_reply *replies,
+                  int n_replies)
 {
     int p = ptd_batch_prompt(s->batch, prompt, n_prompt, pictures, n_pictures);
     if (p < 0) return -1;
@@ -35,7 +36,8 @@ int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt, cons
         long row = ptd_batch_rows(s->batch), last = ptd_batch_row(s->batch, p) + n_prompt - 1;
         for (int j = 0; j < y->n; j++) {
             if (y->ids[j] < 0 || y->ids[j] >= s->m->config.vocab)
-                return ptd_fail(PTD_DATAERR, "reply %d, token %d: id %d, expected 0..%d", r, j, y->ids[j], s->m->config.vocab - 1);
+                return ptd_fail(PTD_DATAERR, "reply %d, token %d: id %d, expected 0..%d", r, j, y->ids[j],
+                                s->m->config.vocab - 1);
             add_target(s, j ? row + j - 1 : last, y->ids[j], j, y->tag);
         }
         if (y->n > 1) ptd_batch_reply(s->batch, p, y->ids, y->n - 1);
@@ -43,7 +45,10 @@ int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt, cons
     return 0;
 }
 
-long ptd_score_tokens(const struct ptd_score *s) { return ptd_batch_rows(s->batch); }
+long ptd_score_tokens(const struct ptd_score *s)
+{
+    return ptd_batch_rows(s->batch);
+}
 
 void ptd_score_forward(struct ptd_score *s)
 {
@@ -53,7 +58,10 @@ void ptd_score_forward(struct ptd_score *s)
     s->m->ops->gather(s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
 }
 
-float *ptd_score_floats(struct ptd_score *s, size_t n) { return ptd_pool_floats(&s->batch->pool, n); }
+float *ptd_score_floats(struct ptd_score *s, size_t n)
+{
+    return ptd_pool_floats(&s->batch->pool, n);
+}
 
 void ptd_score_backward(struct ptd_score *s, const float *dX)
 {

@@ -9,7 +9,9 @@
 
 #define PTD_INDEX_FILE "model.safetensors.index.json"
 
-struct ptd_index_entry { char *name, *file; };
+struct ptd_index_entry {
+    char *name, *file;
+};
 struct ptd_index {
     struct ptd_index_entry *entries; /* sorted by name */
     int n;
@@ -19,13 +21,17 @@ struct ptd_index {
 int ptd_index_parse(struct ptd_index *x, const char *path, const char *text, size_t len) PTD_MUST_CHECK;
 void ptd_index_clear(struct ptd_index *x);
 
-struct ptd_shard_tensor { const struct ptd_safetensor *t; struct ptd_safetensors *file; };
+struct ptd_shard_tensor {
+    const struct ptd_safetensor *t;
+    struct ptd_safetensors *file;
+};
 struct ptd_shards {
     struct ptd_safetensors **files;
     struct ptd_shard_tensor *tensors; /* sorted by name */
     int n_files, n;
 };
-int ptd_shards_open(struct ptd_shards **s, const char *dir) PTD_MUST_CHECK; /* 66 if there is nothing to read */
+int ptd_shards_open(struct ptd_shards **s,
+                    const char *dir) PTD_MUST_CHECK; /* 66 if there is nothing to read */
 const struct ptd_shard_tensor *ptd_shards_find(const struct ptd_shards *s, const char *name);
 int ptd_shards_close(struct ptd_shards *s); /* -1 if a file changed meanwhile */
 

@@ -28,9 +28,13 @@ static int read_config(struct ptd_source *s)
     char *generation = ptd_store_get_meta(s->store, "generation_config.json", NULL);
     int r = -1;
     if (!config || !images)
-        ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s->store));
+        ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json",
+                 ptd_store_path(s->store));
     else
-        r = ptd_config_parse(&s->config, config, generation) || ptd_image_rules_parse(&s->rules, images) || ptd_template_read(&s->config, s->store) ? -1 : 0;
+        r = ptd_config_parse(&s->config, config, generation) || ptd_image_rules_parse(&s->rules, images) ||
+                    ptd_template_read(&s->config, s->store)
+                ? -1
+                : 0;
     free(config);
     free(images);
     free(generation);
@@ -66,7 +70,8 @@ int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_gro
 
 int ptd_source_row(struct ptd_source *s, int shuffled, uint64_t seed, int64_t position)
 {
-    return shuffled ? ptd_dataset_order(s->data, seed, position) : (int)(position % ptd_dataset_rows(s->data));
+    return shuffled ? ptd_dataset_order(s->data, seed, position)
+                    : (int)(position % ptd_dataset_rows(s->data));
 }
 
 void ptd_source_head(const struct ptd_source *s, const char *data, struct ptd_head *h)

@@ -35,43 +35,67 @@
 #include <stdint.h>
 
 struct ptd_store;
-enum { PTD_STORE_READ = 0, PTD_STORE_CACHE = 1 /* may write dist */, PTD_STORE_TRAIN = 2 /* may publish */, PTD_STORE_CREATE = 4 };
+enum {
+    PTD_STORE_READ = 0,
+    PTD_STORE_CACHE = 1 /* may write dist */,
+    PTD_STORE_TRAIN = 2 /* may publish */,
+    PTD_STORE_CREATE = 4
+};
 
 #define PTD_STORE_MAP (512ull << 30) /* address space, not disk */
 
-int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
+int ptd_store_open(struct ptd_store **s, const char *dir,
+                   int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
 void ptd_store_close(struct ptd_store *s);
 const char *ptd_store_path(const struct ptd_store *s);
 
-int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
-char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
+int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
+                       size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
+char *ptd_store_get_meta(
+    struct ptd_store *s, const char *key,
+    size_t
+        *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 
-struct ptd_tensor_view { const char *name; int n_dims; int64_t dims[5]; float *data; size_t n; }; /* n = product of dims */
+struct ptd_tensor_view {
+    const char *name;
+    int n_dims;
+    int64_t dims[5];
+    float *data;
+    size_t n;
+}; /* n = product of dims */
 
 int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
 int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK; /* newest published generation */
 /* Reads every tensor in t[] of one generation into t[i].data as float, on all threads, checking shape and digest. 66 if the generation is not kept. */
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
-int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK; /* 66 if absent */
-char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
+int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */, struct ptd_tensor_view *t,
+                         int n) PTD_MUST_CHECK; /* 66 if absent */
+char *ptd_store_get_run(struct ptd_store *s);   /* the "run" JSON, malloc'd; NULL if none */
 
 struct ptd_publication {
-    int64_t generation; /* must be head + 1 (or 0 in a new store) */
+    int64_t generation;                      /* must be head + 1 (or 0 in a new store) */
     struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
-    const char *run; /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never outlives its generation */
-    int keep;        /* newest generations to keep besides the pinned ones; at least 1 */
-    int pin;         /* pin this generation; generation 0 always is */
+    const char *
+        run; /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never outlives its generation */
+    int keep; /* newest generations to keep besides the pinned ones; at least 1 */
+    int pin;  /* pin this generation; generation 0 always is */
 };
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
 
 /* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does not fit counts as absent, with a warning). */
 int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len) PTD_MUST_CHECK;
 /* Puts n values in one transaction. */
-int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values, const size_t *lens, int n) PTD_MUST_CHECK;
+int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values,
+                         const size_t *lens, int n) PTD_MUST_CHECK;
 
 /* What a store says of a tensor. */
-struct ptd_tensor_about { const char *name; int dtype, n_dims; int64_t dims[5]; size_t n; };
+struct ptd_tensor_about {
+    const char *name;
+    int dtype, n_dims;
+    int64_t dims[5];
+    size_t n;
+};
 
 /* Fills generation 0 of a new store and publishes it, pinned. fill writes n values of tensor i from value `first` on, in the tensor's dtype, to `out` (aligned
  * to 8 bytes); it is called for each piece in order, possibly twice for the same piece. -1 keeps fill's failure. */
@@ -84,12 +108,14 @@ struct ptd_filling {
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f) PTD_MUST_CHECK;
 
 /* The tensors of a generation in order of their names; free with ptd_store_list_free. 66 if it is not kept. */
-int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n) PTD_MUST_CHECK;
+int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list,
+                   int *n) PTD_MUST_CHECK;
 void ptd_store_list_free(struct ptd_tensor_about *list, int n);
 int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name); /* 1 yes, 0 no or failed */
 /* Copies n values of a tensor from value `first` on as they are stored; they must lie within one piece: first / k == (first + n - 1) / k for
  * k = ptd_store_piece(dtype). Digest checked. */
-int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first, size_t n, void *out) PTD_MUST_CHECK;
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
+                   size_t n, void *out) PTD_MUST_CHECK;
 size_t ptd_store_piece(int dtype); /* values per piece */
 /* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being read; the store grows meanwhile. May nest. */
 int ptd_store_hold(struct ptd_store *s) PTD_MUST_CHECK;
@@ -98,11 +124,18 @@ void ptd_store_release(struct ptd_store *s);
 /* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order: meta, weights, optim, state,
  * dist. Values of weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
  * 8 bytes and live until f returns; keys have no NUL. Stops with -1 when f returns anything but 0, keeping f's failure. */
-int ptd_store_walk(struct ptd_store *s, int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx), void *ctx)
-    PTD_MUST_CHECK;
+int ptd_store_walk(struct ptd_store *s,
+                   int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                            void *ctx),
+                   void *ctx) PTD_MUST_CHECK;
 /* A decoded value of weights or optim: n values of the whole from `first` on. data points into value, so it is only as aligned as that. */
-struct ptd_tensor_piece { struct ptd_tensor_about whole; /* name NULL */ size_t first, n; const void *data; };
-int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
+struct ptd_tensor_piece {
+    struct ptd_tensor_about whole; /* name NULL */
+    size_t first, n;
+    const void *data;
+};
+int ptd_store_tensor(const void *value, size_t len,
+                     struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
 #endif

@@ -49,7 +49,8 @@ int ptd_store_trained(struct ptd_store *s)
 {
     struct flock lock = whole_file;
     char *path = ptd_format("%s/lock", s->dir);
-    int fd = open(path, O_RDONLY | O_CLOEXEC), held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC),
+        held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     free(path);
     if (fd >= 0) close(fd);
     return held;

@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, N_DBS };
-#define KEY_MAX 511
+#define KEY_MAX        511
 #define PTD_FORMAT_KEY "format"
-#define KEPT    INT_MIN /* in place of an LMDB code: ptd_fail was called already */
+#define KEPT           INT_MIN /* in place of an LMDB code: ptd_fail was called already */
 
 struct ptd_store {
     char *dir;
@@ -25,10 +25,13 @@ struct ptd_store {
     struct ptd_store *next; /* stores open in this process */
 };
 
-static inline MDB_val ptd_store_key(const char *key) { return (MDB_val){__builtin_strlen(key), (void *)key}; }
+static inline MDB_val ptd_store_key(const char *key)
+{
+    return (MDB_val){__builtin_strlen(key), (void *)key};
+}
 
 extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
-size_t ptd_store_page(struct ptd_store *s);     /* bytes of a page */
+size_t ptd_store_page(struct ptd_store *s);   /* bytes of a page */
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
@@ -36,11 +39,13 @@ int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
 /* Runs f in a write transaction and commits; a full map is tried once more after clearing dead readers. f returns an LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
-int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing) PTD_MUST_CHECK;
+int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
+                     const char *doing) PTD_MUST_CHECK;
 /* mdb_put that notes how far the file may grow; v->mv_data is set if flags has MDB_RESERVE. An LMDB code. */
 int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags);
 /* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value points into the map. */
-int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value, size_t len);
+int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value,
+                        size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
 
 /* ---- tensors (store_tensor.c) ---- */
@@ -62,7 +67,8 @@ struct ptd_writing {
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
 /* Writes the piece of tensor i that begins with value `first`; *n: its values. An LMDB code or KEPT. */
-int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first, size_t *n);
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
+                        size_t *n);
 /* Gives the mapped pages of a large value back; they stay in the page cache. */
 void ptd_store_forget(const void *data, size_t bytes);
 #endif

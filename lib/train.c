@@ -9,7 +9,9 @@
 static int load_moments(struct ptd_train *t)
 {
     struct ptd_tensor_view *m = ptd_model_views(t->model, t->m), *v = ptd_model_views(t->model, t->v);
-    int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) || ptd_store_load_optim(t->store, 'v', v, t->model->n_params) : 0;
+    int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) ||
+                             ptd_store_load_optim(t->store, 'v', v, t->model->n_params)
+                       : 0;
     free(m);
     free(v);
     return r ? -1 : 0;
@@ -20,10 +22,12 @@ static char *difference(json_t *was, json_t *is)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(is, key, value) {
+    json_object_foreach(is, key, value)
+    {
         json_t *old = json_object_get(was, key);
         if (!json_equal(old, value)) {
-            char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : ptd_strdup("nothing"), *b = json_dumps(value, JSON_ENCODE_ANY);
+            char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : ptd_strdup("nothing"),
+                 *b = json_dumps(value, JSON_ENCODE_ANY);
             char *words = ptd_format("%s was %.160s, now %.160s", key, a, b);
             free(a);
             free(b);
@@ -40,8 +44,8 @@ static int compare(struct ptd_train *t, json_t *run, int anyway)
     int r = 0;
     if (words && anyway) ptd_warn("resuming although %s", words);
     if (words && !anyway)
-        r = ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)", ptd_store_path(t->store),
-                     (long long)t->generation, words);
+        r = ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
+                     ptd_store_path(t->store), (long long)t->generation, words);
     free(words);
     json_decref(is);
     return r;
@@ -57,7 +61,9 @@ static int resume(struct ptd_train *t, int anyway)
         json_decref(run);
         return 0;
     }
-    if (!run) return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters", ptd_store_path(t->store), (long long)t->generation);
+    if (!run)
+        return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters", ptd_store_path(t->store),
+                        (long long)t->generation);
     t->updates = json_integer_value(json_object_get(run, "updates"));
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
     r = compare(t, run, anyway);
@@ -78,13 +84,17 @@ static char *with_machine(const char *settings)
     return text;
 }
 
-struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings, int anyway)
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
+                                 int anyway)
 {
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
     t->settings = with_machine(settings);
-    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation)) goto fail;
-    if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) || ptd_model_load(t->model, t->store, t->generation)) goto fail;
+    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation))
+        goto fail;
+    if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) ||
+        ptd_model_load(t->model, t->store, t->generation))
+        goto fail;
     t->m = ptd_array(t->model->n_weights, sizeof *t->m);
     t->v = ptd_array(t->model->n_weights, sizeof *t->v);
     ptd_model_train(t->model);
@@ -105,7 +115,10 @@ double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total
     return r->adamw.lr * (r->floor + (1 - r->floor) * share);
 }
 
-void ptd_train_zero(struct ptd_train *t) { memset(t->model->grads, 0, t->model->n_weights * sizeof *t->model->grads); }
+void ptd_train_zero(struct ptd_train *t)
+{
+    memset(t->model->grads, 0, t->model->n_weights * sizeof *t->model->grads);
+}
 
 int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
 {
@@ -120,7 +133,8 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
-        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset, t->v + p->offset, m->grads + p->offset, p->n);
+        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset, t->v + p->offset,
+                       m->grads + p->offset, p->n);
     }
     return 0;
 }
@@ -129,11 +143,13 @@ int ptd_train_publish(struct ptd_train *t)
 {
     struct ptd_model *m = t->model;
     struct ptd_publication p = {.generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
-    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates, t->bad_in_row, t->settings);
+    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
+                           t->bad_in_row, t->settings);
     int r;
     if (!isfinite(ptd_norm(m->weights, m->n_weights))) {
         free(run);
-        return ptd_fail(PTD_DIVERGED, "weights of generation %lld are not finite; not published", (long long)p.generation);
+        return ptd_fail(PTD_DIVERGED, "weights of generation %lld are not finite; not published",
+                        (long long)p.generation);
     }
     p.weights = ptd_model_views(m, m->weights);
     if (t->updates) {

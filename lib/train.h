@@ -30,11 +30,12 @@ struct ptd_train {
     int64_t generation, updates; /* published; optimizer steps so far */
     int bad_in_row;              /* steps refused in a row */
     struct ptd_train_rules rules;
-    char *settings;              /* JSON object: what exact resume compares */
+    char *settings; /* JSON object: what exact resume compares */
 };
 
 /* settings: JSON text of everything that decides the run's numbers (besides store and data); kept with each generation and compared at the next start. */
-struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings, int anyway);
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
+                                 int anyway);
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total); /* step counts from 1 */
 void ptd_train_zero(struct ptd_train *t);
 /* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it was not finite (nothing changed), else 0. */

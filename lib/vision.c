@@ -21,7 +21,8 @@ static void rotary(struct ptd_batch *b, int d)
     b->v_sine = ptd_pool_floats(&b->pool, b->n_patches * d / 2);
     for (long i = 0; i < b->n_patches; i++)
         for (int a = 0; a < d / 2; a++) {
-            float angle = (float)b->patch_at[2 * i + (a >= n4)] * (1 / powf(V_THETA, (float)(4 * (a % n4)) / (float)d));
+            float angle =
+                (float)b->patch_at[2 * i + (a >= n4)] * (1 / powf(V_THETA, (float)(4 * (a % n4)) / (float)d));
             b->v_cosine[i * (d / 2) + a] = cosf(angle);
             b->v_sine[i * (d / 2) + a] = sinf(angle);
         }
@@ -31,12 +32,21 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
 {
     const struct ptd_config *c = &b->m->config;
     int h = c->v_hidden;
-    return (struct ptd_attention){.heads = c->v_heads, .kv_heads = c->v_heads, .dim = h / c->v_heads, .causal = 0, .q_stride = 3 * h,
-                                  .k_stride = 3 * h, .v_stride = 3 * h, .o_stride = h, .spans = b->frames, .n_spans = b->n_frames};
+    return (struct ptd_attention){.heads = c->v_heads,
+                                  .kv_heads = c->v_heads,
+                                  .dim = h / c->v_heads,
+                                  .causal = 0,
+                                  .q_stride = 3 * h,
+                                  .k_stride = 3 * h,
+                                  .v_stride = 3 * h,
+                                  .o_stride = h,
+                                  .spans = b->frames,
+                                  .n_spans = b->n_frames};
 }
 
 /* z [n_patches, max(h, F)]: spare rows. */
-static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p, struct ptd_vision_acts *a, float *z, float *out)
+static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p,
+                          struct ptd_vision_acts *a, float *z, float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -58,7 +68,8 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct
 }
 
 /* x [n_patches, h] read as [n/4, 4h]; the main merger normalises before the reinterpretation, the deepstack mergers after it. */
-static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p, struct ptd_merger_acts *a, const float *x, int norm_width)
+static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p,
+                           struct ptd_merger_acts *a, const float *x, int norm_width)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -99,7 +110,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     int h = c->v_hidden, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, deep = 0;
     long n = b->n_patches;
     int F = c->v_intermediate;
-    float *x = ptd_pool_floats(&b->pool, n * h), *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *other = NULL;
+    float *x = ptd_pool_floats(&b->pool, n * h), *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)),
+          *other = NULL;
     char stage[32];
     rotary(b, h / c->v_heads);
     m->ops->linear(x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
@@ -131,8 +143,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
 }
 
 /* dx [n_patches, h] is added to. */
-static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p, const struct ptd_merger_acts *a, const float *dout,
-                            int norm_width, float *dx)
+static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p,
+                            const struct ptd_merger_acts *a, const float *dout, int norm_width, float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -147,11 +159,13 @@ static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const stru
     o->layernorm(z, a->mean, a->rstd, a->x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
     float *dn = ptd_pool_floats(&b->pool, n * wide);
     o->linear_backward(dn, 0, g + p->fc1.w, g + p->fc1.b, dz, z, w + p->fc1.w, n, wide, wide);
-    o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd, w + p->norm.w, rows, norm_width);
+    o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd, w + p->norm.w, rows,
+                          norm_width);
 }
 
 /* dx [n, h]: gradient of the block's output in, of its input out. */
-static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p, const struct ptd_vision_acts *a, float *dx)
+static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p,
+                           const struct ptd_vision_acts *a, float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -167,14 +181,17 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struc
     o->gelu_backward(df, df, a->f1, n * F, 0);
     o->layernorm(z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
     o->linear_backward(dz, 0, g + p->fc1.w, g + p->fc1.b, df, z, w + p->fc1.w, n, h, F);
-    o->layernorm_backward(dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2, w + p->norm2.w, n, h);
+    o->layernorm_backward(dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2, w + p->norm2.w,
+                          n, h);
     o->linear_backward(dz, 0, g + p->proj.w, g + p->proj.b, dx, a->o, w + p->proj.w, n, h, h);
     memset(dqkv, 0, n * 3 * h * sizeof *dqkv);
-    o->attention_backward(&at, dqkv, dqkv + h, dqkv + 2 * h, dz, a->o, a->lse, a->qkv, a->qkv + h, a->qkv + 2 * h);
+    o->attention_backward(&at, dqkv, dqkv + h, dqkv + 2 * h, dz, a->o, a->lse, a->qkv, a->qkv + h,
+                          a->qkv + 2 * h);
     o->rotate(dqkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, -1);
     o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
     o->linear_backward(dz, 0, g + p->qkv.w, g + p->qkv.b, dqkv, z, w + p->qkv.w, n, h, 3 * h);
-    o->layernorm_backward(dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1, w + p->norm1.w, n, h);
+    o->layernorm_backward(dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1, w + p->norm1.w, n,
+                          h);
 }
 
 void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage, float *const *ddeep)
@@ -182,7 +199,8 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     float *g = m->grads;
-    int h = c->v_hidden, wide = h * c->v_merge * c->v_merge, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch;
+    int h = c->v_hidden, wide = h * c->v_merge * c->v_merge,
+        row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch;
     long n = b->n_patches;
     float *dx = ptd_pool_floats(&b->pool, n * h);
     memset(dx, 0, n * h * sizeof *dx);
@@ -195,5 +213,6 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *
         block_backward(m, b, &l->blocks[i], &b->vision[i], dx);
     }
     m->ops->interpolate_backward(g + l->positions, dx, b->tap, b->tap_weight, n, h);
-    m->ops->linear_backward(NULL, 0, g + l->patch.w, g + l->patch.b, dx, b->patches, m->weights + l->patch.w, n, row, h);
+    m->ops->linear_backward(NULL, 0, g + l->patch.w, g + l->patch.b, dx, b->patches, m->weights + l->patch.w,
+                            n, row, h);
 }

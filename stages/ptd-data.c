@@ -33,11 +33,13 @@ static const struct ptd_opt make_options[] = {
      ROWS_MAX},
     {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
     {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
-    {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL, "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
+    {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL,
+     "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
     {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1, SHARE_MAX},
     {0}};
 static const struct ptd_usage make_usage = {
-    "ptd-data digits", "FILE.jsonl",
+    "ptd-data digits",
+    "FILE.jsonl",
     "compose pictures of coloured digits and questions; pictures go to FILE.img/",
     "kinds: csum cmax nbr colsum rowsum diff   the six families of questions, plain\n"
     "       all (or hinted), all-plain         the families in equal shares, with steps and regions or "
@@ -45,7 +47,8 @@ static const struct ptd_usage make_usage = {
     "       describe read find                 what teaches to see\n"
     "ptd-data digits test.jsonl --split test --count 600\n"
     "ptd-data digits warm.jsonl --kinds csum:500,nbr:30,hinted:6000,describe:8000,find:8000",
-    make_options, "0 done, 2 misuse, 73 cannot create the output, 74 i/o"};
+    make_options,
+    "0 done, 2 misuse, 73 cannot create the output, 74 i/o"};
 
 struct kind {
     int kind, hinted, count;
@@ -183,7 +186,8 @@ static void add_objects(struct ptd_group *g, const struct ptd_grid *grid)
     struct ptd_region *o = ptd_group_alloc(g, PTD_CELLS * sizeof *o);
     for (int i = 0; i < PTD_CELLS; i++) {
         o[i].label = grid->colour[i] < 0 ? ptd_group_text(g, "%s none", ptd_cell_name[i])
-                                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i], ptd_colour_name[grid->colour[i]], grid->digit[i]);
+                                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i],
+                                                          ptd_colour_name[grid->colour[i]], grid->digit[i]);
         ptd_cell_box(i, o[i].box);
     }
     g->objects = o;
@@ -256,9 +260,11 @@ static struct {
 static const struct ptd_opt check_options[] = {
     {"max", 'm', PTD_OPT_INT, &check.max, "N", "most problems to print for a file", 1, 1000000}, {0}};
 static const struct ptd_usage check_usage = {
-    "ptd-data check", "FILE...",
+    "ptd-data check",
+    "FILE...",
     "check data sets: every line and field, and that every picture opens (status 65 if not)",
-    "ptd-data check train.jsonl test.jsonl", check_options,
+    "ptd-data check train.jsonl test.jsonl",
+    check_options,
     "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input, 74 i/o"};
 
 /* Counts in *ctx. By way of ptd_fail, which makes one safe line of the message. */
@@ -296,9 +302,12 @@ static int run_check(int argc, char **argv)
 
 static const struct ptd_opt no_options[] = {{0}};
 static const struct ptd_usage usage = {
-    "ptd-data", "digits FILE.jsonl | check FILE...", "make the built-in data set, or check any data set",
+    "ptd-data",
+    "digits FILE.jsonl | check FILE...",
+    "make the built-in data set, or check any data set",
     "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
-    no_options, "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o"};
+    no_options,
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o"};
 
 int main(int argc, char **argv)
 {

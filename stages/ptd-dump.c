@@ -27,7 +27,9 @@ static const struct ptd_opt options[] = {
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "G", "of the tensor; -1: newest", -1, 1e15},
     {0}};
 static const struct ptd_usage usage = {
-    "ptd-dump", "[FILE | STORE [TENSOR]]", "show a stream or a store as JSON lines, or as text",
+    "ptd-dump",
+    "[FILE | STORE [TENSOR]]",
+    "show a stream or a store as JSON lines, or as text",
     "ptd-dump verified.rec | jq 'select(.kind == \"group\") | .rollouts[].reward'\n"
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-dump --text --head 3\n"
     "ptd-dump run.ptd model.language_model.norm.weight",

@@ -15,14 +15,17 @@ static struct {
     int64_t steps, seed;
 } opt = {.store = "run.ptd", .step_groups = 64, .steps = 500};
 
-static const struct ptd_opt options[] = {{"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
-                                         {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
-                                         {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0, 1e9},
-                                         {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
-                                         {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
-                                         {0}};
-static const struct ptd_usage usage = {"ptd-gold", "DATA.jsonl", "the data set's own solutions as rollouts",
-                                       "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft", options};
+static const struct ptd_opt options[] = {
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
+    {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
+    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0,
+     1e9},
+    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
+    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
+    {0}};
+static const struct ptd_usage usage = {
+    "ptd-gold", "DATA.jsonl", "the data set's own solutions as rollouts",
+    "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft", options};
 
 /* The solution's ids and the end-of-turn token; the only rollout of g. */
 static void put_solution(struct ptd_source *src, struct ptd_group *g)
@@ -30,7 +33,9 @@ static void put_solution(struct ptd_source *src, struct ptd_group *g)
     struct ptd_rollout *y = ptd_group_alloc(g, sizeof *y);
     int32_t *ids, *kept;
     int n;
-    if (!g->solution) ptd_die(PTD_DATAERR, "row %lld (\"%s\"): field \"solution\": missing; ptd-gold needs one", (long long)g->index + 1, g->uid);
+    if (!g->solution)
+        ptd_die(PTD_DATAERR, "row %lld (\"%s\"): field \"solution\": missing; ptd-gold needs one",
+                (long long)g->index + 1, g->uid);
     n = ptd_tokenizer_encode(src->tokenizer, g->solution, strlen(g->solution), &ids);
     if (n < 0) ptd_die_last();
     kept = ptd_group_alloc(g, (n + 1) * sizeof *kept);

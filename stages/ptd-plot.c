@@ -29,7 +29,9 @@ static const struct ptd_opt options[] = {
      0, 0},
     {0}};
 static const struct ptd_usage usage = {
-    "ptd-plot", "METRICS.jsonl...", "draw learning curves, or a hint over its picture",
+    "ptd-plot",
+    "METRICS.jsonl...",
+    "draw learning curves, or a hint over its picture",
     "ptd-plot grpo/metrics.jsonl ptd-po/metrics.jsonl --titles GRPO,PTD-PO -o curves.png\n"
     "ptd-plot --fields actor/entropy,actor/grad_norm metrics.jsonl\n"
     "ptd-plot --hint hinted.rec -o hint.png",

@@ -17,29 +17,37 @@ static struct {
     struct ptd_refer_rules rules;
     int cache, threads;
     struct ptd_refer *refer;
-} opt = {.scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 4096}, .cache = 1};
+} opt = {
+    .scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 4096}, .cache = 1};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
-    {"teacher", 0, PTD_OPT_STR, &opt.teacher, "DIR", "another store's newest weights teach, in place of the reference", 0, 0},
-    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K", "ids of the teacher's distribution to keep for each token", 1, 256},
+    {"teacher", 0, PTD_OPT_STR, &opt.teacher, "DIR",
+     "another store's newest weights teach, in place of the reference", 0, 0},
+    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
+     "ids of the teacher's distribution to keep for each token", 1, 256},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
     {"scope", 0, PTD_OPT_STR, &opt.scope, "WHICH", "responses to tutor in them: failed, all", 0, 0},
-    {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL, "tutor responses cut at the length limit too", 0, 0},
-    {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL, "reference log-probs of all responses (--no-reference: none)", 0, 0},
-    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)", 0, 0, 1},
+    {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL, "tutor responses cut at the length limit too",
+     0, 0},
+    {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL,
+     "reference log-probs of all responses (--no-reference: none)", 0, 0},
+    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)",
+     0, 0, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
     {0}};
-static const struct ptd_usage usage = {"ptd-ref", "[FILE]", "score responses with the frozen reference, and tutor the failed ones",
-                                       "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-                                       "ptd-ref -k 100 < hinted.rec > scored.rec",
-                                       options};
+static const struct ptd_usage usage = {
+    "ptd-ref", "[FILE]", "score responses with the frozen reference, and tutor the failed ones",
+    "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
+    "ptd-ref -k 100 < hinted.rec > scored.rec",
+    options};
 
 static int begin(struct ptd_head *h, void *ctx)
 {
     (void)ctx;
-    if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all")) return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
+    if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
+        return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
@@ -59,7 +67,8 @@ static const char *summary(void *ctx)
     static char words[160];
     struct ptd_refer_counts c = ptd_refer_counted(opt.refer);
     (void)ctx;
-    snprintf(words, sizeof words, "%ld responses tutored, %ld from the cache, %ld scored", c.tutored, c.cached, c.computed);
+    snprintf(words, sizeof words, "%ld responses tutored, %ld from the cache, %ld scored", c.tutored,
+             c.cached, c.computed);
     return words;
 }
 

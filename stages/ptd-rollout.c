@@ -22,30 +22,45 @@ static struct {
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
     int64_t steps, seed;
     double temperature, top_p;
-} opt = {.store = "run.ptd", .group_size = 8, .step_groups = 24, .max_tokens = 64, .top_logprobs = 16, .temperature = 1, .top_p = 1, .steps = 150};
+} opt = {.store = "run.ptd",
+         .group_size = 8,
+         .step_groups = 24,
+         .max_tokens = 64,
+         .top_logprobs = 16,
+         .temperature = 1,
+         .top_p = 1,
+         .steps = 150};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
     {"group-size", 'G', PTD_OPT_INT, &opt.group_size, "N", "responses to each prompt", 1, 4096},
     {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
-    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0, 1e9},
+    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0,
+     1e9},
     {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N", "limit of a response", 1, 1 << 20},
-    {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T", "divides the logits, here and in all later log-probs", 1e-3, 100},
+    {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T",
+     "divides the logits, here and in all later log-probs", 1e-3, 100},
     {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6, 1},
     {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0, 1 << 20},
     {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
-    {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST", "tokens that end a response, by comma (default: the model's own)", 0, 0},
-    {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token", 0, 256},
-    {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL, "evaluation: the most probable word, one response to each prompt", 0, 0},
-    {"generation", 'g', PTD_OPT_STR, &opt.generation, "G", "evaluation with these weights: a number or 'latest'", 0, 0},
-    {"lag", 0, PTD_OPT_INT, &opt.lag, "N", "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
+    {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST",
+     "tokens that end a response, by comma (default: the model's own)", 0, 0},
+    {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token",
+     0, 256},
+    {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
+     "evaluation: the most probable word, one response to each prompt", 0, 0},
+    {"generation", 'g', PTD_OPT_STR, &opt.generation, "G",
+     "evaluation with these weights: a number or 'latest'", 0, 0},
+    {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
+     "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
     {0}};
-static const struct ptd_usage usage = {"ptd-rollout", "DATA.jsonl", "sample a group of responses to each prompt",
-                                       "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-                                       "ptd-rollout -s run.ptd --greedy test.jsonl | ptd-verify | ptd-stat",
-                                       options};
+static const struct ptd_usage usage = {
+    "ptd-rollout", "DATA.jsonl", "sample a group of responses to each prompt",
+    "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
+    "ptd-rollout -s run.ptd --greedy test.jsonl | ptd-verify | ptd-stat",
+    options};
 
 struct run {
     struct ptd_source src;
@@ -69,7 +84,8 @@ static void look_downstream(struct run *r, int64_t generation)
 {
     struct pollfd p = {.fd = ptd_writer_fd(r->out)};
     if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
-        ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for", (long long)generation);
+        ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for",
+                (long long)generation);
 }
 
 /* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind programs that do not tell (tee, pv). */
@@ -78,10 +94,13 @@ static void wait_for(struct run *r, int64_t generation)
     struct timespec nap = {.tv_nsec = 500000};
     int64_t head;
     for (;;) {
-        int trained = ptd_store_trained(r->src.store); /* before the head: what a trainer published before it went counts */
+        int trained = ptd_store_trained(
+            r->src.store); /* before the head: what a trainer published before it went counts */
         if (ptd_store_head(r->src.store, &head)) ptd_die_last();
         if (head >= generation) return;
-        if (r->trained && !trained) ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for", (long long)generation);
+        if (r->trained && !trained)
+            ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for",
+                    (long long)generation);
         r->trained |= trained;
         look_downstream(r, generation);
         nanosleep(&nap, NULL);
@@ -126,7 +145,8 @@ static void do_step(struct run *r, int64_t step, int64_t first, int n)
             ptd_die(ptd_failed_status(), "%s: row %d: %s", opt.store, row + 1, ptd_failed_message());
         r->which[i] = first + i; /* not the row: it may come twice in a step that crosses epochs */
     }
-    replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step, r->which); /* evaluation: whatever -P is */
+    replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
+                         r->which); /* evaluation: whatever -P is */
     for (int i = 0; i < n; i++) {
         put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
         ptd_group_clear(&r->groups[i]);
@@ -152,7 +172,8 @@ static void evaluate(struct run *r, int64_t head)
     char *end;
     if (opt.generation && strcmp(opt.generation, "latest")) {
         generation = strtoll(opt.generation, &end, 10);
-        if (*end || generation < 0) ptd_misuse("--generation \"%s\": expected a number or 'latest'", opt.generation);
+        if (*end || generation < 0)
+            ptd_misuse("--generation \"%s\": expected a number or 'latest'", opt.generation);
     }
     load(r, generation);
     ptd_progress_start(&p, "prompts", 0, rows);
@@ -172,7 +193,8 @@ static void read_stops(struct run *r)
     int n = 0;
     while ((name = strsep(&rest, ","))) {
         if (n == PTD_STOP_MAX) ptd_misuse("--stop: expected at most %d tokens", PTD_STOP_MAX);
-        if ((ids[n++] = ptd_tokenizer_id(r->src.tokenizer, name)) < 0) ptd_misuse("--stop \"%s\": expected a token of the model's tokenizer", name);
+        if ((ids[n++] = ptd_tokenizer_id(r->src.tokenizer, name)) < 0)
+            ptd_misuse("--stop \"%s\": expected a token of the model's tokenizer", name);
     }
     free(list);
     r->sampling.stop = ids;
@@ -192,20 +214,31 @@ static void open_run(struct run *r, const char *data)
     r->loaded = -1;
     c = &r->model->config;
     r->eval = opt.greedy || opt.generation;
-    r->sampling = (struct ptd_sampling){.temperature = opt.temperature, .top_p = opt.top_p, .top_k = opt.top_k, .greedy = opt.greedy,
-                                        .group_size = opt.greedy ? 1 : opt.group_size, .max_tokens = opt.max_tokens, .top_logprobs = opt.top_logprobs,
-                                        .stop = c->eos, .n_stop = c->n_eos, .seed = opt.seed,
-                                        .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
+    r->sampling =
+        (struct ptd_sampling){.temperature = opt.temperature,
+                              .top_p = opt.top_p,
+                              .top_k = opt.top_k,
+                              .greedy = opt.greedy,
+                              .group_size = opt.greedy ? 1 : opt.group_size,
+                              .max_tokens = opt.max_tokens,
+                              .top_logprobs = opt.top_logprobs,
+                              .stop = c->eos,
+                              .n_stop = c->n_eos,
+                              .seed = opt.seed,
+                              .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
     if (opt.stop) read_stops(r);
-    if (r->sampling.top_logprobs > c->vocab) ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
+    if (r->sampling.top_logprobs > c->vocab)
+        ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
 }
 
 static char *sampling_words(void)
 {
     char system[40] = "";
-    if (opt.system) snprintf(system, sizeof system, "; system %016llx", (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
-    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads%s", opt.top_p, opt.top_k, opt.stop ? opt.stop : "model", opt.lag,
-                      ptd_threads_count(), system);
+    if (opt.system)
+        snprintf(system, sizeof system, "; system %016llx",
+                 (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
+    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads%s", opt.top_p, opt.top_k,
+                      opt.stop ? opt.stop : "model", opt.lag, ptd_threads_count(), system);
 }
 
 int main(int argc, char **argv)

@@ -28,7 +28,7 @@ struct tally {
     double sum, squares, pass; /* of the prompts' means; of pass@K */
     double surprise;           /* sum of -log-prob over the tokens that were sampled */
     long sampled;
-    int single;                /* every prompt has one response */
+    int single; /* every prompt has one response */
 };
 struct table {
     struct tally *row;

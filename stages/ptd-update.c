@@ -25,9 +25,17 @@ static struct {
     double words;
     int updates, anyway, threads, max_bad;
     int64_t micro;
-} opt = {.loss = "policy", .divergence = "jsd", .schedule = "constant", .updates = 1, .micro = 2048, .max_bad = 3,
+} opt = {.loss = "policy",
+         .divergence = "jsd",
+         .schedule = "constant",
+         .updates = 1,
+         .micro = 2048,
+         .max_bad = 3,
          .rules = {.beta = 0.01, .lambda = 0.5, .tau = 1, .clip = {0.2, 0.28, 3}},
-         .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01}, .clip = 1, .floor = 0.05, .keep = 3}};
+         .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
+                   .clip = 1,
+                   .floor = 0.05,
+                   .keep = 3}};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
@@ -35,33 +43,46 @@ static const struct ptd_opt options[] = {
     {"lr", 0, PTD_OPT_DOUBLE, &opt.train.adamw.lr, "X", "peak learning rate", 0, 1},
     {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
     {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},
-    {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X", "share of the learning rate that cosine and linear end at", 0, 1},
+    {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X",
+     "share of the learning rate that cosine and linear end at", 0, 1},
     {"beta", 0, PTD_OPT_DOUBLE, &opt.rules.beta, "X", "weight of the KL to the reference", 0, 100},
     {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor", 0, 1000},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
-    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K", "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
+    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
+     "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
     {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "jsd, forward, reverse", 0, 0},
     {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0, 1},
     {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing", 0, 100},
-    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X", "bound on the loss of bad tokens (0: none)", 0, 1000},
-    {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X", "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
-    {"updates", 'u', PTD_OPT_INT, &opt.updates, "N", "optimizer steps per step: the groups in N parts", 1, 1024},
-    {"micro", 0, PTD_OPT_LONG, &opt.micro, "N", "packed tokens of a micro-batch; changes memory, not results", 1, 1e8},
+    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X", "bound on the loss of bad tokens (0: none)",
+     0, 1000},
+    {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X",
+     "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
+    {"updates", 'u', PTD_OPT_INT, &opt.updates, "N", "optimizer steps per step: the groups in N parts", 1,
+     1024},
+    {"micro", 0, PTD_OPT_LONG, &opt.micro, "N", "packed tokens of a micro-batch; changes memory, not results",
+     1, 1e8},
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
     {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
     {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
-    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X", "global norm of the gradient (0: no clipping)", 0, 1e6},
-    {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N", "newest generations to keep; the first stays anyway", 2, 1 << 20},
-    {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N", "refused steps in a row that end the run with status 79", 1, 1 << 20},
-    {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0, 0},
+    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X", "global norm of the gradient (0: no clipping)", 0,
+     1e6},
+    {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N", "newest generations to keep; the first stays anyway", 2,
+     1 << 20},
+    {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N",
+     "refused steps in a row that end the run with status 79", 1, 1 << 20},
+    {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0,
+     0},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
     {0}};
-static const struct ptd_usage usage = {"ptd-update", "[FILE]", "one gradient step for each step of the stream, published as a generation",
-                                       "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-                                       "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
-                                       options,
-                                       "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
-                                       "77 taken, 78 config, 79 diverged"};
+static const struct ptd_usage usage = {
+    "ptd-update",
+    "[FILE]",
+    "one gradient step for each step of the stream, published as a generation",
+    "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
+    "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
+    options,
+    "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
+    "77 taken, 78 config, 79 diverged"};
 
 static volatile sig_atomic_t stop_asked;
 
@@ -71,7 +92,10 @@ static void on_signal(int sig)
     stop_asked = 1;
 }
 
-struct held { struct ptd_group group; char *body; }; /* a group that outlives the reader's buffer */
+struct held {
+    struct ptd_group group;
+    char *body;
+}; /* a group that outlives the reader's buffer */
 
 struct step {
     struct held *held;
@@ -95,13 +119,15 @@ static int choice(const char *option, const char *given, const char *const *name
 {
     for (int i = 0; names[i]; i++)
         if (!strcmp(given, names[i])) return i;
-    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0], names[1] ? ", " : "", names[1] ? names[1] : "",
-               names[1] && names[2] ? ", " : "", names[1] && names[2] ? names[2] : "");
+    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0], names[1] ? ", " : "",
+               names[1] ? names[1] : "", names[1] && names[2] ? ", " : "",
+               names[1] && names[2] ? names[2] : "");
 }
 
 static void settle_options(void)
 {
-    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {"jsd", "forward", "reverse", NULL};
+    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {"jsd", "forward",
+                                                                                         "reverse", NULL};
     static const char *const schedules[] = {"constant", "cosine", "linear", NULL};
     opt.rules.loss = choice("loss", opt.loss, losses);
     opt.rules.divergence = "jfr"[choice("divergence", opt.divergence, divergences)];
@@ -116,7 +142,9 @@ static void open_run(struct run *r, const char *operand)
     struct ptd_tokenizer *tok;
     r->in = ptd_input_open(operand, &r->head);
     if (!r->head.mode || strcmp(r->head.mode, "train"))
-        ptd_die(PTD_CONFIG, "%s: an evaluation stream (--greedy or --generation): expected one made for training", ptd_reader_name(r->in));
+        ptd_die(PTD_CONFIG,
+                "%s: an evaluation stream (--greedy or --generation): expected one made for training",
+                ptd_reader_name(r->in));
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
@@ -138,8 +166,8 @@ static void open_run(struct run *r, const char *operand)
     if (opt.words > 0 && opt.rules.loss == PTD_LOSS_SFT) opt.rules.ground = &r->ground;
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
-        ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s", ptd_reader_name(r->in), (long long)r->head.first_step,
-                (long long)r->first + 1, store);
+        ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s",
+                ptd_reader_name(r->in), (long long)r->head.first_step, (long long)r->first + 1, store);
 }
 
 /* What the policy losses need: a program left out of the pipe is not taken for zeros. */
@@ -147,10 +175,15 @@ static int check_group(const struct ptd_group *g)
 {
     if (opt.rules.loss != PTD_LOSS_POLICY) return 0;
     if (g->group_accuracy < 0)
-        return ptd_fail(PTD_DATAERR, "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)", g->uid);
+        return ptd_fail(PTD_DATAERR,
+                        "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
+                        g->uid);
     for (int i = 0; i < g->n_rollouts; i++)
         if (opt.rules.beta > 0 && g->rollouts[i].n && !g->rollouts[i].ref_logp)
-            return ptd_fail(PTD_DATAERR, "group \"%s\" has no reference log-probs: expected the output of ptd-ref (or --beta 0)", g->uid);
+            return ptd_fail(
+                PTD_DATAERR,
+                "group \"%s\" has no reference log-probs: expected the output of ptd-ref (or --beta 0)",
+                g->uid);
     return 0;
 }
 
@@ -167,7 +200,9 @@ static void hold(struct run *r, const struct ptd_frame *f)
     memset(h, 0, sizeof *h);
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
-    if ((ptd_group_decode(&h->group, h->body, f->body_len) || check_group(&h->group)) && ptd_reader_blame(r->in, f)) ptd_die_last();
+    if ((ptd_group_decode(&h->group, h->body, f->body_len) || check_group(&h->group)) &&
+        ptd_reader_blame(r->in, f))
+        ptd_die_last();
 }
 
 static void let_go(struct step *s)
@@ -187,20 +222,23 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     for (int i = 0; i < n; i++) {
         ptd_train_zero(r->train);
         if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
-        if (bad >= 0 || !isfinite(ptd_norm(r->train->model->grads, r->train->model->n_weights))) return g[i]->uid;
+        if (bad >= 0 || !isfinite(ptd_norm(r->train->model->grads, r->train->model->n_weights)))
+            return g[i]->uid;
     }
     return "";
 }
 
 /* One optimizer step on n groups. Returns 1 if it was refused. */
-static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum, double *norm)
+static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum,
+                  double *norm)
 {
     int bad;
     ptd_train_zero(r->train);
     if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) ptd_die_last();
     if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
-    ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged", (long long)r->train->generation + 1,
-             culprit(r, g, n, bad));
+    ptd_warn(
+        "step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged",
+        (long long)r->train->generation + 1, culprit(r, g, n, bad));
     *norm = NAN;
     return 1;
 }
@@ -208,10 +246,12 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
 static void do_step(struct run *r, int64_t number)
 {
     struct step *s = &r->step;
-    struct ptd_metrics m = {.step = number, .wait = ptd_now() - s->wait, .rules = &opt.rules, .max_tokens = r->head.max_tokens};
+    struct ptd_metrics m = {
+        .step = number, .wait = ptd_now() - s->wait, .rules = &opt.rules, .max_tokens = r->head.max_tokens};
     double started = ptd_now(), norm = 0;
     if (number != r->train->generation + 1)
-        ptd_die(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number, (long long)r->train->generation + 1);
+        ptd_die(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
+                (long long)r->train->generation + 1);
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
     for (int u = 0; u < opt.updates; u++) {
@@ -229,8 +269,8 @@ static void do_step(struct run *r, int64_t number)
     if (ptd_metrics_print(&m, stdout)) ptd_die(PTD_IOERR, "standard output:");
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad)
-        ptd_die(PTD_DIVERGED, "%d refused steps in a row; the last good weights are those of generation %lld", r->train->bad_in_row,
-                (long long)r->train->generation - r->train->bad_in_row);
+        ptd_die(PTD_DIVERGED, "%d refused steps in a row; the last good weights are those of generation %lld",
+                r->train->bad_in_row, (long long)r->train->generation - r->train->bad_in_row);
 }
 
 static void train(struct run *r)
@@ -251,7 +291,8 @@ static void train(struct run *r)
         let_go(&r->step);
         if (stop_asked) {
             ptd_progress_clear(&p);
-            ptd_die(PTD_STOPPED, "stopped on request after step %lld; the same command line goes on", (long long)number);
+            ptd_die(PTD_STOPPED, "stopped on request after step %lld; the same command line goes on",
+                    (long long)number);
         }
     }
     ptd_progress_clear(&p);
@@ -271,7 +312,8 @@ int main(int argc, char **argv)
     open_run(&r, argv[first]);
     train(&r);
     if (ptd_reader_close(r.in)) ptd_die_last();
-    ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first), (long long)r.train->generation, ptd_now() - started);
+    ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),
+             (long long)r.train->generation, ptd_now() - started);
     ptd_score_free(r.score);
     ptd_tokenizer_free(r.tokenizer);
     free(r.ground.words);

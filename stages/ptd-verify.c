@@ -29,7 +29,8 @@ static const struct ptd_opt options[] = {
      1e6},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "grpo, dr-grpo, rloo, none", 0, 0},
     {"eps", 0, PTD_OPT_DOUBLE, &opt.eps, "E", "added to the deviation in grpo", 0, 1},
-    {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL, "say on stderr what was found in each response", 0, 0, 1},
+    {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL, "say on stderr what was found in each response", 0, 0,
+     1},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-verify", "[FILE]", "judge responses by rule: rewards and advantages",

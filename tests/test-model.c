@@ -2,7 +2,12 @@
 #include "tiny.h"
 #include "test.h"
 
-struct stage { const char *name; float row5[4]; double sum; int seen; };
+struct stage {
+    const char *name;
+    float row5[4];
+    double sum;
+    int seen;
+};
 static struct stage stages[] = {
     {"patch embed", {0.09182666, 0.809442599, 0.601299747, -0.169615978}, 543.611105, 0},
     {"vision block 0", {-0.27104806, 0.904816328, 1.30381964, -1.41427334}, 1003.73935, 0},
@@ -67,7 +72,8 @@ static double cross_entropy(const struct ptd_batch *b, const float *z, int V, fl
             for (int v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
             for (int v = 0; v < V; v++) sum += exp(row[v] - top);
             loss -= (row[target] - top - log(sum)) / used;
-            for (int v = 0; dz && v < V; v++) dz[i * V + v] = (exp(row[v] - top) / sum - (v == target)) / used;
+            for (int v = 0; dz && v < V; v++)
+                dz[i * V + v] = (exp(row[v] - top) / sum - (v == target)) / used;
         }
     return loss;
 }
@@ -93,7 +99,8 @@ static double loss_and_gradients(struct ptd_model *m, struct ptd_batch *b)
     ptd_forward(m, b);
     z = logits_of(m, b);
     loss = cross_entropy(b, z, V, dz);
-    m->ops->linear_backward(dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden, ptd_model_head(m), b->n, H, V);
+    m->ops->linear_backward(dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden, ptd_model_head(m), b->n, H,
+                            V);
     ptd_backward(m, b, dhidden);
     free(z);
     free(dz);
@@ -121,8 +128,10 @@ static void test_generator(void **state)
 
 static void test_forward(void **state)
 {
-    static const int best[22] = {59, 59, 59, 63, 26, 26, 26, 26, 26, 26, 59, 5, 38, 60, 26, 26, 32, 32, 13, 26, 53, 13};
-    static const float row21[8] = {-0.917522431, 0.970455523, -1.5921521, 2.98617925, -2.60915957, -0.67399348, -0.782335836, -2.1954014};
+    static const int best[22] = {59, 59, 59, 63, 26, 26, 26, 26, 26, 26, 59,
+                                 5,  38, 60, 26, 26, 32, 32, 13, 26, 53, 13};
+    static const float row21[8] = {-0.917522431, 0.970455523, -1.5921521,   2.98617925,
+                                   -2.60915957,  -0.67399348, -0.782335836, -2.1954014};
     struct ptd_model *m = tiny_model(1);
     struct ptd_batch *b = tiny_batch(m, tiny_ids, 22, 2);
     float *z;
@@ -354,7 +363,8 @@ static void test_shared_prompt(void **state)
         ptd_forward(m, b);
         dh = ptd_array(b->n * H, sizeof *dh);
         for (int r = 0; r < 3; r++)
-            for (int k = 0; k < 4 * H; k++) dh[ptd_batch_row(b, reply[r]) * H + k] = (float)tiny_uniform("dhidden", r * 4 * H + k);
+            for (int k = 0; k < 4 * H; k++)
+                dh[ptd_batch_row(b, reply[r]) * H + k] = (float)tiny_uniform("dhidden", r * 4 * H + k);
         ptd_backward(m, b, dh);
         if (shared) memcpy(kept, m->grads, m->n_weights * sizeof *kept);
         free(dh);
@@ -378,9 +388,15 @@ static void test_shared_prompt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generator), cmocka_unit_test(test_positions),  cmocka_unit_test(test_forward),
-        cmocka_unit_test(test_backward),  cmocka_unit_test(test_untied),     cmocka_unit_test(test_text_only),
-        cmocka_unit_test(test_two_frames), cmocka_unit_test(test_decode_step), cmocka_unit_test(test_finite_differences),
+        cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_backward),
+        cmocka_unit_test(test_untied),
+        cmocka_unit_test(test_text_only),
+        cmocka_unit_test(test_two_frames),
+        cmocka_unit_test(test_decode_step),
+        cmocka_unit_test(test_finite_differences),
         cmocka_unit_test(test_shared_prompt),
     };
     ptd_program("test-model");

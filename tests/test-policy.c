@@ -403,7 +403,8 @@ static void equal_distributions_have_no_divergence(void **state)
         for (int v = 0; v < V; v++) teacher[v] = r.z[v] = (float)(1.5 * normal(which, v));
         join_rows(&r, teacher, which % 2 ? 12 : V);
         floats(&r, z);
-        assert_in_range((uint64_t)(1e9 * ptd_divergence('j', &r.u, z, V, lse_of(r.z), 1, dz)), 0, 1000); /* 1e-6 */
+        assert_in_range((uint64_t)(1e9 * ptd_divergence('j', &r.u, z, V, lse_of(r.z), 1, dz)), 0,
+                        1000); /* 1e-6 */
         for (int v = 0; v < V; v++) assert_close(dz[v], 0, 1e-4);
     }
 }

@@ -413,7 +413,8 @@ static void test_head(void **state)
     assert_int_equal(ptd_head_decode(&g, b.data, b.len), 0);
     assert_true(g.seed == -5 && g.steps == 100 && g.first_step == 3 && g.group_size == 8 &&
                 g.step_groups == 16);
-    assert_true(g.max_tokens == 64 && g.temperature == 0.7 && g.top_logprobs == 4 && !strcmp(g.sampling, "top-p 1") && g.n_stages == 2);
+    assert_true(g.max_tokens == 64 && g.temperature == 0.7 && g.top_logprobs == 4 &&
+                !strcmp(g.sampling, "top-p 1") && g.n_stages == 2);
     assert_string_equal(g.stages[0].command, "ptd-rollout 'a b'");
     assert_string_equal(g.stages[1].name, "ptd-verify");
     assert_string_equal(g.stages[1].command, "ptd-verify -q");

@@ -622,20 +622,13 @@ static void groups_that_cannot_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_said_is_right),
-        TEST(equal_prompts_teach_nothing),
-        TEST(the_teacher_sees_the_picture),
-        TEST(the_teacher_reads_the_hint),
-        TEST(the_second_pass_is_the_first),
-        TEST(twins_share_a_value),
-        TEST(another_question_is_computed),
-        TEST(micro_batches_change_nothing),
-        TEST(rules_choose_the_tutored),
-        TEST(no_reference_when_none_is_wanted),
-        TEST(students_without_favourites),
-        TEST(another_store_teaches),
-        TEST(stores_that_do_not_serve),
-        TEST(groups_that_cannot_be_read),
+        TEST(what_is_said_is_right),        TEST(equal_prompts_teach_nothing),
+        TEST(the_teacher_sees_the_picture), TEST(the_teacher_reads_the_hint),
+        TEST(the_second_pass_is_the_first), TEST(twins_share_a_value),
+        TEST(another_question_is_computed), TEST(micro_batches_change_nothing),
+        TEST(rules_choose_the_tutored),     TEST(no_reference_when_none_is_wanted),
+        TEST(students_without_favourites),  TEST(another_store_teaches),
+        TEST(stores_that_do_not_serve),     TEST(groups_that_cannot_be_read),
     };
     ptd_program("test-refer");
     ptd_threads_start(2);

@@ -37,8 +37,8 @@ static void roman_numerals_are_numbers(void **state)
 {
     (void)state;
     static const char *const two[] = {"II", "Type II.", NULL}, *const forty[] = {"(XL)", NULL};
-    static const char *const clean[] = {"I see", "X marks it", "the ii", "IIX",  "VIIa",
-                                        "XLII",  "MIX",         "IIII",   NULL};
+    static const char *const clean[] = {"I see", "X marks it", "the ii", "IIX", "VIIa",
+                                        "XLII",  "MIX",        "IIII",   NULL};
     struct ptd_group g = {.question = "How many?", .answer = "2"};
     check_all(&g, two, "answer-number");
     g.answer = "40";

@@ -9,17 +9,25 @@
 #include <string.h>
 
 static const char tiny_json[] =
-    "{\"model_type\":\"qwen3_vl\",\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"image_token_id\":60,\"video_token_id\":61,"
+    "{\"model_type\":\"qwen3_vl\",\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"image_token_id\":"
+    "60,\"video_token_id\":61,"
     "\"vision_start_token_id\":58,\"vision_end_token_id\":59,\"tie_word_embeddings\":%s,"
-    "\"text_config\":{\"model_type\":\"qwen3_vl_text\",\"vocab_size\":64,\"hidden_size\":40,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"head_dim\":16,\"intermediate_size\":56,\"hidden_act\":\"silu\",\"rms_norm_eps\":1e-6,\"rope_theta\":100,"
-    "\"rope_scaling\":{\"mrope_interleaved\":true,\"mrope_section\":[4,2,2],\"rope_type\":\"default\"},\"attention_bias\":false,"
-    "\"initializer_range\":0.02,\"eos_token_id\":2,\"bos_token_id\":1,\"tie_word_embeddings\":%s,\"max_position_embeddings\":4096},"
-    "\"vision_config\":{\"depth\":4,\"hidden_size\":32,\"num_heads\":2,\"intermediate_size\":52,\"in_channels\":3,\"patch_size\":4,"
-    "\"temporal_patch_size\":2,\"spatial_merge_size\":2,\"num_position_embeddings\":25,\"deepstack_visual_indexes\":[1,2],\"out_hidden_size\":40,"
+    "\"text_config\":{\"model_type\":\"qwen3_vl_text\",\"vocab_size\":64,\"hidden_size\":40,\"num_hidden_"
+    "layers\":3,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":16,\"intermediate_size\":56,\"hidden_act\":\"silu\",\"rms_norm_"
+    "eps\":1e-6,\"rope_theta\":100,"
+    "\"rope_scaling\":{\"mrope_interleaved\":true,\"mrope_section\":[4,2,2],\"rope_type\":\"default\"},"
+    "\"attention_bias\":false,"
+    "\"initializer_range\":0.02,\"eos_token_id\":2,\"bos_token_id\":1,\"tie_word_embeddings\":%s,\"max_"
+    "position_embeddings\":4096},"
+    "\"vision_config\":{\"depth\":4,\"hidden_size\":32,\"num_heads\":2,\"intermediate_size\":52,\"in_"
+    "channels\":3,\"patch_size\":4,"
+    "\"temporal_patch_size\":2,\"spatial_merge_size\":2,\"num_position_embeddings\":25,\"deepstack_visual_"
+    "indexes\":[1,2],\"out_hidden_size\":40,"
     "\"hidden_act\":\"gelu_pytorch_tanh\"}}";
 
-static const int32_t tiny_ids[22] = {7, 3, 11, 58, 60, 60, 60, 60, 60, 60, 59, 5, 9, 58, 60, 60, 60, 59, 13, 2, 17, 21};
+static const int32_t tiny_ids[22] = {7, 3, 11, 58, 60, 60, 60, 60, 60, 60, 59,
+                                     5, 9, 58, 60, 60, 60, 59, 13, 2,  17, 21};
 
 static inline uint64_t tiny_seed(const char *name)
 {
@@ -36,10 +44,19 @@ static inline uint64_t tiny_mix(uint64_t seed, uint64_t i)
     return z ^ z >> 31;
 }
 
-static inline uint64_t tiny_hash(const char *name, uint64_t i) { return tiny_mix(tiny_seed(name), i); }
+static inline uint64_t tiny_hash(const char *name, uint64_t i)
+{
+    return tiny_mix(tiny_seed(name), i);
+}
 
-static inline double tiny_unit(uint64_t hash) { return 2 * ((double)(hash >> 11) * 0x1p-53) - 1; }
-static inline double tiny_uniform(const char *name, uint64_t i) { return tiny_unit(tiny_hash(name, i)); }
+static inline double tiny_unit(uint64_t hash)
+{
+    return 2 * ((double)(hash >> 11) * 0x1p-53) - 1;
+}
+static inline double tiny_uniform(const char *name, uint64_t i)
+{
+    return tiny_unit(tiny_hash(name, i));
+}
 
 static inline void tiny_fill(float *w, const char *name, size_t n, double scale, double offset)
 {
@@ -50,13 +67,17 @@ static inline void tiny_fill(float *w, const char *name, size_t n, double scale,
     }
 }
 
-static inline int tiny_ends(const char *s, const char *tail) { return strlen(s) >= strlen(tail) && !strcmp(s + strlen(s) - strlen(tail), tail); }
+static inline int tiny_ends(const char *s, const char *tail)
+{
+    return strlen(s) >= strlen(tail) && !strcmp(s + strlen(s) - strlen(tail), tail);
+}
 
 static inline void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
 {
     float *w = m->weights + p->offset;
     double fan_in = (double)p->n / p->dims[0];
-    if (tiny_ends(p->name, "pos_embed.weight") || tiny_ends(p->name, "embed_tokens.weight") || tiny_ends(p->name, "lm_head.weight"))
+    if (tiny_ends(p->name, "pos_embed.weight") || tiny_ends(p->name, "embed_tokens.weight") ||
+        tiny_ends(p->name, "lm_head.weight"))
         tiny_fill(w, p->name, p->n, 0.5, 0);
     else if (tiny_ends(p->name, ".bias"))
         tiny_fill(w, p->name, p->n, 0.1, 0);
@@ -78,8 +99,13 @@ static inline struct ptd_config tiny_config(int tied)
 /* A model of any configuration, with weights from the hash. */
 static inline struct ptd_model *tiny_model_of(const struct ptd_config *c)
 {
-    struct ptd_image_rules r = {.patch = c->v_patch, .merge = c->v_merge, .temporal = c->v_temporal, .min_pixels = 64, .max_pixels = 1 << 20,
-                                .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}};
+    struct ptd_image_rules r = {.patch = c->v_patch,
+                                .merge = c->v_merge,
+                                .temporal = c->v_temporal,
+                                .min_pixels = 64,
+                                .max_pixels = 1 << 20,
+                                .mean = {.5f, .5f, .5f},
+                                .std = {.5f, .5f, .5f}};
     struct ptd_model *m = ptd_model_new(c, &r, &ptd_ops_cpu);
     for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
     return m;
@@ -97,12 +123,17 @@ static inline struct ptd_picture tiny_picture_of(const char *name, int height, i
     struct ptd_picture p = {.height = height, .width = width};
     uint8_t *px = ptd_alloc(3 * height * width);
     for (int c = 0; c < 3; c++)
-        for (int i = 0; i < height * width; i++) px[3 * i + c] = tiny_hash(name, (uint64_t)c * height * width + i) & 255;
-    snprintf(p.hash, sizeof p.hash, "%016llx", (unsigned long long)tiny_hash(name, (uint64_t)height << 32 | width));
+        for (int i = 0; i < height * width; i++)
+            px[3 * i + c] = tiny_hash(name, (uint64_t)c * height * width + i) & 255;
+    snprintf(p.hash, sizeof p.hash, "%016llx",
+             (unsigned long long)tiny_hash(name, (uint64_t)height << 32 | width));
     p.pixels = px;
     return p;
 }
 
 /* image0 16 x 24, image1 24 x 8 */
-static inline struct ptd_picture tiny_picture(int k) { return k ? tiny_picture_of("image1", 24, 8) : tiny_picture_of("image0", 16, 24); }
+static inline struct ptd_picture tiny_picture(int k)
+{
+    return k ? tiny_picture_of("image1", 24, 8) : tiny_picture_of("image0", 16, 24);
+}
 #endif
