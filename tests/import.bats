@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# Checkpoints in and out: folders of safetensors to stores and back, bit for bit; what does not fit is named; nothing half done is left.
+load lib
+
+setup_file() {
+    cd "$WORK" || return
+    ptd-init -q a.ptd --seed 3
+    ptd-export -q a.ptd one
+    ptd-export -q a.ptd some --shard-size 1000000
+    ptd-export -q a.ptd short --dtype bf16
+}
+
+setup() { cd "$WORK"; }
+
+# The digest of the weights in generation 0.
+weights() { ptd-dump "$1" | jq -r 'select(.kind == "weights" and .generation == 0).xxh3'; }
+
+# A copy of a folder to damage.
+copy() { rm -rf bad bad.ptd && cp -r "${1:-one}" bad; }
+
+# Edits the header of bad/FILE with a jq filter; the bytes behind it stay.
+edit_header() {
+    local f=bad/$1 n
+    n=$(od -An -tu8 -N8 "$f" | tr -d ' ')
+    tail -c +9 "$f" | head -c "$n" | jq -c "$2" | tr -d '\n' > header
+    tail -c +$((9 + n)) "$f" > numbers
+    n=$(stat -c %s header)
+    { for i in 0 8 16 24 32 40 48 56; do printf "\\x$(printf %02x $((n >> i & 255)))"; done; cat header numbers; } > "$f"
+}
+edit_config() { jq "$1" bad/config.json > edited && mv edited bad/config.json; }
+
+refused() {
+    fails "$1" "$2" ptd-init bad.ptd --from bad
+    [ ! -e bad.ptd ] || { echo "bad.ptd is left"; return 1; }
+}
+
+@test "a folder and back: every bit of weights and files" {
+    [ "$(cd one && echo *)" = "config.json generation_config.json model.safetensors preprocessor_config.json tokenizer.json" ]
+    [ "$(cd some && ls | wc -l)" -gt 8 ]
+    for from in one some; do
+        run -0 ptd-init "$from.ptd" --from "$from"
+        [[ "$output" == "ptd-init: $from.ptd: tiny, 1376224 parameters, 5504896 bytes, $from" ]]
+        [ "$(weights "$from.ptd")" = "$(weights a.ptd)" ]
+        ptd-export -q "$from.ptd" "$from.again"
+        [ "$(cd "$from.again" && echo *)" = "$(cd one && echo *)" ]
+        for f in one/*; do cmp "$f" "$from.again/${f#one/}"; done
+    done
+}
+
+@test "shards: none too large, an index with the right total that names them all" {
+    for f in some/model-*.safetensors; do [ "$(stat -c %s "$f")" -lt 1010000 ]; done
+    [ "$(jq .metadata.total_size some/model.safetensors.index.json)" = 5504896 ]
+    [ "$(jq -r '.weight_map | to_entries | map(.value) | unique | .[]' some/model.safetensors.index.json)" = "$(cd some && ls model-*.safetensors)" ]
+    [ "$(jq '.weight_map | has("lm_head.weight")' some/model.safetensors.index.json)" = false ]
+    head -c 400 one/model.safetensors | grep -q '"__metadata__":{"format":"pt"}'
+}
+
+@test "bf16: half the bytes, kept as bf16, exact from then on" {
+    run -0 ptd-init short.ptd --from short
+    [[ "$output" == *" 2752448 bytes, short" ]]
+    [ "$(ptd-dump short.ptd | jq -r 'select(.kind == "weights").dtype')" = bf16 ]
+    ptd-export -q short.ptd wide --dtype f32
+    ptd-init -q wide.ptd --from wide
+    ptd-export -q wide.ptd narrow --dtype bf16
+    cmp narrow/model.safetensors short/model.safetensors
+    x='.values[:50]'
+    [ "$(ptd-dump -f short.ptd model.language_model.layers.0.mlp.up_proj.weight | jq -c "$x")" = \
+      "$(ptd-dump -f wide.ptd model.language_model.layers.0.mlp.up_proj.weight | jq -c "$x")" ]
+}
+
+@test "a store in bf16 trains, and its newest generation is exported" {
+    ptd-data digits -q train.jsonl -n 8 -k nbr
+    ptd-init -q small.ptd --dtype bf16 --random 5
+    ptd-gold -q -s small.ptd -P 8 -n 2 train.jsonl | ptd-update -q --loss sft --lr 1e-3 > metrics
+    kept=$(ptd-dump small.ptd | jq -rc 'select(.kind == "weights") | [.generation, .dtype]' | tr '\n' ' ')
+    [[ "$kept" == '[0,"bf16"] '*'[2,"f32"] ' ]]
+    run -0 ptd-export small.ptd trained
+    [[ "$output" == "ptd-export: trained: generation 2, 85 tensors, 5504896 bytes, 5 files" ]]
+    run -0 ptd-export small.ptd begun --generation 0
+    [[ "$output" == "ptd-export: begun: generation 0, 85 tensors, 2752448 bytes, 5 files" ]]
+    fails 66 'ptd-export: store small.ptd: generation 7 is not kept' ptd-export small.ptd nothing -g 7
+    [ ! -e nothing ] && [ ! -e nothing.part ]
+}
+
+@test "the head: its presence decides" {
+    copy && edit_config '.tie_word_embeddings = false | .text_config.tie_word_embeddings = false'
+    ptd-init -q tied.ptd --from bad
+    [ "$(weights tied.ptd)" = "$(weights a.ptd)" ]
+    ptd-data digits -q t.jsonl -n 2 -k nbr
+    ptd-rollout -q -s tied.ptd -g latest -P 1 -G 2 -m 2 t.jsonl > /dev/null
+    ptd-init -q untied.ptd --config bad
+    [ "$(ptd-dump untied.ptd lm_head.weight | jq -c .shape)" = '[640,128]' ]
+    ptd-export -q untied.ptd two
+    ptd-init -q two.ptd --from two
+    [ "$(weights two.ptd)" = "$(weights untied.ptd)" ]
+    copy two && cp one/config.json bad/ # tied by its flag: the copy is left out
+    ptd-init -q half.ptd --from bad
+    [ "$(ptd-dump half.ptd | jq -c 'select(.name == "lm_head.weight")')" = "" ]
+}
+
+@test "tensors that do not fit the config are named" {
+    m=model.safetensors n=model.language_model.norm.weight
+    copy && edit_header $m "with_entries(if .key == \"$n\" then .key = \"other\" else . end)"
+    refused 65 "ptd-init: bad: tensor \"$n\": missing, expected [[]128]"
+    copy && edit_header $m "with_entries(if .key == \"$n\" then .value.shape = [2, 64] else . end)"
+    refused 65 "ptd-init: bad/$m: tensor \"$n\": shape [[]2, 64], expected [[]128]"
+    copy && edit_header $m "with_entries(if .key == \"$n\" then .value.dtype = \"I32\" else . end)"
+    refused 65 "ptd-init: bad/$m: tensor \"$n\": dtype I32, expected BF16, F16 or F32"
+    copy && edit_config '.text_config.num_hidden_layers = 3'
+    refused 65 "ptd-init: bad/$m: tensor \"model.language_model.layers.3.input_layernorm.weight\": not part of the model that config.json describes"
+    copy && edit_config '.text_config.vocab_size = 641'
+    refused 65 'ptd-init: bad/*: tensor "model.language_model.embed_tokens.weight": shape [[]640, 128], expected [[]641, 128]'
+    copy && edit_config '.text_config.vocab_size = 639 | .image_token_id = 630'
+    refused 65 'ptd-init: config.json: field "text_config.vocab_size": found 639, expected at least 640 for tokenizer.json'
+    copy && printf '\x00\x00\xc0\x7f' | dd of=bad/$m bs=1 seek=$(($(stat -c %s bad/$m) - 4)) conv=notrunc status=none
+    refused 65 "ptd-init: bad/$m: tensor \"*\": value * is no finite number"
+}
+
+@test "folders that lack something, pickles, other architectures" {
+    for f in config.json tokenizer.json preprocessor_config.json; do
+        copy && rm bad/$f
+        refused 66 "ptd-init: bad/$f: No such file or directory"
+    done
+    copy && rm bad/generation_config.json
+    ptd-init -q ok.ptd --from bad
+    copy && rm bad/model.safetensors
+    refused 66 'ptd-init: bad: neither model.safetensors nor model.safetensors.index.json in it'
+    touch bad/pytorch_model.bin
+    refused 65 'ptd-init: bad/pytorch_model.bin: a pickle file, expected *'
+    fails 65 'ptd-init: bad/pytorch_model.bin: a pickle file, *' ptd-init bad.ptd --from bad/pytorch_model.bin
+    fails 66 'ptd-init: one/model.safetensors: expected a folder*' ptd-init bad.ptd --from one/model.safetensors
+    fails 66 'ptd-init: nowhere: No such file or directory' ptd-init bad.ptd --from nowhere
+    rm -rf bad && mkdir bad && echo '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}' > bad/config.json
+    refused 78 'ptd-init: config.json: field "model_type": found "llama", *'
+    copy && printf 'no template of ours' > bad/chat_template.jinja
+    refused 78 'ptd-init: chat template: *'
+    copy some && rm bad/model-00002-of-*
+    refused 66 'ptd-init: bad/model-00002-of-*: No such file or directory'
+}
+
+@test "files of newer library versions: processor_config.json, the other rotary spelling" {
+    copy && jq '{image_processor: ., processor_class: "Qwen3VLProcessor"}' bad/preprocessor_config.json > bad/processor_config.json && rm bad/preprocessor_config.json
+    edit_config '.text_config.rope_parameters = .text_config.rope_scaling + {rope_theta: .text_config.rope_theta} | del(.text_config.rope_scaling, .text_config.rope_theta)'
+    ptd-init -q newer.ptd --from bad
+    ptd-data digits -q t.jsonl -n 2 -k nbr
+    [ "$(ptd-rollout -q -s newer.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[].ids')" = \
+      "$(ptd-rollout -q -s a.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[].ids')" ]
+    copy && jq '{image_processor: (. + {patch_size: 15})}' bad/preprocessor_config.json > bad/processor_config.json && rm bad/preprocessor_config.json
+    refused 65 '*found 15, expected 14 as config.json has it'
+}
+
+@test "the built-in sizes need a tokenizer; misuse" {
+    fails 2 'ptd-init: qwen3-vl-4b has no tokenizer built in: give --tokenizer FILE; try *' ptd-init big.ptd --config qwen3-vl-4b --random 1
+    gzip -c one/tokenizer.json > tok.gz
+    fails 65 'ptd-init: config.json: field "image_token_id": found 151655, expected 636 as tokenizer.json has <|image_pad|>' ptd-init big.ptd --config qwen3-vl-4b --tokenizer tok.gz
+    ptd-init -q gz.ptd --tokenizer tok.gz --seed 3
+    [ "$(weights gz.ptd)" = "$(weights a.ptd)" ]
+    head -c 2000 tok.gz > cut.gz
+    fails 65 'ptd-init: cut.gz: *' ptd-init big.ptd --tokenizer cut.gz
+    fails 2 'ptd-init: expected one of --from, *' ptd-init x.ptd --from one --seed 3
+    fails 2 'ptd-init: expected one of --from, *' ptd-init x.ptd --from one --from-store a.ptd
+    fails 2 'ptd-init: --dtype goes with random weights; *' ptd-init x.ptd --from one --dtype bf16
+    fails 2 'ptd-init: --dtype: found "f8", *' ptd-init x.ptd --dtype f8
+    fails 2 'ptd-export: --dtype: found "f8", *' ptd-export a.ptd x --dtype f8
+    fails 2 'ptd-export: expected a store and the folder to make; *' ptd-export a.ptd
+    [ ! -e x ] && [ ! -e x.ptd ] && [ ! -e big.ptd ]
+}
+
+@test "an export is there whole or not at all" {
+    mkdir there
+    fails 73 'ptd-export: there: is there already' ptd-export a.ptd there
+    fails 73 'ptd-export: no/such/folder.part: cannot create: No such file or directory' ptd-export a.ptd no/such/folder
+    fails 66 'ptd-export: store missing.ptd: *' ptd-export missing.ptd x
+    mkdir left.part && cp one/* left.part/
+    ptd-export -q a.ptd left/ # what a killed export left behind
+    [ ! -e left.part ] && cmp one/model.safetensors left/model.safetensors
+    mkdir other.part && touch other.part/mine
+    fails 73 'ptd-export: other.part/mine: in the way, *' ptd-export a.ptd other
+    [ -e other.part/mine ] && [ ! -e other ]
+    run -74 --separate-stderr bash -c 'ulimit -f 1000; exec ptd-export -q a.ptd full'
+    [[ "$stderr" == "ptd-export: model.safetensors: cannot write: File too large" ]]
+    [ ! -e full ] && [ ! -e full.part ]
+}
+
+@test "one export at a time" {
+    mkdir busy.part
+    run -77 flock -x busy.part ptd-export a.ptd busy
+    [ "$output" = "ptd-export: busy.part: another program is writing it" ]
+    [ ! -e busy ] && [ -d busy.part ]
+}
+
+# Runs COMMAND, which makes THING, and stops it after a moment, with either signal; what is there then must be whole.
+stopped_at_any_moment() {
+    local thing=$1 whole=$2 status i=0 sig
+    shift 2
+    for wait in 0 .005 .01 .015 .02 .03 .04 .06 .1 1; do
+        sig=$([ $((i++ % 2)) = 0 ] && echo INT || echo TERM) status=0
+        timeout --preserve-status -s $sig "$wait" "$@" || status=$?
+        [ ! -e "$thing.part" ] || { echo "$thing.part is left"; return 1; }
+        [ ! -e "$thing" ] || { [ $status = 0 ] && $whole; } || { echo "$thing is not whole, status $status"; return 1; }
+        [ $status = 0 ] || [ $status = $((128 + $(kill -l $sig))) ] || { echo "status $status"; return 1; }
+        rm -rf "$thing"
+    done
+}
+whole_folder() { cmp one/model.safetensors stopped/model.safetensors; }
+whole_store() { [ "$(weights stopped.ptd)" = "$(weights a.ptd)" ]; }
+
+@test "what a signal stops leaves nothing, or all of it" {
+    stopped_at_any_moment stopped whole_folder ptd-export -q a.ptd stopped
+    stopped_at_any_moment stopped.ptd whole_store ptd-init -q stopped.ptd --from one
+}
+
+@test "ptd-dump tells format, sizes and shape" {
+    run -0 ptd-dump a.ptd
+    [ "$(jq -c 'select(.name == "model.language_model.norm.weight")' <<< "$output")" = '{"kind":"tensor","name":"model.language_model.norm.weight","dtype":"f32","shape":[128],"bytes":512}' ]
+    [ "$(jq -c 'select(.kind == "tensor").name' <<< "$output" | wc -l)" = 85 ]
+    [ "$(jq -s 'map(select(.kind == "tensor").bytes) | add' <<< "$output")" = 5504896 ]
+    [ "$(ptd-dump short.ptd model.language_model.norm.weight | jq -c '[.dtype, .bytes, .min, .max]')" = '["bf16",256,1,1]' ]
+}
