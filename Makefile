@@ -29,7 +29,7 @@ BATS    := $(sort $(wildcard tests/*.bats))
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: all units demo quick test unit debug deps format clean help
+.PHONY: all units demo quick test unit debug fuzz fuzzers deps format clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
@@ -50,6 +50,29 @@ unit: units
 # The same tests on the same sources with sanitizers, in folders of their own.
 debug:
 	+$(MAKE) --no-print-directory test BUILD=build/debug BIN=bin/debug CFLAGS="$(SANITIZE)"
+
+# Fuzzing entries, tests/fuzz-*.c, by clang (FUZZ_CC=afl-clang-fast: for AFL++); FUZZ=60 runs each for 60 seconds. clang does not know
+# the vectors of vec.h, so arithmetic is compiled as always, and not watched.
+FUZZ_CC ?= clang-14
+FUZZ_DIR = build/fuzz
+FUZZERS := $(patsubst tests/%.c,$(FUZZ_DIR)/%,$(sort $(wildcard tests/fuzz-*.c)))
+WATCHED  = $(if $(shell grep -l '"vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)address)
+comma   := ,
+
+fuzz:
+	+$(MAKE) --no-print-directory deps DEBS="$(DEBS) clang-14 libclang-rt-14-dev"
+	$(AGAIN) fuzzers
+	$(if $(FUZZ),tests/fuzz.sh $(FUZZ) $(FUZZERS))
+fuzzers: $(FUZZERS)
+$(FUZZ_DIR)/%.o: lib/%.c | $(FUZZ_DIR)
+	$(WATCHED) -c -o $@ $<
+$(FUZZ_DIR)/libptd.a: $(patsubst lib/%.c,$(FUZZ_DIR)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(FUZZ_DIR)/fuzz-%: tests/fuzz-%.c $(FUZZ_DIR)/libptd.a
+	$(FUZZ_CC) $(ALL_CFLAGS) -MF $@.d -Itests -O1 -fsanitize=fuzzer,address -o $@ $< $(FUZZ_DIR)/libptd.a $(LIBS)
+$(FUZZ_DIR):
+	mkdir -p $@
 
 # Installs what is missing; says nothing if nothing is.
 deps:
@@ -89,7 +112,8 @@ help:
 	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
 	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
+	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
 	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
--include $(wildcard $(BUILD)/*.d)
+-include $(wildcard $(BUILD)/*.d $(FUZZ_DIR)/*.d)
