@@ -200,12 +200,15 @@ int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const 
     struct ptd_safetensors *f = ptd_alloc(sizeof *f);
     json_error_t e;
     json_t *root = NULL;
+    const char *nul = len ? memchr(header, 0, len) : NULL; /* Jansson overlooks one behind a number */
     int rc = -1;
     *out = NULL;
     f->path = ptd_strdup(path);
     f->fd = -1;
     if (!len || *header != '{')
         ptd_fail(PTD_DATAERR, "%s: the header does not begin with \"{\"", path);
+    else if (nul)
+        ptd_fail(PTD_DATAERR, "%s: header, byte %zu: a NUL byte", path, (size_t)(nul - header));
     else if (!(root = json_loadb(header, len, JSON_REJECT_DUPLICATES, &e)))
         ptd_fail(PTD_DATAERR, "%s: header, byte %d: %s", path, e.position, e.text);
     else if (read_entries(f, root) == 0 && check_layout(f, bytes) == 0)
