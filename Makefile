@@ -24,16 +24,20 @@ LIB_OBJ := $(patsubst lib/%.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
 UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
 BATS    := $(sort $(wildcard tests/*.bats))
+TORTURE := $(sort $(wildcard tests/torture-*.sh))
+TOOLS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/torture-*.c))) \
+           $(patsubst tests/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/shim-*.c)))
+RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 
 # How the targets that install first call make again: on all cores, unless told otherwise.
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: all units demo quick test unit debug fuzz fuzzers deps format clean help
+.PHONY: all units demo quick test unit torture debug fuzz fuzzers deps format clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
-units: $(UNIT)
+units: $(UNIT) $(TOOLS)
 
 # The main jobs.
 demo quick: deps
@@ -42,10 +46,15 @@ demo quick: deps
 
 test: deps
 	$(AGAIN) all units
-	@PTD_BIN=$(abspath $(BIN)) tests/run.sh $(UNIT) $(BATS)
+	@$(RUN) $(UNIT) $(BATS) $(TORTURE)
 
 unit: units
-	@tests/run.sh $(UNIT)
+	@$(RUN) $(UNIT)
+
+# All that tests/torture-*.sh can do to the programs; make test runs a small fixed share of it.
+torture: deps
+	$(AGAIN) all units
+	@PTD_TORTURE=full $(RUN) $(TORTURE)
 
 # The same tests on the same sources with sanitizers, in folders of their own.
 debug:
@@ -97,6 +106,10 @@ $(BIN)/%: stages/%.c $(BUILD)/libptd.a | $(BIN) $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $(BUILD)/$*.d -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
+$(BUILD)/torture-%: tests/torture-%.c $(BUILD)/libptd.a | $(BUILD)
+	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a $(LIBS)
+$(BUILD)/shim-%.so: tests/shim-%.c | $(BUILD)
+	$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -g -fPIC -shared -o $@ $< -ldl
 $(BUILD) $(BIN):
 	mkdir -p $@
 
@@ -111,6 +124,7 @@ help:
 	@echo 'make demo       install what is missing, then train and compare on the embedded default (15 minutes)'
 	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
 	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
+	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
