@@ -271,28 +271,38 @@ int ptd_template_thinks(const char *jinja)
     return from && !strstr(from, CLOSE);
 }
 
-/* Field "chat_template" of a JSON text, malloc'd; NULL if there is none that is text. */
-static char *template_in(const char *json, size_t len)
+/* Field "chat_template" of a JSON text, if there is one that is text: malloc'd into *jinja. */
+static int template_in(char **jinja, const char *file, const char *json)
 {
-    json_t *root = json_loadb(json, len, 0, NULL);
+    json_error_t e;
+    json_t *root = json_loads(json, 0, &e);
     const char *s = json_string_value(json_object_get(root, "chat_template"));
-    char *copy = s ? ptd_strdup(s) : NULL;
+    if (!root) return ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
+    if (s) *jinja = ptd_strdup(s);
     json_decref(root);
-    return copy;
+    return 0;
+}
+
+const char *const ptd_template_files[PTD_TEMPLATE_FILES] = {"chat_template.jinja", "chat_template.json",
+                                                            "tokenizer_config.json"};
+
+int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES])
+{
+    char *jinja = text[0] ? ptd_strdup(text[0]) : NULL;
+    int rc = 0;
+    for (int i = 1; i < PTD_TEMPLATE_FILES && !jinja && rc == 0; i++)
+        if (text[i]) rc = template_in(&jinja, ptd_template_files[i], text[i]);
+    if (rc == 0) rc = ptd_template_thinks(jinja);
+    free(jinja);
+    return rc;
 }
 
 int ptd_template_read(struct ptd_config *c, struct ptd_store *s)
 {
-    static const char *const files[] = {"chat_template.json", "tokenizer_config.json"};
-    char *jinja = ptd_store_get_meta(s, "chat_template.jinja", NULL);
-    for (int i = 0; i < 2 && !jinja; i++) {
-        size_t len = 0;
-        char *json = ptd_store_get_meta(s, files[i], &len);
-        if (json) jinja = template_in(json, len);
-        free(json);
-    }
-    int thinks = ptd_template_thinks(jinja);
-    free(jinja);
+    char *text[PTD_TEMPLATE_FILES];
+    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_store_get_meta(s, ptd_template_files[i], NULL);
+    int thinks = ptd_template_choose((const char *const *)text);
+    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) free(text[i]);
     c->thinking = thinks > 0;
-    return thinks < 0 ? ptd_fail(PTD_CONFIG, "%s: %s", ptd_store_path(s), ptd_failed_message()) : 0;
+    return thinks < 0 ? ptd_fail(ptd_failed_status(), "%s: %s", ptd_store_path(s), ptd_failed_message()) : 0;
 }

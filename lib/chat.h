@@ -47,7 +47,11 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, c
 /* Is it the Thinking template? 1 if its generation prompt opens a thought and leaves it open, 0 if not (a NULL
  * template is Instruct), -1 (78) if it does not write turns as the two do. */
 int ptd_template_thinks(const char *jinja) PTD_MUST_CHECK;
-/* Sets c->thinking by the store's files: chat_template.jinja, else field "chat_template" of chat_template.json or
- * tokenizer_config.json, else Instruct. */
+/* The same of a model's files, by their texts (NULL: not there): chat_template.jinja, else field "chat_template" of
+ * chat_template.json or of tokenizer_config.json, else Instruct. -1 with 65 for what is no JSON. */
+#define PTD_TEMPLATE_FILES 3
+extern const char *const ptd_template_files[PTD_TEMPLATE_FILES];
+int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES]) PTD_MUST_CHECK;
+/* Sets c->thinking by the store's files. */
 int ptd_template_read(struct ptd_config *c, struct ptd_store *s) PTD_MUST_CHECK;
 #endif

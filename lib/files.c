@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-enum { CONFIG, IMAGES, PROCESSOR, TOKENIZER, GENERATION, TEMPLATE };
+enum { CONFIG, IMAGES, PROCESSOR, TOKENIZER, GENERATION };
 const char *const ptd_file_names[PTD_FILES] = {"config.json",
                                                "preprocessor_config.json",
                                                "processor_config.json",
@@ -148,14 +148,20 @@ static int check_tokenizer(const struct ptd_files *f, const struct ptd_config *c
     return rc;
 }
 
+static int check_template(const struct ptd_files *f)
+{
+    const char *text[PTD_TEMPLATE_FILES];
+    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_files_text(f, ptd_template_files[i]);
+    return ptd_template_choose(text) < 0 ? -1 : 0;
+}
+
 int ptd_files_check(const struct ptd_files *f, struct ptd_config *c, struct ptd_image_rules *r)
 {
     const char *images = f->text[IMAGES] ? f->text[IMAGES] : f->text[PROCESSOR];
     if (ptd_config_parse(c, f->text[CONFIG], f->text[GENERATION]) < 0) return -1;
     if (ptd_image_rules_parse(r, images) < 0 || ptd_config_check_rules(c, r) < 0) return -1;
     if (check_tokenizer(f, c) < 0) return -1;
-    int thinks = ptd_template_thinks(f->text[TEMPLATE]);
-    return thinks < 0 ? -1 : 0;
+    return check_template(f);
 }
 
 int ptd_files_put(const struct ptd_files *f, struct ptd_store *s)

@@ -38,13 +38,15 @@ static const struct ptd_opt options[] = {
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1, 4e9},
     {0}};
 static const struct ptd_usage usage = {
-    "ptd-init", "STORE",
+    "ptd-init",
+    "STORE",
     "make a store from a Hugging Face folder, from a config and a seed, or from another store",
     "ptd-init run.ptd --from Qwen3-VL-2B-Instruct/\n"
     "ptd-init run.ptd --seed 7\n"
     "ptd-init big.ptd --config qwen3-vl-2b --random 1 --tokenizer tokenizer.json\n"
     "ptd-init ptd.ptd --from-store base.ptd",
-    options};
+    options,
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 78 config"};
 
 static volatile int stop;
 

@@ -134,6 +134,10 @@ refused() {
     refused 78 'ptd-init: config.json: field "model_type": found "llama", *'
     copy && printf 'no template of ours' > bad/chat_template.jinja
     refused 78 'ptd-init: chat template: *'
+    copy && echo '{"chat_template": "no template of ours"}' > bad/tokenizer_config.json
+    refused 78 'ptd-init: chat template: *'
+    copy && echo '{"chat_template": ' > bad/chat_template.json
+    refused 65 'ptd-init: chat_template.json: line *'
     copy some && rm bad/model-00002-of-*
     refused 66 'ptd-init: bad/model-00002-of-*: No such file or directory'
 }
