@@ -71,23 +71,10 @@ static int read_folder(struct ptd_files *f, const char *dir)
         f->text[i] = ptd_file_text(path, small ? CONFIG_MAX : TEXT_MAX, &f->len[i], &failed);
         free(path);
     }
-    return failed ? -1 : check_presence(f, dir);
+    return failed ? -1 : 0;
 }
 
-int ptd_files_read(struct ptd_files *f, const char *from)
-{
-    memset(f, 0, sizeof *f);
-    for (int i = 0; ptd_builtin_model(i); i++)
-        if (!strcmp(from, ptd_builtin_model(i))) return read_builtin(f, from);
-    if (is_folder(from)) return read_folder(f, from);
-    return ptd_fail(
-        PTD_NOINPUT,
-        "%s/config.json: no such folder, and no such model built in (tiny, qwen3-vl-2b, qwen3-vl-4b, "
-        "qwen3-vl-8b)",
-        from);
-}
-
-int ptd_files_set_tokenizer(struct ptd_files *f, const char *path)
+static int set_tokenizer(struct ptd_files *f, const char *path)
 {
     gzFile in = gzopen(path, "rb");
     size_t cap = 1 << 20, n = 0;
@@ -108,6 +95,21 @@ int ptd_files_set_tokenizer(struct ptd_files *f, const char *path)
     if (gzclose(in) != Z_OK || got < 0) return ptd_fail(PTD_DATAERR, "%s: cannot be read, or damaged", path);
     if (n > TEXT_MAX) return ptd_fail(PTD_DATAERR, "%s: more than %u bytes of text", path, TEXT_MAX);
     return strlen(text) == n ? 0 : ptd_fail(PTD_DATAERR, "%s: a NUL byte, expected text", path);
+}
+
+int ptd_files_read(struct ptd_files *f, const char *from, const char *tokenizer)
+{
+    memset(f, 0, sizeof *f);
+    for (int i = 0; ptd_builtin_model(i); i++)
+        if (!strcmp(from, ptd_builtin_model(i)))
+            return read_builtin(f, from) < 0 || (tokenizer && set_tokenizer(f, tokenizer) < 0) ? -1 : 0;
+    if (!is_folder(from))
+        return ptd_fail(PTD_NOINPUT,
+                        "%s/config.json: no such folder, and no such model built in (tiny, qwen3-vl-2b, "
+                        "qwen3-vl-4b, qwen3-vl-8b)",
+                        from);
+    if (read_folder(f, from) < 0 || (tokenizer && set_tokenizer(f, tokenizer) < 0)) return -1;
+    return check_presence(f, from);
 }
 
 const char *ptd_files_text(const struct ptd_files *f, const char *name)

@@ -122,7 +122,7 @@ static void from_folder(const char *dir)
     struct ptd_shards *shards;
     struct ptd_store *s;
     check_folder(opt.from);
-    if (ptd_files_read(&files, opt.from) < 0) ptd_die_last();
+    if (ptd_files_read(&files, opt.from, NULL) < 0) ptd_die_last();
     if (ptd_shards_open(&shards, opt.from) < 0) ptd_die_last();
     struct ptd_model *m = plan_from(&files, shards);
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
@@ -150,8 +150,7 @@ static void from_config(const char *dir)
     struct ptd_files files;
     struct ptd_store *s;
     char origin[40];
-    if (ptd_files_read(&files, opt.config) < 0) ptd_die_last();
-    if (opt.tokenizer && ptd_files_set_tokenizer(&files, opt.tokenizer) < 0) ptd_die_last();
+    if (ptd_files_read(&files, opt.config, opt.tokenizer) < 0) ptd_die_last();
     if (!ptd_files_text(&files, "tokenizer.json"))
         ptd_misuse("%s has no tokenizer built in: give --tokenizer FILE", opt.config);
     if (opt.seed < 0) opt.seed = 0;

@@ -159,6 +159,9 @@ refused() {
     fails 65 'ptd-init: config.json: field "image_token_id": found 151655, expected 636 as tokenizer.json has <|image_pad|>' ptd-init big.ptd --config qwen3-vl-4b --tokenizer tok.gz
     ptd-init -q gz.ptd --tokenizer tok.gz --seed 3
     [ "$(weights gz.ptd)" = "$(weights a.ptd)" ]
+    copy && rm bad/tokenizer.json bad/*.safetensors # config files without a tokenizer
+    ptd-init -q folder.ptd --config bad --tokenizer tok.gz --seed 3
+    [ "$(weights folder.ptd)" = "$(weights a.ptd)" ]
     head -c 2000 tok.gz > cut.gz
     fails 65 'ptd-init: cut.gz: *' ptd-init big.ptd --tokenizer cut.gz
     fails 2 'ptd-init: expected one of --from, *' ptd-init x.ptd --from one --seed 3
