@@ -17,13 +17,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
     const char *store, *loss, *divergence, *schedule;
     struct ptd_loss_rules rules;
     struct ptd_train_rules train;
     double words;
-    int updates, anyway, threads, max_bad;
+    int updates, anyway, threads, max_bad, grace;
     int64_t micro;
 } opt = {.loss = "policy",
          .divergence = "jsd",
@@ -31,6 +32,7 @@ static struct {
          .updates = 1,
          .micro = 2048,
          .max_bad = 3,
+         .grace = 30,
          .rules = {.beta = 0.01, .lambda = 0.5, .tau = 1, .clip = {0.2, 0.28, 3}},
          .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
                    .clip = 1,
@@ -70,6 +72,8 @@ static const struct ptd_opt options[] = {
      1 << 20},
     {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N",
      "refused steps in a row that end the run with status 79", 1, 1 << 20},
+    {"grace", 0, PTD_OPT_INT, &opt.grace, "S",
+     "on SIGTERM, SIGHUP, SIGUSR1: the step in flight is dropped if not done after S seconds", 1, 86400},
     {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0,
      0},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
@@ -84,12 +88,36 @@ static const struct ptd_usage usage = {
     "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
     "77 taken, 78 config, 79 diverged"};
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t begun, stop_asked;
 
-static void on_signal(int sig)
+/* From a handler, at any moment: the store bears it. */
+static void leave(const char *words)
+{
+    ssize_t ignored = write(2, words, strlen(words));
+    (void)ignored;
+    _exit(PTD_STOPPED);
+}
+
+static void on_stop(int sig)
 {
     (void)sig;
+    if (!begun) leave("ptd-update: stopped on request before it began; the same command line goes on\n");
+    if (!stop_asked) alarm(opt.grace);
     stop_asked = 1;
+}
+
+static void on_grace_over(int sig)
+{
+    (void)sig;
+    leave("ptd-update: stopped on request; the step in flight is dropped; the same command line goes on\n");
+}
+
+static void heed_signals(void)
+{
+    signal(SIGTERM, on_stop);
+    if (signal(SIGHUP, on_stop) == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
+    signal(SIGUSR1, on_stop);
+    signal(SIGALRM, on_grace_over);
 }
 
 struct held {
@@ -296,6 +324,11 @@ static void train(struct run *r)
         }
     }
     ptd_progress_clear(&p);
+    if (got < 0 && stop_asked && ptd_failed_status() == PTD_CUT)
+        ptd_die(PTD_STOPPED,
+                "stopped on request after step %lld, and so was what writes the stream; the same command "
+                "line goes on",
+                (long long)r->train->generation);
     if (got < 0) ptd_die_last();
 }
 
@@ -307,9 +340,9 @@ int main(int argc, char **argv)
     if (argc - first > 1) ptd_misuse("expected one stream");
     settle_options();
     ptd_threads_start(opt.threads);
-    signal(SIGTERM, on_signal);
-    signal(SIGUSR1, on_signal);
+    heed_signals();
     open_run(&r, argv[first]);
+    begun = 1;
     train(&r);
     if (ptd_reader_close(r.in)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),

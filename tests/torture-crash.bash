@@ -73,3 +73,21 @@ which_of() {
 }
 # The step after which the uninterrupted run in DIR held exactly what STORE holds.
 step_of() { contents "$1" 2> said | which_of "$2"; }
+
+milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
+
+# How long a run of $steps steps takes: $pace milliseconds.
+measure() {
+    local started
+    fresh timed.ptd
+    started=$(milliseconds)
+    scored timed.ptd "$steps" | "${update[@]}" > /dev/null
+    pace=$(($(milliseconds) - started))
+}
+
+# "COUNT NAME" for each system call of COMMAND; threads count apart.
+calls_of() {
+    strace -f -qq -o trace "$@" > /dev/null 2>&1
+    awk '$2 ~ /^[a-z]/ { sub(/\(.*/, "", $2); n = ++seen[$1, $2]; if (n > most[$2]) most[$2] = n }
+         END { for (name in most) print most[name], name }' trace | sort -k 2
+}

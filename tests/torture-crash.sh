@@ -13,13 +13,6 @@ killed_at() {
     { strace -f -qq -o /dev/null -e "trace=$name" -e "inject=$name:signal=KILL:when=$n" "$@"; } 2> said
 }
 
-# "COUNT NAME" for each system call of COMMAND; threads count apart.
-calls_of() {
-    strace -f -qq -o calls "$@" > /dev/null 2>&1
-    awk '$2 ~ /^[a-z]/ { sub(/\(.*/, "", $2); n = ++seen[$1, $2]; if (n > most[$2]) most[$2] = n }
-         END { for (name in most) print most[name], name }' calls | sort -k 2
-}
-
 # Calls TRIAL NAME N for each call in the list on standard input. Full: each N until it kills no more; quick: all calls whose names match ALWAYS,
 # every 40th of the others. The trial leaves its program's status in $status. Kills are counted in $kills.
 sweep() { # TRIAL [ALWAYS]

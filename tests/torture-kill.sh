@@ -84,17 +84,6 @@ canary() {
     contents hit.ptd | cmp -s - "$run/$steps" && blame "$*: not seen"
 }
 
-milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
-
-# Of one run, in milliseconds.
-measure() {
-    local started
-    fresh timed.ptd
-    started=$(milliseconds)
-    scored timed.ptd $steps | "${update[@]}" > /dev/null
-    pace=$(($(milliseconds) - started))
-}
-
 seed=$(pick 1 "${PTD_SEED:-$RANDOM}")
 RANDOM=$seed
 mkfifo p1 p2 p3 p4
