@@ -33,7 +33,7 @@ RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: all units demo quick test unit torture debug fuzz fuzzers deps format clean help
+.PHONY: all units demo quick test unit torture bench benches debug fuzz fuzzers deps format clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
@@ -59,6 +59,16 @@ torture: deps
 # The same tests on the same sources with sanitizers, in folders of their own.
 debug:
 	+$(MAKE) --no-print-directory test BUILD=build/debug BIN=bin/debug CFLAGS="$(SANITIZE)"
+
+# One table: ours beside PyTorch, matrix products, memcpy and plain files, each in turn. BENCH=small,commit: only rows with these words.
+BENCH   ?=
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench-%,$(sort $(wildcard tests/bench/*.c)))
+
+bench:
+	+$(MAKE) --no-print-directory deps DEBS="$(DEBS) python3-torch libopenblas0-openmp"
+	$(AGAIN) all benches
+	@PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/bench/bench.py $(BENCH)
+benches: $(BENCHES)
 
 # Fuzzing entries, tests/fuzz-*.c, by clang (FUZZ_CC=afl-clang-fast: for AFL++); FUZZ=60 runs each for 60 seconds. clang does not know
 # the vectors of vec.h, so arithmetic is compiled as always, and not watched.
@@ -108,13 +118,15 @@ $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
 $(BUILD)/torture-%: tests/torture-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a $(LIBS)
+$(BUILD)/bench-%: tests/bench/%.c $(BUILD)/libptd.a | $(BUILD)
+	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests/bench -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/shim-%.so: tests/shim-%.c | $(BUILD)
 	$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -g -fPIC -shared -o $@ $< -ldl
 $(BUILD) $(BIN):
 	mkdir -p $@
 
 format:
-	$(or $(shell command -v clang-format),clang-format-14) -i lib/*.[ch] stages/*.c tests/*.[ch]
+	$(or $(shell command -v clang-format),clang-format-14) -i lib/*.[ch] stages/*.c tests/*.[ch] tests/bench/*.[ch]
 
 clean:
 	rm -rf build bin/*
@@ -125,6 +137,7 @@ help:
 	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
 	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
 	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'
+	@echo 'make bench      speed and memory beside PyTorch and the limits of the machine, one table; BENCH=small: rows with that word'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""bench.py [WORD,WORD...]: one table of how long our works take beside PyTorch's and beside what the machine allows.
+
+Each row runs its parties in turn, some rounds long, and shows the median of the rounds' ratios, never seconds: the machine
+may be shared. A row is run if its label holds one of the words (none given: all). PyTorch runs at its best setting: the
+OpenMP build of OpenBLAS and as many threads as cores. Comes with `make bench`.
+"""
+import glob
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+BUILD, BIN = pathlib.Path(os.environ["PTD_BUILD"]), os.environ["PTD_BIN"]
+WORDS = [w for w in ",".join(sys.argv[1:]).split(",") if w]
+SHAPES = {"tiny": (4, 128, 4, 2, 320, 640, 32, 128), "small": (4, 128, 4, 2, 352, 512, 32, 128),
+          "medium": (12, 512, 8, 4, 1408, 8192, 4, 256)}
+SCRATCH = tempfile.TemporaryDirectory(dir=BUILD)  # on a disk, unlike /tmp perhaps
+REST = 0.06  # seconds until the threads of the last party sleep
+
+
+class Party:
+    """A program that does works on request; started when first asked."""
+
+    def __init__(self, command, env=None):
+        self.command, self.env, self.process = command, env, None
+
+    def ask(self, work, argument):
+        if not self.process:
+            self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        time.sleep(REST)
+        self.process.stdin.write(f"{work} {argument}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def end(self):
+        if self.process:
+            self.process.communicate()
+            self.process = None
+
+
+def torch_party():
+    libraries = glob.glob("/usr/lib/*/openblas-openmp")
+    env = dict(os.environ, LD_LIBRARY_PATH=libraries[0]) if libraries else None
+    return Party(["/usr/bin/python3", HERE / "torch_peer.py", SCRATCH.name], env)
+
+
+ours, parts, sgemm = (Party([BUILD / f"bench-{n}"]) for n in ("engine", "parts", "sgemm"))
+torch = torch_party()
+CORES = len(os.sched_getaffinity(0))
+
+
+def rounds(n, *asks):
+    """n rounds of all asks in turn, after one that does not count: [ [answer of each ask] of each round ]"""
+    return [[party.ask(*what) for party, *what in asks] for _ in range(n + 1)][1:]
+
+
+def middle(values):
+    return statistics.median(values)
+
+
+def weights(shape):
+    path = f"{SCRATCH.name}/{shape}.weights"
+    if not os.path.exists(path):
+        ours.ask("weights", f"{shape}:{path}")
+
+
+def flops(shape):
+    """6 a weight and token, and causal attention."""
+    layers, d, heads, kv, ffn, vocab, b, t = SHAPES[shape]
+    n = layers * (2 * d * d + 2 * d * (d // heads) * kv + 3 * d * ffn) + vocab * d
+    return 6 * (n + layers * d * t) * b * t
+
+
+def step(shape, n):
+    weights(shape)
+    rate, mine, again, peers = zip(*rounds(n, (sgemm, "product", CORES), (ours, "step", shape), (sgemm, "product", CORES), (torch, "step", shape)))
+    losses = [p.ask("loss", shape) for p in (ours, torch)]
+    assert abs(losses[0] - losses[1]) < 2e-4, f"the peers do not compute the same: losses {losses}"
+    return (middle(flops(shape) / t / (a + b) * 2 for t, a, b in zip(mine, rate, again)),
+            middle(p / t for p, t in zip(peers, mine)))
+
+
+def faster(work, shape, n):
+    weights(shape)
+    return (middle(p / t for t, p in rounds(n, (ours, work, shape), (torch, work, shape))),)
+
+
+def tutoring(shape, n):
+    return (middle(p / g for g, p in rounds(n, (ours, "grpo", shape), (ours, "ptd", shape))),)
+
+
+def heads(size, n):
+    mine, plain, peers = zip(*rounds(n, (parts, "jsd", size), (parts, "head", size), (torch, "jsd", size)))
+    return middle(p / t for p, t in zip(peers, mine)), middle(t / h for t, h in zip(mine, plain))
+
+
+def codec(n):
+    pack, copy, unpack, frames, raw = zip(*rounds(n, *((parts, w, "-") for w in ("pack", "copy", "unpack", "frames", "raw"))))
+    return (middle(p / c for p, c in zip(pack, copy)), middle(unpack) * 1e6, middle(r / f for r, f in zip(raw, frames)))
+
+
+def commit(mib, n):
+    where = f"{mib}:{SCRATCH.name}"
+    return (middle(c / f for c, f in rounds(n, (parts, "commit", where), (parts, "file", where))),)
+
+
+def memory(shape):
+    weights(shape)
+    answers = []
+    for fresh in Party(ours.command), torch_party():
+        answers.append(fresh.ask("memory", shape))
+        fresh.end()
+    return (answers[0] / answers[1], *answers)
+
+
+def empty(n):
+    """Milliseconds of the five programs when there is nothing to do: a run at its last step."""
+    store, data = f"{SCRATCH.name}/done.ptd", f"{SCRATCH.name}/done.jsonl"
+    line = (f"set -o pipefail; cd {BIN}; ./ptd-rollout -q -s {store} -P 1 -G 2 -m 4 -n 1 {data} | ./ptd-verify -q | ./ptd-hint -q"
+            " | ./ptd-ref -q | ./ptd-update -q > /dev/null")
+    subprocess.run([f"{BIN}/ptd-init", "-q", store, "--config", "tiny"], check=True)
+    subprocess.run([f"{BIN}/ptd-data", "-q", "digits", data, "--count", "4"], check=True)
+    times = []
+    for _ in range(n + 1):
+        start = time.perf_counter()
+        subprocess.run(["bash", "-c", line], check=True)
+        times.append(time.perf_counter() - start)
+    return (middle(times[1:]) * 1e3,)
+
+
+# label, what to do, and per answer: format, goal ("" for none), whether it is met
+AT_LEAST, AT_MOST = (lambda x, y: x >= y), (lambda x, y: x <= y)
+
+
+def over(goal, text="{:.2f}x PyTorch"):
+    return text, goal, AT_LEAST
+
+
+def under(goal, text):
+    return text, goal, AT_MOST
+
+
+OF_SGEMM = "{:.2f} of sgemm"
+ROWS = [
+    ("gradient step, tiny", lambda: step("tiny", 7), over(None, OF_SGEMM), over(None)),
+    ("gradient step, small", lambda: step("small", 9), over(0.68, OF_SGEMM), over(1.5)),
+    ("gradient step, medium", lambda: step("medium", 5), over(0.80, OF_SGEMM), over(1.3)),
+    ("sampling 64 of 8 prompts, 64+64, tiny", lambda: faster("sample", "tiny", 7), over(None)),
+    ("sampling 64 of 8 prompts, 64+64, small", lambda: faster("sample", "small", 7), over(5)),
+    ("sampling 64 of 8 prompts, 64+64, medium", lambda: faster("sample", "medium", 3), over(3)),
+    ("scoring 64 x 128 with top-100, tiny", lambda: faster("score", "tiny", 7), over(None)),
+    ("scoring 64 x 128 with top-100, small", lambda: faster("score", "small", 7), over(2.5)),
+    ("scoring 64 x 128 with top-100, medium", lambda: faster("score", "medium", 3), over(1.4)),
+    ("Top-100 JSD with gradient, 8192 x 512", lambda: heads("8192x512", 7), over(5), under(None, "{:.2f} of the plain head")),
+    ("Top-100 JSD with gradient, 2048 x 8192", lambda: heads("2048x8192", 7), over(12), under(1.2, "{:.2f} of the plain head")),
+    ("whole PTD-PO step, tiny", lambda: faster("ptd", "tiny", 5), over(None)),
+    ("whole PTD-PO step, small", lambda: faster("ptd", "small", 5), over(3.5)),
+    ("whole PTD-PO step, medium", lambda: faster("ptd", "medium", 2), over(2.3)),
+    ("PTD-PO over GRPO, half failed, small", lambda: tutoring("small", 11), under(1.14, "{:.3f}x")),
+    ("PTD-PO over GRPO, half failed, medium", lambda: tutoring("medium", 3), under(1.14, "{:.3f}x")),
+    ("record of 6.5 MB", lambda: codec(31), under(2, "pack {:.2f}x memcpy"), under(50, "unpack {:.0f} us"), over(0.8, "pipe {:.2f} of raw")),
+    ("commit 16 MiB, durable", lambda: commit(16, 15), under(1.5, "{:.2f}x a plain file")),
+    ("commit 256 MiB, durable", lambda: commit(256, 7), under(1.15, "{:.2f}x a plain file")),
+    ("memory of a step, small", lambda: memory("small"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),
+    ("memory of a step, medium", lambda: memory("medium"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),
+    ("five programs, empty input", lambda: empty(9), under(50, "{:.0f} ms")),
+]
+
+
+def main():
+    print(f"{'work':<42} {'measured':<28} {'goal':<8} met", flush=True)
+    for label, work, *columns in ROWS:
+        if WORDS and not any(w in label for w in WORDS):
+            continue
+        for value, (text, goal, met) in zip(work(), columns):
+            sign = "at least" if met is AT_LEAST else "at most"
+            verdict = ("-", "-") if goal is None else (f"{sign} {goal}", "yes" if met(value, goal) else "NO")
+            print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]}", flush=True)
+            label = ""
+    for p in ours, parts, sgemm, torch:
+        p.end()
+
+
+main()

@@ -1,0 +1,350 @@
+/* engine: the network's works on the shapes of the table: a training step, sampling, scoring, the whole GRPO and PTD-PO steps.
+ * torch_peer.py does the same works with the same weights; the channel's and the store's are parts.c. */
+#include "bench.h"
+#include "head.h"
+#include "learn.h"
+#include "lm.h"
+#include "sample.h"
+#include "threads.h"
+#include "train.h"
+#include <sys/resource.h>
+
+enum { PROMPTS = 8, GROUP = 8, PROMPT = 64, REPLY = 64, HINT = 32, TOP_K = 100 };
+
+struct shape {
+    const char *name;
+    int layers, hidden, heads, kv_heads, ffn, vocab;
+    int sequences, length; /* of a training step */
+};
+static const struct shape shapes[] = {
+    {"tiny", 4, 128, 4, 2, 320, 640, 32, 128}, /* the demo's decoder */
+    {"small", 4, 128, 4, 2, 352, 512, 32, 128},
+    {"medium", 12, 512, 8, 4, 1408, 8192, 4, 256},
+};
+
+/* One shape's model with everything its works need; made when first asked for. */
+static struct bed {
+    const struct shape *shape;
+    struct ptd_train train;
+    struct ptd_model *reference;
+    struct ptd_score *learning, *reading;
+    double loss; /* of the last gradient */
+} beds[3];
+
+static struct ptd_model *new_model(const struct shape *s)
+{
+    int half = s->hidden / s->heads / 2;
+    struct ptd_config c = {.vocab = s->vocab,
+                           .hidden = s->hidden,
+                           .layers = s->layers,
+                           .heads = s->heads,
+                           .kv_heads = s->kv_heads,
+                           .head_dim = 2 * half,
+                           .intermediate = s->ffn,
+                           .rms_eps = 1e-6,
+                           .rope_theta = 1e4,
+                           .mrope_section = {half, 0, 0},
+                           .tied = 1,
+                           .init_std = 0.02,
+                           .v_depth = 1,
+                           .v_hidden = 16,
+                           .v_heads = 1,
+                           .v_intermediate = 16,
+                           .v_channels = 3,
+                           .v_patch = 2,
+                           .v_temporal = 1,
+                           .v_merge = 1,
+                           .v_positions = 4,
+                           .v_out = s->hidden,
+                           .image_token = -1,
+                           .video_token = -1};
+    struct ptd_image_rules r = {.patch = 2, .merge = 1, .temporal = 1};
+    struct ptd_model *m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    ptd_model_init(m, 1);
+    return m;
+}
+
+static struct bed *bed_of(const char *name)
+{
+    int i = 0;
+    while (strcmp(shapes[i].name, name)) i++;
+    struct bed *b = &beds[i];
+    if (b->shape) return b;
+    b->shape = &shapes[i];
+    b->train.model = new_model(b->shape);
+    b->train.m = ptd_array(b->train.model->n_weights, sizeof(float));
+    b->train.v = ptd_array(b->train.model->n_weights, sizeof(float));
+    b->train.rules = (struct ptd_train_rules){.adamw = {1e-5, 0.9, 0.999, 1e-8, 0.01}, .clip = 1};
+    ptd_model_train(b->train.model);
+    b->reference = new_model(b->shape);
+    b->learning = ptd_score_new(b->train.model, 1);
+    b->reading = ptd_score_new(b->reference, 0);
+    return b;
+}
+
+/* The weights, for torch_peer.py: argument SHAPE:FILE. */
+static double weights(const char *argument)
+{
+    char name[16];
+    const char *path = strchr(argument, ':') + 1;
+    snprintf(name, sizeof name, "%.*s", (int)(path - argument - 1), argument);
+    const struct ptd_model *m = bed_of(name)->reference;
+    size_t first = 0;
+    for (int i = 0; i < m->n_params; i++)
+        if (strstr(m->params[i].name, "embed_tokens")) first = m->params[i].offset;
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(m->weights + first, sizeof(float), m->n_weights - first, f) < m->n_weights - first ||
+        fclose(f))
+        exit(1);
+    return 0;
+}
+
+/* ---- the gradient ---- */
+
+static void update(struct bed *b, struct ptd_group **g, int n, const struct ptd_loss_rules *r)
+{
+    struct ptd_learned sum;
+    double norm;
+    int bad;
+    ptd_train_zero(&b->train);
+    if (ptd_learn(b->learning, g, n, r, &sum, &bad) < 0) ptd_die_last();
+    if (ptd_train_apply(&b->train, 1e-5, &norm)) ptd_die(PTD_DIVERGED, "the gradient is not finite");
+    b->loss = sum.loss;
+}
+
+/* Sequences of length + 1 tokens; each is read behind its first one. */
+static double step(const char *name)
+{
+    struct bed *b = bed_of(name);
+    const struct shape *s = b->shape;
+    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = 2048};
+    struct ptd_group *g[64] = {0}, groups[64];
+    struct ptd_rollout y[64];
+    int32_t *ids = ptd_array(s->sequences * (s->length + 1), sizeof *ids), *at = ids;
+    for (int i = 0; i < s->sequences; i++, at += s->length + 1) {
+        for (int t = 0; t <= s->length; t++) at[t] = bench_id(1, i * (s->length + 1) + t, s->vocab);
+        y[i] = (struct ptd_rollout){.ids = at + 1, .n = s->length};
+        groups[i] = (struct ptd_group){.prompt_ids = at, .n_prompt = 1, .rollouts = &y[i], .n_rollouts = 1};
+        g[i] = &groups[i];
+    }
+    double start = bench_now();
+    update(b, g, s->sequences, &r);
+    double seconds = bench_now() - start;
+    free(ids);
+    return seconds;
+}
+
+static double loss(const char *name)
+{
+    return bed_of(name)->loss;
+}
+
+/* MiB that a training step takes beyond weights, gradients and moments, in a fresh process. */
+static double memory(const char *name)
+{
+    struct rusage before, after;
+    struct ptd_model *m = bed_of(name)->train.model;
+    size_t states = 3 * m->n_weights;
+    memset(m->grads, 0, m->n_weights * sizeof(float));
+    getrusage(RUSAGE_SELF, &before);
+    step(name);
+    step(name);
+    getrusage(RUSAGE_SELF, &after);
+    return (after.ru_maxrss - before.ru_maxrss) / 1024.0 -
+           (states - m->n_weights) * sizeof(float) / 1048576.0;
+}
+
+/* ---- sampling ---- */
+
+static struct ptd_reply *sample(struct bed *b)
+{
+    struct ptd_sampling s = {
+        .temperature = 1, .top_p = 1, .group_size = GROUP, .max_tokens = REPLY, .seed = 1};
+    struct ptd_batch *prompts = ptd_batch_new(b->train.model);
+    int64_t which[PROMPTS];
+    int32_t ids[PROMPT];
+    for (int p = 0; p < PROMPTS; p++) {
+        for (int t = 0; t < PROMPT; t++) ids[t] = bench_id(2, p * PROMPT + t, b->shape->vocab);
+        if (ptd_batch_prompt(prompts, ids, PROMPT, NULL, 0) < 0) ptd_die_last();
+        which[p] = p;
+    }
+    struct ptd_reply *r = ptd_sample(b->train.model, prompts, &s, 1, which);
+    ptd_batch_free(prompts);
+    return r;
+}
+
+static double sampling(const char *name)
+{
+    struct bed *b = bed_of(name);
+    double start = bench_now();
+    struct ptd_reply *r = sample(b);
+    double seconds = bench_now() - start;
+    ptd_replies_free(r, PROMPTS * GROUP);
+    return seconds;
+}
+
+/* ---- reading by the reference: one log-prob a token, and the best words where a tutor is asked ---- */
+
+struct reading {
+    const struct ptd_score *score;
+    float *logp;      /* [rows] */
+    int32_t *top_ids; /* [rows, TOP_K] or NULL */
+    uint16_t *top_logp;
+};
+
+static void read_row(void *ctx, long row, float *z, int V, double lse)
+{
+    struct reading *r = ctx;
+    float logp[TOP_K];
+    r->logp[row] = (float)(z[r->score->target[row].id] - lse);
+    if (!r->top_ids) return;
+    ptd_row_topk(z, V, lse, TOP_K, r->top_ids + row * TOP_K, logp);
+    for (int i = 0; i < TOP_K; i++) r->top_logp[row * TOP_K + i] = ptd_half(logp[i]);
+}
+
+static void read_replies(struct bed *b, struct reading *r)
+{
+    struct ptd_head_job job = {.ops = &ptd_ops_cpu,
+                               .W = ptd_model_head(b->reference),
+                               .V = b->shape->vocab,
+                               .H = b->shape->hidden,
+                               .temperature = 1,
+                               .row = read_row,
+                               .ctx = r};
+    r->score = b->reading;
+    ptd_score_forward(b->reading);
+    ptd_head_forward(&job, b->reading->X, b->reading->rows);
+}
+
+/* 64 sequences of 128 tokens, nothing shared. */
+static double scoring(const char *name)
+{
+    enum { ROWS = PROMPTS * GROUP * (PROMPT + REPLY) };
+    struct bed *b = bed_of(name);
+    struct reading r = {.logp = ptd_array(ROWS, sizeof(float)),
+                        .top_ids = ptd_array(ROWS * TOP_K, sizeof(int32_t)),
+                        .top_logp = ptd_array(ROWS * TOP_K, sizeof(uint16_t))};
+    struct reading part = r;
+    int32_t ids[PROMPT + REPLY];
+    double start = bench_now();
+    for (int i = 0; i < PROMPTS * GROUP; i++) {
+        for (int t = 0; t < PROMPT + REPLY; t++)
+            ids[t] = bench_id(3, i * (PROMPT + REPLY) + t, b->shape->vocab);
+        struct ptd_score_reply y = {ids + 1, PROMPT + REPLY - 1, NULL};
+        if (ptd_score_add(b->reading, ids, 1, NULL, 0, &y, 1) < 0) ptd_die_last();
+        if (ptd_score_tokens(b->reading) < 4096 && i < PROMPTS * GROUP - 1) continue;
+        read_replies(b, &part);
+        part.logp += b->reading->rows, part.top_ids += b->reading->rows * TOP_K;
+        part.top_logp += b->reading->rows * TOP_K;
+        ptd_score_reset(b->reading);
+    }
+    double seconds = bench_now() - start;
+    free(r.logp), free(r.top_ids), free(r.top_logp);
+    return seconds;
+}
+
+/* ---- whole steps: sample, read, learn; every second answer of a group failed ---- */
+
+struct round {
+    struct ptd_group group[PROMPTS];
+    struct ptd_rollout y[PROMPTS * GROUP];
+    int32_t prompt[PROMPTS][HINT + PROMPT]; /* the hint first; the student reads from HINT on */
+};
+
+static void judge(struct round *w, struct ptd_reply *r, const struct shape *s)
+{
+    static const double reward[GROUP] = {1, 0, 1, 0, 1, 0, 1, 0};
+    double advantage[GROUP];
+    ptd_advantages(reward, GROUP, 1e-6, advantage);
+    for (int p = 0; p < PROMPTS; p++) {
+        for (int t = 0; t < HINT; t++) w->prompt[p][t] = bench_id(4, p * HINT + t, s->vocab);
+        for (int t = 0; t < PROMPT; t++) w->prompt[p][HINT + t] = bench_id(2, p * PROMPT + t, s->vocab);
+        w->group[p] = (struct ptd_group){.uid = "p",
+                                         .prompt_ids = w->prompt[p] + HINT,
+                                         .n_prompt = PROMPT,
+                                         .rollouts = w->y + p * GROUP,
+                                         .n_rollouts = GROUP,
+                                         .group_accuracy = 0.5};
+    }
+    for (int i = 0; i < PROMPTS * GROUP; i++)
+        w->y[i] = (struct ptd_rollout){.ids = r[i].ids,
+                                       .n = r[i].n,
+                                       .logp = r[i].logp,
+                                       .accuracy = reward[i % GROUP],
+                                       .advantage = advantage[i % GROUP]};
+}
+
+/* Log-probs of all answers under the plain prompts, or the tutor's best words for the failed ones under the hinted prompts. */
+static void refer(struct bed *b, struct round *w, int tutor, struct reading *r)
+{
+    ptd_score_reset(b->reading);
+    for (int p = 0; p < PROMPTS; p++) {
+        struct ptd_score_reply y[GROUP];
+        int n = 0;
+        for (int i = p * GROUP; i < (p + 1) * GROUP; i++)
+            if (!tutor || w->y[i].accuracy < 1)
+                y[n++] = (struct ptd_score_reply){w->y[i].ids, w->y[i].n, &w->y[i]};
+        if (ptd_score_add(b->reading, w->prompt[p] + (tutor ? 0 : HINT), PROMPT + (tutor ? HINT : 0), NULL, 0,
+                          y, n) < 0)
+            ptd_die_last();
+    }
+    r->logp = ptd_array(b->reading->rows, sizeof *r->logp);
+    r->top_ids = tutor ? ptd_array(b->reading->rows * TOP_K, sizeof *r->top_ids) : NULL;
+    r->top_logp = tutor ? ptd_array(b->reading->rows * TOP_K, sizeof *r->top_logp) : NULL;
+    read_replies(b, r);
+    for (long i = 0; i < b->reading->rows; i++) { /* targets of an answer are neighbours */
+        struct ptd_rollout *y = b->reading->target[i].reply;
+        if (b->reading->target[i].token) continue;
+        if (!tutor) y->ref_logp = r->logp + i;
+        if (tutor)
+            y->teacher_ids = r->top_ids + i * TOP_K, y->teacher_logp = r->top_logp + i * TOP_K,
+            y->teacher_k = TOP_K;
+    }
+}
+
+static double whole(const char *name, int tutored)
+{
+    struct bed *b = bed_of(name);
+    struct round *w = ptd_alloc(sizeof *w);
+    struct ptd_group *g[PROMPTS];
+    struct reading plain = {0}, tutor = {0};
+    struct ptd_loss_rules r = {.loss = PTD_LOSS_POLICY,
+                               .beta = 0.01,
+                               .lambda = 0.5,
+                               .tau = 1,
+                               .divergence = 'j',
+                               .clip = {0.2, 0.28, 3},
+                               .temperature = 1,
+                               .micro_tokens = 2048};
+    for (int i = 0; i < PROMPTS; i++) g[i] = &w->group[i];
+    double start = bench_now();
+    struct ptd_reply *replies = sample(b);
+    judge(w, replies, b->shape);
+    refer(b, w, 0, &plain);
+    if (tutored) refer(b, w, 1, &tutor);
+    update(b, g, PROMPTS, &r);
+    double seconds = bench_now() - start;
+    ptd_replies_free(replies, PROMPTS * GROUP);
+    free(plain.logp), free(tutor.logp), free(tutor.top_ids), free(tutor.top_logp), free(w);
+    return seconds;
+}
+
+static double grpo(const char *name)
+{
+    return whole(name, 0);
+}
+
+static double ptd(const char *name)
+{
+    return whole(name, 1);
+}
+
+int main(void)
+{
+    static const struct bench_work works[] = {{"weights", weights}, {"step", step},       {"loss", loss},
+                                              {"memory", memory},   {"sample", sampling}, {"score", scoring},
+                                              {"grpo", grpo},       {"ptd", ptd},         {0}};
+    ptd_program("bench");
+    ptd_threads_start(0);
+    return bench_serve(works);
+}

@@ -1,0 +1,313 @@
+/* parts: works around the network: the loss heads on given logits, the record's codec beside memcpy, frames through a pipe beside plain writes,
+ * commits of a generation beside a plain file. */
+#include "bench.h"
+#include "head.h"
+#include "learn.h"
+#include "policy.h"
+#include "record.h"
+#include "store.h"
+#include "stream.h"
+#include "threads.h"
+#include "vec.h"
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static uint32_t state = 1;
+static float uniform(void) /* 0..1 */
+{
+    state = state * 1664525u + 1013904223u;
+    return (float)(state >> 8) * 0x1p-24f;
+}
+
+/* ---- loss heads: the trainer's own rows, with copies in place of the network's products ---- */
+
+enum { TOP_K = 100 };
+
+struct head {
+    long rows;
+    int V, tutored;
+    float *z;
+    int32_t *ids; /* [rows, TOP_K] of the tutor */
+    uint16_t *logp;
+};
+
+static double copying; /* seconds: where the network would have its products, so they do not count */
+
+static void copy(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+{
+    double start = bench_now();
+    (void)W, (void)b, (void)in;
+    memcpy(Y, X, (size_t)n * out * sizeof *Y);
+    copying += bench_now() - start;
+}
+
+static void leave(float *dX, int add, float *dW, float *db, const float *dY, const float *X, const float *W,
+                  long n, int in, int out)
+{
+    (void)dX, (void)add, (void)dW, (void)db, (void)dY, (void)X, (void)W, (void)n, (void)in, (void)out;
+}
+
+/* What learn.c does to the row of one answer's token. */
+static void loss_row(void *ctx, long row, float *z, int V, double lse)
+{
+    const struct head *h = ctx;
+    struct ptd_support u;
+    double total, c = 1e-3;
+    ptd_row_shares(z, V, lse, &total);
+    if (h->tutored) {
+        ptd_support_join(&u, h->ids + row * TOP_K, h->logp + row * TOP_K, TOP_K, NULL, NULL, 0);
+        ptd_divergence('j', &u, z, V, total, 1.0 / h->rows, c);
+    } else
+        vec_scale(z, (float)c, V);
+    z[h->ids[row * TOP_K]] -= (float)c;
+}
+
+static struct head *head_of(const char *argument)
+{
+    static struct head *made[4];
+    struct head *h = ptd_alloc(sizeof *h);
+    int i = 0;
+    if (sscanf(argument, "%ldx%d", &h->rows, &h->V) != 2) exit(2);
+    for (; made[i]; i++)
+        if (made[i]->rows == h->rows && made[i]->V == h->V) return made[i];
+    made[i] = h;
+    h->z = ptd_array(h->rows * h->V, sizeof *h->z);
+    h->ids = ptd_array(h->rows * TOP_K, sizeof *h->ids);
+    h->logp = ptd_array(h->rows * TOP_K, sizeof *h->logp);
+    float *t = ptd_array(h->V, sizeof *t), logp[TOP_K];
+    for (long r = 0; r < h->rows; r++) {
+        double sum = 0;
+        for (int v = 0; v < h->V; v++) h->z[r * h->V + v] = 8 * uniform(), sum += exp(t[v] = 8 * uniform());
+        ptd_row_topk(t, h->V, log(sum), TOP_K, h->ids + r * TOP_K, logp);
+        for (int k = 0; k < TOP_K; k++) h->logp[r * TOP_K + k] = ptd_half(logp[k]);
+    }
+    free(t);
+    return h;
+}
+
+static double run_head(const char *argument, int tutored)
+{
+    static const struct ptd_ops ops = {.linear = copy, .linear_backward = leave};
+    struct head *h = head_of(argument);
+    h->tutored = tutored;
+    struct ptd_head_job job = {
+        .ops = &ops, .V = h->V, .H = h->V, .temperature = 1, .row = loss_row, .ctx = h};
+    float dX;
+    double start = bench_now();
+    copying = 0;
+    ptd_head_backward(&job, h->z, h->rows, &dX, NULL);
+    return bench_now() - start - copying;
+}
+
+static double jsd(const char *argument)
+{
+    return run_head(argument, 1);
+}
+
+static double plain_head(const char *argument)
+{
+    return run_head(argument, 0);
+}
+
+/* ---- a group of 6.5 MB: 64 answers of 128 tokens with the tutor's 100 and the student's 34 best words ---- */
+
+enum { ANSWERS = 64, TOKENS = 128, WORDS = 34 };
+
+static struct ptd_group *large_group(void)
+{
+    static struct ptd_group g;
+    static struct ptd_rollout y[ANSWERS];
+    if (g.uid) return &g;
+    size_t n = TOKENS * TOP_K;
+    int32_t *words = ptd_array(n, sizeof *words);
+    float *logp = ptd_array(TOKENS, sizeof *logp);
+    uint16_t *half = ptd_array(n, sizeof *half);
+    for (size_t i = 0; i < n; i++) words[i] = (int32_t)i, half[i] = (uint16_t)(i & 0x3fff);
+    for (int i = 0; i < ANSWERS; i++)
+        y[i] = (struct ptd_rollout){.ids = words,
+                                    .n = TOKENS,
+                                    .logp = logp,
+                                    .ref_logp = logp,
+                                    .top_ids = words,
+                                    .top_k = WORDS,
+                                    .teacher_ids = words,
+                                    .teacher_logp = half,
+                                    .teacher_on_top = half,
+                                    .teacher_k = TOP_K,
+                                    .text = "an answer",
+                                    .stop = "eos"};
+    g = (struct ptd_group){.uid = "large", .rollouts = y, .n_rollouts = ANSWERS};
+    return &g;
+}
+
+static struct ptd_buf packed, copied;
+
+static double pack(const char *argument)
+{
+    (void)argument;
+    double start = bench_now();
+    ptd_group_encode(large_group(), &packed);
+    return bench_now() - start;
+}
+
+static double copy_packed(const char *argument)
+{
+    (void)argument;
+    copied.len = 0;
+    double start = bench_now();
+    ptd_buf_add(&copied, packed.data, packed.len);
+    return bench_now() - start;
+}
+
+static double unpack(const char *argument)
+{
+    (void)argument;
+    struct ptd_group g = {0};
+    double start = bench_now();
+    if (ptd_group_decode(&g, packed.data, packed.len) < 0) ptd_die_last();
+    double seconds = bench_now() - start;
+    ptd_group_clear(&g);
+    return seconds;
+}
+
+static double bytes(const char *argument)
+{
+    (void)argument;
+    return (double)packed.len;
+}
+
+/* ---- through a pipe ---- */
+
+enum { TIMES = 16 };
+
+static void *write_frames(void *fd)
+{
+    struct ptd_writer *w = ptd_writer_open(*(int *)fd, "pipe");
+    int bad = ptd_writer_put(w, PTD_HEAD, "\x80", 1);
+    for (int i = 0; i < TIMES; i++) bad |= ptd_writer_put(w, PTD_GROUP, packed.data, packed.len);
+    if (bad | ptd_writer_end(w) | ptd_writer_close(w)) ptd_die_last();
+    return NULL;
+}
+
+static double frames(const char *argument)
+{
+    int fd[2];
+    pthread_t writer;
+    struct ptd_frame f;
+    (void)argument;
+    if (pipe(fd)) exit(1);
+    double start = bench_now();
+    pthread_create(&writer, NULL, write_frames, &fd[1]);
+    struct ptd_reader *r = ptd_reader_open(fd[0], "pipe");
+    while (ptd_reader_next(r, &f) > 0) continue;
+    if (ptd_reader_close(r)) ptd_die_last();
+    pthread_join(writer, NULL);
+    return bench_now() - start;
+}
+
+static void *write_plain(void *fd)
+{
+    for (int i = 0; i < TIMES; i++)
+        for (size_t at = 0; at < packed.len;) {
+            ssize_t n = write(*(int *)fd, packed.data + at, packed.len - at);
+            if (n <= 0) exit(1);
+            at += (size_t)n;
+        }
+    close(*(int *)fd);
+    return NULL;
+}
+
+static double raw(const char *argument)
+{
+    static char buf[1 << 20];
+    int fd[2];
+    pthread_t writer;
+    (void)argument;
+    if (pipe(fd)) exit(1);
+    fcntl(fd[0], F_SETPIPE_SZ, PTD_PIPE_SIZE);
+    double start = bench_now();
+    pthread_create(&writer, NULL, write_plain, &fd[1]);
+    while (read(fd[0], buf, sizeof buf) > 0) continue;
+    pthread_join(writer, NULL);
+    close(fd[0]);
+    return bench_now() - start;
+}
+
+/* ---- a generation of MIB of weights in tensors of at most 4 MiB, argument MIB:FOLDER ---- */
+
+static float *numbers(size_t mib)
+{
+    static float *p;
+    static size_t size;
+    if (mib > size) {
+        p = ptd_realloc(p, mib << 20);
+        for (size_t i = 0; i < mib << 18; i++) p[i] = uniform();
+        size = mib;
+    }
+    p[0] += 1;
+    return p;
+}
+
+static double commit(const char *argument)
+{
+    static struct ptd_store *stores[512];
+    static int64_t generation[512];
+    size_t mib = strtoul(argument, NULL, 10);
+    char path[300];
+    struct ptd_tensor_view t[128] = {0};
+    char names[128][16];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/store-%zu", strchr(argument, ':') + 1, mib);
+    if (!stores[mib] && ptd_store_open(&stores[mib], path, PTD_STORE_CREATE) < 0) ptd_die_last();
+    float *p = numbers(mib);
+    for (size_t done = 0; done < mib; n++) { /* as a network's: matrices of some MiB */
+        size_t part = mib - done < 4 ? mib - done : 4;
+        snprintf(names[n], sizeof names[n], "t%03d", n);
+        t[n] = (struct ptd_tensor_view){
+            .name = names[n], .n_dims = 1, .dims = {part << 18}, .n = part << 18, .data = p + (done << 18)};
+        done += part;
+    }
+    struct ptd_publication pub = {.generation = generation[mib]++, .weights = t, .n = n, .keep = 1};
+    double start = bench_now();
+    if (ptd_store_publish(stores[mib], &pub) < 0) ptd_die_last();
+    return bench_now() - start;
+}
+
+static double plain_file(const char *argument)
+{
+    size_t mib = strtoul(argument, NULL, 10);
+    char path[300];
+    snprintf(path, sizeof path, "%s/file-%zu", strchr(argument, ':') + 1, mib);
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    const char *p = (const char *)numbers(mib);
+    double start = bench_now();
+    for (size_t at = 0; at < mib << 20;) {
+        ssize_t n = write(fd, p + at, (mib << 20) - at);
+        if (n <= 0) exit(1);
+        at += (size_t)n;
+    }
+    if (fdatasync(fd)) exit(1);
+    double seconds = bench_now() - start;
+    close(fd);
+    return seconds;
+}
+
+int main(void)
+{
+    static const struct bench_work works[] = {{"jsd", jsd},
+                                              {"head", plain_head},
+                                              {"pack", pack},
+                                              {"copy", copy_packed},
+                                              {"unpack", unpack},
+                                              {"bytes", bytes},
+                                              {"frames", frames},
+                                              {"raw", raw},
+                                              {"commit", commit},
+                                              {"file", plain_file},
+                                              {0}};
+    ptd_program("bench");
+    ptd_threads_start(0);
+    return bench_serve(works);
+}
