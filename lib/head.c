@@ -6,8 +6,8 @@
 #include "vec.h"
 #include <stdlib.h>
 
-#define CHUNK_FLOATS (1L << 19) /* logits of one chunk: 2 MiB stay near the core */
-#define CHUNK_LEAST  16
+#define CHUNK_FLOATS (1L << 21) /* logits of one chunk: 8 MiB stay in the last cache */
+#define CHUNK_LEAST  64         /* fewer rows are slower products */
 #define CHUNK_MOST   512
 #define SHARE_FLOATS 8192 /* smallest piece of work worth another thread */
 
@@ -41,19 +41,31 @@ static double lse_below(const float *z, int V, float most)
     return most + log(vec_lanes_sum_d(sum));
 }
 
-VEC_INLINE vec_d entropy_part(vec_f z, float high, float low)
+/* One vector of logits becomes shares; returns their entropies. */
+VEC_INLINE vec_d part_shares(vec_f *z, float high, float low, vec_d *total)
 {
-    vec_f x = (z - high) - low, p = vec_exp(x);
+    vec_f x = (*z - high) - low, p = vec_exp(x);
+    *z = p;
+    *total += vec_widen(p);
     return vec_widen(vec_pick(p == 0.0f, p, -p * x)); /* 0 ln 0 = 0; NaN stays */
 }
 
-double ptd_row_entropy(const float *z, int V, double lse)
+double ptd_row_shares(float *z, int V, double lse, double *total)
 {
     float high = (float)lse, low = (float)(lse - high);
-    vec_d sum = {0};
+    vec_d sum = {0}, all = {0};
     int i = 0;
-    for (; i + VEC <= V; i += VEC) sum += entropy_part(vec_load(z + i), high, low);
-    if (i < V) sum += entropy_part(vec_load_part(z + i, V - i, -INFINITY), high, low);
+    for (; i + VEC <= V; i += VEC) {
+        vec_f x = vec_load(z + i);
+        sum += part_shares(&x, high, low, &all);
+        vec_store(z + i, x);
+    }
+    if (i < V) {
+        vec_f x = vec_load_part(z + i, V - i, -INFINITY);
+        sum += part_shares(&x, high, low, &all);
+        vec_store_part(z + i, x, V - i);
+    }
+    *total = vec_lanes_sum_d(all);
     return vec_lanes_sum_d(sum);
 }
 
@@ -175,7 +187,7 @@ static void sort_heap(uint64_t *heap, int k)
 
 /* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of maxima.
  */
-static void best(const float *z, int V, int k, uint64_t *heap)
+static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
 {
     for (int i = 0; i < k; i++) heap[i] = rank_of(z[i], i);
     for (int i = k / 2 - 1; i >= 0; i--) sink(heap, k, i, heap[i]);
@@ -192,6 +204,84 @@ static void best(const float *z, int V, int k, uint64_t *heap)
         }
     }
     sort_heap(heap, k);
+}
+
+/* Halving the logits' range finds a bound that k words and few more reach in about ten counts; these few are then sorted by counting who is
+ * better. That is all vectors, and six times as fast as a heap, whose every step waits for a mispredicted branch. */
+enum { FOLDED = 4096, NEAR_MOST = 512 };
+
+static long count_from(const float *z, int n, float bound)
+{
+    vec_i count = {0};
+    int i = 0;
+    long sum = 0;
+    for (; i + VEC <= n; i += VEC) count -= vec_load(z + i) >= bound;
+    for (int l = 0; l < VEC; l++) sum += count[l];
+    for (; i < n; i++) sum += z[i] >= bound;
+    return sum;
+}
+
+/* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the largest. */
+static float find_bound(const float *z, int n, int k)
+{
+    float high = vec_max(z, n), low = high - 32;
+    if (!isfinite(high) || count_from(z, n, low) < k) return -INFINITY;
+    for (int step = 0; step < 24; step++) {
+        float middle = low + (high - low) / 2;
+        long count = count_from(z, n, middle);
+        if (count < k)
+            high = middle;
+        else
+            low = middle;
+        if (count >= k && count <= k + k / 4 + 8) break;
+    }
+    return low;
+}
+
+/* The largest of each of at most FOLDED groups of z [V]; returns how many there are. */
+static int fold(const float *z, int V, float *most)
+{
+    int n = (V + FOLDED - 1) / FOLDED, width = V / n / VEC * VEC;
+    memcpy(most, z, width * sizeof *most);
+    for (int from = width; from < V; from += width)
+        for (int i = 0; i < width && from + i < V; i++)
+            most[i] = z[from + i] > most[i] ? z[from + i] : most[i];
+    return width;
+}
+
+/* Words that reach the bound, as ranks; NEAR_MOST + 1 if there are more than NEAR_MOST. */
+static int collect(const float *z, int V, float bound, uint64_t *near)
+{
+    int32_t ids[NEAR_MOST + BLOCK];
+    int n = 0;
+    for (int i = 0, end; i < V; i = end) {
+        end = V - i > BLOCK ? i + BLOCK : V;
+        if (!(vec_max(z + i, end - i) >= bound)) continue;
+        for (int v = i; v < end; v++) {
+            ids[n] = v;
+            n += z[v] >= bound;
+        }
+        if (n > NEAR_MOST) return NEAR_MOST + 1;
+    }
+    for (int i = 0; i < n; i++) near[i] = rank_of(z[ids[i]], ids[i]);
+    return n;
+}
+
+static void best(const float *z, int V, int k, uint64_t *heap)
+{
+    float most[FOLDED];
+    uint64_t near[NEAR_MOST];
+    int folds = V > FOLDED && k <= FOLDED / 16, n = folds ? fold(z, V, most) : V;
+    float bound = k <= NEAR_MOST / 2 ? find_bound(folds ? most : z, n, k) : -INFINITY;
+    if (bound == -INFINITY || (n = collect(z, V, bound, near)) > NEAR_MOST) {
+        best_by_heap(z, V, k, heap);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        uint64_t place = 0;
+        for (int j = 0; j < n; j++) place += near[j] > near[i];
+        if (place < (uint64_t)k) heap[place] = near[i];
+    }
 }
 
 #define HEAP_HERE 1024 /* larger heaps are allocated */

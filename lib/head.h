@@ -27,7 +27,8 @@ void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, f
 
 /* ---- what rows are usually asked ----
  * Banned words (-inf) have share 0; NaN among the logits makes sums NaN and counts as -inf where words are chosen. */
-double ptd_row_entropy(const float *z, int V, double lse); /* -sum p ln p, nats */
+/* z becomes the words' shares p; *total: their sum, 1 to rounding. Returns the entropy -sum p ln p in nats. */
+double ptd_row_shares(float *z, int V, double lse, double *total);
 /* The k largest entries, best first, ties by smaller id: ids[k], and their log-probs z - lse in logp[k] (NULL: not wanted).
  * Places beyond V get id -1. */
 void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp);

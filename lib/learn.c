@@ -33,28 +33,9 @@ static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
     return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
-/* z becomes c (p - onehot(id)): the gradient of -c logp. */
-static void write_logp_gradient(float *z, int V, double lse, int32_t id, double c)
-{
-    float high = (float)lse, low = (float)(lse - high), k = (float)c;
-    int v = 0;
-    for (; v + VEC <= V; v += VEC) vec_store(z + v, k * vec_exp((vec_load(z + v) - high) - low));
-    if (v < V)
-        vec_store_part(z + v, k * vec_exp((vec_load_part(z + v, V - v, -INFINITY) - high) - low), V - v);
-    z[id] -= k;
-}
-
-static float *row_buffer(int V)
-{
-    static _Thread_local float *buf;
-    static _Thread_local int cap;
-    if (V > cap) buf = ptd_realloc(buf, (cap = V) * sizeof *buf);
-    return buf;
-}
-
-/* The divergence's gradient goes to a row of its own, since z is still being read. */
-static double divergence(const struct work *w, const struct ptd_target *t, const float *z, int V, double lse,
-                         float *dz)
+/* p [V] becomes c p + lambda/N_ptd dJ/dz. */
+static double divergence(const struct work *w, const struct ptd_target *t, float *p, int V, double total,
+                         double c)
 {
     const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
     int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
@@ -62,39 +43,40 @@ static double divergence(const struct work *w, const struct ptd_target *t, const
     ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k,
                      k, y->top_ids + t->token * y->top_k, y->teacher_on_top + t->token * y->top_k,
                      y->teacher_on_top ? y->top_k : 0);
-    memset(dz, 0, V * sizeof *dz);
-    return ptd_divergence(w->r->divergence, &u, z, V, lse, w->r->lambda / w->n_ptd, dz);
+    return ptd_divergence(w->r->divergence, &u, p, V, total, w->r->lambda / w->n_ptd, c);
 }
 
-static void policy_row(const struct work *w, const struct ptd_target *t, struct token *k, float *z, int V,
-                       double lse)
+/* Returns dL/dlogp; what the divergence adds is not in it. */
+static double policy_token(const struct work *w, const struct ptd_target *t, struct token *k)
 {
     const struct answer *a = t->reply;
     double dpg, dkl = 0, old = a->y->logp ? a->y->logp[t->token] : k->logp;
-    float *dz = NULL;
     k->ratio = exp(k->logp - old);
     k->pg = ptd_pg(k->logp, old, a->y->advantage, &w->r->clip, &dpg, &k->side);
     if (a->kl) k->kl = ptd_k3(k->logp, a->y->ref_logp[t->token], &dkl);
-    if (a->tutored) k->jsd = divergence(w, t, z, V, lse, dz = row_buffer(V));
-    k->loss = (k->pg + w->r->beta * k->kl) / w->n + (a->tutored ? w->r->lambda * k->jsd / w->n_ptd : 0);
-    write_logp_gradient(z, V, lse, t->id, -(dpg + w->r->beta * dkl) / w->n);
-    for (int v = 0; dz && v < V; v++) z[v] += dz[v];
+    k->loss = (k->pg + w->r->beta * k->kl) / w->n;
+    return (dpg + w->r->beta * dkl) / w->n;
 }
 
+/* z becomes shares, and these the gradient: -dL/dlogp (p - onehot) and the divergence's. */
 static void on_row(void *ctx, long row, float *z, int V, double lse)
 {
     const struct work *w = ctx;
     const struct ptd_target *t = &w->score->target[row];
+    const struct answer *a = t->reply;
     struct token *k = &w->token[row];
+    double total, c = 1 / w->n;
     memset(k, 0, sizeof *k);
     k->logp = z[t->id] - lse;
-    k->entropy = ptd_row_entropy(z, V, lse);
-    if (w->r->loss == PTD_LOSS_POLICY) {
-        policy_row(w, t, k, z, V, lse);
-        return;
-    }
     k->loss = -k->logp / w->n;
-    write_logp_gradient(z, V, lse, t->id, 1 / w->n);
+    k->entropy = ptd_row_shares(z, V, lse, &total);
+    if (w->r->loss == PTD_LOSS_POLICY) c = -policy_token(w, t, k);
+    if (a->tutored) {
+        k->jsd = divergence(w, t, z, V, total, c);
+        k->loss += w->r->lambda * k->jsd / w->n_ptd;
+    } else
+        vec_scale(z, (float)c, V);
+    z[t->id] -= (float)c;
 }
 
 static void add_up(struct work *w, int *bad)

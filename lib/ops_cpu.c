@@ -36,6 +36,17 @@ static void linear_rows(void *ctx, long first, long last)
                 j->in, j->W, j->in, j->b ? 1 : 0, Y, j->out);
 }
 
+/* The share that is not cut is packed by every thread, so the longer side is cut. */
+static void linear_outputs(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    for (long i = 0; j->b && i < j->n; i++)
+        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, j->n, last - first, j->in, 1, j->X, j->in,
+                j->W + first * j->in, j->in, j->b ? 1 : 0, j->Y + first, j->out);
+}
+
+/* A few rows: plain dots. */
 static void linear_columns(void *ctx, long first, long last)
 {
     const struct linear_job *j = ctx;
@@ -49,6 +60,8 @@ static void linear(float *Y, const float *X, const float *W, const float *b, lon
     struct linear_job j = {Y, X, W, b, n, in, out};
     if (n <= FEW_ROWS)
         ptd_parallel(out, grain_of((double)n * in), linear_columns, &j);
+    else if (n < out)
+        ptd_parallel(out, grain_of((double)n * in), linear_outputs, &j);
     else
         ptd_parallel(n, grain_of((double)in * out), linear_rows, &j);
 }

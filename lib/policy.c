@@ -5,6 +5,8 @@
 #include "record.h"
 #include "vec.h"
 
+#define BUCKETS (PTD_SUPPORT_MAX + 8) /* in whole vectors */
+
 /* ---- scalars ---- */
 
 static int all_equal(const double *x, int n)
@@ -52,92 +54,78 @@ double ptd_k3(double logp, double ref_logp, double *dlogp)
 
 /* ---- buckets ---- */
 
+/* No early way out: all compared at once is faster. */
 static int known(const struct ptd_support *u, int32_t id)
 {
-    for (int i = 0; i < u->n; i++)
-        if (u->id[i] == id) return 1;
-    return 0;
+    int found = 0;
+    for (int i = 0; i < u->n; i++) found |= u->id[i] == id;
+    return found;
 }
 
-static void add_words(struct ptd_support *u, const int32_t *ids, const uint16_t *logp, int k)
+static void add_words(struct ptd_support *u, float *all, const int32_t *ids, const uint16_t *logp, int k)
 {
     for (int i = 0; i < k && u->n < PTD_SUPPORT_MAX; i++) {
         if (known(u, ids[i])) continue;
         u->id[u->n] = ids[i];
-        u->t[u->n++] = ptd_unhalf(logp[i]);
+        all[u->n++] = ptd_unhalf(logp[i]);
     }
 }
 
 void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp,
                       int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k)
 {
+    float logp[PTD_SUPPORT_MAX + VEC], mass[VEC];
     double sum = 0, rounding = 0;
     u->n = 0;
-    add_words(u, teacher_ids, teacher_logp, teacher_k);
-    add_words(u, top_ids, teacher_on_top, top_k);
-    for (int i = 0; i < u->n; i++) {
-        double logp = u->t[i];
-        u->t[i] = exp(logp);
-        sum += u->t[i];
-        if (u->t[i] > 0)
-            rounding += u->t[i] * fabs(logp) / 2048; /* half a unit in the last place of float16 */
+    add_words(u, logp, teacher_ids, teacher_logp, teacher_k);
+    add_words(u, logp, top_ids, teacher_on_top, top_k);
+    for (int i = 0; i < u->n; i += VEC) {
+        vec_store(mass, vec_exp(vec_load(logp + i)));
+        for (int j = 0; j < VEC && i + j < u->n; j++) {
+            double t = u->t[i + j] = mass[j];
+            sum += t;
+            if (t > 0)
+                rounding += t * fabsf(logp[i + j]) / 2048; /* half a unit in the last place of float16 */
+        }
     }
     u->t[u->n] = 1 - sum > rounding ? 1 - sum : 0;
     for (int i = 0; i <= u->n; i++) u->t[i] /= sum + u->t[u->n];
 }
 
-/* e^(x - lse) for many x: the double lse is taken off in two floats, so that large logits lose nothing. */
-struct shift {
-    float high, low;
-};
-
-static struct shift shift_of(double lse)
+static int is_word(const struct ptd_support *u, int b, int V)
 {
-    float high = (float)lse;
-    return (struct shift){high, (float)(lse - high)};
-}
-
-VEC_INLINE vec_f share(vec_f z, struct shift c)
-{
-    return vec_exp((z - c.high) - c.low);
-}
-
-static double total(const float *z, int V, struct shift c)
-{
-    vec_d sum = {0};
-    int i = 0;
-    for (; i + VEC <= V; i += VEC) sum += vec_widen(share(vec_load(z + i), c));
-    if (i < V) sum += vec_widen(share(vec_load_part(z + i, V - i, -INFINITY), c));
-    return vec_lanes_sum_d(sum);
-}
-
-static float word(const struct ptd_support *u, int b, const float *z, int V)
-{
-    return u->id[b] >= 0 && u->id[b] < V ? z[u->id[b]] : -INFINITY;
+    return u->id[b] >= 0 && u->id[b] < V;
 }
 
 /* s[n + 1]: the student's masses. The tail is what the whole row holds beyond the support: the very same
- * float exponentials are taken off again, so that nothing but the rest remains. */
-static void student_masses(const struct ptd_support *u, const float *z, int V, double lse, double *s)
+ * floats are taken off again, so that nothing but the rest remains. */
+static void student_masses(const struct ptd_support *u, const float *p, int V, double total, double *s)
 {
-    struct shift c = shift_of(lse);
-    vec_d inside = {0};
-    for (int b = 0; b < u->n; b += VEC) {
-        float x[VEC];
-        for (int i = 0; i < VEC; i++) x[i] = b + i < u->n ? word(u, b + i, z, V) : -INFINITY;
-        inside += vec_widen(share(vec_load(x), c));
-    }
-    double rest = total(z, V, c) - vec_lanes_sum_d(inside);
-    for (int b = 0; b < u->n; b++) s[b] = exp(word(u, b, z, V) - lse);
-    s[u->n] = rest < 0 ? 0 : rest;
+    double inside = 0;
+    for (int b = 0; b < u->n; b++) inside += s[b] = is_word(u, b, V) ? p[u->id[b]] : 0;
+    s[u->n] = total - inside < 0 ? 0 : total - inside;
 }
 
-/* One bucket's part of the divergence; *g = s d(part)/ds. */
-static double bucket_jsd(double s, double t, double *g)
+/* x ln(x/m) / 2, and x where it is not above 0 (NaN passes). */
+static vec_d half_term(vec_d x, vec_d m)
 {
-    double m = (s + t) / 2, own = s > 0 ? s * log(s / m) / 2 : s;
-    *g = own;
-    return own + (t > 0 ? t * log(t / m) / 2 : t);
+    vec_l above = x > 0;
+    vec_d term = x * vec_log(x / m) * 0.5;
+    return (vec_d)(((vec_l)term & above) | ((vec_l)x & ~above));
+}
+
+/* The sum over n buckets, a multiple of 8 (empty ones add nothing); g[b] = s dJ/ds. */
+static double jsd(const double *s, const double *t, int n, double *g)
+{
+    vec_d sum = {0}, S, T;
+    for (int b = 0; b < n; b += 8) {
+        memcpy(&S, s + b, sizeof S);
+        memcpy(&T, t + b, sizeof T);
+        vec_d m = (S + T) * 0.5, own = half_term(S, m);
+        memcpy(g + b, &own, sizeof own);
+        sum += own + half_term(T, m);
+    }
+    return vec_lanes_sum_d(sum);
 }
 
 /* Keeps logarithms finite where a mass is zero; NaN passes. */
@@ -159,46 +147,31 @@ static double bucket_reverse(double s, double t, double *g)
     return part;
 }
 
-static double bucket(char kind, double s, double t, double *g)
-{
-    return kind == 'f'   ? bucket_forward(s, t, g)
-           : kind == 'r' ? bucket_reverse(s, t, g)
-                         : bucket_jsd(s, t, g);
-}
-
-/* dz += c e^(z - lse) over the whole row. */
-static void add_shares(float *dz, const float *z, int V, double lse, float c)
-{
-    struct shift k = shift_of(lse);
-    int i = 0;
-    for (; i + VEC <= V; i += VEC) vec_store(dz + i, vec_load(dz + i) + c * share(vec_load(z + i), k));
-    if (i < V) {
-        vec_f d = vec_load_part(dz + i, V - i, 0), x = vec_load_part(z + i, V - i, -INFINITY);
-        vec_store_part(dz + i, d + c * share(x, k), V - i);
-    }
-}
-
-/* dD/dz_v = s_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
+/* p becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
  * the tail's h. */
-static void add_gradient(const struct ptd_support *u, const float *z, int V, double lse, double weight,
-                         const double *s, const double *g, float *dz)
+static void write_gradient(const struct ptd_support *u, float *p, int V, double weight, double c,
+                           const double *s, const double *g)
 {
-    float kept[PTD_SUPPORT_MAX];
     double mean = 0;
     for (int b = 0; b <= u->n; b++) mean += g[b];
-    for (int b = 0; b < u->n; b++) kept[b] = u->id[b] >= 0 && u->id[b] < V ? dz[u->id[b]] : 0;
     double h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
-    add_shares(dz, z, V, lse, (float)(weight * h));
+    vec_scale(p, (float)(c + weight * h), V);
     for (int b = 0; b < u->n; b++)
-        if (u->id[b] >= 0 && u->id[b] < V) dz[u->id[b]] = (float)(kept[b] + weight * (g[b] - s[b] * mean));
+        if (is_word(u, b, V)) p[u->id[b]] = (float)(c * s[b] + weight * (g[b] - s[b] * mean));
 }
 
-double ptd_divergence(char kind, const struct ptd_support *u, const float *z, int V, double lse,
-                      double weight, float *dz)
+double ptd_divergence(char kind, const struct ptd_support *u, float *p, int V, double total, double weight,
+                      double c)
 {
-    double s[PTD_SUPPORT_MAX + 1], g[PTD_SUPPORT_MAX + 1], value = 0;
-    student_masses(u, z, V, lse, s);
-    for (int b = 0; b <= u->n; b++) value += bucket(kind, s[b], u->t[b], &g[b]);
-    if (dz) add_gradient(u, z, V, lse, weight, s, g, dz);
+    double s[BUCKETS] = {0}, t[BUCKETS] = {0}, g[BUCKETS], value = 0;
+    int n = u->n + 1;
+    student_masses(u, p, V, total, s);
+    if (kind == 'f')
+        for (int b = 0; b < n; b++) value += bucket_forward(s[b], u->t[b], &g[b]);
+    else if (kind == 'r')
+        for (int b = 0; b < n; b++) value += bucket_reverse(s[b], u->t[b], &g[b]);
+    else
+        value = jsd(s, memcpy(t, u->t, n * sizeof *t), (n + 7) / 8 * 8, g);
+    write_gradient(u, p, V, weight, c, s, g);
     return value < 0 ? 0 : value;
 }

@@ -59,6 +59,17 @@ static void functions_at_the_edges(void **state)
     assert_true(y[0] == 0 && y[1] == 1 && isnan(y[2]) && y[3] == 0.5f && y[7] == 0 && y[8] == 1);
 }
 
+static void logarithms_are_those_of_double(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 100000; i++) {
+        double x = ldexp(1 + uniform(7, i) * (i % 3 ? 1 : 1e-6), i % 5 ? -(int)(i % 300) : 0);
+        vec_d v = vec_log(x - (vec_d){0});
+        assert_close(v[i % 8], log(x), 1e-15 * (1e-4 + fabs(log(x))));
+    }
+    assert_true(vec_log(1 - (vec_d){0})[3] == 0);
+}
+
 static void sums_of_every_length(void **state)
 {
     (void)state;
@@ -148,11 +159,9 @@ static void loops_visit_each_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions_are_accurate),
-        cmocka_unit_test(functions_at_the_edges),
-        cmocka_unit_test(sums_of_every_length),
-        cmocka_unit_test(axpy_and_scale_stay_inside),
-        cmocka_unit_test(loops_run_inline_without_a_pool),
+        cmocka_unit_test(functions_are_accurate),         cmocka_unit_test(functions_at_the_edges),
+        cmocka_unit_test(logarithms_are_those_of_double), cmocka_unit_test(sums_of_every_length),
+        cmocka_unit_test(axpy_and_scale_stay_inside),     cmocka_unit_test(loops_run_inline_without_a_pool),
         cmocka_unit_test(loops_visit_each_item_once),
     };
     return cmocka_run_group_tests_name("vec", tests, NULL, NULL);
