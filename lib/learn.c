@@ -79,6 +79,12 @@ static void on_row(void *ctx, long row, float *z, int V, double lse)
     z[t->id] -= (float)c;
 }
 
+/* What the loss reads of the stream at a token may be clipped to something finite, and is refused nevertheless. */
+static double read_from_stream(const struct answer *a, int token)
+{
+    return (a->y->logp ? a->y->logp[token] : 0) + (a->kl ? a->y->ref_logp[token] : 0);
+}
+
 static void add_up(struct work *w, int *bad)
 {
     struct ptd_learned *s = w->sum;
@@ -86,7 +92,8 @@ static void add_up(struct work *w, int *bad)
         const struct token *k = &w->token[i];
         const struct answer *a = w->score->target[i].reply;
         double off = fabs(k->ratio - 1), old = a->y->logp ? a->y->logp[w->score->target[i].token] : k->logp;
-        if (*bad < 0 && !isfinite(k->loss + k->entropy)) *bad = a->group;
+        double given = w->r->loss == PTD_LOSS_POLICY ? read_from_stream(a, w->score->target[i].token) : 0;
+        if (*bad < 0 && !isfinite(k->loss + k->entropy + given)) *bad = a->group;
         s->loss += k->loss;
         s->pg += k->pg;
         s->kl += k->kl;

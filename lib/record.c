@@ -25,6 +25,13 @@ static int check_hint(const char *path, const void *base)
     return h->text ? 0 : ptd_fields_bad(path, "text", "missing");
 }
 
+static int check_head(const char *path, const void *base)
+{
+    const struct ptd_head *h = base;
+    int fine = h->temperature >= 0 && h->temperature <= 1e6;
+    return fine ? 0 : ptd_fields_bad(path, "temperature", "expected a number from 0 to 1000000");
+}
+
 static int check_group(const char *path, const void *base)
 {
     const struct ptd_group *g = base;
@@ -76,7 +83,7 @@ static const struct ptd_field head_fields[] = {
     {0},
 };
 static const struct ptd_fields head_table = {head_fields, sizeof(struct ptd_head),
-                                             offsetof(struct ptd_head, unknown), NULL};
+                                             offsetof(struct ptd_head, unknown), check_head};
 
 static const struct ptd_field picture_fields[] = {
     {.name = "hash", .kind = HASH, .at = OFF(ptd_picture, hash)},

@@ -139,16 +139,26 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
     return 0;
 }
 
+/* What of the next generation holds a number that is not finite; NULL: nothing. */
+static const char *not_finite(const struct ptd_train *t)
+{
+    size_t n = t->model->n_weights;
+    if (!isfinite(ptd_norm(t->model->weights, n))) return "weights";
+    if (t->updates && !(isfinite(ptd_norm(t->m, n)) && isfinite(ptd_norm(t->v, n)))) return "moments";
+    return NULL;
+}
+
 int ptd_train_publish(struct ptd_train *t)
 {
+    const char *bad = not_finite(t);
     struct ptd_model *m = t->model;
     struct ptd_publication p = {.generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
     char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
                            t->bad_in_row, t->settings);
     int r;
-    if (!isfinite(ptd_norm(m->weights, m->n_weights))) {
+    if (bad) {
         free(run);
-        return ptd_fail(PTD_DIVERGED, "weights of generation %lld are not finite; not published",
+        return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
                         (long long)p.generation);
     }
     p.weights = ptd_model_views(m, m->weights);

@@ -206,6 +206,9 @@ static int check_group(const struct ptd_group *g)
         return ptd_fail(PTD_DATAERR,
                         "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
                         g->uid);
+    if (!(g->group_accuracy <= 1))
+        return ptd_fail(PTD_DATAERR, "group \"%s\" has an accuracy of %g, expected 0 to 1", g->uid,
+                        g->group_accuracy);
     for (int i = 0; i < g->n_rollouts; i++)
         if (opt.rules.beta > 0 && g->rollouts[i].n && !g->rollouts[i].ref_logp)
             return ptd_fail(

@@ -1,8 +1,10 @@
 /* Edits one number of a store and makes its digest right again: torture-crash-store DIR weights|m|v TENSOR INDEX VALUE, or
- * torture-crash-store DIR KEY VALUE for a counter of state/run. VALUE: nan, inf, -inf, a number, or ^BIT, which flips a bit. */
+ * torture-crash-store DIR COUNTER VALUE for one of state/run. VALUE: nan, inf, a number, or ^BIT, which flips a bit. torture-crash-store DIR counts the numbers
+ * of all generations and moments that are not finite. */
 #include "err.h"
 #include <jansson.h>
 #include <lmdb.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,18 +93,38 @@ static void edit_run(MDB_txn *txn, const char *counter, const char *value)
     json_decref(run);
 }
 
+static long count_bad(MDB_txn *txn, const char *name)
+{
+    MDB_dbi db;
+    MDB_cursor *c;
+    MDB_val k, v;
+    long bad = 0;
+    float x;
+    check(mdb_dbi_open(txn, name, 0, &db), name);
+    check(mdb_cursor_open(txn, db, &c), "cursor");
+    while (!mdb_cursor_get(c, &k, &v, MDB_NEXT))
+        for (size_t at = TENSOR_HEAD; at < v.mv_size; at += sizeof x) {
+            memcpy(&x, (char *)v.mv_data + at, sizeof x);
+            bad += !isfinite(x);
+        }
+    mdb_cursor_close(c);
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     MDB_env *env;
     MDB_txn *txn;
-    if (argc != 4 && argc != 6)
-        ptd_die(PTD_USAGE, "expected DIR weights|m|v TENSOR INDEX VALUE, or DIR COUNTER VALUE");
+    if (argc != 2 && argc != 4 && argc != 6)
+        ptd_die(PTD_USAGE, "expected DIR, DIR COUNTER VALUE or DIR weights|m|v TENSOR INDEX VALUE");
     check(mdb_env_create(&env), "store");
     mdb_env_set_maxdbs(env, 8);
     check(mdb_env_open(env, argv[1], 0, 0644), argv[1]);
     check(mdb_txn_begin(env, NULL, 0, &txn), argv[1]);
     if (argc == 6)
         edit_tensor(txn, argv[2], argv[3], atol(argv[4]), argv[5]);
+    else if (argc == 2)
+        printf("%ld\n", count_bad(txn, "weights") + count_bad(txn, "optim"));
     else
         edit_run(txn, argv[2], argv[3]);
     check(mdb_txn_commit(txn), argv[1]);

@@ -6,31 +6,39 @@
 . "$(dirname "$0")/torture-crash.bash"
 steps=6
 
-# The five programs joined by named pipes, each a child of this shell: pids[0..4].
-launch() {
-    ptd-rollout -q -s "$1" -P 3 -G 4 -m 12 -n $steps train.jsonl > p1 2> e0 & pids=($!)
-    ptd-verify -q < p1 > p2 2> e1 & pids+=($!)
-    ptd-hint -q < p2 > p3 2> e2 & pids+=($!)
-    ptd-ref -q < p3 > p4 2> e3 & pids+=($!)
-    "${update[@]}" < p4 >> lines 2> e4 & pids+=($!)
+# One of five: notes its process id.
+stage() {
+    echo $BASHPID > "pid.$1"
+    shift
+    exec "$@"
 }
 
-alive() { kill -0 "$1" 2> /dev/null; }
+# The pipeline, in the background; their statuses go to the file ended.
+launch() {
+    rm -f pid.? ended
+    {
+        stage 0 ptd-rollout -q -s hit.ptd -P 3 -G 4 -m 12 -n $steps train.jsonl 2> e0 | stage 1 ptd-verify -q 2> e1 |
+            stage 2 ptd-hint -q 2> e2 | stage 3 ptd-ref -q 2> e3 | stage 4 "${update[@]}" > lines 2> e4
+        echo "${PIPESTATUS[@]}" > ended
+    } &
+}
+
+# Kills program number I, which may still be on its way.
+slay() {
+    until [ -s "pid.$1" ]; do :; done
+    kill -9 "$(< "pid.$1")"
+}
 
 # Waits for all five, ten seconds at most; their statuses are in codes[0..4].
 land() {
-    local i patience=10000
-    for i in "${!pids[@]}"; do
-        while alive "${pids[i]}" && ((patience--)); do sleep 0.001; done
-        if alive "${pids[i]}"; then
-            blame "program $i was still there after ten seconds"
-            kill -9 "${pids[@]}"
-        fi
-    done
-    for i in "${!pids[@]}"; do
-        wait "${pids[i]}" 2> /dev/null
-        codes[i]=$?
-    done
+    local patience=5000
+    until [ -s ended ] || ! ((patience--)); do sleep 0.002; done
+    if ! [ -s ended ]; then
+        blame "still there after ten seconds: $(ps -o args= -p "$(cat pid.? | paste -sd ,)")"
+        for i in 0 1 2 3 4; do slay $i; done
+    fi
+    wait
+    read -ra codes < ended
 }
 
 # What a program may leave with when VICTIM (a number, or "all") was killed: 0 it had ended before, 76 the stream was cut, 141 its reader left.
@@ -45,11 +53,14 @@ check_codes() {
 # One kill at a random moment of a run that takes $pace milliseconds.
 strike() {
     local victim=$((RANDOM % 6)) before=$at told
-    : > lines
-    launch hit.ptd
+    launch
     sleep "$(printf '0.%03d' $((RANDOM % pace)))"
-    [ $victim = 5 ] && victim=all && kill -9 "${pids[@]}"
-    [ $victim = all ] || kill -9 "${pids[victim]}"
+    if [ $victim = 5 ]; then
+        victim=all
+        for i in 0 1 2 3 4; do slay $i; done
+    else
+        slay $victim
+    fi
     land
     check_codes $victim
     told=$(wc -l < lines)
@@ -86,7 +97,6 @@ canary() {
 
 seed=$(pick 1 "${PTD_SEED:-$RANDOM}")
 RANDOM=$seed
-mkfifo p1 p2 p3 p4
 for setting in $(pick '5.1 6.2' '5.1 5.2 6.1 6.2'); do # epochs end within a step of three prompts, or with one
     export PTD_THREADS=${setting#*.}
     run=$setting what="${setting%.*} questions, $PTD_THREADS threads"
