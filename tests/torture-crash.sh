@@ -33,6 +33,7 @@ sweep() { # TRIAL [ALWAYS]
 
 # ---- ptd-update: from store $from, which is at step $start, on the stream that goes on from there ----
 
+step_of=step_of
 command=() # what is killed
 train_from() { # STORE STEP
     from=$1 start=$2 command=("${update[@]}" -s hit.ptd "$run/$2.rec")
@@ -48,10 +49,14 @@ keep_state() {
     [ -e "$name" ] || cp -r hit.ptd "$name"
 }
 
+# The step that readers see: head, counters, and weights up to it. A killed publication may leave pieces that the next one removes.
+published() { jq -c -s '(.[] | select(.name == "head").value) as $head | .[] | select(.kind != "optim" and (.generation // 0) <= $head)'; }
+published_step_of() { contents "$1" 2> said | published | which_of "$2" .published; }
+
 check_trained() { # WHEN
     local at told
     told=$(wc -l < lines)
-    at=$(step_of hit.ptd "$run") || blame "$1: the store holds no whole step: $(head -n 1 said)"
+    at=$($step_of hit.ptd "$run") || blame "$1: the store holds no whole step: $(head -n 1 said)"
     [[ "$at" = @($((start + told))|$((start + told + 1))) ]] || blame "$1: at step $at, $told steps were told"
     [[ "$status.$at" = @(137.*|0.3) ]] || blame "$1: status $status at step $at"
     keep_state "$at"
@@ -124,6 +129,17 @@ sweep_resumed() {
     report "ptd-update resumed from the $n states that kills had left, and killed again at $all system calls: whole, the same bits"
 }
 
+sweep_pieces() {
+    local k
+    for k in 0 1 2 3; do published < "$run/$k" > "$run/$k.published"; done
+    step_of=published_step_of
+    train_from base.ptd 0
+    command[0]=torture-crash-update
+    sweep try_update < <(calls_of "${command[@]}")
+    step_of=step_of
+    report "ptd-update that publishes in many transactions: killed at $kills system calls: readers see a whole step, resumed to the same bits"
+}
+
 small_model 5
 mkfifo rest
 for threads in 1 2; do
@@ -140,6 +156,7 @@ for threads in 1 2; do
     mv states left
     full && [ $threads = 1 ] && sweep_resumed
     rm -r left
+    [ $threads = 1 ] && sweep_pieces
     full || [ $threads = 1 ] || continue
     train_from base.ptd 0
     ptd-ref -q -s hit.ptd < "$run/0.rec" > beside.whole

@@ -1,0 +1,12 @@
+/* ptd-update that publishes in transactions of 64 KiB, as only stores of more than 256 MiB otherwise do.
+ * Everything else is the program's own. */
+#define main update_main
+#include "../stages/ptd-update.c"
+#undef main
+#include "../lib/store_private.h"
+
+int main(int argc, char **argv)
+{
+    ptd_store_batch = 1 << 16;
+    return update_main(argc, argv);
+}
