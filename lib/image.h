@@ -4,7 +4,8 @@
  *
  * Decided: EXIF orientation is applied; grey and palette become RGB; 16-bit is cut to its high byte; alpha is
  * composited over white; CMYK JPEG is refused. Limits before any pixel memory exists: 64 MiB file, 64
- * megapixels; truncated files are refused; JPEG at most 100 scans. */
+ * megapixels, 8 MiB besides pixels, all chunks of a PNG there, JPEG at most 100 scans and 2^30 pixels times scans.
+ * Truncated files are refused; what is packed behind a PNG's last row is not unpacked. */
 #ifndef PTD_IMAGE_H
 #define PTD_IMAGE_H
 #include "config.h"

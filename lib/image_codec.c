@@ -13,7 +13,7 @@
 #define JPEG_WORK_MAX   (16ll * PTD_IMAGE_PIXEL_MAX) /* pixels times scans */
 #define JPEG_EXTRAS_MAX 4096                         /* APPn segments and comments */
 #define JPEG_MEMORY_MAX (512l << 20)
-#define PNG_CHUNK_MAX   (8u << 20)
+#define EXTRAS_MAX      (8u << 20) /* bytes of a file that are neither pixels nor say how to read them */
 #define PNG_CHUNKS_MAX  64
 
 static int check_size(size_t width, size_t height, const char *name)
@@ -55,9 +55,9 @@ int ptd_exif_orientation(const unsigned char *tiff, size_t n)
 
 struct png_job {
     const char *name;
-    const unsigned char *bytes; /* what is left to read */
-    size_t left;
-    struct ptd_buf *out; /* where to write */
+    struct ptd_image *im; /* to read */
+    struct ptd_buf *out;  /* or where to write */
+    size_t stride, rows;  /* rows complete in the last pass */
     png_structp png;
     png_infop info;
     jmp_buf back;
@@ -75,15 +75,6 @@ static void png_on_warning(png_structp png, png_const_charp what)
     (void)png, (void)what;
 }
 
-static void png_take(png_structp png, png_bytep to, size_t n)
-{
-    struct png_job *j = png_get_io_ptr(png);
-    if (n > j->left) png_error(png, "file ends too early");
-    memcpy(to, j->bytes, n);
-    j->bytes += n;
-    j->left -= n;
-}
-
 /* Sets limits and leaves unread what we do not use: text, profiles, times. */
 static void png_restrain(struct png_job *j)
 {
@@ -91,7 +82,7 @@ static void png_restrain(struct png_job *j)
         "iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0tIME\0pCAL\0sCAL\0oFFs\0pHYs\0sRGB\0gAMA\0cHRM\0sBIT\0bKGD";
     png_set_user_limits(j->png, PTD_IMAGE_SIDE_MAX, PTD_IMAGE_SIDE_MAX);
     png_set_chunk_cache_max(j->png, PNG_CHUNKS_MAX);
-    png_set_chunk_malloc_max(j->png, PNG_CHUNK_MAX);
+    png_set_chunk_malloc_max(j->png, EXTRAS_MAX);
     png_set_keep_unknown_chunks(j->png, PNG_HANDLE_CHUNK_NEVER, unused, sizeof unused / 5);
 }
 
@@ -112,48 +103,79 @@ static void drop_alpha(uint8_t *p, size_t pixels)
     }
 }
 
-/* Leaves by longjmp on any damage; im->pixels is then the caller's to free. */
-static int png_read_all(struct png_job *j, struct ptd_image *im, int *orientation)
+/* Before anything is unpacked: is the size ours, are all chunks there, and is there not too much besides pixels? Finds
+ * the orientation, since libpng's reader by pieces passes over eXIf. */
+static int png_walk(const unsigned char *p, size_t n, const char *name, int *orientation)
 {
-    png_bytep exif = NULL;
-    png_uint_32 exif_len = 0;
-    png_read_info(j->png, j->info);
-    size_t width = png_get_image_width(j->png, j->info), height = png_get_image_height(j->png, j->info);
-    if (check_size(width, height, j->name) < 0) return -1;
-    png_unify(j);
-    int passes = png_set_interlace_handling(j->png);
-    png_read_update_info(j->png, j->info);
-    int channels = png_get_channels(j->png, j->info);
-    size_t stride = png_get_rowbytes(j->png, j->info);
-    if (stride != width * channels || (channels != 3 && channels != 4))
-        png_error(j->png, "unexpected row layout");
-    im->height = height, im->width = width;
-    im->pixels = ptd_array(height, stride);
-    while (passes--)
-        for (size_t y = 0; y < height; y++) png_read_row(j->png, im->pixels + y * stride, NULL);
-    png_read_end(j->png, j->info);
-    if (channels == 4) {
-        drop_alpha(im->pixels, width * height);
-        im->pixels = ptd_realloc(im->pixels, width * height * 3);
+    size_t extras = 0;
+    if (n >= 24 && !memcmp(p + 8, "\0\0\0\15IHDR", 8) &&
+        check_size(get(p + 16, 1, 4), get(p + 20, 1, 4), name) < 0)
+        return -1;
+    for (size_t at = 8; n >= 12 && at <= n - 12;) {
+        const unsigned char *chunk = p + at;
+        size_t len = get(chunk, 1, 4);
+        if (len > n - 12 - at) break;
+        if (!memcmp(chunk + 4, "IEND", 4)) return 0;
+        if (!memcmp(chunk + 4, "eXIf", 4)) *orientation = ptd_exif_orientation(chunk + 8, len);
+        extras += chunk[4] & 32 ? len : 0;
+        if (extras > EXTRAS_MAX)
+            return ptd_fail(PTD_DATAERR, "%s: PNG with over %u bytes besides its pixels", name, EXTRAS_MAX);
+        at += 12 + len;
     }
-    if (png_get_eXIf_1(j->png, j->info, &exif_len, &exif) == PNG_INFO_eXIf)
-        *orientation = ptd_exif_orientation(exif, exif_len);
-    return 0;
+    return ptd_fail(PTD_DATAERR, "%s: damaged PNG: file ends too early", name);
+}
+
+/* The header is read. Leaves by longjmp, as all callbacks do. */
+static void png_on_info(png_structp png, png_infop info)
+{
+    struct png_job *j = png_get_progressive_ptr(png);
+    size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+    png_unify(j);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    int channels = png_get_channels(png, info);
+    j->stride = png_get_rowbytes(png, info);
+    if (j->stride != width * channels || (channels != 3 && channels != 4))
+        png_error(png, "unexpected row layout");
+    j->im->height = height, j->im->width = width;
+    j->im->pixels = ptd_array(height, j->stride);
+}
+
+/* libpng unpacks no further than the last row, so what is packed behind it costs nothing. */
+static void png_on_row(png_structp png, png_bytep row, png_uint_32 y, int pass)
+{
+    struct png_job *j = png_get_progressive_ptr(png);
+    int last =
+        png_get_interlace_type(png, j->info) == PNG_INTERLACE_NONE ? 0 : PNG_INTERLACE_ADAM7_PASSES - 1;
+    png_progressive_combine_row(png, j->im->pixels + y * j->stride, row);
+    j->rows += pass == last;
+}
+
+static void png_finish(struct png_job *j)
+{
+    struct ptd_image *im = j->im;
+    if (!im->pixels || j->rows != (size_t)im->height) png_error(j->png, "Not enough image data");
+    if (j->stride != (size_t)im->width * 4) return;
+    drop_alpha(im->pixels, (size_t)im->width * im->height);
+    im->pixels = ptd_realloc(im->pixels, (size_t)im->width * im->height * 3);
 }
 
 int ptd_png_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, const char *name,
                    int *orientation)
 {
-    struct png_job j = {.name = name, .bytes = bytes, .left = n};
+    struct png_job j = {.name = name, .im = im};
     int bad;
     *orientation = 1;
+    if (png_walk(bytes, n, name, orientation) < 0) return -1;
     j.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (!j.info) ptd_die(PTD_OSERR, "out of memory for libpng");
     if (!setjmp(j.back)) {
         png_restrain(&j);
-        png_set_read_fn(j.png, &j, png_take);
-        bad = png_read_all(&j, im, orientation);
+        png_set_progressive_read_fn(j.png, &j, png_on_info, png_on_row, NULL);
+        png_process_data(j.png, j.info, (png_bytep)bytes, n);
+        png_finish(&j);
+        bad = 0;
     } else
         bad = -1;
     png_destroy_read_struct(&j.png, &j.info, NULL);
@@ -204,9 +226,9 @@ int ptd_png_encode(const struct ptd_image *im, struct ptd_buf *out)
 struct jpeg_job {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr error;
-    struct jpeg_progress_mgr progress;
     const char *name;
     int extras, orientation;
+    size_t extra_bytes;
     jmp_buf back;
 };
 
@@ -227,19 +249,41 @@ static void jpeg_on_message(j_common_ptr c, int level)
         jpeg_on_error(c);
 }
 
-static void jpeg_on_progress(j_common_ptr c)
+/* Entropy-coded bytes from p on: where the next marker is that is neither stuffing nor a restart. */
+static const unsigned char *next_marker(const unsigned char *p, const unsigned char *end)
 {
-    struct jpeg_job *j = c->client_data;
-    int scans = j->jpeg.input_scan_number;
-    if (scans <= JPEG_SCANS_MAX &&
-        (long long)scans * j->jpeg.image_width * j->jpeg.image_height <= JPEG_WORK_MAX)
-        return;
+    while ((p = memchr(p, 0xff, end - p)) && end - p >= 2) {
+        if (p[1] && p[1] != 0xff && (p[1] & 0xf8) != 0xd0) return p;
+        p += p[1] == 0xff ? 1 : 2;
+    }
+    return end;
+}
+
+/* How many scans the file has, told from its markers alone. */
+static int count_scans(const unsigned char *p, size_t n)
+{
+    const unsigned char *end = p + n;
+    int scans = 0;
+    for (p = next_marker(p + 2, end); end - p >= 4 && p[1] != 0xd9; p = next_marker(p, end)) {
+        size_t len = 2 + get(p + 2, 1, 2);
+        scans += p[1] == 0xda;
+        if (len > (size_t)(end - p)) break;
+        p += len;
+    }
+    return scans;
+}
+
+/* Each scan passes over all pixels, and a file of several holds all its coefficients in memory. */
+static int check_scans(const struct jpeg_job *j, int scans)
+{
+    long long width = j->jpeg.image_width, height = j->jpeg.image_height;
     if (scans > JPEG_SCANS_MAX)
-        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d scans", j->name, JPEG_SCANS_MAX);
-    else
-        ptd_fail(PTD_DATAERR, "%s: JPEG of %ux%u pixels with over %d scans, too many for its size", j->name,
-                 j->jpeg.image_width, j->jpeg.image_height, scans - 1);
-    longjmp(j->back, 1);
+        return ptd_fail(PTD_DATAERR, "%s: JPEG with over %d scans", j->name, JPEG_SCANS_MAX);
+    if (scans * width * height > JPEG_WORK_MAX)
+        return ptd_fail(PTD_DATAERR,
+                        "%s: JPEG of %lldx%lld pixels with over %lld scans, too many for its size", j->name,
+                        width, height, JPEG_WORK_MAX / (width * height));
+    return 0;
 }
 
 /* The whole file is in memory, so what is not there is missing. */
@@ -259,8 +303,10 @@ static boolean jpeg_on_extra(j_decompress_ptr c)
     n |= jpeg_byte(c);
     if (n < 2) ERREXIT(c, JERR_BAD_LENGTH);
     if (n - 2 > c->src->bytes_in_buffer) c->src->fill_input_buffer(c);
-    if (++j->extras > JPEG_EXTRAS_MAX) {
-        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d comments and APPn segments", j->name, JPEG_EXTRAS_MAX);
+    j->extra_bytes += n;
+    if (++j->extras > JPEG_EXTRAS_MAX || j->extra_bytes > EXTRAS_MAX) {
+        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d comments and APPn segments, or %u bytes of them",
+                 j->name, JPEG_EXTRAS_MAX, EXTRAS_MAX);
         longjmp(j->back, 1);
     }
     const unsigned char *p = c->src->next_input_byte;
@@ -275,8 +321,6 @@ static void jpeg_start(struct jpeg_job *j, const unsigned char *bytes, size_t n)
     jpeg_create_decompress(&j->jpeg);
     j->jpeg.client_data = j;
     j->jpeg.mem->max_memory_to_use = JPEG_MEMORY_MAX;
-    j->progress.progress_monitor = jpeg_on_progress;
-    j->jpeg.progress = &j->progress;
     jpeg_mem_src(&j->jpeg, bytes, n);
     jpeg_set_marker_processor(&j->jpeg, JPEG_COM, jpeg_on_extra);
     for (int i = 1; i < 16; i++)
@@ -286,10 +330,11 @@ static void jpeg_start(struct jpeg_job *j, const unsigned char *bytes, size_t n)
     jpeg_read_header(&j->jpeg, TRUE);
 }
 
-static int jpeg_check(struct jpeg_job *j)
+static int jpeg_check(const struct jpeg_job *j, int scans)
 {
     J_COLOR_SPACE s = j->jpeg.jpeg_color_space;
-    if (check_size(j->jpeg.image_width, j->jpeg.image_height, j->name) < 0) return -1;
+    if (check_size(j->jpeg.image_width, j->jpeg.image_height, j->name) < 0 || check_scans(j, scans) < 0)
+        return -1;
     if (s == JCS_GRAYSCALE || s == JCS_YCbCr || s == JCS_RGB) return 0;
     return ptd_fail(PTD_DATAERR, "%s: JPEG that is neither grey, YCbCr nor RGB (CMYK?)", j->name);
 }
@@ -297,7 +342,6 @@ static int jpeg_check(struct jpeg_job *j)
 /* Leaves by longjmp on any damage; im->pixels is then the caller's to free. */
 static int jpeg_read_all(struct jpeg_job *j, struct ptd_image *im, int *orientation)
 {
-    if (jpeg_check(j) < 0) return -1;
     *orientation = j->orientation ? j->orientation : 1;
     j->jpeg.out_color_space = JCS_RGB;
     im->height = j->jpeg.image_height, im->width = j->jpeg.image_width;
@@ -323,7 +367,7 @@ int ptd_jpeg_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, 
     j.error.emit_message = jpeg_on_message;
     if (!setjmp(j.back)) {
         jpeg_start(&j, bytes, n);
-        bad = jpeg_read_all(&j, im, orientation);
+        bad = jpeg_check(&j, count_scans(bytes, n)) < 0 ? -1 : jpeg_read_all(&j, im, orientation);
     } else
         bad = -1;
     jpeg_destroy_decompress(&j.jpeg);
