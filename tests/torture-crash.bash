@@ -1,7 +1,8 @@
 # What the torture of crash and resume shares: a model of 29 thousand numbers and its run step by step, comparing whole stores, TAP.
 # The programs are under $PTD_BIN, the tools under $PTD_BUILD. Everything happens in a folder of its own.
 set -u
-PATH=$(cd "$PTD_BIN" && pwd):$(cd "$PTD_BUILD" && pwd):$PATH
+built=$(cd "$PTD_BUILD" && pwd)
+PATH=$(cd "$PTD_BIN" && pwd):$built:$PATH
 export OPENBLAS_NUM_THREADS=1 # every thread is then one of ours
 unset PTD_STORE_MAX
 sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
