@@ -30,7 +30,7 @@ static struct {
          .divergence = "jsd",
          .schedule = "constant",
          .updates = 1,
-         .micro = 2048,
+         .micro = 512,
          .max_bad = 3,
          .grace = 30,
          .rules = {.beta = 0.01, .lambda = 0.5, .tau = 1, .clip = {0.2, 0.28, 3}},

@@ -9,7 +9,15 @@
 #include "train.h"
 #include <sys/resource.h>
 
-enum { PROMPTS = 8, GROUP = 8, PROMPT = 64, REPLY = 64, HINT = 32, TOP_K = 100 };
+enum {
+    PROMPTS = 8,
+    GROUP = 8,
+    PROMPT = 64,
+    REPLY = 64,
+    HINT = 32,
+    TOP_K = 100,
+    MICRO = 512 /* as ptd-update */
+};
 
 struct shape {
     const char *name;
@@ -117,7 +125,7 @@ static double step(const char *name)
 {
     struct bed *b = bed_of(name);
     const struct shape *s = b->shape;
-    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = 2048};
+    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = MICRO};
     struct ptd_group *g[64] = {0}, groups[64];
     struct ptd_rollout y[64];
     int32_t *ids = ptd_array(s->sequences * (s->length + 1), sizeof *ids), *at = ids;
@@ -315,7 +323,7 @@ static double whole(const char *name, int tutored)
                                .divergence = 'j',
                                .clip = {0.2, 0.28, 3},
                                .temperature = 1,
-                               .micro_tokens = 2048};
+                               .micro_tokens = MICRO};
     for (int i = 0; i < PROMPTS; i++) g[i] = &w->group[i];
     double start = bench_now();
     struct ptd_reply *replies = sample(b);
