@@ -43,14 +43,15 @@ static uint64_t entries(const struct ptd_field *f, const void *base)
 
 struct decoder {
     void **arena;
-    char path[64]; /* "rollouts[3]." */
+    char path[64];   /* "rollouts[3]." */
+    const char *end; /* of the body */
+    const char *at;  /* behind the map or list that was decoded last */
 };
 
-/* A map with its bytes, which unknown fields are cut from. */
+/* An object with its bytes, which unknown fields are cut from. */
 struct source {
     const msgpack_object *o;
     const char *raw;
-    size_t len;
 };
 
 static int decode_map(struct decoder *d, const struct ptd_fields *t, void *base, struct source in);
@@ -109,9 +110,12 @@ static int get_array(struct decoder *d, const struct ptd_field *f, void *base, c
         return ptd_fields_bad(d->path, f->name, "expected an ext of type %d", f->kind);
     if (o->via.ext.size % size)
         return ptd_fields_bad(d->path, f->name, "%u bytes are no whole entries", o->via.ext.size);
-    void *copy = ptd_arena_alloc(d->arena, o->via.ext.size);
-    if (o->via.ext.size) memcpy(copy, o->via.ext.ptr, o->via.ext.size);
-    set_pointer(base, f->at, copy);
+    const char *p = o->via.ext.ptr;
+    if ((uintptr_t)p % size) { /* of a body that lies odd, or of another writer */
+        char *copy = ptd_arena_alloc(d->arena, o->via.ext.size);
+        p = memcpy(copy, p, o->via.ext.size);
+    }
+    set_pointer(base, f->at, p);
     *n = o->via.ext.size / size;
     if (f->own) AT(base, f->n_at, int) = (int)*n;
     return 0;
@@ -194,20 +198,30 @@ static int get_regions(struct decoder *d, const struct ptd_field *f, void *base,
     return 0;
 }
 
+/* "63]."; printf took a tenth of the time of a whole group. */
+static void put_index(char *out, uint32_t i)
+{
+    char digits[10];
+    int n = 0;
+    do digits[n++] = (char)('0' + i % 10);
+    while (i /= 10);
+    while (n) *out++ = digits[--n];
+    strcpy(out, "].");
+}
+
 static int get_maps(struct decoder *d, const struct ptd_field *f, void *base, struct source in)
 {
     if (expect_list(d, f->name, in.o) < 0) return -1;
     uint32_t n = in.o->via.array.size;
     char outer[sizeof d->path], *list = ptd_arena_alloc(d->arena, n * f->sub->size);
-    const char *p = in.raw + ptd_pack_header(in.raw), *end = in.raw + in.len;
     strcpy(outer, d->path);
+    d->at = in.raw + ptd_pack_header(in.raw);
+    int at = snprintf(d->path, sizeof d->path, "%.20s%.20s[", outer, f->name);
     for (uint32_t i = 0; i < n; i++) {
-        size_t size = ptd_pack_size(p, (size_t)(end - p));
-        snprintf(d->path, sizeof d->path, "%.20s%s[%u].", outer, f->name, i);
-        if (decode_map(d, f->sub, list + i * f->sub->size,
-                       (struct source){&in.o->via.array.ptr[i], p, size}) < 0)
+        put_index(d->path + at, i);
+        if (decode_map(d, f->sub, list + i * f->sub->size, (struct source){&in.o->via.array.ptr[i], d->at}) <
+            0)
             return -1;
-        p += size;
     }
     strcpy(d->path, outer);
     set_pointer(base, f->at, list);
@@ -279,30 +293,40 @@ static int same_key(const msgpack_object *a, const msgpack_object *b)
     return a->via.str.size == b->via.str.size && memcmp(a->via.str.ptr, b->via.str.ptr, a->via.str.size) == 0;
 }
 
-static int check_keys(struct decoder *d, const msgpack_object *o)
+/* Fields come in the table's order nearly always, so the search goes on where the last one ended. */
+static const struct ptd_field *find_field(const struct ptd_fields *t, const msgpack_object *key,
+                                          const struct ptd_field *next)
 {
-    const msgpack_object_kv *kv = o->via.map.ptr;
-    uint32_t n = o->via.map.size;
-    if (n > FIELDS_MAX)
-        return ptd_fields_bad(d->path, "", "%u fields, at most %d are allowed", n, FIELDS_MAX);
-    for (uint32_t i = 0; i < n; i++) {
-        if (kv[i].key.type != MSGPACK_OBJECT_STR)
-            return ptd_fields_bad(d->path, "", "a key that is no string");
-        for (uint32_t j = 0; j < i; j++)
-            if (same_key(&kv[i].key, &kv[j].key))
-                return ptd_fields_bad(d->path, "", "key \"%.*s\" comes twice",
-                                      kv[i].key.via.str.size > 63 ? 63 : (int)kv[i].key.via.str.size,
-                                      kv[i].key.via.str.ptr);
-    }
-    return 0;
+    for (int round = 0; round < 2; round++, next = t->fields)
+        for (const struct ptd_field *f = next; f->name; f++)
+            if (strlen(f->name) == key->via.str.size &&
+                memcmp(f->name, key->via.str.ptr, key->via.str.size) == 0)
+                return f;
+    return NULL;
 }
 
-static const struct ptd_field *find_field(const struct ptd_fields *t, const msgpack_object *key)
+/* Key i of a map, with its field (NULL: unknown). */
+static int check_key(struct decoder *d, const msgpack_object *o, uint32_t i, const struct ptd_field *f,
+                     int seen)
 {
-    for (const struct ptd_field *f = t->fields; f->name; f++)
-        if (strlen(f->name) == key->via.str.size && memcmp(f->name, key->via.str.ptr, key->via.str.size) == 0)
-            return f;
-    return NULL;
+    const msgpack_object_kv *kv = o->via.map.ptr;
+    int again = f && seen;
+    for (uint32_t j = 0; !f && j < i; j++) again |= same_key(&kv[i].key, &kv[j].key);
+    if (!again) return 0;
+    return ptd_fields_bad(d->path, "", "key \"%.*s\" comes twice",
+                          kv[i].key.via.str.size > 63 ? 63 : (int)kv[i].key.via.str.size,
+                          kv[i].key.via.str.ptr);
+}
+
+static int check_map(struct decoder *d, const msgpack_object *o)
+{
+    if (o->type != MSGPACK_OBJECT_MAP) return ptd_fields_bad(d->path, "", "expected a map");
+    if (o->via.map.size > FIELDS_MAX)
+        return ptd_fields_bad(d->path, "", "%u fields, at most %d are allowed", o->via.map.size, FIELDS_MAX);
+    for (uint32_t i = 0; i < o->via.map.size; i++)
+        if (o->via.map.ptr[i].key.type != MSGPACK_OBJECT_STR)
+            return ptd_fields_bad(d->path, "", "a key that is no string");
+    return 0;
 }
 
 static void keep_unknown(struct decoder *d, struct ptd_unknown *u, const char *raw, size_t len)
@@ -326,24 +350,32 @@ static int check_lengths(struct decoder *d, const struct ptd_fields *t, const vo
     return 0;
 }
 
+static const char *skip(const struct decoder *d, const char *p)
+{
+    return p + ptd_pack_size(p, (size_t)(d->end - p));
+}
+
 static int decode_map(struct decoder *d, const struct ptd_fields *t, void *base, struct source in)
 {
     uint64_t n[32] = {0};
-    if (in.o->type != MSGPACK_OBJECT_MAP) return ptd_fields_bad(d->path, "", "expected a map");
-    if (check_keys(d, in.o) < 0) return -1;
+    uint32_t seen = 0;
+    const struct ptd_field *next = t->fields;
+    if (check_map(d, in.o) < 0) return -1;
     preset(t, base);
-    const char *p = in.raw + ptd_pack_header(in.raw), *end = in.raw + in.len;
+    const char *p = in.raw + ptd_pack_header(in.raw);
     for (uint32_t i = 0; i < in.o->via.map.size; i++) {
         const msgpack_object_kv *kv = &in.o->via.map.ptr[i];
-        size_t key = ptd_pack_size(p, (size_t)(end - p)),
-               value = ptd_pack_size(p + key, (size_t)(end - p) - key);
-        const struct ptd_field *f = find_field(t, &kv->key);
-        if (f && get_field(d, f, base, (struct source){&kv->val, p + key, value}, &n[f - t->fields]) < 0)
-            return -1;
+        const struct ptd_field *f = find_field(t, &kv->key, next);
+        const char *first = p, *value = skip(d, p);
+        if (check_key(d, in.o, i, f, f && seen >> (f - t->fields) & 1) < 0) return -1;
+        p = f && (f->kind == MAP || f->kind == MAPS) ? NULL : skip(d, value);
+        if (f && get_field(d, f, base, (struct source){&kv->val, value}, &n[f - t->fields]) < 0) return -1;
+        if (!p) p = d->at;
+        if (f) seen |= 1u << (f - t->fields), next = f + 1;
         if (!f && t->unknown_at != PTD_NONE)
-            keep_unknown(d, &AT(base, t->unknown_at, struct ptd_unknown), p, key + value);
-        p += key + value;
+            keep_unknown(d, &AT(base, t->unknown_at, struct ptd_unknown), first, (size_t)(p - first));
     }
+    d->at = p;
     if (check_lengths(d, t, base, n) < 0) return -1;
     return t->check ? t->check(d->path, base) : 0;
 }
@@ -352,10 +384,10 @@ int ptd_fields_decode(void **arena, const struct ptd_fields *t, void *base, cons
                       int (*before)(const msgpack_object *o))
 {
     msgpack_unpacked u;
-    struct decoder d = {.arena = arena};
+    struct decoder d = {.arena = arena, .end = body + len};
     if (ptd_pack_open(&u, body, len) < 0) return -1;
     int rc = before ? before(&u.data) : 0;
-    if (rc == 0) rc = decode_map(&d, t, base, (struct source){&u.data, body, len});
+    if (rc == 0) rc = decode_map(&d, t, base, (struct source){&u.data, body});
     msgpack_unpacked_destroy(&u);
     return rc;
 }
@@ -398,15 +430,37 @@ static int is_present(const struct ptd_field *f, const void *base)
     }
 }
 
-static void put_array(struct encoder *e, const struct ptd_field *f, const void *base)
+static void put_pixels(struct encoder *e, const struct ptd_field *f, const void *base)
 {
     size_t bytes = entries(f, base) * entry_size(f->kind);
-    const void *p = pointer(base, f->at);
-    if (f->kind == PIXELS)
-        msgpack_pack_bin(&e->pk, bytes);
+    msgpack_pack_bin(&e->pk, bytes);
+    ptd_buf_add(e->out, pointer(base, f->at), bytes);
+}
+
+/* `code` and a length of `width` bytes behind it. */
+static void put_length(struct encoder *e, int code, size_t n, int width)
+{
+    char head[5] = {(char)code};
+    for (int i = 0; i < width; i++) head[1 + i] = (char)(n >> 8 * (width - 1 - i));
+    ptd_buf_add(e->out, head, 1 + (size_t)width);
+}
+
+/* Name and entries of a typed array. msgpack has several headers for one length; those are taken that put the entries at a multiple of 4 from
+ * the body's start, so that a reader can leave them where they are. (Over 64 KiB there is one header only: one array in four is copied.) */
+static void put_array(struct encoder *e, const struct ptd_field *f, const void *base)
+{
+    size_t bytes = entries(f, base) * entry_size(f->kind), len = strlen(f->name),
+           least = e->out->len + len + 5;
+    int wide = bytes > 65535, name = (int)(-(least + 2 * (size_t)wide) & 3);
+    if (name == 3 && !wide) wide = 1, name = 1;
+    if (name == 0 || name == 3)
+        put_length(e, 0xa0 | (int)len, 0, 0);
     else
-        msgpack_pack_ext(&e->pk, bytes, (int8_t)f->kind);
-    ptd_buf_add(e->out, p, bytes);
+        put_length(e, name == 1 ? 0xd9 : 0xda, len, name);
+    ptd_buf_add(e->out, f->name, len);
+    put_length(e, wide ? 0xc9 : 0xc8, bytes, wide ? 4 : 2);
+    ptd_buf_add(e->out, &(char){(char)f->kind}, 1);
+    ptd_buf_add(e->out, pointer(base, f->at), bytes);
 }
 
 static void put_strings(struct encoder *e, const struct ptd_field *f, const void *base)
@@ -443,8 +497,9 @@ static void put_field(struct encoder *e, const struct ptd_field *f, const void *
     case I32:
     case F32:
     case F16:
+        break; /* put_array */
     case PIXELS:
-        put_array(e, f, base);
+        put_pixels(e, f, base);
         break;
     case STR:
         ptd_pack_str(&e->pk, pointer(base, f->at));
@@ -494,9 +549,13 @@ static void encode_map(struct encoder *e, const struct ptd_fields *t, const void
     ptd_buf_add(e->out, "\xde\0\0", 3);
     for (const struct ptd_field *f = t->fields; f->name; f++) {
         if (!is_present(f, base)) continue;
+        count++;
+        if (f->kind <= F16) {
+            put_array(e, f, base);
+            continue;
+        }
         ptd_pack_str(&e->pk, f->name);
         put_field(e, f, base);
-        count++;
     }
     put_unknown(e, t, base, &count);
     e->out->data[header + 1] = (char)(count >> 8);

@@ -21,7 +21,7 @@ enum ptd_field_kind {
     REGIONS, /* const struct ptd_region * and a count */
     OUTCOME, /* int, by name; left out when PTD_UNJUDGED */
     HASH,    /* char[17] of 16 hex digits */
-    PIXELS,  /* const uint8_t * to height * width * 3 bytes; the only thing that is not copied */
+    PIXELS,  /* const uint8_t * to height * width * 3 bytes; never copied, as typed arrays that lie aligned */
     MAP,     /* a struct */
     MAPS,    /* structs and a count */
 };

@@ -101,15 +101,17 @@ static int do_group(struct run *run, const struct ptd_frame *f)
 
 static void keep_frame(struct run *run, const struct ptd_frame *f)
 {
+    const size_t before =
+        32 - PTD_FRAME_PREFIX; /* so that the body lies aligned, and decoding need not copy its arrays */
     if (run->n_kept == run->kept_cap) {
         run->kept_cap = run->kept_cap ? 2 * run->kept_cap : 64;
         run->kept = ptd_realloc(run->kept, (size_t)run->kept_cap * sizeof *run->kept);
     }
     struct kept *k = &run->kept[run->n_kept++];
     k->frame = *f;
-    k->bytes = memcpy(ptd_alloc(f->raw_len), f->raw, f->raw_len);
-    k->frame.raw = k->bytes;
-    k->frame.body = k->bytes + PTD_FRAME_PREFIX;
+    k->bytes = ptd_alloc(before + f->raw_len);
+    k->frame.raw = memcpy(k->bytes + before, f->raw, f->raw_len);
+    k->frame.body = k->frame.raw + PTD_FRAME_PREFIX;
 }
 
 static int write_batch(struct run *run, struct ptd_group **groups, int *verbs)

@@ -11,8 +11,9 @@
  *     ptd_group_encode(&g, &buf);
  *     ptd_group_clear(&g);
  *
- * Ownership: decode copies strings and typed arrays into g->arena, where whatever a stage adds lives too (ptd_group_alloc,
- * ptd_group_text), freed by ptd_group_clear; only pixels point into the frame's body and live until the reader's next call.
+ * Ownership: decode copies strings into g->arena, where whatever a stage adds lives too (ptd_group_alloc, ptd_group_text), freed by
+ * ptd_group_clear; pixels and typed arrays point into the body that was decoded and live as long as it does. (The encoder puts arrays at multiples
+ * of 4 from the body's start; those that come to lie odd all the same are copied.)
  * Strings end in a NUL, so one that holds a NUL inside is refused. */
 #ifndef PTD_RECORD_H
 #define PTD_RECORD_H

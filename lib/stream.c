@@ -123,13 +123,18 @@ static void tally_close(struct tally *t)
     XXH3_freeState(t->work);
 }
 
-static uint64_t frame_digest(struct tally *t, int kind, uint64_t seq, const void *body, size_t len)
+static void begin_digest(struct tally *t, int kind, uint64_t seq)
 {
     char fixed[16];
     put_little(fixed, (uint64_t)kind);
     put_little(fixed + 8, seq);
     XXH3_64bits_reset(t->work);
     XXH3_64bits_update(t->work, fixed, sizeof fixed);
+}
+
+static uint64_t frame_digest(struct tally *t, int kind, uint64_t seq, const void *body, size_t len)
+{
+    begin_digest(t, kind, seq);
     XXH3_64bits_update(t->work, body, len);
     return XXH3_64bits_digest(t->work);
 }
@@ -314,7 +319,7 @@ static int check_end(struct ptd_reader *r, const struct ptd_frame *f)
 
 static int check_frame(struct ptd_reader *r, const struct ptd_frame *f)
 {
-    if (frame_digest(&r->t, f->kind, f->seq, f->body, f->body_len) != f->digest)
+    if (XXH3_64bits_digest(r->t.work) != f->digest)
         return refuse(r, PTD_DATAERR, 0, "damaged frame: its digest does not fit");
     if (check_order(r, f) < 0) return -1;
     if (f->kind == PTD_STEP) return check_step(r, f);
@@ -334,6 +339,21 @@ static void point_frame(const struct ptd_reader *r, struct ptd_frame *f)
     f->raw_len = PTD_FRAME_PREFIX + f->body_len;
 }
 
+/* Waits for a frame of `whole` bytes, and takes what came into its digest while the writer fills the pipe again. As fill. */
+static int fill_frame(struct ptd_reader *r, size_t whole)
+{
+    size_t done = PTD_FRAME_PREFIX;
+    begin_digest(&r->t, r->buf[r->start + 1], get_big(r->buf + r->start + 3, 8));
+    while (done < whole) {
+        int got = fill(r, done + 1);
+        if (got <= 0) return got;
+        size_t there = r->end - r->start < whole ? r->end - r->start : whole;
+        XXH3_64bits_update(r->t.work, r->buf + r->start + done, there - done);
+        done = there;
+    }
+    return 1;
+}
+
 int ptd_reader_next(struct ptd_reader *r, struct ptd_frame *f)
 {
     int got;
@@ -343,7 +363,7 @@ int ptd_reader_next(struct ptd_reader *r, struct ptd_frame *f)
     if (!got || r->state == ENDED) return at_end_of_file(r);
     if (check_prefix(r, r->buf + r->start) < 0) return -1;
     size_t whole = PTD_FRAME_PREFIX + get_big(r->buf + r->start + 21, 4);
-    if ((got = fill(r, whole)) < 0) return -1;
+    if ((got = fill_frame(r, whole)) < 0) return -1;
     if (!got) return at_end_of_file(r);
     point_frame(r, f);
     if (check_frame(r, f) < 0) return -1;

@@ -82,6 +82,33 @@ static struct ptd_buf encoded(void)
     return b;
 }
 
+static int inside(const struct ptd_buf *b, const void *p)
+{
+    return (const char *)p >= b->data && (const char *)p < b->data + b->len;
+}
+
+/* Whatever the lengths before them are, arrays lie aligned in an aligned body, and are left there. */
+static void arrays_stay_in_an_aligned_body(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 300; n++) {
+        int32_t *words = calloc(n + 1, sizeof *words);
+        struct ptd_rollout y = {.ids = words, .n = n, .top_ids = words, .top_k = 1, .text = "text"};
+        struct ptd_group g = {.uid = "uid-long" + n % 8, .rollouts = &y, .n_rollouts = 1}, back = {0};
+        struct ptd_buf b = {0};
+        ptd_group_encode(&g, &b);
+        assert_int_equal(ptd_group_decode(&back, b.data, b.len), 0);
+        assert_true(inside(&b, back.rollouts[0].ids) && inside(&b, back.rollouts[0].top_ids));
+        b.data = realloc(b.data, b.len + 1);
+        memmove(b.data + 1, b.data, b.len);
+        assert_int_equal(ptd_group_decode(&back, b.data + 1, b.len), 0);
+        assert_true((uintptr_t)back.rollouts[0].ids % 4 == 0 && !inside(&b, back.rollouts[0].ids));
+        ptd_group_clear(&back);
+        free(b.data);
+        free(words);
+    }
+}
+
 static void same_rollouts(const struct ptd_rollout *a, const struct ptd_rollout *b)
 {
     assert_int_equal(a->n, b->n);
@@ -497,6 +524,7 @@ static void test_halves_of_any_float(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrays_stay_in_an_aligned_body),
         cmocka_unit_test(test_group_survives),
         cmocka_unit_test(test_bare_group),
         cmocka_unit_test(test_unknown_fields_pass),
