@@ -1,6 +1,7 @@
 /* dataset_write: rows and pictures of a data set, published whole or not at all.
  * What the rows say is left to the caller. */
 #include "dataset_write.h"
+#include "output.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -73,7 +74,7 @@ static int open_parts(struct ptd_dataset_out *o)
         return ptd_fail(PTD_NOPERM, "%s: another program is writing this data set", o->folder_part);
     o->locked = 1;
     if (visit_folder(o->folder_part, 1) < 0) return -1;
-    o->out = fopen(o->rows_part, "we");
+    o->out = ptd_file_create(o->rows_part);
     return o->out ? 0 : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows_part);
 }
 
@@ -162,7 +163,7 @@ int ptd_dataset_write(struct ptd_dataset_out *o, const struct ptd_group *g)
 
 static int close_rows(struct ptd_dataset_out *o)
 {
-    int failed = fflush(o->out) != 0 || ferror(o->out) || fsync(fileno(o->out)) < 0;
+    int failed = fflush(o->out) != 0 || ferror(o->out);
     failed |= fclose(o->out) != 0;
     o->out = NULL;
     return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows_part) : 0;

@@ -1,6 +1,7 @@
 /* Messages of one escaped line, the kept failure of a thread, and allocation that dies.
  * Leaves to callers: which status a failure deserves, and when to die of it. */
 #include "err.h"
+#include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,6 +95,7 @@ void ptd_program(const char *name)
     snprintf(program, sizeof program, "%s", name);
     for (int fd = 0; fd < 3; fd++) occupy_standard(fd);
     signal(SIGXFSZ, SIG_IGN);
+    ptd_stdout_open();
 }
 
 const char *ptd_program_name(void)
@@ -186,14 +188,6 @@ void ptd_die_of_pipe(void)
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     raise(SIGPIPE);
     _exit(128 + SIGPIPE);
-}
-
-void ptd_stdout_flush(void)
-{
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return;
-    if (errno == EPIPE) ptd_die_of_pipe();
-    ptd_die(PTD_IOERR, errno ? "standard output:" : "standard output: write error");
 }
 
 static void *checked(void *p, size_t n)

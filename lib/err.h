@@ -57,8 +57,6 @@ void *ptd_realloc(void *p, size_t n);
 char *ptd_strdup(const char *s);
 char *ptd_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd text */
 
-/* Flushes stdout for programs that print; dies of a write error (74), of EPIPE as SIGPIPE would. */
-void ptd_stdout_flush(void);
 _Noreturn void ptd_die_of_pipe(void); /* silently, status 141 */
 
 #define PTD_MUST_CHECK __attribute__((warn_unused_result))

@@ -1,16 +1,18 @@
-/* gnuplot: starting it, its terminals, quoting, and the rename at the end.
+/* gnuplot: its script, running it, its terminals, quoting, and the rename at the end. What it draws comes back through a pipe and is written here,
+ * because it does not notice a full disk.
  * Leaves what is drawn to ptd-plot. */
 #include "gnuplot.h"
-#include <signal.h>
+#include "output.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct ptd_gnuplot {
     FILE *f;
-    int piped; /* into gnuplot; else f is a script file */
+    int script; /* in memory, for gnuplot; -1: f is the output */
     char *path, *temp;
 };
 
@@ -35,34 +37,30 @@ static int kind_of(const char *path)
     return ptd_fail(PTD_USAGE, "%s: expected a name that ends in .svg, .png, .pdf or .gp", path);
 }
 
-static FILE *start(const char *temp, int piped)
+static int check_installed(void)
 {
-    FILE *f;
-    if (!piped) {
-        if (!(f = fopen(temp, "we"))) ptd_fail(PTD_CANTCREAT, "%s:", temp);
-        return f;
-    }
-    if (system("command -v gnuplot >/dev/null 2>&1") != 0) {
-        ptd_fail(PTD_UNAVAILABLE, "gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
-        return NULL;
-    }
-    signal(SIGPIPE, SIG_IGN); /* gnuplot's end shows in its status */
-    if (!(f = popen("exec gnuplot - 2>/dev/null", "we"))) ptd_fail(PTD_OSERR, "starting gnuplot:");
-    return f;
+    if (system("command -v gnuplot >/dev/null 2>&1") == 0) return 0;
+    return ptd_fail(PTD_UNAVAILABLE, "gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
 }
 
-static void set_terminal(struct ptd_gnuplot *p, int kind, int width, int height)
+static int start(struct ptd_gnuplot *p, int kind, int width, int height)
 {
-    if (!p->piped) return;
+    p->script = -1;
+    if (strcmp(kinds[kind].terminal, "unknown") == 0)
+        return (p->f = ptd_file_create(p->temp)) ? 0 : ptd_fail(PTD_CANTCREAT, "%s:", p->path);
+    if (check_installed() < 0) return -1;
+    p->script = memfd_create("gnuplot", 0);
+    if (p->script < 0 || !(p->f = fdopen(dup(p->script), "w")))
+        return ptd_fail(PTD_OSERR, "a script for gnuplot:");
     fputs("set terminal ", p->f);
     fprintf(p->f, kinds[kind].terminal, width, height);
-    fputs("\nset output ", p->f);
-    ptd_gnuplot_quote(p->f, p->temp);
     fputs("\n", p->f);
+    return 0;
 }
 
 static void clear(struct ptd_gnuplot *p)
 {
+    if (p->script >= 0) close(p->script);
     free(p->path);
     free(p->temp);
     free(p);
@@ -70,23 +68,17 @@ static void clear(struct ptd_gnuplot *p)
 
 struct ptd_gnuplot *ptd_gnuplot_open(const char *path, int width, int height)
 {
-    int kind = kind_of(path), made;
+    int kind = kind_of(path);
     if (kind < 0) return NULL;
     struct ptd_gnuplot *p = ptd_alloc(sizeof *p);
     p->path = ptd_strdup(path);
     p->temp = ptd_format("%s.%ld.tmp", path, (long)getpid());
-    p->piped = strcmp(kinds[kind].terminal, "unknown") != 0;
     FILE *probe = fopen(p->temp, "we");
-    if ((made = probe != NULL))
-        fclose(probe);
-    else
+    if (!probe)
         ptd_fail(PTD_CANTCREAT, "%s:", path);
-    p->f = made ? start(p->temp, p->piped) : NULL;
-    if (p->f) {
-        set_terminal(p, kind, width, height);
+    else if (fclose(probe) == 0 && start(p, kind, width, height) == 0)
         return p;
-    }
-    if (made) unlink(p->temp);
+    if (probe) unlink(p->temp);
     clear(p);
     return NULL;
 }
@@ -107,16 +99,31 @@ void ptd_gnuplot_quote(FILE *f, const char *s)
     fputc('\'', f);
 }
 
+/* Runs the script; what comes out of gnuplot goes into the file. */
+static int draw(struct ptd_gnuplot *p)
+{
+    char *command = ptd_format("exec gnuplot /dev/fd/%d 2>/dev/null", p->script), bytes[65536];
+    FILE *from = popen(command, "re"), *to = ptd_file_create(p->temp);
+    int full = 0;
+    for (size_t n; from && to && (n = fread(bytes, 1, sizeof bytes, from)) > 0;)
+        full |= fwrite(bytes, 1, n, to) != n;
+    full |= to && fclose(to) != 0;
+    if (full) ptd_fail(PTD_IOERR, "%s: write:", p->path);
+    int status = from ? pclose(from) : -1;
+    free(command);
+    if (!to) return ptd_fail(PTD_CANTCREAT, "%s:", p->path);
+    if (full || status == 0) return full ? -1 : 0;
+    return ptd_fail(PTD_IOERR,
+                    "%s: gnuplot failed (status %d), expected 0; an output that ends in .gp keeps the script",
+                    p->path, status > 0 ? WEXITSTATUS(status) : status);
+}
+
 int ptd_gnuplot_close(struct ptd_gnuplot *p)
 {
-    int bad = ferror(p->f), rc = 0;
-    int status = p->piped ? pclose(p->f) : fclose(p->f);
-    if (bad || status != 0)
-        rc = ptd_fail(
-            PTD_IOERR,
-            "%s: gnuplot failed (status %d), expected 0; an output that ends in .gp keeps the script",
-            p->path, p->piped && status > 0 ? WEXITSTATUS(status) : status);
-    else if (access(p->temp, R_OK) != 0 || rename(p->temp, p->path) != 0)
+    int rc = 0;
+    if (fclose(p->f) != 0) rc = ptd_fail(PTD_IOERR, "%s: write:", p->path);
+    if (rc == 0 && p->script >= 0) rc = draw(p);
+    if (rc == 0 && (access(p->temp, R_OK) != 0 || rename(p->temp, p->path) != 0))
         rc = ptd_fail(PTD_CANTCREAT, "%s:", p->path);
     if (rc < 0) unlink(p->temp);
     clear(p);

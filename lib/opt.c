@@ -2,6 +2,7 @@
  * Leaves to programs: operands, and rules between options. */
 #include "opt.h"
 #include "err.h"
+#include "output.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -7,6 +7,7 @@
 #include "dataset_write.h"
 #include "digits.h"
 #include "opt.h"
+#include "output.h"
 #include "progress.h"
 #include "rng.h"
 
@@ -294,7 +295,7 @@ static int run_check(int argc, char **argv)
     int bad = 0, first = ptd_opt_parse(&check_usage, argc, argv);
     if (first == argc) ptd_misuse("expected one FILE or more");
     for (int i = first; i < argc; i++) bad |= check_file(argv[i]) < 0;
-    if (fflush(stdout) != 0 || ferror(stdout)) ptd_die(PTD_IOERR, "standard output:");
+    ptd_stdout_flush();
     return bad ? PTD_DATAERR : PTD_OK;
 }
 

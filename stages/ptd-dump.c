@@ -2,6 +2,7 @@
  * Changes nothing, loads no model. */
 #include "err.h"
 #include "opt.h"
+#include "output.h"
 #include "show.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * Reads category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
  * stream. */
 #include "filter.h"
+#include "output.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -231,7 +232,7 @@ int main(int argc, char **argv)
         print_json(&head, &table, &total, generation);
     else
         print_table(&table, &total);
-    if (fflush(stdout) || ferror(stdout)) ptd_die(PTD_IOERR, "write to standard output:");
+    ptd_stdout_flush();
     for (int i = 0; i < table.n; i++) free(table.row[i].name);
     free(table.row);
     ptd_head_clear(&head);

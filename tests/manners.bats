@@ -167,21 +167,11 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     [ "$(head_of a.ptd)" = 1 ]
 }
 
-@test "full devices and closed outputs are 74, a reader that leaves is 141" {
-    for c in 'ptd-rollout -q -s warm.ptd -g latest -m 4 train.jsonl' 'ptd-gold -q -s warm.ptd -n 1 train.jsonl' 'ptd-verify -q rollouts.rec' \
-        'ptd-hint -q verified.rec' 'ptd-ref -q hinted.rec' 'ptd-stat -q verified.rec' 'ptd-dump scored.rec' 'ptd-data check train.jsonl'; do
-        fails 74 "${c%% *}*: *No space left*" bash -c "$c > /dev/full"
-        fails 74 "${c%% *}*: *Bad file descriptor*" bash -c "$c >&-"
-        run -141 --separate-stderr bash -c "set -o pipefail; $c | true; exit \${PIPESTATUS[0]}" || [ "$status" = 0 ]
-        [ -z "$stderr" ]
-    done
-    fresh full.ptd
-    ptd-gold -q -s full.ptd -P 8 -n 1 train.jsonl > full.rec
-    fails 74 'ptd-update: standard output: No space left*' bash -c 'ptd-update -q --loss sft full.rec > /dev/full'
-    fresh full.ptd
-    fails 74 'ptd-update: standard output: Bad file descriptor' bash -c 'ptd-update -q --loss sft full.rec >&-'
+@test "what cannot be created is 73" {
     fails 73 'ptd-data digits: *' ptd-data digits -q /dev/full/x.jsonl
     fails 73 'ptd-init: *' ptd-init /proc/no.ptd
+    fails 73 'ptd-plot: *' ptd-plot -q warm.jsonl -f actor/loss -o /proc/no.svg
+    fails 73 'ptd-export: *' ptd-export -q warm.ptd /proc/no.hf
 }
 
 @test "no room in the store is 74, and nothing is lost" {

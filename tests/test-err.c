@@ -2,6 +2,7 @@
  * Leaves to the command-line tests: what programs say. */
 #include "child.h"
 #include "err.h"
+#include "output.h"
 #include "test.h"
 
 #include <errno.h>
