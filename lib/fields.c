@@ -290,7 +290,8 @@ static void preset(const struct ptd_fields *t, void *base)
 
 static int same_key(const msgpack_object *a, const msgpack_object *b)
 {
-    return a->via.str.size == b->via.str.size && memcmp(a->via.str.ptr, b->via.str.ptr, a->via.str.size) == 0;
+    uint32_t n = a->via.str.size;
+    return n == b->via.str.size && (!n || memcmp(a->via.str.ptr, b->via.str.ptr, n) == 0);
 }
 
 /* Fields come in the table's order nearly always, so the search goes on where the last one ended. */
