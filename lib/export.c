@@ -2,6 +2,7 @@
  * safetensors.c, numbers converted by dtype.c. */
 #include "export.h"
 #include "files.h"
+#include "import.h"
 #include "progress.h"
 #include "shards.h"
 #include <dirent.h>
@@ -66,13 +67,36 @@ static int by_width(const void *a, const void *b)
     return p != q ? (p < q) - (p > q) : strcmp(x->name, y->name);
 }
 
+/* Does config.json promise a head of its own that the store lacks? Such files were tied when they came in (import.h). */
+static int lacks_head(const struct job *j)
+{
+    struct ptd_config c;
+    char *json = ptd_store_get_meta(j->store, "config.json", NULL);
+    int untied = json && ptd_config_parse(&c, json, NULL) == 0 && !c.tied;
+    free(json);
+    return untied && !ptd_store_has(j->store, j->x->generation, PTD_HEAD);
+}
+
+/* The embedding once more; what it is written as is plan's. */
+static void add_head(struct job *j)
+{
+    int i = 0;
+    while (i < j->n && strcmp(j->stored[i].name, PTD_EMBEDDING)) i++;
+    if (i == j->n) return;
+    j->stored = ptd_realloc(j->stored, (size_t)(j->n + 1) * sizeof *j->stored);
+    j->stored[j->n] = j->stored[i];
+    j->stored[j->n++].name = ptd_strdup(PTD_EMBEDDING);
+}
+
 static int plan(struct job *j)
 {
     if (ptd_store_list(j->store, j->x->generation, &j->stored, &j->n) < 0) return -1;
+    if (lacks_head(j)) add_head(j);
     qsort(j->stored, (size_t)j->n, sizeof *j->stored, by_width);
     j->written = ptd_array((size_t)j->n, sizeof *j->written);
     for (int i = 0; i < j->n; i++) {
         j->written[i] = j->stored[i];
+        if (i && !strcmp(j->stored[i].name, j->stored[i - 1].name)) j->written[i].name = PTD_HEAD;
         if (j->x->dtype) j->written[i].dtype = j->x->dtype;
         j->x->bytes += bytes_of(&j->written[i]);
     }

@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD "lm_head.weight"
-
 void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s)
 {
-    if (!ptd_shards_find(s, HEAD)) c->tied = 1;
+    if (!ptd_shards_find(s, PTD_HEAD)) c->tied = 1;
 }
 
 /* ---- matching ---- */
@@ -43,7 +41,7 @@ static int check_strangers(const struct ptd_model *m, const struct ptd_shards *s
     qsort(names, (size_t)m->n_params, sizeof *names, by_text);
     for (int i = 0; i < s->n && rc == 0; i++) {
         const char *name = s->tensors[i].t->name;
-        if (m->config.tied && !strcmp(name, HEAD)) continue;
+        if (m->config.tied && !strcmp(name, PTD_HEAD)) continue;
         if (!bsearch(&name, names, (size_t)m->n_params, sizeof *names, by_text))
             rc = ptd_fail(PTD_DATAERR,
                           "%s: tensor \"%.128s\": not part of the model that config.json describes",
@@ -122,10 +120,46 @@ static int run(struct ptd_store *to, struct filler *f, int dtype, const char *wh
     return rc;
 }
 
+/* ---- a head that the config ties, and that is there all the same ---- */
+
+/* 1 if two tensors hold the same bytes, 0 if not, -1 on failure. */
+static int same(const struct ptd_shard_tensor *a, const struct ptd_shard_tensor *b)
+{
+    enum { PIECE = 1 << 20 };
+    uint64_t n = a->t->end - a->t->begin;
+    if (strcmp(a->t->dtype, b->t->dtype) || n != b->t->end - b->t->begin) return 0;
+    char *buf = ptd_alloc(2 * PIECE);
+    int rc = 1;
+    for (uint64_t at = 0; at < n && rc == 1; at += PIECE) {
+        size_t len = n - at < PIECE ? n - at : PIECE;
+        if (ptd_safetensors_read(a->file, a->t, at, len, buf) < 0 ||
+            ptd_safetensors_read(b->file, b->t, at, len, buf + PIECE) < 0)
+            rc = -1;
+        else if (memcmp(buf, buf + PIECE, len) != 0)
+            rc = 0;
+    }
+    free(buf);
+    return rc;
+}
+
+static int look_at_head(const struct ptd_model *m, const struct ptd_shards *s)
+{
+    const struct ptd_shard_tensor *head = ptd_shards_find(s, PTD_HEAD);
+    if (!m->config.tied || !head) return 0;
+    int rc = same(head, ptd_shards_find(s, PTD_EMBEDDING));
+    if (rc == 0)
+        ptd_warn("%s: tensor \"" PTD_HEAD
+                 "\": ignored, though it differs from the embedding to which config.json "
+                 "ties it",
+                 head->file->path);
+    return rc < 0 ? -1 : 0;
+}
+
 int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
                const volatile int *stop)
 {
     struct filler f = {.model = m, .shards = s, .stop = stop};
+    if (look_at_head(m, s) < 0) return -1;
     return run(to, &f, 0, "importing, MiB");
 }
 

@@ -1,12 +1,15 @@
 /* import: the weights of a Hugging Face folder into a new store, in the format they came in.
  *
  * The folder must hold exactly the model's tensors, each of its shape, in BF16, F16 or F32, all numbers finite; what is missing, too many, of another shape or
- * format is named (65). lm_head.weight may be missing whatever the config says: the head is then tied; where the config ties it, a copy is ignored. A piece at a
+ * format is named (65). lm_head.weight may be missing whatever the config says: the head is then tied; where the config ties it, a copy is ignored, with a warning if it is none. A piece at a
  * time goes from the file into the store, so memory does not grow with the model. */
 #ifndef PTD_IMPORT_H
 #define PTD_IMPORT_H
 #include "model.h"
 #include "shards.h"
+
+#define PTD_HEAD      "lm_head.weight"
+#define PTD_EMBEDDING "model.language_model.embed_tokens.weight" /* the head, where there is none */
 
 struct ptd_progress;
 

@@ -88,13 +88,21 @@ refused() {
     [ "$(weights tied.ptd)" = "$(weights a.ptd)" ]
     ptd-data digits -q t.jsonl -n 2 -k nbr
     ptd-rollout -q -s tied.ptd -g latest -P 1 -G 2 -m 2 t.jsonl > /dev/null
+    ptd-export -q tied.ptd promised # config.json says that there is a head
+    ptd-init -q promised.ptd --from promised
+    x='[.shape, .min, .mean, .max]'
+    [ "$(ptd-dump promised.ptd lm_head.weight | jq -c "$x")" = "$(ptd-dump a.ptd model.language_model.embed_tokens.weight | jq -c "$x")" ]
     ptd-init -q untied.ptd --config bad
     [ "$(ptd-dump untied.ptd lm_head.weight | jq -c .shape)" = '[640,128]' ]
     ptd-export -q untied.ptd two
     ptd-init -q two.ptd --from two
     [ "$(weights two.ptd)" = "$(weights untied.ptd)" ]
     copy two && cp one/config.json bad/ # tied by its flag: the copy is left out
-    ptd-init -q half.ptd --from bad
+    run -0 ptd-init -q half.ptd --from bad
+    [ "$output" = 'ptd-init: warning: bad/model.safetensors: tensor "lm_head.weight": ignored, though it differs from the embedding to which config.json ties it' ]
+    copy promised && cp one/config.json bad/
+    run -0 ptd-init -q same.ptd --from bad
+    [ "$output" = "" ]
     [ "$(ptd-dump half.ptd | jq -c 'select(.name == "lm_head.weight")')" = "" ]
 }
 
