@@ -1,11 +1,15 @@
 /* chat: the two chat templates in C, and which of them a store has.
  * Which messages make up a prompt is prompt.c's; pictures arrive already resized. */
 #include "chat.h"
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define START "<|im_start|>"
+#define END   "<|im_end|>"
+#define MARK  "<|vision_start|><|image_pad|><|vision_end|>"
 #define OPEN  "<think>"
 #define CLOSE "</think>"
 
@@ -156,12 +160,12 @@ static int put_message(struct script *s, int i)
                         m->role, i ? "" : " or system");
     char *text = content_of(s, m);
     if (!text) return -1;
-    fprintf(s->out, "<|im_start|>%s\n", m->role);
+    fprintf(s->out, START "%s\n", m->role);
     if (assistant && s->config->thinking)
         put_answer(s, i, text);
     else
         fputs(text, s->out);
-    fputs("<|im_end|>\n", s->out);
+    fputs(END "\n", s->out);
     free(text);
     return 0;
 }
@@ -194,8 +198,7 @@ char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
     struct script s = {.config = c, .chat = chat, .out = memory(&text, &len)};
     s.query = last_question(&s);
     for (int i = 0; i < chat->n_messages && !bad; i++) bad = put_message(&s, i);
-    if (chat->reply)
-        fputs(c->thinking ? "<|im_start|>assistant\n" OPEN "\n" : "<|im_start|>assistant\n", s.out);
+    if (chat->reply) fputs(c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n", s.out);
     finish(s.out);
     if (!bad) return text;
     free(text);
@@ -204,7 +207,7 @@ char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
 
 /* ---- ids ---- */
 
-static int check_tokens(const struct ptd_tokenizer *t, const struct ptd_config *c)
+int ptd_chat_check(const struct ptd_tokenizer *t, const struct ptd_config *c)
 {
     const struct {
         const char *text;
@@ -212,9 +215,8 @@ static int check_tokens(const struct ptd_tokenizer *t, const struct ptd_config *
     } want[] = {{"<|vision_start|>", c->vision_start},
                 {"<|vision_end|>", c->vision_end},
                 {"<|image_pad|>", c->image_token}};
-    if (ptd_tokenizer_id(t, "<|im_start|>") < 0 || ptd_tokenizer_id(t, "<|im_end|>") < 0)
-        return ptd_fail(PTD_CONFIG,
-                        "tokenizer lacks <|im_start|> or <|im_end|>, which the chat template needs");
+    if (ptd_tokenizer_id(t, START) < 0 || ptd_tokenizer_id(t, END) < 0)
+        return ptd_fail(PTD_CONFIG, "tokenizer lacks " START " or " END ", which the chat template needs");
     for (int i = 0; i < 3; i++)
         if (ptd_tokenizer_id(t, want[i].text) != want[i].id)
             return ptd_fail(PTD_CONFIG, "%s is token %d in the tokenizer, %d in the model's config",
@@ -245,7 +247,7 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, c
                     int32_t **ids)
 {
     *ids = NULL;
-    if (check_tokens(t, c) < 0) return -1;
+    if (ptd_chat_check(t, c) < 0) return -1;
     char *text = ptd_chat_text(c, chat);
     if (!text) return -1;
     int n = ptd_tokenizer_encode(t, text, strlen(text), ids);
@@ -260,14 +262,34 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, c
 
 /* ---- which template ---- */
 
+/* Where a turn of the template begins with words of its own, such as an assistant introduced by default; NULL: nowhere. */
+static const char *own_words(const char *jinja)
+{
+    while ((jinja = strstr(jinja, START))) {
+        jinja += strlen(START);
+        jinja += strspn(jinja, "abcdefghijklmnopqrstuvwxyz"); /* a role, if it is written out */
+        while (*jinja && (strchr(" \n", *jinja) || !strncmp(jinja, "\\n", 2)))
+            jinja += *jinja == '\\' ? 2 : 1;
+        if (isalpha((unsigned char)*jinja)) return jinja;
+    }
+    return NULL;
+}
+
 int ptd_template_thinks(const char *jinja)
 {
-    struct span reply = {jinja, jinja ? strlen(jinja) : 0};
-    const char *from;
+    static const char *const parts[] = {START, END, MARK, "add_generation_prompt"};
     if (!jinja) return 0;
-    if (!strstr(jinja, "<|im_start|>") || !(from = last_of(reply, "add_generation_prompt")))
-        return ptd_fail(PTD_CONFIG, "chat template: neither that of Qwen3-VL Instruct nor that of Thinking");
-    from = strstr(from, OPEN);
+    for (int i = 0; i < 4; i++)
+        if (!strstr(jinja, parts[i]))
+            return ptd_fail(PTD_CONFIG,
+                            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: no %s in it",
+                            parts[i]);
+    const char *from = own_words(jinja);
+    if (from)
+        return ptd_fail(
+            PTD_CONFIG,
+            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: \"%.20s...\" in it", from);
+    from = strstr(last_of((struct span){jinja, strlen(jinja)}, "add_generation_prompt"), OPEN);
     return from && !strstr(from, CLOSE);
 }
 
@@ -289,10 +311,11 @@ const char *const ptd_template_files[PTD_TEMPLATE_FILES] = {"chat_template.jinja
 int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES])
 {
     char *jinja = text[0] ? ptd_strdup(text[0]) : NULL;
-    int rc = 0;
+    int rc = 0, from = 0;
     for (int i = 1; i < PTD_TEMPLATE_FILES && !jinja && rc == 0; i++)
-        if (text[i]) rc = template_in(&jinja, ptd_template_files[i], text[i]);
-    if (rc == 0) rc = ptd_template_thinks(jinja);
+        if (text[i]) rc = template_in(&jinja, ptd_template_files[from = i], text[i]);
+    if (rc == 0 && (rc = ptd_template_thinks(jinja)) < 0)
+        ptd_fail(PTD_CONFIG, "%s: %s", ptd_template_files[from], ptd_failed_message());
     free(jinja);
     return rc;
 }

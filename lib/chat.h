@@ -38,6 +38,8 @@ struct ptd_chat {
     int numbered; /* the templates' flag add_vision_id */
 };
 
+/* Has the tokenizer the words that templates write, as the config has them? -1 (78). */
+int ptd_chat_check(const struct ptd_tokenizer *t, const struct ptd_config *c) PTD_MUST_CHECK;
 /* The text, malloc'd; NULL on failure (65). */
 char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat);
 /* The text's ids, malloc'd; the count or -1 (65; 78: a tokenizer that lacks what the templates need). */
@@ -45,7 +47,7 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, c
                     int32_t **ids) PTD_MUST_CHECK;
 
 /* Is it the Thinking template? 1 if its generation prompt opens a thought and leaves it open, 0 if not (a NULL
- * template is Instruct), -1 (78) if it does not write turns as the two do. */
+ * template is Instruct), -1 (78) if it lacks what the two have, or begins a turn with words of its own. */
 int ptd_template_thinks(const char *jinja) PTD_MUST_CHECK;
 /* The same of a model's files, by their texts (NULL: not there): chat_template.jinja, else field "chat_template" of
  * chat_template.json or of tokenizer_config.json, else Instruct. -1 with 65 for what is no JSON. */

@@ -139,7 +139,8 @@ static int check_ids(const struct ptd_tokenizer *t, const struct ptd_config *c)
     if (check_id(t, "image_token_id", c->image_token, "<|image_pad|>") < 0) return -1;
     if (check_id(t, "video_token_id", c->video_token, "<|video_pad|>") < 0) return -1;
     if (check_id(t, "vision_start_token_id", c->vision_start, "<|vision_start|>") < 0) return -1;
-    return check_id(t, "vision_end_token_id", c->vision_end, "<|vision_end|>");
+    if (check_id(t, "vision_end_token_id", c->vision_end, "<|vision_end|>") < 0) return -1;
+    return ptd_chat_check(t, c);
 }
 
 static int check_tokenizer(const struct ptd_files *f, const struct ptd_config *c)

@@ -141,9 +141,11 @@ refused() {
     rm -rf bad && mkdir bad && echo '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}' > bad/config.json
     refused 78 'ptd-init: config.json: field "model_type": found "llama", *'
     copy && printf 'no template of ours' > bad/chat_template.jinja
-    refused 78 'ptd-init: chat template: *'
+    refused 78 "ptd-init: chat_template.jinja: neither Qwen3-VL's chat template of Instruct nor that of Thinking: no <|im_start|> in it"
     copy && echo '{"chat_template": "no template of ours"}' > bad/tokenizer_config.json
-    refused 78 'ptd-init: chat template: *'
+    refused 78 "ptd-init: tokenizer_config.json: neither *"
+    copy && jq -c '.added_tokens |= map(select(.content != "<|im_end|>"))' one/tokenizer.json > bad/tokenizer.json
+    refused 78 "ptd-init: tokenizer lacks <|im_start|> or <|im_end|>, *"
     copy && echo '{"chat_template": ' > bad/chat_template.json
     refused 65 'ptd-init: chat_template.json: line *'
     copy some && rm bad/model-00002-of-*

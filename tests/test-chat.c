@@ -229,6 +229,9 @@ static char *text_of(const char *path)
     return text;
 }
 
+/* What a template must have to be one of ours. */
+#define PARTS "<|im_start|> <|im_end|> <|vision_start|><|image_pad|><|vision_end|> "
+
 static void test_which_template(void **state)
 {
     (void)state;
@@ -238,10 +241,17 @@ static void test_which_template(void **state)
     assert_int_equal(ptd_template_thinks(instruct), 0);
     assert_int_equal(ptd_template_thinks(thinking), 1);
     /* a model that may think, but is not made to */
-    assert_int_equal(ptd_template_thinks("<|im_start|>{% if add_generation_prompt %}assistant{% if not "
-                                         "enable_thinking %}<think>\n\n</think>"),
+    assert_int_equal(ptd_template_thinks(PARTS "<|im_start|>{% if add_generation_prompt %}assistant{% if not "
+                                               "enable_thinking %}<think>\n\n</think>"),
                      0);
     assert_int_equal(ptd_template_thinks("[INST] {{ messages[0].content }} [/INST]"), -1);
+    /* a system message by default, as other models of the family have it, spelled in either way */
+    assert_int_equal(
+        ptd_template_thinks(PARTS "add_generation_prompt <|im_start|>system\nYou are here to help."), -1);
+    assert_int_equal(
+        ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\nYou are here'}}"), -1);
+    assert_int_equal(ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\n' + text }}"),
+                     0);
     assert_int_equal(ptd_failed_status(), PTD_CONFIG);
     assert_int_equal(ptd_template_thinks(""), -1);
     free(instruct);
@@ -270,10 +280,10 @@ static void test_template_of_store(void **state)
     assert_int_equal(ptd_store_open(&s, dir, PTD_STORE_CREATE), 0);
     assert_int_equal(kind_of(s), 0); /* none: Instruct */
     put_meta(s, "tokenizer_config.json",
-             "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
+             "{\"chat_template\":\"" PARTS " add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
     assert_int_equal(kind_of(s), 1);
     put_meta(s, "chat_template.json",
-             "{\"chat_template\":\"<|im_start|> add_generation_prompt <|im_start|>assistant\\n\"}");
+             "{\"chat_template\":\"" PARTS " add_generation_prompt <|im_start|>assistant\\n\"}");
     assert_int_equal(kind_of(s), 0);
     put_meta(s, "chat_template.jinja", thinking);
     assert_int_equal(kind_of(s), 1);
