@@ -41,12 +41,10 @@ train_from() { # STORE STEP
 }
 again() { rm -rf hit.ptd && cp -r "$from" hit.ptd; }
 
-# Each different data.mdb that a kill left behind is kept, for kills of the resumed run.
-keep_state() {
-    local name
-    [ -d states ] || return
-    name=states/$1.$(md5sum < hit.ptd/data.mdb | cut -c 1-32)
-    [ -e "$name" ] || cp -r hit.ptd "$name"
+# One store for each step and each kind of call that writes is kept as the kill left it, for kills of the resumed run.
+keep_state() { # STEP CALL
+    [ -d states ] && [[ $2 = @($writes) ]] || return
+    [ -e "states/$1.$2" ] || cp -r hit.ptd "states/$1.$2"
 }
 
 # The step that readers see: head, counters, and weights up to it. A killed publication may leave pieces that the next one removes.
@@ -59,7 +57,7 @@ check_trained() { # WHEN
     at=$($step_of hit.ptd "$run") || blame "$1: the store holds no whole step: $(head -n 1 said)"
     [[ "$at" = @($((start + told))|$((start + told + 1))) ]] || blame "$1: at step $at, $told steps were told"
     [[ "$status.$at" = @(137.*|0.3) ]] || blame "$1: status $status at step $at"
-    keep_state "$at"
+    keep_state "$at" "${1%% *}"
     "${update[@]}" -s hit.ptd "$run/$at.rec" > /dev/null 2> said || blame "$1: resuming: $(head -n 1 said)"
     contents hit.ptd | cmp -s - "$run/3" || blame "$1: resumed at step $at: other bits"
 }

@@ -72,11 +72,11 @@ poison_streams() {
     poison ref_logp refused "$all" --tau 0
     poison ref_logp ignored "$all" # of a group that has no such term
     poison ref_logp ignored "$all" --tau 0 --beta 0
-    for kind in jsd forward reverse; do
-        poison teacher_logp refused 'nan inf 1e39' --divergence $kind
-        poison teacher_on_top refused 'nan inf 1e39' --divergence $kind
-        poison teacher_logp finite -inf --divergence $kind # a probability of zero
-        poison teacher_on_top finite -inf --divergence $kind
+    for kind in $(pick jsd 'jsd forward reverse'); do
+        poison teacher_logp refused 'nan inf 1e39' --divergence "$kind"
+        poison teacher_on_top refused 'nan inf 1e39' --divergence "$kind"
+        poison teacher_logp finite -inf --divergence "$kind" # a probability of zero
+        poison teacher_on_top finite -inf --divergence "$kind"
     done
     poison teacher_logp ignored "$all" --tau 0
     poison teacher_on_top ignored "$all" --tau 0
@@ -125,7 +125,7 @@ poison_stores() {
     start=1
     fresh one.ptd
     scored one.ptd 1 | "${update[@]}" > /dev/null
-    for tensor in $norm model.language_model.embed_tokens.weight model.visual.patch_embed.proj.weight; do
+    for tensor in $norm $(pick '' 'model.language_model.embed_tokens.weight model.visual.patch_embed.proj.weight'); do
         poison_number kept weights "$tensor" 'nan inf -inf'
         poison_number kept m "$tensor" 'nan inf -inf'
         poison_number kept v "$tensor" 'nan inf -inf -1'
@@ -151,7 +151,7 @@ poison_base() {
 poison_options() {
     local option value
     for option in $(ptd-update --help | sed -n 's/^ *\(--[a-z0-9-]*\) X .*/\1/p;s/^ *\(--[a-z0-9-]*\) T .*/\1/p'); do
-        for value in nan inf -inf 1e999; do
+        for value in $(pick nan 'nan inf -inf 1e999'); do
             tried=$((tried + 1))
             ptd-update "$option=$value" run/0.rec > /dev/null 2> said
             [[ $?.$(wc -l < said) = 2.1 ]] || blame "$option=$value: $(cat said)"

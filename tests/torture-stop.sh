@@ -113,8 +113,8 @@ report "a run of $steps steps, stopped after each and resumed: the same bits"
 fresh hit.ptd
 calls_of "${update[@]}" -s hit.ptd $run/0.rec > calls
 for signal in TERM HUP USR1 INT; do stop_at_calls $signal; done
-for signal in TERM HUP USR1 INT; do
-    for whom in trainer group; do chains $signal $whom; done
+for signal in $(pick 'TERM INT' 'TERM HUP USR1 INT'); do
+    for whom in trainer group; do chains "$signal" $whom; done
 done
 for signal in $(pick TERM 'TERM HUP USR1'); do waits_for_ever "$signal" 2> /dev/null; done
 report "SIG$(pick TERM 'TERM, SIGHUP, SIGUSR1') while the rest of a step does not come: it is dropped after --grace, 75"
