@@ -114,6 +114,17 @@ try_init() {
     esac
 }
 
+# ---- ptd-export ----
+
+try_export() {
+    rm -rf out out.part
+    killed_at "$1" "$2" "${command[@]}"
+    status=$?
+    [ -e out ] || "${command[@]}" 2> said || blame "$1 $2: the second run: $(cat said)"
+    diff -r out exported > said || blame "$1 $2: another folder: $(head -n 1 said)"
+    [ -e out.part ] && [ $status != 137 ] && blame "$1 $2: out.part was left"
+}
+
 # ---- all of it ----
 
 sweep_resumed() {
@@ -171,3 +182,8 @@ command=(ptd-init -q hit.ptd --from-store warm.ptd)
 rm -rf hit.ptd
 sweep try_init < <(calls_of "${command[@]}")
 report "ptd-init: killed at $kills system calls: the store is refused in one line, or whole"
+command=(ptd-export -q base.ptd out --shard-size 65536)
+"${command[@]}"
+mv out exported
+sweep try_export < <(calls_of "${command[@]}")
+report "ptd-export: killed at $kills system calls: the folder is not there or whole, and whole after the second run"
