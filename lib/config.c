@@ -96,11 +96,14 @@ static void only_text(const struct source *s, const char *key, const char *value
 static void only_number(const struct source *s, const char *key, double value)
 {
     const json_t *v = get(s, key);
+    char wanted[24];
     if (!v) return;
-    if (json_is_boolean(v) ? json_is_true(v) != (value != 0)
-                           : fabs(json_number_value(v) - value) > 1e-6 * fabs(value) || !json_is_number(v))
-        refuse(s, PTD_CONFIG, key, v, json_is_boolean(v) ? "%s (no other is implemented)" : "%s",
-               json_is_boolean(v) ? (value ? "true" : "false") : "the only value that is implemented");
+    int flag = json_is_boolean(v);
+    if (flag ? json_is_true(v) == (value != 0)
+             : json_is_number(v) && fabs(json_number_value(v) - value) <= 1e-6 * fabs(value))
+        return;
+    snprintf(wanted, sizeof wanted, "%.10g", value);
+    refuse(s, PTD_CONFIG, key, v, "%s (no other is implemented)", !flag ? wanted : value ? "true" : "false");
 }
 
 static json_t *parse(const char *file, const char *json)
@@ -127,6 +130,10 @@ static void read_rotary(struct ptd_config *c, const struct source *text)
     const json_t *sections = get(&rope, "mrope_section"), *interleaved = get(&rope, "mrope_interleaved");
     c->rope_theta = number(newer ? &rope : text, "rope_theta", 1, 1e12);
     only_text(&rope, "rope_type", "default", 1);
+    if (newer && get(text, "rope_scaling")) {
+        struct source older = inside(text, "rope_scaling", "text_config.rope_scaling.");
+        only_text(&older, "rope_type", "default", 1);
+    }
     if (!json_is_boolean(interleaved)) refuse(&rope, PTD_DATAERR, "mrope_interleaved", interleaved, "true");
     only_number(&rope, "mrope_interleaved", 1);
     for (int i = 0; i < 3; i++) {
@@ -143,6 +150,7 @@ static void read_text(struct ptd_config *c, const struct source *s)
     only_text(s, "hidden_act", "silu", 1);
     only_number(s, "attention_bias", 0);
     only_number(s, "attention_dropout", 0);
+    only_number(s, "use_sliding_window", 0);
     c->vocab = whole(s, "vocab_size", 2, 1 << 21);
     c->hidden = whole(s, "hidden_size", 1, 65536);
     c->layers = whole(s, "num_hidden_layers", 1, 1024);
@@ -369,6 +377,7 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
         s.file = "processor_config.json";
         s = inside(&s, "image_processor", "image_processor.");
     }
+    r->file = s.file;
     r->patch = whole(&s, "patch_size", 1, 256);
     r->merge = whole(&s, "merge_size", 1, 16);
     r->temporal = whole(&s, "temporal_patch_size", 1, 16);
@@ -385,17 +394,16 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
     return failed ? -1 : 0;
 }
 
-static int same(const char *key, int config, int rules)
+static int same(const char *file, const char *key, int config, int rules)
 {
     if (config == rules) return 0;
-    return ptd_fail(PTD_DATAERR,
-                    "preprocessor_config.json: field \"%s\": found %d, expected %d as config.json has it",
-                    key, rules, config);
+    return ptd_fail(PTD_DATAERR, "%s: field \"%s\": found %d, expected %d as config.json has it", file, key,
+                    rules, config);
 }
 
 int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_rules *r)
 {
-    if (same("patch_size", c->v_patch, r->patch) < 0) return -1;
-    if (same("merge_size", c->v_merge, r->merge) < 0) return -1;
-    return same("temporal_patch_size", c->v_temporal, r->temporal);
+    if (same(r->file, "patch_size", c->v_patch, r->patch) < 0) return -1;
+    if (same(r->file, "merge_size", c->v_merge, r->merge) < 0) return -1;
+    return same(r->file, "temporal_patch_size", c->v_temporal, r->temporal);
 }

@@ -44,6 +44,7 @@ struct
         max_pixels; /* of the resized picture; size.shortest_edge and longest_edge unless given by these names */
     float mean[3], std[3]; /* of values scaled to 0..1 */
     enum ptd_resample resample;
+    const char *file; /* that they came from, for messages */
 };
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json) PTD_MUST_CHECK;
 /* The two files describe the same patches (65 if not). */

@@ -194,6 +194,21 @@ static int read_entries(struct ptd_safetensors *f, json_t *root)
     return 0;
 }
 
+/* Where "-0" stands outside of strings: no whole number in the eyes of other readers, 0 in Jansson's. */
+static const char *minus_zero(const char *header, size_t len)
+{
+    int inside = 0;
+    for (size_t i = 0; i + 1 < len; i++) {
+        if (inside && header[i] == '\\')
+            i++;
+        else if (header[i] == '"')
+            inside = !inside;
+        else if (!inside && header[i] == '-' && header[i + 1] == '0')
+            return header + i;
+    }
+    return NULL;
+}
+
 int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const char *header, size_t len,
                           uint64_t bytes)
 {
@@ -201,6 +216,7 @@ int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const 
     json_error_t e;
     json_t *root = NULL;
     const char *nul = len ? memchr(header, 0, len) : NULL; /* Jansson overlooks one behind a number */
+    const char *minus;
     int rc = -1;
     *out = NULL;
     f->path = ptd_strdup(path);
@@ -209,6 +225,9 @@ int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const 
         ptd_fail(PTD_DATAERR, "%s: the header does not begin with \"{\"", path);
     else if (nul)
         ptd_fail(PTD_DATAERR, "%s: header, byte %zu: a NUL byte", path, (size_t)(nul - header));
+    else if ((minus = minus_zero(header, len)))
+        ptd_fail(PTD_DATAERR, "%s: header, byte %zu: -0, expected numbers without a sign", path,
+                 (size_t)(minus - header));
     else if (!(root = json_loadb(header, len, JSON_REJECT_DUPLICATES, &e)))
         ptd_fail(PTD_DATAERR, "%s: header, byte %d: %s", path, e.position, e.text);
     else if (read_entries(f, root) == 0 && check_layout(f, bytes) == 0)

@@ -363,15 +363,10 @@ static void cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE("tiny"),  CASE("tied"),   CASE("untied"), CASE("three"),
-        CASE("words"), CASE("blocks"), CASE("long"),   TEST("width-2b", both),
+        CASE("tiny"),   CASE("tied"), CASE("untied"),         CASE("three"),          CASE("words"),
+        CASE("blocks"), CASE("long"), TEST("width-2b", both), TEST("width-4b", both), TEST("width-8b", both),
     };
-    const struct CMUnitTest wide[] = {TEST("width-4b", both), TEST("width-8b", both)};
-    int failed;
     ptd_program("test-parity");
     ptd_threads_start(2);
-    failed = cmocka_run_group_tests_name("parity", tests, NULL, NULL);
-    if (getenv("PTD_PARITY_WIDE"))
-        failed += cmocka_run_group_tests_name("parity at 4B and 8B widths", wide, NULL, NULL);
-    return failed;
+    return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

@@ -107,6 +107,8 @@ newer = {"mrope_interleaved": True, "mrope_section": [6, 5, 5], "rope_type": "de
 config("newer-spelling", 0, "", (t + "rope_scaling", GONE), (t + "rope_theta", GONE), (t + "rope_parameters", newer))
 config("newer-no-theta", 65, field % (t + "rope_parameters.rope_theta", "missing, *"), (t + "rope_scaling", GONE), (t + "rope_theta", GONE),
        (t + "rope_parameters", {k: x for k, x in newer.items() if k != "rope_theta"}))
+config("both-spellings", 78, field % (t + "rope_scaling.rope_type", 'found "yarn", *'), (t + "rope_scaling.rope_type", "yarn"), (t + "rope_parameters", newer))
+config("sliding-window", 78, field % (t + "use_sliding_window", "found true, expected false (no other is implemented)"), (t + "use_sliding_window", True))
 config("vision-heads", 65, field % (v + "hidden_size", "*"), (v + "num_heads", 5))
 config("vision-channels", 65, field % (v + "in_channels", "found 4, *"), (v + "in_channels", 4))
 config("vision-positions", 65, field % (v + "num_position_embeddings", "found 37, expected a square*"), (v + "num_position_embeddings", 37))
@@ -200,6 +202,8 @@ st("no-offsets", 65, a + "data_offsets are missing", one(data_offsets=GONE), D)
 st("offsets-one", 65, a + "data_offsets are not two *", one(data_offsets=[24]), D)
 st("offsets-three", 65, a + "data_offsets are not two *", one(data_offsets=[0, 12, 24]), D)
 st("offsets-negative", 65, a + "data_offsets are not two *", one(data_offsets=[-24, 0]), D)
+st("offsets-minus-zero", 65, "header, byte *: -0, expected numbers without a sign",
+   '{"a-0":{"dtype":"F32","shape":[2,3],"data_offsets":[-0,24]}}', D)
 st("offsets-real", 65, a + "data_offsets are not two *", one(data_offsets=[0, 24.0]), D)
 st("offsets-text", 65, a + "data_offsets are not two *", one(data_offsets=["0", "24"]), D)
 st("offsets-backwards", 65, a + "data_offsets end before they begin", one(data_offsets=[24, 0]), D)
