@@ -18,7 +18,7 @@ static struct {
     int cache, threads;
     struct ptd_refer *refer;
 } opt = {
-    .scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 4096}, .cache = 1};
+    .scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512}, .cache = 1};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},

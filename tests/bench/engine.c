@@ -9,15 +9,8 @@
 #include "train.h"
 #include <sys/resource.h>
 
-enum {
-    PROMPTS = 8,
-    GROUP = 8,
-    PROMPT = 64,
-    REPLY = 64,
-    HINT = 32,
-    TOP_K = 100,
-    MICRO = 512 /* as ptd-update */
-};
+enum { PROMPTS = 8, GROUP = 8, PROMPT = 64, REPLY = 64, HINT = 32, TOP_K = 100 };
+enum { ROWS = PROMPTS * GROUP * (PROMPT + REPLY), MICRO = 512 /* as ptd-update and ptd-ref */ };
 
 struct shape {
     const char *name;
@@ -224,15 +217,35 @@ static void read_replies(struct bed *b, struct reading *r)
     ptd_head_forward(&job, b->reading->X, b->reading->rows);
 }
 
+/* Behind what was read. */
+static void go_on(struct reading *r)
+{
+    long n = r->score->rows;
+    r->logp += n;
+    if (r->top_ids) r->top_ids += n * TOP_K, r->top_logp += n * TOP_K;
+    ptd_score_reset((struct ptd_score *)(uintptr_t)r->score);
+}
+
+static struct reading new_reading(int top)
+{
+    struct reading r = {.logp = ptd_array(ROWS, sizeof *r.logp)};
+    if (top) r.top_ids = ptd_array(ROWS * TOP_K, sizeof *r.top_ids);
+    if (top) r.top_logp = ptd_array(ROWS * TOP_K, sizeof *r.top_logp);
+    return r;
+}
+
+static void free_reading(struct reading *r)
+{
+    free(r->logp);
+    free(r->top_ids);
+    free(r->top_logp);
+}
+
 /* 64 sequences of 128 tokens, nothing shared. */
 static double scoring(const char *name)
 {
-    enum { ROWS = PROMPTS * GROUP * (PROMPT + REPLY) };
     struct bed *b = bed_of(name);
-    struct reading r = {.logp = ptd_array(ROWS, sizeof(float)),
-                        .top_ids = ptd_array(ROWS * TOP_K, sizeof(int32_t)),
-                        .top_logp = ptd_array(ROWS * TOP_K, sizeof(uint16_t))};
-    struct reading part = r;
+    struct reading r = new_reading(1), part = r;
     int32_t ids[PROMPT + REPLY];
     double start = bench_now();
     for (int i = 0; i < PROMPTS * GROUP; i++) {
@@ -240,14 +253,12 @@ static double scoring(const char *name)
             ids[t] = bench_id(3, i * (PROMPT + REPLY) + t, b->shape->vocab);
         struct ptd_score_reply y = {ids + 1, PROMPT + REPLY - 1, NULL};
         if (ptd_score_add(b->reading, ids, 1, NULL, 0, &y, 1) < 0) ptd_die_last();
-        if (ptd_score_tokens(b->reading) < 4096 && i < PROMPTS * GROUP - 1) continue;
+        if (ptd_score_tokens(b->reading) < MICRO && i < PROMPTS * GROUP - 1) continue;
         read_replies(b, &part);
-        part.logp += b->reading->rows, part.top_ids += b->reading->rows * TOP_K;
-        part.top_logp += b->reading->rows * TOP_K;
-        ptd_score_reset(b->reading);
+        go_on(&part);
     }
     double seconds = bench_now() - start;
-    free(r.logp), free(r.top_ids), free(r.top_logp);
+    free_reading(&r);
     return seconds;
 }
 
@@ -282,8 +293,23 @@ static void judge(struct round *w, struct ptd_reply *r, const struct shape *s)
                                        .advantage = advantage[i % GROUP]};
 }
 
-/* Log-probs of all answers under the plain prompts, or the tutor's best words for the failed ones under the hinted prompts. */
-static void refer(struct bed *b, struct round *w, int tutor, struct reading *r)
+/* What was read belongs to the answers; targets of one are neighbours. */
+static void attach(const struct reading *r, int tutor)
+{
+    for (long i = 0; i < r->score->rows; i++) {
+        struct ptd_rollout *y = r->score->target[i].reply;
+        if (r->score->target[i].token) continue;
+        if (!tutor) y->ref_logp = r->logp + i;
+        if (!tutor) continue;
+        y->teacher_ids = r->top_ids + i * TOP_K;
+        y->teacher_logp = r->top_logp + i * TOP_K;
+        y->teacher_k = TOP_K;
+    }
+}
+
+/* Log-probs of all answers under the plain prompts, or the tutor's best words for the failed ones under the
+ * hinted prompts. */
+static void refer(struct bed *b, struct round *w, int tutor, struct reading part)
 {
     ptd_score_reset(b->reading);
     for (int p = 0; p < PROMPTS; p++) {
@@ -295,18 +321,10 @@ static void refer(struct bed *b, struct round *w, int tutor, struct reading *r)
         if (ptd_score_add(b->reading, w->prompt[p] + (tutor ? 0 : HINT), PROMPT + (tutor ? HINT : 0), NULL, 0,
                           y, n) < 0)
             ptd_die_last();
-    }
-    r->logp = ptd_array(b->reading->rows, sizeof *r->logp);
-    r->top_ids = tutor ? ptd_array(b->reading->rows * TOP_K, sizeof *r->top_ids) : NULL;
-    r->top_logp = tutor ? ptd_array(b->reading->rows * TOP_K, sizeof *r->top_logp) : NULL;
-    read_replies(b, r);
-    for (long i = 0; i < b->reading->rows; i++) { /* targets of an answer are neighbours */
-        struct ptd_rollout *y = b->reading->target[i].reply;
-        if (b->reading->target[i].token) continue;
-        if (!tutor) y->ref_logp = r->logp + i;
-        if (tutor)
-            y->teacher_ids = r->top_ids + i * TOP_K, y->teacher_logp = r->top_logp + i * TOP_K,
-            y->teacher_k = TOP_K;
+        if (ptd_score_tokens(b->reading) < MICRO && p < PROMPTS - 1) continue;
+        read_replies(b, &part);
+        attach(&part, tutor);
+        go_on(&part);
     }
 }
 
@@ -315,7 +333,7 @@ static double whole(const char *name, int tutored)
     struct bed *b = bed_of(name);
     struct round *w = ptd_alloc(sizeof *w);
     struct ptd_group *g[PROMPTS];
-    struct reading plain = {0}, tutor = {0};
+    struct reading plain = new_reading(0), tutor = new_reading(1);
     struct ptd_loss_rules r = {.loss = PTD_LOSS_POLICY,
                                .beta = 0.01,
                                .lambda = 0.5,
@@ -328,12 +346,14 @@ static double whole(const char *name, int tutored)
     double start = bench_now();
     struct ptd_reply *replies = sample(b);
     judge(w, replies, b->shape);
-    refer(b, w, 0, &plain);
-    if (tutored) refer(b, w, 1, &tutor);
+    refer(b, w, 0, plain);
+    if (tutored) refer(b, w, 1, tutor);
     update(b, g, PROMPTS, &r);
     double seconds = bench_now() - start;
     ptd_replies_free(replies, PROMPTS * GROUP);
-    free(plain.logp), free(tutor.logp), free(tutor.top_ids), free(tutor.top_logp), free(w);
+    free_reading(&plain);
+    free_reading(&tutor);
+    free(w);
     return seconds;
 }
 
