@@ -49,34 +49,42 @@ static int put_picture(struct script *s, FILE *out, const struct ptd_message *m,
     return 0;
 }
 
-static FILE *memory(char **text, size_t *len)
+static ssize_t keep(void *text, const char *p, size_t n)
 {
-    FILE *out = open_memstream(text, len);
+    ptd_buf_add(text, p, n);
+    return (ssize_t)n;
+}
+
+/* A file in memory. open_memstream would not do: out of memory it goes on without what it could not keep. */
+static FILE *memory(struct ptd_buf *text)
+{
+    FILE *out = fopencookie(text, "w", (cookie_io_functions_t){.write = keep});
     if (!out) ptd_die(PTD_OSERR, "out of memory for a prompt");
     return out;
 }
 
-static void finish(FILE *out)
+static char *finish(FILE *out, struct ptd_buf *text)
 {
     if (fclose(out)) ptd_die(PTD_OSERR, "out of memory for a prompt");
+    ptd_buf_add(text, "", 1);
+    return text->data;
 }
 
 /* All parts of m in one text, malloc'd; NULL on failure. */
 static char *content_of(struct script *s, const struct ptd_message *m)
 {
-    char *text = NULL;
-    size_t len;
+    struct ptd_buf text = {0};
     int bad = 0;
-    FILE *out = memory(&text, &len);
+    FILE *out = memory(&text);
     for (int i = 0; i < m->n_parts && !bad; i++) {
         if (m->parts[i].text)
             fputs(m->parts[i].text, out);
         else
             bad = put_picture(s, out, m, m->parts[i].picture);
     }
-    finish(out);
-    if (!bad) return text;
-    free(text);
+    char *all = finish(out, &text);
+    if (!bad) return all;
+    free(all);
     return NULL;
 }
 
@@ -192,16 +200,15 @@ static int last_question(struct script *s)
 
 char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
 {
-    char *text = NULL;
-    size_t len;
+    struct ptd_buf text = {0};
     int bad = 0;
-    struct script s = {.config = c, .chat = chat, .out = memory(&text, &len)};
+    struct script s = {.config = c, .chat = chat, .out = memory(&text)};
     s.query = last_question(&s);
     for (int i = 0; i < chat->n_messages && !bad; i++) bad = put_message(&s, i);
     if (chat->reply) fputs(c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n", s.out);
-    finish(s.out);
-    if (!bad) return text;
-    free(text);
+    char *all = finish(s.out, &text);
+    if (!bad) return all;
+    free(all);
     return NULL;
 }
 

@@ -97,6 +97,7 @@ static int find_lines(struct ptd_dataset *d)
     int64_t at = 0;
     ssize_t n;
     int status = 0;
+    if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_64bits_reset(hash);
     while (status == 0 && (n = read(d->fd, block, BLOCK)) > 0) {
         int bom = at == 0 && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
@@ -118,9 +119,9 @@ static int find_lines(struct ptd_dataset *d)
 static int open_file(struct ptd_dataset *d)
 {
     const char *slash = strrchr(d->path, '/');
-    char *folder = slash ? strndup(d->path, slash - d->path + 1) : strdup(".");
+    char *folder = slash ? ptd_format("%.*s", (int)(slash - d->path + 1), d->path) : ptd_strdup(".");
     d->fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    d->folder = d->fd < 0 || !folder ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    d->folder = d->fd < 0 ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(folder);
     if (d->fd < 0 || d->folder < 0 || fstat(d->fd, &d->opened) < 0)
         return ptd_fail(PTD_NOINPUT, "%s: cannot open data set:", d->path);

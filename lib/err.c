@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@
 
 #define LINE_MAX_BYTES 512
 
-static char program[64] = "ptd";
+static char program[64];
 static int quiet;
 static void (*before_message)(void);
 static __thread int last_status;
@@ -71,9 +72,10 @@ static void format_message(char out[LINE_MAX_BYTES], const char *fmt, va_list ap
 static void say(const char *tag, const char *message)
 {
     char line[LINE_MAX_BYTES + 1], text[LINE_MAX_BYTES];
-    size_t room = LINE_MAX_BYTES - strlen(program) - strlen(tag) - 2;
+    const char *program_name = ptd_program_name();
+    size_t room = LINE_MAX_BYTES - strlen(program_name) - strlen(tag) - 2;
     escape(text, room, message);
-    int n = snprintf(line, sizeof line, "%s: %s%s\n", program, tag, text);
+    int n = snprintf(line, sizeof line, "%s: %s%s\n", program_name, tag, text);
     if (before_message) before_message();
     for (ssize_t done = 0, got; done < n; done += got) {
         got = write(2, line + done, (size_t)(n - done));
@@ -93,6 +95,7 @@ static void occupy_standard(int fd)
 void ptd_program(const char *name)
 {
     snprintf(program, sizeof program, "%s", name);
+    json_set_alloc_funcs(ptd_malloc, free);
     for (int fd = 0; fd < 3; fd++) occupy_standard(fd);
     signal(SIGXFSZ, SIG_IGN);
     ptd_stdout_open();
@@ -100,7 +103,16 @@ void ptd_program(const char *name)
 
 const char *ptd_program_name(void)
 {
-    return program;
+    return *program ? program : program_invocation_short_name;
+}
+
+/* Where the reason is that memory, descriptors or room on the disk are used up, the status says so, whatever it is at this place otherwise. */
+static int status_of(int status, const char *fmt)
+{
+    size_t len = strlen(fmt);
+    int reason = len && fmt[len - 1] == ':' ? errno : 0;
+    if (reason == ENOMEM || reason == EMFILE || reason == ENFILE) return PTD_OSERR;
+    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? PTD_IOERR : status;
 }
 
 int ptd_fail(int status, const char *fmt, ...)
@@ -110,7 +122,7 @@ int ptd_fail(int status, const char *fmt, ...)
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
-    last_status = status;
+    last_status = status_of(status, fmt);
     memcpy(last_message, text, sizeof text);
     return -1;
 }
@@ -125,22 +137,30 @@ const char *ptd_failed_message(void)
     return last_message;
 }
 
+/* exit would wait for OpenBLAS's threads, which ask for memory until they get it. */
+static _Noreturn void leave(int status)
+{
+    if (status == PTD_OSERR) quick_exit(status);
+    exit(status);
+}
+
 void ptd_die(int status, const char *fmt, ...)
 {
     char text[LINE_MAX_BYTES];
     va_list ap;
+    status = status_of(status, fmt);
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
     say("", text);
-    exit(status);
+    leave(status);
 }
 
 void ptd_die_last(void)
 {
     if (!last_status) ptd_die(PTD_BUG, "failed without a reason; please report this as a bug");
     say("", last_message);
-    exit(last_status);
+    leave(last_status);
 }
 
 void ptd_warn(const char *fmt, ...)
@@ -199,6 +219,11 @@ static void *checked(void *p, size_t n)
 void *ptd_alloc(size_t n)
 {
     return checked(calloc(1, n ? n : 1), n);
+}
+
+void *ptd_malloc(size_t n)
+{
+    return checked(malloc(n ? n : 1), n);
 }
 
 void *ptd_array(size_t n, size_t size)

@@ -29,17 +29,20 @@ enum ptd_status {
     PTD_DIVERGED = 79,    /* training diverged (non-finite limit) */
 };
 
-/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error, and
- * keeps closed standard descriptors from being given to other files. */
+/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error, keeps
+ * closed standard descriptors from being given to other files, and has Jansson allocate as everybody here does: it
+ * answers a failed request with texts that lack a letter. */
 void ptd_program(const char *name);
 const char *ptd_program_name(void);
 
 /* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A format that ends in ':'
- * gets strerror(errno) appended after a space. */
+ * gets strerror(errno) appended after a space; where that is for want of memory or descriptors the status is
+ * PTD_OSERR, for want of room on the disk PTD_IOERR. */
 int ptd_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ptd_failed_status(void);          /* of the last ptd_fail on this thread; 0 if none */
 const char *ptd_failed_message(void); /* valid until the next ptd_fail on this thread */
 
+/* Status PTD_OSERR ends by quick_exit: what must be done at the end goes to at_quick_exit too; buffered output is not written. */
 _Noreturn void ptd_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void ptd_die_last(void); /* dies of the last ptd_fail */
 void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -54,6 +57,7 @@ void ptd_before_message(void (*f)(void));
 void *ptd_alloc(size_t n);              /* zeroed; free() releases it */
 void *ptd_array(size_t n, size_t size); /* zeroed n * size */
 void *ptd_realloc(void *p, size_t n);
+void *ptd_malloc(size_t n); /* not zeroed: for libraries that let others allocate; free() releases it */
 char *ptd_strdup(const char *s);
 char *ptd_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd text */
 

@@ -92,7 +92,11 @@ static int set_tokenizer(struct ptd_files *f, const char *path)
     free(f->text[TOKENIZER]);
     f->text[TOKENIZER] = text;
     f->len[TOKENIZER] = n;
-    if (gzclose(in) != Z_OK || got < 0) return ptd_fail(PTD_DATAERR, "%s: cannot be read, or damaged", path);
+    int code;
+    gzerror(in, &code);
+    if (gzclose(in) == Z_MEM_ERROR || code == Z_MEM_ERROR)
+        ptd_die(PTD_OSERR, "%s: out of memory for zlib", path);
+    if (code != Z_OK || got < 0) return ptd_fail(PTD_DATAERR, "%s: cannot be read, or damaged", path);
     if (n > TEXT_MAX) return ptd_fail(PTD_DATAERR, "%s: more than %u bytes of text", path, TEXT_MAX);
     return strlen(text) == n ? 0 : ptd_fail(PTD_DATAERR, "%s: a NUL byte, expected text", path);
 }

@@ -53,9 +53,21 @@ static int read_head(struct ptd_idx *x, z_stream *z, const char *name)
     return 0;
 }
 
+static void *grant(void *ctx, unsigned n, unsigned size)
+{
+    (void)ctx;
+    return ptd_malloc((size_t)n * size);
+}
+
+static void release(void *ctx, void *p)
+{
+    (void)ctx;
+    free(p);
+}
+
 int ptd_idx_load(struct ptd_idx *x, const void *gz, size_t len, const char *name)
 {
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)gz, .avail_in = len};
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)gz, .avail_in = len, .zalloc = grant, .zfree = release};
     int status = -1;
     memset(x, 0, sizeof *x);
     if (len > PTD_IDX_MAX)

@@ -75,6 +75,18 @@ static void png_on_warning(png_structp png, png_const_charp what)
     (void)png, (void)what;
 }
 
+static png_voidp png_grant(png_structp png, png_alloc_size_t n)
+{
+    (void)png;
+    return ptd_malloc(n);
+}
+
+static void png_release(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
+}
+
 /* Sets limits and leaves unread what we do not use: text, profiles, times. */
 static void png_restrain(struct png_job *j)
 {
@@ -167,7 +179,8 @@ int ptd_png_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, c
     int bad;
     *orientation = 1;
     if (png_walk(bytes, n, name, orientation) < 0) return -1;
-    j.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning);
+    j.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning, NULL, png_grant,
+                                     png_release);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (!j.info) ptd_die(PTD_OSERR, "out of memory for libpng");
     if (!setjmp(j.back)) {
@@ -209,7 +222,8 @@ int ptd_png_encode(const struct ptd_image *im, struct ptd_buf *out)
 {
     struct png_job j = {.name = "picture to write", .out = out};
     int bad;
-    j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning);
+    j.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning, NULL,
+                                      png_grant, png_release);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (!j.info) ptd_die(PTD_OSERR, "out of memory for libpng");
     if (!setjmp(j.back)) {
@@ -237,6 +251,7 @@ static void jpeg_on_error(j_common_ptr c)
     struct jpeg_job *j = c->client_data;
     char what[JMSG_LENGTH_MAX];
     c->err->format_message(c, what);
+    if (c->err->msg_code == JERR_OUT_OF_MEMORY) ptd_die(PTD_OSERR, "out of memory for libjpeg");
     ptd_fail(PTD_DATAERR, "%s: damaged JPEG: %s", j->name, what);
     longjmp(j->back, 1);
 }

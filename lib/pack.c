@@ -158,7 +158,9 @@ int ptd_pack_open(msgpack_unpacked *u, const char *body, size_t len)
         return ptd_fail(PTD_DATAERR, "body is not one msgpack object within the limits (depth %d, %d items)",
                         PTD_PACK_DEPTH, PTD_PACK_ITEMS);
     msgpack_unpacked_init(u);
-    if (msgpack_unpack_next(u, body, len, &at) == MSGPACK_UNPACK_SUCCESS && at == len) return 0;
+    msgpack_unpack_return got = msgpack_unpack_next(u, body, len, &at);
+    if (got == MSGPACK_UNPACK_SUCCESS && at == len) return 0;
     msgpack_unpacked_destroy(u);
+    if (got == MSGPACK_UNPACK_NOMEM_ERROR) ptd_die(PTD_OSERR, "out of memory for a body of %zu bytes", len);
     return ptd_fail(PTD_DATAERR, "body is not msgpack");
 }

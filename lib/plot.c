@@ -59,7 +59,7 @@ static int read_lines(struct ptd_run_metrics *r, FILE *f, const char *where, cha
             rc = ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB", where, line);
         json_decref(o);
     }
-    if (rc == 0 && ferror(f)) rc = ptd_fail(PTD_IOERR, "%s:", where);
+    if (rc == 0 && !feof(f)) rc = ptd_fail(PTD_IOERR, "%s:", where);
     free(text);
     return rc;
 }

@@ -115,6 +115,7 @@ static void name_task(const struct ptd_refer *f, struct task *t)
                        t->teach ? (int64_t)f->teacher_id : 0};
     XXH3_state_t *s = XXH3_createState();
     XXH128_hash_t h;
+    if (!s) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_128bits_reset(s);
     XXH3_128bits_update(s, head, sizeof head);
     XXH3_128bits_update(s, &temperature, sizeof temperature);

@@ -138,7 +138,9 @@ static char *folded(const char *s, size_t n)
 {
     utf8proc_uint8_t *out = NULL;
     const int how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
-    if (utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &out, how) >= 0) return (char *)out;
+    utf8proc_ssize_t got = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &out, how);
+    if (got >= 0) return (char *)out;
+    if (got == UTF8PROC_ERROR_NOMEM) ptd_die(PTD_OSERR, "out of memory for a text of %zu bytes", n);
     char *plain = ptd_alloc(n + 1); /* no valid UTF-8: compare bytes */
     for (size_t i = 0; i < n; i++) plain[i] = (char)tolower((unsigned char)s[i]);
     return plain;

@@ -216,6 +216,7 @@ static void print_tensor(int64_t generation, const struct ptd_tensor_about *t, c
 static int show_tensor(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, int flags)
 {
     struct stats stats = {.min = INFINITY, .max = -INFINITY, .digest = XXH3_createState()};
+    if (!stats.digest) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_64bits_reset(stats.digest);
     if (flags & PTD_SHOW_FULL) stats.values = json_array();
     int rc = measure_pieces(s, generation, t, &stats);

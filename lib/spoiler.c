@@ -55,8 +55,11 @@ static int one_of(struct word w, const char *const *list)
 /* Compatibility forms (full-width digits, 1/2 as one sign) in plain ones; malloc'd. */
 static char *plain(const char *s)
 {
-    char *t = (char *)utf8proc_NFKC((const utf8proc_uint8_t *)s);
-    if (!t) t = ptd_strdup(s);
+    utf8proc_uint8_t *out = NULL;
+    const int how = UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
+    utf8proc_ssize_t got = utf8proc_map((const utf8proc_uint8_t *)s, 0, &out, how);
+    if (got == UTF8PROC_ERROR_NOMEM) ptd_die(PTD_OSERR, "out of memory for a hint");
+    char *t = got < 0 ? ptd_strdup(s) : (char *)out;
     for (char *p = t; (p = strstr(p, "\xe2\x81\x84"));) { /* fraction slash */
         *p = '/';
         memmove(p + 1, p + 3, strlen(p + 3) + 1);

@@ -47,6 +47,9 @@ enum {
 int ptd_store_open(struct ptd_store **s, const char *dir,
                    int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
 void ptd_store_close(struct ptd_store *s);
+void ptd_store_remove(
+    const char *
+        dir); /* the files that CREATE made there, and the directory if nothing else is in it; asks for no memory */
 const char *ptd_store_path(const struct ptd_store *s);
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,

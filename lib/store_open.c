@@ -78,6 +78,7 @@ static int take_lock(struct ptd_store *s)
         if (errno == EAGAIN || errno == EACCES) return refuse_second(s);
         return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
     }
+    s->made = s->mode & PTD_STORE_CREATE;
     gethostname(host, sizeof host - 1);
     int n = snprintf(owner, sizeof owner, "%s %ld\n", host, (long)getpid());
     if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, owner, n, 0) != n)
@@ -228,11 +229,23 @@ static int open_store(struct ptd_store *s)
     if (!create && check_file(s) < 0) return -1;
     if (s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE) && take_lock(s) < 0) return -1;
     if (s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)) keep_freed_memory();
-    if (create && check_new(s) < 0) return -1; /* again: two may have started at once */
+    if (create && check_new(s) < 0) { /* again: two may have started at once */
+        s->made = 0;
+        return -1;
+    }
     if (open_environment(s) < 0) return -1;
     if (!create) return open_databases(s);
     if (ptd_store_change(s, create_databases, NULL, "creating") < 0) return -1;
     return sync_directory(s);
+}
+
+void ptd_store_remove(const char *dir)
+{
+    static const char *const made[] = {"data.mdb", "lock.mdb", "lock"};
+    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 3 && at >= 0; i++) unlinkat(at, made[i], 0);
+    if (at >= 0) close(at);
+    rmdir(dir);
 }
 
 int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
@@ -243,6 +256,7 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     s->lock = -1;
     *out = NULL;
     if (open_store(s) < 0) {
+        if (s->made) ptd_store_remove(dir);
         ptd_store_close(s);
         return -1;
     }

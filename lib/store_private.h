@@ -15,6 +15,7 @@ enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, N_DBS };
 struct ptd_store {
     char *dir;
     int mode, lock; /* lock: descriptor of DIR/lock or -1 */
+    int made;       /* its files are this process's own */
     MDB_env *env;
     MDB_dbi db[N_DBS];
     MDB_txn *view;  /* the read transaction, idle between calls: renewing it costs less than a new one */

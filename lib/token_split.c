@@ -137,6 +137,7 @@ pcre2_code *ptd_token_split(const char *pattern, const char *name)
     free(translated);
     if (!split) {
         char why[120];
+        if (code == PCRE2_ERROR_HEAP_FAILED) ptd_die(PTD_OSERR, "out of memory for PCRE2");
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
         ptd_fail(PTD_CONFIG, "%s: split pattern: %s", name, why);
         return NULL;

@@ -114,8 +114,10 @@ static void print_count(const struct tally *t, int rc)
                    opt.pretty ? PTD_SHOW_PRETTY : 0);
 }
 
+/* Nothing is said about what could not be read for want of memory. */
 static int verdict(const char *name, const char *good)
 {
+    if (!good && ptd_failed_status() == PTD_OSERR) ptd_die_last();
     printf("%s: ", good ? "ok" : "bad");
     ptd_show_raw(good ? name : ptd_failed_message());
     printf("%s%s\n", good ? ": " : "", good ? good : "");

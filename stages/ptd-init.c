@@ -55,27 +55,33 @@ static void on_signal(int sig)
     stop = sig;
 }
 
+/* The store that this program is making, until it is whole: nothing is left of it if the program ends before, from wherever it does. */
+static const char *unfinished;
+
+static void discard(void)
+{
+    if (unfinished) ptd_store_remove(unfinished);
+    unfinished = NULL;
+}
+
+static struct ptd_store *create(const char *dir)
+{
+    struct ptd_store *s;
+    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
+    unfinished = dir;
+    atexit(discard);
+    at_quick_exit(discard);
+    return s;
+}
+
+/* Of the last failure, or of the signal. */
 static _Noreturn void die(void)
 {
     if (!stop) ptd_die_last();
+    discard();
     signal(stop, SIG_DFL);
     raise(stop);
     exit(128 + stop);
-}
-
-/* Removes what this program has just made (and nothing else), then dies of the last failure, or of the signal. */
-static _Noreturn void discard(struct ptd_store *s)
-{
-    static const char *const made[] = {"data.mdb", "lock.mdb", "lock"};
-    char *dir = ptd_strdup(ptd_store_path(s));
-    ptd_store_close(s);
-    for (int i = 0; i < 3; i++) {
-        char *path = ptd_format("%s/%s", dir, made[i]);
-        unlink(path);
-        free(path);
-    }
-    rmdir(dir);
-    die();
 }
 
 /* "run.ptd: tiny, 1376224 parameters, 5504896 bytes, seed 7" */
@@ -84,13 +90,14 @@ static void tell(const char *dir, struct ptd_store *s, const char *name, const c
     struct ptd_tensor_about *list;
     size_t parameters = 0, bytes = 0;
     int n;
-    if (ptd_store_list(s, 0, &list, &n) < 0) discard(s);
+    if (ptd_store_list(s, 0, &list, &n) < 0) die();
     for (int i = 0; i < n; i++) {
         parameters += list[i].n;
         bytes += list[i].n * ptd_dtype_size(list[i].dtype);
     }
     ptd_store_list_free(list, n);
     ptd_store_close(s);
+    unfinished = NULL;
     ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "", parameters,
              bytes, origin);
 }
@@ -120,15 +127,14 @@ static void from_folder(const char *dir)
 {
     struct ptd_files files;
     struct ptd_shards *shards;
-    struct ptd_store *s;
     check_folder(opt.from);
     if (ptd_files_read(&files, opt.from, NULL) < 0) ptd_die_last();
     if (ptd_shards_open(&shards, opt.from) < 0) ptd_die_last();
     struct ptd_model *m = plan_from(&files, shards);
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
-    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, &stop) < 0) discard(s);
-    if (ptd_shards_close(shards) < 0) discard(s);
+    struct ptd_store *s = create(dir);
+    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, &stop) < 0) die();
+    if (ptd_shards_close(shards) < 0) die();
     tell(dir, s, ptd_config_name(&m->config), opt.from);
     ptd_files_clear(&files);
     ptd_model_free(m);
@@ -148,7 +154,6 @@ static int dtype_option(const struct ptd_model *m)
 static void from_config(const char *dir)
 {
     struct ptd_files files;
-    struct ptd_store *s;
     char origin[40];
     if (ptd_files_read(&files, opt.config, opt.tokenizer) < 0) ptd_die_last();
     if (!ptd_files_text(&files, "tokenizer.json"))
@@ -156,8 +161,8 @@ static void from_config(const char *dir)
     if (opt.seed < 0) opt.seed = 0;
     struct ptd_model *m = plan_from(&files, NULL);
     int dtype = dtype_option(m);
-    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, &stop) < 0) discard(s);
+    struct ptd_store *s = create(dir);
+    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, &stop) < 0) die();
     snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
     ptd_files_clear(&files);
@@ -168,12 +173,12 @@ static void from_config(const char *dir)
 
 static void from_store(const char *dir)
 {
-    struct ptd_store *from, *s;
+    struct ptd_store *from;
     int64_t g;
     if (ptd_store_open(&from, opt.store, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0) ptd_die_last();
     if (opt.generation >= 0) g = opt.generation;
-    if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    if (ptd_store_clone(from, g, s) < 0) discard(s);
+    struct ptd_store *s = create(dir);
+    if (ptd_store_clone(from, g, s) < 0) die();
     ptd_store_close(from);
     char *origin = ptd_format("from %s generation %" PRId64, opt.store, g);
     tell(dir, s, NULL, origin);

@@ -58,6 +58,22 @@ static void test_reason_of_the_system(void **state)
     assert_string_equal(ptd_failed_message(), "more: open a.rec: No such file or directory");
 }
 
+static void test_what_is_used_up_decides_the_status(void **state)
+{
+    (void)state;
+    static const int rows[][2] = {{ENOMEM, PTD_OSERR}, {EMFILE, PTD_OSERR}, {ENFILE, PTD_OSERR},
+                                  {ENOSPC, PTD_IOERR}, {EDQUOT, PTD_IOERR}, {EFBIG, PTD_IOERR},
+                                  {EACCES, PTD_NOPERM}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        errno = rows[i][0];
+        assert_int_equal(ptd_fail(PTD_NOPERM, "open %s:", "a.rec"), -1);
+        assert_int_equal(ptd_failed_status(), rows[i][1]);
+    }
+    errno = ENOMEM;
+    assert_int_equal(ptd_fail(PTD_NOPERM, "no reason of the system"), -1);
+    assert_int_equal(ptd_failed_status(), PTD_NOPERM);
+}
+
 static int die_of_last(void *ctx)
 {
     ptd_program("ptd-test");
@@ -154,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_one_escaped_line),
         cmocka_unit_test(test_long_lines_are_cut_between_characters),
         cmocka_unit_test(test_reason_of_the_system),
+        cmocka_unit_test(test_what_is_used_up_decides_the_status),
         cmocka_unit_test(test_die_last),
         cmocka_unit_test(test_quiet_keeps_warnings),
         cmocka_unit_test(test_memory_that_is_not_there),
