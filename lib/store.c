@@ -164,10 +164,13 @@ static void lengthen(struct ptd_store *s)
     if (ftruncate(fd, end)) return; /* the commit will say why */
 }
 
+/* A reader that died within a transaction would hold the pages of its snapshot, and the file would grow by a generation with each step. */
 static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    int dead, rc;
+    mdb_reader_check(s->env, &dead);
+    rc = mdb_txn_begin(s->env, NULL, 0, &txn);
     if (rc) return rc;
     s->written = 0;
     rc = f(s, txn, arg);
@@ -181,11 +184,8 @@ static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
 {
-    int dead, rc = attempt(s, f, arg);
-    if (rc == MDB_MAP_FULL) {
-        mdb_reader_check(s->env, &dead);
-        rc = attempt(s, f, arg);
-    }
+    int rc = attempt(s, f, arg);
+    if (rc == MDB_MAP_FULL) rc = attempt(s, f, arg);
     return rc ? ptd_store_fail(s, rc, doing) : 0;
 }
 
@@ -243,7 +243,7 @@ static char *copy_plain(struct ptd_store *s, int db, const char *key, size_t *le
 {
     MDB_val v;
     char *copy = NULL;
-    if (ptd_store_view(s) < 0) return NULL;
+    if (ptd_store_view(s) < 0) ptd_die_last(); /* no memory, no free reader: absent would be a lie */
     int rc = ptd_store_get_plain(s, s->view, db, key, &v);
     if (rc == 0) {
         copy = ptd_alloc(v.mv_size + 1);
