@@ -48,7 +48,11 @@ slope() {
     awk -v from=$((steps / 4)) '$1 >= from { n++; x += $1; y += $2; xx += $1 * $1; xy += $1 * $2 }
         END { d = n * xx - x * x; if (n < 3 || d <= 0) exit 1; printf "%.3f", (n * xy - x * y) / d }' "$1"
 }
-settled() { awk -v from=$((steps / 4)) '$1 >= from { print $3, $4 }' "$1" | sort -u; }
+# "DESCRIPTORS THREADS" in the first and in the second half of what follows warm-up, the least seen: some are open for a moment.
+settled() {
+    awk -v from=$((steps / 4)) -v half=$((steps * 5 / 8)) '$1 >= from { h = $1 >= half; if (!n[h]++ || $3 < d[h]) d[h] = $3; if ($4 > t[h]) t[h] = $4 }
+        END { print d[0], t[0]; print d[1], t[1] }' "$1" | uniq
+}
 
 check_programs() {
     local p found words=()
