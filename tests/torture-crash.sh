@@ -29,12 +29,13 @@ sweep() { # TRIAL [ALWAYS]
             kills=$((kills + 1))
         done
     done
+    [ $kills != 0 ] || blame "nothing was killed"
 }
 
 # ---- ptd-update: from store $from, which is at step $start, on the stream that goes on from there ----
 
-step_of=step_of
-command=() # what is killed
+command=()   # what is killed
+look=step_of # how its store is looked at
 train_from() { # STORE STEP
     from=$1 start=$2 command=("${update[@]}" -s hit.ptd "$run/$2.rec")
     again
@@ -54,7 +55,7 @@ published_step_of() { contents "$1" 2> said | published | which_of "$2" .publish
 check_trained() { # WHEN
     local at told
     told=$(wc -l < lines)
-    at=$($step_of hit.ptd "$run") || blame "$1: the store holds no whole step: $(head -n 1 said)"
+    at=$($look hit.ptd "$run") || blame "$1: the store holds no whole step: $(head -n 1 said)"
     [[ "$at" = @($((start + told))|$((start + told + 1))) ]] || blame "$1: at step $at, $told steps were told"
     [[ "$status.$at" = @(137.*|0.3) ]] || blame "$1: status $status at step $at"
     keep_state "$at" "${1%% *}"
@@ -141,11 +142,11 @@ sweep_resumed() {
 sweep_pieces() {
     local k
     for k in 0 1 2 3; do published < "$run/$k" > "$run/$k.published"; done
-    step_of=published_step_of
+    look=published_step_of
     train_from base.ptd 0
     command[0]=torture-crash-update
     sweep try_update < <(calls_of "${command[@]}")
-    step_of=step_of
+    look=step_of
     report "ptd-update that publishes in many transactions: killed at $kills system calls: readers see a whole step, resumed to the same bits"
 }
 
