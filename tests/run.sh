@@ -1,10 +1,24 @@
 #!/bin/bash
 # Runs unit tests (programs), command-line tests (*.bats) and torture (*.sh), each as given; prints what fails and one closing line.
-# PTD_TORTURE=full: torture runs to the end instead of a small fixed share of it. Usage: PTD_BIN=bin PTD_BUILD=build/cpu tests/run.sh TEST...
+# PTD_TORTURE=full: torture runs to the end instead of a small fixed share of it, and prints its rows for tests/LEDGER.md. Usage: PTD_BIN=bin PTD_BUILD=build/cpu tests/run.sh TEST...
 set -u
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 passed=0 failed=0 skipped=0
+
+# Rows for the ledger: what the script in $t said in $log, and the seconds it took.
+ledger() {
+    local here commit machine
+    here=$(dirname "$0")
+    commit=$(git -C "$here" describe --always --dirty=+ 2> /dev/null || echo unknown)
+    machine="$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB"
+    awk -v row="| $(date +%F) | $commit | $machine | $(basename "$t" .sh) | " -v seconds="$1" '/^(not )?ok / {
+        result = /# SKIP/ ? "skipped" : /^ok/ ? "ok" : "failed"
+        sub(/^(not )?ok [0-9]+ - /, "")
+        at = index($0, ": ")
+        print row (at ? substr($0, 1, at - 1) : $0) " | " (at ? substr($0, at + 2) : "") " | " seconds " | " result " |"
+    }' "$log"
+}
 
 for t in "$@"; do
     started=$SECONDS
@@ -23,6 +37,7 @@ for t in "$@"; do
     printf '%-28s %4d passed%s%s, %d s\n' "$(basename "$t")" "$ok" \
         "$([ "$skip" = 0 ] || echo ", $skip skipped")" "$([ "$bad" = 0 ] || echo ", $bad FAILED (status $status)")" $((SECONDS - started))
     [ "$bad" = 0 ] && [[ ${PTD_TORTURE:-quick} = quick ]] || cat "$log"
+    [[ ${PTD_TORTURE:-quick} = quick || $t != *.sh ]] || ledger $((SECONDS - started))
 done
 
 [ $skipped = 0 ] || echo "$skipped skipped"
