@@ -102,16 +102,21 @@ void ptd_gnuplot_quote(FILE *f, const char *s)
 /* Runs the script; what comes out of gnuplot goes into the file. */
 static int draw(struct ptd_gnuplot *p)
 {
-    char *command = ptd_format("exec gnuplot /dev/fd/%d 2>/dev/null", p->script), bytes[65536];
-    FILE *from = popen(command, "re"), *to = ptd_file_create(p->temp);
+    char command[64], bytes[65536];
     int full = 0;
-    for (size_t n; from && to && (n = fread(bytes, 1, sizeof bytes, from)) > 0;)
-        full |= fwrite(bytes, 1, n, to) != n;
-    full |= to && fclose(to) != 0;
-    if (full) ptd_fail(PTD_IOERR, "%s: write:", p->path);
-    int status = from ? pclose(from) : -1;
-    free(command);
+    FILE *to = ptd_file_create(p->temp);
     if (!to) return ptd_fail(PTD_CANTCREAT, "%s:", p->path);
+    snprintf(command, sizeof command, "exec gnuplot /dev/fd/%d 2>/dev/null", p->script);
+    FILE *from = popen(command, "re");
+    if (!from) {
+        ptd_fail(PTD_OSERR, "starting gnuplot:");
+        fclose(to);
+        return -1;
+    }
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, from)) > 0;) full |= fwrite(bytes, 1, n, to) != n;
+    full |= fclose(to) != 0;
+    if (full) ptd_fail(PTD_IOERR, "%s: write:", p->path);
+    int status = pclose(from);
     if (full || status == 0) return full ? -1 : 0;
     return ptd_fail(PTD_IOERR,
                     "%s: gnuplot failed (status %d), expected 0; an output that ends in .gp keeps the script",
