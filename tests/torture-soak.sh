@@ -3,8 +3,9 @@
 # and the size of the store, stay what they were after warm-up.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
+export ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64 # what is freed is not to look as if it were held
 steps=$(pick 200 5000) samples=$(pick 40 200)
-most=$(pick 8 1) # KiB a step that memory may grow: a short run cannot tell the heap's last growth from a leak
+most=$(pick 16 1) # KiB a step that memory may grow: a short run cannot tell the heap's last growth from a leak
 programs=(ptd-rollout ptd-verify ptd-hint ptd-ref ptd-update)
 
 # The five programs, joined by named pipes: STORE OPTIONS-OF-REF... Their process ids are in pids.
