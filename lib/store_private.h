@@ -38,7 +38,7 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
-/* Runs f in a write transaction and commits; a full map is tried once more after clearing dead readers. f returns an LMDB code or KEPT. */
+/* Runs f in a write transaction and commits; dead readers are cleared before; a full map is tried once more. f returns an LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
                      const char *doing) PTD_MUST_CHECK;
