@@ -24,6 +24,13 @@ report() {
     blamed=0
 }
 
+# For what everything else builds on.
+must() {
+    "$@" && return
+    echo "not ok - $*"
+    exit 1
+}
+
 # A smaller tiny model that has learned five questions by heart for a moment: some answers are right, some wrong.
 small_model() { # QUESTIONS
     cp -r "$sources/lib/builtin/tiny" small
@@ -34,7 +41,7 @@ small_model() { # QUESTIONS
     ptd-data digits -q train.jsonl -n "$1" -k nbr
     ptd-init -q warm.ptd --config small --tokenizer small/tokenizer.json
     ptd-gold -q -s warm.ptd -P 5 -n 60 train.jsonl | ptd-hint -q --always --share 0.5 | ptd-update -q --loss sft --lr 1e-2 > warm.jsonl
-    ptd-init -q base.ptd --from-store warm.ptd
+    must ptd-init -q base.ptd --from-store warm.ptd
 }
 
 # The five programs up to and with ptd-ref: STORE STEPS. Three prompts a step: steps cross epochs of five questions.
@@ -56,9 +63,10 @@ uninterrupted() {
     for ((k = steps; k >= 0; k--)); do
         fresh run.ptd
         scored run.ptd "$k" | "${update[@]}" > /dev/null
-        contents run.ptd > "$dir/$k"
+        must contents run.ptd > "$dir/$k"
         cached run.ptd > "$dir/$k.cached"
         scored run.ptd "$steps" | tee "$dir/$k.rec" | "${update[@]}" > /dev/null
+        must ptd-dump --check "$dir/$k.rec" > checked
         contents run.ptd | cmp -s - "$dir/$steps" || blame "stopped at step $k and resumed: other bits"
     done
 }
