@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """bench.py [WORD,WORD...]: one table of how long our works take beside PyTorch's and beside what the machine allows.
 
-Each row runs its parties in turn, some rounds long, and shows the median of the rounds' ratios, never seconds: the machine
-may be shared. A row is run if its label holds one of the words (none given: all). PyTorch runs at its best setting: the
+Each row runs its parties in turn, some rounds long, and shows the median of the rounds' ratios, never seconds. Before a
+round it waits until the machine is idle, BENCH_WAIT seconds at most (20). The last column says how many cores other
+processes kept busy meanwhile: from 0.2 on the figures are not to be believed, since PyTorch's threads wait by spinning and
+suffer most. A row is run if its label holds one of the words (none given: all). PyTorch runs at its best setting: the
 OpenMP build of OpenBLAS and as many threads as cores. Comes with `make bench`.
 """
 import glob
@@ -20,6 +22,7 @@ WORDS = [w for w in ",".join(sys.argv[1:]).split(",") if w]
 SHAPES = {"tiny": (4, 128, 4, 2, 320, 640, 32, 128), "small": (4, 128, 4, 2, 352, 512, 32, 128),
           "medium": (12, 512, 8, 4, 1408, 8192, 4, 256)}
 SCRATCH = tempfile.TemporaryDirectory(dir=BUILD)  # on a disk, unlike /tmp perhaps
+TICKS = os.sysconf("SC_CLK_TCK")
 REST = 0.06  # seconds until the threads of the last party sleep
 
 
@@ -36,6 +39,13 @@ class Party:
         self.process.stdin.write(f"{work} {argument}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
+
+    def busy(self):
+        """Seconds of processor time so far."""
+        if not self.process:
+            return 0
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
 
     def end(self):
         if self.process:
@@ -54,9 +64,48 @@ torch = torch_party()
 CORES = len(os.sched_getaffinity(0))
 
 
+class Load:
+    """What other processes take while we measure."""
+    elsewhere = wall = 0.0
+
+    @staticmethod
+    def machine():
+        fields = [int(x) for x in open("/proc/stat").readline().split()[1:9]]
+        return (sum(fields) - fields[3] - fields[4]) / TICKS
+
+    @classmethod
+    def wait(cls):
+        until = time.perf_counter() + float(os.environ.get("BENCH_WAIT", 20))
+        while time.perf_counter() < until:
+            before = cls.machine()
+            time.sleep(0.4)
+            if cls.machine() - before < 0.04:
+                return
+
+    @classmethod
+    def watch(cls, work):
+        own = lambda: sum(p.busy() for p in (ours, parts, sgemm, torch)) + sum(os.times()[:4])
+        started = [p for p in (ours, parts, sgemm, torch) if p.process]
+        start, machine, mine = time.perf_counter(), cls.machine(), own()
+        answers = work()
+        if len(started) == len([p for p in (ours, parts, sgemm, torch) if p.process]):
+            cls.elsewhere += max(0, cls.machine() - machine - own() + mine)
+            cls.wall += time.perf_counter() - start
+        return answers
+
+    @classmethod
+    def taken(cls):
+        cores, cls.elsewhere, cls.wall = cls.elsewhere / max(cls.wall, 1e-9), 0.0, 0.0
+        return cores
+
+
 def rounds(n, *asks):
     """n rounds of all asks in turn, after one that does not count: [ [answer of each ask] of each round ]"""
-    return [[party.ask(*what) for party, *what in asks] for _ in range(n + 1)][1:]
+    answers = []
+    for _ in range(n + 1):
+        Load.wait()
+        answers.append(Load.watch(lambda: [party.ask(*what) for party, *what in asks]))
+    return answers[1:]
 
 
 def middle(values):
@@ -127,8 +176,9 @@ def empty(n):
     subprocess.run([f"{BIN}/ptd-data", "digits", data, "--count", "4"], check=True)
     times = []
     for _ in range(n + 1):
+        Load.wait()
         start = time.perf_counter()
-        subprocess.run(["bash", "-c", line], check=True)
+        Load.watch(lambda: subprocess.run(["bash", "-c", line], check=True))
         times.append(time.perf_counter() - start)
     return (middle(times[1:]) * 1e3,)
 
@@ -161,6 +211,8 @@ ROWS = [
     ("whole PTD-PO step, tiny", lambda: faster("ptd", "tiny", 5), over(None)),
     ("whole PTD-PO step, small", lambda: faster("ptd", "small", 5), over(3.5)),
     ("whole PTD-PO step, medium", lambda: faster("ptd", "medium", 2), over(2.3)),
+    ("gradient, prompt shared or not, small", lambda: (ours.ask("sharing", "small"),), under(1e-5, "{:.1e} apart")),
+    ("gradient, prompt shared or not, medium", lambda: (ours.ask("sharing", "medium"),), under(1e-5, "{:.1e} apart")),
     ("PTD-PO over GRPO, half failed, small", lambda: tutoring("small", 11), under(1.14, "{:.3f}x")),
     ("PTD-PO over GRPO, half failed, medium", lambda: tutoring("medium", 3), under(1.14, "{:.3f}x")),
     ("record of 6.5 MB", lambda: codec(31), under(2, "pack {:.2f}x memcpy"), under(50, "unpack {:.0f} us"), over(0.8, "pipe {:.2f} of raw")),
@@ -173,15 +225,17 @@ ROWS = [
 
 
 def main():
-    print(f"{'work':<42} {'measured':<28} {'goal':<8} met", flush=True)
+    print(f"{'work':<42} {'measured':<28} {'goal':<14} {'met':<4} others", flush=True)
     for label, work, *columns in ROWS:
         if WORDS and not any(w in label for w in WORDS):
             continue
-        for value, (text, goal, met) in zip(work(), columns):
+        values = work()
+        others = f"{Load.taken():.2f}"
+        for value, (text, goal, met) in zip(values, columns):
             sign = "at least" if met is AT_LEAST else "at most"
             verdict = ("-", "-") if goal is None else (f"{sign} {goal}", "yes" if met(value, goal) else "NO")
-            print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]}", flush=True)
-            label = ""
+            print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]:<4} {others}", flush=True)
+            label = others = ""
     for p in ours, parts, sgemm, torch:
         p.end()
 

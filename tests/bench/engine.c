@@ -367,11 +367,53 @@ static double ptd(const char *name)
     return whole(name, 1);
 }
 
+/* Gradient of 8 groups of 8 answers, each prompt computed once for its group or once for each answer. */
+static float *gradient_of(struct bed *b, int together)
+{
+    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = MICRO};
+    struct round *w = ptd_alloc(sizeof *w);
+    struct ptd_group groups[PROMPTS * GROUP], *g[PROMPTS * GROUP];
+    static int32_t ids[PROMPTS * GROUP][REPLY];
+    struct ptd_reply answers[PROMPTS * GROUP];
+    struct ptd_learned sum;
+    int bad, size = together ? GROUP : 1;
+    for (int i = 0; i < PROMPTS * GROUP; i++) {
+        for (int t = 0; t < REPLY; t++) ids[i][t] = bench_id(5, i * REPLY + t, b->shape->vocab);
+        answers[i] = (struct ptd_reply){.ids = ids[i], .n = REPLY};
+    }
+    judge(w, answers, b->shape);
+    for (int i = 0; i < PROMPTS * GROUP / size; i++) {
+        groups[i] = w->group[i * size / GROUP];
+        groups[i].rollouts = w->y + i * size;
+        groups[i].n_rollouts = size;
+        g[i] = &groups[i];
+    }
+    ptd_train_zero(&b->train);
+    if (ptd_learn(b->learning, g, PROMPTS * GROUP / size, &r, &sum, &bad) < 0) ptd_die_last();
+    free(w);
+    size_t bytes = b->train.model->n_weights * sizeof(float);
+    return memcpy(ptd_alloc(bytes), b->train.model->grads, bytes);
+}
+
+/* How far the two gradients are apart, over their norm. */
+static double sharing(const char *name)
+{
+    struct bed *b = bed_of(name);
+    size_t n = b->train.model->n_weights;
+    float *shared = gradient_of(b, 1), *plain = gradient_of(b, 0);
+    double norm = ptd_norm(plain, n);
+    for (size_t i = 0; i < n; i++) shared[i] -= plain[i];
+    double apart = ptd_norm(shared, n) / norm;
+    free(shared);
+    free(plain);
+    return apart;
+}
+
 int main(void)
 {
-    static const struct bench_work works[] = {{"weights", weights}, {"step", step},       {"loss", loss},
-                                              {"memory", memory},   {"sample", sampling}, {"score", scoring},
-                                              {"grpo", grpo},       {"ptd", ptd},         {0}};
+    static const struct bench_work works[] = {
+        {"weights", weights}, {"step", step}, {"loss", loss}, {"memory", memory},   {"sample", sampling},
+        {"score", scoring},   {"grpo", grpo}, {"ptd", ptd},   {"sharing", sharing}, {0}};
     ptd_program("bench");
     ptd_threads_start(0);
     return bench_serve(works);
