@@ -20,6 +20,7 @@ struct part {
 };
 
 struct walk {
+    const char *dir;
     int flags;
     int64_t head;
     struct part part;
@@ -59,7 +60,9 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
     }
     struct ptd_tensor_piece t = {.first = 0};
     if (strcmp(db, "dist") != 0) {
-        if (ptd_store_tensor(value, len, &t) < 0) return -1;
+        if (ptd_store_tensor(value, len, &t) < 0)
+            return ptd_fail(ptd_failed_status(), "store %s: %s \"%.*s\": %s", w->dir, db, (int)n, name,
+                            ptd_failed_message());
         p->numbers += t.n;
         p->dtype = !p->dtype || p->dtype == t.whole.dtype ? t.whole.dtype : -1;
     }
@@ -142,7 +145,7 @@ static int print_list(struct ptd_store *s, const struct walk *w)
 int ptd_show_store(const char *dir, int flags)
 {
     struct ptd_store *s;
-    struct walk w = {.flags = flags, .head = -1};
+    struct walk w = {.dir = dir, .flags = flags, .head = -1};
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
     int rc = ptd_store_hold(s);
     if (rc == 0) {

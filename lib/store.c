@@ -173,13 +173,16 @@ static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
     rc = mdb_txn_begin(s->env, NULL, 0, &txn);
     if (rc) return rc;
     s->written = 0;
+    s->changing = 1;
     rc = f(s, txn, arg);
     if (rc) {
         mdb_txn_abort(txn);
-        return rc;
+    } else {
+        lengthen(s);
+        rc = mdb_txn_commit(txn);
     }
-    lengthen(s);
-    return mdb_txn_commit(txn);
+    s->changing = 0;
+    return rc;
 }
 
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
@@ -235,6 +238,25 @@ int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *k
     if (open_plain(key, k.mv_size, value) == 0) return 0;
     ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)", s->dir, ptd_store_db[db], key);
     return KEPT;
+}
+
+int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(txn, s->db[db], &c);
+    if (rc) return rc;
+    while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
+        int format = db == DB_META && k.mv_size == strlen(PTD_FORMAT_KEY) &&
+                     !memcmp(k.mv_data, PTD_FORMAT_KEY, k.mv_size);
+        if (format || open_plain(k.mv_data, k.mv_size, &v) == 0) continue;
+        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)", s->dir, ptd_store_db[db],
+                 k.mv_size > 200 ? 200 : (int)k.mv_size, (char *)k.mv_data);
+        rc = KEPT;
+        break;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* A malloc'd copy of a plain value with a NUL behind it; NULL if it is absent, or (with a warning) damaged.

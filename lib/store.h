@@ -21,7 +21,9 @@
  * moves the head all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot. Sync is on, WRITEMAP is not used. No nested
  * transactions, no DUPSORT, MDB_NOTLS.
  *
- * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65). Dead readers are cleared then and before each write.
+ * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), digests of meta and state (65). Dead
+ * readers are cleared then and before each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends the program with one
+ * line and 65.
  * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
  * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a hole of up to one generation; it takes no disk space.
  * A store is opened once per process, after the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the environment

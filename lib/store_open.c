@@ -122,7 +122,7 @@ static int check_file(struct ptd_store *s)
         return ptd_fail(PTD_DATAERR, "store %s: data.mdb is %s", s->dir,
                         st.st_size ? "no regular file" : "empty");
     for (struct ptd_store *o = all_open; o; o = o->next)
-        if (o->dev == st.st_dev && o->ino == st.st_ino)
+        if (o != s && o->dev == st.st_dev && o->ino == st.st_ino)
             return ptd_fail(PTD_BUG, "store %s: is open in this process already", s->dir);
     return 0;
 }
@@ -150,6 +150,7 @@ static int open_environment(struct ptd_store *s)
 {
     int dead, rc = mdb_env_create(&s->env);
     if (rc) return ptd_store_fail(s, rc, "opening");
+    ptd_store_guard(s, &all_open);
     mdb_env_set_maxdbs(s->env, 8);
     if (set_map(s) < 0) return -1;
     rc = mdb_env_open(s->env, s->dir, MDB_NOTLS | (s->mode == PTD_STORE_READ ? MDB_RDONLY : 0), 0644);
@@ -169,6 +170,14 @@ static int create_databases(struct ptd_store *s, MDB_txn *txn, const void *arg)
     return ptd_store_put(s, txn, DB_META, PTD_FORMAT_KEY, &v, 0);
 }
 
+/* The files and the state are read by those who take a missing one for none: damage to them shows here. */
+static int check_values(struct ptd_store *s)
+{
+    int rc = ptd_store_check_plain(s, s->view, DB_META);
+    if (!rc) rc = ptd_store_check_plain(s, s->view, DB_STATE);
+    return rc ? ptd_store_fail(s, rc, "reading its files and state") : 0;
+}
+
 /* The format is kept without a header, so that any version can read any other's. */
 static int check_format(struct ptd_store *s)
 {
@@ -184,7 +193,7 @@ static int check_format(struct ptd_store *s)
             PTD_DATAERR,
             "store %s: no generation published: its creation was interrupted; remove it and create it again",
             s->dir);
-    return rc ? ptd_store_fail(s, rc, "reading its head") : 0;
+    return rc ? ptd_store_fail(s, rc, "reading its head") : check_values(s);
 }
 
 static int open_databases(struct ptd_store *s)
@@ -254,14 +263,14 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     s->dir = ptd_strdup(dir);
     s->mode = mode;
     s->lock = -1;
+    s->next = all_open;
+    all_open = s;
     *out = NULL;
     if (open_store(s) < 0) {
         if (s->made) ptd_store_remove(dir);
         ptd_store_close(s);
         return -1;
     }
-    s->next = all_open;
-    all_open = s;
     *out = s;
     return 0;
 }

@@ -1,4 +1,4 @@
-/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading) and
+/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c (faults) and
  * store_publish.c (generations) share. */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
@@ -20,6 +20,7 @@ struct ptd_store {
     MDB_dbi db[N_DBS];
     MDB_txn *view;  /* the read transaction, idle between calls: renewing it costs less than a new one */
     int viewing;    /* how often it is held */
+    int changing;   /* in a write transaction: a fault is the file's */
     size_t written; /* pages that the running write transaction may add to the file, in bytes */
     dev_t dev;
     ino_t ino;
@@ -33,6 +34,8 @@ static inline MDB_val ptd_store_key(const char *key)
 
 extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
 size_t ptd_store_page(struct ptd_store *s);   /* bytes of a page */
+/* Faults and assertions in LMDB end the program with 65 from now on; s is the newest of *stores. */
+void ptd_store_guard(struct ptd_store *s, struct ptd_store *const *stores);
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
@@ -48,6 +51,7 @@ int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MD
 int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value,
                         size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
+int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db); /* all of a database */
 
 /* ---- tensors (store_tensor.c) ---- */
 
