@@ -37,7 +37,7 @@ static void print_part(struct walk *w)
                       generation == w->head);
         if (generation > w->head) json_object_set_new(j, "unfinished", json_true());
     } else
-        j = json_pack("{s:s, s:s}", "kind", p->db, "name", p->name);
+        j = json_pack("{s:s, s:o}", "kind", p->db, "name", ptd_show_text(p->name, strlen(p->name)));
     json_object_set_new(j, "entries", json_integer(p->entries));
     if (p->numbers) json_object_set_new(j, "numbers", json_integer((json_int_t)p->numbers));
     if (p->dtype)
@@ -134,7 +134,8 @@ static int print_list(struct ptd_store *s, const struct walk *w)
     int n;
     if (ptd_store_list(s, w->head, &list, &n) < 0) return -1;
     for (int i = 0; i < n; i++)
-        ptd_show_print(json_pack("{s:s, s:s, s:s, s:o, s:I}", "kind", "tensor", "name", list[i].name, "dtype",
+        ptd_show_print(json_pack("{s:s, s:o, s:s, s:o, s:I}", "kind", "tensor", "name",
+                                 ptd_show_text(list[i].name, strlen(list[i].name)), "dtype",
                                  ptd_dtype_name(list[i].dtype), "shape", shape(&list[i]), "bytes",
                                  (json_int_t)(list[i].n * ptd_dtype_size(list[i].dtype))),
                        w->flags);
@@ -205,13 +206,13 @@ static void print_tensor(int64_t generation, const struct ptd_tensor_about *t, c
 {
     double n = s->finite ? (double)s->finite : NAN, mean = s->sum / n;
     double deviation = sqrt(fmax(0, s->squares / n - mean * mean));
-    json_t *j =
-        json_pack("{s:s, s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "name", t->name, "generation",
-                  (json_int_t)generation, "dtype", ptd_dtype_name(t->dtype), "shape", shape(t), "bytes",
-                  (json_int_t)(t->n * ptd_dtype_size(t->dtype)), "min", ptd_show_number(s->min), "mean",
-                  ptd_show_number(mean), "max", ptd_show_number(s->max), "std", ptd_show_number(deviation),
-                  "non_finite", (json_int_t)(s->n - s->finite), "xxh3",
-                  json_sprintf("%016llx", (unsigned long long)XXH3_64bits_digest(s->digest)));
+    json_t *j = json_pack("{s:o, s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
+                          ptd_show_text(t->name, strlen(t->name)), "generation", (json_int_t)generation,
+                          "dtype", ptd_dtype_name(t->dtype), "shape", shape(t), "bytes",
+                          (json_int_t)(t->n * ptd_dtype_size(t->dtype)), "min", ptd_show_number(s->min),
+                          "mean", ptd_show_number(mean), "max", ptd_show_number(s->max), "std",
+                          ptd_show_number(deviation), "non_finite", (json_int_t)(s->n - s->finite), "xxh3",
+                          json_sprintf("%016llx", (unsigned long long)XXH3_64bits_digest(s->digest)));
     if (s->values) json_object_set(j, "values", s->values);
     ptd_show_print(j, flags);
 }

@@ -95,6 +95,8 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
                         s->dir, doing);
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
+    case MDB_PAGE_FULL:
+    case MDB_CURSOR_FULL:
     case MDB_NOTFOUND:
     case MDB_INCOMPATIBLE:
         status = PTD_DATAERR;
@@ -119,6 +121,7 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
 int ptd_store_view(struct ptd_store *s)
 {
     int rc = 0;
+    ptd_store_used = s;
     if (!s->viewing)
         rc = s->view ? mdb_txn_renew(s->view) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->view);
     if (rc) return ptd_store_fail(s, rc, "read transaction");
@@ -172,6 +175,7 @@ static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
     mdb_reader_check(s->env, &dead);
     rc = mdb_txn_begin(s->env, NULL, 0, &txn);
     if (rc) return rc;
+    ptd_store_used = s;
     s->written = 0;
     s->changing = 1;
     rc = f(s, txn, arg);

@@ -11,6 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+struct ptd_store *ptd_store_used;
 static struct ptd_store *const *all;
 
 /* The store whose mapped file this address lies in, or NULL. Asks the system without taking memory: a fault may come while a thread holds the heap. */
@@ -29,7 +30,7 @@ static const struct ptd_store *store_at(const void *at)
             continue;
         if (!strstr(line, "/data.mdb")) return NULL;
         for (s = *all; s && s->ino != inode; s = s->next) continue;
-        return s ? s : *all;
+        return s ? s : ptd_store_used;
     }
     return NULL;
 }
@@ -65,7 +66,7 @@ static _Noreturn void leave(const struct ptd_store *s, const char *what)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     const struct ptd_store *s = *all ? store_at(info->si_addr) : NULL;
-    if (!s && *all && ((*all)->changing || in_lmdb(place_of(context)))) s = *all;
+    if (!s && ptd_store_used && (ptd_store_used->changing || in_lmdb(place_of(context)))) s = ptd_store_used;
     if (s) leave(s, number == SIGFPE ? "a page of no size" : "a page leads outside of it");
 }
 
@@ -79,6 +80,7 @@ void ptd_store_guard(struct ptd_store *s, struct ptd_store *const *stores)
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE};
     struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_RESETHAND};
     all = stores;
+    ptd_store_used = s;
     for (int i = 0; i < 3; i++) sigaction(faults[i], &a, NULL);
     mdb_env_set_userctx(s->env, s);
     mdb_env_set_assert(s->env, on_assert);

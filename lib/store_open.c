@@ -283,6 +283,7 @@ void ptd_store_close(struct ptd_store *s)
             *at = s->next;
             break;
         }
+    if (ptd_store_used == s) ptd_store_used = all_open;
     if (s->view) mdb_txn_abort(s->view);
     if (s->env) mdb_env_close(s->env);
     if (s->lock >= 0) close(s->lock);

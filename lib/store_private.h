@@ -34,8 +34,10 @@ static inline MDB_val ptd_store_key(const char *key)
 
 extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
 size_t ptd_store_page(struct ptd_store *s);   /* bytes of a page */
-/* Faults and assertions in LMDB end the program with 65 from now on; s is the newest of *stores. */
+/* Faults and assertions in LMDB end the program with 65 from now on. */
 void ptd_store_guard(struct ptd_store *s, struct ptd_store *const *stores);
+extern struct ptd_store
+    *ptd_store_used; /* the one used last: whose fault it is if the address does not tell */
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
