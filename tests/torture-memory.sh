@@ -5,7 +5,7 @@
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 # In an address space that a sanitizer watches, requests are passed on to it; libasan must not insist on being loaded first.
-export SHIM=$PTD_BUILD/shim-malloc.so ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1
+export SHIM=$built/shim-malloc.so ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1
 tries=$(pick 14 1000000) # of each job's requests, alone and with all that follow
 
 # A job: what is in its folder, and the command that runs there: NAME FILE... -- COMMAND. The file NAME.in is its standard input.
