@@ -4,7 +4,6 @@ set -u
 built=$(cd "$PTD_BUILD" && pwd)
 PATH=$(cd "$PTD_BIN" && pwd):$built:$PATH
 export OPENBLAS_NUM_THREADS=1 # every thread is then one of ours
-export ASAN_OPTIONS=detect_leaks=0 # whoever looks for leaks must be alone with the process: not beside strace, nor in the middle of a kill
 unset PTD_STORE_MAX
 sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
