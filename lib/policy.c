@@ -54,18 +54,24 @@ double ptd_k3(double logp, double ref_logp, double *dlogp)
 
 /* ---- buckets ---- */
 
-/* No early way out: all compared at once is faster. */
-static int known(const struct ptd_support *u, int32_t id)
+/* Ids are marked by their last bits; only where a mark is set already are all of them compared. */
+#define MARKS 1024
+
+static int known(const struct ptd_support *u, uint64_t *marks, int32_t id)
 {
-    int found = 0;
-    for (int i = 0; i < u->n; i++) found |= u->id[i] == id;
-    return found;
+    uint32_t at = (uint32_t)id % MARKS;
+    uint64_t bit = (uint64_t)1 << at % 64;
+    if (!(marks[at / 64] & bit)) return marks[at / 64] |= bit, 0;
+    for (int i = 0; i < u->n; i++)
+        if (u->id[i] == id) return 1;
+    return 0;
 }
 
-static void add_words(struct ptd_support *u, float *all, const int32_t *ids, const uint16_t *logp, int k)
+static void add_words(struct ptd_support *u, uint64_t *marks, float *all, const int32_t *ids,
+                      const uint16_t *logp, int k)
 {
     for (int i = 0; i < k && u->n < PTD_SUPPORT_MAX; i++) {
-        if (known(u, ids[i])) continue;
+        if (known(u, marks, ids[i])) continue;
         u->id[u->n] = ids[i];
         all[u->n++] = ptd_unhalf(logp[i]);
     }
@@ -75,10 +81,11 @@ void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const u
                       int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k)
 {
     float logp[PTD_SUPPORT_MAX + VEC], mass[VEC];
+    uint64_t marks[MARKS / 64] = {0};
     double sum = 0, rounding = 0;
     u->n = 0;
-    add_words(u, logp, teacher_ids, teacher_logp, teacher_k);
-    add_words(u, logp, top_ids, teacher_on_top, top_k);
+    add_words(u, marks, logp, teacher_ids, teacher_logp, teacher_k);
+    add_words(u, marks, logp, top_ids, teacher_on_top, top_k);
     for (int i = 0; i < u->n; i += VEC) {
         vec_store(mass, vec_exp(vec_load(logp + i)));
         for (int j = 0; j < VEC && i + j < u->n; j++) {
@@ -163,8 +170,10 @@ static void write_gradient(const struct ptd_support *u, float *p, int V, double 
 double ptd_divergence(char kind, const struct ptd_support *u, float *p, int V, double total, double weight,
                       double c)
 {
-    double s[BUCKETS] = {0}, t[BUCKETS] = {0}, g[BUCKETS], value = 0;
+    double s[BUCKETS], t[BUCKETS], g[BUCKETS], value = 0;
     int n = u->n + 1;
+    memset(s + n, 0, 7 * sizeof *s);
+    memset(t + n, 0, 7 * sizeof *t);
     student_masses(u, p, V, total, s);
     if (kind == 'f')
         for (int b = 0; b < n; b++) value += bucket_forward(s[b], u->t[b], &g[b]);

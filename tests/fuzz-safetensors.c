@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     uint64_t bytes = 0;
     read_file(data, n);
     if (n < 8) return 0;
-    memcpy(&bytes, data, 8); /* once more with the length as that of the numbers, so that any header can fit */
+    memcpy(&bytes, data,
+           8); /* once more with the length as that of the numbers, so that any header can fit */
     if (ptd_safetensors_parse(&f, "fuzz", (const char *)data + 8, n - 8, bytes) < 0) return 0;
     check(f, bytes);
     ptd_safetensors_close(f);

@@ -62,19 +62,22 @@ static const char *after_name(const char *message, const char *path)
     if (strncmp(message, path, n) != 0) return message;
     message += n;
     return !strncmp(message, ": ", 2) && strncmp(path, FOLDER "index", strlen(FOLDER "index")) ? message + 2
-           : *message == '/'                                                                 ? message + 1
-                                                                                             : message;
+           : *message == '/'                                                                   ? message + 1
+                                                                                               : message;
 }
 
 static int judge(const char *name, int status, const char *pattern)
 {
     char path[300];
     snprintf(path, sizeof path, FOLDER "%s", name);
-    int rc = !strncmp(name, "config", 6) ? read_config(path) : !strncmp(name, "file", 4) ? read_file(path) : read_folder(path);
+    int rc = !strncmp(name, "config", 6) ? read_config(path)
+             : !strncmp(name, "file", 4) ? read_file(path)
+                                         : read_folder(path);
     if (rc == 0 && status == 0) return 0;
     const char *said = rc ? after_name(ptd_failed_message(), path) : "accepted";
     if (rc && status == ptd_failed_status() && fits(pattern, said)) return 0;
-    print_error("%s: %d \"%s\", expected %d \"%s\"\n", name, rc ? ptd_failed_status() : 0, said, status, pattern);
+    print_error("%s: %d \"%s\", expected %d \"%s\"\n", name, rc ? ptd_failed_status() : 0, said, status,
+                pattern);
     return 1;
 }
 
@@ -111,7 +114,8 @@ static void put(const char *header, uint64_t len, uint64_t bytes)
 
 static void assert_failed(int status, const char *words)
 {
-    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words)) print_error("%s\n", ptd_failed_message());
+    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
+        print_error("%s\n", ptd_failed_message());
     assert_int_equal(ptd_failed_status(), status);
     assert_non_null(strstr(ptd_failed_message(), words));
 }
@@ -135,7 +139,8 @@ static void test_no_memory_for_lies(void **state)
     put("{}", 0, 1ull << 40);
     assert_int_equal(ptd_safetensors_open(&f, path), -1);
     assert_failed(PTD_DATAERR, "1099511627776 bytes after the last tensor");
-    put("{\"a\":{\"dtype\":\"U8\",\"shape\":[1099511627776],\"data_offsets\":[0,1099511627776]}}", 0, 1ull << 40);
+    put("{\"a\":{\"dtype\":\"U8\",\"shape\":[1099511627776],\"data_offsets\":[0,1099511627776]}}", 0,
+        1ull << 40);
     assert_int_equal(ptd_safetensors_open(&f, path), 0);
     ptd_safetensors_close(f);
     assert_true(resident_kb() - before < 16 << 10);
@@ -184,7 +189,8 @@ static void test_written(void **state)
     (void)state;
     assert_int_equal(len % 8, 0);
     assert_string_equal(header + 8,
-                        "{\"__metadata__\":{\"format\":\"pt\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+                        "{\"__metadata__\":{\"format\":\"pt\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2,3],"
+                        "\"data_offsets\":[0,24]},"
                         "\"quote\\\"d\":{\"dtype\":\"BF16\",\"shape\":[5],\"data_offsets\":[24,34]},"
                         "\"five\":{\"dtype\":\"F16\",\"shape\":[1,2,1,2,1],\"data_offsets\":[34,42]}}     ");
     assert_int_equal(ptd_safetensors_parse(&f, "x", header + 8, len - 8, 42), 0);
@@ -196,8 +202,9 @@ static void test_written(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_no_memory_for_lies),
-                                       cmocka_unit_test(test_changing_file), cmocka_unit_test(test_no_file), cmocka_unit_test(test_written)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_corpus), cmocka_unit_test(test_no_memory_for_lies),
+        cmocka_unit_test(test_changing_file), cmocka_unit_test(test_no_file), cmocka_unit_test(test_written)};
     int fd = mkstemp(path);
     if (fd < 0) return 1;
     close(fd);

@@ -210,7 +210,7 @@ static double bytes(const char *argument)
 
 /* ---- through a pipe ---- */
 
-enum { TIMES = 16 };
+enum { TIMES = 48 };
 
 static void *write_frames(void *fd)
 {
