@@ -23,6 +23,7 @@ LIBS       = $(PKG_LIBS) -ljpeg -lpthread -lm
 LIB_OBJ := $(patsubst lib/%.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
 UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
+REPLAY  := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz-*.c)))
 BATS    := $(sort $(wildcard tests/*.bats))
 TORTURE := $(sort $(wildcard tests/torture-*.sh))
 TOOLS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/torture-*.c))) \
@@ -37,7 +38,7 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
-units: $(UNIT) $(TOOLS)
+units: $(UNIT) $(REPLAY) $(TOOLS)
 
 # The main jobs.
 demo quick: deps
@@ -46,7 +47,7 @@ demo quick: deps
 
 test: deps
 	$(AGAIN) all units
-	@$(RUN) $(UNIT) $(BATS) $(TORTURE)
+	@$(RUN) $(UNIT) $(REPLAY) $(BATS) $(TORTURE)
 
 unit: units
 	@$(RUN) $(UNIT)
@@ -70,12 +71,13 @@ bench:
 	@PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/bench/bench.py $(BENCH)
 benches: $(BENCHES)
 
-# Fuzzing entries, tests/fuzz-*.c, by clang (FUZZ_CC=afl-clang-fast: for AFL++); FUZZ=60 runs each for 60 seconds. clang does not know
-# the vectors of vec.h, so arithmetic is compiled as always, and not watched.
+# Fuzzing entries, tests/fuzz-*.c, by clang (FUZZ_CC=afl-clang-fast: for AFL++); FUZZ=60 runs each for 60 seconds. make test replays their corpus,
+# tests/corpus-fuzz, without clang. clang does not know the vectors of vec.h, so arithmetic is compiled as always, and not watched.
 FUZZ_CC ?= clang-14
 FUZZ_DIR = build/fuzz
 FUZZERS := $(patsubst tests/%.c,$(FUZZ_DIR)/%,$(sort $(wildcard tests/fuzz-*.c)))
-WATCHED  = $(if $(shell grep -l '"vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)address)
+WATCHED  = $(if $(shell grep -l '"vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)$(WATCH))
+WATCH   := address,undefined -fno-sanitize-recover=undefined
 comma   := ,
 
 fuzz:
@@ -89,7 +91,7 @@ $(FUZZ_DIR)/libptd.a: $(patsubst lib/%.c,$(FUZZ_DIR)/%.o,$(sort $(wildcard lib/*
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(FUZZ_DIR)/fuzz-%: tests/fuzz-%.c $(FUZZ_DIR)/libptd.a
-	$(FUZZ_CC) $(ALL_CFLAGS) -MF $@.d -Itests -O1 -fsanitize=fuzzer,address -o $@ $< $(FUZZ_DIR)/libptd.a $(LIBS)
+	$(FUZZ_CC) $(ALL_CFLAGS) -MF $@.d -Itests -O1 -fsanitize=fuzzer,$(WATCH) -o $@ $< $(FUZZ_DIR)/libptd.a $(LIBS)
 $(FUZZ_DIR):
 	mkdir -p $@
 
@@ -116,6 +118,8 @@ $(BIN)/%: stages/%.c $(BUILD)/libptd.a | $(BIN) $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $(BUILD)/$*.d -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
+$(BUILD)/fuzz-%: tests/fuzz-%.c tests/replay.c $(BUILD)/libptd.a | $(BUILD)
+	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< tests/replay.c $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/torture-%: tests/torture-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/bench-%: tests/bench/%.c $(BUILD)/libptd.a | $(BUILD)

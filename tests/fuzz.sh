@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs fuzzing entries for some seconds each, from the damaged files of the tests; one line per entry, status 1 if one found something.
+# Runs fuzzing entries for some seconds each, from their corpus and the damaged files of the tests; one line per entry, status 1 if one found something.
 # What was found lies in build/fuzz/found/. Usage: tests/fuzz.sh SECONDS ENTRY...
 set -u
 seconds=$1 failed=0
@@ -7,13 +7,16 @@ shift
 cd "$(dirname "$0")/.." || exit
 
 seeds() {
+    echo tests/corpus-fuzz/"$1"/*
     case $1 in
     config) echo tests/corpus-checkpoint/config-*.json lib/builtin/*/*config.json ;;
     safetensors) echo tests/corpus-checkpoint/file-* ;;
     index) echo tests/corpus-checkpoint/index-*/*.json ;;
     png | jpeg) echo tests/corpus-image/"$1"-* ;;
     token) echo lib/builtin/tiny/tokenizer.json ;;
-    *) echo README.md ;;
+    token-text | answer) echo README.md ;;
+    frame) echo tests/corpus-stream/*.rec ;;
+    jsonl) echo tests/corpus-data/*.jsonl ;;
     esac
 }
 

@@ -1,0 +1,59 @@
+/* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest). Judging must come to an end with rewards in range; every
+ * gold answer is right for itself; numbers are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+#include "reward.h"
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static int64_t common(int64_t a, int64_t b)
+{
+    return b ? common(b, a % b) : a < 0 ? -a : a;
+}
+
+static void check_number(const char *text, size_t n)
+{
+    struct ptd_rational r;
+    size_t used = ptd_number_scan(text, n, &r);
+    if (used > n || (used && (r.den <= 0 || common(r.num, r.den) != 1))) abort();
+    if (ptd_number_parse(text, n, &r) && (r.den <= 0 || common(r.num, r.den) != 1)) abort();
+}
+
+static void check_gold(const char *gold)
+{
+    static const int rules[] = {PTD_JUDGE_AUTO, PTD_JUDGE_EXACT, PTD_JUDGE_NUMBER};
+    char letter = ptd_gold_letter(gold);
+    for (int i = 0; i < 3; i++)
+        if (!ptd_answer_right(rules[i], gold, strlen(gold), gold)) abort();
+    if (letter && ptd_choice_parse(gold, strlen(gold)) != letter) abort();
+}
+
+static void score(int rules, char *gold, char *text)
+{
+    struct ptd_reward_rules r = {rules % 3, rules / 3 % 4, rules / 12 % 3, 0.1, 0.9};
+    struct ptd_rollout y = {.text = text};
+    struct ptd_group g = {.answer = gold, .rollouts = &y, .n_rollouts = 1};
+    ptd_reward_score(&r, &g, &y);
+    if (y.reward < 0 || y.reward > 1 || (y.accuracy != 0 && y.accuracy != 1) ||
+        (y.format != 0 && y.format != 1))
+        abort();
+    if (!y.extracted != (y.outcome == PTD_UNPARSABLE) || (y.outcome == PTD_RIGHT) != (y.accuracy == 1))
+        abort();
+    if (y.extracted && !strstr(text, y.extracted)) abort();
+    ptd_group_clear(&g);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    char *gold = calloc(n + 1, 1), *end;
+    if (n) memcpy(gold, data + 1, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        if (!gold[i]) gold[i] = ' ';
+    if ((end = strchr(gold, '\n'))) *end = 0;
+    check_number(gold, strlen(gold));
+    check_gold(gold);
+    if (end) check_number(end + 1, strlen(end + 1));
+    if (end) score(data[0], gold, end + 1);
+    free(gold);
+    return 0;
+}
