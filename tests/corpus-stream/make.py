@@ -292,7 +292,7 @@ for name, pattern, change in (
 group("rollouts-map", 65, '"rollouts": expected an array', rollouts={})
 group("rollouts-number", 65, '"rollouts[[]0].": expected a map', rollouts=[1])
 group("ids-missing", 65, '"rollouts[[]0].ids": missing', rollouts=[{"text": "t"}])
-put("group-rollout-key-twice", with_group(b"\x82\xa3uid\xa1u\xa8rollouts\x91\x82\xa3ids\xc0\xa3ids\xc0"), 65,
+put("group-rollout-key-twice", with_group(b"\x82\xa3uid\xa1u\xa8rollouts\x91\x82" + b"\xa3ids\xc7\x00\x01" * 2), 65,
     'record 1, byte *: field "rollouts[[]0].": key "ids" comes twice')
 rollout("ids-bin", 65, '"@ids": expected an ext of type 1', ids=b"12345678")
 rollout("ids-7-bytes", 65, '"@ids": 7 bytes are no whole entries', ids=msgpack.ExtType(1, b"1234567"))
