@@ -1,6 +1,7 @@
 /* Stores for people: what is in them, and the statistics of a tensor.
  * Leaves to store.c: reading and verifying values. */
 #include "show.h"
+#include "model.h"
 #include "store.h"
 
 #include <math.h>
@@ -257,24 +258,62 @@ int ptd_show_tensor(const char *dir, const char *name, int64_t generation, int f
     return rc;
 }
 
+/* What a check has seen: tensors, and the generations that they belong to. */
+struct seen {
+    long tensors;
+    int64_t *generations;
+    int n;
+};
+
+static void see_generation(struct seen *seen, const char *key)
+{
+    int64_t g = strtoll(key, NULL, 16);
+    if (seen->n && seen->generations[seen->n - 1] == g) return;
+    seen->generations = ptd_realloc(seen->generations, (size_t)(seen->n + 1) * sizeof g);
+    seen->generations[seen->n++] = g;
+}
+
 static int verify(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
 {
-    long *tensors = ctx;
+    struct seen *seen = ctx;
     struct ptd_tensor_piece t;
     if (strcmp(db, "weights") != 0 && strcmp(db, "optim") != 0) return 0;
     if (ptd_store_tensor(value, len, &t) < 0)
         return ptd_fail(ptd_failed_status(), "%s/%.*s: %s", db, (int)(n > 200 ? 200 : n), key,
                         ptd_failed_message());
-    *tensors += t.first == 0;
+    seen->tensors += t.first == 0;
+    if (*db == 'w' && n > 8) see_generation(seen, key);
     return 0;
+}
+
+/* A tensor's digest does not know its name: every published generation must hold all that the model asks for. */
+static int check_names(struct ptd_store *s, const struct seen *seen)
+{
+    int64_t head;
+    struct ptd_model *m = ptd_model_open(s, &ptd_ops_cpu);
+    int rc = m ? ptd_store_head(s, &head) : -1;
+    for (int k = 0; rc == 0 && k < seen->n; k++)
+        for (int i = 0; rc == 0 && i < m->n_params && seen->generations[k] <= head; i++)
+            if (!ptd_store_has(s, seen->generations[k], m->params[i].name))
+                rc = ptd_fail(PTD_DATAERR, "store %s: generation %lld holds no tensor \"%s\"",
+                              ptd_store_path(s), (long long)seen->generations[k], m->params[i].name);
+    if (m) ptd_model_free(m);
+    return rc;
 }
 
 int ptd_show_check_store(const char *dir, long *tensors)
 {
     struct ptd_store *s;
-    *tensors = 0;
+    struct seen seen = {0};
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
-    int rc = ptd_store_walk(s, verify, tensors);
+    int rc = ptd_store_hold(s);
+    if (rc == 0) {
+        rc = ptd_store_walk(s, verify, &seen);
+        if (rc == 0) rc = check_names(s, &seen);
+        ptd_store_release(s);
+    }
     ptd_store_close(s);
+    free(seen.generations);
+    *tensors = seen.tensors;
     return rc;
 }

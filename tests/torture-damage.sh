@@ -77,6 +77,9 @@ other_files() {
     sed 's/format1/format2/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*: format 2, expected 1'
     sed 's/state/stale/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*'
     sed 's/generation_config.json/generation_confic.json/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd: meta "generation_confic.json": damaged*'
+    sed 's/00000000\/model.language_model.norm/00000000\/model.language_model.morn/' good.ptd/data.mdb | bad
+    is_damaged || wrong=1
+    open_bad '0 65' '*bad.ptd*model.language_model.norm.weight*'
     sed 's/bos_token_id/bos_token_iD/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd: meta "*config.json": damaged*'
     report 'something else in the place of a store, another format, missing tables (65 or 66, one line)'
     head -c 65536 good.ptd/data.mdb | bad && ptd-dump bad.ptd > out 2> err
@@ -108,12 +111,13 @@ flipped_bits() {
         page=${pages[$((RANDOM % ${#pages[@]}))]}
         at=$((page * 4096 + ($(below 2) ? $(below 64) : $(below 4096))))
         flip "$at"
-        leaves '0 1 65' '*bad.ptd*' ptd-dump --check bad.ptd
+        leaves '0 1 65 71' '*bad.ptd*' ptd-dump --check bad.ptd
         [ $status = 0 ] || seen=$((seen + 1))
         flip "$at"
         open_bad '0 65 66 71' '*bad.ptd*'
-        flip "$(below "$size")"
-        leaves '0 1 65' '*bad.ptd*' ptd-dump --check bad.ptd
+        at=$(below "$size")
+        flip "$at"
+        leaves '0 1 65 71' '*bad.ptd*' ptd-dump --check bad.ptd
         if [ $status = 0 ] && ! cmp -s good.json <(ptd-dump bad.ptd | sed s/bad.ptd/good.ptd/); then
             wrong=$((wrong + 1)) && echo "# byte $at: taken for whole"
         fi
