@@ -33,7 +33,7 @@ static const struct ptd_opt options[] = {
     {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL,
      "reference log-probs of all responses (--no-reference: none)", 0, 0},
     {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)",
-     0, 0, 1},
+     0, 0},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
     {0}};
