@@ -142,13 +142,15 @@ reached() {
     [ "$(head_of other.ptd)" = 2 ]
 }
 
-@test "a resume may differ in what decides no number: quiet, the cache, how an option is spelled" {
+@test "a resume may differ in what decides no number: quiet, how an option is spelled; not in the cache" {
     fresh same.ptd
     line="ptd-rollout -q -s same.ptd -P 4 -G 4 -m 16"
     bash -c "set -o pipefail; $line -n 1 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3" > /dev/null
-    bash -c "set -o pipefail; $line -n 2 train.jsonl | ptd-verify --eps=0.00001 --explain - | ptd-hint --tau 1 | ptd-ref --no-cache -k16 | ptd-update --lr 1e-3" > /dev/null 2> said
+    bash -c "set -o pipefail; $line -n 2 train.jsonl | ptd-verify --eps=0.00001 --explain - | ptd-hint --tau 1 | ptd-ref -k16 | ptd-update --lr 1e-3" > /dev/null 2> said
     [ "$(head_of same.ptd)" = 2 ]
     [[ "$(< said)" == *"ptd-ref: "* && "$(< said)" != *warning* ]]
+    run -78 --separate-stderr bash -c "set -o pipefail; $line -n 3 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q --no-cache | ptd-update -q --lr 1e-3"
+    [[ "$stderr" == *"resuming at step 2 would not be exact: "*cache* ]]
 }
 
 @test "a step that is not finite is refused with its record, and ends the run at the third" {
