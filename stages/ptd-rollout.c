@@ -73,6 +73,8 @@ struct run {
     int eval, trained; /* a trainer was seen */
 };
 
+#define PATIENCE 5 /* seconds */
+
 static void load(struct run *r, int64_t generation)
 {
     if (generation == r->loaded) return;
@@ -88,10 +90,21 @@ static void look_downstream(struct run *r, int64_t generation)
                 (long long)generation);
 }
 
+/* Behind a program that does not tell (tee), a trainer that never came to train is missed only by the time it takes. */
+static void tell_of_wait(const struct run *r, time_t since, int64_t generation)
+{
+    static int told;
+    if (told || r->trained || time(NULL) - since < PATIENCE) return;
+    ptd_warn("waiting for generation %lld, but no ptd-update has %s open for training", (long long)generation,
+             ptd_store_path(r->src.store));
+    told = 1;
+}
+
 /* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind programs that do not tell (tee, pv). */
 static void wait_for(struct run *r, int64_t generation)
 {
     struct timespec nap = {.tv_nsec = 500000};
+    time_t since = time(NULL);
     int64_t head;
     for (;;) {
         int trained = ptd_store_trained(
@@ -102,6 +115,7 @@ static void wait_for(struct run *r, int64_t generation)
             ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for",
                     (long long)generation);
         r->trained |= trained;
+        tell_of_wait(r, since, generation);
         look_downstream(r, generation);
         nanosleep(&nap, NULL);
     }

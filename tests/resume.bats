@@ -64,6 +64,12 @@ reached() {
     done
 }
 
+@test "a trainer that never comes is missed aloud" {
+    fresh alone.ptd
+    run -124 --separate-stderr bash -c 'set -o pipefail; timeout 8 ptd-rollout -q -s alone.ptd -P 4 -G 2 -m 4 -n 2 train.jsonl | cat > /dev/null'
+    [ "$stderr" = "ptd-rollout: warning: waiting for generation 1, but no ptd-update has alone.ptd open for training" ]
+}
+
 @test "tee does not hide that the trainer has gone" {
     fresh teed.ptd
     rm -f code
