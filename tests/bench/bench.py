@@ -173,7 +173,7 @@ def empty(n):
     line = (f"set -o pipefail; cd {BIN}; ./ptd-rollout -q -s {store} -P 1 -G 2 -m 4 -n 1 {data} | ./ptd-verify -q | ./ptd-hint -q"
             " | ./ptd-ref -q | ./ptd-update -q > /dev/null")
     subprocess.run([f"{BIN}/ptd-init", "-q", store, "--config", "tiny"], check=True)
-    subprocess.run([f"{BIN}/ptd-data", "digits", data, "--count", "4"], check=True)
+    subprocess.run([f"{BIN}/ptd-data", "digits", "-q", data, "--count", "4"], check=True)
     times = []
     for _ in range(n + 1):
         Load.wait()
