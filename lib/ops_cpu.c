@@ -1,9 +1,9 @@
 /* ops_cpu: the table of operations in float32 on the CPU: OpenBLAS products on one thread each, shared out by rows over our own threads, and plain
  * vector loops. It is the specification for any other device. Attention is ops_cpu_attention.c. */
 #include "ops_cpu.h"
+#include "product.h"
 #include "threads.h"
 #include "vec.h"
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -32,8 +32,8 @@ static void linear_rows(void *ctx, long first, long last)
     const struct linear_job *j = ctx;
     float *Y = j->Y + first * j->out;
     for (long i = 0; j->b && i < last - first; i++) memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, last - first, j->out, j->in, 1, j->X + first * j->in,
-                j->in, j->W, j->in, j->b ? 1 : 0, Y, j->out);
+    ptd_product_nt(Y, j->out, j->b != NULL, 1, j->X + first * j->in, j->in, j->W, j->in, last - first, j->out,
+                   j->in);
 }
 
 /* The share that is not cut is packed by every thread, so the longer side is cut. */
@@ -42,8 +42,8 @@ static void linear_outputs(void *ctx, long first, long last)
     const struct linear_job *j = ctx;
     for (long i = 0; j->b && i < j->n; i++)
         memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, j->n, last - first, j->in, 1, j->X, j->in,
-                j->W + first * j->in, j->in, j->b ? 1 : 0, j->Y + first, j->out);
+    ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in, j->n,
+                   last - first, j->in);
 }
 
 /* A few rows: plain dots. */
@@ -77,16 +77,16 @@ struct linear_back {
 static void linear_back_input(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, last - first, j->in, j->out, 1,
-                j->dY + first * j->out, j->out, j->W, j->in, j->add ? 1 : 0, j->dX + first * j->in, j->in);
+    ptd_product_nn(j->dX + first * j->in, j->in, j->add, 1, j->dY + first * j->out, j->out, j->W, j->in,
+                   last - first, j->in, j->out);
 }
 
 static void linear_back_weight(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
     if (j->dW)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, last - first, j->in, j->n, 1, j->dY + first,
-                    j->out, j->X, j->in, 1, j->dW + first * j->in, j->in);
+        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in, last - first,
+                       j->in, j->n);
     for (long i = 0; j->db && i < j->n; i++)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
 }

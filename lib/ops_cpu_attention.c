@@ -2,14 +2,14 @@
  * Scores exist for one block of query rows and one head at a time; the backward pass recomputes them from the log-sum-exp. */
 #include "err.h"
 #include "ops_cpu.h"
+#include "product.h"
 #include "threads.h"
 #include "vec.h"
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
+#define BLOCK_ROWS 64
 #define FEW_ROWS   4  /* below, plain loops beat a product call */
 
 /* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without). */
@@ -59,7 +59,7 @@ static void times_transposed(float *C, long ldc, const float *A, long lda, const
                              int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, alpha, A, lda, B, ldb, 0, C, ldc);
+        ptd_product_nt(C, ldc, 0, alpha, A, lda, B, ldb, m, n, k);
         return;
     }
     for (int i = 0; i < m; i++)
@@ -71,21 +71,13 @@ static void times(float *C, long ldc, int add, const float *A, long lda, const f
                   int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, add ? 1 : 0, C,
-                    ldc);
+        ptd_product_nn(C, ldc, add, alpha, A, lda, B, ldb, m, n, k);
         return;
     }
     for (int i = 0; i < m; i++) {
         if (!add) memset(C + i * ldc, 0, n * sizeof *C);
         for (int j = 0; j < k; j++) vec_axpy(C + i * ldc, alpha * A[i * lda + j], B + j * ldb, n);
     }
-}
-
-/* C [n, k] += A [m, n]^T B [m, k] */
-static void add_outer(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int n, int k,
-                      int m)
-{
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1, A, lda, B, ldb, 1, C, ldc);
 }
 
 struct block {
@@ -257,10 +249,10 @@ static void backward_block(const struct job *j, const struct block *b, int h)
         long k0 = b->head->shared, ns = b->head->n_shared;
         times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride, a->k_stride,
               b->rows, D, ns, 1);
-        add_outer(dk + k0 * a->k_stride, a->k_stride, dS, b->ld, q + b->row * a->q_stride, a->q_stride, ns, D,
-                  b->rows);
-        add_outer(dv + k0 * a->v_stride, a->v_stride, P, b->ld, dout + b->row * a->o_stride, a->o_stride, ns,
-                  D, b->rows);
+        ptd_product_tn(dk + k0 * a->k_stride, a->k_stride, 1, 1, dS, b->ld, q + b->row * a->q_stride,
+                       a->q_stride, ns, D, b->rows);
+        ptd_product_tn(dv + k0 * a->v_stride, a->v_stride, 1, 1, P, b->ld, dout + b->row * a->o_stride,
+                       a->o_stride, ns, D, b->rows);
     }
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
@@ -268,10 +260,10 @@ static void backward_block(const struct job *j, const struct block *b, int h)
         float *s = P + (p->row - b->row) * b->ld + p->col, *d = dS + (p->row - b->row) * b->ld + p->col;
         times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride,
               a->k_stride, p->n, D, p->keys, 1);
-        add_outer(dk + own * a->k_stride, a->k_stride, d, b->ld, q + p->row * a->q_stride, a->q_stride,
-                  p->keys, D, p->n);
-        add_outer(dv + own * a->v_stride, a->v_stride, s, b->ld, dout + p->row * a->o_stride, a->o_stride,
-                  p->keys, D, p->n);
+        ptd_product_tn(dk + own * a->k_stride, a->k_stride, 1, 1, d, b->ld, q + p->row * a->q_stride,
+                       a->q_stride, p->keys, D, p->n);
+        ptd_product_tn(dv + own * a->v_stride, a->v_stride, 1, 1, s, b->ld, dout + p->row * a->o_stride,
+                       a->o_stride, p->keys, D, p->n);
     }
 }
 

@@ -13,6 +13,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 /* Without 512-bit registers GCC notes that vectors as arguments have no fixed ABI; all these functions are
  * inlined. */
@@ -47,14 +50,22 @@ VEC_INLINE vec_f vec_set(float x)
 /* The first n < 16 entries; the other lanes are `fill`. */
 VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 {
+#ifdef __AVX512F__
+    return (vec_f)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << n) - 1), p);
+#else
     float t[VEC];
     for (int i = 0; i < VEC; i++) t[i] = i < n ? p[i] : fill;
     return vec_load(t);
+#endif
 }
 
 VEC_INLINE void vec_store_part(float *p, vec_f v, long n)
 {
+#ifdef __AVX512F__
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
     for (int i = 0; i < VEC && i < n; i++) p[i] = v[i];
+#endif
 }
 
 /* Lanes of a where mask is set (-1), else of b. */

@@ -1,0 +1,20 @@
+/* product: matrix products on one thread; who shares a large one out over threads gives each a block of C.
+ *
+ *     C [m, n] (+)= alpha A B        row-major; ldc, lda, ldb: floats from one row to the next; added to C if add
+ *
+ *     nt   A [m, k], B [n, k]: rows by rows      nn   A [m, k], B [k, n]      tn   A [k, m], B [k, n]
+ *
+ * With 512-bit registers products of k up to PTD_PRODUCT_DEEP are our own: an entry of C is then one chain of multiply-adds in the order of k, whatever
+ * m, n and its place, so that a row's result does not depend on the rows beside it. Everything else is OpenBLAS. */
+#ifndef PTD_PRODUCT_H
+#define PTD_PRODUCT_H
+
+#define PTD_PRODUCT_DEEP 1536
+
+void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
+                    long ldb, long m, long n, long k);
+void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
+                    long ldb, long m, long n, long k);
+void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
+                    long ldb, long m, long n, long k);
+#endif

@@ -1,0 +1,150 @@
+/* test-product: the three forms of products beside plain sums in double, on every edge of tiles and panels. */
+#include "test.h"
+#include "product.h"
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { M = 37, N = 70, K = 1100, LD = 1200 };
+
+static float *A, *B;
+
+static float number(uint32_t i)
+{
+    return (float)(i * 2654435761u >> 8) * 0x1p-24f - 0.5f;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    A = malloc(sizeof *A * LD * LD), B = malloc(sizeof *B * LD * LD);
+    for (uint32_t i = 0; i < LD * LD; i++) A[i] = number(i), B[i] = number(i + 77777777);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(A);
+    free(B);
+    return 0;
+}
+
+static void multiply(char form, float *C, long ldc, int add, float alpha, const float *a, const float *b,
+                     long m, long n, long k)
+{
+    if (form == 't') ptd_product_nt(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
+    if (form == 'n') ptd_product_nn(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
+    if (form == 'T') ptd_product_tn(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
+}
+
+/* The sum in double, and what its terms' sizes allow float32 to be off. */
+static double expected(char form, long i, long j, long k, double *slack)
+{
+    double sum = 0, size = 0;
+    for (long p = 0; p < k; p++) {
+        double term = (double)(form == 'T' ? A[p * LD + i] : A[i * LD + p]) *
+                      (form == 't' ? B[j * LD + p] : B[p * LD + j]);
+        sum += term;
+        size += fabs(term);
+    }
+    *slack = 2e-7 * size * sqrt((double)k) + 1e-7;
+    return sum;
+}
+
+static void check(char form, long m, long n, long k)
+{
+    static float C[M + 1][N + 3];
+    for (int add = 0; add < 2; add++) {
+        float alpha = add ? -0.75f : 1;
+        for (int i = 0; i <= M; i++)
+            for (int j = 0; j < N + 3; j++) C[i][j] = add ? 2 : NAN;
+        multiply(form, C[0], N + 3, add, alpha, A, B, m, n, k);
+        for (long i = 0; i <= M; i++)
+            for (long j = 0; j < N + 3; j++)
+                if (i < m && j < n) {
+                    double slack, sum = alpha * expected(form, i, j, k, &slack);
+                    if (!(fabs(C[i][j] - (add ? 2 + sum : sum)) <= slack + 3e-7 * add))
+                        fail_msg("%c %ld x %ld x %ld, add %d: C[%ld][%ld] is %.9g, expected %.9g", form, m, n,
+                                 k, add, i, j, C[i][j], add ? 2 + sum : sum);
+                } else
+                    assert_true(add ? C[i][j] == 2 : isnan(C[i][j])); /* nothing else is touched */
+    }
+}
+
+static void test_edges(void **state)
+{
+    static const long rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 37},
+                      columns[] = {1, 15, 16, 17, 31, 32, 33, 48, 70},
+                      depths[] = {1, 2, 15, 16, 17, 63, 64, 65, 129, 513, 1100};
+    (void)state;
+    for (const char *form = "tnT"; *form; form++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+            for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
+                for (size_t k = 0; k < sizeof depths / sizeof *depths; k++)
+                    if (depths[k] < 100 || (rows[i] > 10 && columns[j] > 30))
+                        check(*form, rows[i], columns[j], depths[k]);
+}
+
+/* Nothing to multiply is a sum of nothing; nothing to write is nothing written. */
+static void test_empty(void **state)
+{
+    float c[2] = {3, 4};
+    (void)state;
+    ptd_product_nt(c, 2, 1, 1, A, LD, B, LD, 1, 2, 0);
+    assert_true(c[0] == 3 && c[1] == 4);
+    ptd_product_nn(c, 2, 0, 1, A, LD, B, LD, 0, 2, 5);
+    ptd_product_tn(c, 2, 0, 1, A, LD, B, LD, 1, 0, 5);
+    assert_true(c[0] == 3 && c[1] == 4);
+    ptd_product_nn(c, 2, 0, 1, A, LD, B, LD, 1, 2, 0);
+    assert_true(c[0] == 0 && c[1] == 0);
+}
+
+/* NaN and Inf stay in their row and column. */
+static void test_not_finite(void **state)
+{
+    float C[20 * 40], a = A[3 * LD + 5], b = B[7 * LD + 5];
+    (void)state;
+    A[3 * LD + 5] = NAN, B[7 * LD + 5] = INFINITY;
+    ptd_product_nt(C, 40, 0, 1, A, LD, B, LD, 20, 40, 33);
+    A[3 * LD + 5] = a, B[7 * LD + 5] = b;
+    for (int i = 0; i < 20; i++)
+        for (int j = 0; j < 40; j++) {
+            assert_int_equal(isfinite(C[i * 40 + j]), i != 3 && j != 7);
+            assert_int_equal(isnan(C[i * 40 + j]), i == 3);
+        }
+}
+
+#ifdef __AVX512F__
+/* A row's result does not depend on how many rows stand beside it, nor a column's on its place. */
+static void test_place(void **state)
+{
+    static float all[M * N], part[M * N];
+    (void)state;
+    for (const char *form = "tnT"; *form; form++) {
+        multiply(*form, all, N, 0, 1, A, B, M, N, K);
+        for (long i = 0; i < M; i += 5)
+            for (long j = 0; j < N; j += 7) {
+                long m = M - i < 5 ? M - i : 5, n = N - j < 7 ? N - j : 7;
+                multiply(*form, part, n, 0, 1, A + (*form == 'T' ? i : i * LD),
+                         B + (*form == 't' ? j * LD : j), m, n, K);
+                for (long r = 0; r < m; r++)
+                    assert_memory_equal(part + r * n, all + (i + r) * N + j, n * sizeof *part);
+            }
+    }
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_not_finite),
+#ifdef __AVX512F__
+        cmocka_unit_test(test_place),
+#endif
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
