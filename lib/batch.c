@@ -96,6 +96,7 @@ void ptd_batch_free(struct ptd_batch *b)
 {
     if (!b) return;
     ptd_pool_free(&b->pool);
+    free(b->turn);
     free(b->slot);
     free(b->ids);
     free(b->pos);

@@ -20,33 +20,40 @@ static int axis_of(const struct ptd_config *c, int j)
     return 0;
 }
 
-/* cosine, sine [n, D/2] of each token: from tables of all positions, or directly when the rows are fewer than the positions (decoding). */
-static void rotary(struct ptd_model *m, struct ptd_batch *b)
+/* Turns of all positions below `n`: b->turn [n, D], cosines in the first half of a row, sines in the second. The batch keeps them, since every
+ * micro-batch and every decoded token asks for the same few. */
+static void grow_turns(struct ptd_batch *b, int n)
 {
-    const struct ptd_config *c = &m->config;
-    int half = c->head_dim / 2, top = 0, direct;
-    float *co = NULL, *si = NULL;
-    for (long i = 0; i < 3 * b->n; i++) top = b->pos[i] > top ? b->pos[i] : top;
-    direct = b->n <= top;
-    b->cosine = ptd_pool_floats(&b->pool, b->n * half);
-    b->sine = ptd_pool_floats(&b->pool, b->n * half);
-    if (!direct) {
-        co = ptd_pool_floats(&b->pool, top + 1);
-        si = ptd_pool_floats(&b->pool, top + 1);
-    }
+    const struct ptd_config *c = &b->m->config;
+    int D = c->head_dim, half = D / 2, known = b->turns;
+    if (n <= known) return;
+    b->turns = n > 2 * known ? n : 2 * known;
+    b->turn = ptd_realloc(b->turn, sizeof *b->turn * b->turns * D);
     for (int j = 0; j < half; j++) {
-        float inv =
-            1 / powf((float)c->rope_theta,
-                     (float)(2 * j) /
-                         (float)c->head_dim); /* rounded as the reference does: far positions multiply it */
-        int axis = axis_of(c, j);
-        for (int p = 0; !direct && p <= top; p++) co[p] = cosf((float)p * inv), si[p] = sinf((float)p * inv);
-        for (long i = 0; i < b->n; i++) {
-            int p = b->pos[3 * i + axis];
-            b->cosine[i * half + j] = direct ? cosf((float)p * inv) : co[p];
-            b->sine[i * half + j] = direct ? sinf((float)p * inv) : si[p];
+        /* rounded as the reference does: far positions multiply it */
+        float inv = 1 / powf((float)c->rope_theta, (float)(2 * j) / (float)D);
+        for (int p = known; p < b->turns; p++) {
+            b->turn[(size_t)p * D + j] = cosf((float)p * inv);
+            b->turn[(size_t)p * D + half + j] = sinf((float)p * inv);
         }
     }
+}
+
+/* cosine, sine [n, D/2] of each token. */
+static void rotary(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    int D = c->head_dim, half = D / 2, top = 0;
+    for (long i = 0; i < 3 * b->n; i++) top = b->pos[i] > top ? b->pos[i] : top;
+    grow_turns(b, top + 1);
+    b->cosine = ptd_pool_floats(&b->pool, b->n * half);
+    b->sine = ptd_pool_floats(&b->pool, b->n * half);
+    for (long i = 0; i < b->n; i++)
+        for (int j = 0; j < half; j++) {
+            const float *turn = b->turn + (size_t)b->pos[3 * i + axis_of(c, j)] * D;
+            b->cosine[i * half + j] = turn[j];
+            b->sine[i * half + j] = turn[half + j];
+        }
 }
 
 static void take_acts(struct ptd_batch *b, struct ptd_lm_acts *a)
@@ -147,7 +154,7 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     float *z = ptd_pool_floats(&b->pool, b->n * wide), *x = ptd_pool_floats(&b->pool, b->n * c->hidden),
           *other = NULL;
     char stage[32];
-    rotary(m, b);
+    rotary(b);
     embed(m, b, x);
     for (int i = 0; i < c->layers; i++) {
         struct ptd_lm_acts *a = &b->lm[i];

@@ -342,18 +342,21 @@ struct map_job {
     int w, exact;
 };
 
-/* Applies `body` to vectors p of x (and q of dy) at offset i of n floats, the last piece through a padded copy. */
-#define VEC_MAP(y_, x_, n_, body)                                                                            \
+/* Sets r from vectors p of x at offset i of n floats by the statements, and stores it in y; the last piece is shorter. VEC_HERE, VEC_THERE: other
+ * arrays at that place, to read and to write. */
+#define VEC_HERE(a)     (n__ - i >= VEC ? vec_load((a) + i) : vec_load_part((a) + i, n__ - i, 0))
+#define VEC_THERE(a, v) (n__ - i >= VEC ? vec_store((a) + i, v) : vec_store_part((a) + i, v, n__ - i))
+#define VEC_MAP(y_, x_, n_, ...)                                                                             \
     do {                                                                                                     \
         long i = 0, n__ = (n_);                                                                              \
         for (; i + VEC <= n__; i += VEC) {                                                                   \
             vec_f p = vec_load((x_) + i), r;                                                                 \
-            body;                                                                                            \
+            __VA_ARGS__;                                                                                         \
             vec_store((y_) + i, r);                                                                          \
         }                                                                                                    \
         if (i < n__) {                                                                                       \
             vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                                \
-            body;                                                                                            \
+            __VA_ARGS__;                                                                                         \
             vec_store_part((y_) + i, r, n__ - i);                                                            \
         }                                                                                                    \
     } while (0)
@@ -416,8 +419,7 @@ static void swiglu_rows(void *ctx, long first, long last)
     for (long row = first; row < last; row++) {
         const float *g = j->x + row * 2 * j->w, *u = g + j->w;
         float *y = j->y + row * j->w;
-        VEC_MAP(y, g, j->w, r = p * vec_sigmoid(p));
-        for (int c = 0; c < j->w; c++) y[c] *= u[c];
+        VEC_MAP(y, g, j->w, r = p * vec_sigmoid(p) * VEC_HERE(u));
     }
 }
 
@@ -427,18 +429,18 @@ static void swiglu(float *y, const float *gu, long n, int w)
     ptd_parallel(n, grain_of(8.0 * w), swiglu_rows, &j);
 }
 
+/* With s the sigmoid of g: dg = dy u s (1 + g (1 - s)), du = dy g s. */
 static void swiglu_back_rows(void *ctx, long first, long last)
 {
     const struct map_job *j = ctx;
     for (long row = first; row < last; row++) {
         const float *g = j->x + row * 2 * j->w, *u = g + j->w, *dy = j->dy + row * j->w;
         float *dg = j->y + row * 2 * j->w, *du = dg + j->w;
-        VEC_MAP(du, g, j->w, r = vec_sigmoid(p));
-        for (int c = 0; c < j->w; c++) {
-            float s = du[c], y = dy[c];
-            dg[c] = y * u[c] * s * (1 + g[c] * (1 - s));
-            du[c] = y * g[c] * s;
-        }
+        VEC_MAP(du, g, j->w, {
+            vec_f s = vec_sigmoid(p), ys = VEC_HERE(dy) * s;
+            r = ys * p;
+            VEC_THERE(dg, ys * VEC_HERE(u) * (1.0f + p * (1.0f - s)));
+        });
     }
 }
 
