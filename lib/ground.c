@@ -2,6 +2,7 @@
 #include "ground.h"
 #include "head.h"
 #include "lm.h"
+#include "vec.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,13 +62,16 @@ struct reading {
 };
 
 /* z becomes scale * (K p - sum of the label's words). */
-static void on_row(void *ctx, long row, float *z, int V, double lse)
+static void on_row(void *ctx, long row, float *z, int V)
 {
     const struct reading *r = ctx;
     const struct ptd_word *w = r->d->words + r->first[row], *end = r->d->words + r->first[row + 1];
-    int k = (int)(end - w);
-    for (const struct ptd_word *i = w; i < end; i++) r->loss[row] -= z[i->id] - lse;
-    for (int v = 0; v < V; v++) z[v] = (float)(r->scale * k) * expf((float)(z[v] - lse));
+    struct ptd_shares s;
+    double own = 0;
+    for (const struct ptd_word *i = w; i < end; i++) own += z[i->id];
+    ptd_row_shares(z, V, &s);
+    r->loss[row] = (end - w) * s.lse - own;
+    vec_scale(z, (float)(r->scale * (end - w) / s.total), V);
     for (; w < end; w++) z[w->id] -= (float)r->scale;
 }
 

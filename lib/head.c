@@ -13,60 +13,63 @@
 
 /* ---- sums over a row ---- */
 
-/* z *= c; returns the largest entry. */
-static float scale_and_max(float *z, int V, float c)
+#define BLOCK 128 /* floats; so few are added before they are widened that the sum is good to 1e-7 */
+
+/* Exponentials of a vector of logits, relative to `most`, and what they add to the sums of e and e x. 0 ln 0 = 0: so far down that e is 0, x is kept
+ * finite; NaN stays. */
+VEC_INLINE vec_f part_weights(vec_f z, float most, vec_f *sum, vec_f *moment)
 {
-    vec_f m = vec_set(-INFINITY);
-    int i = 0;
-    for (; i + VEC <= V; i += VEC) {
-        vec_f x = vec_load(z + i) * c;
-        vec_store(z + i, x);
-        m = vec_larger(x, m);
-    }
-    float most = vec_lanes_max(m);
-    for (; i < V; i++) {
-        z[i] *= c;
-        if (z[i] > most) most = z[i];
-    }
-    return most;
+    vec_f x = vec_larger(vec_set(-88), z - most), e = vec_exp_down(x);
+    *sum += e;
+    *moment += e * x;
+    return e;
 }
 
-static double lse_below(const float *z, int V, float most)
+/* Returns sum e^(z - most); *moment: sum e^(z - most) (z - most); out (NULL: not wanted): the exponentials. */
+VEC_INLINE double weights(const float *z, float *out, int V, float most, double *moment)
 {
-    vec_d sum = {0};
-    int i = 0;
-    if (most == -INFINITY) most = 0; /* nothing but banned words: log 0 */
-    for (; i + VEC <= V; i += VEC) sum += vec_widen(vec_exp(vec_load(z + i) - most));
-    if (i < V) sum += vec_widen(vec_exp(vec_load_part(z + i, V - i, -INFINITY) - most));
-    return most + log(vec_lanes_sum_d(sum));
-}
-
-/* One vector of logits becomes shares; returns their entropies. */
-VEC_INLINE vec_d part_shares(vec_f *z, float high, float low, vec_d *total)
-{
-    vec_f x = (*z - high) - low, p = vec_exp(x);
-    *z = p;
-    *total += vec_widen(p);
-    return vec_widen(vec_pick(p == 0.0f, p, -p * x)); /* 0 ln 0 = 0; NaN stays */
-}
-
-double ptd_row_shares(float *z, int V, double lse, double *total)
-{
-    float high = (float)lse, low = (float)(lse - high);
-    vec_d sum = {0}, all = {0};
-    int i = 0;
-    for (; i + VEC <= V; i += VEC) {
-        vec_f x = vec_load(z + i);
-        sum += part_shares(&x, high, low, &all);
-        vec_store(z + i, x);
+    vec_d sum = {0}, moments = {0};
+    int whole = V / VEC * VEC, i = 0;
+    while (i < whole) {
+        vec_f s = {0}, m = {0};
+        for (int end = whole - i > BLOCK ? i + BLOCK : whole; i < end; i += VEC) {
+            vec_f e = part_weights(vec_load(z + i), most, &s, &m);
+            if (out) vec_store(out + i, e);
+        }
+        sum += vec_widen(s);
+        moments += vec_widen(m);
     }
     if (i < V) {
-        vec_f x = vec_load_part(z + i, V - i, -INFINITY);
-        sum += part_shares(&x, high, low, &all);
-        vec_store_part(z + i, x, V - i);
+        vec_f s = {0}, m = {0};
+        vec_f e = part_weights(vec_load_part(z + i, V - i, -INFINITY), most, &s, &m);
+        if (out) vec_store_part(out + i, e, V - i);
+        sum += vec_widen(s);
+        moments += vec_widen(m);
     }
-    *total = vec_lanes_sum_d(all);
+    *moment = vec_lanes_sum_d(moments);
     return vec_lanes_sum_d(sum);
+}
+
+static float largest(const float *z, int V)
+{
+    float most = vec_max(z, V);
+    return most == -INFINITY ? 0 : most; /* nothing but banned words: log 0 */
+}
+
+double ptd_row_lse(const float *z, int V)
+{
+    double moment;
+    float most = largest(z, V);
+    return most + log(weights(z, NULL, V, most, &moment));
+}
+
+void ptd_row_shares(float *z, int V, struct ptd_shares *s)
+{
+    double moment;
+    float most = largest(z, V);
+    s->total = weights(z, z, V, most, &moment);
+    s->lse = most + log(s->total);
+    s->entropy = log(s->total) - moment / s->total; /* neither is negative: nothing cancels */
 }
 
 /* ---- chunks ---- */
@@ -87,8 +90,8 @@ static void run_rows(void *ctx, long first, long last)
     for (long r = first; r < last; r++) {
         float *z = c->z + r * job->V;
         for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = -INFINITY;
-        double lse = lse_below(z, job->V, scale_and_max(z, job->V, inverse));
-        job->row(job->ctx, c->first + r, z, job->V, lse);
+        if (inverse != 1) vec_scale(z, inverse, job->V);
+        job->row(job->ctx, c->first + r, z, job->V);
         if (!c->backward) continue;
         for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = 0;
         if (inverse != 1) vec_scale(z, inverse, job->V);
@@ -182,8 +185,6 @@ static void sort_heap(uint64_t *heap, int k)
         heap[n] = worst;
     }
 }
-
-#define BLOCK 64
 
 /* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of maxima.
  */

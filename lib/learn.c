@@ -33,9 +33,8 @@ static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
     return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
-/* p [V] becomes c p + lambda/N_ptd dJ/dz. */
-static double divergence(const struct work *w, const struct ptd_target *t, float *p, int V, double total,
-                         double c)
+/* e [V], shares times their sum, becomes c p + lambda/N_ptd dJ/dz. */
+static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V, double c)
 {
     const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
     int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
@@ -43,7 +42,7 @@ static double divergence(const struct work *w, const struct ptd_target *t, float
     ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k,
                      k, y->top_ids + t->token * y->top_k, y->teacher_on_top + t->token * y->top_k,
                      y->teacher_on_top ? y->top_k : 0);
-    return ptd_divergence(w->r->divergence, &u, p, V, total, w->r->lambda / w->n_ptd, c);
+    return ptd_divergence(w->r->divergence, &u, e, V, w->r->lambda / w->n_ptd, c);
 }
 
 /* Returns dL/dlogp; what the divergence adds is not in it. */
@@ -59,23 +58,25 @@ static double policy_token(const struct work *w, const struct ptd_target *t, str
 }
 
 /* z becomes shares, and these the gradient: -dL/dlogp (p - onehot) and the divergence's. */
-static void on_row(void *ctx, long row, float *z, int V, double lse)
+static void on_row(void *ctx, long row, float *z, int V)
 {
     const struct work *w = ctx;
     const struct ptd_target *t = &w->score->target[row];
     const struct answer *a = t->reply;
     struct token *k = &w->token[row];
-    double total, c = 1 / w->n;
+    struct ptd_shares s;
+    double own = z[t->id], c = 1 / w->n;
+    ptd_row_shares(z, V, &s);
     memset(k, 0, sizeof *k);
-    k->logp = z[t->id] - lse;
+    k->logp = own - s.lse;
     k->loss = -k->logp / w->n;
-    k->entropy = ptd_row_shares(z, V, lse, &total);
+    k->entropy = s.entropy;
     if (w->r->loss == PTD_LOSS_POLICY) c = -policy_token(w, t, k);
     if (a->tutored) {
-        k->jsd = divergence(w, t, z, V, total, c);
+        k->jsd = divergence(w, t, z, V, c);
         k->loss += w->r->lambda * k->jsd / w->n_ptd;
     } else
-        vec_scale(z, (float)c, V);
+        vec_scale(z, (float)(c / s.total), V);
     z[t->id] -= (float)c;
 }
 

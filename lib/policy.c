@@ -4,8 +4,9 @@
 #include "policy.h"
 #include "record.h"
 #include "vec.h"
+#include <float.h>
 
-#define BUCKETS (PTD_SUPPORT_MAX + 8) /* in whole vectors */
+#define BUCKETS (PTD_SUPPORT_MAX + VEC) /* in whole vectors */
 
 /* ---- scalars ---- */
 
@@ -55,48 +56,52 @@ double ptd_k3(double logp, double ref_logp, double *dlogp)
 /* ---- buckets ---- */
 
 /* Ids are marked by their last bits; only where a mark is set already are all of them compared. */
-#define MARKS 1024
+#define MARKS 4096
 
-static int known(const struct ptd_support *u, uint64_t *marks, int32_t id)
+static int known(const int32_t *ids, int n, int32_t id)
 {
-    uint32_t at = (uint32_t)id % MARKS;
-    uint64_t bit = (uint64_t)1 << at % 64;
-    if (!(marks[at / 64] & bit)) return marks[at / 64] |= bit, 0;
-    for (int i = 0; i < u->n; i++)
-        if (u->id[i] == id) return 1;
-    return 0;
+    int found = 0;
+    for (int i = 0; i < n; i++) found |= ids[i] == id;
+    return found;
 }
 
-static void add_words(struct ptd_support *u, uint64_t *marks, float *all, const int32_t *ids,
+static void add_words(struct ptd_support *u, uint8_t *marks, uint16_t *all, const int32_t *ids,
                       const uint16_t *logp, int k)
 {
-    for (int i = 0; i < k && u->n < PTD_SUPPORT_MAX; i++) {
-        if (known(u, marks, ids[i])) continue;
-        u->id[u->n] = ids[i];
-        all[u->n++] = ptd_unhalf(logp[i]);
+    int n = u->n;
+    for (int i = 0; i < k && n < PTD_SUPPORT_MAX; i++) {
+        uint8_t *mark = &marks[(uint32_t)ids[i] % MARKS];
+        if (*mark && known(u->id, n, ids[i])) continue;
+        *mark = 1;
+        u->id[n] = ids[i];
+        all[n++] = logp[i];
     }
+    u->n = n;
 }
 
 void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp,
                       int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k)
 {
-    float logp[PTD_SUPPORT_MAX + VEC], mass[VEC];
-    uint64_t marks[MARKS / 64] = {0};
-    double sum = 0, rounding = 0;
+    uint16_t half[PTD_SUPPORT_MAX];
+    float x[BUCKETS];
+    uint8_t marks[MARKS] = {0};
+    vec_d sum = {0}, rounding = {0}; /* half a unit in the last place of float16 */
     u->n = 0;
-    add_words(u, marks, logp, teacher_ids, teacher_logp, teacher_k);
-    add_words(u, marks, logp, top_ids, teacher_on_top, top_k);
+    add_words(u, marks, half, teacher_ids, teacher_logp, teacher_k);
+    add_words(u, marks, half, top_ids, teacher_on_top, top_k);
+    ptd_unhalves(x, half, u->n);
+    for (int i = 0; i < VEC; i++) x[u->n + i] = -INFINITY;
     for (int i = 0; i < u->n; i += VEC) {
-        vec_store(mass, vec_exp(vec_load(logp + i)));
-        for (int j = 0; j < VEC && i + j < u->n; j++) {
-            double t = u->t[i + j] = mass[j];
-            sum += t;
-            if (t > 0)
-                rounding += t * fabsf(logp[i + j]) / 2048; /* half a unit in the last place of float16 */
-        }
+        vec_f logp = vec_larger(vec_set(-88), vec_load(x + i)), mass = vec_exp(logp); /* finite: 0 ln 0 = 0 */
+        vec_store(x + i, mass);
+        sum += vec_widen(mass);
+        rounding += vec_widen(mass * vec_larger(logp, -logp) * (1.0f / 2048));
     }
-    u->t[u->n] = 1 - sum > rounding ? 1 - sum : 0;
-    for (int i = 0; i <= u->n; i++) u->t[i] /= sum + u->t[u->n];
+    double inside = vec_lanes_sum_d(sum), rest = 1 - inside;
+    if (!(rest > vec_lanes_sum_d(rounding))) rest = 0;
+    double scale = 1 / (inside + rest);
+    for (int i = 0; i < u->n; i++) u->t[i] = x[i] * scale;
+    u->t[u->n] = rest * scale;
 }
 
 static int is_word(const struct ptd_support *u, int b, int V)
@@ -104,35 +109,35 @@ static int is_word(const struct ptd_support *u, int b, int V)
     return u->id[b] >= 0 && u->id[b] < V;
 }
 
-/* s[n + 1]: the student's masses. The tail is what the whole row holds beyond the support: the very same
- * floats are taken off again, so that nothing but the rest remains. */
-static void student_masses(const struct ptd_support *u, const float *p, int V, double total, double *s)
+/* s[n + 1]: the student's masses. Returns the sum of the row e, of which the support's words are taken out (0 stays there), so that the tail is as
+ * exact as any other mass. */
+static double student_masses(const struct ptd_support *u, float *e, int V, float *s)
 {
-    double inside = 0;
-    for (int b = 0; b < u->n; b++) inside += s[b] = is_word(u, b, V) ? p[u->id[b]] : 0;
-    s[u->n] = total - inside < 0 ? 0 : total - inside;
-}
-
-/* x ln(x/m) / 2, and x where it is not above 0 (NaN passes). */
-static vec_d half_term(vec_d x, vec_d m)
-{
-    vec_l above = x > 0;
-    vec_d term = x * vec_log(x / m) * 0.5;
-    return (vec_d)(((vec_l)term & above) | ((vec_l)x & ~above));
-}
-
-/* The sum over n buckets, a multiple of 8 (empty ones add nothing); g[b] = s dJ/ds. */
-static double jsd(const double *s, const double *t, int n, double *g)
-{
-    vec_d sum = {0}, S, T;
-    for (int b = 0; b < n; b += 8) {
-        memcpy(&S, s + b, sizeof S);
-        memcpy(&T, t + b, sizeof T);
-        vec_d m = (S + T) * 0.5, own = half_term(S, m);
-        memcpy(g + b, &own, sizeof own);
-        sum += own + half_term(T, m);
+    for (int b = 0; b < u->n; b++) {
+        s[b] = 0;
+        if (!is_word(u, b, V)) continue;
+        s[b] = e[u->id[b]];
+        e[u->id[b]] = 0;
     }
-    return vec_lanes_sum_d(sum);
+    double rest = vec_sum_d(e, V), total = rest + vec_sum_d(s, u->n);
+    s[u->n] = (float)rest;
+    vec_scale(s, (float)(1 / total), u->n + 1);
+    return total;
+}
+
+/* The sum over n buckets in whole vectors (empty ones add nothing); g[b] = s dJ/ds. With d = (s - t)/(s + t) it is s/m = 1 + d, t/m = 1 - d: where
+ * s is near t, their difference is exact, and float32 keeps its digits. A mass of 0 has a finite logarithm here, and adds 0. */
+static double jsd(const float *s, const float *t, int n, float *g)
+{
+    vec_f sum = {0};
+    for (int b = 0; b < n; b += VEC) {
+        vec_f S = vec_load(s + b), T = vec_load(t + b);
+        vec_f d = (S - T) / vec_larger(vec_set(FLT_MIN), S + T), own = 0.5f * S * vec_log1p(d);
+        vec_store(g + b, own);
+        sum += own + 0.5f * T * vec_log1p(-d);
+    }
+    double value = vec_lanes_sum_d(vec_widen(sum));
+    return value > M_LN2 ? M_LN2 : value; /* rounding must not leave the bounds */
 }
 
 /* Keeps logarithms finite where a mass is zero; NaN passes. */
@@ -141,46 +146,46 @@ static double positive(double x)
     return x < PTD_MASS_FLOOR ? PTD_MASS_FLOOR : x;
 }
 
-static double bucket_forward(double s, double t, double *g)
+static double bucket_forward(double s, double t, float *g)
 {
-    *g = -t;
+    *g = (float)-t;
     return t > 0 ? t * log(t / positive(s)) : t + 0 * s;
 }
 
-static double bucket_reverse(double s, double t, double *g)
+static double bucket_reverse(double s, double t, float *g)
 {
     double part = s > 0 ? s * log(s / positive(t)) : s;
-    *g = part + s;
+    *g = (float)(part + s);
     return part;
 }
 
-/* p becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
+/* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
  * the tail's h. */
-static void write_gradient(const struct ptd_support *u, float *p, int V, double weight, double c,
-                           const double *s, const double *g)
+static void write_gradient(const struct ptd_support *u, float *e, int V, double total, double weight, double c,
+                           const float *s, float *g)
 {
-    double mean = 0;
-    for (int b = 0; b <= u->n; b++) mean += g[b];
-    double h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
-    vec_scale(p, (float)(c + weight * h), V);
+    double mean = vec_sum_d(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
+    vec_scale(e, (float)((c + weight * h) / total), V);
+    vec_scale(g, (float)weight, u->n);
+    vec_axpy(g, (float)(c - weight * mean), s, u->n);
     for (int b = 0; b < u->n; b++)
-        if (is_word(u, b, V)) p[u->id[b]] = (float)(c * s[b] + weight * (g[b] - s[b] * mean));
+        if (is_word(u, b, V)) e[u->id[b]] = g[b];
 }
 
-double ptd_divergence(char kind, const struct ptd_support *u, float *p, int V, double total, double weight,
-                      double c)
+double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double weight, double c)
 {
-    double s[BUCKETS], t[BUCKETS], g[BUCKETS], value = 0;
+    float s[BUCKETS], t[BUCKETS], g[BUCKETS];
+    double value = 0, total = student_masses(u, e, V, s);
     int n = u->n + 1;
-    memset(s + n, 0, 7 * sizeof *s);
-    memset(t + n, 0, 7 * sizeof *t);
-    student_masses(u, p, V, total, s);
     if (kind == 'f')
         for (int b = 0; b < n; b++) value += bucket_forward(s[b], u->t[b], &g[b]);
     else if (kind == 'r')
         for (int b = 0; b < n; b++) value += bucket_reverse(s[b], u->t[b], &g[b]);
-    else
-        value = jsd(s, memcpy(t, u->t, n * sizeof *t), (n + 7) / 8 * 8, g);
-    write_gradient(u, p, V, weight, c, s, g);
+    else {
+        for (int b = 0; b < n; b++) t[b] = (float)u->t[b];
+        for (int b = n; b < n + VEC - 1; b++) s[b] = t[b] = 0;
+        value = jsd(s, t, n, g);
+    }
+    write_gradient(u, e, V, total, weight, c, s, g);
     return value < 0 ? 0 : value;
 }

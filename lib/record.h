@@ -164,6 +164,8 @@ void ptd_group_clear(
 /* IEEE half precision. */
 uint16_t ptd_half(float x); /* round to nearest even */
 float ptd_unhalf(uint16_t h);
+void ptd_halves(uint16_t *h, const float *x, long n); /* arrays */
+void ptd_unhalves(float *x, const uint16_t *h, long n);
 uint16_t ptd_half_portable(float x); /* the same without the processor's help */
 float ptd_unhalf_portable(uint16_t h);
 #endif

@@ -177,19 +177,20 @@ struct row_ctx {
     const struct ptd_score *score;
 };
 
-static void on_row(void *ctx, long row, float *z, int V, double lse)
+static void on_row(void *ctx, long row, float *z, int V)
 {
     const struct row_ctx *c = ctx;
     const struct ptd_target *target = &c->score->target[row];
     const struct task *t = target->reply;
     int k = c->f->r.top_k, at = target->token;
     float logp[TOP_K_MAX];
+    double lse = ptd_row_lse(z, V);
     if (!t->teach) {
         ((float *)t->value)[at] = (float)(z[target->id] - lse);
         return;
     }
     ptd_row_topk(z, V, lse, k, (int32_t *)t->y->teacher_ids + (size_t)at * k, logp);
-    for (int i = 0; i < k; i++) ((uint16_t *)t->y->teacher_logp)[(size_t)at * k + i] = ptd_half(logp[i]);
+    ptd_halves((uint16_t *)t->y->teacher_logp + (size_t)at * k, logp, k);
     for (int i = 0; i < t->y->top_k && t->y->teacher_on_top; i++) {
         size_t e = (size_t)at * t->y->top_k + i;
         int32_t id = t->y->top_ids[e];

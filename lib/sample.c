@@ -40,9 +40,10 @@ static void draw(const struct state *st, int r, const float *z, int V, double ls
     y->stopped = stops(s, id);
 }
 
-static void on_row(void *ctx, long row, float *z, int V, double lse)
+static void on_row(void *ctx, long row, float *z, int V)
 {
     const struct state *st = ctx;
+    double lse = ptd_row_lse(z, V);
     if (!st->first) {
         draw(st, st->active[row], z, V, lse);
         return;

@@ -52,29 +52,6 @@ static void linear_backward(float *dX, int add, float *dW, float *db, const floa
 
 static const struct ptd_ops plain = {.name = "plain", .linear = linear, .linear_backward = linear_backward};
 
-/* ---- the log-sum-exp that the head gives each row, here of given logits ---- */
-
-static void same(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
-{
-    (void)W, (void)b, (void)in;
-    memcpy(Y, X, sizeof *Y * (size_t)n * (size_t)out);
-}
-
-static void take_lse(void *ctx, long row, float *z, int V, double lse)
-{
-    (void)row, (void)z, (void)V;
-    *(double *)ctx = lse;
-}
-
-static double row_lse(const float *z, int V)
-{
-    static const struct ptd_ops copies = {.name = "copies", .linear = same};
-    double lse = 0;
-    struct ptd_head_job job = {&copies, z, V, V, 1, NULL, take_lse, &lse};
-    ptd_head_forward(&job, z, 1);
-    return lse;
-}
-
 /* ---- the usual loss: cross-entropy, and what the row saw ---- */
 
 struct loss {
@@ -83,9 +60,10 @@ struct loss {
     int backward;
 };
 
-static void cross_entropy(void *ctx, long row, float *z, int V, double lse)
+static void cross_entropy(void *ctx, long row, float *z, int V)
 {
     struct loss *l = ctx;
+    double lse = ptd_row_lse(z, V);
     l->value[row] = lse - z[l->target[row]];
     for (int v = 0; l->backward && v < V; v++) z[v] = (float)(exp(z[v] - lse) - (v == l->target[row]));
 }
@@ -153,9 +131,9 @@ static void gradients_match_finite_differences(void **state)
 }
 
 /* A careless row cannot push banned words: the head clears what it left there. */
-static void leave_ones(void *ctx, long row, float *z, int v, double lse)
+static void leave_ones(void *ctx, long row, float *z, int v)
 {
-    (void)ctx, (void)row, (void)lse;
+    (void)ctx, (void)row;
     for (int i = 0; i < v; i++) z[i] = isinf(z[i]) ? NAN : 1;
 }
 
@@ -260,9 +238,9 @@ static void threads_change_no_bit(void **state)
     wide_free(&together);
 }
 
-static void seen(void *ctx, long row, float *z, int v, double lse)
+static void seen(void *ctx, long row, float *z, int v)
 {
-    (void)z, (void)v, (void)lse;
+    (void)z, (void)v;
     ((int *)ctx)[row]++;
 }
 
@@ -283,12 +261,27 @@ static void every_row_comes_once(void **state)
 
 /* ---- sums ---- */
 
-static double entropy_of(const float *z, int V, double lse)
+static struct ptd_shares shares_of(const float *z, int V, float *e)
 {
-    float *p = ptd_array(V, sizeof *p);
-    double total, entropy = ptd_row_shares(memcpy(p, z, V * sizeof *p), V, lse, &total);
-    free(p);
-    return entropy;
+    struct ptd_shares s;
+    ptd_row_shares(memcpy(e, z, V * sizeof *e), V, &s);
+    return s;
+}
+
+static void check_shares(const float *z, int n, double lse, double entropy)
+{
+    float *e = ptd_array(n, sizeof *e);
+    struct ptd_shares s = shares_of(z, n, e);
+    double sum = 0;
+    assert_true(s.lse == ptd_row_lse(z, n));
+    assert_close(s.lse, lse, 1e-7 * (1 + fabs(lse)));
+    assert_close(s.entropy, entropy, 1e-6 * (1e-2 + entropy));
+    for (int i = 0; i < n; sum += e[i++]) { /* what e^x makes of the rounding of x = z - the largest */
+        double p = exp(z[i] - lse), within = p > 0 ? p * (3e-7 + 6e-8 * (lse - z[i])) : 0;
+        assert_close(e[i] / s.total, p, within);
+    }
+    assert_close(sum / s.total, 1, 1e-7);
+    free(e);
 }
 
 static void sums_match_double(void **state)
@@ -306,8 +299,7 @@ static void sums_match_double(void **state)
             for (int i = 0; i < n; i++) sum += exp(z[i] - most);
             double lse = most + log(sum);
             for (int i = 0; i < n; i++) entropy += z[i] == -INFINITY ? 0 : exp(z[i] - lse) * (lse - z[i]);
-            assert_close(row_lse(z, n), lse, 1e-7 * (1 + fabs(lse)));
-            assert_close(entropy_of(z, n, lse), entropy, 2e-6 * (1 + entropy));
+            check_shares(z, n, lse, entropy);
             free(z - (s & 1));
         }
 }
@@ -315,18 +307,21 @@ static void sums_match_double(void **state)
 static void sums_at_the_edges(void **state)
 {
     (void)state;
-    float z[40];
+    float z[40], e[40];
+    struct ptd_shares s;
     for (int i = 0; i < 40; i++) z[i] = -INFINITY;
-    assert_true(row_lse(z, 40) == -INFINITY);
+    assert_true(ptd_row_lse(z, 40) == -INFINITY);
     z[7] = 88000;
-    assert_true(row_lse(z, 40) == 88000);
-    assert_true(entropy_of(z, 40, 88000) == 0);
+    s = shares_of(z, 40, e);
+    assert_true(s.lse == 88000 && ptd_row_lse(z, 40) == 88000 && s.total == 1 && s.entropy == 0);
+    for (int i = 0; i < 40; i++) assert_true(e[i] == (i == 7)); /* banned words: 0 */
     for (int i = 0; i < 40; i++) z[i] = -88000;
-    assert_close(row_lse(z, 40), -88000 + log(40), 1e-9);
-    assert_close(entropy_of(z, 40, -88000 + log(40)), log(40), 1e-6);
+    assert_close(ptd_row_lse(z, 40), -88000 + log(40), 1e-9);
+    assert_close(shares_of(z, 40, e).entropy, log(40), 1e-6);
     for (int where = 0; where < 40; where += 13) {
         z[where] = NAN;
-        assert_true(isnan(row_lse(z, 40)) && isnan(entropy_of(z, 40, 1)));
+        s = shares_of(z, 40, e);
+        assert_true(isnan(ptd_row_lse(z, 40)) && isnan(s.lse) && isnan(s.total) && isnan(s.entropy));
         z[where] = 0;
     }
 }
@@ -413,7 +408,7 @@ static void check_frequencies(int which, int top_k, double top_p)
     double p[WORDS], chi = 0, lse;
     int count[WORDS] = {0}, free_words = -1;
     z[4] = z[11] = -INFINITY;
-    lse = row_lse(z, WORDS);
+    lse = ptd_row_lse(z, WORDS);
     expected(z, top_k, top_p, p);
     for (int i = 0; i < DRAWS; i++)
         count[ptd_row_sample(z, WORDS, lse, top_k, top_p,
@@ -451,7 +446,7 @@ static void nucleus_of_a_wide_row(void **state)
     float z[WIDE];
     int seen_low = 0;
     for (int i = 0; i < WIDE; i++) z[i] = -1e-4f * (float)i; /* nearly flat, best first */
-    double lse = row_lse(z, WIDE), half = 0;
+    double lse = ptd_row_lse(z, WIDE), half = 0;
     int n = 0;
     while (half < 0.5) half += exp(z[n++] - lse);
     for (int i = 0; i < 2000; i++) {
@@ -468,7 +463,7 @@ static void samples_at_the_edges(void **state)
     float z[100];
     double last = nextafter(1, 0);
     for (int i = 0; i < 100; i++) z[i] = i == 40 || i == 60 ? 1 : -INFINITY;
-    double lse = row_lse(z, 100);
+    double lse = ptd_row_lse(z, 100);
     const int ks[] = {0, 5, 50};
     const double ps[] = {1, 0.9, 1e-9};
     for (int k = 0; k < 3; k++)

@@ -43,11 +43,12 @@ struct reading {
     uint16_t *half, *on_own;
 };
 
-static void on_read(void *ctx, long row, float *z, int V, double lse)
+static void on_read(void *ctx, long row, float *z, int V)
 {
     const struct reading *r = ctx;
     const struct ptd_target *t = &r->s->target[row];
     float logp[TEACHER_K];
+    double lse = ptd_row_lse(z, V);
     if (r->logp) r->logp[t->token] = (float)(z[t->id] - lse);
     if (r->own && !r->on_own) ptd_row_topk(z, V, lse, TOP_K, r->own + t->token * TOP_K, NULL);
     for (int i = 0; r->on_own && i < TOP_K; i++)

@@ -126,11 +126,10 @@ struct scored {
     double *logp;
 }; /* [rows]; rows come from several threads */
 
-static void on_row(void *ctx, long row, float *z, int V, double lse)
+static void on_row(void *ctx, long row, float *z, int V)
 {
     const struct scored *c = ctx;
-    (void)V;
-    c->logp[row] = z[c->s->target[row].id] - lse;
+    c->logp[row] = z[c->s->target[row].id] - ptd_row_lse(z, V);
 }
 
 /* ---- tests ---- */

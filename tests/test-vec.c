@@ -21,19 +21,19 @@ static double ulps(float got, double want)
 static __attribute__((noinline)) void run(int which, const float *x, float *y)
 {
     vec_f v = vec_load(x);
-    vec_store(y, which == 0 ? vec_exp(v) : which == 1 ? vec_tanh(v) : vec_sigmoid(v));
+    vec_store(y, which == 0 ? vec_exp(v) : which == 1 ? vec_tanh(v) : which == 2 ? vec_sigmoid(v) : vec_exp_down(v));
 }
 
 static double exact(int which, double x)
 {
-    return which == 0 ? exp(x) : which == 1 ? tanh(x) : 1 / (1 + exp(-x));
+    return which % 3 == 0 ? exp(x) : which == 1 ? tanh(x) : 1 / (1 + exp(-x));
 }
 
 static void functions_are_accurate(void **state)
 {
     (void)state;
-    const double low[] = {-87, -10, -80}, high[] = {88, 10, 80}, most[] = {2, 2, 2.5};
-    for (uint32_t which = 0; which < 3; which++)
+    const double low[] = {-87, -10, -80, -87}, high[] = {88, 10, 80, 0}, most[] = {2, 2, 2.5, 2};
+    for (uint32_t which = 0; which < 4; which++)
         for (uint32_t i = 0; i < 100000; i += VEC) {
             float x[VEC], y[VEC];
             for (uint32_t j = 0; j < VEC; j++) {
@@ -53,21 +53,25 @@ static void functions_at_the_edges(void **state)
     assert_true(y[0] == 0 && y[1] == INFINITY && isnan(y[2]) && y[3] == 1 && y[4] == 1);
     assert_true(y[5] == 0 && y[6] == INFINITY && y[7] == 0 && y[8] == INFINITY && y[9] > 0 &&
                 isfinite(y[10]));
+    run(3, x, y);
+    assert_true(y[0] == 0 && isnan(y[2]) && y[3] == 1 && y[4] == 1 && y[5] == 0 && y[7] == 0);
     run(1, x, y);
     assert_true(y[0] == -1 && y[1] == 1 && isnan(y[2]) && y[3] == 0 && y[4] == 0 && y[7] == -1 && y[8] == 1);
     run(2, x, y);
     assert_true(y[0] == 0 && y[1] == 1 && isnan(y[2]) && y[3] == 0.5f && y[7] == 0 && y[8] == 1);
 }
 
-static void logarithms_are_those_of_double(void **state)
+static void logarithms_keep_their_digits(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 100000; i++) {
-        double x = ldexp(1 + uniform(7, i) * (i % 3 ? 1 : 1e-6), i % 5 ? -(int)(i % 300) : 0);
-        vec_d v = vec_log(x - (vec_d){0});
-        assert_close(v[i % 8], log(x), 1e-15 * (1e-4 + fabs(log(x))));
+    for (uint32_t i = 0; i < 200000; i++) {
+        float x = (float)(2 * uniform(7, i) - 1) * ldexpf(1, -(int)(i % 4 ? 0 : i % 60)); /* some close to 0 */
+        if (i % 5 == 1) x = -1 + ldexpf(1, -(int)(i % 25));                              /* to -1 */
+        if (x == -1) continue;
+        assert_close(vec_log1p(vec_set(x))[i % VEC], log1p(x), 2e-7 * fabs(log1p(x)));
     }
-    assert_true(vec_log(1 - (vec_d){0})[3] == 0);
+    assert_true(vec_log1p(vec_set(0))[3] == 0 && isnan(vec_log1p(vec_set(NAN))[5]));
+    assert_true(isfinite(vec_log1p(vec_set(-1))[7]));
 }
 
 static void sums_of_every_length(void **state)
@@ -83,6 +87,7 @@ static void sums_of_every_length(void **state)
         }
         assert_close(vec_dot(a, b, n), dot, 1e-5);
         assert_close(vec_sum(a, n), sum, 1e-5);
+        assert_close(vec_sum_d(a, n), sum, 1e-5);
         assert_true(vec_max(a, n) == (float)most);
         for (int shift = 1; shift < 8; shift += 3) { /* where an array lies changes no bit */
             memcpy(moved + shift, a, sizeof a);
@@ -160,7 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_accurate),         cmocka_unit_test(functions_at_the_edges),
-        cmocka_unit_test(logarithms_are_those_of_double), cmocka_unit_test(sums_of_every_length),
+        cmocka_unit_test(logarithms_keep_their_digits), cmocka_unit_test(sums_of_every_length),
         cmocka_unit_test(axpy_and_scale_stay_inside),     cmocka_unit_test(loops_run_inline_without_a_pool),
         cmocka_unit_test(loops_visit_each_item_once),
     };

@@ -193,14 +193,15 @@ struct reading {
     uint16_t *top_logp;
 };
 
-static void read_row(void *ctx, long row, float *z, int V, double lse)
+static void read_row(void *ctx, long row, float *z, int V)
 {
     struct reading *r = ctx;
     float logp[TOP_K];
+    double lse = ptd_row_lse(z, V);
     r->logp[row] = (float)(z[r->score->target[row].id] - lse);
     if (!r->top_ids) return;
     ptd_row_topk(z, V, lse, TOP_K, r->top_ids + row * TOP_K, logp);
-    for (int i = 0; i < TOP_K; i++) r->top_logp[row * TOP_K + i] = ptd_half(logp[i]);
+    ptd_halves(r->top_logp + row * TOP_K, logp, TOP_K);
 }
 
 static void read_replies(struct bed *b, struct reading *r)

@@ -50,17 +50,18 @@ static void leave(float *dX, int add, float *dW, float *db, const float *dY, con
 }
 
 /* What learn.c does to the row of one answer's token. */
-static void loss_row(void *ctx, long row, float *z, int V, double lse)
+static void loss_row(void *ctx, long row, float *z, int V)
 {
     const struct head *h = ctx;
     struct ptd_support u;
-    double total, c = 1e-3;
-    ptd_row_shares(z, V, lse, &total);
+    struct ptd_shares s;
+    double c = 1e-3;
+    ptd_row_shares(z, V, &s);
     if (h->tutored) {
         ptd_support_join(&u, h->ids + row * TOP_K, h->logp + row * TOP_K, TOP_K, NULL, NULL, 0);
-        ptd_divergence('j', &u, z, V, total, 1.0 / h->rows, c);
+        ptd_divergence('j', &u, z, V, 1.0 / h->rows, c);
     } else
-        vec_scale(z, (float)c, V);
+        vec_scale(z, (float)(c / s.total), V);
     z[h->ids[row * TOP_K]] -= (float)c;
 }
 
@@ -81,7 +82,7 @@ static struct head *head_of(const char *argument)
         double sum = 0;
         for (int v = 0; v < h->V; v++) h->z[r * h->V + v] = 8 * uniform(), sum += exp(t[v] = 8 * uniform());
         ptd_row_topk(t, h->V, log(sum), TOP_K, h->ids + r * TOP_K, logp);
-        for (int k = 0; k < TOP_K; k++) h->logp[r * TOP_K + k] = ptd_half(logp[k]);
+        ptd_halves(h->logp + r * TOP_K, logp, TOP_K);
     }
     free(t);
     return h;
