@@ -13,7 +13,7 @@
 
 /* ---- sums over a row ---- */
 
-#define BLOCK 128 /* floats; so few are added before they are widened that the sum is good to 1e-7 */
+#define BLOCK 64 /* floats; so few are added before they are widened that the sum is good to 1e-7 */
 
 /* Exponentials of a vector of logits, relative to `most`, and what they add to the sums of e and e x. 0 ln 0 = 0: so far down that e is 0, x is kept
  * finite; NaN stays. */
@@ -207,82 +207,116 @@ static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
     sort_heap(heap, k);
 }
 
-/* Halving the logits' range finds a bound that k words and few more reach in about ten counts; these few are then sorted by counting who is
- * better. That is all vectors, and six times as fast as a heap, whose every step waits for a mispredicted branch. */
-enum { FOLDED = 4096, NEAR_MOST = 512 };
+/* A few counts find a bound that k words and few more reach; these are then sorted by buckets. That is nearly all vectors, and several times as fast
+ * as a heap, whose every step waits for a mispredicted branch. */
+enum { NEAR_MOST = 512, FOLDED = 8 * NEAR_MOST, SORTED_BY = 128 };
 
-static long count_from(const float *z, int n, float bound)
+static int count_from(const float *z, int n, float bound)
 {
     vec_i count = {0};
-    int i = 0;
-    long sum = 0;
+    int i = 0, sum = 0;
     for (; i + VEC <= n; i += VEC) count -= vec_load(z + i) >= bound;
-    for (int l = 0; l < VEC; l++) sum += count[l];
     for (; i < n; i++) sum += z[i] >= bound;
-    return sum;
+    return sum + (int)vec_lanes_sum(__builtin_convertvector(count, vec_f));
 }
 
-/* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the largest. */
+/* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the largest. Every other step guesses by the counts, the
+ * others halve the range. */
 static float find_bound(const float *z, int n, int k)
 {
     float high = vec_max(z, n), low = high - 32;
-    if (!isfinite(high) || count_from(z, n, low) < k) return -INFINITY;
-    for (int step = 0; step < 24; step++) {
-        float middle = low + (high - low) / 2;
-        long count = count_from(z, n, middle);
+    int above = 0, below, enough = k + k / 4 + 8;
+    if (!isfinite(high) || (below = count_from(z, n, low)) < k) return -INFINITY;
+    for (int step = 0; step < 24 && below > enough; step++) {
+        float part = step % 2 ? 0.5f : (float)(below - (k + enough) / 2) / (float)(below - above);
+        float middle = low + (high - low) * part;
+        int count = count_from(z, n, middle);
         if (count < k)
-            high = middle;
+            high = middle, above = count;
         else
-            low = middle;
-        if (count >= k && count <= k + k / 4 + 8) break;
+            low = middle, below = count;
     }
     return low;
 }
 
-/* The largest of each of at most FOLDED groups of z [V]; returns how many there are. */
-static int fold(const float *z, int V, float *most)
+/* The largest of each of several times k groups of z [V], so that few of the best k share one; returns how many there are. */
+static int fold(const float *z, int V, int k, float *most)
 {
-    int n = (V + FOLDED - 1) / FOLDED, width = V / n / VEC * VEC;
-    memcpy(most, z, width * sizeof *most);
-    for (int from = width; from < V; from += width)
-        for (int i = 0; i < width && from + i < V; i++)
-            most[i] = z[from + i] > most[i] ? z[from + i] : most[i];
+    int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC, width = V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
+    if (width > FOLDED) return 0;
+    for (int i = 0; i < width; i += VEC) {
+        vec_f m = vec_set(-INFINITY);
+        int at = i;
+        for (; at + VEC <= V; at += width) m = vec_larger(vec_load(z + at), m);
+        if (at < V) m = vec_larger(vec_load_part(z + at, V - at, -INFINITY), m);
+        vec_store(most + i, m);
+    }
     return width;
 }
 
-/* Words that reach the bound, as ranks; NEAR_MOST + 1 if there are more than NEAR_MOST. */
-static int collect(const float *z, int V, float bound, uint64_t *near)
+/* Appends the ids of those of 16 words, from number `first` on, that reach the bound; writes up to 16 places. Returns how many they are. */
+static int append(const float *z, int first, float bound, int32_t *ids)
 {
-    int32_t ids[NEAR_MOST + BLOCK];
+#ifdef __AVX512F__
+    const vec_i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    __mmask16 reach = _mm512_cmp_ps_mask(_mm512_loadu_ps(z + first), _mm512_set1_ps(bound), _CMP_GE_OQ);
+    _mm512_storeu_si512(ids, _mm512_maskz_compress_epi32(reach, (__m512i)(lanes + first)));
+    return __builtin_popcount(reach);
+#else
     int n = 0;
-    for (int i = 0, end; i < V; i = end) {
-        end = V - i > BLOCK ? i + BLOCK : V;
-        if (!(vec_max(z + i, end - i) >= bound)) continue;
-        for (int v = i; v < end; v++) {
-            ids[n] = v;
-            n += z[v] >= bound;
-        }
-        if (n > NEAR_MOST) return NEAR_MOST + 1;
+    if (!(vec_max(z + first, VEC) >= bound)) return 0;
+    for (int v = first; v < first + VEC; v++) {
+        ids[n] = v;
+        n += z[v] >= bound;
     }
-    for (int i = 0; i < n; i++) near[i] = rank_of(z[ids[i]], ids[i]);
     return n;
+#endif
+}
+
+/* Words that reach the bound, in the order of their ids; more than NEAR_MOST if there are more. */
+static int collect(const float *z, int V, float bound, float *near, int32_t *ids)
+{
+    int n = 0, v = 0;
+    for (; v + VEC <= V && n <= NEAR_MOST; v += VEC) n += append(z, v, bound, ids + n);
+    for (; v < V && n <= NEAR_MOST; v++)
+        if (z[v] >= bound) ids[n++] = v;
+    for (int i = 0; i < n; i++) near[i] = z[ids[i]];
+    return n;
+}
+
+/* Sorts n words, none below the bound: into buckets by their distance from the largest, then each to its place among its few neighbours. */
+static void sort_words(const float *near, const int32_t *ids, int n, float bound, uint64_t *sorted)
+{
+    int bucket[NEAR_MOST], end[SORTED_BY] = {0};
+    float most = vec_max(near, n), scale = most - bound > 1e-30f ? (SORTED_BY - 1) / (most - bound) : 0;
+    for (int i = 0; i < n; i++) bucket[i] = (int)((most - near[i]) * scale);
+    for (int i = 0; i < n; i++) end[bucket[i]]++;
+    for (int i = 0, sum = 0; i < SORTED_BY; i++) {
+        int count = end[i];
+        end[i] = sum;
+        sum += count;
+    }
+    for (int i = 0; i < n; i++) sorted[end[bucket[i]]++] = rank_of(near[i], ids[i]);
+    for (int i = 1, j; i < n; i++) {
+        uint64_t r = sorted[i];
+        for (j = i; j > 0 && sorted[j - 1] < r; j--) sorted[j] = sorted[j - 1];
+        sorted[j] = r;
+    }
 }
 
 static void best(const float *z, int V, int k, uint64_t *heap)
 {
-    float most[FOLDED];
-    uint64_t near[NEAR_MOST];
-    int folds = V > FOLDED && k <= FOLDED / 16, n = folds ? fold(z, V, most) : V;
-    float bound = k <= NEAR_MOST / 2 ? find_bound(folds ? most : z, n, k) : -INFINITY;
-    if (bound == -INFINITY || (n = collect(z, V, bound, near)) > NEAR_MOST) {
+    float most[FOLDED], near[NEAR_MOST + VEC + 1], bound = -INFINITY;
+    int32_t ids[NEAR_MOST + VEC + 1];
+    uint64_t sorted[NEAR_MOST];
+    int n = k <= NEAR_MOST / 2 ? fold(z, V, k, most) : 0;
+    if (n >= k) bound = find_bound(most, n, k);
+    if (bound == -INFINITY || (n = collect(z, V, bound, near, ids)) > NEAR_MOST) {
         best_by_heap(z, V, k, heap);
         return;
     }
-    for (int i = 0; i < n; i++) {
-        uint64_t place = 0;
-        for (int j = 0; j < n; j++) place += near[j] > near[i];
-        if (place < (uint64_t)k) heap[place] = near[i];
-    }
+    sort_words(near, ids, n, bound, sorted);
+    memcpy(heap, sorted, k * sizeof *heap);
 }
 
 #define HEAP_HERE 1024 /* larger heaps are allocated */

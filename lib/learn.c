@@ -33,8 +33,9 @@ static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
     return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
-/* e [V], shares times their sum, becomes c p + lambda/N_ptd dJ/dz. */
-static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V, double c)
+/* e [V], shares times their sum total, becomes c p + lambda/N_ptd dJ/dz. */
+static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V, double total,
+                         double c)
 {
     const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
     int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
@@ -42,7 +43,7 @@ static double divergence(const struct work *w, const struct ptd_target *t, float
     ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k,
                      k, y->top_ids + t->token * y->top_k, y->teacher_on_top + t->token * y->top_k,
                      y->teacher_on_top ? y->top_k : 0);
-    return ptd_divergence(w->r->divergence, &u, e, V, w->r->lambda / w->n_ptd, c);
+    return ptd_divergence(w->r->divergence, &u, e, V, total, w->r->lambda / w->n_ptd, c);
 }
 
 /* Returns dL/dlogp; what the divergence adds is not in it. */
@@ -73,7 +74,7 @@ static void on_row(void *ctx, long row, float *z, int V)
     k->entropy = s.entropy;
     if (w->r->loss == PTD_LOSS_POLICY) c = -policy_token(w, t, k);
     if (a->tutored) {
-        k->jsd = divergence(w, t, z, V, c);
+        k->jsd = divergence(w, t, z, V, s.total, c);
         k->loss += w->r->lambda * k->jsd / w->n_ptd;
     } else
         vec_scale(z, (float)(c / s.total), V);

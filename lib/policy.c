@@ -56,7 +56,7 @@ double ptd_k3(double logp, double ref_logp, double *dlogp)
 /* ---- buckets ---- */
 
 /* Ids are marked by their last bits; only where a mark is set already are all of them compared. */
-#define MARKS 4096
+#define MARKS 2048
 
 static int known(const int32_t *ids, int n, int32_t id)
 {
@@ -109,20 +109,15 @@ static int is_word(const struct ptd_support *u, int b, int V)
     return u->id[b] >= 0 && u->id[b] < V;
 }
 
-/* s[n + 1]: the student's masses. Returns the sum of the row e, of which the support's words are taken out (0 stays there), so that the tail is as
- * exact as any other mass. */
-static double student_masses(const struct ptd_support *u, float *e, int V, float *s)
+/* s[n + 1]: the student's masses. The tail is what the whole row holds beyond the support; the very same floats are taken off again, so that nothing
+ * but the rest remains, to 1e-7 of the row. */
+static void student_masses(const struct ptd_support *u, const float *e, int V, double total, float *s)
 {
-    for (int b = 0; b < u->n; b++) {
-        s[b] = 0;
-        if (!is_word(u, b, V)) continue;
-        s[b] = e[u->id[b]];
-        e[u->id[b]] = 0;
-    }
-    double rest = vec_sum_d(e, V), total = rest + vec_sum_d(s, u->n);
-    s[u->n] = (float)rest;
-    vec_scale(s, (float)(1 / total), u->n + 1);
-    return total;
+    double inside = 0;
+    for (int b = 0; b < u->n; b++) s[b] = is_word(u, b, V) ? e[u->id[b]] : 0;
+    for (int b = 0; b < u->n; b++) inside += s[b];
+    s[u->n] = total - inside < 0 ? 0 : (float)(total - inside);
+    for (int b = 0; b <= u->n; b++) s[b] = (float)(s[b] * (1 / total));
 }
 
 /* The sum over n buckets in whole vectors (empty ones add nothing); g[b] = s dJ/ds. With d = (s - t)/(s + t) it is s/m = 1 + d, t/m = 1 - d: where
@@ -164,19 +159,20 @@ static double bucket_reverse(double s, double t, float *g)
 static void write_gradient(const struct ptd_support *u, float *e, int V, double total, double weight, double c,
                            const float *s, float *g)
 {
-    double mean = vec_sum_d(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
+    double mean = vec_sum(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
     vec_scale(e, (float)((c + weight * h) / total), V);
-    vec_scale(g, (float)weight, u->n);
-    vec_axpy(g, (float)(c - weight * mean), s, u->n);
+    for (int b = 0; b < u->n; b++) g[b] = (float)(weight * g[b] + (c - weight * mean) * s[b]);
     for (int b = 0; b < u->n; b++)
         if (is_word(u, b, V)) e[u->id[b]] = g[b];
 }
 
-double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double weight, double c)
+double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double total, double weight,
+                      double c)
 {
     float s[BUCKETS], t[BUCKETS], g[BUCKETS];
-    double value = 0, total = student_masses(u, e, V, s);
+    double value = 0;
     int n = u->n + 1;
+    student_masses(u, e, V, total, s);
     if (kind == 'f')
         for (int b = 0; b < n; b++) value += bucket_forward(s[b], u->t[b], &g[b]);
     else if (kind == 'r')

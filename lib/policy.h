@@ -36,9 +36,10 @@ struct ptd_support { /* union support of one token with the teacher's masses */
 void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp,
                       int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k);
 /* The divergence of one row: 'j' J, 'f' forward KL(T||S), 'r' reverse KL(S||T), all on the same buckets. e [V] holds the student's
- * shares times any factor (ptd_row_shares; banned words 0); then e[v] becomes c p_v + weight * dD/dz_v, p the shares, so that the divergence
+ * shares times their sum, total (ptd_row_shares; banned words 0); then e[v] becomes c p_v + weight * dD/dz_v, p the shares, so that the divergence
  * rides on the pass that writes another loss's gradient. NaN in e or t gives NaN in the value and everywhere in e. In
  * f and r the mass under the fraction bar counts as PTD_MASS_FLOOR where it is less, so that nothing is infinite. */
 #define PTD_MASS_FLOOR 1e-12
-double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double weight, double c);
+double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double total, double weight,
+                      double c);
 #endif

@@ -114,12 +114,18 @@ VEC_INLINE double vec_lanes_sum_d(vec_d v)
     return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
 }
 
-/* The 16 lanes as 8 sums of two, in double. */
+/* The 16 lanes as 8 sums of two, in double. (GCC 12 goes by way of halves of halves, hence the first form.) */
 VEC_INLINE vec_d vec_widen(vec_f v)
 {
-    vec_half a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
-    vec_half b = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#ifdef __AVX512F__
+    __m256 high = (__m256)_mm512_extractf64x4_pd((__m512d)v, 1);
+    return (vec_d)(_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v)) + _mm512_cvtps_pd(high));
+#else
+    vec_half a, b;
+    memcpy(&a, &v, sizeof a);
+    memcpy(&b, (const char *)&v + sizeof a, sizeof b);
     return __builtin_convertvector(a, vec_d) + __builtin_convertvector(b, vec_d);
+#endif
 }
 
 /* e^x = m 2^n, for n as a float: returns m, between sqrt(1/2) and sqrt 2. */
@@ -232,19 +238,6 @@ VEC_INLINE float vec_sum(const float *x, long n)
     if (i + VEC <= n) s0 += vec_load(x + i), i += VEC;
     if (i < n) s1 += vec_load_part(x + i, n - i, 0);
     return vec_lanes_sum(s0 + s1);
-}
-
-/* The sum in double: at most 8 floats are added before they are widened. */
-VEC_INLINE double vec_sum_d(const float *x, long n)
-{
-    vec_d sum = {0};
-    vec_f s = {0};
-    long i = 0;
-    for (; i + 8 * VEC <= n; i += 8 * VEC, sum += vec_widen(s))
-        for (int j = 0; j < 8; j++) s = j ? s + vec_load(x + i + j * VEC) : vec_load(x + i);
-    for (s = (vec_f){0}; i + VEC <= n; i += VEC) s += vec_load(x + i);
-    if (i < n) s += vec_load_part(x + i, n - i, 0);
-    return vec_lanes_sum_d(sum + vec_widen(s));
 }
 
 /* Largest entry, NaN passed over; -inf if there is none. */

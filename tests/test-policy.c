@@ -266,7 +266,7 @@ static double divergence(char kind, const struct ptd_support *u, const float *z,
     struct ptd_shares shares;
     memcpy(e, z, n * sizeof *e);
     ptd_row_shares(e, n, &shares);
-    double value = ptd_divergence(kind, u, e, n, weight, 0);
+    double value = ptd_divergence(kind, u, e, n, shares.total, weight, 0);
     for (int v = 0; dz && v < n; v++) dz[v] += e[v];
     return value;
 }

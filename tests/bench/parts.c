@@ -59,7 +59,7 @@ static void loss_row(void *ctx, long row, float *z, int V)
     ptd_row_shares(z, V, &s);
     if (h->tutored) {
         ptd_support_join(&u, h->ids + row * TOP_K, h->logp + row * TOP_K, TOP_K, NULL, NULL, 0);
-        ptd_divergence('j', &u, z, V, 1.0 / h->rows, c);
+        ptd_divergence('j', &u, z, V, s.total, 1.0 / h->rows, c);
     } else
         vec_scale(z, (float)(c / s.total), V);
     z[h->ids[row * TOP_K]] -= (float)c;
