@@ -288,15 +288,17 @@ static int collect(const float *z, int V, float bound, float *near, int32_t *ids
 static void sort_words(const float *near, const int32_t *ids, int n, float bound, uint64_t *sorted)
 {
     int bucket[NEAR_MOST], end[SORTED_BY] = {0};
+    uint64_t rank[NEAR_MOST];
     float most = vec_max(near, n), scale = most - bound > 1e-30f ? (SORTED_BY - 1) / (most - bound) : 0;
     for (int i = 0; i < n; i++) bucket[i] = (int)((most - near[i]) * scale);
+    for (int i = 0; i < n; i++) rank[i] = rank_of(near[i], ids[i]);
     for (int i = 0; i < n; i++) end[bucket[i]]++;
     for (int i = 0, sum = 0; i < SORTED_BY; i++) {
         int count = end[i];
         end[i] = sum;
         sum += count;
     }
-    for (int i = 0; i < n; i++) sorted[end[bucket[i]]++] = rank_of(near[i], ids[i]);
+    for (int i = 0; i < n; i++) sorted[end[bucket[i]]++] = rank[i];
     for (int i = 1, j; i < n; i++) {
         uint64_t r = sorted[i];
         for (j = i; j > 0 && sorted[j - 1] < r; j--) sorted[j] = sorted[j - 1];
