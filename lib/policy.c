@@ -156,8 +156,8 @@ static double bucket_reverse(double s, double t, float *g)
 
 /* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
  * the tail's h. */
-static void write_gradient(const struct ptd_support *u, float *e, int V, double total, double weight, double c,
-                           const float *s, float *g)
+static void write_gradient(const struct ptd_support *u, float *e, int V, double total, double weight,
+                           double c, const float *s, float *g)
 {
     double mean = vec_sum(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
     vec_scale(e, (float)((c + weight * h) / total), V);

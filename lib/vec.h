@@ -156,7 +156,8 @@ VEC_INLINE vec_f vec_exp(vec_f x)
 /* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69. */
 VEC_INLINE vec_f vec_exp_down(vec_f x)
 {
-    const float magic = 12582912.0f + 127; /* the low bits of t are the exponent of 2^n, which is 0 for -127 */
+    const float magic =
+        12582912.0f + 127; /* the low bits of t are the exponent of 2^n, which is 0 for -127 */
     x = vec_larger(vec_set(-88), x);
     vec_f t = x * 1.44269504f + magic;
     return vec_exp_mantissa(x, t - magic) * (vec_f)((vec_u)t << 23);
@@ -165,9 +166,9 @@ VEC_INLINE vec_f vec_exp_down(vec_f x)
 /* ln(1 + x) to a relative 2e-7 for x > -1, also where x is small; some finite number at -1; NaN stays NaN. */
 VEC_INLINE vec_f vec_log1p(vec_f x)
 {
-    vec_f u = 1.0f + x, lost = x - (u - 1.0f);              /* what rounding took */
-    vec_i e = ((vec_i)u - 0x3f3504f3) >> 23;                /* u = m 2^e, m from sqrt(1/2) to sqrt 2 */
-    vec_f down = (vec_f)((vec_u)(127 - e) << 23);                  /* 2^-e */
+    vec_f u = 1.0f + x, lost = x - (u - 1.0f);    /* what rounding took */
+    vec_i e = ((vec_i)u - 0x3f3504f3) >> 23;      /* u = m 2^e, m from sqrt(1/2) to sqrt 2 */
+    vec_f down = (vec_f)((vec_u)(127 - e) << 23); /* 2^-e */
     vec_f r = (u * down - 1.0f) + lost * down, p = r * 0.087348467f - 0.14307527f;
     p = p * r + 0.149179746f;
     p = p * r - 0.165705076f;

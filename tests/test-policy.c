@@ -260,7 +260,8 @@ static void token_losses_reach_the_logits(void **state)
 /* ---- divergences ---- */
 
 /* The divergence of logits z; weight dD/dz is added to dz (NULL: not wanted). */
-static double divergence(char kind, const struct ptd_support *u, const float *z, int n, double weight, float *dz)
+static double divergence(char kind, const struct ptd_support *u, const float *z, int n, double weight,
+                         float *dz)
 {
     float e[V];
     struct ptd_shares shares;
@@ -416,9 +417,31 @@ static void equal_distributions_have_no_divergence(void **state)
         for (int v = 0; v < V; v++) teacher[v] = r.z[v] = (float)(1.5 * normal(which, v));
         join_rows(&r, teacher, which % 2 ? 12 : V);
         floats(&r, z);
-        assert_in_range((uint64_t)(1e9 * divergence('j', &r.u, z, V, 1, dz)), 0,
-                        1000); /* 1e-6 */
+        assert_in_range((uint64_t)(1e9 * divergence('j', &r.u, z, V, 1, dz)), 0, 1000); /* 1e-6 */
         for (int v = 0; v < V; v++) assert_close(dz[v], 0, 1e-4);
+    }
+}
+
+/* Masses 1/2, 1/4 and a tail of 1/4 on both sides, the first of the student's off by a factor of 1 + step: from nothing at all (exactly 0) on, value and
+ * gradient follow the formula, though they are differences of nearly equal numbers. */
+static void near_equality_keeps_its_digits(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift <= 20; shift++) {
+        double step = shift ? ldexp(1, -shift) : 0, total = 2 + step, want = 0, mean = 0, h[3];
+        float e[4] = {(float)(1 + step), 0.5f, 0.25f, 0.25f};
+        struct ptd_support u = {2, {0, 1}, {0.5, 0.25, 0.25}};
+        for (int b = 0; b < 3; b++) {
+            double s = (b < 2 ? e[b] : 0.5) / total, t = u.t[b], d = (s - t) / (s + t);
+            h[b] = log1p(d) / 2;
+            want += s * h[b] + t * log1p(-d) / 2;
+            mean += s * h[b];
+        }
+        double p[4] = {e[0] / total, e[1] / total, e[2] / total, e[3] / total};
+        double got = ptd_divergence('j', &u, e, 4, total, 1, 0);
+        assert_close(got, want, 1e-7 * step);
+        for (int v = 0; v < 4; v++) assert_close(e[v], p[v] * (h[v < 2 ? v : 2] - mean), 2e-8 + 1e-7 * step);
+        if (!shift) assert_true(got == 0 && e[0] == 0 && e[1] == 0 && e[2] == 0 && e[3] == 0);
     }
 }
 
@@ -565,6 +588,7 @@ int main(void)
         cmocka_unit_test(jsd_gradient_is_alive),
         cmocka_unit_test(a_detached_weight_would_be_caught),
         cmocka_unit_test(equal_distributions_have_no_divergence),
+        cmocka_unit_test(near_equality_keeps_its_digits),
         cmocka_unit_test(jsd_is_bounded_by_ln_2),
         cmocka_unit_test(full_support_is_the_full_vocabulary),
         cmocka_unit_test(support_joins_without_duplicates),

@@ -521,6 +521,21 @@ static void test_halves_of_any_float(void **state)
     }
 }
 
+static void test_arrays_of_halves(void **state)
+{
+    (void)state;
+    float x[41], back[41];
+    uint16_t h[41];
+    for (int n = 0; n <= 40; n++) {
+        for (int i = 0; i <= n; i++)
+            x[i] = i % 9 == 8 ? -INFINITY : -0.37f * (float)(i * i), h[i] = 7, back[i] = 7;
+        ptd_halves(h, x, n);
+        ptd_unhalves(back, h, n);
+        for (int i = 0; i < n; i++) assert_true(h[i] == ptd_half(x[i]) && back[i] == ptd_unhalf(h[i]));
+        assert_true(h[n] == 7 && back[n] == 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_halves_of_any_float),
+        cmocka_unit_test(test_arrays_of_halves),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }

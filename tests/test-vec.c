@@ -21,7 +21,10 @@ static double ulps(float got, double want)
 static __attribute__((noinline)) void run(int which, const float *x, float *y)
 {
     vec_f v = vec_load(x);
-    vec_store(y, which == 0 ? vec_exp(v) : which == 1 ? vec_tanh(v) : which == 2 ? vec_sigmoid(v) : vec_exp_down(v));
+    vec_store(y, which == 0   ? vec_exp(v)
+                 : which == 1 ? vec_tanh(v)
+                 : which == 2 ? vec_sigmoid(v)
+                              : vec_exp_down(v));
 }
 
 static double exact(int which, double x)
@@ -65,8 +68,9 @@ static void logarithms_keep_their_digits(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 200000; i++) {
-        float x = (float)(2 * uniform(7, i) - 1) * ldexpf(1, -(int)(i % 4 ? 0 : i % 60)); /* some close to 0 */
-        if (i % 5 == 1) x = -1 + ldexpf(1, -(int)(i % 25));                              /* to -1 */
+        float x =
+            (float)(2 * uniform(7, i) - 1) * ldexpf(1, -(int)(i % 4 ? 0 : i % 60)); /* some close to 0 */
+        if (i % 5 == 1) x = -1 + ldexpf(1, -(int)(i % 25));                         /* to -1 */
         if (x == -1) continue;
         assert_close(vec_log1p(vec_set(x))[i % VEC], log1p(x), 2e-7 * fabs(log1p(x)));
     }
@@ -163,9 +167,9 @@ static void loops_visit_each_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions_are_accurate),         cmocka_unit_test(functions_at_the_edges),
+        cmocka_unit_test(functions_are_accurate),       cmocka_unit_test(functions_at_the_edges),
         cmocka_unit_test(logarithms_keep_their_digits), cmocka_unit_test(sums_of_every_length),
-        cmocka_unit_test(axpy_and_scale_stay_inside),     cmocka_unit_test(loops_run_inline_without_a_pool),
+        cmocka_unit_test(axpy_and_scale_stay_inside),   cmocka_unit_test(loops_run_inline_without_a_pool),
         cmocka_unit_test(loops_visit_each_item_once),
     };
     return cmocka_run_group_tests_name("vec", tests, NULL, NULL);
