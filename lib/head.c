@@ -209,7 +209,7 @@ static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
 
 /* A few counts find a bound that k words and few more reach; these are then sorted by buckets. That is nearly all vectors, and several times as fast
  * as a heap, whose every step waits for a mispredicted branch. */
-enum { NEAR_MOST = 512, FOLDED = 8 * NEAR_MOST, SORTED_BY = 128 };
+enum { NEAR_MOST = 512, FOLDED = 4 * NEAR_MOST, SORTED_BY = 128 };
 
 static int count_from(const float *z, int n, float bound)
 {
@@ -239,11 +239,11 @@ static float find_bound(const float *z, int n, int k)
     return low;
 }
 
-/* The largest of each of several times k groups of z [V], so that few of the best k share one; returns how many there are. */
+/* The largest of each of at least 4 k groups of z [V] (4 k = 2 NEAR_MOST at most), so that few of the best k share one, or z itself if that is no
+ * more than twice as long; returns how many there are. */
 static int fold(const float *z, int V, int k, float *most)
 {
     int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC, width = V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
-    if (width > FOLDED) return 0;
     for (int i = 0; i < width; i += VEC) {
         vec_f m = vec_set(-INFINITY);
         int at = i;

@@ -153,11 +153,11 @@ VEC_INLINE vec_f vec_exp(vec_f x)
     return vec_pick(x == x, y, x);
 }
 
-/* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69. */
+/* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69, where n is
+ * -127. */
 VEC_INLINE vec_f vec_exp_down(vec_f x)
 {
-    const float magic =
-        12582912.0f + 127; /* the low bits of t are the exponent of 2^n, which is 0 for -127 */
+    const float magic = 12582912.0f + 127; /* so the low bits of t are the exponent of 2^n */
     x = vec_larger(vec_set(-88), x);
     vec_f t = x * 1.44269504f + magic;
     return vec_exp_mantissa(x, t - magic) * (vec_f)((vec_u)t << 23);
