@@ -35,11 +35,26 @@ struct head {
 
 static double copying; /* seconds: where the network would have its products, so they do not count */
 
+struct copy {
+    float *to;
+    const float *from;
+    int width;
+};
+
+static void copy_rows(void *ctx, long first, long last)
+{
+    const struct copy *c = ctx;
+    memcpy(c->to + first * c->width, c->from + first * c->width,
+           (size_t)(last - first) * c->width * sizeof *c->to);
+}
+
+/* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen asleep. */
 static void copy(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
 {
+    struct copy c = {Y, X, out};
     double start = bench_now();
     (void)W, (void)b, (void)in;
-    memcpy(Y, X, (size_t)n * out * sizeof *Y);
+    ptd_parallel(n, 1, copy_rows, &c);
     copying += bench_now() - start;
 }
 
