@@ -90,7 +90,7 @@ void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const u
     add_words(u, marks, half, teacher_ids, teacher_logp, teacher_k);
     add_words(u, marks, half, top_ids, teacher_on_top, top_k);
     ptd_unhalves(x, half, u->n);
-    for (int i = 0; i < VEC; i++) x[u->n + i] = -INFINITY;
+    vec_store(x + u->n, vec_set(-INFINITY));
     for (int i = 0; i < u->n; i += VEC) {
         vec_f logp = vec_larger(vec_set(-88), vec_load(x + i)), mass = vec_exp(logp); /* finite: 0 ln 0 = 0 */
         vec_store(x + i, mass);
@@ -109,15 +109,18 @@ static int is_word(const struct ptd_support *u, int b, int V)
     return u->id[b] >= 0 && u->id[b] < V;
 }
 
-/* s[n + 1]: the student's masses. The tail is what the whole row holds beyond the support; the very same floats are taken off again, so that nothing
- * but the rest remains, to 1e-7 of the row. */
+/* s[n + 1]: the student's masses, then zeros to the end of a vector. The tail is what the whole row holds beyond the support; the very same floats are
+ * taken off again, so that nothing but the rest remains, to 1e-7 of the row. */
 static void student_masses(const struct ptd_support *u, const float *e, int V, double total, float *s)
 {
-    double inside = 0;
-    for (int b = 0; b < u->n; b++) s[b] = is_word(u, b, V) ? e[u->id[b]] : 0;
-    for (int b = 0; b < u->n; b++) inside += s[b];
-    s[u->n] = total - inside < 0 ? 0 : (float)(total - inside);
-    for (int b = 0; b <= u->n; b++) s[b] = (float)(s[b] * (1 / total));
+    vec_d inside = {0};
+    int n = u->n;
+    for (int b = 0; b < n; b++) s[b] = is_word(u, b, V) ? e[u->id[b]] : 0;
+    vec_store(s + n, (vec_f){0});
+    for (int b = 0; b < n; b += VEC) inside += vec_widen(vec_load(s + b));
+    double rest = total - vec_lanes_sum_d(inside);
+    s[n] = rest < 0 ? 0 : (float)rest;
+    for (int b = 0; b <= n; b++) s[b] = (float)(s[b] * (1 / total));
 }
 
 /* The sum over n buckets in whole vectors (empty ones add nothing); g[b] = s dJ/ds. With d = (s - t)/(s + t) it is s/m = 1 + d, t/m = 1 - d: where
@@ -178,8 +181,8 @@ double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, d
     else if (kind == 'r')
         for (int b = 0; b < n; b++) value += bucket_reverse(s[b], u->t[b], &g[b]);
     else {
+        vec_store(t + u->n, (vec_f){0});
         for (int b = 0; b < n; b++) t[b] = (float)u->t[b];
-        for (int b = n; b < n + VEC - 1; b++) s[b] = t[b] = 0;
         value = jsd(s, t, n, g);
     }
     write_gradient(u, e, V, total, weight, c, s, g);
