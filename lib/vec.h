@@ -179,9 +179,14 @@ VEC_INLINE vec_f vec_log1p(vec_f x)
     return __builtin_convertvector(e, vec_f) * 0.693147182f + (p * (r * r) + r);
 }
 
+/* 1 / (1 + e^-x). What is held at -87 is lost beside the 1, and e^89 has the exponent of infinity. */
 VEC_INLINE vec_f vec_sigmoid(vec_f x)
 {
-    return 1.0f / (1.0f + vec_exp(-x));
+    const float magic = 12582912.0f + 127; /* as in vec_exp_down */
+    vec_f y = vec_larger(vec_set(-87), -x);
+    y = vec_pick(y > 89.0f, vec_set(89), y);
+    vec_f t = y * 1.44269504f + magic;
+    return 1.0f / (1.0f + vec_exp_mantissa(y, t - magic) * (vec_f)((vec_u)t << 23));
 }
 
 VEC_INLINE vec_f vec_tanh(vec_f x)
