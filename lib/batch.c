@@ -270,6 +270,9 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
     const struct ptd_config *c = &b->m->config;
     int factor = c->v_patch * c->v_merge, cur = 0, used = 0, index = b->n_segments;
     struct ptd_segment *s;
+    if (c->positions && n > c->positions)
+        return ptd_fail(PTD_DATAERR, "a prompt of %d tokens, expected at most %d (max_position_embeddings)",
+                        n, c->positions);
     want_rows(b, n);
     s = add_segment(b, n, -1);
     s->first_image_row = (int)b->n_image_rows;

@@ -158,6 +158,7 @@ static void read_text(struct ptd_config *c, const struct source *s)
     c->kv_heads = whole(s, "num_key_value_heads", 1, 1024);
     c->head_dim = whole(s, "head_dim", 2, 1024);
     c->intermediate = whole(s, "intermediate_size", 1, 1 << 18);
+    if (get(s, "max_position_embeddings")) c->positions = whole(s, "max_position_embeddings", 1, 1 << 30);
     c->rms_eps = number(s, "rms_norm_eps", 1e-12, 0.1);
     c->init_std = number(s, "initializer_range", 0, 10);
     if (c->head_dim % 2) refuse(s, PTD_DATAERR, "head_dim", get(s, "head_dim"), "an even number");

@@ -13,6 +13,7 @@
 struct ptd_config {
     /* text_config */
     int vocab, hidden, layers, heads, kv_heads, head_dim, intermediate;
+    int positions; /* most tokens of a prompt: max_position_embeddings, 0 where the file does not say */
     double rms_eps, rope_theta;
     int mrope_section[3]; /* t, h, w; interleaved (section[0] is implied) */
     int tied;             /* lm_head shares embed_tokens */

@@ -165,6 +165,11 @@ long ptd_dataset_line(const struct ptd_dataset *d, int i)
     return d->lines[i].number;
 }
 
+int ptd_dataset_blame(const struct ptd_dataset *d, int i)
+{
+    return ptd_fail(ptd_failed_status(), "%s:%ld: %s", d->path, ptd_dataset_line(d, i), ptd_failed_message());
+}
+
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d)
 {
     return d->digest;

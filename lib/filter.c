@@ -32,9 +32,7 @@ struct run {
 
 static _Noreturn void refuse_terminal(const char *what)
 {
-    dprintf(2, "usage: ... | %s | ..., or with files: %s < IN > OUT\n", ptd_program_name(),
-            ptd_program_name());
-    ptd_misuse("standard %s is a terminal, expected a stream", what);
+    ptd_misuse("standard %s is a terminal, expected a stream, as in %s < IN > OUT", what, ptd_program_name());
 }
 
 static int open_input(const char *operand)

@@ -8,7 +8,7 @@
  *         return ptd_filter_main(&f, argc, argv);
  *     }
  *
- * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2, two lines). */
+ * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2). */
 #ifndef PTD_FILTER_H
 #define PTD_FILTER_H
 #include "opt.h"

@@ -2,13 +2,14 @@
  * Leaves gnuplot's handling to gnuplot.c, and hints to plot_hint.c. */
 #include "plot.h"
 #include "gnuplot.h"
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_LIMIT ((ssize_t)1 << 20)
+#define LINE_LIMIT ((size_t)1 << 20)
 #define POINTS_MAX 1000000
 
 /* ---- reading ---- */
@@ -44,22 +45,31 @@ static int read_line(struct ptd_run_metrics *r, const char *where, long line, co
     return 0;
 }
 
+/* The next line of f, of which no more than one byte over the limit is kept; its length, 0 at the end. */
+static size_t next_line(FILE *f, char text[LINE_LIMIT + 2])
+{
+    size_t n = 0;
+    int c = 0;
+    while (n <= LINE_LIMIT && c != '\n' && (c = getc_unlocked(f)) != EOF) text[n++] = (char)c;
+    text[n] = '\0';
+    return n;
+}
+
 static int read_lines(struct ptd_run_metrics *r, FILE *f, const char *where, char *const *fields)
 {
-    char *text = NULL;
-    size_t cap = 0;
-    ssize_t len;
+    char *text = ptd_malloc(LINE_LIMIT + 2);
+    size_t len;
     int rc = 0;
-    for (long line = 1; rc == 0 && (len = getline(&text, &cap, f)) >= 0; line++) {
-        if (text[strspn(text, " \t\r\n")] == '\0') continue;
-        json_t *o = len <= LINE_LIMIT ? json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    for (long line = 1; rc == 0 && (len = next_line(f, text)); line++) {
+        if (text[strspn(text, " \t\r\n")] == '\0' && !memchr(text, '\0', len)) continue;
+        json_t *o = len <= LINE_LIMIT ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
         if (json_is_object(o))
             rc = read_line(r, where, line, o, fields);
         else if (text[len - 1] == '\n' || o || len > LINE_LIMIT)
             rc = ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB", where, line);
         json_decref(o);
     }
-    if (rc == 0 && !feof(f)) rc = ptd_fail(PTD_IOERR, "%s:", where);
+    if (rc == 0 && !feof(f)) rc = ptd_fail(errno == EISDIR ? PTD_NOINPUT : PTD_IOERR, "%s:", where);
     free(text);
     return rc;
 }

@@ -180,6 +180,13 @@ int ptd_head_decode(struct ptd_head *h, const char *body, size_t len)
     return -1;
 }
 
+int ptd_head_check_temperature(const struct ptd_head *h)
+{
+    if (h->temperature >= 1e-3) return 0;
+    return ptd_fail(PTD_DATAERR, "record 0: field \"temperature\": found %g, expected at least 0.001",
+                    h->temperature);
+}
+
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out)
 {
     ptd_fields_encode(&head_table, h, out);

@@ -64,6 +64,8 @@ struct ptd_head {
 };
 int ptd_head_decode(struct ptd_head *h, const char *body,
                     size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
+/* 0 if log-probs can be computed with the head's temperature, which a hand-made stream may lack. */
+int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
 /* Copies the texts. */
 void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command,

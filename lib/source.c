@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 struct ptd_tokenizer *ptd_source_tokenizer(struct ptd_store *s)
 {
@@ -50,6 +51,17 @@ int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
     return ptd_dataset_rows(s->data) ? 0 : ptd_fail(PTD_DATAERR, "%s: expected at least one row", data);
 }
 
+int ptd_source_system(struct ptd_source *s, const char *text)
+{
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n, left = text ? (utf8proc_ssize_t)strlen(text) : 0;
+    for (const char *at = text; left > 0; at += n, left -= n)
+        if ((n = utf8proc_iterate((const utf8proc_uint8_t *)at, left, &c)) <= 0)
+            return ptd_fail(PTD_USAGE, "option --system: byte %d is no UTF-8", (int)(at - text));
+    s->system = text;
+    return 0;
+}
+
 int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_group *g)
 {
     int32_t *ids, *kept;
@@ -59,7 +71,7 @@ int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_gro
     g->generation = -1;
     if (s->system) g->system = ptd_group_text(g, "%s", s->system);
     n = ptd_prompt_render(s->tokenizer, &s->config, g, NULL, &ids);
-    if (n < 0) return -1;
+    if (n < 0) return ptd_dataset_blame(s->data, row);
     kept = ptd_group_alloc(g, n * sizeof *kept);
     memcpy(kept, ids, n * sizeof *kept);
     free(ids);

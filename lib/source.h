@@ -16,10 +16,12 @@ struct ptd_source {
     struct ptd_tokenizer *tokenizer;
     struct ptd_config config;
     struct ptd_image_rules rules;
-    const char *system; /* message that every prompt begins with, or NULL; the caller's to set */
+    const char *system; /* message that every prompt begins with, or NULL */
     char digest[17];
 };
 int ptd_source_open(struct ptd_source *s, const char *store, const char *data) PTD_MUST_CHECK;
+/* The system message, which stays the caller's; NULL: none. What is no UTF-8 is misuse (2). */
+int ptd_source_system(struct ptd_source *s, const char *text) PTD_MUST_CHECK;
 /* Row of the data set as a group with prompt_ids. */
 int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_group *g) PTD_MUST_CHECK;
 /* Row at `position` of the endless shuffled sequence (order 1), or of the file as it stands (order 0). */

@@ -50,7 +50,7 @@ int ptd_store_trained(struct ptd_store *s)
 {
     struct flock lock = whole_file;
     char *path = ptd_format("%s/lock", s->dir);
-    int fd = open(path, O_RDONLY | O_CLOEXEC),
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
         held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     free(path);
     if (fd >= 0) close(fd);
@@ -70,8 +70,10 @@ static int take_lock(struct ptd_store *s)
 {
     struct flock lock = whole_file;
     char *path = ptd_format("%s/lock", s->dir), owner[300] = "", host[256] = "localhost";
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     free(path);
+    if (s->lock < 0 && errno == ELOOP)
+        return ptd_fail(PTD_NOPERM, "store %s: its lock is a symbolic link, expected a file", s->dir);
     if (s->lock < 0)
         return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_IOERR, "store %s: opening its lock:", s->dir);
     if (fcntl(s->lock, F_OFD_SETLK, &lock) < 0) {

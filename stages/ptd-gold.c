@@ -28,14 +28,16 @@ static const struct ptd_usage usage = {
     "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft", options};
 
 /* The solution's ids and the end-of-turn token; the only rollout of g. */
-static void put_solution(struct ptd_source *src, struct ptd_group *g)
+static void put_solution(struct ptd_source *src, int row, struct ptd_group *g)
 {
     struct ptd_rollout *y = ptd_group_alloc(g, sizeof *y);
     int32_t *ids, *kept;
     int n;
-    if (!g->solution)
-        ptd_die(PTD_DATAERR, "row %lld (\"%s\"): field \"solution\": missing; ptd-gold needs one",
-                (long long)g->index + 1, g->uid);
+    if (!g->solution) {
+        ptd_fail(PTD_DATAERR, "field \"solution\": missing; ptd-gold needs one");
+        ptd_dataset_blame(src->data, row);
+        ptd_die_last();
+    }
     n = ptd_tokenizer_encode(src->tokenizer, g->solution, strlen(g->solution), &ids);
     if (n < 0) ptd_die_last();
     kept = ptd_group_alloc(g, (n + 1) * sizeof *kept);
@@ -57,7 +59,7 @@ static void do_step(struct ptd_source *src, struct ptd_writer *out, int64_t step
     for (int i = 0; i < opt.step_groups; i++) {
         int row = ptd_source_row(src, 1, opt.seed, (step - 1) * opt.step_groups + i);
         if (ptd_source_group(src, row, step, &g)) ptd_die_last();
-        put_solution(src, &g);
+        put_solution(src, row, &g);
         ptd_group_encode(&g, &buf);
         if (ptd_writer_put(out, PTD_GROUP, buf.data, buf.len)) ptd_die_last();
         ptd_group_clear(&g);
@@ -73,8 +75,9 @@ int main(int argc, char **argv)
     struct ptd_writer *out;
     int64_t done;
     if (argc - first != 1) ptd_misuse("expected one data set");
-    if (ptd_source_open(&src, opt.store, argv[first]) || ptd_store_head(src.store, &done)) ptd_die_last();
-    src.system = opt.system;
+    if (ptd_source_open(&src, opt.store, argv[first]) || ptd_source_system(&src, opt.system) ||
+        ptd_store_head(src.store, &done))
+        ptd_die_last();
     ptd_source_head(&src, argv[first], &h);
     h.mode = "train";
     h.seed = opt.seed;

@@ -49,6 +49,7 @@ static int begin(struct ptd_head *h, void *ctx)
     if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
         return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
+    if (ptd_head_check_temperature(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);

@@ -156,7 +156,7 @@ static void do_step(struct run *r, int64_t step, int64_t first, int n)
         int row = ptd_source_row(&r->src, !r->eval, opt.seed, first + i);
         if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
         if (ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
-            ptd_die(ptd_failed_status(), "%s: row %d: %s", opt.store, row + 1, ptd_failed_message());
+            ptd_dataset_blame(r->src.data, row), ptd_die_last();
         r->which[i] = first + i; /* not the row: it may come twice in a step that crosses epochs */
     }
     replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
@@ -179,17 +179,20 @@ static void train(struct run *r, int64_t done)
     }
 }
 
-static void evaluate(struct run *r, int64_t head)
+/* --generation as a number; `head` where it is 'latest' or not given. */
+static int64_t chosen_generation(int64_t head)
+{
+    const char *g = opt.generation;
+    if (!g || !strcmp(g, "latest")) return head;
+    if (!*g || g[strspn(g, "0123456789")] || strlen(g) > 18)
+        ptd_misuse("--generation \"%s\": expected a number or 'latest'", g);
+    return strtoll(g, NULL, 10);
+}
+
+static void evaluate(struct run *r)
 {
     struct ptd_progress p = {0};
-    int64_t rows = ptd_dataset_rows(r->src.data), generation = head, step = 1;
-    char *end;
-    if (opt.generation && strcmp(opt.generation, "latest")) {
-        generation = strtoll(opt.generation, &end, 10);
-        if (*end || generation < 0)
-            ptd_misuse("--generation \"%s\": expected a number or 'latest'", opt.generation);
-    }
-    load(r, generation);
+    int64_t rows = ptd_dataset_rows(r->src.data), step = 1;
     ptd_progress_start(&p, "prompts", 0, rows);
     for (int64_t at = 0; at < rows; at += opt.step_groups, step++) {
         int64_t n = rows - at < opt.step_groups ? rows - at : opt.step_groups;
@@ -218,8 +221,7 @@ static void read_stops(struct run *r)
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
-    if (ptd_source_open(&r->src, opt.store, data)) ptd_die_last();
-    r->src.system = opt.system;
+    if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system)) ptd_die_last();
     r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
@@ -260,12 +262,14 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     struct run r = {0};
     struct ptd_head h = {0};
-    int64_t done;
+    int64_t done, generation;
     char *words;
     if (argc - first != 1) ptd_misuse("expected one data set");
     ptd_threads_start(opt.threads);
     open_run(&r, argv[first]);
     if (ptd_store_head(r.src.store, &done)) ptd_die_last();
+    generation = chosen_generation(done);
+    if (r.eval) load(&r, generation);
     ptd_source_head(&r.src, argv[first], &h);
     h.mode = r.eval ? "eval" : "train";
     h.seed = opt.seed;
@@ -280,7 +284,7 @@ int main(int argc, char **argv)
     free(words);
     r.out = ptd_output_open(&h, usage.name, argc, argv);
     if (r.eval)
-        evaluate(&r, done);
+        evaluate(&r);
     else
         train(&r, done);
     if (ptd_writer_end(r.out) || ptd_writer_close(r.out)) ptd_die_last();

@@ -173,6 +173,8 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_CONFIG,
                 "%s: an evaluation stream (--greedy or --generation): expected one made for training",
                 ptd_reader_name(r->in));
+    if (ptd_head_check_temperature(&r->head))
+        ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,

@@ -59,7 +59,11 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 2 'ptd-rollout: *--lag*' ptd-rollout --lag 2 train.jsonl
     fails 2 'ptd-rollout: *--steps*' ptd-rollout -n 9e99 train.jsonl
     fails 2 'ptd-rollout: *--seed*argument*' ptd-rollout --seed
-    fails 2 'ptd-rollout: *--generation*' ptd-rollout -s warm.ptd -g first train.jsonl
+    for g in first '' -1 ' 0' 1e3 99999999999999999999; do
+        fails 2 "ptd-rollout: --generation \"$g\": expected a number or 'latest';*" ptd-rollout -s warm.ptd -g "$g" train.jsonl
+        [ -z "$output" ]
+    done
+    for p in rollout gold; do fails 2 "ptd-$p: option --system: byte 1 is no UTF-8" ptd-$p -s warm.ptd --system $'a\xff' train.jsonl; done
     fails 2 'ptd-verify: *--judge*' ptd-verify --judge sympy rollouts.rec
     fails 2 'ptd-hint: *--from*' ptd-hint --from oracle verified.rec
     fails 2 'ptd-ref: *--scope*' ptd-ref --scope some hinted.rec
@@ -107,6 +111,16 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     done
     fails 65 'ptd-rollout: store other.ptd: format 9, expected 1' ptd-rollout -s other.ptd train.jsonl
     fails 73 'ptd-init: store blank.ptd: is there already*' ptd-init blank.ptd
+    # A store from elsewhere cannot have a file written that is none of its own, nor a reader wait.
+    cp -r blank.ptd sly.ptd
+    echo precious > precious
+    ln -sf ../precious sly.ptd/lock
+    ptd-gold -q -s blank.ptd -P 8 -n 1 train.jsonl > sly.rec
+    fails 77 'ptd-update: store sly.ptd: its lock is a symbolic link, expected a file' ptd-update --loss sft -s sly.ptd sly.rec
+    [ "$(cat precious)" = precious ]
+    rm sly.ptd/lock
+    mkfifo sly.ptd/lock
+    run -0 timeout 10 bash -c 'ptd-rollout -q -s sly.ptd -P 1 -G 1 -m 2 -n 1 train.jsonl > sly.rec'
 }
 
 @test "a damaged data set: line and field are named" {
@@ -118,6 +132,12 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 65 'ptd-rollout: bad.jsonl:5: *' ptd-rollout -s warm.ptd bad.jsonl
     sed '2s/[0-9]*\.png/gone.png/' train.jsonl > bad.jsonl
     fails 65 'ptd-data check: *bad.jsonl:2: *gone.png*' ptd-data check -q bad.jsonl
+    sed '1s/<image>/<image><|image_pad|>/' train.jsonl > bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl:1: question or hint spells a picture token*' ptd-rollout -s warm.ptd --greedy bad.jsonl
+    { head -n 1 train.jsonl; sed -n "2s/<image>/<image>$(printf 'word %.0s' {1..5000})/p" train.jsonl; } > bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl:2: a prompt of *tokens, expected at most 4096*' timeout 10 ptd-rollout -s warm.ptd --greedy bad.jsonl
+    sed '1s/,"solution".*/}/' train.jsonl | head -n 1 > bad.jsonl
+    fails 65 'ptd-gold: bad.jsonl:1: field "solution": missing*' ptd-gold -s blank.ptd -n 1 bad.jsonl
     : > bad.jsonl
     fails 65 'ptd-rollout: bad.jsonl: *' ptd-rollout -s warm.ptd bad.jsonl
     run -0 ptd-data check train.jsonl
@@ -165,6 +185,20 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     ptd-update -q --loss sft step1.rec > /dev/null
     fails 78 'ptd-update: step1.rec: stream starts at step 1, expected 2, the next of a.ptd' ptd-update -q --loss sft step1.rec
     [ "$(head_of a.ptd)" = 1 ]
+}
+
+@test "metrics that never end a line, or a folder in their place" {
+    fails 65 'ptd-plot: /dev/zero:1: expected one JSON object of at most 1 MiB' timeout 10 ptd-plot /dev/zero
+    fails 66 'ptd-plot: .: Is a directory' ptd-plot .
+}
+
+@test "a terminal in the place of a stream is status 2 and one line" {
+    command -v script > /dev/null || skip "no script(1)"
+    for c in "ptd-verify rollouts.rec" "ptd-rollout -s warm.ptd train.jsonl" ptd-update ptd-dump ptd-stat; do
+        run -2 script -qec "$c" /dev/null < /dev/null
+        [ "${#lines[@]}" = 1 ]
+        [[ "$output" == *" is a terminal"*"; try ${c%% *} --help"* ]]
+    done
 }
 
 @test "what cannot be created is 73" {

@@ -67,7 +67,7 @@ poison_streams() {
     poison accuracy ignored "$all"
     poison format ignored "$all"
     poison group_accuracy malformed "$all"
-    poison temperature malformed "$all"
+    poison temperature malformed "$all 0 1e-9"
     poison logp refused "$all"
     poison ref_logp refused "$all" --tau 0
     poison ref_logp ignored "$all" # of a group that has no such term

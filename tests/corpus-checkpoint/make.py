@@ -99,6 +99,8 @@ config("attention-bias", 78, field % (t + "attention_bias", "found true, *"), (t
 config("no-rotary", 65, field % (t + "rope_scaling", "missing, *"), (t + "rope_scaling", GONE))
 config("no-theta", 65, field % (t + "rope_theta", "missing, *"), (t + "rope_theta", GONE))
 config("theta-0", 65, field % (t + "rope_theta", "found 0, *"), (t + "rope_theta", 0))
+config("positions-0", 65, field % (t + "max_position_embeddings", "found 0, *"), (t + "max_position_embeddings", 0))
+config("positions-missing", 0, "", (t + "max_position_embeddings", GONE))
 config("sections-two", 65, field % (t + "rope_scaling.mrope_section", "*"), (t + "rope_scaling.mrope_section", [6, 5]))
 config("sections-negative", 65, field % (t + "rope_scaling.mrope_section", "*"), (t + "rope_scaling.mrope_section", [6, -5, 5]))
 config("not-interleaved", 78, field % (t + "rope_scaling.mrope_interleaved", "found false, *"), (t + "rope_scaling.mrope_interleaved", False))
