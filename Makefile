@@ -71,17 +71,18 @@ bench:
 	@PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/bench/bench.py $(BENCH)
 benches: $(BENCHES)
 
-# Fuzzing entries, tests/fuzz-*.c, by clang (FUZZ_CC=afl-clang-fast: for AFL++); FUZZ=60 runs each for 60 seconds. make test replays their corpus,
+# Fuzzing entries, tests/fuzz-*.c, by clang for libFuzzer or, with FUZZ_CC=afl-clang-fast, for AFL++; FUZZ=60 runs each for 60 seconds. make test replays their corpus,
 # tests/corpus-fuzz, without clang. clang does not know the vectors of vec.h, so arithmetic is compiled as always, and not watched.
 FUZZ_CC ?= clang-14
-FUZZ_DIR = build/fuzz
+AFL      = $(findstring afl,$(FUZZ_CC))
+FUZZ_DIR = build/$(or $(AFL),fuzz)
 FUZZERS := $(patsubst tests/%.c,$(FUZZ_DIR)/%,$(sort $(wildcard tests/fuzz-*.c)))
 WATCHED  = $(if $(shell grep -l '"vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)$(WATCH))
 WATCH   := address,undefined -fno-sanitize-recover=undefined
 comma   := ,
 
 fuzz:
-	+$(MAKE) --no-print-directory deps DEBS="$(DEBS) clang-14 libclang-rt-14-dev"
+	+$(MAKE) --no-print-directory deps DEBS="$(DEBS) clang-14 libclang-rt-14-dev $(AFL:afl=afl++)"
 	$(AGAIN) fuzzers
 	$(if $(FUZZ),tests/fuzz.sh $(FUZZ) $(FUZZERS))
 fuzzers: $(FUZZERS)

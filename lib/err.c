@@ -184,6 +184,16 @@ void ptd_info(const char *fmt, ...)
     say("", text);
 }
 
+void ptd_tell(const char *fmt, ...)
+{
+    char text[LINE_MAX_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    format_message(text, fmt, ap);
+    va_end(ap);
+    say("", text);
+}
+
 void ptd_quiet(int on)
 {
     quiet = on;

@@ -48,6 +48,8 @@ _Noreturn void ptd_die_last(void); /* dies of the last ptd_fail */
 void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A closing or progress line; silent after ptd_quiet(1). */
 void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A line that was asked for, after ptd_quiet(1) too. */
+void ptd_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ptd_quiet(int on);
 int ptd_is_quiet(void);
 /* Called before any line is written to stderr, so that a progress line can be wiped first; NULL: nothing. */

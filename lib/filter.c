@@ -3,6 +3,7 @@
 #include "filter.h"
 #include "err.h"
 #include "progress.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,8 @@ struct run {
     struct ptd_group group;
     struct kept *kept;
     int n_kept, kept_cap;
-    long in, out;
+    long in, out, steps;
+    double started;
 };
 
 static _Noreturn void refuse_terminal(const char *what)
@@ -42,7 +44,9 @@ static int open_input(const char *operand)
         if (isatty(0)) refuse_terminal("input");
         return 0;
     }
-    int fd = open(operand, O_RDONLY | O_CLOEXEC);
+    int fd;
+    do fd = open(operand, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0) ptd_die(PTD_NOINPUT, "%s:", operand);
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         ptd_die(PTD_NOINPUT, "%s: a directory, expected a stream", operand);
@@ -150,6 +154,7 @@ static int do_step(struct run *run, const struct ptd_frame *f)
     if (ptd_frame_step(f, &step) < 0) return -1;
     if (run->f->batch && do_batch(run) < 0) return -1;
     if (run->f->step && run->f->step(step, run->f->ctx) < 0) return -1;
+    run->steps++;
     return ptd_writer_step(run->w, step);
 }
 
@@ -188,13 +193,20 @@ static void clear_run(struct run *run)
     free(run->kept);
 }
 
+static void tell(const void *ctx)
+{
+    const struct run *run = ctx;
+    ptd_tell("%ld steps, %ld groups in, %ld out, %.1f s", run->steps, run->in, run->out,
+             ptd_now() - run->started);
+}
+
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
 {
-    struct run run = {.f = f};
-    double started = ptd_now();
+    struct run run = {.f = f, .started = ptd_now()};
     char *command = ptd_command_line(argc, argv);
     const char *operand = only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
     if (isatty(1)) refuse_terminal("output");
+    ptd_asked_heed(tell, &run);
     run.r = ptd_input_open(operand, &run.head);
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();
     ptd_head_add_stage(&run.head, f->usage->name, PTD_VERSION, command, ptd_opt_decided());
@@ -202,8 +214,8 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     ptd_reader_watch(run.r, ptd_writer_fd(run.w));
     if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0) ptd_die_last();
     const char *words = f->summary ? f->summary(f->ctx) : NULL;
-    ptd_info("%ld groups in, %ld out, %.1f s%s%s", run.in, run.out, ptd_now() - started, words ? ", " : "",
-             words ? words : "");
+    ptd_info("%ld groups in, %ld out, %.1f s%s%s", run.in, run.out, ptd_now() - run.started,
+             words ? ", " : "", words ? words : "");
     clear_run(&run);
     free(command);
     return PTD_OK;

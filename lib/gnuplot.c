@@ -3,6 +3,8 @@
  * Leaves what is drawn to ptd-plot. */
 #include "gnuplot.h"
 #include "output.h"
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +15,7 @@
 struct ptd_gnuplot {
     FILE *f;
     int script; /* in memory, for gnuplot; -1: f is the output */
+    int out, named;
     char *path, *temp;
 };
 
@@ -43,11 +46,31 @@ static int check_installed(void)
     return ptd_fail(PTD_UNAVAILABLE, "gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
 }
 
+/* A file without a name in the output's folder: nothing is left of it, whatever happens. Where the file system has no such thing, one with a name. */
+static int open_output(struct ptd_gnuplot *p)
+{
+    char *copy = ptd_strdup(p->path);
+    p->out = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    free(copy);
+    p->named = p->out < 0;
+    if (p->named) p->out = open(p->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return p->out < 0 ? ptd_fail(PTD_CANTCREAT, "%s:", p->path) : 0;
+}
+
+static int publish(struct ptd_gnuplot *p)
+{
+    char unnamed[40];
+    snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", p->out);
+    if (!p->named && linkat(AT_FDCWD, unnamed, AT_FDCWD, p->temp, AT_SYMLINK_FOLLOW) < 0)
+        return ptd_fail(PTD_CANTCREAT, "%s:", p->path);
+    p->named = 1;
+    return rename(p->temp, p->path) < 0 ? ptd_fail(PTD_CANTCREAT, "%s:", p->path) : 0;
+}
+
 static int start(struct ptd_gnuplot *p, int kind, int width, int height)
 {
-    p->script = -1;
     if (strcmp(kinds[kind].terminal, "unknown") == 0)
-        return (p->f = ptd_file_create(p->temp)) ? 0 : ptd_fail(PTD_CANTCREAT, "%s:", p->path);
+        return (p->f = ptd_file_on(dup(p->out))) ? 0 : ptd_fail(PTD_CANTCREAT, "%s:", p->path);
     if (check_installed() < 0) return -1;
     p->script = memfd_create("gnuplot", 0);
     if (p->script < 0 || !(p->f = fdopen(dup(p->script), "w")))
@@ -61,6 +84,7 @@ static int start(struct ptd_gnuplot *p, int kind, int width, int height)
 static void clear(struct ptd_gnuplot *p)
 {
     if (p->script >= 0) close(p->script);
+    if (p->out >= 0) close(p->out);
     free(p->path);
     free(p->temp);
     free(p);
@@ -73,12 +97,9 @@ struct ptd_gnuplot *ptd_gnuplot_open(const char *path, int width, int height)
     struct ptd_gnuplot *p = ptd_alloc(sizeof *p);
     p->path = ptd_strdup(path);
     p->temp = ptd_format("%s.%ld.tmp", path, (long)getpid());
-    FILE *probe = fopen(p->temp, "we");
-    if (!probe)
-        ptd_fail(PTD_CANTCREAT, "%s:", path);
-    else if (fclose(probe) == 0 && start(p, kind, width, height) == 0)
-        return p;
-    if (probe) unlink(p->temp);
+    p->script = -1;
+    if (open_output(p) == 0 && start(p, kind, width, height) == 0) return p;
+    if (p->named) unlink(p->temp);
     clear(p);
     return NULL;
 }
@@ -104,7 +125,7 @@ static int draw(struct ptd_gnuplot *p)
 {
     char command[64], bytes[65536];
     int full = 0;
-    FILE *to = ptd_file_create(p->temp);
+    FILE *to = ptd_file_on(dup(p->out));
     if (!to) return ptd_fail(PTD_CANTCREAT, "%s:", p->path);
     snprintf(command, sizeof command, "exec gnuplot /dev/fd/%d 2>/dev/null", p->script);
     FILE *from = popen(command, "re");
@@ -128,9 +149,8 @@ int ptd_gnuplot_close(struct ptd_gnuplot *p)
     int rc = 0;
     if (fclose(p->f) != 0) rc = ptd_fail(PTD_IOERR, "%s: write:", p->path);
     if (rc == 0 && p->script >= 0) rc = draw(p);
-    if (rc == 0 && (access(p->temp, R_OK) != 0 || rename(p->temp, p->path) != 0))
-        rc = ptd_fail(PTD_CANTCREAT, "%s:", p->path);
-    if (rc < 0) unlink(p->temp);
+    if (rc == 0) rc = publish(p);
+    if (rc < 0 && p->named) unlink(p->temp);
     clear(p);
     return rc;
 }

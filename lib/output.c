@@ -83,12 +83,16 @@ static int close_file(void *cookie)
     return close(fd) < 0 && errno != EINTR ? -1 : rc;
 }
 
-FILE *ptd_file_create(const char *path)
+FILE *ptd_file_on(int fd)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     FILE *f = fd < 0 ? NULL
                      : fopencookie((void *)(intptr_t)fd, "w",
                                    (cookie_io_functions_t){.write = put_file, .close = close_file});
     if (fd >= 0 && !f) close(fd);
     return f;
+}
+
+FILE *ptd_file_create(const char *path)
+{
+    return ptd_file_on(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 }

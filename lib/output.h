@@ -13,4 +13,5 @@ void ptd_stdout_open(void);
 void ptd_stdout_flush(void);
 /* As fopen(path, "we"), with the same patience; fclose also syncs. Failures are those of fprintf, fflush and fclose. */
 FILE *ptd_file_create(const char *path);
+FILE *ptd_file_on(int fd); /* the same on a descriptor, which it closes; NULL, with errno, for -1 */
 #endif

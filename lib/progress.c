@@ -117,6 +117,11 @@ void ptd_progress_set(struct ptd_progress *p, long done, const char *note)
         ptd_info("%s", text);
 }
 
+void ptd_progress_words(const struct ptd_progress *p, const char *note, char *out, size_t cap)
+{
+    compose(p, ptd_now(), note, out, cap);
+}
+
 void ptd_progress_clear(struct ptd_progress *p)
 {
     (void)p;

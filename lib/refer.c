@@ -2,6 +2,7 @@
 #include "refer.h"
 #include "head.h"
 #include "score.h"
+#include "signals.h"
 #include "source.h"
 #include "store.h"
 #include <math.h>
@@ -235,6 +236,7 @@ static int compute(struct ptd_refer *f, struct task **t, int n)
     if (n && load_models(f)) return -1;
     for (int i = 0, j; i < n; i = j) {
         struct reader *d = t[i]->teach ? &f->teacher : &f->reference;
+        ptd_asked_answer();
         for (j = i + 1; j < n && t[j]->g == t[i]->g && t[j]->teach == t[i]->teach; j++) continue;
         if (add_family(d, t + i, j - i)) return -1;
         if (ptd_score_tokens(d->score) >= f->r.micro_tokens) run_micro(f, d);

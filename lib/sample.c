@@ -4,6 +4,7 @@
 #include "head.h"
 #include "lm.h"
 #include "rng.h"
+#include "signals.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,7 @@ struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, con
     ptd_forward(m, prompts);
     first_tokens(&st);
     for (drop_finished(&st); st.n_active; drop_finished(&st)) {
+        ptd_asked_answer();
         fill_step(&st);
         ptd_forward(m, st.step);
         run_head(&st, st.step->hidden, st.n_active);

@@ -1,6 +1,7 @@
 /* Frames in and out: prefix, sequence, digests, and the state machine head, groups, steps, end.
  * Leaves to record.c: what head and group bodies say. */
 #include "stream.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -164,7 +165,7 @@ static void widen_pipe(int fd)
 static void wait_for(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
-    while (poll(&p, 1, -1) < 0 && errno == EINTR) continue;
+    while (poll(&p, 1, -1) < 0 && errno == EINTR) ptd_asked_answer();
 }
 
 static int keep_failure(int *state, int *status, char **message)
@@ -233,6 +234,7 @@ static void await_input(const struct ptd_reader *r)
     struct pollfd p[2] = {{.fd = r->fd, .events = POLLIN}, {.fd = r->watched}};
     do {
         if (poll(p, 2, -1) < 0 && errno != EINTR) return;
+        ptd_asked_answer();
         if (p[1].revents & POLLERR) ptd_die_of_pipe();
     } while (!p[0].revents);
 }
@@ -242,6 +244,7 @@ static int fill(struct ptd_reader *r, size_t n)
 {
     while (r->end - r->start < n && !r->eof) {
         make_room(r);
+        ptd_asked_answer();
         if (r->watched >= 0) await_input(r);
         ssize_t got = read(r->fd, r->buf + r->end, r->cap - r->end);
         if (got > 0)
@@ -437,6 +440,8 @@ static int write_all(struct ptd_writer *w, const char *p, size_t n)
             wait_for(w->fd, POLLOUT);
         else if (errno != EINTR)
             return write_error(w);
+        else
+            ptd_asked_answer();
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "output.h"
 #include "progress.h"
 #include "rng.h"
+#include "signals.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -154,6 +155,14 @@ static int is_new(const struct maker *m, const struct ptd_task *t)
     return 1;
 }
 
+/* On a signal, after the same. */
+static void look_for_stop(struct maker *m, const volatile int *stop)
+{
+    if (!*stop) return;
+    ptd_dataset_end(m->out);
+    ptd_stop_die();
+}
+
 /* A question about the picture at hand if that may be shared and allows one, else about a new picture. */
 static void ask(struct maker *m, enum ptd_kind kind, struct ptd_draw *draw, struct ptd_task *t)
 {
@@ -215,10 +224,12 @@ static void make_row(struct maker *m, const struct wish *w, uint32_t split, long
 static void make_rows(struct maker *m, const struct wish *wishes, long n, uint32_t split)
 {
     struct ptd_progress progress;
+    const volatile int *stop = ptd_stop_heed();
     int *order = ptd_array(n, sizeof *order);
     ptd_shuffle(order, n, make.seed, PTD_RNG_SHUFFLE, split);
     ptd_progress_start(&progress, "rows", 0, n);
     for (long i = 0; i < n; i++) {
+        look_for_stop(m, stop);
         make_row(m, &wishes[order[i]], split, i);
         ptd_progress_set(&progress, i + 1, NULL);
     }

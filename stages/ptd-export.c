@@ -5,8 +5,8 @@
  */
 #include "export.h"
 #include "opt.h"
+#include "signals.h"
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,13 +29,6 @@ static const struct ptd_usage usage = {
     options,
     "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the folder, 74 i/o, 77 taken"};
 
-static volatile int stop;
-
-static void on_signal(int sig)
-{
-    stop = sig;
-}
-
 static int dtype_option(void)
 {
     int dtype = strcmp(opt.dtype, "stored") ? ptd_dtype_from_name(opt.dtype) : 0;
@@ -44,27 +37,18 @@ static int dtype_option(void)
     return dtype;
 }
 
-static _Noreturn void die_of(int sig)
-{
-    signal(sig, SIG_DFL);
-    raise(sig);
-    exit(128 + sig);
-}
-
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
     struct ptd_store *s;
     if (argc - first != 2) ptd_misuse("expected a store and the folder to make");
-    struct ptd_export x = {.dtype = dtype_option(), .shard_bytes = opt.shard, .stop = &stop};
+    struct ptd_export x = {.dtype = dtype_option(), .shard_bytes = opt.shard, .stop = ptd_stop_heed()};
     if (ptd_store_open(&s, argv[first], PTD_STORE_READ) < 0 || ptd_store_head(s, &x.generation) < 0)
         ptd_die_last();
     if (opt.generation >= 0) x.generation = opt.generation;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
     int rc = ptd_export(s, argv[first + 1], &x);
     ptd_store_close(s);
-    if (rc < 0 && stop) die_of(stop);
+    if (rc < 0 && *x.stop) ptd_stop_die();
     if (rc < 0) ptd_die_last();
     ptd_info("%s: generation %" PRId64 ", %d tensors, %" PRIu64 " bytes, %d files", argv[first + 1],
              x.generation, x.n_tensors, x.bytes, x.n_files);

@@ -8,9 +8,9 @@
 #include "import.h"
 #include "model.h"
 #include "opt.h"
+#include "signals.h"
 #include "threads.h"
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +48,7 @@ static const struct ptd_usage usage = {
     options,
     "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 78 config"};
 
-static volatile int stop;
-
-static void on_signal(int sig)
-{
-    stop = sig;
-}
+static const volatile int *stop;
 
 /* The store that this program is making, until it is whole: nothing is left of it if the program ends before, from wherever it does. */
 static const char *unfinished;
@@ -77,11 +72,9 @@ static struct ptd_store *create(const char *dir)
 /* Of the last failure, or of the signal. */
 static _Noreturn void die(void)
 {
-    if (!stop) ptd_die_last();
+    if (!*stop) ptd_die_last();
     discard();
-    signal(stop, SIG_DFL);
-    raise(stop);
-    exit(128 + stop);
+    ptd_stop_die();
 }
 
 /* "run.ptd: tiny, 1376224 parameters, 5504896 bytes, seed 7" */
@@ -133,7 +126,7 @@ static void from_folder(const char *dir)
     struct ptd_model *m = plan_from(&files, shards);
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
     struct ptd_store *s = create(dir);
-    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, &stop) < 0) die();
+    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, stop) < 0) die();
     if (ptd_shards_close(shards) < 0) die();
     tell(dir, s, ptd_config_name(&m->config), opt.from);
     ptd_files_clear(&files);
@@ -162,7 +155,7 @@ static void from_config(const char *dir)
     struct ptd_model *m = plan_from(&files, NULL);
     int dtype = dtype_option(m);
     struct ptd_store *s = create(dir);
-    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, &stop) < 0) die();
+    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, stop) < 0) die();
     snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
     ptd_files_clear(&files);
@@ -195,8 +188,7 @@ int main(int argc, char **argv)
     if ((opt.from || opt.store) && opt.dtype != as_config) ptd_misuse("--dtype goes with random weights");
     if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
     ptd_threads_start(0);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    stop = ptd_stop_heed();
     if (opt.store)
         from_store(argv[first]);
     else

@@ -8,6 +8,7 @@
 #include "filter.h"
 #include "progress.h"
 #include "sample.h"
+#include "signals.h"
 #include "source.h"
 #include "threads.h"
 #include <poll.h>
@@ -71,6 +72,8 @@ struct run {
     struct ptd_group *groups;
     int64_t *which, loaded;
     int eval, trained; /* a trainer was seen */
+    struct ptd_progress progress;
+    const char *doing;
 };
 
 #define PATIENCE 5 /* seconds */
@@ -117,6 +120,7 @@ static void wait_for(struct run *r, int64_t generation)
         r->trained |= trained;
         tell_of_wait(r, since, generation);
         look_downstream(r, generation);
+        ptd_asked_answer();
         nanosleep(&nap, NULL);
     }
 }
@@ -169,13 +173,25 @@ static void do_step(struct run *r, int64_t step, int64_t first, int n)
     if (ptd_writer_step(r->out, step)) ptd_die_last();
 }
 
+static void tell(const void *ctx)
+{
+    const struct run *r = ctx;
+    char words[256];
+    ptd_progress_words(&r->progress, r->doing, words, sizeof words);
+    ptd_tell("%s", r->progress.what ? words : "starting");
+}
+
 static void train(struct run *r, int64_t done)
 {
+    ptd_progress_start(&r->progress, "steps", done, opt.steps);
     for (int64_t s = done + 1; s <= opt.steps; s++) {
         int64_t generation = s - 1 - opt.lag > 0 ? s - 1 - opt.lag : 0;
+        r->doing = "waiting for weights";
         wait_for(r, generation);
+        r->doing = "sampling";
         load(r, generation);
         do_step(r, s, (s - 1) * opt.step_groups, opt.step_groups);
+        r->progress.done = s;
     }
 }
 
@@ -191,15 +207,15 @@ static int64_t chosen_generation(int64_t head)
 
 static void evaluate(struct run *r)
 {
-    struct ptd_progress p = {0};
+    struct ptd_progress *p = &r->progress;
     int64_t rows = ptd_dataset_rows(r->src.data), step = 1;
-    ptd_progress_start(&p, "prompts", 0, rows);
+    ptd_progress_start(p, "prompts", 0, rows);
     for (int64_t at = 0; at < rows; at += opt.step_groups, step++) {
         int64_t n = rows - at < opt.step_groups ? rows - at : opt.step_groups;
         do_step(r, step, at, (int)n);
-        ptd_progress_set(&p, at + n, NULL);
+        ptd_progress_set(p, at + n, NULL);
     }
-    ptd_progress_clear(&p);
+    ptd_progress_clear(p);
 }
 
 /* "<|im_end|>,}" as ids, in place of the model's own. */
@@ -266,6 +282,7 @@ int main(int argc, char **argv)
     char *words;
     if (argc - first != 1) ptd_misuse("expected one data set");
     ptd_threads_start(opt.threads);
+    ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);
     if (ptd_store_head(r.src.store, &done)) ptd_die_last();
     generation = chosen_generation(done);

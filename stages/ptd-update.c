@@ -10,6 +10,7 @@
 #include "metrics.h"
 #include "progress.h"
 #include "settings.h"
+#include "signals.h"
 #include "source.h"
 #include "threads.h"
 #include "train.h"
@@ -140,6 +141,7 @@ struct run {
     struct ptd_tokenizer *tokenizer;
     struct ptd_ground ground;
     struct step step;
+    struct ptd_progress progress;
     int64_t first; /* generation at start */
 };
 
@@ -306,29 +308,44 @@ static void do_step(struct run *r, int64_t number)
                 r->train->bad_in_row, (long long)r->train->generation - r->train->bad_in_row);
 }
 
+static void tell(const void *ctx)
+{
+    const struct run *r = ctx;
+    char words[256], note[64];
+    if (!begun) {
+        ptd_tell("starting");
+        return;
+    }
+    snprintf(note, sizeof note, "%d groups of step %lld read", r->step.n,
+             (long long)r->train->generation + 1);
+    ptd_progress_words(&r->progress, note, words, sizeof words);
+    ptd_tell("%s", words);
+}
+
 static void train(struct run *r)
 {
-    struct ptd_progress p = {0};
+    struct ptd_progress *p = &r->progress;
     struct ptd_frame f;
     int64_t number;
     int got;
     char note[96];
-    ptd_progress_start(&p, "steps", r->first, r->head.steps);
+    ptd_progress_start(p, "steps", r->first, r->head.steps);
+    begun = 1;
     r->step.wait = ptd_now();
     while ((got = ptd_reader_next(r->in, &f)) > 0) {
         if (f.kind == PTD_GROUP) hold(r, &f);
         if (f.kind != PTD_STEP) continue;
         if (ptd_frame_step(&f, &number)) ptd_die_last();
         do_step(r, number);
-        ptd_progress_set(&p, number, ptd_metrics_note(note, sizeof note));
+        ptd_progress_set(p, number, ptd_metrics_note(note, sizeof note));
         let_go(&r->step);
         if (stop_asked) {
-            ptd_progress_clear(&p);
+            ptd_progress_clear(p);
             ptd_die(PTD_STOPPED, "stopped on request after step %lld; the same command line goes on",
                     (long long)number);
         }
     }
-    ptd_progress_clear(&p);
+    ptd_progress_clear(p);
     if (got < 0 && stop_asked && ptd_failed_status() == PTD_CUT)
         ptd_die(PTD_STOPPED,
                 "stopped on request after step %lld, and so was what writes the stream; the same command "
@@ -346,8 +363,8 @@ int main(int argc, char **argv)
     settle_options();
     ptd_threads_start(opt.threads);
     heed_signals();
+    ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);
-    begun = 1;
     train(&r);
     if (ptd_reader_close(r.in)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs fuzzing entries for some seconds each, from their corpus and the damaged files of the tests; one line per entry, status 1 if one found something.
-# What was found lies in build/fuzz/found/. Usage: tests/fuzz.sh SECONDS ENTRY...
+# Entries were built for libFuzzer (in build/fuzz/) or for AFL++ (in build/afl/); what they find lies in found/ beside them.
+# Usage: tests/fuzz.sh SECONDS ENTRY...
 set -u
 seconds=$1 failed=0
 shift
@@ -20,19 +21,35 @@ seeds() {
     esac
 }
 
-mkdir -p build/fuzz/found
+# Each sets $runs, $kept and $found (how many inputs do harm): ENTRY, with the corpus in $corpus.
+with_libfuzzer() {
+    "$1" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -artifact_prefix="$at/found/$name-" "$corpus" > "$at/$name.log" 2>&1
+    found=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$at/$name.log") kept=$(find "$corpus" -type f | wc -l)
+}
+with_afl() {
+    local out="$at/out-$name"
+    rm -rf "$out"
+    AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
+        afl-fuzz -V "$seconds" -t 10000+ -m none -G 65536 -i "$corpus" -o "$out" -- "$1" > "$at/$name.log" 2>&1
+    found=$?
+    field() { sed -n "s/^$1 *: *//p" "$out/default/fuzzer_stats"; }
+    runs=$(field execs_done) kept=$(field corpus_count)
+    [ $found != 0 ] || found=$(($(field saved_crashes) + $(field saved_hangs)))
+    find "$out/default/crashes" "$out/default/hangs" -name 'id*' | while read -r input; do cp "$input" "$at/found/$name-$(basename "$input")"; done
+}
+
 for entry in "$@"; do
-    name=$(basename "$entry") && name=${name#fuzz-}
-    corpus=build/fuzz/corpus-$name
-    mkdir -p "$corpus"
+    name=$(basename "$entry") && name=${name#fuzz-} at=$(dirname "$entry")
+    corpus=$at/corpus-$name
+    mkdir -p "$corpus" "$at/found"
     for seed in $(seeds "$name"); do
-        [ ! -f "$seed" ] || cp "$seed" "$corpus/$(tr / - <<< "$seed")"
+        [ ! -s "$seed" ] || [ ! -f "$seed" ] || cp "$seed" "$corpus/$(tr / - <<< "$seed")"
     done
-    "$entry" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-        -artifact_prefix=build/fuzz/found/"$name"- "$corpus" > build/fuzz/"$name".log 2>&1
-    status=$?
-    [ $status = 0 ] || failed=1
-    printf '%-14s %s runs in %d s, %s inputs kept, %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/"$name".log)" \
-        "$seconds" "$(find "$corpus" -type f | wc -l)" "$([ $status = 0 ] && echo nothing found || echo "FOUND something: build/fuzz/$name.log")"
+    if [ "$(basename "$at")" = afl ]; then with_afl "$entry"; else with_libfuzzer "$entry"; fi
+    [ "$found" = 0 ] || failed=1
+    printf '%-14s %s runs in %d s, %s inputs kept, %s\n' "$name" "$runs" "$seconds" "$kept" \
+        "$([ "$found" = 0 ] && echo nothing found || echo "FOUND something: $at/$name.log")"
 done
 exit $failed

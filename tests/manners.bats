@@ -201,6 +201,69 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     done
 }
 
+# Starts COMMAND on the first half of FILE, asks it with SIGUSR2 until it has answered once, and gives it the rest; its output is in asked.out.
+asked() {
+    local file=$1 half pid
+    shift
+    half=$(($(stat -c %s "$file") / 2))
+    rm -f half asked.*
+    mkfifo half
+    "$@" < half > asked.out 2> asked.err 3>&- &
+    pid=$!
+    exec 4> half
+    head -c "$half" "$file" >&4
+    sleep 0.2
+    for _ in $(seq 100); do
+        kill -USR2 $pid
+        sleep 0.05
+        [ ! -s asked.err ] || break
+    done
+    tail -c +$((half + 1)) "$file" >&4
+    exec 4>&-
+    wait $pid
+}
+
+@test "SIGUSR2 is answered by one line, -q or not, and changes nothing" {
+    local at=$BATS_TEST_TMPDIR
+    fresh told.ptd
+    ptd-rollout -q -s told.ptd -P 4 -G 2 -m 8 -n 2 train.jsonl | tee "$at/step.0" | ptd-verify -q |
+        tee "$at/step.1" | ptd-hint -q | tee "$at/step.2" | ptd-ref -q |
+        tee "$at/step.3" | ptd-update -q > "$at/step.4"
+    for i in 0:verify 1:hint 2:ref; do
+        asked "$at/step.${i%:*}" ptd-${i#*:} -q
+        [[ "$(cat asked.err)" == "ptd-${i#*:}: "*" steps, "*" groups in, "*" out, "*" s" ]]
+        cmp asked.out "$at/step.$((${i%:*} + 1))"
+    done
+    fresh told.ptd
+    asked "$at/step.3" ptd-update -q
+    [[ "$(cat asked.err)" == "ptd-update: steps "*"/2, "*"groups of step "*" read" ]]
+    cmp <(timeless asked.out) <(timeless "$at/step.4")
+    fresh told.ptd
+    ptd-rollout -q -s told.ptd -P 2 -G 2 -m 4 -n 2 train.jsonl > asked.out 2> asked.err 3>&- &
+    sleep 0.2
+    for _ in $(seq 100); do [ ! -s asked.err ] || break; kill -USR2 $!; sleep 0.05; done
+    kill $!
+    [[ "$(cat asked.err)" == "ptd-rollout: steps 1/2, "*", waiting for weights" ]]
+}
+
+@test "what makes files leaves nothing when it is stopped" {
+    mkdir stopped
+    for signal in TERM HUP; do
+        ptd-data digits -q stopped/x.jsonl -n 2000000 3>&- &
+        for _ in $(seq 200); do [ ! -e stopped/x.img.part/000009.png ] || break; sleep 0.02; done
+        kill -$signal $!
+        status=0
+        wait $! || status=$?
+        [ "$status" = $((128 + $(kill -l $signal))) ]
+        [ -z "$(ls -A stopped)" ]
+    done
+    ptd-plot -q - -f actor/loss -o stopped/x.gp < <(cat warm.jsonl; sleep 5) 3>&- &
+    sleep 0.2
+    kill -9 $!
+    wait $! || true
+    [ -z "$(ls -A stopped)" ]
+}
+
 @test "what cannot be created is 73" {
     fails 73 'ptd-data digits: *' ptd-data digits -q /dev/full/x.jsonl
     fails 73 'ptd-init: *' ptd-init /proc/no.ptd
