@@ -26,7 +26,7 @@ complain() {
 }
 
 prepare() {
-    ptd-data digits -q train.jsonl -n 4 -k csum:2,nbr:2 && ptd-init -q start.ptd && cp -r start.ptd run.ptd &&
+    ptd-data digits -q train.jsonl -n 4 -k csum:2,nbr:2 && ptd-init -q start.ptd && cp -r start.ptd run.ptd && cp -r start.ptd bare.ptd &&
         ptd-rollout -q -s start.ptd -P 2 -G 2 -m 8 -n 1 train.jsonl > 0.rec && ptd-verify -q 0.rec > 1.rec && ptd-hint -q 1.rec > 2.rec &&
         ptd-ref -q 2.rec > 3.rec && ptd-update -q -s run.ptd 3.rec > metrics.jsonl && cp -r start.ptd update.ptd
 }
@@ -58,6 +58,7 @@ prints() {
 }
 writes() {
     sed 's/^ *//' <<- 'END'
+        plot-hint: ptd-plot -q --hint 2.rec -o new.svg
         plot-svg: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.svg
         plot-png: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.png
         plot-script: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.gp
@@ -193,10 +194,53 @@ to_files() {
     report 'files named by an option: an error at each write and sync (whole or nothing is left), short and interrupted writes (the same bytes)'
 }
 
+# Stores: what writes to one, and its line. new.ptd is there whole or not at all; in update.ptd there are the steps that were told, or one more.
+stores() {
+    sed 's/^ *//' <<- 'END'
+        init: ptd-init -q new.ptd
+        clone: ptd-init -q new.ptd --from-store start.ptd
+        update: ptd-update -q -s update.ptd 3.rec
+        ref: ptd-ref -q -s update.ptd 2.rec
+	END
+}
+write_store() { rm -rf new.ptd update.ptd && cp -r bare.ptd update.ptd && "$@" $line > out 2> err; }
+store_is_whole() {
+    local told=0
+    case $name in
+    init | clone) [ ! -e new.ptd ] ;;
+    update) told=$(wc -l < out) ;&
+    *) ptd-dump --check update.ptd > checked && head=$(ptd-dump update.ptd | jq 'select(.name == "head").value') && [ $((head - told)) -ge 0 ] && [ $((head - told)) -le 1 ] ;;
+    esac
+}
+
+to_stores() {
+    local calls i call error sticky head
+    while IFS=': ' read -r name line <&3; do
+        for call in pwrite64 fdatasync; do
+            write_store strace -f -qq -o trace -e trace=$call || complain "$name, untouched"
+            calls=$(grep -c " $call(" trace)
+            [ "$calls" != 0 ] || complain "$name: no $call"
+            for i in $(indices "$calls"); do
+                for error in EIO ENOSPC EDQUOT; do
+                    for sticky in '' +; do
+                        [ "$full" ] || [ $error$sticky = EIO ] || [ $error$sticky = ENOSPC+ ] || continue
+                        write_store strace -f -qq -o /dev/null -e trace=$call -e inject="$call:error=$error:when=$i$sticky"
+                        status=$?
+                        tried=$((tried + 1))
+                        [ $status = 74 ] && one_line "store " && store_is_whole || complain "$name, $call $i$sticky: $error"
+                    done
+                done
+            done
+        done
+    done 3< <(stores)
+    report 'stores: an error (EIO, ENOSPC, EDQUOT) at each write and sync, once and from then on (status 74, one line, nothing new or whole steps)'
+}
+
 prepare || { echo 'not ok 1 - the streams and stores to work with'; exit 1; }
 to_standard_output
 failing_writes
 hard_writes
 to_files
+to_stores
 echo "1..$number"
 exit $failed

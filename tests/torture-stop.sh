@@ -1,6 +1,6 @@
 #!/bin/bash
 # Stops runs with the signals that ask for it: SIGTERM, SIGHUP, SIGUSR1 at ptd-update finish the step, or drop it when the rest of the pipeline was
-# stopped too, and leave with 75; SIGINT ends it. The store is whole, nothing that was told is lost, and the same command line ends in the same bits.
+# stopped too, and leave with 75; SIGINT ends it, SIGUSR2 changes nothing. The store is whole, nothing that was told is lost, and the same command line ends in the same bits.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 steps=6
@@ -50,6 +50,38 @@ stop_at_calls() { # SIGNAL
         done
     done < calls
     report "SIG$1 at system calls of ptd-update: $(told_stops)whole, resumed to the same bits"
+}
+
+# ---- asked how far it is, at every system call of ptd-update: it answers in a line, and nothing else changes ----
+
+ask_at() { # NAME N
+    local status where="USR2 at $1 $2"
+    fresh hit.ptd
+    { strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=USR2:when=$2" "${update[@]}" -s hit.ptd "$run/0.rec" > lines; } 2> errors
+    status=$?
+    stops[status]=$((${stops[status]:-0} + 1))
+    [ $status != 0 ] || answers=$((answers + $(wc -l < errors)))
+    case $status in
+    0)
+        [[ "$(wc -l < lines) $(wc -l < errors)" = "$steps "[01] && "$(< errors)" = ?(ptd-update: @(starting|steps *)) ]] || blame "$where: $(cat errors)"
+        contents hit.ptd | cmp -s - "$run/$steps" || blame "$where: other bits"
+        ;;
+    140) [[ ! -s lines && "$(step_of hit.ptd "$run")" = 0 ]] || blame "$where: died of it at work" ;; # before it heeds it
+    *) blame "$where: status $status: $(cat errors)" ;;
+    esac
+}
+
+ask_at_calls() {
+    local most name n index=0
+    stops=() answers=0
+    while read -r most name; do
+        for ((n = 1; n <= most; n++)); do
+            full || [ $((index++ % 20)) = 0 ] || continue
+            ask_at "$name" $n
+        done
+    done < calls
+    [ $answers != 0 ] || blame 'it never answered'
+    report "SIGUSR2 at system calls of ptd-update: $answers answers, $(told_stops)the same bits"
 }
 
 # ---- at random moments of the whole pipeline, which is a process group as a terminal or a scheduler makes one ----
@@ -113,6 +145,7 @@ report "a run of $steps steps, stopped after each and resumed: the same bits"
 fresh hit.ptd
 calls_of "${update[@]}" -s hit.ptd $run/0.rec > calls
 for signal in TERM HUP USR1 INT; do stop_at_calls $signal; done
+ask_at_calls
 for signal in $(pick 'TERM INT' 'TERM HUP USR1 INT'); do
     for whom in trainer group; do chains "$signal" $whom; done
 done
