@@ -62,6 +62,7 @@ static void discard(void)
 static struct ptd_store *create(const char *dir)
 {
     struct ptd_store *s;
+    stop = ptd_stop_heed(); /* not before: an input that is a pipe may keep us waiting */
     if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
     unfinished = dir;
     atexit(discard);
@@ -188,7 +189,6 @@ int main(int argc, char **argv)
     if ((opt.from || opt.store) && opt.dtype != as_config) ptd_misuse("--dtype goes with random weights");
     if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
     ptd_threads_start(0);
-    stop = ptd_stop_heed();
     if (opt.store)
         from_store(argv[first]);
     else

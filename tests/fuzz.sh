@@ -29,15 +29,18 @@ with_libfuzzer() {
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$at/$name.log") kept=$(find "$corpus" -type f | wc -l)
 }
 with_afl() {
-    local out="$at/out-$name"
+    local out="$at/out-$name" input
     rm -rf "$out"
     AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
         afl-fuzz -V "$seconds" -t 10000+ -m none -G 65536 -i "$corpus" -o "$out" -- "$1" > "$at/$name.log" 2>&1
     found=$?
     field() { sed -n "s/^$1 *: *//p" "$out/default/fuzzer_stats"; }
     runs=$(field execs_done) kept=$(field corpus_count)
-    [ $found != 0 ] || found=$(($(field saved_crashes) + $(field saved_hangs)))
-    find "$out/default/crashes" "$out/default/hangs" -name 'id*' | while read -r input; do cp "$input" "$at/found/$name-$(basename "$input")"; done
+    for input in "$out"/default/crashes/id* "$out"/default/hangs/id*; do # what took long may only have waited for the machine: it is tried again
+        [ -e "$input" ] && ! timeout 10 "$1" "$input" > /dev/null 2>&1 || continue
+        cp "$input" "$at/found/$name-$(basename "$input")"
+        found=$((found + 1))
+    done
 }
 
 for entry in "$@"; do

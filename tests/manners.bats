@@ -257,6 +257,13 @@ asked() {
         [ "$status" = $((128 + $(kill -l $signal))) ]
         [ -z "$(ls -A stopped)" ]
     done
+    mkfifo never
+    ptd-init -q stopped/x.ptd --tokenizer never 3>&- & # it waits for its input, and must be heard to
+    sleep 0.2
+    kill $!
+    status=0
+    wait $! || status=$?
+    [ "$status" = 143 ] && [ -z "$(ls -A stopped)" ]
     ptd-plot -q - -f actor/loss -o stopped/x.gp < <(cat warm.jsonl; sleep 5) 3>&- &
     sleep 0.2
     kill -9 $!
