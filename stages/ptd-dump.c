@@ -148,6 +148,8 @@ static int dump_store(const char *dir, const char *tensor)
     long n;
     if (opt.text || opt.count || opt.head)
         ptd_misuse("--text, --count and --head are for streams; %s is a store", dir);
+    if (opt.check && tensor) ptd_misuse("--check is for all of a store, not for \"%.64s\" alone", tensor);
+    if (opt.generation >= 0 && !tensor) ptd_misuse("--generation goes with a tensor's name");
     if (opt.check) {
         int rc = ptd_show_check_store(dir, &n);
         snprintf(words, sizeof words, "%ld tensors", n);

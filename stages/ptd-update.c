@@ -89,7 +89,8 @@ static const struct ptd_usage usage = {
     "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
     "77 taken, 78 config, 79 diverged"};
 
-static volatile sig_atomic_t begun, stop_asked;
+static volatile sig_atomic_t begun, stop_asked,
+    untold; /* untold: a step is published, its metrics are not out */
 
 /* From a handler, at any moment: the store bears it. */
 static void leave(const char *words)
@@ -110,6 +111,10 @@ static void on_stop(int sig)
 static void on_grace_over(int sig)
 {
     (void)sig;
+    if (untold)
+        leave("ptd-update: stopped on request; the last step is published, but nobody took its metrics; the "
+              "same "
+              "command line goes on\n");
     leave("ptd-update: stopped on request; the step in flight is dropped; the same command line goes on\n");
 }
 
@@ -299,9 +304,11 @@ static void do_step(struct run *r, int64_t number)
     r->train->bad_in_row = m.refused ? r->train->bad_in_row + 1 : 0;
     m.update = ptd_now() - started;
     if (ptd_train_publish(r->train)) ptd_die_last();
+    untold = 1;
     m.publish = ptd_now() - started - m.update;
     ptd_metrics_groups(&m, s->groups, s->n);
     if (ptd_metrics_print(&m, stdout)) ptd_die(PTD_IOERR, "standard output:");
+    untold = 0;
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad)
         ptd_die(PTD_DIVERGED, "%d refused steps in a row; the last good weights are those of generation %lld",

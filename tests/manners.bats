@@ -73,6 +73,8 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 2 'ptd-data digits: *--kinds*' ptd-data digits x.jsonl --kinds maze
     fails 2 'ptd-data digits: *--split*' ptd-data digits x.jsonl --split all
     fails 2 'ptd-init: *--generation*' ptd-init new.ptd -g 3
+    fails 2 'ptd-dump: --check is for all of a store, *' ptd-dump --check warm.ptd some.weight
+    fails 2 'ptd-dump: --generation goes with *' ptd-dump -g 99 warm.ptd
     [ ! -e new.ptd ] && [ ! -e x.jsonl ]
 }
 
@@ -244,6 +246,22 @@ asked() {
     for _ in $(seq 100); do [ ! -s asked.err ] || break; kill -USR2 $!; sleep 0.05; done
     kill $!
     [[ "$(cat asked.err)" == "ptd-rollout: steps 1/2, "*", waiting for weights" ]]
+}
+
+@test "a trainer whose metrics nobody takes is stopped after --grace, and says that the step is published" {
+    fresh told.ptd
+    ptd-gold -q -s told.ptd -P 8 -n 2 train.jsonl > sft.rec
+    mkfifo metrics
+    exec 4<> metrics
+    timeout 1 yes > metrics || true
+    ptd-update -q --loss sft --grace 1 sft.rec > metrics 2> told.err 3>&- 4>&- &
+    for _ in $(seq 200); do [ "$(head_of told.ptd)" != 1 ] || break; sleep 0.05; done
+    kill $!
+    status=0
+    wait $! || status=$?
+    exec 4>&-
+    [ "$status" = 75 ] && [ "$(cat told.err)" = "ptd-update: stopped on request; the last step is published, but nobody took its metrics; the same command line goes on" ]
+    [ "$(head_of told.ptd)" = 1 ]
 }
 
 @test "what makes files leaves nothing when it is stopped" {
