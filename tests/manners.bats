@@ -253,7 +253,7 @@ asked() {
     ptd-gold -q -s told.ptd -P 8 -n 2 train.jsonl > sft.rec
     mkfifo metrics
     exec 4<> metrics
-    timeout 1 yes > metrics || true
+    timeout 0.3 yes > metrics || true
     ptd-update -q --loss sft --grace 1 sft.rec > metrics 2> told.err 3>&- 4>&- &
     for _ in $(seq 200); do [ "$(head_of told.ptd)" != 1 ] || break; sleep 0.05; done
     kill $!
