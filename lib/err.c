@@ -36,34 +36,73 @@ static int escape_one(char *out, const unsigned char *s, int n)
     return n == 1 ? sprintf(out, "\\x%02x", s[0]) : sprintf(out, "\\u%04x", s[1]);
 }
 
-/* Copies text into out[cap] with controls escaped; too long text is cut between characters and ends in "...".
- */
+/* One character at s as it is shown: bytes of s that it takes, and of piece. */
+static int show_one(const unsigned char *s, char piece[8], int *len)
+{
+    int n = control_at(s);
+    if (n) return *len = escape_one(piece, s, n), n;
+    for (n = 0; n < 4 && (!n || (s[n] & 0xc0) == 0x80); n++) piece[n] = (char)s[n];
+    return *len = n;
+}
+
+static size_t shown_length(const unsigned char *s)
+{
+    char piece[8];
+    size_t n = 0;
+    for (int len; *s; n += (size_t)len) s += show_one(s, piece, &len);
+    return n;
+}
+
+/* Copies what fits of *s, which moves on; returns the bytes written. */
+static size_t show(char *out, size_t room, const unsigned char **s)
+{
+    char piece[8];
+    size_t n = 0;
+    for (int len, took; **s; *s += took, n += (size_t)len) {
+        took = show_one(*s, piece, &len);
+        if (n + (size_t)len > room) break;
+        memcpy(out + n, piece, (size_t)len);
+    }
+    return n;
+}
+
+/* Copies text into out[cap] with controls escaped. Too long text loses its middle, between characters: it begins with where and ends with why. */
 static void escape(char *out, size_t cap, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
-    size_t n = 0, cut = 0;
-    while (*s) {
-        char piece[8];
-        int skip = control_at(s), len = skip ? escape_one(piece, s, skip) : 1;
-        if (!skip) piece[0] = (char)*s;
-        if ((s[0] & 0xc0) != 0x80 && n + 4 <= cap) cut = n;
-        if (n + (size_t)len >= cap) break;
-        memcpy(out + n, piece, (size_t)len);
-        n += (size_t)len;
-        s += skip ? skip : 1;
-    }
-    if (*s) memcpy(out + (n = cut), "...", 3), n += 3;
+    size_t left = shown_length(s), n;
+    char piece[8];
+    n = show(out, left < cap ? cap - 1 : cap / 2, &s);
+    left -= n;
+    if (*s) memcpy(out + n, "...", 3), n += 3;
+    for (int len; left > cap - 1 - n; left -= (size_t)len) s += show_one(s, piece, &len);
+    n += show(out + n, cap - 1 - n, &s);
     out[n] = 0;
+}
+
+/* The first and the last bytes of a text that is too long even for that. */
+static void shorten(char *out, size_t cap, const char *text)
+{
+    size_t n = strlen(text), half = cap / 2;
+    const char *tail = text + n - (cap - half - 1);
+    while ((*tail & 0xc0) == 0x80) tail++;
+    while (half && (text[half] & 0xc0) == 0x80) half--;
+    memcpy(out, text, half);
+    strcpy(out + half, tail);
 }
 
 static void format_message(char out[LINE_MAX_BYTES], const char *fmt, va_list ap)
 {
     int reason = errno;
-    char text[2 * LINE_MAX_BYTES];
-    size_t len = strlen(fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    if (n < 0) n = snprintf(text, sizeof text, "(a message that cannot be formatted)");
-    if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
+    char text[2 * LINE_MAX_BYTES], *whole = NULL;
+    size_t len = strlen(fmt), room = sizeof text - 100; /* for the reason */
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(text, room, fmt, ap);
+    if (n < 0) snprintf(text, room, "(a message that cannot be formatted)");
+    if (n >= (int)room && vasprintf(&whole, fmt, again) > 0) shorten(text, room, whole), free(whole);
+    va_end(again);
+    n = (int)strlen(text);
     if (len && fmt[len - 1] == ':') snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(reason));
     escape(out, LINE_MAX_BYTES, text);
     errno = reason;

@@ -30,21 +30,43 @@ static void test_one_escaped_line(void **state)
     says("caf\xc3\xa9 \xc2\x9b", "ptd-test: caf\xc3\xa9 \\u009b\n");
 }
 
-static void test_long_lines_are_cut_between_characters(void **state)
+static void test_long_lines_lose_their_middle_between_characters(void **state)
 {
     (void)state;
     struct child c;
     for (int shift = 0; shift < 3; shift++) {
         char text[4000];
         for (int i = 0; i < 3999; i++) text[i] = i < shift ? 'x' : "\xe2\x88\x9a"[(i - shift) % 3];
-        text[shift + 3 * 1200] = 0;
+        strcpy(text + shift + 3 * 1200, ": \x1b\x1b why");
         child_run(&c, die_with, text, "", 0);
         size_t n = strlen(c.err);
+        char *cut = strstr(c.err, "...");
         assert_true(n > 500 && n <= 512);
-        assert_string_equal(c.err + n - 4, "...\n");
-        assert_int_equal((n - 4 - strlen("ptd-test: ") - (size_t)shift) % 3, 0);
+        assert_non_null(cut);
+        assert_int_equal((cut - c.err - strlen("ptd-test: ") - (size_t)shift) % 3, 0);
+        assert_memory_equal(cut + 3, "\xe2\x88\x9a", 3);
+        assert_string_equal(c.err + n - strlen(": \\x1b\\x1b why\n"), ": \\x1b\\x1b why\n");
         free(c.out);
     }
+}
+
+static void test_reason_behind_a_long_name(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {400, 480, 520, 900, 925, 1000, 1024, 5000};
+    char name[5001];
+    for (int escaped = 0; escaped < 2; escaped++)
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            memset(name, escaped ? '\n' : 'x', lengths[i]);
+            name[lengths[i]] = 0;
+            errno = ENOENT;
+            ptd_fail(PTD_NOINPUT, "open %s:", name);
+            size_t n = strlen(ptd_failed_message());
+            assert_true(n < 512);
+            assert_memory_equal(ptd_failed_message(), escaped ? "open \\n" : "open x", 6);
+            assert_string_equal(ptd_failed_message() + n - 28, escaped ? "\\n: No such file or directory" + 1
+                                                                       : "x: No such file or directory");
+        }
 }
 
 static void test_reason_of_the_system(void **state)
@@ -168,7 +190,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_escaped_line),
-        cmocka_unit_test(test_long_lines_are_cut_between_characters),
+        cmocka_unit_test(test_long_lines_lose_their_middle_between_characters),
+        cmocka_unit_test(test_reason_behind_a_long_name),
         cmocka_unit_test(test_reason_of_the_system),
         cmocka_unit_test(test_what_is_used_up_decides_the_status),
         cmocka_unit_test(test_die_last),
