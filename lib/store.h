@@ -19,7 +19,8 @@
  * transaction; more goes in transactions of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and a last small one
  * moves the head, so a generation is there whole or not at all. What a killed program left behind is removed by the next publication. In the transaction that
  * moves the head all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot. Sync is on, WRITEMAP is not used. No nested
- * transactions, no DUPSORT, MDB_NOTLS.
+ * transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on all threads; while a large transaction is committed, one more thread has the disk
+ * begin before all is copied.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), digests of meta and state (65). Dead
  * readers are cleared then and before each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends the program with one

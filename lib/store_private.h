@@ -43,6 +43,7 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
+extern size_t ptd_store_send; /* bytes from which on a commit sends pages ahead; tests lower it */
 /* Runs f in a write transaction and commits; dead readers are cleared before; a full map is tried once more. f returns an LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
@@ -70,12 +71,27 @@ struct ptd_writing {
     int db;
     char prefix[PTD_PREFIX];
     struct ptd_filling f;
+    const struct ptd_tensor_view *views; /* where the numbers are, or NULL: f.fill makes them */
+};
+/* Pieces that have their place in the transaction and wait for their numbers. */
+#define PTD_WAITING 16
+struct ptd_waiting {
+    struct ptd_waiting_piece {
+        const struct ptd_writing *w;
+        int i;
+        size_t first, n;
+        char *place;
+    } pieces[PTD_WAITING];
+    int n;
+    _Atomic int next; /* to be filled */
 };
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
-/* Writes the piece of tensor i that begins with value `first`; *n: its values. An LMDB code or KEPT. */
+/* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n: its values. An LMDB code or KEPT. */
 int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
-                        size_t *n);
+                        size_t *n, struct ptd_waiting *waiting);
+/* Fills them on all threads; to be called before anything is deleted and before the transaction ends. */
+void ptd_store_fill_waiting(struct ptd_waiting *waiting);
 /* Gives the mapped pages of a large value back; they stay in the page cache. */
 void ptd_store_forget(const void *data, size_t bytes);
 #endif

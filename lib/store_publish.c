@@ -193,6 +193,7 @@ static int is_done(const struct job *j)
 /* Writes pieces until `most` bytes are reached; j moves on. */
 static int put_pieces(struct ptd_store *s, MDB_txn *txn, struct job *j, size_t most)
 {
+    struct ptd_waiting waiting = {.n = 0};
     size_t bytes = 0, n;
     while (!is_done(j) && bytes < most) {
         const struct ptd_writing *w = &j->runs[j->run];
@@ -201,12 +202,13 @@ static int put_pieces(struct ptd_store *s, MDB_txn *txn, struct job *j, size_t m
             j->run++;
             continue;
         }
-        int rc = ptd_store_put_piece(s, txn, w, j->tensor, j->first, &n);
+        int rc = ptd_store_put_piece(s, txn, w, j->tensor, j->first, &n, &waiting);
         if (rc) return rc;
         bytes += n * ptd_dtype_size(w->f.tensors[j->tensor].dtype);
         j->first += n;
         if (j->first == w->f.tensors[j->tensor].n) j->tensor++, j->first = 0;
     }
+    ptd_store_fill_waiting(&waiting);
     return 0;
 }
 
@@ -312,13 +314,6 @@ static int check_tensors(struct ptd_store *s, const struct ptd_tensor_about *t, 
     return 0;
 }
 
-static int copy_floats(void *ctx, int i, size_t first, size_t n, void *out)
-{
-    const struct ptd_tensor_view *t = ctx;
-    memcpy(out, t[i].data + first, n * sizeof(float));
-    return 0;
-}
-
 static struct ptd_tensor_about *about_views(const struct ptd_tensor_view *t, int n)
 {
     struct ptd_tensor_about *a = ptd_array(n, sizeof *a);
@@ -350,8 +345,8 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     for (int i = 0; i < 3; i++) {
         if (!views[i]) continue;
         struct ptd_writing *w = add_run(&j, i ? DB_OPTIM : DB_WEIGHTS, kinds[i], p->generation);
-        w->f =
-            (struct ptd_filling){about_views(views[i], p->n), p->n, copy_floats, (void *)(uintptr_t)views[i]};
+        w->f = (struct ptd_filling){.tensors = about_views(views[i], p->n), .n = p->n};
+        w->views = views[i];
         if (rc == 0) rc = check_tensors(s, w->f.tensors, p->n);
     }
     if (rc == 0) rc = run_job(s, &j);

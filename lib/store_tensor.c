@@ -10,11 +10,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL /* for this machine's vectors: twice as fast as the library */
 #include <xxhash.h>
 
 #define TENSOR_MAGIC "PTDT"
 #define PIECE        (4u << 20) /* bytes of numbers */
 #define LARGE        (1u << 20) /* mapped values from here on are given back when read */
+
+/* A large value has pages of its own. They stay where LMDB reserved them while others are reserved, unless the transaction has almost 128 Ki dirty pages (a
+ * large value counts as one): then LMDB writes some of them out. */
+#define STAYS (64u << 10)
+#define DIRTY 100000 /* pages written, of which ptd_store.written counts each: no piece waits from here on */
 
 struct tensor_head { /* 64 bytes, then the numbers */
     char magic[4];
@@ -150,24 +156,56 @@ static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t
     return rc;
 }
 
-int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
-                        size_t *n)
+/* Its numbers and then its header to the piece's place. An LMDB code or KEPT. */
+static int fill_piece(const struct ptd_waiting_piece *p)
 {
-    const struct ptd_tensor_about *t = &w->f.tensors[i];
-    size_t most = ptd_store_piece(t->dtype), piece = first / most;
-    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, piece, {0}, 0};
-    *n = t->n - first < most ? t->n - first : most;
-    size_t bytes = *n * ptd_dtype_size(t->dtype);
-    MDB_val v = {sizeof h + bytes, NULL};
-    char key[KEY_MAX + 1], *data;
-    piece_key(key, w->prefix, t->name, piece);
-    int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE);
-    if (rc) return rc;
-    data = (char *)v.mv_data + sizeof h;
-    if (fill_aligned(&w->f, i, first, *n, data, bytes) < 0) return KEPT;
+    const struct ptd_tensor_about *t = &p->w->f.tensors[p->i];
+    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, p->first / ptd_store_piece(t->dtype), {0}, 0};
+    size_t bytes = p->n * ptd_dtype_size(t->dtype);
+    char *data = p->place + sizeof h;
+    if (p->w->views)
+        memcpy(data, p->w->views[p->i].data + p->first, bytes);
+    else if (fill_aligned(&p->w->f, p->i, p->first, p->n, data, bytes) < 0)
+        return KEPT;
     memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
     h.digest = tensor_digest(&h, data, bytes);
-    memcpy(v.mv_data, &h, sizeof h);
+    memcpy(p->place, &h, sizeof h);
+    return 0;
+}
+
+static void fill_pieces(void *ctx, long first, long last)
+{
+    struct ptd_waiting *w = ctx;
+    (void)first, (void)last; /* pieces differ in size: whoever is ready takes the next */
+    for (int i; (i = w->next++) < w->n;) {
+        int rc = fill_piece(&w->pieces[i]);
+        (void)rc; /* copying does not fail */
+    }
+}
+
+void ptd_store_fill_waiting(struct ptd_waiting *waiting)
+{
+    ptd_parallel(waiting->n, 1, fill_pieces, waiting);
+    waiting->n = waiting->next = 0;
+}
+
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
+                        size_t *n, struct ptd_waiting *waiting)
+{
+    const struct ptd_tensor_about *t = &w->f.tensors[i];
+    size_t most = ptd_store_piece(t->dtype);
+    *n = t->n - first < most ? t->n - first : most;
+    MDB_val v = {sizeof(struct tensor_head) + *n * ptd_dtype_size(t->dtype), NULL};
+    char key[KEY_MAX + 1];
+    int few = s->written / 4096 < DIRTY, wait = few && w->views && v.mv_size >= STAYS;
+    piece_key(key, w->prefix, t->name, first / most);
+    if (!few) ptd_store_fill_waiting(waiting);
+    int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE | (w->views ? MDB_NOOVERWRITE : 0));
+    if (rc) return rc;
+    struct ptd_waiting_piece p = {w, i, first, *n, v.mv_data};
+    if (!wait) return fill_piece(&p);
+    waiting->pieces[waiting->n++] = p;
+    if (waiting->n == PTD_WAITING) ptd_store_fill_waiting(waiting);
     return 0;
 }
 

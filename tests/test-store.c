@@ -3,6 +3,7 @@
  * opened, as LMDB asks. */
 #include "store.h"
 #include "store_private.h"
+#include "threads.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -864,6 +865,44 @@ static void test_killed_between_steps(void **state)
     ptd_store_batch = 256 << 20;
 }
 
+/* So many tensors that LMDB would write some of a transaction's pages out, large ones among them: first, where pieces wait no more, and last. */
+static void test_many_tensors(void **state)
+{
+    enum { MANY = 50000, LARGE = 1300000 };
+    struct ptd_tensor_view *t = calloc(MANY, sizeof *t);
+    float *flat = malloc(2 * (MANY + 4 * LARGE) * sizeof *flat), *at = flat, *back = flat + MANY + 4 * LARGE;
+    char(*names)[8] = calloc(MANY, sizeof *names);
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        size_t n = i % 33333 < 2 ? LARGE : 1;
+        snprintf(names[i], sizeof *names, "t%05d", i);
+        t[i] = (struct ptd_tensor_view){names[i], 1, {n}, at, n};
+        at += n;
+    }
+    for (size_t i = 0; i < MANY + 4 * LARGE; i++) flat[i] = (float)(i % 9973);
+    ptd_threads_start(3);
+    ptd_store_send = 0;
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    struct ptd_publication p = {0, t, NULL, NULL, MANY, NULL, 1, 1};
+    assert_int_equal(ptd_store_publish(s, &p), 0);
+    for (int i = 0; i < MANY; i++) t[i].data += back - flat;
+    assert_int_equal(ptd_store_load(s, 0, t, MANY), 0);
+    assert_memory_equal(flat, back, (at - flat) * sizeof *flat);
+    ptd_store_close(s);
+    ptd_store_send = 4 << 20;
+    free(t);
+    free(flat);
+    free(names);
+}
+
+/* Killed while a second thread sends pages to the disk. */
+static void test_killed_while_sending(void **state)
+{
+    ptd_store_send = 0;
+    test_killed_publisher(state);
+    ptd_store_send = 4 << 20;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -896,6 +935,8 @@ int main(void)
         TEST(test_bad_map_size),
         TEST(test_killed_publisher),
         TEST(test_killed_between_steps),
+        TEST(test_killed_while_sending),
+        TEST(test_many_tensors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

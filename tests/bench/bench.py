@@ -99,13 +99,13 @@ class Load:
         return cores
 
 
-def rounds(n, *asks):
-    """n rounds of all asks in turn, after one that does not count: [ [answer of each ask] of each round ]"""
+def rounds(n, *asks, before=1):
+    """n rounds of all asks in turn, after some that do not count: [ [answer of each ask] of each round ]"""
     answers = []
-    for _ in range(n + 1):
+    for _ in range(before + n):
         Load.wait()
         answers.append(Load.watch(lambda: [party.ask(*what) for party, *what in asks]))
-    return answers[1:]
+    return answers[before:]
 
 
 def middle(values):
@@ -154,8 +154,9 @@ def codec(n):
 
 
 def commit(mib, n):
+    """Both write into a file that has reached its size: the plain one after a round, a store after those that make room for four generations."""
     where = f"{mib}:{SCRATCH.name}"
-    return (middle(c / f for c, f in rounds(n, (parts, "commit", where), (parts, "file", where))),)
+    return (middle(c / f for c, f in rounds(n, (parts, "commit", where), (parts, "file", where), before=5)),)
 
 
 def memory(shape):
