@@ -871,7 +871,7 @@ static void test_many_tensors(void **state)
     enum { MANY = 50000, LARGE = 1300000 };
     struct ptd_tensor_view *t = calloc(MANY, sizeof *t);
     float *flat = malloc(2 * (MANY + 4 * LARGE) * sizeof *flat), *at = flat, *back = flat + MANY + 4 * LARGE;
-    char(*names)[8] = calloc(MANY, sizeof *names);
+    char(*names)[16] = calloc(MANY, sizeof *names);
     (void)state;
     for (int i = 0; i < MANY; i++) {
         size_t n = i % 33333 < 2 ? LARGE : 1;
