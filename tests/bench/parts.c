@@ -21,6 +21,23 @@ static float uniform(void) /* 0..1 */
     return (float)(state >> 8) * 0x1p-24f;
 }
 
+/* The median of TIMES_IN_A_ROW: what is measured is the work, not waking up and fetching its data again after the rest. */
+enum { TIMES_IN_A_ROW = 9 };
+
+static double repeated(double (*once)(void *), void *what)
+{
+    double t[TIMES_IN_A_ROW];
+    for (int i = 0; i < TIMES_IN_A_ROW; i++) {
+        t[i] = once(what);
+        for (int j = i; j > 0 && t[j] < t[j - 1]; j--) {
+            double swap = t[j];
+            t[j] = t[j - 1];
+            t[j - 1] = swap;
+        }
+    }
+    return t[TIMES_IN_A_ROW / 2];
+}
+
 /* ---- loss heads: the trainer's own rows, with copies in place of the network's products ---- */
 
 enum { TOP_K = 100 };
@@ -103,11 +120,10 @@ static struct head *head_of(const char *argument)
     return h;
 }
 
-static double run_head(const char *argument, int tutored)
+static double head_once(void *what)
 {
     static const struct ptd_ops ops = {.linear = copy, .linear_backward = leave};
-    struct head *h = head_of(argument);
-    h->tutored = tutored;
+    struct head *h = what;
     struct ptd_head_job job = {
         .ops = &ops, .V = h->V, .H = h->V, .temperature = 1, .row = loss_row, .ctx = h};
     float dX;
@@ -115,6 +131,13 @@ static double run_head(const char *argument, int tutored)
     copying = 0;
     ptd_head_backward(&job, h->z, h->rows, &dX, NULL);
     return bench_now() - start - copying;
+}
+
+static double run_head(const char *argument, int tutored)
+{
+    struct head *h = head_of(argument);
+    h->tutored = tutored;
+    return repeated(head_once, h);
 }
 
 static double jsd(const char *argument)
@@ -160,38 +183,26 @@ static struct ptd_group *large_group(void)
 
 static struct ptd_buf packed, copied;
 
-/* The median of nine in a row: what is measured is the work, not fetching its data again after the rest. */
-static double repeated(double (*once)(void))
+static double pack_once(void *what)
 {
-    double t[9];
-    for (int i = 0; i < 9; i++) {
-        t[i] = once();
-        for (int j = i; j > 0 && t[j] < t[j - 1]; j--) {
-            double swap = t[j];
-            t[j] = t[j - 1];
-            t[j - 1] = swap;
-        }
-    }
-    return t[4];
-}
-
-static double pack_once(void)
-{
+    (void)what;
     double start = bench_now();
     ptd_group_encode(large_group(), &packed);
     return bench_now() - start;
 }
 
-static double copy_once(void)
+static double copy_once(void *what)
 {
+    (void)what;
     copied.len = 0;
     double start = bench_now();
     ptd_buf_add(&copied, packed.data, packed.len);
     return bench_now() - start;
 }
 
-static double unpack_once(void)
+static double unpack_once(void *what)
 {
+    (void)what;
     struct ptd_group g = {0};
     double start = bench_now();
     if (ptd_group_decode(&g, packed.data, packed.len) < 0) ptd_die_last();
@@ -203,19 +214,19 @@ static double unpack_once(void)
 static double pack(const char *argument)
 {
     (void)argument;
-    return repeated(pack_once);
+    return repeated(pack_once, NULL);
 }
 
 static double copy_packed(const char *argument)
 {
     (void)argument;
-    return repeated(copy_once);
+    return repeated(copy_once, NULL);
 }
 
 static double unpack(const char *argument)
 {
     (void)argument;
-    return repeated(unpack_once);
+    return repeated(unpack_once, NULL);
 }
 
 static double bytes(const char *argument)
