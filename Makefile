@@ -138,7 +138,7 @@ clean:
 
 help:
 	@echo 'make            build the programs into bin/'
-	@echo 'make demo       install what is missing, then train and compare on the embedded default (15 minutes)'
+	@echo 'make demo       install what is missing, then train and compare on the embedded default (3 minutes on two fast cores)'
 	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
 	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
 	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'

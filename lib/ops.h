@@ -1,4 +1,4 @@
-/* ops: the table of arithmetic that model code is written against. ops_cpu.c (OpenBLAS and plain C, float32) is the specification; another device
+/* ops: the table of arithmetic that model code is written against. ops_cpu.c (plain C and OpenBLAS, float32) is the specification; another device
  * fills the same table. All arrays are row-major; shapes in brackets; n rows; "dX" is the gradient of X; parameter gradients accumulate,
  * activation gradients are overwritten unless said otherwise. NULL for a bias, or for a gradient, means there is none or it is not wanted. */
 #ifndef PTD_OPS_H

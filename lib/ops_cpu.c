@@ -1,4 +1,4 @@
-/* ops_cpu: the table of operations in float32 on the CPU: OpenBLAS products on one thread each, shared out by rows over our own threads, and plain
+/* ops_cpu: the table of operations in float32 on the CPU: products on one thread each (product.h), shared out by rows over our own threads, and plain
  * vector loops. It is the specification for any other device. Attention is ops_cpu_attention.c. */
 #include "ops_cpu.h"
 #include "product.h"
@@ -7,10 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Below this many multiply-adds a share is not worth a second thread. */
-#define SHARE_WORK 40000
-#define FEW_ROWS                                                                                             \
-    8 /* OpenBLAS packs W for every call; for so few rows a plain pass over W is 2-15 times faster */
+#define SHARE_WORK 40000 /* multiply-adds; with fewer a share is not worth a second thread */
+#define FEW_ROWS   8 /* a product packs W; for so few rows a plain pass over it is faster */
 
 static long grain_of(double work_per_item)
 {

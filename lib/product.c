@@ -11,11 +11,11 @@
 #define OURS(k, lda) 0
 #endif
 
-#define ROWS  12        /* of C at once: 24 of 32 registers hold sums, two the panel's row, the rest what comes next */
-#define COLS  (2 * VEC) /* a panel's width */
-#define BLOCK 64
-#define DIRECT 128
-#define DEPTH 512       /* a panel of 64 KiB and 12 rows of A of 24 KiB */
+#define ROWS   12        /* of C at once: 24 of 32 registers hold sums, two the panel's row, the rest what comes next */
+#define COLS   (2 * VEC) /* a panel's width */
+#define DEPTH  512       /* of a panel: 64 KiB, and 12 rows of A of 24 KiB */
+#define DIRECT 128       /* rows of B that need no packing: 16 KiB of them stay in the first cache */
+#define BLOCK  64        /* of k between two looks ahead */
 
 /* What lies ahead: lines of the next panel's rows, fetched while this one is used. Weights beyond the caches would otherwise be waited for when packed. */
 struct ahead {
