@@ -10,9 +10,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define THREADS_MAX 256
-#define SPIN_NS     40000
+#define SPIN_NS     100000
 
 /* `ticket` names what may be taken: loop number (32 bits), shares of it (16), next share (16). One word, so
  * that a late thread can never take a share of a loop it did not mean. A share is fixed by its number, not by
@@ -32,6 +33,13 @@ static struct {
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
+
+static struct worker {
+    pid_t id;
+    int asleep;    /* it waits for `wake` */
+    int placed;    /* it is to be woken on one processor, and may run on these then: */
+    cpu_set_t may; /* as far as is known to the one who wakes it */
+} * crew; /* [count - 1] */
 
 static _Thread_local int inside; /* this thread runs a share */
 
@@ -84,13 +92,46 @@ static int spin(int caller, uint32_t seen)
     return 0;
 }
 
-static void wait_for_loop(uint32_t seen)
+static void wait_for_loop(struct worker *w, uint32_t seen)
 {
     if (spin(0, seen)) return;
     pthread_mutex_lock(&pool.lock);
     atomic_fetch_add(&pool.asleep, 1);
+    w->asleep = 1;
     while (!ready(0, seen)) pthread_cond_wait(&pool.wake, &pool.lock);
+    w->asleep = 0;
     atomic_fetch_sub(&pool.asleep, 1);
+    int placed = w->placed;
+    w->placed = 0;
+    pthread_mutex_unlock(&pool.lock);
+    if (placed) sched_setaffinity(0, sizeof w->may, &w->may);
+}
+
+/* Has the worker woken on the next processor after *cpu that it may use. */
+static void place(struct worker *w, int *cpu)
+{
+    if (sched_getaffinity(w->id, sizeof w->may, &w->may) != 0) return;
+    for (int i = 1; i < CPU_SETSIZE; i++) {
+        int at = (*cpu + i) % CPU_SETSIZE;
+        if (!CPU_ISSET(at, &w->may)) continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(at, &one);
+        w->placed = sched_setaffinity(w->id, sizeof one, &one) == 0;
+        *cpu = at;
+        return;
+    }
+}
+
+/* Where processors share no cache, or seem not to, the system wakes a thread on the processor of the one who wakes it, and moves it some 20 ms later: a tenth
+ * of a small step, after every pause. So each is woken on a processor of its own; where it goes then is the system's affair again. */
+static void wake_workers(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    int cpu = sched_getcpu();
+    for (int i = 0; i < pool.count - 1 && cpu >= 0; i++)
+        if (crew[i].asleep && !crew[i].placed) place(&crew[i], &cpu);
+    pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
 }
 
@@ -130,9 +171,11 @@ static void work(uint32_t loop)
 
 static void *worker(void *arg)
 {
+    struct worker *self = arg;
     uint32_t seen = 0;
+    self->id = gettid();
     for (;;) {
-        wait_for_loop(seen);
+        wait_for_loop(self, seen);
         seen = ticket_loop(atomic_load(&pool.ticket));
         work(seen);
     }
@@ -160,9 +203,10 @@ void ptd_threads_start(int n)
     if (pool.count > 1) return;
     if (n <= 0) n = cores();
     if (n > THREADS_MAX) n = THREADS_MAX;
+    crew = ptd_array(n, sizeof *crew);
     for (int i = 1; i < n; i++) {
         pthread_t id;
-        if (pthread_create(&id, NULL, worker, NULL) != 0)
+        if (pthread_create(&id, NULL, worker, &crew[i - 1]) != 0)
             ptd_die(PTD_OSERR, "cannot start thread %d of %d", i + 1, n);
         pthread_detach(id);
     }
@@ -189,11 +233,7 @@ void ptd_parallel(long n, long grain, void (*f)(void *ctx, long first, long last
     atomic_store(&pool.undone, (int)shares);
     uint32_t loop = ticket_loop(atomic_load(&pool.ticket)) + 1;
     atomic_store(&pool.ticket, (uint64_t)loop << 32 | (uint64_t)shares << 16);
-    if (atomic_load(&pool.asleep)) {
-        pthread_mutex_lock(&pool.lock);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.lock);
-    }
+    if (atomic_load(&pool.asleep)) wake_workers();
     work(loop);
     wait_for_shares();
 }

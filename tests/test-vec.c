@@ -4,6 +4,7 @@
 #include "rng.h"
 #include "threads.h"
 #include "vec.h"
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -145,6 +146,30 @@ static void nested(void *ctx, long first, long last)
     ptd_parallel(last - first, 1, visit, NULL);
 }
 
+static int confined; /* threads that may not run everywhere */
+
+static void look_where(void *ctx, long first, long last)
+{
+    cpu_set_t may;
+    (void)first, (void)last;
+    if (sched_getaffinity(0, sizeof may, &may) != 0 || !CPU_EQUAL(&may, (cpu_set_t *)ctx))
+        __atomic_add_fetch(&confined, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Threads are woken on processors of their own, and free to leave them then. */
+static void woken_threads_may_run_everywhere(void **state)
+{
+    cpu_set_t may;
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof may, &may), 0);
+    for (int repeat = 0; repeat < 100; repeat++) {
+        const struct timespec nap = {0, 1000000};
+        nanosleep(&nap, NULL);
+        ptd_parallel(4, 1, look_where, &may);
+    }
+    assert_int_equal(confined, 0);
+}
+
 static void loops_visit_each_item_once(void **state)
 {
     (void)state;
@@ -170,7 +195,7 @@ int main(void)
         cmocka_unit_test(functions_are_accurate),       cmocka_unit_test(functions_at_the_edges),
         cmocka_unit_test(logarithms_keep_their_digits), cmocka_unit_test(sums_of_every_length),
         cmocka_unit_test(axpy_and_scale_stay_inside),   cmocka_unit_test(loops_run_inline_without_a_pool),
-        cmocka_unit_test(loops_visit_each_item_once),
+        cmocka_unit_test(loops_visit_each_item_once),   cmocka_unit_test(woken_threads_may_run_everywhere),
     };
     return cmocka_run_group_tests_name("vec", tests, NULL, NULL);
 }
