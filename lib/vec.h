@@ -47,11 +47,18 @@ VEC_INLINE vec_f vec_set(float x)
     return x - (vec_f){0};
 }
 
-/* The first n < 16 entries; the other lanes are `fill`. */
+#ifdef __AVX512F__
+VEC_INLINE __mmask16 vec_first(long n)
+{
+    return (__mmask16)(n > 0 ? (1u << n) - 1 : 0);
+}
+#endif
+
+/* The first n <= 16 entries (none if n is negative); the other lanes are `fill`. */
 VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 {
 #ifdef __AVX512F__
-    return (vec_f)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << n) - 1), p);
+    return (vec_f)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), vec_first(n), p);
 #else
     float t[VEC];
     for (int i = 0; i < VEC; i++) t[i] = i < n ? p[i] : fill;
@@ -62,7 +69,7 @@ VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 VEC_INLINE void vec_store_part(float *p, vec_f v, long n)
 {
 #ifdef __AVX512F__
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+    _mm512_mask_storeu_ps(p, vec_first(n), (__m512)v);
 #else
     for (int i = 0; i < VEC && i < n; i++) p[i] = v[i];
 #endif
