@@ -42,7 +42,7 @@ int ptd_dataset_rows(const struct ptd_dataset *d);
 long ptd_dataset_line(const struct ptd_dataset *d, int i); /* number of row i's line in the file, from 1 */
 /* Puts file and line in front of the last failure, for rows that are sound but cannot be used. Returns -1. */
 int ptd_dataset_blame(const struct ptd_dataset *d, int i);
-uint64_t ptd_dataset_digest(const struct ptd_dataset *d);  /* XXH3-64 of the file, for exact resume */
+uint64_t ptd_dataset_digest(const struct ptd_dataset *d); /* XXH3-64 of the file, for exact resume */
 /* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions,
  * objects; pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called
  * from several threads. */

@@ -103,7 +103,7 @@ struct ptd_batch {
     struct ptd_span *frames; /* one attention segment each */
     int n_frames, frames_cap;
     /* activations */
-    float *turn;                    /* [turns, D] rotations by position, kept from batch to batch */
+    float *turn; /* [turns, D] rotations by position, kept from batch to batch */
     int turns;
     float *cosine, *sine;           /* [n, D/2] */
     struct ptd_lm_acts *lm;         /* [layers] */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SHARE_WORK 40000 /* multiply-adds; with fewer a share is not worth a second thread */
-#define FEW_ROWS   8 /* a product packs W; for so few rows a plain pass over it is faster */
+#define FEW_ROWS   8     /* a product packs W; for so few rows a plain pass over it is faster */
 
 static long grain_of(double work_per_item)
 {
@@ -355,12 +355,12 @@ struct map_job {
         long i = 0, n__ = (n_);                                                                              \
         for (; i + VEC <= n__; i += VEC) {                                                                   \
             vec_f p = vec_load((x_) + i), r;                                                                 \
-            __VA_ARGS__;                                                                                         \
+            __VA_ARGS__;                                                                                     \
             vec_store((y_) + i, r);                                                                          \
         }                                                                                                    \
         if (i < n__) {                                                                                       \
             vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                                \
-            __VA_ARGS__;                                                                                         \
+            __VA_ARGS__;                                                                                     \
             vec_store_part((y_) + i, r, n__ - i);                                                            \
         }                                                                                                    \
     } while (0)

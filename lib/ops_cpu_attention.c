@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_ROWS 64
+#define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
 #define FEW_ROWS   4  /* below, plain loops beat a product call */
 
 /* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without). */

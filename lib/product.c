@@ -11,7 +11,8 @@
 #define OURS(k, lda) 0
 #endif
 
-#define ROWS   12        /* of C at once: 24 of 32 registers hold sums, two the panel's row, the rest what comes next */
+/* Of C at once: 24 of 32 registers hold sums, two the panel's row, the rest what comes next. */
+#define ROWS   12
 #define COLS   (2 * VEC) /* a panel's width */
 #define DEPTH  512       /* of a panel: 64 KiB, and 12 rows of A of 24 KiB */
 #define DIRECT 128       /* rows of B that need no packing: 16 KiB of them stay in the first cache */
@@ -64,7 +65,9 @@ static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha
                     long step, const float *P, long ldp, long k, const struct ahead *next)
 {
 #define TILE(n)                                                                                              \
-    case n: tile(n, C, ldc, cols, add, alpha, A, s, step, P, ldp, k, next); break;
+    case n:                                                                                                  \
+        tile(n, C, ldc, cols, add, alpha, A, s, step, P, ldp, k, next);                                      \
+        break;
     switch (rows) { /* the compiler keeps sums in registers only if their number is known */
         TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
     }
@@ -139,7 +142,7 @@ struct factors {
 static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m, long n, long k)
 {
     static _Thread_local float P[DEPTH * COLS] __attribute__((aligned(64)));
-    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0; /* of the next panel's rows, for each tile to fetch */
+    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0; /* of the next panel's rows, to fetch by a tile */
     for (long p = 0; p == 0 || p < k; p += DEPTH)
         for (long j = 0; j < n; j += COLS) {
             long depth = k - p < DEPTH ? k - p : DEPTH;

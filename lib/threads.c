@@ -39,7 +39,7 @@ static struct worker {
     int asleep;    /* it waits for `wake` */
     int placed;    /* it is to be woken on one processor, and may run on these then: */
     cpu_set_t may; /* as far as is known to the one who wakes it */
-} * crew; /* [count - 1] */
+} * crew;          /* [count - 1] */
 
 static _Thread_local int inside; /* this thread runs a share */
 
