@@ -142,7 +142,7 @@ struct factors {
 static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m, long n, long k)
 {
     static _Thread_local float P[DEPTH * COLS] __attribute__((aligned(64)));
-    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0; /* rows of the next panel, for each tile to fetch */
+    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0; /* of the next panel, for a tile to fetch */
     for (long p = 0; p == 0 || p < k; p += DEPTH)
         for (long j = 0; j < n; j += COLS) {
             long depth = k - p < DEPTH ? k - p : DEPTH;
