@@ -144,8 +144,8 @@ def tutoring(shape, n):
 
 
 def heads(size, n):
-    mine, plain, peers = zip(*rounds(n, (parts, "jsd", size), (parts, "head", size), (torch, "jsd", size)))
-    return middle(p / t for p, t in zip(peers, mine)), middle(t / h for t, h in zip(mine, plain))
+    mine, over, peers = zip(*rounds(n, (parts, "jsd", size), (parts, "over", size), (torch, "jsd", size)))
+    return middle(p / t for p, t in zip(peers, mine)), middle(over)
 
 
 def codec(n):
