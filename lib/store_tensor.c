@@ -186,7 +186,8 @@ static void fill_pieces(void *ctx, long first, long last)
 void ptd_store_fill_waiting(struct ptd_waiting *waiting)
 {
     ptd_parallel(waiting->n, 1, fill_pieces, waiting);
-    waiting->n = waiting->next = 0;
+    waiting->n = 0;
+    waiting->next = 0;
 }
 
 int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,

@@ -111,8 +111,8 @@ static void interval(const struct tally *t, double *lo, double *hi)
     } else {
         half = n > 1 ? z * sqrt(spread / (n - 1) / n) : NAN;
     }
-    *lo = fmax(0, centre - half);
-    *hi = fmin(1, centre + half);
+    *lo = p > 0 ? fmax(0, centre - half) : 0; /* rounding must not leave a crumb */
+    *hi = p < 1 ? fmin(1, centre + half) : 1;
     if (isnan(half)) *lo = *hi = NAN;
 }
 
