@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,10 +184,20 @@ static _Noreturn void leave(int status)
     exit(status);
 }
 
+/* Threads may fail at the same moment: the first one speaks for the program, and the others wait for its end. */
+static void speak_for_all(void)
+{
+    static _Atomic pid_t speaker;
+    pid_t nobody = 0, me = gettid();
+    if (!atomic_compare_exchange_strong(&speaker, &nobody, me) && nobody != me)
+        for (;;) pause();
+}
+
 void ptd_die(int status, const char *fmt, ...)
 {
     char text[LINE_MAX_BYTES];
     va_list ap;
+    speak_for_all();
     status = status_of(status, fmt);
     va_start(ap, fmt);
     format_message(text, fmt, ap);
@@ -198,6 +209,7 @@ void ptd_die(int status, const char *fmt, ...)
 void ptd_die_last(void)
 {
     if (!last_status) ptd_die(PTD_BUG, "failed without a reason; please report this as a bug");
+    speak_for_all();
     say("", last_message);
     leave(last_status);
 }

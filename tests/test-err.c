@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static int die_with(void *text)
 {
@@ -113,6 +114,37 @@ static void test_die_last(void **state)
     free(c.out);
 }
 
+static void *die_in_thread(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    ptd_die(PTD_OSERR, "out of memory");
+}
+
+static int die_all(void *ctx)
+{
+    pthread_barrier_t together;
+    pthread_t other;
+    (void)ctx;
+    ptd_program("ptd-test");
+    pthread_barrier_init(&together, NULL, 4);
+    for (int i = 0; i < 3; i++) pthread_create(&other, NULL, die_in_thread, &together);
+    die_in_thread(&together);
+    return 0;
+}
+
+/* Threads that fail at once speak with one voice. */
+static void test_threads_that_die_together(void **state)
+{
+    struct child c;
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        child_run(&c, die_all, NULL, "", 0);
+        assert_int_equal(c.status, PTD_OSERR);
+        assert_string_equal(c.err, "ptd-test: out of memory\n");
+        free(c.out);
+    }
+}
+
 static int talk(void *ctx)
 {
     ptd_program("ptd-test");
@@ -195,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_reason_of_the_system),
         cmocka_unit_test(test_what_is_used_up_decides_the_status),
         cmocka_unit_test(test_die_last),
+        cmocka_unit_test(test_threads_that_die_together),
         cmocka_unit_test(test_quiet_keeps_warnings),
         cmocka_unit_test(test_memory_that_is_not_there),
         cmocka_unit_test(test_closed_stdout_is_an_error),
