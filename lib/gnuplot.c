@@ -3,6 +3,7 @@
  * Leaves what is drawn to ptd-plot. */
 #include "gnuplot.h"
 #include "output.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -146,8 +147,11 @@ static int draw(struct ptd_gnuplot *p)
 
 int ptd_gnuplot_close(struct ptd_gnuplot *p)
 {
-    int rc = 0;
-    if (fclose(p->f) != 0) rc = ptd_fail(PTD_IOERR, "%s: write:", p->path);
+    int rc = 0, lost = ferror(p->f); /* fclose only tells of what it writes itself */
+    if (fclose(p->f) != 0 || lost) {
+        if (lost) errno = EIO;
+        rc = ptd_fail(PTD_IOERR, "%s: write:", p->path);
+    }
     if (rc == 0 && p->script >= 0) rc = draw(p);
     if (rc == 0) rc = publish(p);
     if (rc < 0 && p->named) unlink(p->temp);

@@ -7,7 +7,7 @@ export OPENBLAS_NUM_THREADS=1 # every thread is then one of ours
 unset PTD_STORE_MAX
 sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap '[ $BASHPID != $$ ] || rm -rf "$work"' EXIT # not in a subshell that a signal ends before it forgets this trap
 cd "$work" || exit
 full() { [ "${PTD_TORTURE:-quick}" = full ]; }
 pick() { if full; then echo "$2"; else echo "$1"; fi; } # QUICK FULL
