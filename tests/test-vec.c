@@ -4,6 +4,7 @@
 #include "rng.h"
 #include "threads.h"
 #include "vec.h"
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
@@ -146,12 +147,17 @@ static void nested(void *ctx, long first, long last)
     ptd_parallel(last - first, 1, visit, NULL);
 }
 
-static int confined; /* threads that may not run everywhere */
+static int confined,
+    elsewhere; /* shares run by threads that may not run everywhere, and by others than the caller */
+static pthread_t caller;
 
 static void look_where(void *ctx, long first, long last)
 {
+    const struct timespec nap = {0, 2000000}; /* so that those who wake find shares left */
     cpu_set_t may;
     (void)first, (void)last;
+    nanosleep(&nap, NULL);
+    if (!pthread_equal(pthread_self(), caller)) __atomic_add_fetch(&elsewhere, 1, __ATOMIC_SEQ_CST);
     if (sched_getaffinity(0, sizeof may, &may) != 0 || !CPU_EQUAL(&may, (cpu_set_t *)ctx))
         __atomic_add_fetch(&confined, 1, __ATOMIC_SEQ_CST);
 }
@@ -161,6 +167,7 @@ static void woken_threads_may_run_everywhere(void **state)
 {
     cpu_set_t may;
     (void)state;
+    caller = pthread_self();
     assert_int_equal(sched_getaffinity(0, sizeof may, &may), 0);
     for (int repeat = 0; repeat < 100; repeat++) {
         const struct timespec nap = {0, 1000000};
@@ -168,6 +175,7 @@ static void woken_threads_may_run_everywhere(void **state)
         ptd_parallel(4, 1, look_where, &may);
     }
     assert_int_equal(confined, 0);
+    assert_true(elsewhere > 0);
 }
 
 static void loops_visit_each_item_once(void **state)
