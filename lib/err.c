@@ -146,11 +146,13 @@ const char *ptd_program_name(void)
     return *program ? program : program_invocation_short_name;
 }
 
-/* Where the reason is that memory, descriptors or room on the disk are used up, the status says so, whatever it is at this place otherwise. */
+/* Where the reason is that something may not be done, or that memory, descriptors or room on the disk are used up, the status says so,
+ * whatever it is at this place otherwise. */
 static int status_of(int status, const char *fmt)
 {
     size_t len = strlen(fmt);
     int reason = len && fmt[len - 1] == ':' ? errno : 0;
+    if (reason == EACCES || reason == EPERM) return PTD_NOPERM;
     if (reason == ENOMEM || reason == EMFILE || reason == ENFILE) return PTD_OSERR;
     return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? PTD_IOERR : status;
 }

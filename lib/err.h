@@ -37,7 +37,7 @@ const char *ptd_program_name(void);
 
 /* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A format that ends in ':'
  * gets strerror(errno) appended after a space; where that is for want of memory or descriptors the status is
- * PTD_OSERR, for want of room on the disk PTD_IOERR. */
+ * PTD_OSERR, for want of permission PTD_NOPERM, for want of room on the disk PTD_IOERR. */
 int ptd_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ptd_failed_status(void);          /* of the last ptd_fail on this thread; 0 if none */
 const char *ptd_failed_message(void); /* valid until the next ptd_fail on this thread */

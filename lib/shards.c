@@ -59,7 +59,7 @@ char *ptd_file_text(const char *path, size_t most, size_t *len, int *failed)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     *failed = fd >= 0 || errno != ENOENT;
     if (fd < 0) {
-        ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_NOINPUT, "%s:", path);
+        ptd_fail(PTD_NOINPUT, "%s:", path);
         return NULL;
     }
     char *text = slurp(fd, path, most, len);
@@ -254,7 +254,7 @@ static int refuse_folder(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
-    if (!d) return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_NOINPUT, "%s:", dir);
+    if (!d) return ptd_fail(PTD_NOINPUT, "%s:", dir);
     while ((e = readdir(d)))
         if (ptd_is_pickle(e->d_name)) break;
     int rc = e ? ptd_fail(PTD_DATAERR, "%s/%s: a pickle file, expected " ONE_FILE " or " PTD_INDEX_FILE, dir,

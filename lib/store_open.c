@@ -75,7 +75,7 @@ static int take_lock(struct ptd_store *s)
     if (s->lock < 0 && errno == ELOOP)
         return ptd_fail(PTD_NOPERM, "store %s: its lock is a symbolic link, expected a file", s->dir);
     if (s->lock < 0)
-        return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_IOERR, "store %s: opening its lock:", s->dir);
+        return ptd_fail(PTD_IOERR, "store %s: opening its lock:", s->dir);
     if (fcntl(s->lock, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES) return refuse_second(s);
         return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
@@ -112,13 +112,13 @@ static int check_file(struct ptd_store *s)
 {
     struct stat st;
     if (stat(s->dir, &st) < 0)
-        return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_NOINPUT, "store %s:", s->dir);
+        return ptd_fail(PTD_NOINPUT, "store %s:", s->dir);
     if (!S_ISDIR(st.st_mode)) return ptd_fail(PTD_NOINPUT, "store %s: not a directory", s->dir);
     char *path = ptd_format("%s/data.mdb", s->dir);
     int rc = stat(path, &st);
     free(path);
     if (rc < 0)
-        return ptd_fail(errno == EACCES ? PTD_NOPERM : PTD_NOINPUT,
+        return ptd_fail(PTD_NOINPUT,
                         "store %s: data.mdb, which a store holds:", s->dir);
     if (!S_ISREG(st.st_mode) || !st.st_size)
         return ptd_fail(PTD_DATAERR, "store %s: data.mdb is %s", s->dir,

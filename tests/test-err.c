@@ -81,20 +81,20 @@ static void test_reason_of_the_system(void **state)
     assert_string_equal(ptd_failed_message(), "more: open a.rec: No such file or directory");
 }
 
-static void test_what_is_used_up_decides_the_status(void **state)
+static void test_the_reason_decides_the_status(void **state)
 {
     (void)state;
     static const int rows[][2] = {{ENOMEM, PTD_OSERR}, {EMFILE, PTD_OSERR}, {ENFILE, PTD_OSERR},
                                   {ENOSPC, PTD_IOERR}, {EDQUOT, PTD_IOERR}, {EFBIG, PTD_IOERR},
-                                  {EACCES, PTD_NOPERM}};
+                                  {EACCES, PTD_NOPERM}, {EPERM, PTD_NOPERM}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         errno = rows[i][0];
-        assert_int_equal(ptd_fail(PTD_NOPERM, "open %s:", "a.rec"), -1);
+        assert_int_equal(ptd_fail(PTD_CUT, "open %s:", "a.rec"), -1);
         assert_int_equal(ptd_failed_status(), rows[i][1]);
     }
     errno = ENOMEM;
-    assert_int_equal(ptd_fail(PTD_NOPERM, "no reason of the system"), -1);
-    assert_int_equal(ptd_failed_status(), PTD_NOPERM);
+    assert_int_equal(ptd_fail(PTD_CUT, "no reason of the system"), -1);
+    assert_int_equal(ptd_failed_status(), PTD_CUT);
 }
 
 static int die_of_last(void *ctx)
@@ -225,7 +225,7 @@ int main(void)
         cmocka_unit_test(test_long_lines_lose_their_middle_between_characters),
         cmocka_unit_test(test_reason_behind_a_long_name),
         cmocka_unit_test(test_reason_of_the_system),
-        cmocka_unit_test(test_what_is_used_up_decides_the_status),
+        cmocka_unit_test(test_the_reason_decides_the_status),
         cmocka_unit_test(test_die_last),
         cmocka_unit_test(test_threads_that_die_together),
         cmocka_unit_test(test_quiet_keeps_warnings),
