@@ -10,15 +10,17 @@ WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers
 
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.
-PKGS    := msgpack openblas lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
-DEBS    := build-essential pkgconf libopenblas-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
+# OpenBLAS is not linked but loaded when the first product is wanted (lib/blas.h says why that, and why this build of it).
+PKGS    := msgpack lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
+DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
            libcmocka-dev bats gnuplot-nox jq pv python3-msgpack strace
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) openblas))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
              $(CFLAGS) $(PKG_CFLAGS)
-LIBS       = $(PKG_LIBS) -ljpeg -lpthread -lm
+LIBS       = -Wl,--as-needed $(PKG_LIBS) -ljpeg -lpthread -lm -ldl
+OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /dev/null)/openblas-pthread/libopenblas.so.0) libopenblas.so.0)
 
 LIB_OBJ := $(patsubst lib/%.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
@@ -34,7 +36,7 @@ RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: all units demo quick test unit torture bench benches debug fuzz fuzzers deps format clean help
+.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps format clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
@@ -107,8 +109,14 @@ deps:
 	$$root apt-get update -q && \
 	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 
-# How things are built.
-$(BUILD)/%.o: lib/%.c | $(BUILD)
+# How things are built. Everything is built anew when the compiler or its flags are others.
+FLAGS    = $(CC) $(shell $(CC) -dumpfullversion) $(ALL_CFLAGS) $(OPENBLAS)
+$(BUILD)/flags: FORCE | $(BUILD)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+FORCE:
+$(BUILD)/fingerprint.o: private ALL_CFLAGS += -DPTD_FLAGS='"$(subst ",\",$(CFLAGS))"'
+$(BUILD)/blas.o $(FUZZ_DIR)/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
+$(BUILD)/%.o: lib/%.c $(BUILD)/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/builtin.o: lib/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
 	$(CC) -Ilib -c -o $@ $<
@@ -124,7 +132,7 @@ $(BUILD)/fuzz-%: tests/fuzz-%.c tests/replay.c $(BUILD)/libptd.a | $(BUILD)
 $(BUILD)/torture-%: tests/torture-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/bench-%: tests/bench/%.c $(BUILD)/libptd.a | $(BUILD)
-	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests/bench -o $@ $< $(BUILD)/libptd.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests/bench -o $@ $< $(BUILD)/libptd.a $(LIBS) $(if $(filter sgemm,$*),$(shell pkg-config --libs openblas))
 $(BUILD)/shim-%.so: tests/shim-%.c | $(BUILD)
 	$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE -O2 -g -fPIC -shared -o $@ $< -ldl
 $(BUILD) $(BIN):

@@ -11,6 +11,7 @@
  * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2). */
 #ifndef PTD_FILTER_H
 #define PTD_FILTER_H
+#include "fingerprint.h"
 #include "opt.h"
 #include "record.h"
 #include "stream.h"
@@ -20,6 +21,9 @@ enum ptd_verb { PTD_FAILED = -1, PTD_PASS = 0, PTD_CHANGED = 1, PTD_DROP = 2 };
 struct ptd_filter {
     const struct ptd_usage *usage;
     void *ctx;
+    enum ptd_computes computes; /* begin may still set it */
+    const char *
+        reads; /* identity of what else decides its numbers, for the head, such as the store of a teacher; begin sets it */
     int (*begin)(
         struct ptd_head *h,
         void *ctx); /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
@@ -37,5 +41,6 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);
  * Dies on failure, so never NULL. */
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);
 /* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with this stage noted. Dies on failure. */
-struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, int argc, char **argv);
+struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes, int argc,
+                                   char **argv);
 #endif

@@ -96,6 +96,13 @@ struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *fro
     }
 }
 
+int ptd_hints_compute(const struct ptd_hints *h)
+{
+    for (int i = 0; i < h->n; i++)
+        if (h->source[i]->computes) return 1;
+    return 0;
+}
+
 void ptd_hints_close(struct ptd_hints *h)
 {
     if (!h) return;

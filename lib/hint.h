@@ -35,6 +35,7 @@ struct ptd_hint_options {       /* of the source `attention`; see hint_attention
 
 struct ptd_hint_source {
     const char *name;
+    int computes; /* runs the model: needs ptd_threads_start before it makes anything */
     /* NULL on failure. Expensive things (a model) wait for the first make. */
     void *(*open)(const struct ptd_hint_tools *t, const struct ptd_hint_options *o);
     /* 1: out's regions and steps are filled in (memory of g's arena); 0: nothing to go by in this group; -1 failure. */
@@ -51,6 +52,7 @@ struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *fro
                                  const struct ptd_hint_options *o);
 /* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is none; -1 failure. */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
+int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources does */
 void ptd_hints_close(struct ptd_hints *h);
 
 /* Shared by sources: does the step name a cell such as b3 of a grid with so many rows and columns? The name's address, NULL if not. */

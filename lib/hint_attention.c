@@ -11,7 +11,6 @@
  * data's steps that name no cell. Of several pictures the one that is looked at most is taken. */
 #include "hint.h"
 #include "model.h"
-#include "threads.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +96,6 @@ static void *open_attention(const struct ptd_hint_tools *t, const struct ptd_hin
 
 static int load_model(struct attention *a)
 {
-    ptd_threads_start(0);
     a->model = ptd_model_open(a->tools->store, &ptd_ops_cpu);
     if (!a->model || ptd_model_load(a->model, a->tools->store, 0) < 0) return -1;
     a->batch = ptd_batch_new(a->model);
@@ -418,5 +416,5 @@ static int make_attention(void *source, struct ptd_group *g, struct ptd_hint *ou
     return l.n == l.first ? 0 : hint_from(a, g, &l, out);
 }
 
-const struct ptd_hint_source ptd_hint_attention = {"attention", open_attention, make_attention,
+const struct ptd_hint_source ptd_hint_attention = {"attention", 1, open_attention, make_attention,
                                                    close_attention};

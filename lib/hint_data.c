@@ -57,4 +57,4 @@ static void close_data(void *source)
     (void)source;
 }
 
-const struct ptd_hint_source ptd_hint_data = {"data", open_data, make_data, close_data};
+const struct ptd_hint_source ptd_hint_data = {"data", 0, open_data, make_data, close_data};

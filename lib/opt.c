@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #define NO_BASE    1000 /* value of --no-NAME: NO_BASE + index; of --NAME: TABLE_BASE + index */
 #define TABLE_BASE 2000
@@ -326,10 +327,32 @@ static int is_plain(const char *s)
     return 1;
 }
 
-static size_t quote(char *out, const char *s)
+/* UTF-8 without control characters. */
+static int is_text(const char *s)
 {
-    char *o = out;
-    if (is_plain(s)) return (size_t)(stpcpy(o, s) - out);
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n, left = (utf8proc_ssize_t)strlen(s);
+    for (; left > 0; s += n, left -= n) {
+        n = utf8proc_iterate((const utf8proc_uint8_t *)s, left, &c);
+        if (n <= 0 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC) return 0;
+    }
+    return 1;
+}
+
+/* $'te\351.ptd', which bash, ksh and zsh read as those bytes. */
+static char *quote_bytes(char *o, const char *s)
+{
+    o = stpcpy(o, "$'");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '\'' || c == '\\') *o++ = '\\';
+        o += c < ' ' || c > '~' ? sprintf(o, "\\%03o", c) : sprintf(o, "%c", c);
+    }
+    return stpcpy(o, "'");
+}
+
+static char *quote_text(char *o, const char *s)
+{
     *o++ = '\'';
     for (; *s; s++) {
         if (*s == '\'')
@@ -337,15 +360,19 @@ static size_t quote(char *out, const char *s)
         else
             *o++ = *s;
     }
-    *o++ = '\'';
-    *o = 0;
-    return (size_t)(o - out);
+    return stpcpy(o, "'");
+}
+
+static size_t quote(char *out, const char *s)
+{
+    char *end = is_plain(s) ? stpcpy(out, s) : is_text(s) ? quote_text(out, s) : quote_bytes(out, s);
+    return (size_t)(end - out);
 }
 
 char *ptd_command_line(int argc, char **argv)
 {
     size_t room = 1, n = 0;
-    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 3;
+    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 4;
     char *line = ptd_alloc(room);
     for (int i = 0; i < argc; i++) {
         const char *slash = i == 0 ? strrchr(argv[0], '/') : NULL;

@@ -13,7 +13,7 @@
 #define PTD_OPT_H
 #include <stddef.h>
 
-#define PTD_VERSION "0.1.0"
+#define PTD_VERSION "0.2.0"
 
 enum ptd_opt_kind { PTD_OPT_FLAG = 1, PTD_OPT_INT, PTD_OPT_LONG, PTD_OPT_DOUBLE, PTD_OPT_STR };
 
@@ -48,6 +48,6 @@ _Noreturn void ptd_misuse(const char *fmt, ...) __attribute__((format(printf, 1,
 /* What the command line parsed last decides: the program and, in the table's order, the options that are not idle and
  * differ from their defaults, with their values: "ptd-ref --top-k 8". NULL before; valid until the next parsing. */
 const char *ptd_opt_decided(void);
-/* The command line as a shell would read it back; malloc'd. */
+/* The command line as a shell would read it back, in UTF-8 whatever its bytes are ($'te\351'); malloc'd. */
 char *ptd_command_line(int argc, char **argv);
 #endif

@@ -2,8 +2,8 @@
  * factors and choosing a kernel. Here only B is packed, one panel of 32 columns at a time, and 12 x 32 entries of C stay in registers over the whole of k:
  * 24 multiply-adds for 14 loads, which the caches feed as long as 12 rows of A fit the first one. For deep products OpenBLAS's blocks are better. */
 #include "product.h"
+#include "blas.h"
 #include "vec.h"
-#include <cblas.h>
 
 #ifdef __AVX512F__
 #define OURS(k, lda) ((k) <= PTD_PRODUCT_DEEP && (lda) % 1024)
@@ -170,7 +170,7 @@ void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, lo
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 1}, m, n, k);
     else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, alpha, A, lda, B, ldb, add, C, ldc);
+        ptd_blas_sgemm(0, 1, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }
 
 void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
@@ -179,7 +179,7 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
     else
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, add, C, ldc);
+        ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }
 
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
@@ -188,5 +188,5 @@ void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, lo
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, 1, lda, ldb, 0}, m, n, k);
     else
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, alpha, A, lda, B, ldb, add, C, ldc);
+        ptd_blas_sgemm(1, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }

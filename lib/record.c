@@ -60,6 +60,8 @@ static const struct ptd_field stage_fields[] = {
     STR_F(ptd_stage_note, version),
     STR_F(ptd_stage_note, command),
     STR_F(ptd_stage_note, decided),
+    STR_F(ptd_stage_note, machine),
+    STR_F(ptd_stage_note, build),
     {0},
 };
 static const struct ptd_fields stage_table = {stage_fields, sizeof(struct ptd_stage_note), PTD_NONE, NULL};
@@ -198,17 +200,22 @@ char *ptd_head_text(struct ptd_head *h, const char *s)
     return memcpy(ptd_arena_alloc(&h->arena, n), s, n);
 }
 
-void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command,
-                        const char *decided)
+static const char *copy(struct ptd_head *h, const char *s)
+{
+    return s ? ptd_head_text(h, s) : NULL;
+}
+
+void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *n)
 {
     struct ptd_stage_note *all = ptd_arena_alloc(&h->arena, (size_t)(h->n_stages + 1) * sizeof *all);
     if (h->n_stages) memcpy(all, h->stages, (size_t)h->n_stages * sizeof *all);
-    all[h->n_stages].name = ptd_head_text(h, name);
-    all[h->n_stages].version = ptd_head_text(h, version);
-    all[h->n_stages].command = ptd_head_text(h, command);
-    all[h->n_stages].decided = decided ? ptd_head_text(h, decided) : NULL;
+    all[h->n_stages++] = (struct ptd_stage_note){.name = copy(h, n->name),
+                                                 .version = copy(h, n->version),
+                                                 .command = copy(h, n->command),
+                                                 .decided = copy(h, n->decided),
+                                                 .machine = copy(h, n->machine),
+                                                 .build = copy(h, n->build)};
     h->stages = all;
-    h->n_stages++;
 }
 
 void ptd_head_clear(struct ptd_head *h)

@@ -39,7 +39,10 @@ struct ptd_unknown {
 /* ---- head ---- */
 struct ptd_stage_note {
     const char *name, *version, *command;
-    const char *decided; /* what its options decide, as ptd_opt_decided writes it; NULL in older streams */
+    const char *
+        decided; /* what its options decide, as ptd_opt_decided writes it, and what they name; NULL in older streams */
+    const char *machine; /* what decides its last bits, as ptd_machine writes it; NULL in older streams */
+    const char *build;   /* its file's build id, for people */
 };
 
 struct ptd_head {
@@ -66,10 +69,8 @@ int ptd_head_decode(struct ptd_head *h, const char *body,
                     size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
 /* 0 if log-probs can be computed with the head's temperature, which a hand-made stream may lack. */
 int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
-void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
-/* Copies the texts. */
-void ptd_head_add_stage(struct ptd_head *h, const char *name, const char *version, const char *command,
-                        const char *decided);
+void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);            /* replaces out's content */
+void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *note); /* copies the texts */
 char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
 void ptd_head_clear(struct ptd_head *h);
 

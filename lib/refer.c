@@ -1,5 +1,6 @@
 /* refer: see refer.h. What is done with the distributions is learn.c's. */
 #include "refer.h"
+#include "fingerprint.h"
 #include "head.h"
 #include "score.h"
 #include "signals.h"
@@ -22,23 +23,56 @@ struct reader {
 struct task { /* one response to be read */
     struct ptd_group *g;
     struct ptd_rollout *y;
-    int teach; /* 0: reference log-probs, 1: distribution under the hint */
-    char key[33];
-    void *value; /* what is cached: see value_size */
+    int teach;    /* 0: reference log-probs, 1: distribution under the hint */
+    char key[33]; /* of what is read and by whom; then with the micro-batch too */
+    void *value;  /* what is cached: see value_size */
     size_t size;
     int twin; /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
+    int missing; /* in the cache */
+};
+
+struct
+    micro { /* tasks that are computed together, order[first .. first + n): whole families, of one reader */
+    int first, n;
+    long tokens;
+    uint64_t digest; /* of all their keys */
 };
 
 struct ptd_refer {
     struct ptd_refer_rules r;
     struct ptd_store *store, *other; /* other: the teacher's */
     int cache;
-    struct reader reference, teacher; /* teacher.m is reference.m without --teacher */
-    uint64_t teacher_id;              /* of another store's weights */
+    struct reader reference, teacher; /* teacher: with --teacher only, otherwise the reference teaches */
+    char reference_id[17], teacher_id[17];
+    int64_t teacher_generation;
+    char *reads, *machine;
     struct task *task;
     int n_tasks, cap;
+    struct task **order; /* tasks that are no twins, by micro-batch */
+    struct micro *micro;
+    int n_micros;
     struct ptd_refer_counts counts;
 };
+
+static int open_stores(struct ptd_refer *f, const char *store, const char *teacher)
+{
+    int mode = f->cache ? PTD_STORE_CACHE : PTD_STORE_READ;
+    if (f->r.top_k < 1 || f->r.top_k > TOP_K_MAX)
+        return ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", f->r.top_k, TOP_K_MAX);
+    if (!store) return ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
+    if (ptd_store_open(&f->store, store, mode) || ptd_store_identity(f->store, 0, f->reference_id)) return -1;
+    if (!teacher) return 0;
+    if (ptd_store_is(f->store, teacher))
+        return ptd_fail(
+            PTD_CONFIG,
+            "--teacher %s is the run's own store, whose generation 0 teaches without this option; "
+            "expected another store",
+            teacher);
+    if (ptd_store_open(&f->other, teacher, PTD_STORE_READ) ||
+        ptd_store_head(f->other, &f->teacher_generation))
+        return -1;
+    return ptd_store_identity(f->other, f->teacher_generation, f->teacher_id);
+}
 
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
                                  const struct ptd_refer_rules *r)
@@ -46,15 +80,20 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
     struct ptd_refer *f = ptd_alloc(sizeof *f);
     f->r = *r;
     f->cache = cache;
-    if (r->top_k < 1 || r->top_k > TOP_K_MAX)
-        ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", r->top_k, TOP_K_MAX);
-    else if (!store)
-        ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
-    else if (!ptd_store_open(&f->store, store, cache ? PTD_STORE_CACHE : PTD_STORE_READ) &&
-             (!teacher || !ptd_store_open(&f->other, teacher, PTD_STORE_READ)))
-        return f;
-    ptd_refer_close(f);
-    return NULL;
+    if (open_stores(f, store, teacher)) {
+        ptd_refer_close(f);
+        return NULL;
+    }
+    f->machine = ptd_machine(PTD_PRODUCTS);
+    f->reads = f->other ? ptd_format("reference %s; teacher generation %lld %s", f->reference_id,
+                                     (long long)f->teacher_generation, f->teacher_id)
+                        : ptd_format("reference %s", f->reference_id);
+    return f;
+}
+
+const char *ptd_refer_reads(const struct ptd_refer *f)
+{
+    return f->reads;
 }
 
 static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation)
@@ -71,19 +110,12 @@ static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation
 
 static int load_models(struct ptd_refer *f)
 {
-    int64_t newest;
     if (!f->reference.m && reader_open(&f->reference, f->store, 0)) return -1;
-    if (f->teacher.m) return 0;
-    if (!f->other) {
-        f->teacher = f->reference;
-        return 0;
-    }
-    if (ptd_store_head(f->other, &newest) || reader_open(&f->teacher, f->other, newest)) return -1;
-    if (f->teacher.m->config.vocab != f->reference.m->config.vocab)
-        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
-                        f->teacher.m->config.vocab, f->reference.m->config.vocab);
-    f->teacher_id = XXH3_64bits(f->teacher.m->weights, f->teacher.m->n_weights * sizeof(float));
-    return 0;
+    if (!f->other || f->teacher.m) return 0;
+    if (reader_open(&f->teacher, f->other, f->teacher_generation)) return -1;
+    if (f->teacher.m->config.vocab == f->reference.m->config.vocab) return 0;
+    return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
+                    f->teacher.m->config.vocab, f->reference.m->config.vocab);
 }
 
 /* ---- tasks ---- */
@@ -103,22 +135,30 @@ static size_t value_size(const struct ptd_refer *f, const struct task *t)
     return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) + n * t->y->top_k * sizeof(uint16_t);
 }
 
+static void put_key(char key[33], XXH3_state_t *s)
+{
+    XXH128_hash_t h = XXH3_128bits_digest(s);
+    snprintf(key, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
+static XXH3_state_t *new_hash(void)
+{
+    XXH3_state_t *s = XXH3_createState();
+    if (!s) ptd_die(PTD_OSERR, "out of memory for a hash");
+    XXH3_128bits_reset(s);
+    return s;
+}
+
 static void name_task(const struct ptd_refer *f, struct task *t)
 {
     const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
     int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
     double temperature = f->r.temperature;
-    int64_t head[6] = {t->teach,
-                       t->teach ? f->r.top_k : 0,
-                       t->teach ? t->y->top_k : 0,
-                       n,
-                       t->y->n,
-                       t->teach ? (int64_t)f->teacher_id : 0};
-    XXH3_state_t *s = XXH3_createState();
-    XXH128_hash_t h;
-    if (!s) ptd_die(PTD_OSERR, "out of memory for a hash");
-    XXH3_128bits_reset(s);
+    int64_t head[] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0, n,
+                      t->y->n,  t->g->n_pictures};
+    XXH3_state_t *s = new_hash();
     XXH3_128bits_update(s, head, sizeof head);
+    XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
     XXH3_128bits_update(s, &temperature, sizeof temperature);
     XXH3_128bits_update(s, prompt, n * sizeof *prompt);
     for (int i = 0; i < t->g->n_pictures; i++)
@@ -126,10 +166,8 @@ static void name_task(const struct ptd_refer *f, struct task *t)
     XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
     if (t->teach)
         XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
-    h = XXH3_128bits_digest(s);
+    put_key(t->key, s);
     XXH3_freeState(s);
-    snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)h.high64,
-             (unsigned long long)h.low64);
 }
 
 static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y, int teach)
@@ -144,14 +182,14 @@ static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollou
     name_task(f, t);
 }
 
-static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
+static int same_family(const struct task *a, const struct task *b)
 {
-    f->n_tasks = 0;
-    for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
-        for (int teach = 0; teach < 2; teach++)
-            for (int j = 0; j < g[i]->n_rollouts; j++)
-                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
-                    add_task(f, g[i], &g[i]->rollouts[j], teach);
+    return a->g == b->g && a->teach == b->teach;
+}
+
+static struct reader *reader_of(struct ptd_refer *f, const struct task *t)
+{
+    return t->teach && f->other ? &f->teacher : &f->reference;
 }
 
 /* The value's parts, in the rollout. */
@@ -168,7 +206,17 @@ static void attach(const struct ptd_refer *f, struct task *t)
     t->y->teacher_logp = (const uint16_t *)(void *)(p += n * f->r.top_k * sizeof(int32_t));
     if (t->y->top_ids)
         t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
-    t->y->teacher_key = ptd_group_text(t->g, "%s", t->key);
+}
+
+static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    f->n_tasks = 0;
+    for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
+        for (int teach = 0; teach < 2; teach++)
+            for (int j = 0; j < g[i]->n_rollouts; j++)
+                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
+                    add_task(f, g[i], &g[i]->rollouts[j], teach);
+    for (int i = 0; i < f->n_tasks; i++) attach(f, &f->task[i]);
 }
 
 /* ---- reading ---- */
@@ -231,22 +279,35 @@ static int add_family(struct reader *d, struct task *const *t, int n)
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
-static int compute(struct ptd_refer *f, struct task **t, int n)
+/* All tasks of a micro-batch, those too that the cache answers: what is beside them decides the others' last bits. */
+static int compute_micro(struct ptd_refer *f, const struct micro *m)
 {
-    if (n && load_models(f)) return -1;
-    for (int i = 0, j; i < n; i = j) {
-        struct reader *d = t[i]->teach ? &f->teacher : &f->reference;
+    struct task **t = f->order + m->first;
+    struct reader *d = reader_of(f, t[0]);
+    for (int i = 0, j; i < m->n; i = j) {
         ptd_asked_answer();
-        for (j = i + 1; j < n && t[j]->g == t[i]->g && t[j]->teach == t[i]->teach; j++) continue;
+        for (j = i + 1; j < m->n && same_family(t[i], t[j]); j++) continue;
         if (add_family(d, t + i, j - i)) return -1;
-        if (ptd_score_tokens(d->score) >= f->r.micro_tokens) run_micro(f, d);
     }
-    if (n) run_micro(f, &f->reference);
-    if (n && f->teacher.score != f->reference.score) run_micro(f, &f->teacher);
+    run_micro(f, d);
     return 0;
 }
 
-/* ---- the cache ---- */
+static int is_missing(const struct ptd_refer *f, const struct micro *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (f->order[m->first + i]->missing) return 1;
+    return 0;
+}
+
+static int compute(struct ptd_refer *f)
+{
+    for (int i = 0; i < f->n_micros; i++)
+        if (is_missing(f, &f->micro[i]) && (load_models(f) || compute_micro(f, &f->micro[i]))) return -1;
+    return 0;
+}
+
+/* ---- twins ---- */
 
 static const struct task *sorted_tasks; /* what by_key compares */
 
@@ -270,61 +331,112 @@ static void find_twins(struct ptd_refer *f)
     free(at);
 }
 
-/* Tasks that the cache does not answer, in missing[]; returns their number, -1 on failure. */
-static int look_up(struct ptd_refer *f, struct task **missing)
+/* ---- micro-batches ---- */
+
+/* Packed rows that a task adds; the first of a family brings the prompt. */
+static long rows_of(const struct task *t, int first)
+{
+    long prompt = t->teach ? t->g->hint.n_prompt : t->g->n_prompt, reply = t->y->n > 1 ? t->y->n - 1 : 0;
+    return reply + (first ? prompt : 0);
+}
+
+static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
+{
+    struct micro *m = f->n_micros ? &f->micro[f->n_micros - 1] : NULL;
+    struct task *last = m && m->n ? f->order[*n - 1] : NULL;
+    int first = !last || !same_family(last, t);
+    if (!m || (m->n && first && (m->tokens >= f->r.micro_tokens || reader_of(f, last) != reader_of(f, t)))) {
+        m = &f->micro[f->n_micros++];
+        *m = (struct micro){.first = *n};
+    }
+    f->order[(*n)++] = t;
+    m->n++;
+    m->tokens += rows_of(t, first);
+    m->digest = XXH3_64bits_withSeed(t->key, 32, m->digest);
+}
+
+static void extend_key(const struct ptd_refer *f, struct task *t, const struct micro *m)
+{
+    XXH3_state_t *s = new_hash();
+    XXH3_128bits_update(s, t->key, 32);
+    XXH3_128bits_update(s, &m->digest, sizeof m->digest);
+    XXH3_128bits_update(s, f->machine, strlen(f->machine));
+    put_key(t->key, s);
+    XXH3_freeState(s);
+}
+
+/* What is computed with what: decided by the step alone, never by what the cache holds. */
+static void plan(struct ptd_refer *f)
 {
     int n = 0;
+    f->n_micros = 0;
+    f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct task *));
+    f->micro = ptd_realloc(f->micro, (f->n_tasks + 1) * sizeof *f->micro);
+    for (int other = 0; other < (f->other ? 2 : 1); other++)
+        for (int i = 0; i < f->n_tasks; i++) {
+            struct task *t = &f->task[i];
+            if (t->twin < 0 && (!f->other || t->teach == other)) add_to_plan(f, t, &n);
+        }
+    for (int i = 0; i < f->n_micros; i++)
+        for (int j = 0; j < f->micro[i].n; j++) extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
+}
+
+/* ---- the cache ---- */
+
+static int look_up(struct ptd_refer *f)
+{
     for (int i = 0; i < f->n_tasks; i++) {
         struct task *t = &f->task[i];
         void *value = NULL;
         size_t len;
-        int got;
         if (t->twin >= 0) continue;
-        got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
+        int got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
         if (got < 0) return -1;
-        if (got == 0 && len == t->size) {
-            memcpy(t->value, value, len);
-            f->counts.cached++;
-        } else
-            missing[n++] = t;
+        t->missing = got || len != t->size;
+        if (!t->missing) memcpy(t->value, value, len);
+        f->counts.cached += !t->missing;
+        f->counts.computed += t->missing;
         free(value);
     }
-    f->counts.computed += n;
-    return n;
+    return 0;
 }
 
-static int remember(struct ptd_refer *f, struct task **t, int n)
+static int remember(struct ptd_refer *f)
 {
-    const char **keys = ptd_array(n + 1, sizeof *keys);
-    const void **values = ptd_array(n + 1, sizeof *values);
-    size_t *lens = ptd_array(n + 1, sizeof *lens);
-    int r;
-    for (int i = 0; i < n; i++) keys[i] = t[i]->key, values[i] = t[i]->value, lens[i] = t[i]->size;
-    r = n && f->cache ? ptd_store_put_cached(f->store, keys, values, lens, n) : 0;
+    const char **keys = ptd_array(f->n_tasks + 1, sizeof *keys);
+    const void **values = ptd_array(f->n_tasks + 1, sizeof *values);
+    size_t *lens = ptd_array(f->n_tasks + 1, sizeof *lens);
+    int n = 0;
+    for (int i = 0; i < f->n_tasks; i++) {
+        const struct task *t = &f->task[i];
+        if (t->twin < 0 && t->missing) keys[n] = t->key, values[n] = t->value, lens[n++] = t->size;
+    }
+    int r = n && f->cache ? ptd_store_put_cached(f->store, keys, values, lens, n) : 0;
     free(keys);
     free(values);
     free(lens);
     return r;
 }
 
+static void take_over(struct task *t, const struct task *first)
+{
+    memcpy(t->value, first->value, t->size);
+    memcpy(t->key, first->key, sizeof t->key);
+}
+
 int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
 {
-    struct task **missing;
-    int m, r;
-    if (f->other && load_models(f)) return -1; /* another teacher's weights are part of its keys */
     list_tasks(f, g, n);
-    for (int i = 0; i < f->n_tasks; i++) {
-        attach(f, &f->task[i]);
-        f->counts.tutored += f->task[i].teach;
-    }
-    missing = ptd_array(f->n_tasks + 1, sizeof *missing);
     find_twins(f);
-    m = look_up(f, missing);
-    r = m < 0 || compute(f, missing, m) || remember(f, missing, m) ? -1 : 0;
-    for (int i = 0; i < f->n_tasks; i++)
-        if (f->task[i].twin >= 0) memcpy(f->task[i].value, f->task[f->task[i].twin].value, f->task[i].size);
-    free(missing);
-    return r;
+    plan(f);
+    if (look_up(f) || compute(f) || remember(f)) return -1;
+    for (int i = 0; i < f->n_tasks; i++) {
+        struct task *t = &f->task[i];
+        if (t->twin >= 0) take_over(t, &f->task[t->twin]);
+        t->y->teacher_key = t->teach ? ptd_group_text(t->g, "%s", t->key) : t->y->teacher_key;
+        f->counts.tutored += t->teach;
+    }
+    return 0;
 }
 
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f)
@@ -342,10 +454,14 @@ static void reader_close(struct reader *d)
 void ptd_refer_close(struct ptd_refer *f)
 {
     if (!f) return;
-    if (f->teacher.m && f->teacher.m != f->reference.m) reader_close(&f->teacher);
+    reader_close(&f->teacher);
     reader_close(&f->reference);
     if (f->store) ptd_store_close(f->store);
     if (f->other) ptd_store_close(f->other);
+    free(f->reads);
+    free(f->machine);
     free(f->task);
+    free(f->order);
+    free(f->micro);
     free(f);
 }

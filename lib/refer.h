@@ -1,5 +1,8 @@
 /* refer: the frozen reference model reads responses: its log-probs under the student's prompt (for the KL), and, as the tutor, its distribution under
- * the hinted prompt with the same pictures. One packed pass does both; results are cached in the store's dist database by content. */
+ * the hinted prompt with the same pictures. One packed pass does both.
+ *
+ * Results are cached in the store's dist database. Their key is all that decides their bits: what was read, by whom, on which machine, and beside
+ * what else, since that decides last bits. So a value is the same whether it is computed or found, and the cache decides no number. */
 #ifndef PTD_REFER_H
 #define PTD_REFER_H
 #include "err.h"
@@ -18,9 +21,12 @@ struct ptd_refer_counts {
 }; /* responses; a response may count once as scored and once as tutored */
 
 struct ptd_refer;
-/* Models are loaded when first needed. teacher: another store whose newest generation teaches, or NULL. NULL on failure. */
+/* Models are loaded when first needed. teacher: another store whose newest generation teaches, or NULL. NULL on failure, which the run's own store
+ * as teacher is (78). Call it after ptd_threads_start. */
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
                                  const struct ptd_refer_rules *r);
+/* "reference 0123456789abcdef; teacher generation 7 fedcba9876543210": the models by content; lives as long as f. */
+const char *ptd_refer_reads(const struct ptd_refer *f);
 /* Fills ref_logp and teacher_* of the groups (memory in their arenas). */
 int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n) PTD_MUST_CHECK;
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f);

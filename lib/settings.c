@@ -1,29 +1,79 @@
-/* What decides a run's numbers, as one JSON object with a key for each.
- * Leaves to train.c: what the machine adds, and the comparison. */
+/* What decides a run's numbers, as one JSON object with a key for each, or a program's within one more.
+ * Leaves the comparison to train.c. */
 #include "settings.h"
+#include "fingerprint.h"
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A text of a stream; in hex if it is no UTF-8, since nothing may be left out. */
+static json_t *text(const char *s)
+{
+    json_t *t = json_string(s);
+    if (t) return t;
+    size_t n = strlen(s);
+    char *hex = ptd_alloc(2 * n + 7), *at = stpcpy(hex, "bytes ");
+    for (size_t i = 0; i < n; i++) at += sprintf(at, "%02x", (unsigned char)s[i]);
+    t = json_string(hex);
+    free(hex);
+    return t;
+}
 
 static void put_sampling(json_t *s, const struct ptd_head *h)
 {
-    json_object_set_new(s, "data", h->data_digest ? json_string(h->data_digest) : json_null());
+    json_object_set_new(s, "data", h->data_digest ? text(h->data_digest) : json_null());
     json_object_set_new(s, "seed", json_integer(h->seed));
     json_object_set_new(s, "group_size", json_integer(h->group_size));
     json_object_set_new(s, "prompts", json_integer(h->step_groups));
     json_object_set_new(s, "max_tokens", json_integer(h->max_tokens));
     json_object_set_new(s, "temperature", json_real(h->temperature));
     json_object_set_new(s, "top_logprobs", json_integer(h->top_logprobs));
-    if (h->sampling) json_object_set_new(s, "sampling", json_string(h->sampling));
+    if (h->sampling) json_object_set_new(s, "sampling", text(h->sampling));
 }
 
-/* The first program is in the fields above. */
-static void put_stages(json_t *s, const struct ptd_head *h)
+/* "threads 2; blas Zen kernel" as {"threads": "2", "blas": "Zen kernel"} */
+static void put_machine(json_t *program, const char *machine)
 {
-    json_t *stages = json_array();
-    for (int i = 1; i < h->n_stages; i++) {
-        const struct ptd_stage_note *n = &h->stages[i];
-        json_array_append_new(stages, json_string(n->decided ? n->decided : n->command));
+    char *copy = ptd_strdup(machine), *rest = copy, *item;
+    while ((item = strsep(&rest, ";"))) {
+        item += *item == ' ';
+        char *value = strchr(item, ' ');
+        if (value) *value++ = 0;
+        json_object_set_new(program, item, text(value ? value : ""));
     }
-    json_object_set_new(s, "stages", stages);
+    free(copy);
+}
+
+/* One program of the pipe under its name; under "ptd-hint 2" if it is there already. */
+static void put_program(json_t *s, const char *name, const char *decided, const char *machine)
+{
+    json_t *program = json_object();
+    char *key = ptd_strdup(name);
+    for (int i = 2; json_object_get(s, key); i++) {
+        free(key);
+        key = ptd_format("%s %d", name, i);
+    }
+    if (decided) json_object_set_new(program, "options", text(decided));
+    if (machine) put_machine(program, machine);
+    json_object_set_new(s, key, program);
+    free(key);
+}
+
+/* What the first program's options decide is in the fields above, and what ptd-update's do below. */
+static void put_programs(json_t *s, const struct ptd_head *h)
+{
+    char *machine = ptd_machine(PTD_PRODUCTS);
+    json_t *pipe = json_array();
+    for (int i = 0; i < h->n_stages; i++)
+        json_array_append_new(pipe, text(h->stages[i].name ? h->stages[i].name : ""));
+    json_object_set_new(s, "pipe", pipe);
+    for (int i = 0; i < h->n_stages; i++) {
+        const struct ptd_stage_note *n = &h->stages[i];
+        const char *decided = n->decided ? n->decided : n->command;
+        put_program(s, n->name ? n->name : "", i ? decided : NULL, n->machine);
+    }
+    put_program(s, "ptd-update", NULL, machine);
+    free(machine);
 }
 
 static void put_losses(json_t *s, const struct ptd_settings *all)
@@ -57,7 +107,7 @@ char *ptd_settings_text(const struct ptd_settings *all)
     put_sampling(s, all->head);
     put_losses(s, all);
     put_optimizer(s, all);
-    put_stages(s, all->head);
+    put_programs(s, all->head);
     char *text = json_dumps(s, JSON_COMPACT);
     json_decref(s);
     return text;

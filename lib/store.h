@@ -54,6 +54,7 @@ void ptd_store_remove(
     const char *
         dir); /* the files that CREATE made there, and the directory if nothing else is in it; asks for no memory */
 const char *ptd_store_path(const struct ptd_store *s);
+int ptd_store_is(const struct ptd_store *s, const char *dir); /* 1 if `dir` holds this very store */
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
                        size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
@@ -142,6 +143,8 @@ struct ptd_tensor_piece {
 };
 int ptd_store_tensor(const void *value, size_t len,
                      struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
+/* What a reader of a generation goes by, in 16 hex digits: names, shapes and digests of its tensors, and the files in meta. */
+int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
 #endif

@@ -74,8 +74,7 @@ static int take_lock(struct ptd_store *s)
     free(path);
     if (s->lock < 0 && errno == ELOOP)
         return ptd_fail(PTD_NOPERM, "store %s: its lock is a symbolic link, expected a file", s->dir);
-    if (s->lock < 0)
-        return ptd_fail(PTD_IOERR, "store %s: opening its lock:", s->dir);
+    if (s->lock < 0) return ptd_fail(PTD_IOERR, "store %s: opening its lock:", s->dir);
     if (fcntl(s->lock, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES) return refuse_second(s);
         return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
@@ -111,15 +110,12 @@ static int check_new(struct ptd_store *s)
 static int check_file(struct ptd_store *s)
 {
     struct stat st;
-    if (stat(s->dir, &st) < 0)
-        return ptd_fail(PTD_NOINPUT, "store %s:", s->dir);
+    if (stat(s->dir, &st) < 0) return ptd_fail(PTD_NOINPUT, "store %s:", s->dir);
     if (!S_ISDIR(st.st_mode)) return ptd_fail(PTD_NOINPUT, "store %s: not a directory", s->dir);
     char *path = ptd_format("%s/data.mdb", s->dir);
     int rc = stat(path, &st);
     free(path);
-    if (rc < 0)
-        return ptd_fail(PTD_NOINPUT,
-                        "store %s: data.mdb, which a store holds:", s->dir);
+    if (rc < 0) return ptd_fail(PTD_NOINPUT, "store %s: data.mdb, which a store holds:", s->dir);
     if (!S_ISREG(st.st_mode) || !st.st_size)
         return ptd_fail(PTD_DATAERR, "store %s: data.mdb is %s", s->dir,
                         st.st_size ? "no regular file" : "empty");
@@ -296,4 +292,13 @@ void ptd_store_close(struct ptd_store *s)
 const char *ptd_store_path(const struct ptd_store *s)
 {
     return s->dir;
+}
+
+int ptd_store_is(const struct ptd_store *s, const char *dir)
+{
+    struct stat st;
+    char *path = ptd_format("%s/data.mdb", dir);
+    int same = stat(path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+    free(path);
+    return same;
 }

@@ -453,3 +453,57 @@ void ptd_store_list_free(struct ptd_tensor_about *list, int n)
     for (int i = 0; i < n; i++) free((char *)(uintptr_t)list[i].name);
     free(list);
 }
+
+/* ---- identity ---- */
+
+static int hash_meta(struct ptd_store *s, XXH3_state_t *hash)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(s->view, s->db[DB_META], &c);
+    if (rc) return rc;
+    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
+        XXH3_64bits_update(hash, k.mv_data, k.mv_size);
+        XXH3_64bits_update(hash, v.mv_data, v.mv_size);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Of each piece the key and the header, which holds the digest of the numbers. */
+static int hash_weights(struct ptd_store *s, const char *prefix, XXH3_state_t *hash)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    size_t skip = strlen(prefix);
+    int rc = mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c);
+    if (rc) return rc;
+    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
+    while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
+        size_t n = v.mv_size < sizeof(struct tensor_head) ? v.mv_size : sizeof(struct tensor_head);
+        XXH3_64bits_update(hash, (const char *)k.mv_data + skip, k.mv_size - skip);
+        XXH3_64bits_update(hash, v.mv_data, n);
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
+{
+    char prefix[PTD_PREFIX];
+    XXH3_state_t *hash = XXH3_createState();
+    if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
+    XXH3_64bits_reset(hash);
+    int rc = ptd_store_view(s);
+    if (!rc) {
+        rc = find_generation(s, generation, prefix);
+        int failed = rc ? 0 : hash_meta(s, hash);
+        if (!rc && !failed) failed = hash_weights(s, prefix, hash);
+        if (failed) rc = ptd_store_fail(s, failed, "reading what it holds");
+        ptd_store_view_end(s);
+    }
+    snprintf(hex, 17, "%016llx", (unsigned long long)XXH3_64bits_digest(hash));
+    XXH3_freeState(hash);
+    return rc;
+}

@@ -3,7 +3,6 @@
  * stay fixed. */
 #include "threads.h"
 #include "err.h"
-#include <cblas.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -199,7 +198,6 @@ static int cores(void)
 
 void ptd_threads_start(int n)
 {
-    openblas_set_num_threads(1);
     if (pool.count > 1) return;
     if (n <= 0) n = cores();
     if (n > THREADS_MAX) n = THREADS_MAX;

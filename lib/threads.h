@@ -1,4 +1,4 @@
-/* threads: a few threads of our own that share out loops; OpenBLAS itself is kept on one thread.
+/* threads: a few threads of our own that share out loops.
  *
  * Work is split into fixed contiguous shares, so results do not depend on timing. Loops must not nest. */
 #ifndef PTD_THREADS_H

@@ -1,6 +1,5 @@
 /* train: see train.h. The gradient itself is learn.c's. */
 #include "train.h"
-#include "fingerprint.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,38 +16,66 @@ static int load_moments(struct ptd_train *t)
     return r ? -1 : 0;
 }
 
-/* The first setting that differs, in words; NULL if none does. */
-static char *difference(json_t *was, json_t *is)
+/* ---- what was decided before, and now ---- */
+
+struct comparison {
+    struct ptd_train *train;
+    int anyway, differences;
+};
+
+/* The first one is the failure; with --resume-anyway each is a warning. */
+static void differs(struct comparison *c, const char *words)
+{
+    if (c->anyway)
+        ptd_warn("resuming although %s", words);
+    else if (!c->differences)
+        ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
+                 ptd_store_path(c->train->store), (long long)c->train->generation, words);
+    c->differences++;
+}
+
+static char *value_text(json_t *v)
+{
+    return v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : ptd_strdup("nothing");
+}
+
+static void compare_values(struct comparison *c, const char *program, const char *key, json_t *was,
+                           json_t *is)
+{
+    if (json_equal(was, is)) return;
+    char *a = value_text(was), *b = value_text(is);
+    char *words = ptd_format("%s%s%s was %.160s, now %.160s", program, *program ? ": " : "", key, a, b);
+    differs(c, words);
+    free(words);
+    free(a);
+    free(b);
+}
+
+static void compare(struct comparison *c, const char *program, json_t *was, json_t *is)
 {
     const char *key;
     json_t *value;
     json_object_foreach(is, key, value)
     {
         json_t *old = json_object_get(was, key);
-        if (!json_equal(old, value)) {
-            char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : ptd_strdup("nothing"),
-                 *b = json_dumps(value, JSON_ENCODE_ANY);
-            char *words = ptd_format("%s was %.160s, now %.160s", key, a, b);
-            free(a);
-            free(b);
-            return words;
-        }
+        if (json_is_object(old) && json_is_object(value))
+            compare(c, key, old, value);
+        else
+            compare_values(c, program, key, old, value);
     }
-    return NULL;
+    json_object_foreach(was, key, value)
+    {
+        if (!json_object_get(is, key)) compare_values(c, program, key, value, NULL);
+    }
 }
 
-static int compare(struct ptd_train *t, json_t *run, int anyway)
+static int check_settings(struct ptd_train *t, json_t *run, int anyway)
 {
+    struct comparison c = {t, anyway, 0};
     json_t *is = json_loads(t->settings, 0, NULL);
-    char *words = difference(json_object_get(run, "settings"), is);
-    int r = 0;
-    if (words && anyway) ptd_warn("resuming although %s", words);
-    if (words && !anyway)
-        r = ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
-                     ptd_store_path(t->store), (long long)t->generation, words);
-    free(words);
+    compare(&c, "", json_object_get(run, "settings"), is);
     json_decref(is);
-    return r;
+    return c.differences && !anyway ? -1 : 0;
 }
 
 static int resume(struct ptd_train *t, int anyway)
@@ -66,22 +93,9 @@ static int resume(struct ptd_train *t, int anyway)
                         (long long)t->generation);
     t->updates = json_integer_value(json_object_get(run, "updates"));
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
-    r = compare(t, run, anyway);
+    r = check_settings(t, run, anyway);
     json_decref(run);
     return r ? -1 : load_moments(t);
-}
-
-/* Adds what the machine contributes to the numbers. */
-static char *with_machine(const char *settings)
-{
-    json_t *s = json_loads(settings, 0, NULL);
-    char *machine = ptd_fingerprint(), *text;
-    if (!s) ptd_die(PTD_BUG, "settings are no JSON: %s", settings);
-    json_object_set_new(s, "machine", json_string(machine));
-    text = json_dumps(s, JSON_COMPACT | JSON_SORT_KEYS);
-    free(machine);
-    json_decref(s);
-    return text;
 }
 
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
@@ -89,7 +103,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
 {
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
-    t->settings = with_machine(settings);
+    t->settings = ptd_strdup(settings);
     if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation))
         goto fail;
     if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) ||

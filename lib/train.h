@@ -33,7 +33,7 @@ struct ptd_train {
     char *settings; /* JSON object: what exact resume compares */
 };
 
-/* settings: JSON text of everything that decides the run's numbers (besides store and data); kept with each generation and compared at the next start. */
+/* settings: JSON text of everything that decides the run's numbers besides the store (settings.h); kept with each generation and compared at the next start. */
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
                                  int anyway);
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total); /* step counts from 1 */

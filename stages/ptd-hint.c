@@ -5,6 +5,7 @@
 #include "hint.h"
 #include "rng.h"
 #include "spoiler.h"
+#include "threads.h"
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -30,7 +31,7 @@ static const struct ptd_opt options[] = {
     {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 2},
     {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)", 0, 0},
     {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "share of the prompts that may get one, by uid", 0, 1},
-    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0},
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0, 1},
     {"layers", 0, PTD_OPT_STR, &opt.hint.layers, "LIST", "attention: layers, such as 0,2-3 (default: all)", 0,
      0},
     {"heads", 0, PTD_OPT_STR, &opt.hint.heads, "LIST", "attention: heads (default: all)", 0, 0},
@@ -48,11 +49,19 @@ static const struct ptd_usage usage = {
 
 static int begin(struct ptd_head *h, void *ctx)
 {
-    (void)ctx;
+    static char reads[40];
+    struct ptd_filter *filter = ctx;
+    char id[17];
     opt.seed = (uint64_t)h->seed;
     if (ptd_hint_tools_open(&opt.tools, opt.store ? opt.store : h->store) < 0) return -1;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
-    return opt.hints ? 0 : -1;
+    if (!opt.hints || ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
+    snprintf(reads, sizeof reads, "reference %s", id);
+    filter->reads = reads;
+    if (!ptd_hints_compute(opt.hints)) return 0;
+    ptd_threads_start(0);
+    filter->computes = PTD_PRODUCTS;
+    return 0;
 }
 
 static int chosen(const struct ptd_group *g)
@@ -129,6 +138,6 @@ static const char *summary(void *ctx)
 int main(int argc, char **argv)
 {
     struct ptd_filter f = {
-        .usage = &usage, .begin = begin, .process = process, .finish = finish, .summary = summary};
+        .usage = &usage, .ctx = &f, .begin = begin, .process = process, .finish = finish, .summary = summary};
     return ptd_filter_main(&f, argc, argv);
 }

@@ -21,9 +21,9 @@ static struct {
     .scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512}, .cache = 1};
 
 static const struct ptd_opt options[] = {
-    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0, 1},
     {"teacher", 0, PTD_OPT_STR, &opt.teacher, "DIR",
-     "another store's newest weights teach, in place of the reference", 0, 0},
+     "another store's newest weights teach, in place of the reference", 0, 0, 1},
     {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
      "ids of the teacher's distribution to keep for each token", 1, 256},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
@@ -33,9 +33,9 @@ static const struct ptd_opt options[] = {
     {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL,
      "reference log-probs of all responses (--no-reference: none)", 0, 0},
     {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)",
-     0, 0},
+     0, 0, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
-    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024, 1},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-ref", "[FILE]", "score responses with the frozen reference, and tutor the failed ones",
@@ -45,7 +45,7 @@ static const struct ptd_usage usage = {
 
 static int begin(struct ptd_head *h, void *ctx)
 {
-    (void)ctx;
+    struct ptd_filter *filter = ctx;
     if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
         return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
@@ -53,7 +53,9 @@ static int begin(struct ptd_head *h, void *ctx)
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);
-    return opt.refer ? 0 : -1;
+    if (!opt.refer) return -1;
+    filter->reads = ptd_refer_reads(opt.refer);
+    return 0;
 }
 
 static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
@@ -75,7 +77,12 @@ static const char *summary(void *ctx)
 
 int main(int argc, char **argv)
 {
-    struct ptd_filter f = {.usage = &usage, .begin = begin, .batch = batch, .summary = summary};
+    struct ptd_filter f = {.usage = &usage,
+                           .ctx = &f,
+                           .computes = PTD_PRODUCTS,
+                           .begin = begin,
+                           .batch = batch,
+                           .summary = summary};
     int status = ptd_filter_main(&f, argc, argv);
     ptd_refer_close(opt.refer);
     return status;

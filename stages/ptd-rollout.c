@@ -269,8 +269,8 @@ static char *sampling_words(void)
     if (opt.system)
         snprintf(system, sizeof system, "; system %016llx",
                  (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
-    return ptd_format("top-p %g; top-k %d; stop %s; lag %d; %d threads%s", opt.top_p, opt.top_k,
-                      opt.stop ? opt.stop : "model", opt.lag, ptd_threads_count(), system);
+    return ptd_format("top-p %g; top-k %d; stop %s; lag %d%s", opt.top_p, opt.top_k,
+                      opt.stop ? opt.stop : "model", opt.lag, system);
 }
 
 int main(int argc, char **argv)
@@ -299,7 +299,7 @@ int main(int argc, char **argv)
     h.top_logprobs = opt.top_logprobs;
     h.sampling = ptd_head_text(&h, words = sampling_words());
     free(words);
-    r.out = ptd_output_open(&h, usage.name, argc, argv);
+    r.out = ptd_output_open(&h, usage.name, PTD_PRODUCTS, argc, argv);
     if (r.eval)
         evaluate(&r);
     else

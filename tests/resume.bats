@@ -138,8 +138,12 @@ reached() {
     refused 'seed was 0, now 4' "$line --seed 4 train.jsonl $quiet | $rest"
     refused 'group_size was 4, now 3' "$line -G 3 train.jsonl $quiet | $rest"
     refused 'sampling was "top-p 1; *, now "top-p 0.5; *' "$line --top-p 0.5 train.jsonl $quiet | $rest"
-    refused 'machine was *; 1 threads; *' "$line train.jsonl $quiet | $rest -j 1"
-    refused 'stages was *' "$line train.jsonl $quiet | ptd-verify -q --eps 1 $quiet | ptd-hint -q $quiet | ptd-ref -q $quiet | ptd-update -q --lr 1e-3"
+    refused 'ptd-update: threads was *, now "3"' "$line train.jsonl $quiet | $rest -j 3"
+    refused 'ptd-rollout: threads was *, now "3"' "$line -j 3 train.jsonl $quiet | $rest"
+    refused 'ptd-rollout: blas was *, now "Nehalem kernel of *' "OPENBLAS_CORETYPE=Nehalem $line train.jsonl $quiet | $rest"
+    refused 'ptd-ref: blas was *, now "Nehalem kernel of *' "$line train.jsonl $quiet | ${rest/ptd-ref/OPENBLAS_CORETYPE=Nehalem ptd-ref}"
+    refused 'ptd-verify: options was "ptd-verify", now "ptd-verify --eps 1"' "$line train.jsonl $quiet | ${rest/ptd-verify -q/ptd-verify -q --eps 1}"
+    refused 'pipe was *,"ptd-hint",*, now *' "$line train.jsonl $quiet | ${rest/ptd-hint -q $quiet |/}"
     sed '1s/digit/digits/' train.jsonl > changed.jsonl
     refused 'data was *' "$line changed.jsonl $quiet | $rest"
     [ "$(bits other.ptd)" = "$before" ]
@@ -148,15 +152,47 @@ reached() {
     [ "$(head_of other.ptd)" = 2 ]
 }
 
-@test "a resume may differ in what decides no number: quiet, how an option is spelled; not in the cache" {
+@test "a resume may differ in what decides no number: quiet, how an option is spelled, the cache" {
     fresh same.ptd
     line="ptd-rollout -q -s same.ptd -P 4 -G 4 -m 16"
     bash -c "set -o pipefail; $line -n 1 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3" > /dev/null
     bash -c "set -o pipefail; $line -n 2 train.jsonl | ptd-verify --eps=0.00001 --explain - | ptd-hint --tau 1 | ptd-ref -k16 | ptd-update --lr 1e-3" > /dev/null 2> said
     [ "$(head_of same.ptd)" = 2 ]
     [[ "$(< said)" == *"ptd-ref: "* && "$(< said)" != *warning* ]]
-    run -78 --separate-stderr bash -c "set -o pipefail; $line -n 3 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q --no-cache | ptd-update -q --lr 1e-3"
-    [[ "$stderr" == *"resuming at step 2 would not be exact: "*cache* ]]
+    bash -c "set -o pipefail; $line -n 6 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q --no-cache | ptd-update -q --lr 1e-3" > /dev/null
+    [ "$(head_of same.ptd)" = 6 ]
+    fresh cached.ptd
+    bash -c "set -o pipefail; ${line/same/cached} -n 6 train.jsonl | ptd-verify -q --eps 1e-5 | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3" > /dev/null
+    [ "$(bits same.ptd)" = "$(bits cached.ptd)" ]
+}
+
+# STEPS TEACHER [OPTIONS OF PTD-REF]: taught by another store.
+taught() {
+    local steps=$1 teacher=$2
+    shift 2
+    ptd-rollout -q -s taught.ptd -P 4 -G 4 -m 16 -n "$steps" train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null |
+        ptd-hint -q --always 2> /dev/null | ptd-ref -q --teacher "$teacher" "$@" | ptd-update -q
+}
+
+@test "a teacher counts by what it holds, not by its name" {
+    fresh taught.ptd
+    fresh teacher.ptd
+    taught 1 teacher.ptd
+    mv teacher.ptd renamed.ptd
+    taught 2 renamed.ptd
+    ptd-gold -q -s renamed.ptd -P 4 -n 1 train.jsonl | ptd-update -q --loss sft > /dev/null
+    fails 78 'ptd-update: *would not be exact: ptd-ref: options was "*; teacher generation 0 *", now "*; teacher generation 1 *' taught 3 renamed.ptd
+    fails 78 'ptd-ref: --teacher *taught.ptd is the run*s own store, *' bash -c "ptd-rollout -q -s taught.ptd -P 1 -G 1 -m 2 -n 3 train.jsonl 2> /dev/null | ptd-ref -q --teacher ./taught.ptd > ref.rec"
+    [ ! -s ref.rec ]
+}
+
+@test "names that are no UTF-8 are settings like others" {
+    fresh $'te\351.ptd'
+    fresh taught.ptd
+    taught 1 $'te\351.ptd' -k 16
+    ptd-dump <(ptd-rollout -q -s $'te\351.ptd' -P 1 -G 1 -m 2 -n 1 train.jsonl) > dump.json || true
+    [ "$(jq -r 'select(.kind == "head").stages[0].command' dump.json)" = "ptd-rollout -q -s \$'te\\351.ptd' -P 1 -G 1 -m 2 -n 1 train.jsonl" ]
+    fails 78 'ptd-update: *would not be exact: ptd-ref: options was *, now *--top-k 4*' taught 2 $'te\351.ptd' -k 4
 }
 
 @test "a step that is not finite is refused with its record, and ends the run at the third" {

@@ -434,8 +434,9 @@ static void test_head(void **state)
                          .sampling = "top-p 1"};
     struct ptd_head g;
     struct ptd_buf b = {0}, again = {0};
-    ptd_head_add_stage(&h, "ptd-rollout", "0.1.0", "ptd-rollout 'a b'", NULL);
-    ptd_head_add_stage(&h, "ptd-verify", "0.1.0", "ptd-verify -q", "ptd-verify");
+    ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-rollout", "0.1.0", "ptd-rollout 'a b'"});
+    ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-verify", "0.1.0", "ptd-verify -q", "ptd-verify",
+                                                    "arithmetic 1", "00ff"});
     ptd_head_encode(&h, &b);
     assert_int_equal(ptd_head_decode(&g, b.data, b.len), 0);
     assert_true(g.seed == -5 && g.steps == 100 && g.first_step == 3 && g.group_size == 8 &&
@@ -446,6 +447,8 @@ static void test_head(void **state)
     assert_string_equal(g.stages[1].name, "ptd-verify");
     assert_string_equal(g.stages[1].command, "ptd-verify -q");
     assert_true(!g.stages[0].decided && !strcmp(g.stages[1].decided, "ptd-verify"));
+    assert_true(!g.stages[0].machine && !strcmp(g.stages[1].machine, "arithmetic 1"));
+    assert_true(!g.stages[0].build && !strcmp(g.stages[1].build, "00ff"));
     assert_string_equal(g.mode, "eval");
     memset(b.data + b.len / 2, 'x', b.len / 4);
     ptd_head_encode(&g, &again);
