@@ -23,19 +23,19 @@ struct reader {
 struct task { /* one response to be read */
     struct ptd_group *g;
     struct ptd_rollout *y;
-    int teach;    /* 0: reference log-probs, 1: distribution under the hint */
-    char key[33]; /* of what is read and by whom; then with the micro-batch too */
-    void *value;  /* what is cached: see value_size */
+    int teach;     /* 0: reference log-probs, 1: distribution under the hint */
+    uint64_t read; /* digest of the prompt, its pictures and the response */
+    char key[33];  /* of all that decides the value: of the task, then with the micro-batch too */
+    void *value;   /* what is cached: see value_size */
     size_t size;
     int twin; /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
     int missing; /* in the cache */
 };
 
-struct
-    micro { /* tasks that are computed together, order[first .. first + n): whole families, of one reader */
+struct micro { /* tasks that are computed together, order[first .. first + n): whole families of one kind */
     int first, n;
     long tokens;
-    uint64_t digest; /* of all their keys */
+    uint64_t digest; /* of all that is read */
 };
 
 struct ptd_refer {
@@ -153,17 +153,18 @@ static void name_task(const struct ptd_refer *f, struct task *t)
 {
     const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
     int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
-    double temperature = f->r.temperature;
-    int64_t head[] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0, n,
-                      t->y->n,  t->g->n_pictures};
+    int64_t lengths[] = {n, t->y->n, t->g->n_pictures},
+            kind[] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0};
     XXH3_state_t *s = new_hash();
-    XXH3_128bits_update(s, head, sizeof head);
-    XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
-    XXH3_128bits_update(s, &temperature, sizeof temperature);
+    XXH3_128bits_update(s, lengths, sizeof lengths);
     XXH3_128bits_update(s, prompt, n * sizeof *prompt);
     for (int i = 0; i < t->g->n_pictures; i++)
         XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
     XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
+    t->read = XXH3_128bits_digest(s).low64;
+    XXH3_128bits_update(s, kind, sizeof kind);
+    XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
+    XXH3_128bits_update(s, &f->r.temperature, sizeof f->r.temperature);
     if (t->teach)
         XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
     put_key(t->key, s);
@@ -343,16 +344,16 @@ static long rows_of(const struct task *t, int first)
 static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
 {
     struct micro *m = f->n_micros ? &f->micro[f->n_micros - 1] : NULL;
-    struct task *last = m && m->n ? f->order[*n - 1] : NULL;
+    struct task *last = m ? f->order[*n - 1] : NULL;
     int first = !last || !same_family(last, t);
-    if (!m || (m->n && first && (m->tokens >= f->r.micro_tokens || reader_of(f, last) != reader_of(f, t)))) {
+    if (!last || (first && (m->tokens >= f->r.micro_tokens || last->teach != t->teach))) {
         m = &f->micro[f->n_micros++];
         *m = (struct micro){.first = *n};
     }
     f->order[(*n)++] = t;
     m->n++;
     m->tokens += rows_of(t, first);
-    m->digest = XXH3_64bits_withSeed(t->key, 32, m->digest);
+    m->digest = XXH3_64bits_withSeed(&t->read, sizeof t->read, m->digest);
 }
 
 static void extend_key(const struct ptd_refer *f, struct task *t, const struct micro *m)
@@ -365,18 +366,17 @@ static void extend_key(const struct ptd_refer *f, struct task *t, const struct m
     XXH3_freeState(s);
 }
 
-/* What is computed with what: decided by the step alone, never by what the cache holds. */
+/* What is computed with what: decided by the step alone, never by what the cache holds. Lessons go by themselves, so that with other hints the
+ * reference's values are still found. */
 static void plan(struct ptd_refer *f)
 {
     int n = 0;
     f->n_micros = 0;
     f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct task *));
     f->micro = ptd_realloc(f->micro, (f->n_tasks + 1) * sizeof *f->micro);
-    for (int other = 0; other < (f->other ? 2 : 1); other++)
-        for (int i = 0; i < f->n_tasks; i++) {
-            struct task *t = &f->task[i];
-            if (t->twin < 0 && (!f->other || t->teach == other)) add_to_plan(f, t, &n);
-        }
+    for (int teach = 0; teach < 2; teach++)
+        for (int i = 0; i < f->n_tasks; i++)
+            if (f->task[i].twin < 0 && f->task[i].teach == teach) add_to_plan(f, &f->task[i], &n);
     for (int i = 0; i < f->n_micros; i++)
         for (int j = 0; j < f->micro[i].n; j++) extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
 }
