@@ -92,7 +92,7 @@ setup() { cd "$WORK"; }
 @test "a terminal gets no control characters and no binary" {
     command -v script > /dev/null || skip "no script(1)"
     run -0 script -qec "ptd-dump --text good.rec" /dev/null
-    ! printf '%s' "$output" | tr -d '\r\n\t' | LC_ALL=C grep -q '[[:cntrl:]]'
+    run -1 bash -c 'tr -d "\r\n\t" <<< "$0" | LC_ALL=C grep "[[:cntrl:]]"' "$output"
     run -2 script -qec "ptd-verify good.rec" /dev/null
     [[ "$output" == *"standard output is a terminal, expected a stream"* ]]
 }

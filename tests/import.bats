@@ -83,7 +83,8 @@ refused() {
 }
 
 @test "the head: its presence decides" {
-    copy && edit_config '.tie_word_embeddings = false | .text_config.tie_word_embeddings = false'
+    copy
+    edit_config '.tie_word_embeddings = false | .text_config.tie_word_embeddings = false'
     ptd-init -q tied.ptd --from bad
     [ "$(weights tied.ptd)" = "$(weights a.ptd)" ]
     ptd-data digits -q t.jsonl -n 2 -k nbr
@@ -97,10 +98,12 @@ refused() {
     ptd-export -q untied.ptd two
     ptd-init -q two.ptd --from two
     [ "$(weights two.ptd)" = "$(weights untied.ptd)" ]
-    copy two && cp one/config.json bad/ # tied by its flag: the copy is left out
+    copy two
+    cp one/config.json bad/ # tied by its flag: the copy is left out
     run -0 ptd-init -q half.ptd --from bad
     [ "$output" = 'ptd-init: warning: bad/model.safetensors: tensor "lm_head.weight": ignored, though it differs from the embedding to which config.json ties it' ]
-    copy promised && cp one/config.json bad/
+    copy promised
+    cp one/config.json bad/
     run -0 ptd-init -q same.ptd --from bad
     [ "$output" = "" ]
     [ "$(ptd-dump half.ptd | jq -c 'select(.name == "lm_head.weight")')" = "" ]
@@ -108,58 +111,79 @@ refused() {
 
 @test "tensors that do not fit the config are named" {
     m=model.safetensors n=model.language_model.norm.weight
-    copy && edit_header $m "with_entries(if .key == \"$n\" then .key = \"other\" else . end)"
+    copy
+    edit_header $m "with_entries(if .key == \"$n\" then .key = \"other\" else . end)"
     refused 65 "ptd-init: bad: tensor \"$n\": missing, expected [[]128]"
-    copy && edit_header $m "with_entries(if .key == \"$n\" then .value.shape = [2, 64] else . end)"
+    copy
+    edit_header $m "with_entries(if .key == \"$n\" then .value.shape = [2, 64] else . end)"
     refused 65 "ptd-init: bad/$m: tensor \"$n\": shape [[]2, 64], expected [[]128]"
-    copy && edit_header $m "with_entries(if .key == \"$n\" then .value.dtype = \"I32\" else . end)"
+    copy
+    edit_header $m "with_entries(if .key == \"$n\" then .value.dtype = \"I32\" else . end)"
     refused 65 "ptd-init: bad/$m: tensor \"$n\": dtype I32, expected BF16, F16 or F32"
-    copy && edit_config '.text_config.num_hidden_layers = 3'
+    copy
+    edit_config '.text_config.num_hidden_layers = 3'
     refused 65 "ptd-init: bad/$m: tensor \"model.language_model.layers.3.input_layernorm.weight\": not part of the model that config.json describes"
-    copy && edit_config '.text_config.vocab_size = 641'
+    copy
+    edit_config '.text_config.vocab_size = 641'
     refused 65 'ptd-init: bad/*: tensor "model.language_model.embed_tokens.weight": shape [[]640, 128], expected [[]641, 128]'
-    copy && edit_config '.text_config.vocab_size = 639 | .image_token_id = 630'
+    copy
+    edit_config '.text_config.vocab_size = 639 | .image_token_id = 630'
     refused 65 'ptd-init: config.json: field "text_config.vocab_size": found 639, expected at least 640 for tokenizer.json'
-    copy && printf '\x00\x00\xc0\x7f' | dd of=bad/$m bs=1 seek=$(($(stat -c %s bad/$m) - 4)) conv=notrunc status=none
+    copy
+    printf '\x00\x00\xc0\x7f' | dd of=bad/$m bs=1 seek=$(($(stat -c %s bad/$m) - 4)) conv=notrunc status=none
     refused 65 "ptd-init: bad/$m: tensor \"*\": value * is no finite number"
 }
 
 @test "folders that lack something, pickles, other architectures" {
     for f in config.json tokenizer.json preprocessor_config.json; do
-        copy && rm bad/$f
+        copy
+        rm bad/$f
         refused 66 "ptd-init: bad/$f: No such file or directory"
     done
-    copy && rm bad/generation_config.json
+    copy
+    rm bad/generation_config.json
     ptd-init -q ok.ptd --from bad
-    copy && rm bad/model.safetensors
+    copy
+    rm bad/model.safetensors
     refused 66 'ptd-init: bad: neither model.safetensors nor model.safetensors.index.json in it'
     touch bad/pytorch_model.bin
     refused 65 'ptd-init: bad/pytorch_model.bin: a pickle file, expected *'
     fails 65 'ptd-init: bad/pytorch_model.bin: a pickle file, *' ptd-init bad.ptd --from bad/pytorch_model.bin
     fails 66 'ptd-init: one/model.safetensors: expected a folder*' ptd-init bad.ptd --from one/model.safetensors
     fails 66 'ptd-init: nowhere: No such file or directory' ptd-init bad.ptd --from nowhere
-    rm -rf bad && mkdir bad && echo '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}' > bad/config.json
+    rm -rf bad
+    mkdir bad
+    echo '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}' > bad/config.json
     refused 78 'ptd-init: config.json: field "model_type": found "llama", *'
-    copy && printf 'no template of ours' > bad/chat_template.jinja
+    copy
+    printf 'no template of ours' > bad/chat_template.jinja
     refused 78 "ptd-init: chat_template.jinja: neither Qwen3-VL's chat template of Instruct nor that of Thinking: no <|im_start|> in it"
-    copy && echo '{"chat_template": "no template of ours"}' > bad/tokenizer_config.json
+    copy
+    echo '{"chat_template": "no template of ours"}' > bad/tokenizer_config.json
     refused 78 "ptd-init: tokenizer_config.json: neither *"
-    copy && jq -c '.added_tokens |= map(select(.content != "<|im_end|>"))' one/tokenizer.json > bad/tokenizer.json
+    copy
+    jq -c '.added_tokens |= map(select(.content != "<|im_end|>"))' one/tokenizer.json > bad/tokenizer.json
     refused 78 "ptd-init: tokenizer lacks <|im_start|> or <|im_end|>, *"
-    copy && echo '{"chat_template": ' > bad/chat_template.json
+    copy
+    echo '{"chat_template": ' > bad/chat_template.json
     refused 65 'ptd-init: chat_template.json: line *'
-    copy some && rm bad/model-00002-of-*
+    copy some
+    rm bad/model-00002-of-*
     refused 66 'ptd-init: bad/model-00002-of-*: No such file or directory'
 }
 
 @test "files of newer library versions: processor_config.json, the other rotary spelling" {
-    copy && jq '{image_processor: ., processor_class: "Qwen3VLProcessor"}' bad/preprocessor_config.json > bad/processor_config.json && rm bad/preprocessor_config.json
+    copy
+    jq '{image_processor: ., processor_class: "Qwen3VLProcessor"}' bad/preprocessor_config.json > bad/processor_config.json
+    rm bad/preprocessor_config.json
     edit_config '.text_config.rope_parameters = .text_config.rope_scaling + {rope_theta: .text_config.rope_theta} | del(.text_config.rope_scaling, .text_config.rope_theta)'
     ptd-init -q newer.ptd --from bad
     ptd-data digits -q t.jsonl -n 2 -k nbr
     [ "$(ptd-rollout -q -s newer.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[].ids')" = \
       "$(ptd-rollout -q -s a.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[].ids')" ]
-    copy && jq '{image_processor: (. + {patch_size: 15})}' bad/preprocessor_config.json > bad/processor_config.json && rm bad/preprocessor_config.json
+    copy
+    jq '{image_processor: (. + {patch_size: 15})}' bad/preprocessor_config.json > bad/processor_config.json
+    rm bad/preprocessor_config.json
     refused 65 '*found 15, expected 14 as config.json has it'
 }
 
@@ -169,7 +193,8 @@ refused() {
     fails 65 'ptd-init: config.json: field "image_token_id": found 151655, expected 636 as tokenizer.json has <|image_pad|>' ptd-init big.ptd --config qwen3-vl-4b --tokenizer tok.gz
     ptd-init -q gz.ptd --tokenizer tok.gz --seed 3
     [ "$(weights gz.ptd)" = "$(weights a.ptd)" ]
-    copy && rm bad/tokenizer.json bad/*.safetensors # config files without a tokenizer
+    copy
+    rm bad/tokenizer.json bad/*.safetensors # config files without a tokenizer
     ptd-init -q folder.ptd --config bad --tokenizer tok.gz --seed 3
     [ "$(weights folder.ptd)" = "$(weights a.ptd)" ]
     head -c 2000 tok.gz > cut.gz
@@ -188,12 +213,16 @@ refused() {
     fails 73 'ptd-export: there: is there already' ptd-export a.ptd there
     fails 73 'ptd-export: no/such/folder.part: cannot create: No such file or directory' ptd-export a.ptd no/such/folder
     fails 66 'ptd-export: store missing.ptd: *' ptd-export missing.ptd x
-    mkdir left.part && cp one/* left.part/
+    mkdir left.part
+    cp one/* left.part/
     ptd-export -q a.ptd left/ # what a killed export left behind
-    [ ! -e left.part ] && cmp one/model.safetensors left/model.safetensors
-    mkdir other.part && touch other.part/mine
+    [ ! -e left.part ]
+    cmp one/model.safetensors left/model.safetensors
+    mkdir other.part
+    touch other.part/mine
     fails 73 'ptd-export: other.part/mine: in the way, *' ptd-export a.ptd other
-    [ -e other.part/mine ] && [ ! -e other ]
+    [ -e other.part/mine ]
+    [ ! -e other ]
     run -74 --separate-stderr bash -c 'ulimit -f 1000; exec ptd-export -q a.ptd full'
     [[ "$stderr" == "ptd-export: model.safetensors: cannot write: File too large" ]]
     [ ! -e full ] && [ ! -e full.part ]

@@ -260,7 +260,8 @@ asked() {
     status=0
     wait $! || status=$?
     exec 4>&-
-    [ "$status" = 75 ] && [ "$(cat told.err)" = "ptd-update: stopped on request; the last step is published, but nobody took its metrics; the same command line goes on" ]
+    [ "$status" = 75 ]
+    [ "$(cat told.err)" = "ptd-update: stopped on request; the last step is published, but nobody took its metrics; the same command line goes on" ]
     [ "$(head_of told.ptd)" = 1 ]
 }
 
@@ -281,7 +282,8 @@ asked() {
     kill $!
     status=0
     wait $! || status=$?
-    [ "$status" = 143 ] && [ -z "$(ls -A stopped)" ]
+    [ "$status" = 143 ]
+    [ -z "$(ls -A stopped)" ]
     ptd-plot -q - -f actor/loss -o stopped/x.gp < <(cat warm.jsonl; sleep 5) 3>&- &
     sleep 0.2
     kill -9 $!

@@ -88,7 +88,9 @@ setup() { cd "$WORK"; }
     run -66 ptd-plot missing.jsonl
     run -2 ptd-plot metrics.jsonl -f actor/entropy -o curves.bmp
     run -73 ptd-plot metrics.jsonl -f actor/entropy -o no/such/folder/curves.png
-    mkdir -p fake && printf '#!/bin/sh\nexit 3\n' > fake/gnuplot && chmod +x fake/gnuplot
+    mkdir -p fake
+    printf '#!/bin/sh\nexit 3\n' > fake/gnuplot
+    chmod +x fake/gnuplot
     PATH="$PWD/fake:$PATH" run -74 ptd-plot metrics.jsonl -f actor/entropy -o broken.svg
     [ ! -e broken.svg ]
 }

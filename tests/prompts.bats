@@ -19,7 +19,8 @@ groups() { ptd-dump "$1" | jq -c "select(.kind == \"group\") | $2"; }
     [ "$(groups system.rec .system | sort -u)" = '"look at a1"' ]
     [ "$(groups plain.rec .system | sort -u)" = null ]
     lengths='[.prompt_ids.int32, .hint.prompt_ids.int32]'
-    groups plain.rec "$lengths" > plain && groups system.rec "$lengths" > system
+    groups plain.rec "$lengths" > plain
+    groups system.rec "$lengths" > system
     paste -d '\n' plain system | jq -s -e '. as $all | [range(0; length; 2) as $i | [0, 1] | map(. as $k | $all[$i + 1][$k] - $all[$i][$k])] as $more |
         ($more | length) == 4 and ($more | flatten | unique | length) == 1 and $more[0][0] > 5' > /dev/null
 }

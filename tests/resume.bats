@@ -119,7 +119,8 @@ reached() {
     [ "${codes[4]}" = 75 ]
     [[ "$(< e4)" == "ptd-update: stopped on request after step "*"; the same command line goes on" ]]
     done=$(head_of term.ptd)
-    [ "$done" -lt 6 ] && [ "$done" = "$(wc -l < term.ptd.jsonl)" ]
+    [ "$done" -lt 6 ]
+    [ "$done" = "$(wc -l < term.ptd.jsonl)" ]
     pipeline term.ptd 6 >> term.ptd.jsonl
     [ "$(bits term.ptd)" = "$(bits whole.ptd)" ]
     [ "$(timeless term.ptd.jsonl)" = "$(timeless whole.jsonl)" ]
