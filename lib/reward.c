@@ -1,10 +1,10 @@
 /* reward: finding and judging answers by rule; see reward.h for the rules.
  * Leaves advantages to policy.c and the loop over groups to ptd-verify. */
 #include "reward.h"
+#include "normal.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #define BOX       "\\boxed{"
 #define TAG_OPEN  "<answer>"
@@ -136,14 +136,11 @@ int ptd_format_good(int rule, const char *text)
 
 static char *folded(const char *s, size_t n)
 {
-    utf8proc_uint8_t *out = NULL;
-    const int how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
-    utf8proc_ssize_t got = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &out, how);
-    if (got >= 0) return (char *)out;
-    if (got == UTF8PROC_ERROR_NOMEM) ptd_die(PTD_OSERR, "out of memory for a text of %zu bytes", n);
-    char *plain = ptd_alloc(n + 1); /* no valid UTF-8: compare bytes */
-    for (size_t i = 0; i < n; i++) plain[i] = (char)tolower((unsigned char)s[i]);
-    return plain;
+    char *text = ptd_fold(s, n);
+    if (text) return text;
+    text = ptd_alloc(n + 1); /* no valid UTF-8: compare bytes */
+    for (size_t i = 0; i < n; i++) text[i] = (char)tolower((unsigned char)s[i]);
+    return text;
 }
 
 /* Bytes of a command that only dresses its argument (the brace included) or that means nothing here; 0:
@@ -327,13 +324,20 @@ size_t ptd_number_scan(const char *text, size_t n, struct ptd_rational *r)
     return (size_t)(s - text);
 }
 
-int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r)
+/* The same for a text in normal form. */
+static int number_of(const char *t, struct ptd_rational *r)
 {
     static const char *const unit[] = {"", "%", "\\%", "\xc2\xb0", "^\\circ", "^{\\circ}", NULL};
-    char *t = ptd_text_normal(s, n);
     size_t used = ptd_number_scan(t, strlen(t), r);
-    int ok = 0;
-    for (int i = 0; used && unit[i] && !ok; i++) ok = strcmp(t + used, unit[i]) == 0;
+    for (int i = 0; used && unit[i]; i++)
+        if (strcmp(t + used, unit[i]) == 0) return 1;
+    return 0;
+}
+
+int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r)
+{
+    char *t = ptd_text_normal(s, n);
+    int ok = number_of(t, r);
     free(t);
     return ok;
 }
@@ -368,59 +372,92 @@ char ptd_choice_parse(const char *s, size_t n)
     return c;
 }
 
+static char gold_letter_of(const char *t)
+{
+    return strlen(t) <= 3 ? letter_of(t) : 0;
+}
+
 char ptd_gold_letter(const char *gold)
 {
-    char *t = ptd_text_normal(gold, strlen(gold)), c = strlen(t) <= 3 ? letter_of(t) : 0;
+    char *t = ptd_text_normal(gold, strlen(gold)), c = gold_letter_of(t);
     free(t);
     return c;
 }
 
 /* ---- judging ---- */
 
-static int same_text(const char *answer, size_t len, const char *gold)
+/* A gold answer, made ready for any number of answers. */
+struct gold {
+    int rule, is_number;
+    char *normal;
+    struct ptd_rational number; /* if is_number */
+};
+
+static struct gold read_gold(int rule, const char *text)
 {
-    char *a = ptd_text_normal(answer, len), *b = ptd_text_normal(gold, strlen(gold));
-    int same = strcmp(a, b) == 0;
-    free(a);
-    free(b);
-    return same;
+    struct gold g = {.rule = rule, .normal = ptd_text_normal(text, strlen(text))};
+    g.is_number = number_of(g.normal, &g.number);
+    if (rule == PTD_JUDGE_AUTO)
+        g.rule = g.is_number                ? PTD_JUDGE_NUMBER
+                 : gold_letter_of(g.normal) ? PTD_JUDGE_CHOICE
+                                            : PTD_JUDGE_EXACT;
+    return g;
 }
 
-static int same_number(const char *answer, size_t len, const char *gold)
-{
-    struct ptd_rational a, b;
-    if (!ptd_number_parse(answer, len, &a) || !ptd_number_parse(gold, strlen(gold), &b))
-        return same_text(answer, len, gold);
-    return a.num == b.num && a.den == b.den;
-}
-
-static int judge_rule_for(const char *gold)
+static int same(const struct gold *g, const char *normal)
 {
     struct ptd_rational r;
-    if (ptd_number_parse(gold, strlen(gold), &r)) return PTD_JUDGE_NUMBER;
-    return ptd_gold_letter(gold) ? PTD_JUDGE_CHOICE : PTD_JUDGE_EXACT;
+    if (g->rule == PTD_JUDGE_NUMBER && g->is_number && number_of(normal, &r))
+        return r.num == g->number.num && r.den == g->number.den;
+    if (g->rule != PTD_JUDGE_CHOICE) return strcmp(normal, g->normal) == 0;
+    char c = letter_of(normal);
+    return c && c == letter_of(g->normal);
+}
+
+static int right(const struct gold *g, const char *answer, size_t len)
+{
+    char *normal = ptd_text_normal(answer, len);
+    int yes = same(g, normal);
+    free(normal);
+    return yes;
 }
 
 int ptd_answer_right(int rule, const char *answer, size_t len, const char *gold)
 {
-    if (rule == PTD_JUDGE_AUTO) rule = judge_rule_for(gold);
-    if (rule == PTD_JUDGE_NUMBER) return same_number(answer, len, gold);
-    if (rule == PTD_JUDGE_EXACT) return same_text(answer, len, gold);
-    char c = ptd_choice_parse(answer, len);
-    return c && c == ptd_choice_parse(gold, strlen(gold));
+    struct gold g = read_gold(rule, gold);
+    int yes = right(&g, answer, len);
+    free(g.normal);
+    return yes;
 }
 
-/* ---- a rollout ---- */
+/* ---- a group ---- */
 
-void ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g, struct ptd_rollout *y)
+static void score(const struct ptd_reward_rules *r, const struct gold *gold, struct ptd_group *g,
+                  struct ptd_rollout *y)
 {
     size_t len = 0;
     const char *answer = ptd_answer_find(r->extract, y->text, &len);
     y->extracted = answer ? ptd_group_text(g, "%.*s", (int)len, answer) : NULL;
-    y->accuracy = answer && ptd_answer_right(r->judge, answer, len, g->answer);
+    y->accuracy = answer && right(gold, answer, len);
     y->format = ptd_format_good(r->format, y->text);
     y->outcome = !answer ? PTD_UNPARSABLE : y->accuracy > 0 ? PTD_RIGHT : PTD_WRONG;
     y->reward = r->format_weight * y->format + r->accuracy_weight * y->accuracy;
+}
+
+int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
+{
+    if (!g->answer)
+        return ptd_fail(PTD_DATAERR, "group \"%.200s\": field \"answer\": missing, expected what is right",
+                        g->uid);
+    for (int i = 0; i < g->n_rollouts; i++)
+        if (!g->rollouts[i].text)
+            return ptd_fail(PTD_DATAERR,
+                            "group \"%.200s\": field \"rollouts[%d].text\": missing, expected the response",
+                            g->uid, i);
+    struct gold gold = read_gold(r->judge, g->answer);
+    for (int i = 0; i < g->n_rollouts; i++) score(r, &gold, g, &g->rollouts[i]);
+    free(gold.normal);
+    return 0;
 }
 
 static int by_name(const char *what, const char *name, const char *const *names, int *value)

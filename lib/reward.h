@@ -26,8 +26,9 @@ struct ptd_reward_rules {
 /* Rules by name ("auto", "boxed", "answer-tag", ...); -1 with status 2 names the ones there are. Weights are left alone. */
 int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, const char *judge,
                            const char *format) PTD_MUST_CHECK;
-/* Fills y's outcome, extracted, accuracy, format and reward; the text of `extracted` lives in g's arena. */
-void ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g, struct ptd_rollout *y);
+/* Fills every rollout's outcome, extracted, accuracy, format and reward; the text of `extracted` lives in g's arena. -1 (65), and nothing
+ * is filled: no answer, or a rollout without text, which is no empty response, since nobody knows what was said. */
+int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g) PTD_MUST_CHECK;
 
 /* ---- the parts ---- */
 /* The answer inside text, blanks around it left out; *len bytes; NULL if there is none. */

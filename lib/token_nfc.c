@@ -1,9 +1,9 @@
-/* token_nfc: normalisation form C for the tokenizer, in linear time, with the tables of the ids' reference.
- * Deciding which stretches of a text are normalised is token.c's. */
-#include <stdlib.h>
-#include <string.h>
-#include <utf8proc.h>
+/* token_nfc: normalisation form C for the tokenizer, with the tables of the ids' reference.
+ * Ordering and composing are normal.c's; deciding which stretches of a text are normalised is token.c's. */
+#include "normal.h"
 #include "token_impl.h"
+#include <stdlib.h>
+#include <utf8proc.h>
 
 struct stretch {
     int32_t first, last;
@@ -63,37 +63,14 @@ int ptd_token_is_nfc(const char *s, size_t len)
 
 /* The part of a text that is being normalised. */
 struct part {
-    int32_t *c;    /* decomposed code points */
-    uint64_t *key; /* scratch of ordering */
+    int32_t *c; /* decomposed code points */
     size_t n, cap;
     unsigned char *out;
 };
 
-static int by_key(const void *a, const void *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x), memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
-}
-
-/* Canonical order of the marks c [n]: by combining class, otherwise as they stand. utf8proc's own ordering
- * takes quadratic time, which a text made for it would feel. */
-static void order_marks(int32_t *c, size_t n, uint64_t *key)
-{
-    for (size_t i = 0; i < n; i++)
-        key[i] = (uint64_t)utf8proc_get_property(c[i])->combining_class << 56 | (uint64_t)i << 21 | c[i];
-    qsort(key, n, sizeof *key, by_key);
-    for (size_t i = 0; i < n; i++) c[i] = key[i] & 0x1FFFFF;
-}
-
 static void finish_part(struct part *p)
 {
-    for (size_t i = 0, from = 0; i <= p->n; i++) {
-        if (i < p->n && utf8proc_get_property(p->c[i])->combining_class) continue;
-        if (i - from > 1) order_marks(p->c + from, i - from, p->key);
-        from = i + 1;
-    }
-    size_t n = utf8proc_normalize_utf32(p->c, p->n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    size_t n = ptd_compose(p->c, p->n);
     for (size_t i = 0; i < n; i++) p->out += utf8proc_encode_char(p->c[i], p->out);
     p->n = 0;
 }
@@ -101,7 +78,7 @@ static void finish_part(struct part *p)
 char *ptd_token_nfc(const char *s, size_t len, size_t *out_len)
 {
     size_t cap = 2 * len + 4; /* no character becomes more than two for each of its bytes */
-    struct part p = {.c = ptd_array(cap, sizeof *p.c), .key = ptd_array(cap, sizeof *p.key), .cap = cap};
+    struct part p = {.c = ptd_array(cap, sizeof *p.c), .cap = cap};
     unsigned char *out = ptd_array(cap, 4);
     int32_t c;
     int boundary = 0;
@@ -118,7 +95,6 @@ char *ptd_token_nfc(const char *s, size_t len, size_t *out_len)
     }
     finish_part(&p);
     free(p.c);
-    free(p.key);
     *out_len = p.out - out;
     return (char *)out;
 }

@@ -70,21 +70,20 @@ static void explain(const struct ptd_group *g, int i)
 {
     const struct ptd_rollout *y = &g->rollouts[i];
     const char *quote = y->extracted ? "\"" : "", *found = y->extracted ? y->extracted : "nothing";
-    ptd_info("%s #%d: %s: found %s%s%s, expected \"%s\", form %s", g->uid, i, ptd_outcome_name[y->outcome],
-             quote, found, quote, g->answer, y->format > 0 ? "good" : "bad");
+    ptd_tell("%.200s #%d: %s: found %s%.999s%s, expected \"%.999s\", form %s", g->uid, i,
+             ptd_outcome_name[y->outcome], quote, found, quote, g->answer, y->format > 0 ? "good" : "bad");
 }
 
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
     const int n = g->n_rollouts;
-    if (!g->answer || n == 0)
-        return ptd_fail(PTD_DATAERR, "group \"%s\": expected an answer and at least one rollout", g->uid);
+    if (n == 0) return ptd_fail(PTD_DATAERR, "group \"%.200s\": expected at least one rollout", g->uid);
+    if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
     double *reward = ptd_group_alloc(g, n * sizeof *reward),
            *advantage = ptd_group_alloc(g, n * sizeof *advantage);
     double right = 0;
     for (int i = 0; i < n; i++) {
-        ptd_reward_score(&opt.rules, g, &g->rollouts[i]);
         reward[i] = g->rollouts[i].reward;
         right += g->rollouts[i].accuracy;
         if (opt.explain) explain(g, i);

@@ -33,7 +33,7 @@ static void score(int rules, char *gold, char *text)
     struct ptd_reward_rules r = {rules % 3, rules / 3 % 4, rules / 12 % 3, 0.1, 0.9};
     struct ptd_rollout y = {.text = text};
     struct ptd_group g = {.answer = gold, .rollouts = &y, .n_rollouts = 1};
-    ptd_reward_score(&r, &g, &y);
+    if (ptd_reward_score(&r, &g) < 0) abort();
     if (y.reward < 0 || y.reward > 1 || (y.accuracy != 0 && y.accuracy != 1) ||
         (y.format != 0 && y.format != 1))
         abort();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static void assert_found(int rule, const char *text, const char *want)
@@ -175,14 +176,53 @@ static void scores_a_rollout(void **state)
     };
     struct ptd_reward_rules rules = {.format_weight = 0.1, .accuracy_weight = 0.9};
     assert_int_equal(ptd_reward_rules_parse(&rules, "auto", "auto", "boxed"), 0);
-    struct ptd_group g = {.answer = "11"};
+    struct ptd_group g = {.uid = "g", .answer = "11", .n_rollouts = 1};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ptd_rollout y = {.text = cases[i].text};
-        ptd_reward_score(&rules, &g, &y);
+        g.rollouts = &y;
+        assert_int_equal(ptd_reward_score(&rules, &g), 0);
         assert_int_equal(y.outcome, cases[i].outcome);
         assert_true(y.reward == cases[i].reward);
         assert_int_equal(y.extracted != NULL, y.outcome != PTD_UNPARSABLE);
     }
+    ptd_group_clear(&g);
+}
+
+/* A long gold answer is read once for all rollouts: within moments, or this test is ended. */
+static void long_gold_is_read_once(void **state)
+{
+    (void)state;
+    const int n = 10000, len = 1000000;
+    struct ptd_reward_rules rules = {.judge = PTD_JUDGE_AUTO};
+    char *gold = calloc(1, (size_t)len + 1);
+    memset(gold, 'x', (size_t)len);
+    struct ptd_rollout *y = calloc((size_t)n, sizeof *y);
+    for (int i = 0; i < n; i++) y[i].text = "\\boxed{1}";
+    struct ptd_group g = {.uid = "g", .answer = gold, .rollouts = y, .n_rollouts = n};
+    alarm(60);
+    assert_int_equal(ptd_reward_score(&rules, &g), 0);
+    alarm(0);
+    assert_int_equal(y[n - 1].outcome, PTD_WRONG);
+    ptd_group_clear(&g);
+    free(y);
+    free(gold);
+}
+
+static void a_missing_text_is_no_answer(void **state)
+{
+    (void)state;
+    struct ptd_reward_rules rules = {.accuracy_weight = 1};
+    struct ptd_rollout y[2] = {{.text = ""}, {.text = NULL}};
+    struct ptd_group g = {.uid = "g", .answer = "11", .rollouts = y, .n_rollouts = 2};
+    assert_int_equal(ptd_reward_score(&rules, &g), -1);
+    assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+    assert_string_equal(ptd_failed_message(),
+                        "group \"g\": field \"rollouts[1].text\": missing, expected the response");
+    g.n_rollouts = 1;
+    assert_int_equal(ptd_reward_score(&rules, &g), 0);
+    assert_int_equal(y[0].outcome, PTD_UNPARSABLE);
+    g.answer = NULL;
+    assert_int_equal(ptd_reward_score(&rules, &g), -1);
     ptd_group_clear(&g);
 }
 
@@ -208,6 +248,8 @@ int main(void)
         cmocka_unit_test(judges_texts),
         cmocka_unit_test(looks_at_form),
         cmocka_unit_test(scores_a_rollout),
+        cmocka_unit_test(long_gold_is_read_once),
+        cmocka_unit_test(a_missing_text_is_no_answer),
         cmocka_unit_test(refuses_unknown_rules),
     };
     return cmocka_run_group_tests_name("reward", tests, NULL, NULL);
