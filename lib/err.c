@@ -2,6 +2,7 @@
  * Leaves to callers: which status a failure deserves, and when to die of it. */
 #include "err.h"
 #include "output.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,44 +24,21 @@ static void (*before_message)(void);
 static __thread int last_status;
 static __thread char last_message[LINE_MAX_BYTES];
 
-/* Bytes at s that must be escaped: a control character of ASCII (1) or of C1 in UTF-8 (2); 0 if none. */
-static int control_at(const unsigned char *s)
+static size_t shown_length(const char *s)
 {
-    if (s[0] < 0x20 || s[0] == 0x7f) return 1;
-    return s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0 ? 2 : 0;
-}
-
-static int escape_one(char *out, const unsigned char *s, int n)
-{
-    const char *names = "\nn\tt\rr", *p = n == 1 && s[0] ? strchr(names, s[0]) : NULL;
-    if (p && (p - names) % 2 == 0) return sprintf(out, "\\%c", p[1]);
-    return n == 1 ? sprintf(out, "\\x%02x", s[0]) : sprintf(out, "\\u%04x", s[1]);
-}
-
-/* One character at s as it is shown: bytes of s that it takes, and of piece. */
-static int show_one(const unsigned char *s, char piece[8], int *len)
-{
-    int n = control_at(s);
-    if (n) return *len = escape_one(piece, s, n), n;
-    for (n = 0; n < 4 && (!n || (s[n] & 0xc0) == 0x80); n++) piece[n] = (char)s[n];
-    return *len = n;
-}
-
-static size_t shown_length(const unsigned char *s)
-{
-    char piece[8];
+    char piece[PTD_PRINTABLE_PIECE];
     size_t n = 0;
-    for (int len; *s; n += (size_t)len) s += show_one(s, piece, &len);
+    for (int len; *s; n += (size_t)len) s += ptd_printable_piece(s, piece, &len);
     return n;
 }
 
 /* Copies what fits of *s, which moves on; returns the bytes written. */
-static size_t show(char *out, size_t room, const unsigned char **s)
+static size_t show(char *out, size_t room, const char **s)
 {
-    char piece[8];
+    char piece[PTD_PRINTABLE_PIECE];
     size_t n = 0;
     for (int len, took; **s; *s += took, n += (size_t)len) {
-        took = show_one(*s, piece, &len);
+        took = ptd_printable_piece(*s, piece, &len);
         if (n + (size_t)len > room) break;
         memcpy(out + n, piece, (size_t)len);
     }
@@ -70,14 +48,13 @@ static size_t show(char *out, size_t room, const unsigned char **s)
 /* Copies text into out[cap] with controls escaped. Too long text loses its middle, between characters: it begins with where and ends with why. */
 static void escape(char *out, size_t cap, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    size_t left = shown_length(s), n;
-    char piece[8];
-    n = show(out, left < cap ? cap - 1 : cap / 2, &s);
+    size_t left = shown_length(text), n;
+    char piece[PTD_PRINTABLE_PIECE];
+    n = show(out, left < cap ? cap - 1 : cap / 2, &text);
     left -= n;
-    if (*s) memcpy(out + n, "...", 3), n += 3;
-    for (int len; left > cap - 1 - n; left -= (size_t)len) s += show_one(s, piece, &len);
-    n += show(out + n, cap - 1 - n, &s);
+    if (*text) memcpy(out + n, "...", 3), n += 3;
+    for (int len; left > cap - 1 - n; left -= (size_t)len) text += ptd_printable_piece(text, piece, &len);
+    n += show(out + n, cap - 1 - n, &text);
     out[n] = 0;
 }
 

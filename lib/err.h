@@ -5,7 +5,7 @@
  *
  *     if (ptd_store_open(&s, path, 0) < 0) ptd_die_last();
  *
- * A message is one line of at most 512 bytes: where, what, what was expected; control characters are escaped, and a text that is too long loses its middle. */
+ * A message is one line of at most 512 bytes: where, what, what was expected; control characters and bytes that are no UTF-8 are escaped (printable.h), and a text that is too long loses its middle. */
 #ifndef PTD_ERR_H
 #define PTD_ERR_H
 #include <stddef.h>

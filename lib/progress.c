@@ -2,6 +2,7 @@
  * Leaves to callers: what is counted and when to report it. */
 #include "progress.h"
 #include "err.h"
+#include "printable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,14 +94,13 @@ static size_t terminal_width(void)
 
 static void draw(const char *text)
 {
-    char line[640];
-    size_t width = terminal_width() - 1;
-    int n = snprintf(line, sizeof line, "\r%s: %s", ptd_program_name(), text);
-    if (n > (int)sizeof line - 4) n = (int)sizeof line - 4;
-    if ((size_t)n > width) n = (int)width;
-    memcpy(line + n, "\033[K", 3);
-    put(line, (size_t)n + 3);
+    char *whole = ptd_format("%s: %s", ptd_program_name(), text);
+    char *line = ptd_printable_cut(whole, (int)terminal_width() - 1), *drawn = ptd_format("\r%s\033[K", line);
+    put(drawn, strlen(drawn));
     line_shown = 1;
+    free(drawn);
+    free(line);
+    free(whole);
 }
 
 void ptd_progress_set(struct ptd_progress *p, long done, const char *note)

@@ -2,6 +2,7 @@
  * Leaves to ptd-dump: which frames; to show_store.c: stores. */
 #include "show.h"
 #include "pack.h"
+#include "printable.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -170,24 +171,23 @@ json_t *ptd_show_frame(const struct ptd_frame *f, int flags)
 
 /* ---- printing ---- */
 
-static int is_control(const unsigned char *s)
-{
-    if (s[0] == '\n' || s[0] == '\t') return 0;
-    return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0);
-}
-
-void ptd_show_raw(const char *text)
+void ptd_show_raw(const char *s)
 {
     static int terminal = -1;
-    const unsigned char *s = (const unsigned char *)text;
+    char piece[PTD_PRINTABLE_PIECE];
     if (terminal < 0) terminal = isatty(1);
-    for (; *s; s++) {
-        if (!terminal || !is_control(s))
+    if (!terminal) {
+        fputs(s, stdout);
+        return;
+    }
+    for (int took, len; *s; s += took) {
+        took = ptd_printable_piece(s, piece, &len);
+        if (*s == '\n' || *s == '\t')
             putchar(*s);
-        else if (*s == 0xc2)
-            printf("\\u%04x", *++s);
+        else if (took == 1 && len > 1 && (unsigned char)*s < 0x80)
+            printf("\\u%04x", *s); /* as JSON has it */
         else
-            printf("\\u%04x", *s);
+            fwrite(piece, 1, (size_t)len, stdout);
     }
 }
 

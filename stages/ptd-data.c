@@ -8,6 +8,7 @@
 #include "digits.h"
 #include "opt.h"
 #include "output.h"
+#include "printable.h"
 #include "progress.h"
 #include "rng.h"
 #include "signals.h"
@@ -293,10 +294,12 @@ static int check_file(const char *file)
     long faults;
     char *line = ptd_dataset_check_all(file, report, &printed, &faults);
     if (!line) ptd_die_last();
+    char *safe = ptd_printable(line);
     if (faults)
         ptd_info("%s%s", line, faults > check.max ? ", not all shown" : "");
     else
-        puts(line);
+        puts(safe);
+    free(safe);
     free(line);
     return faults ? -1 : 0;
 }

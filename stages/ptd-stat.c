@@ -3,11 +3,15 @@
  * stream. */
 #include "filter.h"
 #include "output.h"
+#include "printable.h"
+#include "show.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WIDEST 64 /* columns of a name; a longer one loses its middle */
 
 static struct {
     int k, json, width;
@@ -34,6 +38,7 @@ struct tally {
 struct table {
     struct tally *row;
     int n, cap;
+    json_t *index; /* name: its row */
 };
 
 /* ---- counting ---- */
@@ -75,19 +80,36 @@ static void count(struct tally *t, const struct ptd_group *g)
 
 static struct tally *row_of(struct table *t, const char *name)
 {
-    for (int i = 0; i < t->n; i++)
-        if (strcmp(t->row[i].name, name) == 0) return &t->row[i];
+    const json_t *known = json_object_get(t->index, name);
+    if (known) return &t->row[json_integer_value(known)];
     if (t->n == t->cap) t->row = ptd_realloc(t->row, (size_t)(t->cap = 2 * t->cap + 16) * sizeof *t->row);
+    if (!t->index) t->index = json_object();
+    json_object_set_new(t->index, name, json_integer(t->n));
     t->row[t->n] = (struct tally){.name = ptd_strdup(name)};
     return &t->row[t->n++];
+}
+
+/* Names that are the same once they are valid text are one: JSON could not tell them apart. */
+static void count_category(struct table *t, const struct ptd_group *g)
+{
+    json_t *name = ptd_show_text(g->category, strlen(g->category));
+    count(row_of(t, json_string_value(name)), g);
+    json_decref(name);
+}
+
+static void clear_table(struct table *t)
+{
+    for (int i = 0; i < t->n; i++) free(t->row[i].name);
+    free(t->row);
+    json_decref(t->index);
 }
 
 static int add_group(struct table *t, struct tally *total, const struct ptd_group *g)
 {
     if (g->n_rollouts == 0 || g->group_accuracy < 0)
-        return ptd_fail(PTD_DATAERR, "group \"%s\" was not judged: expected the output of ptd-verify",
+        return ptd_fail(PTD_DATAERR, "group \"%.200s\" was not judged: expected the output of ptd-verify",
                         g->uid);
-    if (g->category && *g->category) count(row_of(t, g->category), g);
+    if (g->category && *g->category) count_category(t, g);
     count(total, g);
     return 0;
 }
@@ -129,13 +151,30 @@ static void print_share(int width, double x)
         printf("  %*.1f%%", width - 1, 100 * x);
 }
 
+/* On a line of its own, whatever it holds; padded to the width of its column. */
+static void print_name(const char *name)
+{
+    char *text = ptd_printable_cut(name, WIDEST);
+    printf("%s%*s", text, opt.width - ptd_printable_width(text), "");
+    free(text);
+}
+
+static void widen_for(const char *name)
+{
+    char *text = ptd_printable_cut(name, WIDEST);
+    int width = ptd_printable_width(text);
+    if (width > opt.width) opt.width = width;
+    free(text);
+}
+
 static void print_row(const struct tally *t)
 {
     double lo, hi;
     char range[32] = "-";
     interval(t, &lo, &hi);
     if (!isnan(lo)) snprintf(range, sizeof range, "%.1f-%.1f", 100 * lo, 100 * hi);
-    printf("%-*s  %7ld %9ld", opt.width, t->name, t->prompts, t->n);
+    print_name(t->name);
+    printf("  %7ld %9ld", t->prompts, t->n);
     print_share(6, share(t->sum, t->prompts));
     printf("  %11s", range);
     if (opt.k > 1) print_share(7, share(t->pass, t->tried));
@@ -152,12 +191,17 @@ static void print_table(const struct table *t, const struct tally *total)
     char pass[24] = "";
     if (opt.k > 1)
         snprintf(pass, sizeof pass, "  %*s@%d", 7 - snprintf(NULL, 0, "@%d", opt.k), "pass", opt.k);
-    for (int i = 0; i < t->n; i++)
-        if ((int)strlen(t->row[i].name) > opt.width) opt.width = (int)strlen(t->row[i].name);
-    printf("%-*s  prompts responses  pass@1  95 %% range%s  format  no answer  length  all-fail  all-pass\n",
+    for (int i = 0; i < t->n; i++) widen_for(t->row[i].name);
+    printf("%-*s  prompts responses  pass@1   95 %% range%s  format  no answer  length  all-fail  all-pass\n",
            opt.width, "category", pass);
     for (int i = 0; i < t->n; i++) print_row(&t->row[i]);
     print_row(total);
+}
+
+/* Text of the head, valid whatever its bytes. */
+static json_t *head_text(const char *s)
+{
+    return ptd_show_text(s ? s : "", s ? strlen(s) : 0);
 }
 
 static json_t *number(double x)
@@ -189,11 +233,14 @@ static void print_json(const struct ptd_head *h, const struct table *t, const st
 {
     json_t *categories = json_object();
     for (int i = 0; i < t->n; i++) json_object_set_new(categories, t->row[i].name, object(&t->row[i]));
-    json_t *all = json_pack("{s:s, s:s, s:I, s:o, s:o}", "store", h->store ? h->store : "", "data",
-                            h->data ? h->data : "", "generation", (json_int_t)generation, "total",
-                            object(total), "categories", categories);
-    json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_t *all =
+        json_pack("{s:o, s:o, s:I, s:o, s:o}", "store", head_text(h->store), "data", head_text(h->data),
+                  "generation", (json_int_t)generation, "total", object(total), "categories", categories);
+    char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (!text) ptd_die(PTD_OSERR, "out of memory");
+    ptd_show_raw(text);
     putchar('\n');
+    free(text);
     json_decref(all);
 }
 
@@ -233,8 +280,7 @@ int main(int argc, char **argv)
     else
         print_table(&table, &total);
     ptd_stdout_flush();
-    for (int i = 0; i < table.n; i++) free(table.row[i].name);
-    free(table.row);
+    clear_table(&table);
     ptd_head_clear(&head);
     return PTD_OK;
 }

@@ -3,6 +3,7 @@
 #include "../stages/ptd-stat.c"
 #undef main
 #include "test.h"
+#include <unistd.h>
 
 static double choose(int n, int k)
 {
@@ -79,14 +80,53 @@ static void counts_a_group(void **state)
     assert_close(t->pass, 1 - 1. / 6, 1e-12);
     g.group_accuracy = -1;
     assert_int_equal(add_group(&table, &total, &g), -1);
-    free(table.row[0].name);
-    free(table.row);
+    clear_table(&table);
+}
+
+/* Linear, or this test is ended. */
+static void finds_its_row_among_many(void **state)
+{
+    (void)state;
+    const int n = 400000;
+    char name[16];
+    struct ptd_rollout y = {.outcome = PTD_RIGHT};
+    struct ptd_group g = {.uid = "x", .category = name, .rollouts = &y, .n_rollouts = 1, .group_accuracy = 1};
+    struct table table = {0};
+    struct tally total = {0};
+    alarm(60);
+    for (int i = 0; i < 2 * n; i++) {
+        snprintf(name, sizeof name, "k%d", i % n);
+        assert_int_equal(add_group(&table, &total, &g), 0);
+    }
+    alarm(0);
+    assert_int_equal(table.n, n);
+    assert_int_equal(table.row[7].prompts, 2);
+    assert_string_equal(table.row[7].name, "k7");
+    clear_table(&table);
+}
+
+static void names_that_read_alike_are_one(void **state)
+{
+    (void)state;
+    struct ptd_rollout y = {.outcome = PTD_RIGHT};
+    struct ptd_group g = {
+        .uid = "x", .category = "caf\xe9", .rollouts = &y, .n_rollouts = 1, .group_accuracy = 1};
+    struct table table = {0};
+    struct tally total = {0};
+    assert_int_equal(add_group(&table, &total, &g), 0);
+    g.category = "caf\xff";
+    assert_int_equal(add_group(&table, &total, &g), 0);
+    assert_int_equal(table.n, 1);
+    assert_int_equal(table.row[0].prompts, 2);
+    assert_string_equal(table.row[0].name, "caf\xef\xbf\xbd");
+    clear_table(&table);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pass_at_k_is_unbiased), cmocka_unit_test(wilson_for_single_responses),
-        cmocka_unit_test(normal_over_prompts_otherwise), cmocka_unit_test(counts_a_group)};
+        cmocka_unit_test(pass_at_k_is_unbiased),         cmocka_unit_test(wilson_for_single_responses),
+        cmocka_unit_test(normal_over_prompts_otherwise), cmocka_unit_test(counts_a_group),
+        cmocka_unit_test(finds_its_row_among_many),      cmocka_unit_test(names_that_read_alike_are_one)};
     return cmocka_run_group_tests_name("stat", tests, NULL, NULL);
 }
