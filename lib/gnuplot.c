@@ -3,6 +3,7 @@
  * Leaves what is drawn to ptd-plot. */
 #include "gnuplot.h"
 #include "output.h"
+#include "printable.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -110,15 +111,35 @@ FILE *ptd_gnuplot_script(struct ptd_gnuplot *p)
     return p->f;
 }
 
-/* Single quotes hold everything but themselves and line ends. */
+/* What stands in SVG for a character that is no text there: a control, or bytes that are no UTF-8. NULL: it may stay. */
+static const char *instead(const char *s, int took)
+{
+    char piece[PTD_PRINTABLE_PIECE];
+    int len;
+    ptd_printable_piece(s, piece, &len);
+    if ((took == 1 && *s & 0x80) || strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
+        return "\xef\xbf\xbd";
+    if (strncmp(s, "]]>", 3) == 0) return "] "; /* it ends something in XML, and gnuplot does not know */
+    return len != took || *piece != *s ? " " : NULL;
+}
+
+/* In double quotes, with an octal escape for every character that gnuplot may see something in: quotes, back quotes, which run commands, the
+ * marks of macros, comments and blocks. An escape takes in any digits that follow, so they are escaped too. */
 void ptd_gnuplot_quote(FILE *f, const char *s)
 {
-    fputc('\'', f);
-    for (; *s; s++) {
-        if (*s == '\'') fputc('\'', f);
-        fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
+    char piece[PTD_PRINTABLE_PIECE];
+    int octal = 0, len;
+    fputc('"', f);
+    for (int took; *s; s += took) {
+        took = ptd_printable_piece(s, piece, &len);
+        const char *other = instead(s, took);
+        octal = !other && (strchr("\"'`\\@$#%{}~^_&<>", *s) || (octal && *s >= '0' && *s <= '7'));
+        if (octal)
+            fprintf(f, "\\%03o", *s);
+        else
+            fwrite(other ? other : s, 1, other ? strlen(other) : (size_t)took, f);
     }
-    fputc('\'', f);
+    fputs("\" noenhanced", f);
 }
 
 /* Runs the script; what comes out of gnuplot goes into the file. */

@@ -2,6 +2,7 @@
  * Leaves gnuplot's handling to gnuplot.c. */
 #include "gnuplot.h"
 #include "plot.h"
+#include "printable.h"
 #include "record.h"
 #include "stream.h"
 #include <fcntl.h>
@@ -12,7 +13,9 @@
 
 #define SIDE      512 /* a smaller picture is enlarged towards it */
 #define WIDTH_MIN 420
-#define ROOM      64 /* for words above and below */
+#define SIDE_MAX  1024 /* a larger one is drawn coarser */
+#define COLUMNS   100  /* of a line of words */
+#define ROOM      64   /* for words above and below */
 
 /* ---- finding the group ---- */
 
@@ -39,14 +42,38 @@ static int find_group(struct ptd_reader *r, const char *uid, struct ptd_group *g
 
 /* ---- drawing ---- */
 
-/* Each pixel becomes scale x scale of them: drawn one to one, it stays sharp. */
-static void put_pixels(FILE *f, const struct ptd_picture *p, int scale)
+/* Where the picture is drawn, in pixels. Enlarged by a whole number it stays sharp, each pixel becoming a square of them; of one that is too
+ * large every so manyth is drawn. */
+struct canvas {
+    int w, h;          /* of the picture */
+    int width, height; /* of all */
+};
+
+static int shrunk(int side, int larger)
+{
+    int n = (int)((int64_t)side * SIDE_MAX / larger);
+    return n ? n : 1;
+}
+
+static struct canvas lay_out(const struct ptd_picture *p)
+{
+    int larger = p->width > p->height ? p->width : p->height, scale = larger < SIDE ? SIDE / larger : 1;
+    struct canvas c = {.w = p->width * scale, .h = p->height * scale};
+    if (larger > SIDE_MAX) c.w = shrunk(p->width, larger), c.h = shrunk(p->height, larger);
+    c.width = c.w < WIDTH_MIN ? WIDTH_MIN : c.w;
+    c.height = c.h + 2 * ROOM;
+    return c;
+}
+
+static void put_pixels(FILE *f, const struct ptd_picture *p, const struct canvas *c)
 {
     fputs("$picture << EOD\n", f);
-    for (int y = 0; y < p->height * scale; y++)
-        for (int x = 0; x < p->width * scale; x++) {
-            const uint8_t *c = p->pixels + 3 * ((size_t)(y / scale) * p->width + x / scale);
-            fprintf(f, "%d %d %d %d %d\n", x, y, c[0], c[1], c[2]);
+    for (int y = 0; y < c->h; y++)
+        for (int x = 0; x < c->w; x++) {
+            size_t row = (size_t)((int64_t)y * p->height / c->h),
+                   column = (size_t)((int64_t)x * p->width / c->w);
+            const uint8_t *v = p->pixels + 3 * (row * (size_t)p->width + column);
+            fprintf(f, "%d %d %d %d %d\n", x, y, v[0], v[1], v[2]);
         }
     fputs("EOD\n", f);
 }
@@ -62,17 +89,21 @@ static void put_region(FILE *f, int width, int height, const struct ptd_region *
                 "set object %d rectangle from %.4f,%.4f to %.4f,%.4f front fs empty border rgb '%s' lw %d\n",
                 2 * i + k + 1, x0, y0, x1, y1, k ? "#FFFFFF" : "#000000", k ? 2 : 5);
     fputs("set label ", f);
-    ptd_gnuplot_quote(f, r->label);
+    ptd_gnuplot_quote(f, r->label ? r->label : "");
     fprintf(f, " at %.4f,%.4f left offset character 0.4,-0.7 front tc rgb '#FFFFFF' font ',13'\n", x0, y0);
 }
 
 static void put_text(FILE *f, const char *what, const char *text, double y, int height)
 {
-    char line[256];
-    snprintf(line, sizeof line, "%s%.200s", what, text);
+    char *line = ptd_format("%s%s", what, text ? text : "");
+    for (char *p = line; *p; p++)
+        if (*p == '\n' || *p == '\t') *p = ' ';
+    char *cut = ptd_printable_cut(line, COLUMNS);
     fputs("set label ", f);
-    ptd_gnuplot_quote(f, line);
+    ptd_gnuplot_quote(f, cut);
     fprintf(f, " at screen 0.5, screen %.4f center font ',11'\n", y / height);
+    free(cut);
+    free(line);
 }
 
 static void put_words(FILE *f, const struct ptd_group *g, int height)
@@ -92,24 +123,25 @@ static void put_words(FILE *f, const struct ptd_group *g, int height)
 static int draw(const struct ptd_group *g, const char *path)
 {
     const struct ptd_picture *p = &g->pictures[0];
-    int larger = p->width > p->height ? p->width : p->height, scale = larger < SIDE ? SIDE / larger : 1;
-    int w = p->width * scale, h = p->height * scale, width = w < WIDTH_MIN ? WIDTH_MIN : w,
-        height = h + 2 * ROOM;
-    struct ptd_gnuplot *plot = ptd_gnuplot_open(path, width, height);
+    if (p->width < 1 || p->height < 1 || !p->pixels)
+        return ptd_fail(PTD_DATAERR, "group \"%.200s\": a picture of %d x %d, expected at least 1 x 1",
+                        g->uid, p->width, p->height);
+    struct canvas c = lay_out(p);
+    struct ptd_gnuplot *plot = ptd_gnuplot_open(path, c.width, c.height);
     if (!plot) return -1;
     FILE *f = ptd_gnuplot_script(plot);
-    double left = (width - w) / 2. / width, below = (double)ROOM / height;
-    put_pixels(f, p, scale);
+    double left = (c.width - c.w) / 2. / c.width, below = (double)ROOM / c.height;
+    put_pixels(f, p, &c);
     fprintf(f,
             "set encoding utf8\nunset key\nunset border\nunset tics\nset xrange [-0.5:%d.5]\nset yrange "
             "[%d.5:-0.5]\n",
-            w - 1, h - 1);
+            c.w - 1, c.h - 1);
     fprintf(f,
             "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen %.5f\nset tmargin "
             "at screen %.5f\n",
             left, 1 - left, below, 1 - below);
-    for (int i = 0; i < g->hint.n_regions; i++) put_region(f, w, h, &g->hint.regions[i], i);
-    put_words(f, g, height);
+    for (int i = 0; i < g->hint.n_regions; i++) put_region(f, c.w, c.h, &g->hint.regions[i], i);
+    put_words(f, g, c.height);
     fputs("plot $picture using 1:2:3:4:5 with rgbimage\n", f);
     return ptd_gnuplot_close(plot);
 }
