@@ -1,8 +1,8 @@
 /* chat: the two chat templates in C, and which of them a store has.
  * Which messages make up a prompt is prompt.c's; pictures arrive already resized. */
 #include "chat.h"
+#include "json.h"
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,7 +304,7 @@ int ptd_template_thinks(const char *jinja)
 static int template_in(char **jinja, const char *file, const char *json)
 {
     json_error_t e;
-    json_t *root = json_loads(json, 0, &e);
+    json_t *root = ptd_json_load(json, strlen(json), 0, &e);
     const char *s = json_string_value(json_object_get(root, "chat_template"));
     if (!root) return ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
     if (s) *jinja = ptd_strdup(s);

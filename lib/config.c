@@ -2,7 +2,7 @@
  * number. Where the texts come from (store, folder, built in) is left to the caller; what the tokenizer says, to
  * token.c. */
 #include "config.h"
-#include <jansson.h>
+#include "json.h"
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -109,7 +109,7 @@ static void only_number(const struct source *s, const char *key, double value)
 static json_t *parse(const char *file, const char *json)
 {
     json_error_t e;
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &e);
+    json_t *root = ptd_json_load(json, strlen(json), JSON_REJECT_DUPLICATES, &e);
     if (!root) {
         ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
     } else if (!json_is_object(root)) {

@@ -2,11 +2,11 @@
  * What the texts mean, prompts and hints, is left to others. */
 #include "dataset.h"
 #include "image.h"
+#include "json.h"
 #include "rng.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,7 +243,7 @@ static int parse_json(struct row *r, const char *text)
     json_error_t e;
     if (too_deep(text, r->line->len))
         return fault(r, PTD_DATAERR, NULL, "nested deeper than %d, expected less", PTD_DATASET_DEPTH);
-    r->json = json_loadb(text, r->line->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    r->json = ptd_json_load(text, r->line->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!r->json)
         return fault(r, PTD_DATAERR, NULL, "column %d: %s; expected one JSON object in UTF-8",
                      e.column < 0 ? 0 : e.column, e.text);

@@ -2,8 +2,8 @@
  * Leaves gnuplot's handling to gnuplot.c, and hints to plot_hint.c. */
 #include "plot.h"
 #include "gnuplot.h"
+#include "json.h"
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static int read_lines(struct ptd_run_metrics *r, FILE *f, const char *where, cha
     int rc = 0;
     for (long line = 1; rc == 0 && (len = next_line(f, text)); line++) {
         if (text[strspn(text, " \t\r\n")] == '\0' && !memchr(text, '\0', len)) continue;
-        json_t *o = len <= LINE_LIMIT ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        json_t *o = len <= LINE_LIMIT ? ptd_json_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
         if (json_is_object(o))
             rc = read_line(r, where, line, o, fields);
         else if (text[len - 1] == '\n' || o || len > LINE_LIMIT)

@@ -1,10 +1,10 @@
 /* shards: the index, the files it names, and that they agree. One file is safetensors.c's matter; what the
  * tensors mean, import.c's. */
 #include "shards.h"
+#include "json.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,7 +124,7 @@ static int read_total(struct ptd_index *x, const char *path, const json_t *metad
 int ptd_index_parse(struct ptd_index *x, const char *path, const char *text, size_t len)
 {
     json_error_t e;
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+    json_t *root = ptd_json_load(text, len, JSON_REJECT_DUPLICATES, &e);
     int rc = -1;
     memset(x, 0, sizeof *x);
     if (!root)

@@ -1,6 +1,7 @@
 /* Stores for people: what is in them, and the statistics of a tensor.
  * Leaves to store.c: reading and verifying values. */
 #include "show.h"
+#include "json.h"
 #include "model.h"
 #include "store.h"
 
@@ -78,7 +79,7 @@ static void print_config(const char *text, size_t len, int flags)
 {
     static const char *const names[] = {"hidden_size",         "num_hidden_layers", "num_attention_heads",
                                         "num_key_value_heads", "intermediate_size", "vocab_size"};
-    json_t *config = json_loadb(text, len, 0, NULL), *inner = json_object_get(config, "text_config");
+    json_t *config = ptd_json_load(text, len, 0, NULL), *inner = json_object_get(config, "text_config");
     json_t *j = json_pack("{s:s}", "kind", "config");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *v = json_object_get(inner ? inner : config, names[i]);

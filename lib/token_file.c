@@ -1,9 +1,9 @@
 /* token_file: tokenizer.json into tables: tokens by id and by bytes, merges by pair, the compiled split
  * pattern. Encoding and decoding with them is token.c's. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "token_impl.h"
+#include "json.h"
 
 #define FILE_MAX   (64u << 20)
 #define MERGES_MAX 4000000
@@ -341,7 +341,7 @@ static int load(struct ptd_tokenizer *t, const json_t *root, const struct ptd_to
 static void check_syntax(const char *json, size_t len, const char *name)
 {
     json_error_t e;
-    json_t *all = json_loadb(json, len, JSON_REJECT_DUPLICATES, &e);
+    json_t *all = ptd_json_load(json, len, JSON_REJECT_DUPLICATES, &e);
     if (!all) ptd_fail(PTD_DATAERR, "%s:%d: %s", name, e.line, e.text);
     json_decref(all);
 }
@@ -354,7 +354,7 @@ struct ptd_tokenizer *ptd_tokenizer_new(const char *json, size_t len, const char
         return NULL;
     }
     ptd_token_cut(json, len, &parts);
-    json_t *root = json_loadb(parts.rest, parts.rest_len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root = ptd_json_load(parts.rest, parts.rest_len, JSON_REJECT_DUPLICATES, NULL);
     struct ptd_tokenizer *t = ptd_alloc(sizeof *t);
     t->name = ptd_strdup(name);
     ptd_fail(PTD_DATAERR, "%s: not a tokenizer.json", name);

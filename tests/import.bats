@@ -47,6 +47,25 @@ refused() {
     done
 }
 
+@test "numbers that no type holds: only a key that needs one minds" {
+    copy some
+    large='"model_max_length": 1000000000000000019884624838656, "other": [18446744073709551616, -1e999],'
+    echo '{"eos_token": "<|im_end|>"}' > bad/tokenizer_config.json
+    for f in config preprocessor_config generation_config tokenizer tokenizer_config model.safetensors.index; do
+        sed -i "0,/{/s//{$large/" bad/$f.json
+    done
+    run -0 ptd-init -q large.ptd --from bad
+    [ "$output" = "" ]
+    [ "$(weights large.ptd)" = "$(weights a.ptd)" ]
+    [ "$(ptd-dump large.ptd | jq 'select(.kind == "config").vocab_size')" = 640 ]
+    ptd-export -q large.ptd large.again
+    cmp bad/tokenizer_config.json large.again/tokenizer_config.json
+    copy && sed -i 's/"vocab_size": [0-9]*/"vocab_size": 18446744073709551616/' bad/config.json
+    refused 65 'ptd-init: config.json: field "text_config.vocab_size": found "18446744073709551616", expected a whole number*'
+    copy && sed -i '2s/^/"large": 18446744073709551616, oops/' bad/config.json
+    refused 65 "ptd-init: config.json: line 2, column 35: *'oops'*"
+}
+
 @test "shards: none too large, an index with the right total that names them all" {
     for f in some/model-*.safetensors; do [ "$(stat -c %s "$f")" -lt 1010000 ]; done
     [ "$(jq .metadata.total_size some/model.safetensors.index.json)" = 5504896 ]
