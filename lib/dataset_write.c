@@ -1,28 +1,35 @@
 /* dataset_write: rows and pictures of a data set, published whole or not at all.
- * What the rows say is left to the caller. */
+ * What the rows say is left to the caller.
+ *
+ * The rows are FILE.jsonl and the pictures are in FILE.img, and no call of the system replaces both. So for a moment FILE.jsonl is a symbolic link
+ * to a file of rows inside FILE.img: first to the old rows, which are the old folder's by then, and, the moment the folders are exchanged, to the new. */
 #include "dataset_write.h"
+#include "folder.h"
 #include "output.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX ".jsonl"
+#define ROWS   "rows.jsonl" /* the rows while they are in a folder */
+#define LINK   "rows.link"  /* the link before it is FILE.jsonl */
 
 struct ptd_dataset_out {
-    char *rows, *rows_part, *folder, *folder_part;
-    const char *folder_name; /* as the rows name it */
-    int lock, locked, published;
+    char *rows, *folder, *part; /* FILE.jsonl, FILE.img, FILE.img.part */
+    const char *folder_name;    /* as the rows name it */
+    int made, old;              /* descriptors of the new folder and of the one to be replaced; -1: none */
+    int published;
     long pictures;
     FILE *out;
 };
+
+/* ---- names ---- */
 
 static int name_paths(struct ptd_dataset_out *o, const char *file)
 {
@@ -31,80 +38,83 @@ static int name_paths(struct ptd_dataset_out *o, const char *file)
     if (strlen(base) <= suffix || strcmp(file + n - suffix, SUFFIX) != 0)
         return ptd_fail(PTD_USAGE, "\"%s\": expected a name that ends in " SUFFIX, file);
     o->rows = ptd_strdup(file);
-    o->rows_part = ptd_format("%s.part", file);
     o->folder = ptd_format("%.*s.img", (int)(n - suffix), file);
-    o->folder_part = ptd_format("%s.part", o->folder);
+    o->part = ptd_format("%s.part", o->folder);
     o->folder_name = o->folder + (base - file);
     return 0;
 }
 
-static int is_ours(const char *name)
+static int is_ours(const char *name, int link)
 {
-    return strspn(name, "0123456789") >= 6 && strncmp(name + strspn(name, "0123456789"), ".png", 4) == 0;
+    char picture[32];
+    if (link) return strcmp(name, LINK) == 0;
+    long n = strspn(name, "0123456789") < 18 ? atol(name) : 0;
+    snprintf(picture, sizeof picture, "%06ld.png", n);
+    return strcmp(name, ROWS) == 0 || (n >= 1 && n <= PTD_DATASET_PICTURES && strcmp(name, picture) == 0);
 }
 
-/* Goes through a folder of our pictures, removing them if `clear`; anything else in it is a failure. */
-static int visit_folder(const char *path, int clear)
+/* Is FILE.jsonl the link that a run which was killed while it published has left? */
+static int is_own_link(const struct ptd_dataset_out *o)
 {
-    DIR *d = opendir(path);
-    struct dirent *e;
-    int status = 0;
-    if (!d && errno == ENOENT) return 0;
-    if (!d) return ptd_fail(PTD_CANTCREAT, "%s: expected a folder of pictures or nothing:", path);
-    while (status == 0 && (e = readdir(d))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (!is_ours(e->d_name))
-            status = ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only pictures of an earlier run",
-                              path, e->d_name);
-        else if (clear && unlinkat(dirfd(d), e->d_name, 0) < 0)
-            status = ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", path, e->d_name);
-    }
-    closedir(d);
-    return status;
+    char *ours = ptd_format("%s/" ROWS, o->folder_name);
+    size_t n = strlen(ours);
+    char *text = ptd_alloc(n + 2);
+    int same = readlink(o->rows, text, n + 1) == (ssize_t)n && strcmp(text, ours) == 0;
+    free(text);
+    free(ours);
+    return same;
 }
+
+static int check_rows(const struct ptd_dataset_out *o)
+{
+    struct stat st;
+    if (lstat(o->rows, &st) < 0)
+        return errno == ENOENT ? 0 : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows);
+    if (S_ISREG(st.st_mode) || is_own_link(o)) return 0;
+    return ptd_fail(PTD_CANTCREAT, "%s: %s, expected a data set of an earlier run or nothing", o->rows,
+                    S_ISLNK(st.st_mode) ? "is a symbolic link" : "no regular file");
+}
+
+/* ---- life cycle ---- */
 
 static int open_parts(struct ptd_dataset_out *o)
 {
-    if (visit_folder(o->folder, 0) < 0) return -1;
-    if (mkdir(o->folder_part, 0777) < 0 && errno != EEXIST)
-        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->folder_part);
-    o->lock = open(o->folder_part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (o->lock < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot open:", o->folder_part);
-    if (flock(o->lock, LOCK_EX | LOCK_NB) < 0)
-        return ptd_fail(PTD_NOPERM, "%s: another program is writing this data set", o->folder_part);
-    o->locked = 1;
-    if (visit_folder(o->folder_part, 1) < 0) return -1;
-    o->out = ptd_file_create(o->rows_part);
-    return o->out ? 0 : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows_part);
+    if (check_rows(o) < 0 || (o->old = ptd_folder_hold(o->folder)) == -1) return -1;
+    if (o->old >= 0 && ptd_folder_check(o->old, o->folder, is_ours) < 0) return -1;
+    if ((o->made = ptd_folder_take(o->part)) < 0 || ptd_folder_clear(o->made, o->part, is_ours) < 0)
+        return -1;
+    o->out = ptd_file_on(openat(o->made, ROWS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    return o->out ? 0 : ptd_fail(PTD_CANTCREAT, "%s/" ROWS ": cannot create:", o->part);
 }
 
-static void remove_parts(const struct ptd_dataset_out *o)
+static void close_folder(int folder)
 {
-    unlink(o->rows_part);
-    if (visit_folder(o->folder_part, 1) == 0) rmdir(o->folder_part);
+    if (folder >= 0) close(folder);
 }
 
 void ptd_dataset_end(struct ptd_dataset_out *o)
 {
     if (!o) return;
     if (o->out) fclose(o->out);
-    if (o->locked && !o->published) remove_parts(o);
-    if (o->lock >= 0) close(o->lock);
+    if (o->made >= 0 && !o->published && ptd_folder_clear(o->made, o->part, is_ours) == 0) rmdir(o->part);
+    close_folder(o->made);
+    close_folder(o->old);
     free(o->rows);
-    free(o->rows_part);
     free(o->folder);
-    free(o->folder_part);
+    free(o->part);
     free(o);
 }
 
 struct ptd_dataset_out *ptd_dataset_create(const char *file)
 {
     struct ptd_dataset_out *o = ptd_alloc(sizeof *o);
-    o->lock = -1;
+    o->made = o->old = -1;
     if (name_paths(o, file) == 0 && open_parts(o) == 0) return o;
     ptd_dataset_end(o);
     return NULL;
 }
+
+/* ---- rows ---- */
 
 long ptd_dataset_pictures(const struct ptd_dataset_out *o)
 {
@@ -113,8 +123,9 @@ long ptd_dataset_pictures(const struct ptd_dataset_out *o)
 
 int ptd_dataset_picture(struct ptd_dataset_out *o, const struct ptd_image *im)
 {
-    char *path = ptd_format("%s/%06ld.png", o->folder_part, ++o->pictures);
-    int status = ptd_image_save_png(im, path);
+    char *name = ptd_format("%06ld.png", ++o->pictures), *path = ptd_format("%s/%s", o->part, name);
+    int status = ptd_image_create_png(im, o->made, name, path);
+    free(name);
     free(path);
     return status;
 }
@@ -158,7 +169,7 @@ int ptd_dataset_write(struct ptd_dataset_out *o, const struct ptd_group *g)
     int failed =
         json_dumpf(row, o->out, JSON_COMPACT | JSON_REAL_PRECISION(5)) < 0 || putc('\n', o->out) == EOF;
     json_decref(row);
-    return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows_part) : 0;
+    return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows) : 0;
 }
 
 static int close_rows(struct ptd_dataset_out *o)
@@ -166,25 +177,72 @@ static int close_rows(struct ptd_dataset_out *o)
     int failed = fflush(o->out) != 0 || ferror(o->out);
     failed |= fclose(o->out) != 0;
     o->out = NULL;
-    return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows_part) : 0;
+    return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows) : 0;
 }
 
-static int remove_earlier(const struct ptd_dataset_out *o)
+/* ---- publishing ---- */
+
+static int cannot(const struct ptd_dataset_out *o)
 {
-    if (unlink(o->rows) < 0 && errno != ENOENT)
-        return ptd_fail(PTD_CANTCREAT, "%s: cannot replace:", o->rows);
-    if (visit_folder(o->folder, 1) < 0) return -1;
-    if (rmdir(o->folder) < 0 && errno != ENOENT)
-        return ptd_fail(PTD_CANTCREAT, "%s: cannot replace:", o->folder);
-    return 0;
+    return ptd_fail(PTD_CANTCREAT, "%s: cannot replace:", o->rows);
+}
+
+/* Gives the old folder the old rows, and has FILE.jsonl lead to them. */
+static int link_old_rows(const struct ptd_dataset_out *o)
+{
+    char *text = ptd_format("%s/" ROWS, o->folder_name);
+    int rc = unlinkat(o->old, ROWS, 0) < 0 && errno != ENOENT ? cannot(o) : 0;
+    if (rc == 0 && linkat(AT_FDCWD, o->rows, o->old, ROWS, 0) < 0) rc = cannot(o);
+    if (rc == 0 && (fsync(o->old) < 0 || symlinkat(text, o->made, LINK) < 0)) rc = cannot(o);
+    if (rc == 0 && renameat(o->made, LINK, AT_FDCWD, o->rows) < 0) rc = cannot(o);
+    free(text);
+    return rc < 0 ? -1 : ptd_folder_sync_parent(o->rows);
+}
+
+/* After a failure, as it was. */
+static void restore_old_rows(const struct ptd_dataset_out *o)
+{
+    if (is_own_link(o) && renameat(o->old, ROWS, AT_FDCWD, o->rows) == 0) return;
+    unlinkat(o->old, ROWS, 0);
+}
+
+static int place_folder(struct ptd_dataset_out *o)
+{
+    unsigned how = o->old >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+    if (renameat2(AT_FDCWD, o->part, AT_FDCWD, o->folder, how) < 0)
+        return o->old >= 0 && (errno == EINVAL || errno == ENOSYS)
+                   ? ptd_fail(
+                         PTD_CANTCREAT,
+                         "%s: this file system cannot exchange two folders at once: remove the old data set",
+                         o->folder)
+                   : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->folder);
+    o->published = 1;
+    return ptd_folder_sync_parent(o->folder);
+}
+
+static int place_rows(const struct ptd_dataset_out *o)
+{
+    if (renameat(o->made, ROWS, AT_FDCWD, o->rows) < 0)
+        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows);
+    return ptd_folder_sync_parent(o->rows);
+}
+
+static int replace(struct ptd_dataset_out *o)
+{
+    int linked = o->old >= 0 && access(o->rows, F_OK) == 0 && !is_own_link(o);
+    if ((linked && link_old_rows(o) < 0) || place_folder(o) < 0) {
+        if (linked && !o->published) restore_old_rows(o);
+        return -1;
+    }
+    return place_rows(o);
 }
 
 int ptd_dataset_publish(struct ptd_dataset_out *o)
 {
-    if (close_rows(o) < 0 || remove_earlier(o) < 0) return -1;
-    if (rename(o->folder_part, o->folder) < 0)
-        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->folder);
-    if (rename(o->rows_part, o->rows) < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows);
-    o->published = 1;
-    return 0;
+    if (close_rows(o) < 0) return -1;
+    if (syncfs(o->made) < 0) return ptd_fail(PTD_IOERR, "%s: cannot sync:", o->part);
+    if (check_rows(o) < 0 || replace(o) < 0) return -1;
+    if (o->old < 0) return 0;
+    if (ptd_folder_clear(o->old, o->part, is_ours) < 0) return -1;
+    return rmdir(o->part) < 0 ? ptd_fail(PTD_CANTCREAT, "%s: cannot remove:", o->part) : 0;
 }

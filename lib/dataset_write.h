@@ -4,14 +4,17 @@
  *     ptd_dataset_picture(o, &image); ptd_dataset_write(o, &row); ...
  *     ptd_dataset_publish(o);
  *
- * Everything is written beside (FILE.img.part, FILE.jsonl.part) and renamed by publish, the rows last: where
- * FILE.jsonl is, its pictures are. What an earlier run left is replaced, but a folder that holds anything
- * else is refused (73), as is a second writer (77). */
+ * Everything is written into the folder FILE.img.part and published at the end: killed at any moment, or without power, the old data set is there or
+ * the new one, whole, under its name; what else is left the next run clears. (While it publishes, FILE.jsonl may be a symbolic link into FILE.img for a
+ * moment, and stays one after a kill.) A folder that holds anything but pictures which an earlier run can have made is refused (73), as are symbolic links
+ * in these places; so is a second writer (77). */
 #ifndef PTD_DATASET_WRITE_H
 #define PTD_DATASET_WRITE_H
 #include "err.h"
 #include "image.h"
 #include "record.h"
+
+#define PTD_DATASET_PICTURES 10000000 /* most of a data set that is made: 000001.png to 10000000.png */
 
 struct ptd_dataset_out;
 struct ptd_dataset_out *

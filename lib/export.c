@@ -2,10 +2,10 @@
  * safetensors.c, numbers converted by dtype.c. */
 #include "export.h"
 #include "files.h"
+#include "folder.h"
 #include "import.h"
 #include "progress.h"
 #include "shards.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,12 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NAME_MAX_BYTES 64
+
 struct shard {
-    char name[48];
+    char name[NAME_MAX_BYTES];
     int first, n; /* tensors */
 };
 
@@ -40,6 +41,11 @@ static uint64_t bytes_of(const struct ptd_tensor_about *t)
     return t->n * ptd_dtype_size(t->dtype);
 }
 
+static void shard_name(char name[NAME_MAX_BYTES], int i, int n)
+{
+    snprintf(name, NAME_MAX_BYTES, n > 1 ? "model-%05d-of-%05d.safetensors" : "model.safetensors", i, n);
+}
+
 static void cut(struct job *j)
 {
     uint64_t room = 0;
@@ -53,10 +59,7 @@ static void cut(struct job *j)
         room -= bytes < room ? bytes : room;
         j->shards[j->n_shards - 1].n++;
     }
-    for (int i = 0; i < j->n_shards; i++)
-        snprintf(j->shards[i].name, sizeof j->shards[i].name,
-                 j->n_shards > 1 ? "model-%05d-of-%05d.safetensors" : "model.safetensors", i + 1,
-                 j->n_shards);
+    for (int i = 0; i < j->n_shards; i++) shard_name(j->shards[i].name, i + 1, j->n_shards);
 }
 
 /* Floats before shorter numbers, so that every number lies on a multiple of its size; else in order. */
@@ -107,57 +110,32 @@ static int plan(struct job *j)
 
 /* ---- the folder ---- */
 
-static int is_ours(const char *name)
+/* "model-00001-of-00002.safetensors": both numbers as %05d writes them, the first from 1 to the second. */
+static int is_shard(const char *name)
 {
-    size_t n = strlen(name);
-    for (int i = 0; i < PTD_FILES; i++)
-        if (!strcmp(name, ptd_file_names[i])) return 1;
-    return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") ||
-           (n == strlen("model-00000-of-00000.safetensors") && !strncmp(name, "model-", 6) &&
-            !strcmp(name + n - 12, ".safetensors"));
+    int i = 0, n = 0;
+    char written[NAME_MAX_BYTES];
+    if (sscanf(name, "model-%7d-of-%7d.", &i, &n) != 2 || i < 1 || i > n) return 0;
+    shard_name(written, i, n);
+    return !strcmp(name, written);
 }
 
-/* Removes what an export wrote; anything else in the folder is a failure, before anything is removed. */
-static int visit(const struct job *j, int clear)
+static int is_ours(const char *name, int link)
 {
-    DIR *d = opendir(j->part);
-    struct dirent *e;
-    int rc = 0;
-    if (!d) return ptd_fail(PTD_CANTCREAT, "%s:", j->part);
-    while (rc == 0 && (e = readdir(d))) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-        if (!is_ours(e->d_name))
-            rc = ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only files of an earlier export",
-                          j->part, e->d_name);
-        else if (clear && unlinkat(dirfd(d), e->d_name, 0) < 0)
-            rc = ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", j->part, e->d_name);
-    }
-    closedir(d);
-    return rc;
+    if (link) return 0;
+    for (int i = 0; i < PTD_FILES; i++)
+        if (!strcmp(name, ptd_file_names[i])) return 1;
+    return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") || is_shard(name);
 }
 
 static int open_folder(struct job *j)
 {
     struct stat st;
     if (lstat(j->dir, &st) == 0) return ptd_fail(PTD_CANTCREAT, "%s: is there already", j->dir);
-    if (mkdir(j->part, 0777) < 0 && errno != EEXIST)
-        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", j->part);
-    j->folder = open(j->part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (j->folder < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot open:", j->part);
-    if (flock(j->folder, LOCK_EX | LOCK_NB) == 0) return visit(j, 0) < 0 ? -2 : visit(j, 1);
-    ptd_fail(PTD_NOPERM, "%s: another program is writing it", j->part);
-    return -2;
-}
-
-static int sync_parent(const char *dir)
-{
-    const char *slash = strrchr(dir, '/');
-    char *parent = slash ? ptd_format("%.*s", slash == dir ? 1 : (int)(slash - dir), dir) : ptd_strdup(".");
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd < 0 ? -1 : fsync(fd);
-    if (rc < 0) ptd_fail(PTD_IOERR, "%s: cannot sync:", parent);
-    if (fd >= 0) close(fd);
-    free(parent);
-    return rc;
+    j->folder = ptd_folder_take(j->part);
+    if (j->folder < 0) return -2;
+    return ptd_folder_check(j->folder, j->part, is_ours) < 0 ? -2
+                                                             : ptd_folder_clear(j->folder, j->part, is_ours);
 }
 
 static int publish(struct job *j)
@@ -165,7 +143,7 @@ static int publish(struct job *j)
     if (fsync(j->folder) < 0) return ptd_fail(PTD_IOERR, "%s: cannot sync:", j->part);
     if (renameat2(AT_FDCWD, j->part, AT_FDCWD, j->dir, RENAME_NOREPLACE) < 0)
         return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", j->dir);
-    return sync_parent(j->dir);
+    return ptd_folder_sync_parent(j->dir);
 }
 
 /* ---- files ---- */
@@ -315,7 +293,7 @@ static void discard(struct job *j)
 {
     int status = ptd_failed_status();
     char *message = ptd_strdup(ptd_failed_message());
-    if (visit(j, 1) == 0) rmdir(j->part);
+    if (ptd_folder_clear(j->folder, j->part, is_ours) == 0) rmdir(j->part);
     ptd_fail(status, "%s", message);
     free(message);
 }

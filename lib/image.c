@@ -105,9 +105,10 @@ void ptd_image_clear(struct ptd_image *im)
 
 /* ---- writing ---- */
 
-static int write_file(const char *path, const char *data, size_t n)
+/* A new file: nothing that is there is written to. `path` is for messages. */
+static int write_file(int folder, const char *name, const char *path, const char *data, size_t n)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return ptd_fail(PTD_CANTCREAT, "%s:", path);
     while (n) {
         ssize_t put = write(fd, data, n);
@@ -122,16 +123,22 @@ static int write_file(const char *path, const char *data, size_t n)
     return close(fd) < 0 ? ptd_fail(PTD_IOERR, "%s: close:", path) : 0;
 }
 
-int ptd_image_save_png(const struct ptd_image *im, const char *path)
+int ptd_image_create_png(const struct ptd_image *im, int folder, const char *name, const char *path)
 {
     struct ptd_buf out = {0};
-    char *temporary = ptd_format("%s.%d.tmp", path, (int)getpid());
     int bad = ptd_png_encode(im, &out);
-    if (!bad) bad = write_file(temporary, out.data, out.len);
+    if (!bad) bad = write_file(folder, name, path, out.data, out.len);
+    free(out.data);
+    return bad;
+}
+
+int ptd_image_save_png(const struct ptd_image *im, const char *path)
+{
+    char *temporary = ptd_format("%s.%d.tmp", path, (int)getpid());
+    int bad = ptd_image_create_png(im, AT_FDCWD, temporary, temporary);
     if (!bad && rename(temporary, path) < 0) bad = ptd_fail(PTD_CANTCREAT, "%s:", path);
     if (bad) unlink(temporary);
     free(temporary);
-    free(out.data);
     return bad;
 }
 

@@ -22,6 +22,9 @@ int ptd_image_load(struct ptd_image *im,
 int ptd_image_decode(struct ptd_image *im, const void *bytes, size_t n, const char *name) PTD_MUST_CHECK;
 int ptd_image_save_png(const struct ptd_image *im,
                        const char *path) PTD_MUST_CHECK; /* by rename; fast compression */
+/* As a new file in a folder, of which there must be none (73); path is its name in messages. */
+int ptd_image_create_png(const struct ptd_image *im, int folder, const char *name,
+                         const char *path) PTD_MUST_CHECK;
 void ptd_image_clear(struct ptd_image *im);
 /* Smart resize (Qwen2-VL's, in transformers): target size for rules r; -1 (65) if the aspect ratio is over 200. */
 int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,

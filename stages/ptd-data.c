@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX   10000000
+#define ROWS_MAX   PTD_DATASET_PICTURES
 #define SHARE_MAX  16
 #define ANY_FAMILY PTD_KINDS
 

@@ -247,6 +247,28 @@ refused() {
     [ ! -e full ] && [ ! -e full.part ]
 }
 
+@test "an export removes only what an export can have made, and nothing behind a link" {
+    mkdir precious && cp one/config.json one/model.safetensors precious/
+    ln -s precious linked.part
+    fails 73 'ptd-export: linked.part: is a symbolic link, expected a folder or nothing' ptd-export a.ptd linked
+    cmp precious/model.safetensors one/model.safetensors
+    cmp precious/config.json one/config.json
+    mkdir mine.part
+    for name in model-00000-of-00002.safetensors model-00003-of-00002.safetensors model-00001-of-00001.safetensors model-1-of-00002.safetensors \
+        model-00001-of-00002.safetensors.old model-XXXXX-of-00002.safetensors config.json.bak; do
+        touch mine.part/config.json "mine.part/$name"
+        fails 73 "ptd-export: mine.part/$name: in the way, *" ptd-export a.ptd mine
+        rm "mine.part/$name"
+        [ -e mine.part/config.json ]
+    done
+    ln -s ../precious/config.json mine.part/merges.txt
+    fails 73 'ptd-export: mine.part/merges.txt: in the way, *' ptd-export a.ptd mine
+    rm mine.part/merges.txt
+    touch mine.part/model-00002-of-00002.safetensors
+    ptd-export -q a.ptd mine
+    cmp one/model.safetensors mine/model.safetensors
+}
+
 @test "one export at a time" {
     mkdir busy.part
     run -77 flock -x busy.part ptd-export a.ptd busy
