@@ -23,7 +23,9 @@
  * files inside the data set's folder: no absolute path, no "..", no symbolic link on the way.
  *
  * Messages name line and field: "train.jsonl:17: field "answer": missing, expected text or a number" (status
- * 65; 66 for a missing picture). */
+ * 65; 66 for a picture that cannot be opened, 77 where that is not permitted, 71 for want of descriptors).
+ *
+ * What changes under a reader is noticed: another file of the data set's name, bytes written to it, and each line is what it was when it was found. */
 #ifndef PTD_DATASET_H
 #define PTD_DATASET_H
 #include "config.h"
@@ -43,13 +45,19 @@ long ptd_dataset_line(const struct ptd_dataset *d, int i); /* number of row i's 
 /* Puts file and line in front of the last failure, for rows that are sound but cannot be used. Returns -1. */
 int ptd_dataset_blame(const struct ptd_dataset *d, int i);
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d); /* XXH3-64 of the file, for exact resume */
+/* Makes the pictures part of what is read: digests all that the rows name, and from now on a row one of whose pictures is not what it was is refused. In
+ * `store`, a folder, a memo is kept so that the next start reads only what is new (pictures.h); NULL: nowhere. Shows how far it is. A row's own faults, and
+ * pictures that cannot be read, still show when the row is read; -1 where the machine is at fault. */
+int ptd_dataset_watch(struct ptd_dataset *d, const char *store) PTD_MUST_CHECK;
+/* After that: of all paths and pictures in the rows' order, 16 hex digits; NULL if no row has a picture. */
+const char *ptd_dataset_pictures_digest(const struct ptd_dataset *d);
 /* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps, regions,
  * objects; pictures loaded and resized by r (r NULL: in their own size). *g is cleared first. May be called
  * from several threads. */
 int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *r,
                      struct ptd_group *g) PTD_MUST_CHECK;
-/* As ptd_dataset_read with r NULL, but goes on after a fault and reports each of the row's faults, one call a
- * message. */
+/* As ptd_dataset_read with r NULL, but without pixels and their hash, and goes on after a fault: reports each of the row's faults, one call a message, but for
+ * those whose cause is not the data: they are the failure, with another status than 65 and 66. */
 int ptd_dataset_check(struct ptd_dataset *d, int i, struct ptd_group *g,
                       void (*report)(void *ctx, const char *message), void *ctx) PTD_MUST_CHECK;
 void ptd_dataset_close(struct ptd_dataset *d);

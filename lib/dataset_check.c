@@ -6,6 +6,14 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define SHOWN 12 /* categories in the summary */
+
+struct category {
+    const char *name;
+    long rows, at; /* at: in order of appearance */
+};
 
 struct tally {
     const char *file;
@@ -44,33 +52,81 @@ static void count_row(struct tally *t, long line, const struct ptd_group *g)
     count_id(t, line, g->uid);
 }
 
-static char *summary(const struct tally *t, int rows)
+static int by_rows(const void *a, const void *b)
 {
-    char *line = ptd_format("%s: %d rows, %ld pictures", t->file, rows, t->pictures);
-    const char *category, *mark = ":";
-    json_t *n;
-    json_object_foreach(t->categories, category, n)
-    {
-        char *longer = ptd_format("%s%s %s %lld", line, mark, category, (long long)json_integer_value(n));
-        free(line);
-        line = longer;
-        mark = ",";
-    }
-    return line;
+    const struct category *x = a, *y = b;
+    return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows) : (x->at > y->at) - (x->at < y->at);
 }
 
-static void check_rows(struct tally *t, struct ptd_dataset *d)
+/* All in order of appearance or, where there are more than are shown, the largest first. */
+static struct category *list_categories(const struct tally *t, long *n)
+{
+    struct category *list = ptd_array(json_object_size(t->categories) + 1, sizeof *list);
+    const char *name;
+    json_t *rows;
+    *n = 0;
+    json_object_foreach(t->categories, name, rows)
+    {
+        list[*n] = (struct category){name, json_integer_value(rows), *n};
+        ++*n;
+    }
+    if (*n > SHOWN) qsort(list, *n, sizeof *list, by_rows);
+    return list;
+}
+
+/* " csum 86" and the like behind what is in the line. */
+static void add_words(struct ptd_buf *line, char *words)
+{
+    ptd_buf_add(line, words, strlen(words));
+    free(words);
+}
+
+static char *summary(const struct tally *t, int rows)
+{
+    struct ptd_buf line = {0};
+    long n, others = 0;
+    struct category *list = list_categories(t, &n);
+    add_words(&line, ptd_format("%s: %d rows, %ld pictures", t->file, rows, t->pictures));
+    for (long i = 0; i < n; i++) {
+        ptd_fail(0, "%s", list[i].name); /* makes safe words of it */
+        if (i < SHOWN)
+            add_words(&line, ptd_format("%s %s %ld", i ? "," : ":", ptd_failed_message(), list[i].rows));
+        if (i >= SHOWN) others += list[i].rows;
+    }
+    if (n > SHOWN) add_words(&line, ptd_format(", %ld others %ld", n - SHOWN, others));
+    ptd_buf_add(&line, "", 1);
+    free(list);
+    return line.data;
+}
+
+/* -1: a row cannot be judged, for a cause that is not the data. */
+static int check_row(struct tally *t, struct ptd_dataset *d, int i, struct ptd_group *g)
+{
+    if (ptd_dataset_check(d, i, g, count_fault, t) == 0)
+        count_row(t, ptd_dataset_line(d, i), g);
+    else if (ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_NOINPUT)
+        return -1;
+    return 0;
+}
+
+static int check_rows(struct tally *t, struct ptd_dataset *d)
 {
     struct ptd_group g = {0};
     struct ptd_progress progress;
-    int rows = ptd_dataset_rows(d);
+    int rows = ptd_dataset_rows(d), rc = 0;
     ptd_progress_start(&progress, "rows", 0, rows);
-    for (int i = 0; i < rows; i++) {
-        if (ptd_dataset_check(d, i, &g, count_fault, t) == 0) count_row(t, ptd_dataset_line(d, i), &g);
+    for (int i = 0; i < rows && rc == 0; i++) {
+        rc = check_row(t, d, i, &g);
         ptd_progress_set(&progress, i + 1, NULL);
     }
     ptd_progress_clear(&progress);
     ptd_group_clear(&g);
+    return rc;
+}
+
+static char *words(const struct tally *t, int rows)
+{
+    return t->faults ? ptd_format("%s: %ld faults in %d rows", t->file, t->faults, rows) : summary(t, rows);
 }
 
 char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const char *message), void *ctx,
@@ -82,9 +138,7 @@ char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const ch
     if (!d) return NULL;
     t.ids = json_object();
     t.categories = json_object();
-    check_rows(&t, d);
-    char *line = t.faults ? ptd_format("%s: %ld faults in %d rows", file, t.faults, ptd_dataset_rows(d))
-                          : summary(&t, ptd_dataset_rows(d));
+    char *line = check_rows(&t, d) < 0 ? NULL : words(&t, ptd_dataset_rows(d));
     *faults = t.faults;
     json_decref(t.ids);
     json_decref(t.categories);

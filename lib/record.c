@@ -71,6 +71,7 @@ static const struct ptd_field head_fields[] = {
     STR_F(ptd_head, store),
     STR_F(ptd_head, data),
     STR_F(ptd_head, data_digest),
+    STR_F(ptd_head, pictures_digest),
     STR_F(ptd_head, mode),
     NUM_F(ptd_head, seed, I64, ALWAYS, 0),
     NUM_F(ptd_head, steps, I64, ALWAYS, 0),

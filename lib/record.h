@@ -50,6 +50,7 @@ struct ptd_head {
     const char *store;       /* "store": run directory */
     const char *data;        /* "data": data set's path */
     const char *data_digest; /* "data_digest": of its bytes, hex */
+    const char *pictures_digest; /* "pictures_digest": of the pictures it names, hex; NULL: it names none */
     const char *mode;        /* "mode": "train" (update may publish) or "eval" */
     int64_t seed, steps;     /* "seed"; "steps": number of the last step of the run, 0 unknown */
     int64_t first_step; /* "first_step": number of the first step in this stream (1 = first of the run) */

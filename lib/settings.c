@@ -22,6 +22,7 @@ static json_t *text(const char *s)
 static void put_sampling(json_t *s, const struct ptd_head *h)
 {
     json_object_set_new(s, "data", h->data_digest ? text(h->data_digest) : json_null());
+    if (h->pictures_digest) json_object_set_new(s, "pictures", text(h->pictures_digest));
     json_object_set_new(s, "seed", json_integer(h->seed));
     json_object_set_new(s, "group_size", json_integer(h->group_size));
     json_object_set_new(s, "prompts", json_integer(h->step_groups));

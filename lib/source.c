@@ -48,7 +48,7 @@ int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
     if (ptd_store_open(&s->store, store, PTD_STORE_READ) || read_config(s)) return -1;
     if (!(s->tokenizer = ptd_source_tokenizer(s->store)) || !(s->data = ptd_dataset_open(data))) return -1;
     snprintf(s->digest, sizeof s->digest, "%016llx", (unsigned long long)ptd_dataset_digest(s->data));
-    return ptd_dataset_rows(s->data) ? 0 : ptd_fail(PTD_DATAERR, "%s: expected at least one row", data);
+    return ptd_dataset_watch(s->data, store);
 }
 
 int ptd_source_system(struct ptd_source *s, const char *text)
@@ -92,6 +92,8 @@ void ptd_source_head(const struct ptd_source *s, const char *data, struct ptd_he
     h->store = ptd_head_text(h, ptd_store_path(s->store));
     h->data = ptd_head_text(h, data);
     h->data_digest = ptd_head_text(h, s->digest);
+    if (ptd_dataset_pictures_digest(s->data))
+        h->pictures_digest = ptd_head_text(h, ptd_dataset_pictures_digest(s->data));
 }
 
 void ptd_source_close(struct ptd_source *s)

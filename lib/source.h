@@ -19,6 +19,7 @@ struct ptd_source {
     const char *system; /* message that every prompt begins with, or NULL */
     char digest[17];
 };
+/* Also digests the pictures, see ptd_dataset_watch. */
 int ptd_source_open(struct ptd_source *s, const char *store, const char *data) PTD_MUST_CHECK;
 /* The system message, which stays the caller's; NULL: none. What is no UTF-8 is misuse (2). */
 int ptd_source_system(struct ptd_source *s, const char *text) PTD_MUST_CHECK;

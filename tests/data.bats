@@ -91,3 +91,79 @@ x.img
 x.jsonl
 x.jsonl.part" ]
 }
+
+# While ptd-gold reads x/x.jsonl, after its first groups, runs COMMAND in x; then it must fail with STATUS and one line that fits PATTERN.
+changed_meanwhile() {
+    local expected=$1 pattern=$2
+    shift 2
+    rm -rf x && cp -r old x
+    [ -e base.ptd ] || ptd-init -q base.ptd
+    rm -f base.ptd/pictures-*
+    { status=0; ptd-gold -q -s base.ptd -P 3 -n 1000 x/x.jsonl 2> err || status=$?; echo "$status" > rc; } |
+        { head -c 1000 > /dev/null; cd x; "$@"; cat > /dev/null; }
+    # shellcheck disable=SC2053
+    [ "$(cat rc)" = "$expected" ] && [ "$(wc -l < err)" = 1 ] && [[ "$(cat err)" == $pattern ]] && return
+    printf '%s\nstatus %s, expected %s\nstderr: %s\n' "$*" "$(cat rc)" "$expected" "$(cat err)"
+    return 1
+}
+
+# Other bytes of the same size in place, and the time of the last write put back.
+flip() {
+    touch -r "$1" time
+    printf 'X' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+    touch -r time "$1"
+}
+swap_picture() { cp ../new/x.img/000002.png other && mv other x.img/000002.png; }
+link_picture() { cp x.img/000002.png two.png && ln -s ../two.png link && mv -T link x.img/000002.png; }
+swap_folder() { cp -r ../new/x.img other && mv x.img gone && mv other x.img; }
+swap_rows() { cp -p x.jsonl other && mv other x.jsonl; }
+
+@test "what changes in a data set while it is read is noticed" {
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: was changed while *' flip x.img/000002.png 200
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: was changed while *' swap_picture
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: is a symbolic link*' link_picture
+    changed_meanwhile 66 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: No such file*' rm x.img/000002.png
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: field "images": x.img/*: was changed while *' swap_folder
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: the * was changed while *' flip x.jsonl 30
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: the file was changed while *' swap_rows
+    changed_meanwhile 66 'ptd-gold: x/x.jsonl:[123]: the file went while *' rm x.jsonl
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: *was changed while *' ptd-data digits -q x.jsonl -n 3 --seed 9
+}
+
+# Two steps on x/x.jsonl, COMMAND in x, two more; the status of that.
+resumed_after() {
+    rm -rf x run.ptd && cp -r old x && ptd-init -q run.ptd
+    ptd-gold -q -s run.ptd -P 1 -n 2 x/x.jsonl | ptd-update -q --loss sft > /dev/null
+    (cd x && "$@")
+    ptd-gold -q -s run.ptd -P 1 -n 4 x/x.jsonl 2> gold.err | ptd-update -q --loss sft 2>&1 > /dev/null
+}
+
+@test "a run is not resumed with other pictures, even one that no step has used" {
+    local pattern='ptd-update: run.ptd: resuming at step 2 would not be exact: pictures was *, now *'
+    for i in 1 2 3; do
+        run -78 resumed_after flip x.img/00000$i.png 200
+        # shellcheck disable=SC2053
+        [[ "$output" == $pattern ]]
+    done
+    run -78 resumed_after swap_folder
+    [[ "$output" == *": pictures was "* ]]
+    [ -e run.ptd/pictures-* ]
+    same_bytes() { cp -r x.img other && rm -r x.img && mv other x.img && touch x.img/* && chmod 640 x.jsonl; }
+    run -0 resumed_after same_bytes
+    run -0 resumed_after ptd-data digits -q x.jsonl -n 3
+}
+
+@test "an unreadable picture: the status says why" {
+    cp -r old/. x/
+    ptd-init -q base.ptd 2> /dev/null || true
+    rm x/x.img/000002.png
+    fails 66 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: No such file*' ptd-gold -s base.ptd -P 3 -n 1 x/x.jsonl
+    fails 65 'ptd-data check: x/x.jsonl:2: *x.img/000002.png: No such file*' ptd-data check -q x/x.jsonl
+    cp old/x.img/* x/x.img/
+    command -v strace > /dev/null || skip "no strace"
+    at() { strace -f -o /dev/null -P "$PWD/x/x.img/000002.png" -P 000002.png -e trace=openat,read,fstat -e inject="$1" "${@:2}"; }
+    for call in 'openat:error=EACCES 77' 'openat:error=EMFILE 71' 'openat:error=ENFILE 71' 'openat:error=ENOMEM 71' 'openat:error=EIO 66' 'openat:error=ESTALE 66'; do
+        fails "${call#* }" "ptd-gold: x/x.jsonl*: *x.img/000002.png: *" at "${call% *}" ptd-gold -q -s base.ptd -P 3 -n 1 x/x.jsonl
+        [ "${call#* }" = 66 ] || fails "${call#* }" "ptd-data check: x/x.jsonl:2: *x.img/000002.png: *" at "${call% *}" ptd-data check -q x/x.jsonl
+    done
+}

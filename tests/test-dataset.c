@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +100,7 @@ static void refused(const char *text, size_t n, int status, const char *expected
 
 #define FIELD(name, rest) "field \"" name "\": " rest
 #define GOOD              "\"prompt\":\"p\",\"answer\":\"1\""
+#define OTHER             "\"prompt\":\"p\",\"answer\":\"2\""
 
 static void bad_lines_are_named(void **state)
 {
@@ -377,6 +379,22 @@ static void a_change_under_the_reader_is_noticed(void **state)
     d = ptd_dataset_open("set/c.jsonl");
     assert_true(ptd_dataset_digest(d) != digest);
     ptd_dataset_close(d);
+    write_text("set/c.jsonl", "{" GOOD "}\n{" GOOD "}\n");
+    d = ptd_dataset_open("set/c.jsonl");
+    struct stat st;
+    assert_int_equal(stat("set/c.jsonl", &st), 0);
+    write_text("set/c.jsonl", "{" GOOD "}\n{" OTHER "}\n"); /* with its times put back */
+    assert_int_equal(utimensat(AT_FDCWD, "set/c.jsonl", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
+    assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), 0);
+    assert_int_equal(ptd_dataset_read(d, 1, NULL, &g), -1);
+    assert_non_null(strstr(ptd_failed_message(), "c.jsonl:2: the line was changed"));
+    assert_int_equal(symlink("c.jsonl", "set/other.jsonl") | rename("set/other.jsonl", "set/c.jsonl"), 0);
+    assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), -1);
+    assert_int_equal(unlink("set/c.jsonl"), 0);
+    assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), -1);
+    assert_int_equal(ptd_failed_status(), PTD_NOINPUT);
+    ptd_dataset_close(d);
+    ptd_group_clear(&g);
 }
 
 static void epochs_are_shuffled_without_replacement(void **state)
@@ -461,6 +479,62 @@ static void a_good_set_is_summed_up(void **state)
     assert_string_equal(line, "set/g.jsonl: 4 rows, 3 pictures: x 2, y 1, (none) 1");
     assert_int_equal(faults + h.n, 0);
     free(line);
+}
+
+static void many_categories_are_summed_up_by_the_largest(void **state)
+{
+    (void)state;
+    struct heard h = {0};
+    long faults;
+    FILE *f = fopen("set/k.jsonl", "w");
+    for (int i = 0; i < 100000; i++)
+        fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i, i < 60000 ? "few" : "many\\u001b[1m",
+                i < 60000 ? i : i % 11);
+    fclose(f);
+    char *line = ptd_dataset_check_all("set/k.jsonl", hear, &h, &faults);
+    assert_int_equal(faults, 0);
+    const char *begin = "set/k.jsonl: 100000 rows, 0 pictures: many\\x1b[1m6 3637, many\\x1b[1m7 3637, ";
+    if (strncmp(line, begin, strlen(begin)) != 0) fail_msg("%s", line);
+    const char *end = ", many\\x1b[1m5 3636, few0 1, 59999 others 59999";
+    assert_string_equal(line + strlen(line) - strlen(end), end);
+    free(line);
+}
+
+/* A row that names a picture of 48 MB 64 times takes it once, and checking keeps none at all. */
+static void pictures_take_memory_once(void **state)
+{
+    (void)state;
+    struct heard h = {0};
+    struct rlimit was, most = {1500l << 20, 1500l << 20};
+    long faults;
+    save_image("set/large.png", 4000, 4000, 5);
+    save_image("set/larger.png", 4000, 4001, 5);
+    FILE *f = fopen("set/m.jsonl", "w");
+    fputs("{" GOOD ",\"images\":[\"large.png\"", f);
+    for (int i = 1; i < 64; i++) fprintf(f, ",\"large%s.png\"", i == 63 ? "r" : "");
+    fputs("]}\n", f);
+    fclose(f);
+    assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
+    most.rlim_max = was.rlim_max;
+#ifndef __SANITIZE_ADDRESS__
+    assert_int_equal(setrlimit(RLIMIT_AS, &most), 0);
+#endif
+    char *line = ptd_dataset_check_all("set/m.jsonl", hear, &h, &faults);
+    assert_string_equal(line, "set/m.jsonl: 1 rows, 64 pictures: (none) 1");
+    free(line);
+    struct ptd_dataset *d = ptd_dataset_open("set/m.jsonl");
+    struct ptd_group g = {0};
+    assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), 0);
+    assert_ptr_equal(g.pictures[0].pixels, g.pictures[7].pixels);
+    assert_ptr_not_equal(g.pictures[0].pixels, g.pictures[63].pixels);
+    assert_string_equal(g.pictures[0].hash, g.pictures[62].hash);
+    struct ptd_image_rules rules = {.patch = 16, .merge = 2, .min_pixels = 1024, .max_pixels = 1l << 30};
+    assert_int_equal(ptd_dataset_read(d, 0, &rules, &g), -1); /* more than a record may have */
+    assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+    assert_non_null(strstr(ptd_failed_message(), "bytes of pixels, expected at most 1073741824"));
+    assert_int_equal(setrlimit(RLIMIT_AS, &was), 0);
+    ptd_dataset_close(d);
+    ptd_group_clear(&g);
 }
 
 /* ---- writing ---- */
@@ -590,6 +664,8 @@ int main(void)
         cmocka_unit_test(epochs_are_shuffled_without_replacement),
         cmocka_unit_test(every_fault_is_reported),
         cmocka_unit_test(a_good_set_is_summed_up),
+        cmocka_unit_test(many_categories_are_summed_up_by_the_largest),
+        cmocka_unit_test(pictures_take_memory_once),
         cmocka_unit_test(what_is_written_can_be_read),
         cmocka_unit_test(without_publish_nothing_appears),
         cmocka_unit_test(foreign_files_stay),
