@@ -320,7 +320,7 @@ static void keep_picture(struct row *r, const struct ptd_image *im, struct ptd_p
     uint8_t *pixels = ptd_group_alloc(r->g, n);
     memcpy(pixels, im->pixels, n);
     p->pixels = pixels;
-    ptd_image_hash(pixels, p->height, p->width, p->hash);
+    ptd_picture_hash(pixels, p->height, p->width, p->hash);
 }
 
 static int read_picture(struct row *r, const char *key, const char *path, const struct ptd_image_rules *rules,

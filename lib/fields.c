@@ -155,14 +155,16 @@ static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base,
     return s ? ptd_fields_bad(d->path, f->name, "\"%.40s\" is no outcome", s) : -1;
 }
 
-static int expect_list(struct decoder *d, const char *name, const msgpack_object *o)
+static int expect_list(struct decoder *d, const struct ptd_field *f, const msgpack_object *o)
 {
-    return o->type == MSGPACK_OBJECT_ARRAY ? 0 : ptd_fields_bad(d->path, name, "expected an array");
+    if (o->type != MSGPACK_OBJECT_ARRAY) return ptd_fields_bad(d->path, f->name, "expected an array");
+    if (!f->most || o->via.array.size <= (uint32_t)f->most) return 0;
+    return ptd_fields_bad(d->path, f->name, "%u entries, expected at most %d", o->via.array.size, f->most);
 }
 
 static int get_strings(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
 {
-    if (expect_list(d, f->name, o) < 0) return -1;
+    if (expect_list(d, f, o) < 0) return -1;
     uint32_t n = o->via.array.size;
     const char **list = ptd_arena_alloc(d->arena, n * sizeof *list);
     for (uint32_t i = 0; i < n; i++)
@@ -170,6 +172,11 @@ static int get_strings(struct decoder *d, const struct ptd_field *f, void *base,
     set_pointer(base, f->at, list);
     AT(base, f->n_at, int) = (int)n;
     return 0;
+}
+
+static int is_box(const float b[4])
+{
+    return b[0] >= 0 && b[0] <= b[2] && b[2] <= 1 && b[1] >= 0 && b[1] <= b[3] && b[3] <= 1;
 }
 
 static int get_region(struct decoder *d, const char *name, const msgpack_object *o, struct ptd_region *r)
@@ -183,12 +190,13 @@ static int get_region(struct decoder *d, const char *name, const msgpack_object 
         if (get_number(d, name, part + 1 + i, &v) < 0) return -1;
         r->box[i] = (float)v;
     }
-    return 0;
+    return is_box(r->box) ? 0
+                          : ptd_fields_bad(d->path, name, "expected 0 <= x0 <= x1 <= 1 and the same for y");
 }
 
 static int get_regions(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
 {
-    if (expect_list(d, f->name, o) < 0) return -1;
+    if (expect_list(d, f, o) < 0) return -1;
     uint32_t n = o->via.array.size;
     struct ptd_region *list = ptd_arena_alloc(d->arena, n * sizeof *list);
     for (uint32_t i = 0; i < n; i++)
@@ -211,7 +219,7 @@ static void put_index(char *out, uint32_t i)
 
 static int get_maps(struct decoder *d, const struct ptd_field *f, void *base, struct source in)
 {
-    if (expect_list(d, f->name, in.o) < 0) return -1;
+    if (expect_list(d, f, in.o) < 0) return -1;
     uint32_t n = in.o->via.array.size;
     char outer[sizeof d->path], *list = ptd_arena_alloc(d->arena, n * f->sub->size);
     strcpy(outer, d->path);
@@ -330,12 +338,24 @@ static int check_map(struct decoder *d, const msgpack_object *o)
     return 0;
 }
 
+/* Room for n bytes of unknown fields: it doubles, so that many of them are copied a few times, not each for each. */
+static size_t unknown_room(size_t n)
+{
+    size_t room = 64;
+    while (room < n) room *= 2;
+    return n ? room : 0;
+}
+
 static void keep_unknown(struct decoder *d, struct ptd_unknown *u, const char *raw, size_t len)
 {
-    char *all = ptd_arena_alloc(d->arena, u->len + len);
-    if (u->len) memcpy(all, u->raw, u->len);
-    memcpy(all + u->len, raw, len);
-    *u = (struct ptd_unknown){all, u->len + len, u->n + 1};
+    if (u->len + len > unknown_room(u->len)) {
+        char *all = ptd_arena_alloc(d->arena, unknown_room(u->len + len));
+        if (u->len) memcpy(all, u->raw, u->len);
+        u->raw = all;
+    }
+    memcpy(u->raw + u->len, raw, len);
+    u->len += len;
+    u->n++;
 }
 
 static int check_lengths(struct decoder *d, const struct ptd_fields *t, const void *base, const uint64_t *n)

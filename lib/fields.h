@@ -35,6 +35,7 @@ struct ptd_field {
     size_t n_at, k_at; /* offsets of an array's int counts: it has n, or n * k, entries; WHEN_SET: n_at is the
                           int to look at */
     int own;           /* reading this array sets n */
+    int most;          /* entries that a list may have; 0: no limit of its own */
     enum ptd_field_rule rule;
     double preset; /* of numbers: when absent */
     const struct ptd_fields *sub;

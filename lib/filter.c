@@ -113,7 +113,7 @@ static int write_group(struct run *run, const struct ptd_frame *f, struct ptd_gr
 
 static int do_group(struct run *run, const struct ptd_frame *f)
 {
-    if (ptd_group_decode(&run->group, f->body, f->body_len) < 0) return ptd_reader_blame(run->r, f);
+    if (ptd_group_read(&run->group, f->body, f->body_len) < 0) return ptd_reader_blame(run->r, f);
     return write_group(run, f, &run->group, run->f->process(&run->group, run->f->ctx));
 }
 
@@ -137,7 +137,7 @@ static int write_batch(struct run *run, struct ptd_group **groups, int *verbs)
     int n = run->n_kept;
     for (int i = 0; i < n; i++) {
         struct ptd_frame *f = &run->kept[i].frame;
-        if (ptd_group_decode(groups[i], f->body, f->body_len) < 0) return ptd_reader_blame(run->r, f);
+        if (ptd_group_read(groups[i], f->body, f->body_len) < 0) return ptd_reader_blame(run->r, f);
     }
     if (run->f->batch(groups, n, verbs, run->f->ctx) < 0) return -1;
     for (int i = 0; i < n; i++)

@@ -1,4 +1,4 @@
-/* image: picture files to upright RGB, the size a model wants, its patches, a content hash, and files again.
+/* image: picture files to upright RGB, the size a model wants, its patches, and files again.
  * PNG and JPEG themselves are image_codec.c's, resampling is image_resize.c's. */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 #include "image_impl.h"
 
 #define RATIO_MAX 200
@@ -197,17 +196,4 @@ int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct
                 rows = cut_patch(rows, pixels + y * stride + (size_t)x * 3, stride, r, table);
             }
     return gh * gw;
-}
-
-void ptd_image_hash(const uint8_t *pixels, int height, int width, char hex[17])
-{
-    unsigned char size[8];
-    for (int i = 0; i < 4; i++) size[i] = (unsigned)height >> 8 * i, size[4 + i] = (unsigned)width >> 8 * i;
-    XXH3_state_t *state = XXH3_createState();
-    if (!state) ptd_die(PTD_OSERR, "out of memory for a hash");
-    XXH3_64bits_reset(state);
-    XXH3_64bits_update(state, size, sizeof size);
-    XXH3_64bits_update(state, pixels, (size_t)height * width * 3);
-    snprintf(hex, 17, "%016llx", (unsigned long long)XXH3_64bits_digest(state));
-    XXH3_freeState(state);
 }

@@ -35,6 +35,4 @@ void ptd_image_resize(struct ptd_image *im, int height, int width, enum ptd_resa
  * merge block together), value (p/255 - mean)/std; the still image fills every time slot. Returns n. */
 int ptd_image_patches(const uint8_t *pixels, int height, int width, const struct ptd_image_rules *r,
                       float *rows);
-/* XXH3-64 of height, width and pixels as 16 hex digits. */
-void ptd_image_hash(const uint8_t *pixels, int height, int width, char hex[17]);
 #endif

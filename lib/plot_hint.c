@@ -31,7 +31,7 @@ static int find_group(struct ptd_reader *r, const char *uid, struct ptd_group *g
     int got;
     while ((got = ptd_reader_next(r, &f)) > 0) {
         if (f.kind != PTD_GROUP) continue;
-        if (ptd_group_decode(g, f.body, f.body_len) < 0) return ptd_reader_blame(r, &f);
+        if (ptd_group_read(g, f.body, f.body_len) < 0) return ptd_reader_blame(r, &f);
         if (wanted(g, uid)) return 0;
     }
     if (got < 0) return -1;

@@ -9,6 +9,21 @@
 
 const char *const ptd_outcome_name[4] = {"unjudged", "right", "wrong", "unparsable"};
 
+static int bad_count(const char *path, const char *name, int k, const char *array)
+{
+    return ptd_fields_bad(path, name, k ? "%d without %s" : "%d, but there are %s", k, array);
+}
+
+static int is_share(double x)
+{
+    return x >= 0 && x <= 1;
+}
+
+static int bad_share(const char *path, const char *name, double x)
+{
+    return ptd_fields_bad(path, name, "%g, expected 0 to 1", x);
+}
+
 static int check_rollout(const char *path, const void *base)
 {
     const struct ptd_rollout *r = base;
@@ -16,7 +31,10 @@ static int check_rollout(const char *path, const void *base)
     if (!r->teacher_ids != !r->teacher_logp)
         return ptd_fields_bad(path, "teacher_logp", "expected together with teacher_ids");
     if (r->teacher_on_top && !r->top_ids) return ptd_fields_bad(path, "teacher_on_top", "without top_ids");
-    return 0;
+    if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
+    if (!r->teacher_ids != !r->teacher_k) return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
+    if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
+    return is_share(r->format) ? 0 : bad_share(path, "format", r->format);
 }
 
 static int check_hint(const char *path, const void *base)
@@ -29,18 +47,24 @@ static int check_head(const char *path, const void *base)
 {
     const struct ptd_head *h = base;
     int fine = h->temperature >= 0 && h->temperature <= 1e6;
+    if (h->steps < 0 || h->first_step < 0)
+        return ptd_fields_bad(path, h->steps < 0 ? "steps" : "first_step", "expected at least 0");
     return fine ? 0 : ptd_fields_bad(path, "temperature", "expected a number from 0 to 1000000");
+}
+
+static int check_picture(const char *path, const void *base)
+{
+    const struct ptd_picture *p = base;
+    if (!p->pixels || !*p->hash) return ptd_fields_bad(path, "pixels", "pixels or hash are missing");
+    if (p->height && p->width) return 0;
+    return ptd_fields_bad(path, p->height ? "width" : "height", "0, expected at least 1");
 }
 
 static int check_group(const char *path, const void *base)
 {
     const struct ptd_group *g = base;
-    for (int i = 0; i < g->n_pictures; i++) {
-        char where[40];
-        snprintf(where, sizeof where, "pictures[%d].", i);
-        if (!g->pictures[i].pixels || !*g->pictures[i].hash)
-            return ptd_fields_bad(where, "pixels", "pixels or hash are missing");
-    }
+    if (g->group_accuracy != -1 && !is_share(g->group_accuracy))
+        return bad_share(path, "group_accuracy", g->group_accuracy);
     return g->uid ? 0 : ptd_fields_bad(path, "uid", "missing");
 }
 
@@ -53,6 +77,7 @@ static int check_group(const char *path, const void *base)
 #define ROW_F(T, m, type)       {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n), .k_at = PTD_NONE}
 #define TOP_F(T, m, type, k)    {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n), .k_at = OFF(T, k)}
 #define LIST_F(T, m, type, t)   {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n_##m), .sub = t}
+#define DATA_F(m, type, t)      {.name = #m, .kind = type, .at = OFF(ptd_group, m), .n_at = OFF(ptd_group, n_##m), .sub = t, .most = PTD_LIST_MAX}
 /* clang-format on */
 
 static const struct ptd_field stage_fields[] = {
@@ -99,7 +124,8 @@ static const struct ptd_field picture_fields[] = {
      .k_at = OFF(ptd_picture, width)},
     {0},
 };
-static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture), PTD_NONE, NULL};
+static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture), PTD_NONE,
+                                                check_picture};
 
 static const struct ptd_field rollout_fields[] = {
     OWN_F(ptd_rollout, ids, n, ALWAYS),
@@ -145,10 +171,10 @@ static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, question),
     STR_F(ptd_group, answer),
     STR_F(ptd_group, solution),
-    LIST_F(ptd_group, regions, REGIONS, NULL),
-    LIST_F(ptd_group, steps, STRINGS, NULL),
-    LIST_F(ptd_group, objects, REGIONS, NULL),
-    LIST_F(ptd_group, pictures, MAPS, &picture_table),
+    DATA_F(regions, REGIONS, NULL),
+    DATA_F(steps, STRINGS, NULL),
+    DATA_F(objects, REGIONS, NULL),
+    DATA_F(pictures, MAPS, &picture_table),
     OWN_F(ptd_group, prompt_ids, n_prompt, UNLESS_PRESET),
     LIST_F(ptd_group, rollouts, MAPS, &rollout_table),
     {.name = "hint", .kind = MAP, .at = OFF(ptd_group, hint), .sub = &hint_table},
@@ -257,6 +283,15 @@ char *ptd_group_text(struct ptd_group *g, const char *fmt, ...)
     va_end(again);
     va_end(ap);
     return s;
+}
+
+char *ptd_group_join(struct ptd_group *g, const char *between, const char *const *part, int n)
+{
+    size_t bytes = 1;
+    for (int i = 0; i < n; i++) bytes += strlen(part[i]) + strlen(between);
+    char *text = ptd_arena_alloc(&g->arena, bytes), *end = text;
+    for (int i = 0; i < n; i++) end = stpcpy(stpcpy(end, i ? between : ""), part[i]);
+    return text;
 }
 
 void ptd_group_clear(struct ptd_group *g)

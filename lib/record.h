@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define PTD_STREAM_VERSION 1
+#define PTD_LIST_MAX       64 /* most pictures, steps, regions or objects of a group */
 
 struct ptd_buf {
     char *data;
@@ -31,7 +32,7 @@ void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
 
 /* Fields of a map that this version does not know: raw key/value pairs in their order. Private to record.c. */
 struct ptd_unknown {
-    const char *raw;
+    char *raw;
     size_t len;
     int n;
 };
@@ -156,12 +157,22 @@ struct ptd_group {
     void *arena;
 };
 
-/* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree (logp against ids, ...). */
+/* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree (logp against ids, top_k against top_ids, pixels
+ * against height and width), numbers out of their range. Costs next to nothing for large arrays, which it leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
+/* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no id is below 0 (-1 where there were fewer words than
+ * K), no log-prob is above 0 (but for rounding). NaN and -Inf pass: ptd-update refuses a step for them. -1 with status 65 and the field. */
+int ptd_group_check(const struct ptd_group *g) PTD_MUST_CHECK;
+/* Both: how programs take a group from a stream, so that all accept the same ones. */
+int ptd_group_read(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
+void ptd_picture_hash(const uint8_t *pixels, int height, int width,
+                      char hex[17]); /* XXH3-64 of height and width (uint32, little-endian) and pixels */
 void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
 void *ptd_group_alloc(struct ptd_group *g,
                       size_t n); /* zeroed, 16-byte aligned, lives as long as the group */
 char *ptd_group_text(struct ptd_group *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The n parts with `between` between them. */
+char *ptd_group_join(struct ptd_group *g, const char *between, const char *const *part, int n);
 void ptd_group_clear(
     struct ptd_group *g); /* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
 

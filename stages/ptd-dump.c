@@ -76,7 +76,7 @@ static int inspect(const struct ptd_frame *f, struct tally *t)
     struct ptd_group g = {0};
     int rc = 0;
     if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0) ptd_head_clear(&h);
-    if (f->kind == PTD_GROUP && (rc = ptd_group_decode(&g, f->body, f->body_len)) == 0) {
+    if (f->kind == PTD_GROUP && (rc = ptd_group_read(&g, f->body, f->body_len)) == 0) {
         t->rollouts += g.n_rollouts;
         ptd_group_clear(&g);
     }

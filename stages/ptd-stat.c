@@ -251,7 +251,7 @@ static void read_groups(struct ptd_reader *r, struct table *t, struct tally *tot
     int got;
     while ((got = ptd_reader_next(r, &f)) > 0) {
         if (f.kind != PTD_GROUP) continue;
-        if (ptd_group_decode(&g, f.body, f.body_len) < 0 || add_group(t, total, &g) < 0) {
+        if (ptd_group_read(&g, f.body, f.body_len) < 0 || add_group(t, total, &g) < 0) {
             ptd_reader_blame(r, &f);
             ptd_die_last();
         }

@@ -215,9 +215,6 @@ static int check_group(const struct ptd_group *g)
         return ptd_fail(PTD_DATAERR,
                         "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
                         g->uid);
-    if (!(g->group_accuracy <= 1))
-        return ptd_fail(PTD_DATAERR, "group \"%s\" has an accuracy of %g, expected 0 to 1", g->uid,
-                        g->group_accuracy);
     for (int i = 0; i < g->n_rollouts; i++)
         if (opt.rules.beta > 0 && g->rollouts[i].n && !g->rollouts[i].ref_logp)
             return ptd_fail(
@@ -240,7 +237,7 @@ static void hold(struct run *r, const struct ptd_frame *f)
     memset(h, 0, sizeof *h);
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
-    if ((ptd_group_decode(&h->group, h->body, f->body_len) || check_group(&h->group)) &&
+    if ((ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group)) &&
         ptd_reader_blame(r->in, f))
         ptd_die_last();
 }

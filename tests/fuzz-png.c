@@ -1,6 +1,7 @@
 /* Fuzzing entry: any bytes behind a PNG signature, decoded and looked at. Built by libFuzzer or AFL++ against libptd.a and libpng; see the Makefile.
  * Leaves the rest of image.c to fuzz-jpeg. */
 #include "image_impl.h"
+#include "record.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -13,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     int bad = ptd_png_decode(&im, bytes, n, "fuzz", &orientation);
     if (!bad) {
         if (im.height < 1 || im.width < 1 || orientation < 1 || orientation > 8) abort();
-        ptd_image_hash(im.pixels, im.height, im.width, hex); /* reads every byte */
+        ptd_picture_hash(im.pixels, im.height, im.width, hex); /* reads every byte */
     } else if (ptd_failed_status() != PTD_DATAERR)
         abort();
     ptd_image_clear(&im);

@@ -47,8 +47,9 @@ static void read_group(const char *body, size_t n)
         if (ptd_failed_status() != PTD_DATAERR || g.arena) abort();
         return;
     }
+    int good = ptd_group_check(&g);
     ptd_group_encode(&g, &once);
-    if (ptd_group_decode(&g, once.data, once.len) < 0) abort();
+    if (ptd_group_decode(&g, once.data, once.len) < 0 || ptd_group_check(&g) != good) abort();
     ptd_group_encode(&g, &twice);
     ptd_group_clear(&g);
     expect_same(&once, &twice);

@@ -15,12 +15,15 @@ static size_t make_stream(char *out, size_t cap, int end)
     int fd = memfd_create("stream", 0);
     struct ptd_head h = {.version = PTD_STREAM_VERSION, .store = "run.ptd", .mode = "train", .steps = 3};
     struct ptd_buf b = {0};
+    struct ptd_rollout y = {.ids = &(int32_t){7}, .n = 1};
     struct ptd_writer *w = ptd_writer_open(dup(fd), "-");
     ptd_head_encode(&h, &b);
     assert_int_equal(ptd_writer_put(w, PTD_HEAD, b.data, b.len), 0);
     for (int i = 0; i < STEPS * GROUPS; i++) {
         struct ptd_group g = {0};
         ptd_group_clear(&g);
+        g.rollouts = &y;
+        g.n_rollouts = 1;
         g.uid = ptd_group_text(&g, "u%d", i);
         g.index = i;
         ptd_group_encode(&g, &b);

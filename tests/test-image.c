@@ -14,6 +14,7 @@
 #include <jpeglib.h>
 #include <zlib.h>
 #include "image_impl.h"
+#include "record.h"
 #include "vectors/pictures.h"
 #include "vectors/pictures-processed.h"
 
@@ -672,14 +673,14 @@ static void test_hash(void **state)
     (void)state;
     struct ptd_image im = noise_image("hash", 6, 4);
     char a[17], b[17];
-    ptd_image_hash(im.pixels, 6, 4, a);
-    ptd_image_hash(im.pixels, 6, 4, b);
+    ptd_picture_hash(im.pixels, 6, 4, a);
+    ptd_picture_hash(im.pixels, 6, 4, b);
     assert_string_equal(a, b);
     assert_int_equal(strlen(a), 16);
-    ptd_image_hash(im.pixels, 4, 6, b);
+    ptd_picture_hash(im.pixels, 4, 6, b);
     assert_string_not_equal(a, b);
     im.pixels[5 * 4 * 3] ^= 1;
-    ptd_image_hash(im.pixels, 6, 4, b);
+    ptd_picture_hash(im.pixels, 6, 4, b);
     assert_string_not_equal(a, b);
     ptd_image_clear(&im);
 }

@@ -6,8 +6,10 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -283,6 +285,94 @@ static void test_unknown_fields_pass(void **state)
     free(h.buf.data);
 }
 
+/* Many large ones take a few times their bytes, and come back in their order. */
+static void test_unknown_fields_take_what_they_are(void **state)
+{
+    (void)state;
+    enum { FIELDS = 200, BYTES = 40000 };
+    struct hand h;
+    struct ptd_group g = {0};
+    struct ptd_buf out = {0};
+    char key[8], *value = calloc(1, BYTES + 1);
+    hand_open(&h, FIELDS + 1);
+    hand_text(&h, "uid", "u");
+    for (int i = 0; i < FIELDS; i++) {
+        snprintf(key, sizeof key, "u%d", i);
+        memset(value, 'a' + i % 26, BYTES);
+        hand_text(&h, key, value);
+    }
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    assert_int_equal(ptd_group_decode(&g, h.buf.data, h.buf.len), 0);
+    getrusage(RUSAGE_SELF, &after);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(after.ru_maxrss - before.ru_maxrss < 5 * FIELDS * (BYTES >> 10));
+#endif
+    assert_int_equal(g.unknown.n, FIELDS);
+    ptd_group_encode(&g, &out);
+    assert_non_null(
+        memmem(out.data, out.len, h.buf.data + 3 + 6, h.buf.len - 3 - 6)); /* behind map and uid */
+    ptd_group_clear(&g);
+    free(out.data);
+    free(h.buf.data);
+    free(value);
+}
+
+/* What decoding leaves alone and programs do not: each with a field out of place in turn. */
+static void test_contents(void **state)
+{
+    (void)state;
+    static int32_t low[6] = {3, 3, -2, 3, 3, 3};
+    static float high[3] = {-1, -1, 0.5f};
+    static uint16_t high_half[6] = {0x8000, 0xfc00, 0x7e00, 0x1419, 0, 0x141a};
+    static const struct {
+        const char *words;
+        struct ptd_rollout y;
+    } cases[] = {
+        {NULL, {.ids = ids, .n = 4}},
+        {"rollouts[0].ids\": an id below 0", {.ids = low, .n = 3}},
+        {NULL, {.ids = ids, .n = 2, .top_ids = low, .top_k = 1}},
+        {"rollouts[0].top_ids\": an id below -1", {.ids = ids, .n = 2, .top_ids = low, .top_k = 2}},
+        {NULL, {.ids = ids, .n = 3, .logp = logp, .ref_logp = logp}},
+        {"rollouts[0].logp\": a log-prob", {.ids = ids, .n = 3, .logp = high}},
+        {"rollouts[0].ref_logp\": a log-prob", {.ids = ids, .n = 3, .ref_logp = high}},
+        {NULL, {.ids = ids, .n = 1, .teacher_ids = ids, .teacher_logp = high_half, .teacher_k = 5}},
+        {"teacher_logp\": a log-prob",
+         {.ids = ids, .n = 1, .teacher_ids = ids, .teacher_logp = high_half, .teacher_k = 6}},
+        {"teacher_on_top\": a log-prob",
+         {.ids = ids, .n = 3, .top_ids = ids, .top_k = 2, .teacher_on_top = high_half}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ptd_rollout y = cases[i].y;
+        struct ptd_group g = {.uid = "u", .rollouts = &y, .n_rollouts = 1};
+        assert_int_equal(ptd_group_check(&g), cases[i].words ? -1 : 0);
+        if (cases[i].words && !strstr(ptd_failed_message(), cases[i].words))
+            fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), cases[i].words);
+    }
+}
+
+static void test_no_rollouts(void **state)
+{
+    (void)state;
+    struct ptd_group g = {.uid = "u"};
+    assert_int_equal(ptd_group_check(&g), -1);
+    assert_non_null(strstr(ptd_failed_message(), "field \"rollouts\": empty, expected at least one"));
+}
+
+static void test_picture_hash(void **state)
+{
+    (void)state;
+    struct ptd_picture p = picture;
+    struct ptd_group g = {
+        .uid = "u", .pictures = &p, .n_pictures = 1, .rollouts = rollouts + 1, .n_rollouts = 1};
+    assert_int_equal(ptd_group_check(&g), -1);
+    assert_non_null(strstr(ptd_failed_message(), "pictures[0].hash\": 0123456789abcdef, but that of"));
+    ptd_picture_hash(p.pixels, p.height, p.width, p.hash);
+    assert_int_equal(ptd_group_check(&g), 0);
+    p.height = 3, p.width = 2;
+    assert_int_equal(ptd_group_check(&g), -1);
+}
+
 static void test_refused_by_name(void **state)
 {
     (void)state;
@@ -546,6 +636,10 @@ int main(void)
         cmocka_unit_test(test_group_survives),
         cmocka_unit_test(test_bare_group),
         cmocka_unit_test(test_unknown_fields_pass),
+        cmocka_unit_test(test_unknown_fields_take_what_they_are),
+        cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_no_rollouts),
+        cmocka_unit_test(test_picture_hash),
         cmocka_unit_test(test_refused_by_name),
         cmocka_unit_test(test_lengths_that_disagree),
         cmocka_unit_test(test_bombs),

@@ -17,7 +17,7 @@ static int read_body(const struct ptd_frame *f)
     struct ptd_group g = {0};
     int rc = 0;
     if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0) ptd_head_clear(&h);
-    if (f->kind == PTD_GROUP) rc = ptd_group_decode(&g, f->body, f->body_len);
+    if (f->kind == PTD_GROUP) rc = ptd_group_read(&g, f->body, f->body_len);
     ptd_group_clear(&g);
     return rc;
 }

@@ -60,26 +60,27 @@ poison() { # FIELD EXPECTED VALUES OPTIONS...
 }
 
 poison_streams() {
-    local all='nan inf -inf 1e39'
+    local all='nan inf -inf 1e39' above='inf 1e39' # above: no log-prob can be
     poison advantage refused 'nan inf -inf 1e308'
     poison advantage kept 1e30 --clip-grad 0 # the square overflows
     poison reward ignored "$all"
-    poison accuracy ignored "$all"
-    poison format ignored "$all"
+    poison accuracy malformed "$all"
+    poison format malformed "$all"
     poison group_accuracy malformed "$all"
     poison temperature malformed "$all 0 1e-9"
-    poison logp refused "$all"
-    poison ref_logp refused "$all" --tau 0
-    poison ref_logp ignored "$all" # of a group that has no such term
-    poison ref_logp ignored "$all" --tau 0 --beta 0
+    poison logp refused 'nan -inf'
+    poison ref_logp refused 'nan -inf' --tau 0
+    poison ref_logp ignored 'nan -inf' # of a group that has no such term
+    poison ref_logp ignored 'nan -inf' --tau 0 --beta 0
     for kind in $(pick jsd 'jsd forward reverse'); do
-        poison teacher_logp refused 'nan inf 1e39' --divergence "$kind"
-        poison teacher_on_top refused 'nan inf 1e39' --divergence "$kind"
+        poison teacher_logp refused nan --divergence "$kind"
+        poison teacher_on_top refused nan --divergence "$kind"
         poison teacher_logp finite -inf --divergence "$kind" # a probability of zero
         poison teacher_on_top finite -inf --divergence "$kind"
     done
-    poison teacher_logp ignored "$all" --tau 0
-    poison teacher_on_top ignored "$all" --tau 0
+    poison teacher_logp ignored 'nan -inf' --tau 0
+    poison teacher_on_top ignored 'nan -inf' --tau 0
+    for field in logp ref_logp teacher_logp teacher_on_top; do poison $field malformed "$above"; done
 }
 
 one_bad_step() {

@@ -149,8 +149,8 @@ def heads(size, n):
 
 
 def codec(n):
-    pack, copy, unpack, frames, raw = zip(*rounds(n, *((parts, w, "-") for w in ("pack", "copy", "unpack", "frames", "raw"))))
-    return (middle(p / c for p, c in zip(pack, copy)), middle(unpack) * 1e6, middle(r / f for r, f in zip(raw, frames)))
+    pack, copy, unpack, check, frames, raw = zip(*rounds(n, *((parts, w, "-") for w in ("pack", "copy", "unpack", "check", "frames", "raw"))))
+    return (middle(p / c for p, c in zip(pack, copy)), middle(unpack) * 1e6, middle(check) * 1e6, middle(r / f for r, f in zip(raw, frames)))
 
 
 def commit(mib, n):
@@ -216,7 +216,7 @@ ROWS = [
     ("gradient, prompt shared or not, medium", lambda: (ours.ask("sharing", "medium"),), under(1e-5, "{:.1e} apart")),
     ("PTD-PO over GRPO, half failed, small", lambda: tutoring("small", 11), under(1.14, "{:.3f}x")),
     ("PTD-PO over GRPO, half failed, medium", lambda: tutoring("medium", 3), under(1.14, "{:.3f}x")),
-    ("record of 6.5 MB", lambda: codec(31), under(2, "pack {:.2f}x memcpy"), under(50, "unpack {:.0f} us"), over(0.8, "pipe {:.2f} of raw")),
+    ("record of 6.5 MB", lambda: codec(31), under(2, "pack {:.2f}x memcpy"), under(50, "unpack {:.0f} us"), under(None, "check {:.0f} us"), over(0.8, "pipe {:.2f} of raw")),
     ("commit 16 MiB, durable", lambda: commit(16, 15), under(1.5, "{:.2f}x a plain file")),
     ("commit 256 MiB, durable", lambda: commit(256, 7), under(1.15, "{:.2f}x a plain file")),
     ("memory of a step, small", lambda: memory("small"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),

@@ -168,7 +168,7 @@ static struct ptd_group *large_group(void)
     int32_t *words = ptd_array(n, sizeof *words);
     float *logp = ptd_array(TOKENS, sizeof *logp);
     uint16_t *half = ptd_array(n, sizeof *half);
-    for (size_t i = 0; i < n; i++) words[i] = (int32_t)i, half[i] = (uint16_t)(i & 0x3fff);
+    for (size_t i = 0; i < n; i++) words[i] = (int32_t)i, half[i] = (uint16_t)(i | 0x8000);
     for (int i = 0; i < ANSWERS; i++)
         y[i] = (struct ptd_rollout){.ids = words,
                                     .n = TOKENS,
@@ -216,6 +216,14 @@ static double unpack_once(void *what)
     return seconds;
 }
 
+static double check_once(void *what)
+{
+    (void)what;
+    double start = bench_now();
+    if (ptd_group_check(large_group()) < 0) ptd_die_last();
+    return bench_now() - start;
+}
+
 static double pack(const char *argument)
 {
     (void)argument;
@@ -232,6 +240,12 @@ static double unpack(const char *argument)
 {
     (void)argument;
     return repeated(unpack_once, NULL);
+}
+
+static double check(const char *argument)
+{
+    (void)argument;
+    return repeated(check_once, NULL);
 }
 
 static double bytes(const char *argument)
@@ -358,17 +372,10 @@ static double plain_file(const char *argument)
 
 int main(void)
 {
-    static const struct bench_work works[] = {{"jsd", jsd},
-                                              {"over", over_plain},
-                                              {"pack", pack},
-                                              {"copy", copy_packed},
-                                              {"unpack", unpack},
-                                              {"bytes", bytes},
-                                              {"frames", frames},
-                                              {"raw", raw},
-                                              {"commit", commit},
-                                              {"file", plain_file},
-                                              {0}};
+    static const struct bench_work works[] = {{"jsd", jsd},          {"over", over_plain}, {"pack", pack},
+                                              {"copy", copy_packed}, {"unpack", unpack},   {"check", check},
+                                              {"bytes", bytes},      {"frames", frames},   {"raw", raw},
+                                              {"commit", commit},    {"file", plain_file}, {0}};
     ptd_program("bench");
     ptd_threads_start(0);
     return bench_serve(works);

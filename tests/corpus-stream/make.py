@@ -68,6 +68,7 @@ def pack(x):
     return msgpack.packb(x, unicode_errors="surrogateescape")
 
 
+ROLLOUTS = [{"ids": msgpack.ExtType(1, b"\7\0\0\0")}]
 HEAD_BODY = {"version": 1, "store": "run.ptd", "mode": "train"}
 
 
@@ -84,7 +85,8 @@ def with_group(body):
     return started().put(GROUP, body if isinstance(body, bytes) else pack(body)).step().end().data
 
 
-whole = started().put(GROUP, pack({"uid": "u"})).put(GROUP, pack({"uid": "v"})).step().put(GROUP, pack({"uid": "w"})).step(2).end().data
+u, v, w = (pack({"uid": uid, "rollouts": ROLLOUTS}) for uid in "uvw")
+whole = started().put(GROUP, u).put(GROUP, v).step().put(GROUP, w).step(2).end().data
 at = [0]  # where frames begin
 while at[-1] < len(whole):
     at.append(at[-1] + 25 + struct.unpack(">I", whole[at[-1] + 21 : at[-1] + 25])[0])
@@ -222,6 +224,8 @@ head("seed-real", 65, whole_number("seed"), seed=1.5)
 head("seed-2-to-64", 65, whole_number("seed"), seed=(1 << 64) - 1)
 head("group-size-negative", 65, whole_number("group_size"), group_size=-1)
 head("group-size-2-to-31", 65, whole_number("group_size"), group_size=1 << 31)
+head("steps-negative", 65, '"steps": expected at least 0', steps=-1)
+head("first-step-negative", 65, '"first_step": expected at least 0', first_step=-(1 << 63))
 head("temperature-text", 65, '"temperature": expected a number', temperature="hot")
 head("stages-map", 65, '"stages": expected an array', stages={"name": "x"})
 head("stage-number", 65, '"stages[[]0].": expected a map', stages=[1])
@@ -245,7 +249,7 @@ def f16(*v):
 
 
 def group(name, status, pattern, **fields):
-    put("group-" + name, with_group({"uid": "u", **fields}), status, f"record 1, byte *: field {pattern}" if status else "")
+    put("group-" + name, with_group({"uid": "u", "rollouts": ROLLOUTS, **fields}), status, f"record 1, byte *: field {pattern}" if status else "")
 
 
 def rollout(name, status, pattern, **fields):
@@ -268,13 +272,44 @@ group("regions-map", 65, '"regions": expected an array', regions={})
 group("region-of-4", 65, '"regions": expected [[]label, x0, y0, x1, y1]', regions=[["a", 0, 0, 1]])
 group("region-label-number", 65, '"regions": expected a string', regions=[[1, 0, 0, 1, 1]])
 group("region-box-text", 65, '"regions": expected a number', regions=[["a", 0, 0, 1, "1"]])
+BOX = '"regions": expected 0 <= x0 <= x1 <= 1 and the same for y'
+for name, box in (
+    ("below", (-0.1, 0, 1, 1)),
+    ("above", (0, 0, 1, 1.1)),
+    ("turned", (1, 0, 0, 1)),
+    ("upside-down", (0, 1, 1, 0)),
+    ("nan", (0, float("nan"), 1, 1)),
+    ("nan-last", (0, 0, 1, float("nan"))),
+    ("inf", (0, 0, float("inf"), 1)),
+):
+    group("region-" + name, 65, BOX, regions=[["a", *box]])
+    group("object-" + name, 65, BOX.replace("regions", "objects"), objects=[["a", *box]])
+    group("hint-region-" + name, 65, BOX.replace("regions", "hint.regions"), hint={"text": "look", "regions": [["a", *box]]})
+group("region-of-no-size", 0, "", regions=[["a", 1, 1, 1, 1]])
+for name, entry in (("regions", ["a", 0, 0, 1, 1]), ("objects", ["a", 0, 0, 1, 1]), ("steps", "first")):
+    group(name + "-64", 0, "", **{name: [entry] * 64})
+    group(name + "-65", 65, f'"{name}": 65 entries, expected at most 64', **{name: [entry] * 65})
+group("prompt-ids-negative", 65, '"prompt_ids": an id below 0', prompt_ids=i32(3, -1, 3))
+group("hint-prompt-ids-negative", 65, '"hint.prompt_ids": an id below 0', hint={"text": "look", "prompt_ids": i32(-1)})
+for name, value in (("2", 2), ("negative", -0.5), ("nan", float("nan")), ("inf", float("inf"))):
+    group("accuracy-" + name, 65, '"group_accuracy": *, expected 0 to 1', group_accuracy=value)
+    rollout("accuracy-of-" + name, 65, '"@accuracy": *, expected 0 to 1', accuracy=value)
+    rollout("format-of-" + name, 65, '"@format": *, expected 0 to 1', format=value)
 group("steps-text", 65, '"steps": expected an array', steps="first")
 group("steps-number", 65, '"steps": expected a string', steps=["first", 2])
 group("hint-text", 65, '"hint.": expected a map', hint="look")
 group("hint-empty", 65, '"hint.text": missing', hint={})
 group("hint-text-number", 65, '"hint.text": expected a string', hint={"text": 1})
 group("pictures-map", 65, '"pictures": expected an array', pictures={})
-picture = {"hash": "0123456789abcdef", "height": 1, "width": 2, "pixels": b"abcdef"}
+
+
+
+def picture_hash(height, width, pixels):
+    return f"{xxhash.xxh3_64_intdigest(struct.pack('<II', height, width) + pixels):016x}"
+
+
+picture = {"hash": picture_hash(1, 2, b"abcdef"), "height": 1, "width": 2, "pixels": b"abcdef"}
+OTHER_HASH = '"pictures[[]0].hash": *, but that of size and pixels is '
 for name, pattern, change in (
     ("picture-number", '"pictures[[]0].": expected a map', 1),
     ("picture-empty", '"pictures[[]0].pixels": pixels or hash are missing', {k: 0 for k in picture}),
@@ -282,13 +317,22 @@ for name, pattern, change in (
     ("picture-hash-capitals", '"pictures[[]0].hash": expected 16 hex digits', {"hash": "0123456789ABCDEF"}),
     ("picture-pixels-text", '"pictures[[]0].pixels": expected RGB bytes as bin', {"pixels": "abcdef"}),
     ("picture-pixels-7", '"pictures[[]0].pixels": expected RGB bytes as bin', {"pixels": b"abcdefg"}),
+    ("picture-pixels-other", OTHER_HASH + picture_hash(1, 2, b"abcdeg"), {"pixels": b"abcdeg"}),
+    ("picture-turned", OTHER_HASH + picture_hash(2, 1, b"abcdef"), {"height": 2, "width": 1}),
+    ("picture-no-height", '"pictures[[]0].height": 0, expected at least 1', {"height": "0", "pixels": b""}),
+    ("picture-no-width", '"pictures[[]0].width": 0, expected at least 1', {"width": "0", "height": (1 << 31) - 1, "pixels": b""}),
     ("picture-pixels-few", '"pictures[[]0].pixels": 1 entries, expected 2', {"pixels": b"abc"}),
     ("picture-height-negative", whole_number("pictures[[]0].height"), {"height": -1}),
     ("picture-height-huge", '"pictures[[]0].pixels": 2 entries, expected 4294967294', {"height": (1 << 31) - 1}),
     ("picture-square-huge", '"pictures[[]0].pixels": 2 entries, expected 4611686014132420609', {"height": (1 << 31) - 1, "width": (1 << 31) - 1}),
 ):
     one = change if isinstance(change, int) else {} if 0 in change.values() else {**picture, **change}
+    one = {k: 0 if v == "0" else v for k, v in one.items()} if isinstance(one, dict) else one
     group(name, 65, pattern, pictures=[one])
+group("picture", 0, "", pictures=[picture])
+group("pictures-65", 65, '"pictures": 65 entries, expected at most 64', pictures=[picture] * 65)
+group("rollouts-none", 65, '"rollouts": empty, expected at least one', rollouts=[])
+put("group-rollouts-missing", with_group({"uid": "u"}), 65, 'record 1, byte *: field "rollouts": empty, expected at least one')
 group("rollouts-map", 65, '"rollouts": expected an array', rollouts={})
 group("rollouts-number", 65, '"rollouts[[]0].": expected a map', rollouts=[1])
 group("ids-missing", 65, '"rollouts[[]0].ids": missing', rollouts=[{"text": "t"}])
@@ -308,6 +352,24 @@ rollout("teacher-ids-alone", 65, '"@teacher_logp": expected together with teache
 rollout("teacher-logp-alone", 65, '"@teacher_logp": expected together with teacher_ids', teacher_logp=f16(1, 2), teacher_k=1)
 rollout("teacher-on-top-alone", 65, '"@teacher_on_top": without top_ids', teacher_on_top=f16(1, 2), top_k=1)
 rollout("teacher-few", 65, '"@teacher_logp": 1 entries, expected 2', teacher_ids=i32(1, 2), teacher_logp=f16(1), teacher_k=1)
+rollout("top-k-alone", 65, '"@top_k": 7 without top_ids', top_k=7)
+rollout("top-k-alone-huge", 65, '"@top_k": 2147483647 without top_ids', top_k=(1 << 31) - 1)
+rollout("top-ids-of-k-0", 65, '"@top_k": 0, but there are top_ids', ids=i32(), top_ids=i32(), top_k=0)
+rollout("teacher-k-alone", 65, '"@teacher_k": 7 without teacher_ids', teacher_k=7)
+rollout("teacher-ids-of-k-0", 65, '"@teacher_k": 0, but there are teacher_ids', ids=i32(), teacher_ids=i32(), teacher_logp=f16())
+rollout("ids-negative", 65, '"@ids": an id below 0', ids=i32(5, -1))
+TOP = {"top_ids": i32(1, 2), "top_k": 1}
+TEACHER = {"teacher_ids": i32(1, -1), "teacher_logp": f16(0, -float("inf")), "teacher_k": 1}
+rollout("top-ids-negative", 65, '"@top_ids": an id below -1', top_ids=i32(1, -2), top_k=1)
+rollout("teacher-ids-negative", 65, '"@teacher_ids": an id below -1', **{**TEACHER, "teacher_ids": i32(-2, 1)})
+ABOVE = "a log-probability above 0"
+for name, value in (("a-little", 0.01), ("1", 1), ("inf", float("inf"))):
+    rollout("logp-above-" + name, 65, f'"@logp": {ABOVE}', logp=f32(-1, value))
+    rollout("ref-logp-above-" + name, 65, f'"@ref_logp": {ABOVE}', ref_logp=f32(value, -1))
+    rollout("teacher-logp-above-" + name, 65, f'"@teacher_logp": {ABOVE}', **{**TEACHER, "teacher_logp": f16(-1, value)})
+    rollout("teacher-on-top-above-" + name, 65, f'"@teacher_on_top": {ABOVE}', **TOP, **TEACHER, teacher_on_top=f16(value, -1))
+for name, value in (("rounded", 1e-4), ("nan", float("nan")), ("minus-inf", -float("inf")), ("minus-0", -0.0)):
+    rollout("logp-" + name, 0, "", logp=f32(0, value), ref_logp=f32(value, 0), **TOP, **{**TEACHER, "teacher_logp": f16(0, value)}, teacher_on_top=f16(value, -1))
 rollout("outcome-unknown", 65, '"@outcome": "maybe" is no outcome', outcome="maybe")
 rollout("outcome-number", 65, '"@outcome": expected a string', outcome=1)
 rollout("accuracy-nil", 65, '"@accuracy": expected a number', accuracy=None)

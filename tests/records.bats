@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# Records that another program changed: all programs accept the same ones, and refuse the others by record and field; none takes memory out of proportion.
+load lib
+
+setup_file() {
+    small_run
+    fresh run.ptd
+    ptd-rollout -q -s run.ptd -P 3 -G 3 -m 10 -n 1 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q --no-cache > scored.rec
+}
+
+setup() { cd "$WORK"; }
+
+craft() { /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" scored.rec "$1"; }
+
+numbers() { ptd-dump --full "$1" | jq -c 'select(.kind == "group") | [.prompt_ids, .rollouts]'; }
+
+# All programs refuse what PYTHON makes of the stream, and ptd-dump --check says so.
+all_refuse() { # FIELD PYTHON
+    local program
+    craft "$2" > bad.rec
+    for program in ptd-verify ptd-hint 'ptd-ref --no-cache' ptd-update ptd-stat 'ptd-dump --count' 'ptd-plot -o x.png --hint'; do
+        # shellcheck disable=SC2086
+        fails 65 "*: bad.rec: record 1, byte *: field \"$1\": *" $program bad.rec
+    done
+    run -1 ptd-dump --check bad.rec
+    # shellcheck disable=SC2053
+    [[ "$output" == "bad: bad.rec: record 1, byte "*": field \""$1"\": "* ]]
+}
+
+@test "the stream itself, written by another program, is what it was" {
+    craft '' > same.rec
+    [ "$(numbers same.rec)" = "$(numbers scored.rec)" ]
+    [ "$(ptd-dump --check same.rec)" = "$(ptd-dump --check scored.rec | sed "s/scored/same/;s/[0-9]* bytes/$(stat -c %s same.rec) bytes/")" ]
+}
+
+@test "a picture is what its hash says, and has a size" {
+    all_refuse 'pictures?0?.hash' 'p = g["pictures"][0]; p["pixels"] = bytes(255 - b for b in p["pixels"])'
+    all_refuse 'pictures?0?.hash' 'p = g["pictures"][0]; p["hash"] = "0" * 16'
+    all_refuse 'pictures?0?.hash' 'p = g["pictures"][0]; p["height"], p["width"] = p["width"] // 2, p["height"] * 2'
+    all_refuse 'pictures?0?.height' 'g["pictures"][0].update(height=0, pixels=b"")'
+    all_refuse 'pictures?0?.width' 'g["pictures"][0].update(width=0, pixels=b"")'
+    all_refuse 'pictures?0?.pixels' 'p = g["pictures"][0]; p["pixels"] = p["pixels"][:-3]'
+}
+
+@test "counts fit arrays, log-probs and ids are such" {
+    local y='y = g["rollouts"][0]; n = len(y["ids"].data) // 4; '
+    all_refuse 'rollouts?0?.top_k' "$y y.pop('top_ids'); y.pop('teacher_on_top', 0)"
+    all_refuse 'rollouts?0?.top_k' "$y y.pop('top_ids'); y.pop('teacher_on_top', 0); y['top_k'] = 2**31 - 1"
+    all_refuse 'rollouts?0?.top_ids' "$y y.pop('top_k')"
+    all_refuse 'rollouts?0?.teacher_k' "$y y.update(teacher_k=3); y.pop('teacher_ids', 0); y.pop('teacher_logp', 0)"
+    all_refuse 'rollouts?0?.logp' "$y y['logp'] = f32(*[0.5] * n)"
+    all_refuse 'rollouts?0?.logp' "$y y['logp'] = f32(*[float('inf')] * n)"
+    all_refuse 'rollouts?0?.ref_logp' "$y y['ref_logp'] = f32(*[1] * n)"
+    all_refuse 'rollouts?0?.teacher_logp' "$y y.update(teacher_k=1, teacher_ids=i32(*[1] * n), teacher_logp=f16(*[1] * n))"
+    all_refuse 'rollouts?0?.teacher_on_top' "$y y['teacher_on_top'] = f16(*[1] * n * y['top_k'])"
+    all_refuse 'rollouts?0?.ids' "$y y['ids'] = i32(*[-5] * n)"
+    all_refuse 'rollouts?0?.accuracy' "$y y['accuracy'] = 7"
+    all_refuse 'rollouts' 'g["rollouts"] = []'
+    all_refuse 'prompt_ids' 'g["prompt_ids"] = i32(1, -1)'
+    all_refuse 'group_accuracy' 'g["group_accuracy"] = float("nan")'
+    all_refuse 'regions' 'g["regions"] = [["a1", 0, 0, float("nan"), 1]]'
+    all_refuse 'objects' 'g["objects"] = [["a1", 0, 0, 7, 1]]'
+}
+
+@test "lists are as long as a data set's, unknown fields take a few times their bytes" {
+    all_refuse 'regions' 'g["regions"] = [["a%d" % i, 0, 0, 1, 1] for i in range(65000)]'
+    all_refuse 'steps' 'g["steps"] = ["look"] * 65'
+    craft 'g.update({"u%d" % i: "y" * 40000 for i in range(230)})' > bad.rec
+    if ! ldd "$bin/ptd-verify" | grep -q asan; then
+        run -0 --separate-stderr prlimit --as=400000000 ptd-verify -q bad.rec
+    fi
+    craft 'g["steps"] = ["look " * 20000] * 64' > bad.rec
+    ptd-hint -q --always --from data bad.rec > hinted.rec # a hint of 6 MB
+    [ "$(ptd-dump hinted.rec | jq -r 'select(.kind == "group").hint_drop' | head -n 1)" = too-long ]
+}
