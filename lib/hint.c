@@ -112,13 +112,6 @@ void ptd_hints_close(struct ptd_hints *h)
 
 /* ---- a hint for a group ---- */
 
-static const char *join(struct ptd_group *g, const struct ptd_hint *hint)
-{
-    char *text = ptd_group_text(g, "%s", hint->n_steps ? hint->steps[0] : "");
-    for (int i = 1; i < hint->n_steps; i++) text = ptd_group_text(g, "%s then %s", text, hint->steps[i]);
-    return text;
-}
-
 static int render(const struct ptd_hint_tools *t, struct ptd_group *g, struct ptd_hint *hint)
 {
     int32_t *ids = NULL;
@@ -142,7 +135,7 @@ int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
         int made = h->source[i]->make(h->state[i], g, &hint);
         if (made < 0) return -1;
         if (made == 0) continue;
-        hint.text = join(g, &hint);
+        hint.text = ptd_group_join(g, " then ", hint.steps, hint.n_steps);
         const char *broken = ptd_spoiler_find(hint.text, g);
         if (!broken) {
             if (render(h->tools, g, &hint) < 0) return -1;

@@ -309,13 +309,16 @@ static void flood(const struct look *l, int *region, int *stack, int t, int mark
 static const char *label_of(const struct attention *a, struct ptd_group *g, const struct look *l,
                             const int *region, int mark)
 {
-    uint8_t *under = ptd_group_alloc(g, (size_t)a->rows * a->columns);
-    const char *label = "";
+    uint8_t under[ROWS_MAX * COLUMNS_MAX] = {0};
+    int n = 0;
     for (int i = 0; i < l->R * l->C; i++)
         if (region[i] == mark) under[l->cell[l->from + i]] = 1;
+    for (int cell = 0; cell < a->rows * a->columns; cell++) n += under[cell];
+    const char **names = ptd_group_alloc(g, (size_t)n * sizeof *names);
+    n = 0;
     for (int cell = 0; cell < a->rows * a->columns; cell++)
-        if (under[cell]) label = ptd_group_text(g, "%s%s%s", label, *label ? " " : "", cell_name(a, g, cell));
-    return label;
+        if (under[cell]) names[n++] = cell_name(a, g, cell);
+    return ptd_group_join(g, " ", names, n);
 }
 
 static struct ptd_region box_of(const struct look *l, const int *region, int mark)
@@ -368,9 +371,10 @@ static int wants_first(const struct attention *a, const struct ptd_group *g, int
 
 static const char *look_step(const struct attention *a, struct ptd_group *g, const struct place *place, int n)
 {
-    char *step = ptd_group_text(g, "look at");
-    for (int i = 0; i < n; i++) step = ptd_group_text(g, "%s %s", step, cell_name(a, g, place[i].cell));
-    return step;
+    const char **words = ptd_group_alloc(g, (size_t)(n + 1) * sizeof *words);
+    words[0] = "look at";
+    for (int i = 0; i < n; i++) words[1 + i] = cell_name(a, g, place[i].cell);
+    return ptd_group_join(g, " ", words, n + 1);
 }
 
 static void add_steps(const struct attention *a, struct ptd_group *g, struct place *place, int n,

@@ -27,11 +27,11 @@ static int named_before(const struct ptd_group *g, int i)
 /* "look at a3 b3" from the regions' labels; NULL if none has one. */
 static const char *look_step(struct ptd_group *g)
 {
-    char *step = NULL;
-    for (int i = 0; i < g->n_regions; i++)
-        if (g->regions[i].label[0] && !named_before(g, i))
-            step = ptd_group_text(g, "%s %s", step ? step : "look at", g->regions[i].label);
-    return step;
+    const char *words[1 + PTD_LIST_MAX] = {"look at"};
+    int n = 1;
+    for (int i = 0; i < g->n_regions && n <= PTD_LIST_MAX; i++)
+        if (g->regions[i].label[0] && !named_before(g, i)) words[n++] = g->regions[i].label;
+    return n > 1 ? ptd_group_join(g, " ", words, n) : NULL;
 }
 
 static int make_data(void *source, struct ptd_group *g, struct ptd_hint *out)
