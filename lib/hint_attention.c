@@ -11,6 +11,7 @@
  * data's steps that name no cell. Of several pictures the one that is looked at most is taken. */
 #include "hint.h"
 #include "model.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +43,22 @@ struct look {
 
 /* ---- options and model ---- */
 
+/* The whole number at *s, at most `most`; *s then points behind it. -1: there is none. */
+static int take_number(const char **s, int most)
+{
+    char *end;
+    long n = isdigit((unsigned char)**s) ? strtol(*s, &end, 10) : -1;
+    if (n < 0 || n > most) return -1;
+    *s = end;
+    return (int)n;
+}
+
 static int parse_grid(struct attention *a)
 {
-    char rest;
-    if (sscanf(a->options.grid, "%dx%d%c", &a->rows, &a->columns, &rest) == 2 && a->rows >= 1 &&
-        a->rows <= ROWS_MAX && a->columns >= 1 && a->columns <= COLUMNS_MAX)
-        return 0;
+    const char *s = a->options.grid;
+    a->rows = take_number(&s, ROWS_MAX);
+    a->columns = *s++ == 'x' ? take_number(&s, COLUMNS_MAX) : -1;
+    if (a->rows >= 1 && a->columns >= 1 && !*s) return 0;
     return ptd_fail(PTD_USAGE, "--grid \"%s\": expected ROWSxCOLUMNS, at most %dx%d", a->options.grid,
                     ROWS_MAX, COLUMNS_MAX);
 }
@@ -58,15 +69,9 @@ static int parse_list(const char *what, const char *list, int n, uint8_t **out)
     if (!list) return 0;
     *out = ptd_alloc((size_t)n);
     for (const char *s = list;;) {
-        int from, to, used = 0;
-        if (sscanf(s, "%d%n", &from, &used) != 1) break;
-        s += used;
-        to = from;
-        if (*s == '-') {
-            if (sscanf(++s, "%d%n", &to, &used) != 1) break;
-            s += used;
-        }
-        if (from < 0 || to < from || to >= n || (*s && *s != ',')) break;
+        int from = take_number(&s, n - 1), to = from;
+        if (*s == '-') s++, to = take_number(&s, n - 1);
+        if (from < 0 || to < from || (*s && *s != ',')) break;
         memset(*out + from, 1, (size_t)(to - from + 1));
         if (!*s++) return 0;
     }
@@ -89,7 +94,9 @@ static void *open_attention(const struct ptd_hint_tools *t, const struct ptd_hin
     struct attention *a = ptd_alloc(sizeof *a);
     a->tools = t;
     a->options = *o;
-    if (parse_grid(a) == 0) return a;
+    if (parse_grid(a) == 0 && parse_list("layers", o->layers, t->config.layers, &a->layers) == 0 &&
+        parse_list("heads", o->heads, t->config.heads, &a->heads) == 0)
+        return a;
     close_attention(a);
     return NULL;
 }
@@ -99,8 +106,7 @@ static int load_model(struct attention *a)
     a->model = ptd_model_open(a->tools->store, &ptd_ops_cpu);
     if (!a->model || ptd_model_load(a->model, a->tools->store, 0) < 0) return -1;
     a->batch = ptd_batch_new(a->model);
-    if (parse_list("layers", a->options.layers, a->model->config.layers, &a->layers) < 0) return -1;
-    return parse_list("heads", a->options.heads, a->model->config.heads, &a->heads);
+    return 0;
 }
 
 /* ---- reading ---- */

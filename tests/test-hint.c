@@ -162,12 +162,18 @@ static void unknown_sources_are_refused(void **state)
         assert_int_equal(ptd_failed_status(), PTD_USAGE);
     }
     struct ptd_hint_options o = usual;
-    static const char *const grids[] = {"3", "0x3", "3x0", "27x3", "3x3x", "axb", "-1x3"};
+    static const char *const grids[] = {"3",    "0x3",          "3x0",          "27x3", "3x3x", "axb",
+                                        "-1x3", "4294967299x3", "3x4294967299", " 3x3", "+3x3", ""};
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++) {
         o.grid = grids[i];
         assert_null(ptd_hints_open(&tools, "attention", &o));
         assert_int_equal(ptd_failed_status(), PTD_USAGE);
     }
+    tools.config.heads = 4;
+    o = usual;
+    o.heads = "4294967296"; /* also where another source comes first */
+    assert_null(ptd_hints_open(&tools, "data,attention", &o));
+    assert_int_equal(ptd_failed_status(), PTD_USAGE);
 }
 
 /* ---- words ---- */
@@ -191,7 +197,21 @@ static void lists_become_flags(void **state)
     assert_int_equal(parse_list("layers", "0,2-3", 5, &f), 0);
     assert_memory_equal(f, ((uint8_t[]){1, 0, 1, 1, 0}), 5);
     free(f);
-    static const char *const bad[] = {"", "5", "-1", "3-2", "0,", "0,,1", "a", "0-", "0 1", "99999999999"};
+    static const char *const bad[] = {"",
+                                      "5",
+                                      "-1",
+                                      "3-2",
+                                      "0,",
+                                      "0,,1",
+                                      "a",
+                                      "0-",
+                                      "0 1",
+                                      "99999999999",
+                                      "4294967296",
+                                      "0-4294967298",
+                                      "18446744073709551616",
+                                      " 1",
+                                      "+1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(parse_list("layers", bad[i], 5, &f), -1);
         assert_int_equal(ptd_failed_status(), PTD_USAGE);
