@@ -145,7 +145,7 @@ void ptd_gnuplot_quote(FILE *f, const char *s)
 /* Runs the script; what comes out of gnuplot goes into the file. */
 static int draw(struct ptd_gnuplot *p)
 {
-    char command[64], bytes[65536];
+    char command[64], bytes[4096];
     int full = 0;
     FILE *to = ptd_file_on(dup(p->out));
     if (!to) return ptd_fail(PTD_CANTCREAT, "%s:", p->path);
@@ -161,9 +161,14 @@ static int draw(struct ptd_gnuplot *p)
     if (full) ptd_fail(PTD_IOERR, "%s: write:", p->path);
     int status = pclose(from);
     if (full || status == 0) return full ? -1 : 0;
-    return ptd_fail(PTD_IOERR,
-                    "%s: gnuplot failed (status %d), expected 0; an output that ends in .gp keeps the script",
-                    p->path, status > 0 ? WEXITSTATUS(status) : status);
+    int killed = status > 0 && WIFSIGNALED(status);
+    return ptd_fail(
+        PTD_IOERR,
+        "%s: gnuplot failed (%s %d), expected status 0; an output that ends in .gp keeps the script", p->path,
+        killed ? "signal" : "status",
+        killed       ? WTERMSIG(status)
+        : status > 0 ? WEXITSTATUS(status)
+                     : status);
 }
 
 int ptd_gnuplot_close(struct ptd_gnuplot *p)

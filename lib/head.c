@@ -321,7 +321,7 @@ static void best(const float *z, int V, int k, uint64_t *heap)
     memcpy(heap, sorted, k * sizeof *heap);
 }
 
-#define HEAP_HERE 1024 /* larger heaps are allocated */
+#define HEAP_HERE 256 /* larger heaps are allocated */
 
 void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp)
 {

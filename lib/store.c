@@ -196,13 +196,23 @@ static void *send_pages(void *arg)
     return NULL;
 }
 
+static int start_sending(struct sending *c, pthread_t *sender)
+{
+    pthread_attr_t how;
+    pthread_attr_init(&how);
+    pthread_attr_setstacksize(&how, 256 << 10); /* whatever the caller's limit says */
+    int refused = pthread_create(sender, &how, send_pages, c);
+    pthread_attr_destroy(&how);
+    return refused;
+}
+
 static int commit(struct ptd_store *s, MDB_txn *txn)
 {
     struct sending c;
     pthread_t sender;
     if (s->written < ptd_store_send || mdb_env_get_fd(s->env, &c.fd) || sem_init(&c.over, 0, 0))
         return mdb_txn_commit(txn);
-    int refused = pthread_create(&sender, NULL, send_pages, &c);
+    int refused = start_sending(&c, &sender);
     int rc = mdb_txn_commit(txn);
     sem_post(&c.over);
     if (!refused) pthread_join(sender, NULL);

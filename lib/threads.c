@@ -13,6 +13,7 @@
 
 #define THREADS_MAX 256
 #define SPIN_NS     100000
+#define STACK       (1 << 20)
 
 /* `ticket` names what may be taken: loop number (32 bits), shares of it (16), next share (16). One word, so
  * that a late thread can never take a share of a loop it did not mean. A share is fixed by its number, not by
@@ -181,6 +182,19 @@ static void *worker(void *arg)
     return arg;
 }
 
+/* With a stack of our own size: that of the caller's limit may be too small, or 256 times too large. */
+static int start(struct worker *w)
+{
+    pthread_t id;
+    pthread_attr_t how;
+    pthread_attr_init(&how);
+    pthread_attr_setstacksize(&how, STACK);
+    pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
+    int rc = pthread_create(&id, &how, worker, w);
+    pthread_attr_destroy(&how);
+    return rc;
+}
+
 static int cores(void)
 {
     const char *s = getenv("PTD_THREADS");
@@ -202,12 +216,8 @@ void ptd_threads_start(int n)
     if (n <= 0) n = cores();
     if (n > THREADS_MAX) n = THREADS_MAX;
     crew = ptd_array(n, sizeof *crew);
-    for (int i = 1; i < n; i++) {
-        pthread_t id;
-        if (pthread_create(&id, NULL, worker, &crew[i - 1]) != 0)
-            ptd_die(PTD_OSERR, "cannot start thread %d of %d", i + 1, n);
-        pthread_detach(id);
-    }
+    for (int i = 1; i < n; i++)
+        if (start(&crew[i - 1]) != 0) ptd_die(PTD_OSERR, "cannot start thread %d of %d", i + 1, n);
     pool.count = n;
 }
 
