@@ -4,6 +4,7 @@
 #include "err.h"
 #include "progress.h"
 #include "signals.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ static int open_input(const char *operand)
 {
     struct stat st;
     if (!operand || strcmp(operand, "-") == 0) {
-        if (isatty(0)) refuse_terminal("input");
+        if (ptd_terminal(0)) refuse_terminal("input");
         return 0;
     }
     int fd;
@@ -93,7 +94,7 @@ static void note_stage(struct ptd_head *h, const char *name, const char *command
 struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes, int argc,
                                    char **argv)
 {
-    if (isatty(1)) refuse_terminal("output");
+    if (ptd_terminal(1)) refuse_terminal("output");
     char *command = ptd_command_line(argc, argv);
     h->version = PTD_STREAM_VERSION;
     note_stage(h, name, command, computes, NULL);
@@ -221,7 +222,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     struct run run = {.f = f, .started = ptd_now()};
     char *command = ptd_command_line(argc, argv);
     const char *operand = only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
-    if (isatty(1)) refuse_terminal("output");
+    if (ptd_terminal(1)) refuse_terminal("output");
     ptd_asked_heed(tell, &run);
     run.r = ptd_input_open(operand, &run.head);
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();

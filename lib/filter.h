@@ -8,7 +8,8 @@
  *         return ptd_filter_main(&f, argc, argv);
  *     }
  *
- * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2). */
+ * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2), but for that of a rank
+ * (terminal.h). */
 #ifndef PTD_FILTER_H
 #define PTD_FILTER_H
 #include "fingerprint.h"

@@ -34,7 +34,7 @@ static int write_all(int fd, const char *p, size_t n)
 static _Noreturn void lose(void)
 {
     out.lost = 1; /* what leaving flushes is not written */
-    if (errno == EPIPE) ptd_die_of_pipe();
+    if (errno == EPIPE || errno == ECONNRESET) ptd_die_of_pipe();
     ptd_die(PTD_IOERR, "standard output:");
 }
 

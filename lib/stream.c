@@ -25,7 +25,7 @@ struct tally {
 };
 
 struct ptd_reader {
-    int fd, watched, state, status, eof;
+    int fd, watched, terminal, state, status, eof;
     char *name, *message;
     char *buf;
     size_t start, end, cap; /* unread bytes are buf[start .. end) */
@@ -184,6 +184,7 @@ struct ptd_reader *ptd_reader_open(int fd, const char *name)
     struct ptd_reader *r = ptd_alloc(sizeof *r);
     r->fd = fd;
     r->watched = -1;
+    r->terminal = isatty(fd);
     r->name = ptd_strdup(strcmp(name, "-") == 0 ? "standard input" : name);
     tally_open(&r->t);
     widen_pipe(fd);
@@ -235,8 +236,8 @@ static void await_input(const struct ptd_reader *r)
     do {
         if (poll(p, 2, -1) < 0 && errno != EINTR) return;
         ptd_asked_answer();
-        if (p[1].revents & POLLERR) ptd_die_of_pipe();
-    } while (!p[0].revents);
+        if (p[1].revents & (POLLERR | POLLHUP)) ptd_die_of_pipe(); /* HUP: of a socket or a terminal */
+    } while (!p[0].revents && !p[1].revents);
 }
 
 /* Makes n unread bytes available: 1, 0 at end of file, -1 on a read error. */
@@ -249,7 +250,7 @@ static int fill(struct ptd_reader *r, size_t n)
         ssize_t got = read(r->fd, r->buf + r->end, r->cap - r->end);
         if (got > 0)
             r->end += (size_t)got;
-        else if (got == 0)
+        else if (got == 0 || (errno == EIO && r->terminal)) /* EIO: whoever held its other end has gone */
             r->eof = 1;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             wait_for(r->fd, POLLIN);
@@ -425,7 +426,7 @@ int ptd_writer_fd(const struct ptd_writer *w)
 
 static int write_error(struct ptd_writer *w)
 {
-    if (errno == EPIPE) ptd_die_of_pipe();
+    if (errno == EPIPE || errno == ECONNRESET) ptd_die_of_pipe();
     ptd_fail(PTD_IOERR, "%s: write:", w->name);
     return keep_failure(&w->state, &w->status, &w->message);
 }

@@ -4,6 +4,7 @@
 #include "opt.h"
 #include "output.h"
 #include "show.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,7 +175,7 @@ int main(int argc, char **argv)
     if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);
     if (strcmp(path, "-") != 0 && is_folder(path)) return dump_store(path, tensor);
     if (tensor) ptd_misuse("\"%.64s\": only a store has tensors, and %.64s is none", tensor, path);
-    if (strcmp(path, "-") == 0 && isatty(0))
+    if (strcmp(path, "-") == 0 && ptd_terminal(0))
         ptd_misuse("standard input is a terminal; name a stream or a store");
     int fd = strcmp(path, "-") == 0 ? 0 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) ptd_die(PTD_NOINPUT, "%s:", path);

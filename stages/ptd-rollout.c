@@ -88,7 +88,7 @@ static void load(struct run *r, int64_t generation)
 static void look_downstream(struct run *r, int64_t generation)
 {
     struct pollfd p = {.fd = ptd_writer_fd(r->out)};
-    if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
+    if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL))
         ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for",
                 (long long)generation);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -360,6 +361,34 @@ static void test_broken_pipe_is_sigpipe(void **state)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
 }
 
+/* Whose reader leaves while input is waited for, too. */
+static void test_output_without_reader_ends_the_wait(void **state)
+{
+    (void)state;
+    for (int socket = 0; socket < 2; socket++) {
+        int in[2], out[2], status;
+        assert_int_equal(pipe(in), 0);
+        assert_int_equal(socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, out) : pipe(out), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            struct ptd_frame f;
+            close(in[1]);
+            close(out[0]);
+            alarm(10);
+            struct ptd_reader *r = ptd_reader_open(in[0], "-");
+            ptd_reader_watch(r, out[1]);
+            _exit(ptd_reader_next(r, &f) < 0);
+        }
+        close(out[1]);
+        usleep(20000);
+        close(out[0]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+        close(in[0]);
+        close(in[1]);
+    }
+}
+
 static void on_alarm(int signal)
 {
     (void)signal;
@@ -466,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_pass),
         cmocka_unit_test(test_full_device),
         cmocka_unit_test(test_broken_pipe_is_sigpipe),
+        cmocka_unit_test(test_output_without_reader_ends_the_wait),
         cmocka_unit_test(test_short_writes_and_signals),
         cmocka_unit_test(test_declared_length_takes_no_memory),
         cmocka_unit_test(test_writer_refuses_disorder),
