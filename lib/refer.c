@@ -96,6 +96,11 @@ const char *ptd_refer_reads(const struct ptd_refer *f)
     return f->reads;
 }
 
+int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
+{
+    return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
+}
+
 static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation)
 {
     struct ptd_tokenizer *t = ptd_source_tokenizer(s);

@@ -114,6 +114,7 @@ static int visit(const char *db, const char *key, size_t n, const void *value, s
     struct walk *w = ctx;
     const char *slash = memchr(key, '/', n);
     int summed = strcmp(db, "weights") == 0 || strcmp(db, "optim") == 0 || strcmp(db, "dist") == 0;
+    if (strcmp(db, "order") == 0) return 0; /* how the cache is kept, not what is in it */
     if (!summed) print_part(w);
     if (strcmp(db, "meta") == 0) return print_meta(w, key, n, value, len);
     if (!summed) return print_state(w, key, n, value, len);

@@ -1,6 +1,6 @@
 /* store: failures in words, transactions, plain values with digests, walking.
- * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c; what the values
- * mean, to their owners. */
+ * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c, the cache to
+ * store_cache.c; what the values mean, to their owners. */
 #include "store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ struct plain_head {
     uint64_t len, digest; /* XXH3-64 of the bytes, seeded with that of the key */
 };
 
-const char *const ptd_store_db[N_DBS] = {"meta", "weights", "optim", "state", "dist"};
+const char *const ptd_store_db[N_DBS] = {"meta", "weights", "optim", "state", "dist", "order"};
 
 /* ---- failures in words ---- */
 
@@ -41,20 +41,28 @@ static int note_reader(const char *line, void *ctx)
 {
     struct reader *oldest = ctx, r;
     if (sscanf(line, "%ld %*s %zu", &r.pid, &r.txn) != 2 || r.pid == getpid()) return 0;
-    if (!oldest->pid || r.txn < oldest->txn) *oldest = r;
+    if (r.txn < oldest->txn) *oldest = r;
     return 0;
+}
+
+size_t ptd_store_oldest(struct ptd_store *s, long *pid)
+{
+    struct reader oldest = {0, SIZE_MAX};
+    mdb_reader_list(s->env, note_reader, &oldest);
+    if (pid) *pid = oldest.pid;
+    return oldest.txn;
 }
 
 static int fail_map_full(struct ptd_store *s, const char *doing)
 {
-    struct reader oldest = {0};
     MDB_envinfo info;
+    long pid;
     mdb_env_info(s->env, &info);
-    mdb_reader_list(s->env, note_reader, &oldest);
-    if (oldest.pid)
+    ptd_store_oldest(s, &pid);
+    if (pid)
         return ptd_fail(PTD_IOERR,
                         "store %s: %s: map full (%zu bytes, PTD_STORE_MAX); oldest reader is pid %ld", s->dir,
-                        doing, info.me_mapsize, oldest.pid);
+                        doing, info.me_mapsize, pid);
     return ptd_fail(PTD_IOERR,
                     "store %s: %s: map full (%zu bytes, set PTD_STORE_MAX higher); no reader holds old pages",
                     s->dir, doing, info.me_mapsize);
@@ -221,7 +229,7 @@ static int commit(struct ptd_store *s, MDB_txn *txn)
 }
 
 /* A reader that died within a transaction would hold the pages of its snapshot, and the file would grow by a generation with each step. */
-static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
+int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 {
     MDB_txn *txn;
     int dead, rc;
@@ -244,8 +252,9 @@ static int attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
 {
-    int rc = attempt(s, f, arg);
-    if (rc == MDB_MAP_FULL) rc = attempt(s, f, arg);
+    int rc = ptd_store_attempt(s, f, arg);
+    for (int first = 1; rc == MDB_MAP_FULL && (ptd_store_cache_give(s, s->written) || first); first = 0)
+        rc = ptd_store_attempt(s, f, arg);
     return rc ? ptd_store_fail(s, rc, doing) : 0;
 }
 
@@ -346,23 +355,19 @@ char *ptd_store_get_run(struct ptd_store *s)
     return copy_plain(s, DB_STATE, "run", NULL);
 }
 
-struct plain_values {
-    int db, n;
-    const char *const *keys;
-    const void *const *values;
-    const size_t *lens;
+struct plain_value {
+    const char *key;
+    const void *value;
+    size_t len;
 };
 
-static int put_values(struct ptd_store *s, MDB_txn *txn, const void *arg)
+static int put_value(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
-    const struct plain_values *p = arg;
-    int rc = 0;
-    for (int i = 0; i < p->n && !rc; i++)
-        rc = ptd_store_put_plain(s, txn, p->db, p->keys[i], p->values[i], p->lens[i]);
-    return rc;
+    const struct plain_value *p = arg;
+    return ptd_store_put_plain(s, txn, DB_META, p->key, p->value, p->len);
 }
 
-static int bad_key(struct ptd_store *s, const char *key)
+int ptd_store_bad_key(struct ptd_store *s, const char *key)
 {
     size_t n = strlen(key);
     if (n && n <= KEY_MAX) return 0;
@@ -371,42 +376,13 @@ static int bad_key(struct ptd_store *s, const char *key)
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len)
 {
-    struct plain_values p = {DB_META, 1, &key, &value, &len};
+    struct plain_value p = {key, value, len};
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
         return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot write \"%s\"", s->dir, key);
     if (!strcmp(key, PTD_FORMAT_KEY))
         return ptd_fail(PTD_BUG, "store %s: \"%s\" is set at creation only", s->dir, key);
-    if (bad_key(s, key) < 0) return -1;
-    return ptd_store_change(s, put_values, &p, key);
-}
-
-int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len)
-{
-    MDB_val v, k = ptd_store_key(key);
-    *value = NULL;
-    if (bad_key(s, key) < 0 || ptd_store_view(s) < 0) return -1;
-    int rc = mdb_get(s->view, s->db[DB_DIST], &k, &v);
-    if (rc == 0 && open_plain(key, k.mv_size, &v) < 0) {
-        ptd_warn("store %s: cached value \"%s\" is damaged; computing it again", s->dir, key);
-        rc = MDB_NOTFOUND;
-    }
-    if (rc == 0) {
-        *value = ptd_alloc(v.mv_size + 1);
-        memcpy(*value, v.mv_data, v.mv_size);
-        *len = v.mv_size;
-    }
-    ptd_store_view_end(s);
-    return rc == 0 ? 0 : rc == MDB_NOTFOUND ? 1 : ptd_store_fail(s, rc, "reading cached values");
-}
-
-int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values,
-                         const size_t *lens, int n)
-{
-    struct plain_values p = {DB_DIST, n, keys, values, lens};
-    if (s->mode == PTD_STORE_READ) return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
-    for (int i = 0; i < n; i++)
-        if (bad_key(s, keys[i]) < 0) return -1;
-    return ptd_store_change(s, put_values, &p, "caching values");
+    if (ptd_store_bad_key(s, key) < 0) return -1;
+    return ptd_store_change(s, put_value, &p, key);
 }
 
 /* ---- walking ---- */
@@ -451,6 +427,7 @@ int ptd_store_walk(struct ptd_store *s,
     int rc = 0;
     if (ptd_store_view(s) < 0) return -1;
     for (int db = 0; db < N_DBS && !rc; db++) {
+        if (!s->db[db]) continue;
         rc = mdb_cursor_open(s->view, s->db[db], &c);
         if (rc) break;
         while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) && !(rc = visit(s, db, &k, &v, &w)))

@@ -1,10 +1,11 @@
-/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist.
+/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist, order.
  *
  *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json", "preprocessor_config.json", ...: files as they came
  *   weights  "GENERATION/NAME" (generation as 8 hex digits)
  *   optim    "m/GENERATION/NAME", "v/GENERATION/NAME" of the newest generation ("m/NAME", "v/NAME" in stores of earlier programs)
  *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact resume needs)
  *   dist     cached teacher distributions by content key
+ *   order    their keys by number (16 hex digits), the oldest first; absent in stores of earlier programs
  *
  * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME", "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB
  * 3.3 times what a plain file costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes (little-endian: "PTDT", dtype
@@ -92,7 +93,11 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_
 
 /* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does not fit counts as absent, with a warning). */
 int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len) PTD_MUST_CHECK;
-/* Puts n values in one transaction. */
+/* Bounds what cached values take in the file, pages and all: -1: an eighth of the map; 0: nothing is kept. What is more goes, the oldest first, now and
+ * with each value that comes. Values also leave room for a publication, whatever the bound. */
+int ptd_store_cache_max(struct ptd_store *s, int64_t bytes) PTD_MUST_CHECK;
+/* Keeps n values, in transactions of 256 MiB. A cache is only a cache: where there is no room for it (map, disk, file size) that is one warning for each
+ * opened store, and no failure. */
 int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values,
                          const size_t *lens, int n) PTD_MUST_CHECK;
 
@@ -129,7 +134,7 @@ int ptd_store_hold(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_release(struct ptd_store *s);
 
 /* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order: meta, weights, optim, state,
- * dist. Values of weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
+ * dist, order. Values of weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
  * 8 bytes and live until f returns; keys have no NUL. Stops with -1 when f returns anything but 0, keeping f's failure. */
 int ptd_store_walk(struct ptd_store *s,
                    int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,

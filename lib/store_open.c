@@ -198,7 +198,10 @@ static int open_databases(struct ptd_store *s)
 {
     int rc = 0;
     if (ptd_store_view(s) < 0) return -1;
-    for (int i = 0; i < N_DBS && !rc; i++) rc = mdb_dbi_open(s->view, ptd_store_db[i], 0, &s->db[i]);
+    for (int i = 0; i < N_DBS && !rc; i++) {
+        rc = mdb_dbi_open(s->view, ptd_store_db[i], 0, &s->db[i]);
+        if (rc == MDB_NOTFOUND && i == DB_ORDER) rc = 0; /* earlier programs knew no order */
+    }
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
         rc =
             ptd_fail(PTD_DATAERR, "store %s: its creation was interrupted, or it is not a PTD store", s->dir);

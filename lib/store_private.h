@@ -1,5 +1,5 @@
-/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c (faults) and
- * store_publish.c (generations) share. */
+/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c (faults),
+ * store_publish.c (generations) and store_cache.c (the cache) share. */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store.h"
@@ -7,7 +7,7 @@
 #include <lmdb.h>
 #include <sys/types.h>
 
-enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, N_DBS };
+enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, DB_ORDER, N_DBS };
 #define KEY_MAX        511
 #define PTD_FORMAT_KEY "format"
 #define KEPT           INT_MIN /* in place of an LMDB code: ptd_fail was called already */
@@ -17,11 +17,16 @@ struct ptd_store {
     int mode, lock; /* lock: descriptor of DIR/lock or -1 */
     int made;       /* its files are this process's own */
     MDB_env *env;
-    MDB_dbi db[N_DBS];
-    MDB_txn *view;  /* the read transaction, idle between calls: renewing it costs less than a new one */
-    int viewing;    /* how often it is held */
-    int changing;   /* in a write transaction: a fault is the file's */
-    size_t written; /* pages that the running write transaction may add to the file, in bytes */
+    MDB_dbi db[N_DBS]; /* 0: not there, as "order" in stores of earlier programs */
+    MDB_txn *view;     /* the read transaction, idle between calls: renewing it costs less than a new one */
+    int viewing;       /* how often it is held */
+    int changing;      /* in a write transaction: a fault is the file's */
+    size_t written;    /* pages that the running write transaction may add to the file, in bytes */
+    struct {
+        int bounded, off, told; /* max is set; nothing is put any more; want of room was told */
+        uint64_t max;           /* bytes that it may take */
+        uint64_t publishing;    /* bytes that a publication takes */
+    } cache;
     dev_t dev;
     ino_t ino;
     struct ptd_store *next; /* stores open in this process */
@@ -40,14 +45,19 @@ extern struct ptd_store
     *ptd_store_used; /* the one used last: whose fault it is if the address does not tell */
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
+/* The oldest snapshot that another process reads, SIZE_MAX if there is none; its pid (0: none) if pid is not NULL. */
+size_t ptd_store_oldest(struct ptd_store *s, long *pid);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
 extern size_t ptd_store_send; /* bytes from which on a commit sends pages ahead; tests lower it */
-/* Runs f in a write transaction and commits; dead readers are cleared before; a full map is tried once more. f returns an LMDB code or KEPT. */
+/* Runs f in a write transaction and commits; dead readers are cleared before; into a full map the cache gives room back, and f runs again. f returns an
+ * LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
                      const char *doing) PTD_MUST_CHECK;
+/* The same once, whatever comes of it: an LMDB code or KEPT. */
+int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg);
 /* mdb_put that notes how far the file may grow; v->mv_data is set if flags has MDB_RESERVE. An LMDB code. */
 int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags);
 /* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value points into the map. */
@@ -55,6 +65,15 @@ int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *k
                         size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
 int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db); /* all of a database */
+
+int ptd_store_bad_key(struct ptd_store *s, const char *key); /* -1 (a bug) if it cannot be one */
+
+/* ---- the cache (store_cache.c) ---- */
+
+/* Gives back at least so many bytes of it, or all there is, and makes what was freed before usable: 1 if trying again is worth while. */
+int ptd_store_cache_give(struct ptd_store *s, uint64_t bytes);
+/* Sees to it that a publication of so many bytes finds room, as far as the cache is in its way. */
+void ptd_store_cache_leave(struct ptd_store *s, uint64_t bytes);
 
 /* ---- tensors (store_tensor.c) ---- */
 
@@ -87,6 +106,7 @@ struct ptd_waiting {
 };
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
+size_t ptd_store_room(const struct ptd_tensor_about *t, int n); /* what they take in the file, at most */
 /* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n: its values. An LMDB code or KEPT. */
 int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
                         size_t *n, struct ptd_waiting *waiting);

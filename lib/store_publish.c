@@ -286,10 +286,14 @@ static int give_up(struct ptd_store *s, int64_t generation)
 static int run_job(struct ptd_store *s, struct job *j)
 {
     char doing[64];
-    size_t bytes = 0;
+    size_t bytes = 0, room = 0;
     snprintf(doing, sizeof doing, "publishing generation %" PRId64, j->generation);
-    for (int i = 0; i < j->n_runs; i++) bytes += ptd_store_bytes(j->runs[i].f.tensors, j->runs[i].f.n);
+    for (int i = 0; i < j->n_runs; i++) {
+        bytes += ptd_store_bytes(j->runs[i].f.tensors, j->runs[i].f.n);
+        room += ptd_store_room(j->runs[i].f.tensors, j->runs[i].f.n);
+    }
     struct step step = {.job = j, .begins = 1, .ends = bytes <= ptd_store_batch};
+    ptd_store_cache_leave(s, room);
     while (!step.ends) {
         if (ptd_store_change(s, take_step, &step, doing) < 0)
             return step.begins ? -1 : give_up(s, j->generation);

@@ -43,6 +43,13 @@ size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n)
     return bytes;
 }
 
+size_t ptd_store_room(const struct ptd_tensor_about *t, int n)
+{
+    size_t pieces = 0;
+    for (int i = 0; i < n; i++) pieces += (t[i].n - 1) / ptd_store_piece(t[i].dtype) + 1;
+    return ptd_store_bytes(t, n) + pieces * 2 * 4096; /* the rest of a page, and the trees */
+}
+
 static uint64_t tensor_digest(const struct tensor_head *h, const void *data, size_t bytes)
 {
     return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));

@@ -4,7 +4,7 @@
  *
  *     ptd-hint < verified.rec | ptd-ref > scored.rec
  *
- * Everything is cached in the store by content, so a second pass computes nothing. */
+ * What was computed is cached in the store by content, so that a second pass computes nothing; --cache-max bounds the cache. */
 #include "filter.h"
 #include "refer.h"
 #include "source.h"
@@ -16,9 +16,12 @@ static struct {
     const char *store, *teacher, *scope;
     struct ptd_refer_rules rules;
     int cache, threads;
+    int64_t cache_max;
     struct ptd_refer *refer;
-} opt = {
-    .scope = "failed", .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512}, .cache = 1};
+} opt = {.scope = "failed",
+         .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512},
+         .cache = 1,
+         .cache_max = -1};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0, 1},
@@ -34,6 +37,8 @@ static const struct ptd_opt options[] = {
      "reference log-probs of all responses (--no-reference: none)", 0, 0},
     {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)",
      0, 0, 1},
+    {"cache-max", 0, PTD_OPT_LONG, &opt.cache_max, "SIZE",
+     "bytes that it may take there, the oldest goes first; -1: an eighth of the store's limit", -1, 1e15, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024, 1},
     {0}};
@@ -55,7 +60,7 @@ static int begin(struct ptd_head *h, void *ctx)
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);
     if (!opt.refer) return -1;
     filter->reads = ptd_refer_reads(opt.refer);
-    return 0;
+    return ptd_refer_cache_max(opt.refer, opt.cache_max);
 }
 
 static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)

@@ -64,6 +64,28 @@ setup() { cd "$WORK"; }
     [ "$(timeless run.jsonl)" = "$(timeless replayed.jsonl)" ]
 }
 
+@test "ptd-ref: --cache-max bounds the cache, and a map without room for it ends no run" {
+    fresh bounded.ptd
+    ptd-rollout -q -s bounded.ptd -g latest -P 8 -G 4 -m 16 train.jsonl | ptd-verify -q | ptd-hint -q > b.rec
+    in_cache() { ptd-dump bounded.ptd | jq -s 'map(select(.kind == "dist").bytes) | add // 0'; }
+    ptd-ref -q -k 64 b.rec > whole.rec
+    all=$(in_cache)
+    [ "$all" -gt 40000 ]
+    run -0 ptd-ref -q -k 64 --cache-max 32Ki b.rec
+    [ "$(in_cache)" -gt 0 ]
+    [ "$(in_cache)" -le 32768 ]
+    run -0 ptd-ref -q --cache-max 0 b.rec
+    [ "$(in_cache)" = 0 ]
+    run -0 --separate-stderr env PTD_STORE_MAX=8Mi ptd-ref -k 64 b.rec
+    [ "${#stderr_lines[@]}" = 2 ]
+    [[ "${stderr_lines[0]}" == "ptd-ref: warning: store bounded.ptd: caching values: "*"; going on without" ]]
+    [ "$(in_cache)" = 0 ]
+    run -2 ptd-ref --cache-max -2 b.rec
+    run -0 ptd-dump --check bounded.ptd
+    PTD_STORE_MAX=52Mi pipeline bounded.ptd 8 > lines
+    [ "$(wc -l < lines)" = 8 ]
+}
+
 @test "ptd-ref: the second pass comes from the cache, bit for bit" {
     fresh cache.ptd
     ptd-rollout -q -s cache.ptd -g latest -P 8 -G 4 -m 16 train.jsonl | ptd-verify -q | ptd-hint -q > c.rec

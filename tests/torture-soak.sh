@@ -1,6 +1,6 @@
 #!/bin/bash
-# A long run of a very small model through the whole pipeline, with and without the cache of ptd-ref: memory, descriptors and threads of the five programs,
-# and the size of the store, stay what they were after warm-up.
+# A long run of a very small model through the whole pipeline, with and without the cache of ptd-ref (which is soon full): memory, descriptors and threads of
+# the five programs, and the size of the store, stay what they were after warm-up.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 export ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64 # what is freed is not to look as if it were held
@@ -66,14 +66,23 @@ check_programs() {
     report "$steps steps, $1: memory at the end and its growth in KiB a step: $(printf '%s; ' "${words[@]}")descriptors and threads constant"
 }
 
+check_store() {
+    local grown
+    grown=$(awk -v from=$((steps / 4)) '$1 >= from && !least { least = $2 } { last = $2 } END { printf "%.3f", last / least }' sample.store)
+    awk -v grown="$grown" 'BEGIN { exit !(grown <= 1.05) }' || blame "the store grew"
+    report "$steps steps, $1: the store's size at the end is $grown times what it was after a quarter"
+}
+
 small_model 5
 fresh lean.ptd
 soak lean.ptd --no-cache
 check_programs "no cache"
-grown=$(awk -v from=$((steps / 4)) '$1 >= from && !least { least = $2 } { last = $2 } END { printf "%.3f", last / least }' sample.store)
-awk -v grown="$grown" 'BEGIN { exit !(grown <= 1.05) }' || blame "the store grew"
-report "$steps steps, no cache: the store's size at the end is $grown times what it was after a quarter"
+check_store "no cache"
 fresh full.ptd
-soak full.ptd
+soak full.ptd --cache-max 128Ki
 check_programs "with the cache"
+check_store "with the cache"
+first=$(ptd-dump full.ptd | jq 'select(.kind == "dist").bytes')
+[ "$first" -le $((128 * 1024)) ] && [ "$first" -ge $((32 * 1024)) ] || blame "the cache holds $first bytes"
+report "$steps steps: the cache, of 128 KiB at most, holds $first bytes"
 echo "1..$reported"
