@@ -76,7 +76,7 @@ setup() { cd "$WORK"; }
     run -0 ptd-plot metrics.jsonl metrics.jsonl --titles "it's,\`b\`" -f actor/entropy -o curves.png
     [ "$(head -c 4 curves.png | tail -c 3)" = PNG ]
     run -0 ptd-plot metrics.jsonl --titles "it's" -f actor/entropy -o curves.gp
-    grep -q "'it''s'" curves.gp
+    grep -qF '"it\047s"' curves.gp
     [ -z "$(ls | grep tmp)" ]
 }
 
