@@ -134,16 +134,27 @@ static struct known words_for(const char *field)
     return (struct known){field, field, 0};
 }
 
+/* mean[i] of the last `width` of y[0..i], or of all of them: of each block of so many, sums from its begin and sums to its end, which meet. */
+static void running_mean(const double *y, int n, int width, double *mean)
+{
+    double head = 0, *tail = ptd_array((size_t)n + 1, sizeof *tail);
+    for (int i = n - 1; i >= 0; i--) tail[i] = y[i] + ((i + 1) % width ? tail[i + 1] : 0);
+    for (int i = 0; i < n; i++) {
+        int first = i < width ? 0 : i - width + 1;
+        head = i % width ? head + y[i] : y[i];
+        mean[i] = (head + (first % width ? tail[first] : 0)) / (i - first + 1);
+    }
+    free(tail);
+}
+
 static void put_data(FILE *f, const struct ptd_series *s, int field, int run, int smooth)
 {
+    double *mean = ptd_array((size_t)s->n, sizeof *mean);
+    running_mean(s->y, s->n, smooth, mean);
     fprintf(f, "$d%d_%d << EOD\n", field, run);
-    for (int i = 0; i < s->n; i++) {
-        double sum = 0;
-        int first = i - smooth + 1 > 0 ? i - smooth + 1 : 0;
-        for (int j = first; j <= i; j++) sum += s->y[j];
-        fprintf(f, "%.9g %.9g %.9g\n", s->x[i], s->y[i], sum / (i - first + 1));
-    }
+    for (int i = 0; i < s->n; i++) fprintf(f, "%.9g %.9g %.9g\n", s->x[i], s->y[i], mean[i]);
     fputs("EOD\n", f);
+    free(mean);
 }
 
 /* Raw values, faint, below all running means. */
