@@ -69,6 +69,7 @@ uninterrupted() {
         must ptd-dump --check "$dir/$k.rec" > checked
         contents run.ptd | cmp -s - "$dir/$steps" || blame "stopped at step $k and resumed: other bits"
     done
+    [ -s "$dir/$steps.cached" ] || blame "the cache is empty: comparing it tests nothing"
 }
 
 # Which of the files DIR/0SUFFIX DIR/1SUFFIX ... equals standard input: its number; fails if none does.

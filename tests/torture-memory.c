@@ -329,6 +329,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     shim->trace = only != 0;
     struct tally t = sweep_both(tries, only);
+    if (shim->count == 0) printf("# no request was seen\n"), t.bad++;
     printf("%llu requests for memory, %ld runs: %ld refused, %ld not affected, %ld ended within OpenBLAS, "
            "%ld wrong\n",
            (unsigned long long)shim->count, t.tried, t.refused, t.same, t.foreign, t.bad);

@@ -95,6 +95,8 @@ kill -TERM "$(cut -d ' ' -f 2 hit.ptd/lock)"
 wait $pipeline
 kill -CONT "${readers[@]}"
 gone "${readers[@]}"
+[ "$told" != 0 ] || blame "no step beside readers: $(cat said)"
+[ -s reads ] || blame "nothing was read"
 torn=$(sort -u reads | cut -d ' ' -f 1 | uniq -d | wc -l)
 [ "$torn" = 0 ] || blame "$torn generations were read with different contents"
 grep -qvE '^[0-9]+ [0-9a-f]{16}$' reads && blame "not a read: $(grep -vE '^[0-9]+ [0-9a-f]{16}$' reads | head -n 1)"

@@ -49,6 +49,7 @@ stop_at_calls() { # SIGNAL
             stop_at "$1" "$name" $n
         done
     done < calls
+    [ ${#stops[@]} != 0 ] || blame "nothing was stopped"
     report "SIG$1 at system calls of ptd-update: $(told_stops)whole, resumed to the same bits"
 }
 
@@ -119,12 +120,14 @@ chains() { # SIGNAL WHOM
 # ---- the rest of a step never comes ----
 
 waits_for_ever() { # SIGNAL
-    local started status
+    local started status half=$((steps / 2)) bytes
+    bytes=$(torture-streams --frames "$run/0.rec" | awk -v n=$half '$1 == 3 && !--n { print $3 }')
     fresh hit.ptd
     "${update[@]}" --grace 1 -s hit.ptd < idle > lines 2> errors &
     exec 9> idle
-    head -c $(($(wc -c < $run/0.rec) / 2)) $run/0.rec >&9
-    until [ "$(wc -l < lines)" -ge $((steps / 2 - 1)) ]; do sleep 0.01; done
+    head -c $((bytes + 1000)) $run/0.rec >&9 # whole steps and the begin of the next
+    until [ "$(wc -l < lines)" -ge $half ]; do sleep 0.01; done
+    sleep 0.2 # until it has read that
     started=$EPOCHSECONDS
     kill -s "$1" $!
     wait $!
