@@ -128,6 +128,7 @@ static int is_ours(const char *name, int link)
     return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") || is_shard(name);
 }
 
+/* -1: DIR.part is to be removed; -2: it is not ours. */
 static int open_folder(struct job *j)
 {
     struct stat st;
@@ -138,12 +139,13 @@ static int open_folder(struct job *j)
                                                              : ptd_folder_clear(j->folder, j->part, is_ours);
 }
 
+/* -1 as above; -2: it is DIR by now. */
 static int publish(struct job *j)
 {
     if (fsync(j->folder) < 0) return ptd_fail(PTD_IOERR, "%s: cannot sync:", j->part);
     if (renameat2(AT_FDCWD, j->part, AT_FDCWD, j->dir, RENAME_NOREPLACE) < 0)
         return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", j->dir);
-    return ptd_folder_sync_parent(j->dir);
+    return ptd_folder_sync_parent(j->dir) < 0 ? -2 : 0;
 }
 
 /* ---- files ---- */
@@ -288,7 +290,7 @@ static int write_folder(struct job *j)
     return rc;
 }
 
-/* Removes DIR.part after a failure, keeping the failure; -2: it is not ours. */
+/* Removes DIR.part after a failure, keeping the failure. */
 static void discard(struct job *j)
 {
     int status = ptd_failed_status();

@@ -147,7 +147,9 @@ static void describe_entry(const FTSENT *e, void *ctx)
     struct listing *l = ctx;
     const char *file = e->fts_path + strlen(copy);
     char *what = NULL;
-    if (e->fts_info == FTS_D || !strcmp(file, "/err") || !strncmp(e->fts_name, "lock", 4)) return;
+    int passing =
+        !strncmp(e->fts_name, "lock", 4) || !strncmp(e->fts_name, "pictures-", 9); /* who, when, where */
+    if (e->fts_info == FTS_D || !strcmp(file, "/err") || passing) return;
     if (!strcmp(e->fts_name, "data.mdb")) {
         char *dir = ptd_strdup(e->fts_path);
         what = describe_store(dirname(dir));
