@@ -216,6 +216,14 @@ int ptd_head_check_temperature(const struct ptd_head *h)
                     h->temperature);
 }
 
+double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k)
+{
+    const double names = 300;                         /* of fields, and those of fixed size */
+    double token = 4 + 4 + 4.0 * h->top_logprobs + 4; /* ids, logp, top_ids, text */
+    if (teacher_k) token += 4 + (4 + 2.0) * teacher_k + 2.0 * h->top_logprobs;
+    return h->group_size * (names + h->max_tokens * token);
+}
+
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out)
 {
     ptd_fields_encode(&head_table, h, out);

@@ -71,7 +71,10 @@ int ptd_head_decode(struct ptd_head *h, const char *body,
                     size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
 /* 0 if log-probs can be computed with the head's temperature, which a hand-made stream may lack. */
 int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
-void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);            /* replaces out's content */
+/* Bytes that the rollouts of a group can take, by the head's group_size, max_tokens and top_logprobs, with teacher_k words of a teacher (0: before
+ * ptd-ref); a token's text counts as 4 bytes. A frame holds 1 GiB, and it shall be known before anything is computed that it will not do. */
+double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k);
+void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
 void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *note); /* copies the texts */
 char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
 void ptd_head_clear(struct ptd_head *h);

@@ -48,13 +48,25 @@ static const struct ptd_usage usage = {
     "ptd-ref -k 100 < hinted.rec > scored.rec",
     options};
 
+/* What rollout and teacher write of a group must fit into a frame: told before anything is scored. */
+static int check_frame(const struct ptd_head *h)
+{
+    double bytes = ptd_head_rollout_bytes(h, opt.rules.top_k);
+    if (bytes <= PTD_FRAME_MAX) return 0;
+    return ptd_fail(
+        PTD_CONFIG,
+        "%d responses of up to %d tokens with %d ids each, and %d words of the teacher, can take %.1f "
+        "GiB, and a frame holds 1: expected a smaller -k here, or -G, -m or -k of ptd-rollout",
+        h->group_size, h->max_tokens, h->top_logprobs, opt.rules.top_k, bytes / PTD_FRAME_MAX);
+}
+
 static int begin(struct ptd_head *h, void *ctx)
 {
     struct ptd_filter *filter = ctx;
     if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
         return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
-    if (ptd_head_check_temperature(h) < 0) return -1;
+    if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);

@@ -11,6 +11,7 @@
 #include "signals.h"
 #include "source.h"
 #include "threads.h"
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,12 @@
 #include <time.h>
 #include <xxhash.h>
 
+#define PART 65536
+
 static struct {
     const char *store, *generation, *stop, *system;
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
-    int64_t steps, seed;
+    int64_t steps, seed, part;
     double temperature, top_p;
 } opt = {.store = "run.ptd",
          .group_size = 8,
@@ -30,7 +33,8 @@ static struct {
          .top_logprobs = 16,
          .temperature = 1,
          .top_p = 1,
-         .steps = 150};
+         .steps = 150,
+         .part = PART};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
@@ -48,6 +52,8 @@ static const struct ptd_opt options[] = {
      "tokens that end a response, by comma (default: the model's own)", 0, 0},
     {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token",
      0, 256},
+    {"part", 0, PTD_OPT_LONG, &opt.part, "N",
+     "what is sampled at once: tokens of prompts, patches of pictures, -m of each response", 1, 1e9},
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
      "evaluation: the most probable word, one response to each prompt", 0, 0},
     {"generation", 'g', PTD_OPT_STR, &opt.generation, "G",
@@ -69,8 +75,10 @@ struct run {
     struct ptd_batch *batch;
     struct ptd_writer *out;
     struct ptd_sampling sampling;
-    struct ptd_group *groups;
+    struct ptd_group *groups; /* [of a part] */
     int64_t *which, loaded;
+    double reply_bytes; /* most that a group's rollouts can take */
+    struct ptd_buf buf;
     int eval, trained; /* a trainer was seen */
     struct ptd_progress progress;
     const char *doing;
@@ -140,36 +148,63 @@ static void put_reply(struct run *r, struct ptd_group *g, struct ptd_rollout *y,
 
 static void put_group(struct run *r, struct ptd_group *g, const struct ptd_reply *replies)
 {
-    static struct ptd_buf buf;
     int n = r->sampling.group_size;
     g->generation = r->loaded;
     g->rollouts = ptd_group_alloc(g, n * sizeof *g->rollouts);
     g->n_rollouts = n;
     for (int i = 0; i < n; i++) put_reply(r, g, &g->rollouts[i], &replies[i]);
-    ptd_group_encode(g, &buf);
-    if (ptd_writer_put(r->out, PTD_GROUP, buf.data, buf.len)) ptd_die_last();
+    ptd_group_encode(g, &r->buf);
+    if (ptd_writer_put(r->out, PTD_GROUP, r->buf.data, r->buf.len)) ptd_die_last();
 }
 
-/* Prompts first .. first+n-1 of the order, sampled as one batch and written as one step. */
-static void do_step(struct run *r, int64_t step, int64_t first, int n)
+/* Before anything is sampled: will the group fit into a frame, whatever is answered? */
+static int check_frame(struct run *r, const struct ptd_group *g)
 {
-    struct ptd_reply *replies;
+    ptd_group_encode(g, &r->buf);
+    if ((double)r->buf.len + r->reply_bytes <= PTD_FRAME_MAX) return 0;
+    return ptd_fail(
+        PTD_CONFIG,
+        "pictures and texts of %zu bytes and up to %.0f of responses are over the 1 GiB that a frame "
+        "holds: expected a smaller -G, -m or -k",
+        r->buf.len, r->reply_bytes);
+}
+
+/* Reads prompt number i of a part into groups and batch; returns what it takes of the part. */
+static long read_prompt(struct run *r, int64_t step, int64_t position, int i)
+{
+    struct ptd_group *g = &r->groups[i];
+    int row = ptd_source_row(&r->src, !r->eval, opt.seed, position);
+    if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
+    if (check_frame(r, g) < 0 ||
+        ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
+        ptd_dataset_blame(r->src.data, row), ptd_die_last();
+    r->which[i] = position; /* not the row: it may come twice in a step that crosses epochs */
+    long patches = 0, side = r->model->config.v_patch;
+    for (int k = 0; k < g->n_pictures; k++)
+        patches += g->pictures[k].height / side * (g->pictures[k].width / side);
+    return g->n_prompt + patches + (long)r->sampling.group_size * opt.max_tokens;
+}
+
+/* Samples as many of n prompts as a part may hold, at least one, and writes their groups; returns how many. */
+static int do_part(struct run *r, int64_t step, int64_t first, int n)
+{
+    int read = 0;
     ptd_batch_reset(r->batch);
-    for (int i = 0; i < n; i++) {
-        struct ptd_group *g = &r->groups[i];
-        int row = ptd_source_row(&r->src, !r->eval, opt.seed, first + i);
-        if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
-        if (ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
-            ptd_dataset_blame(r->src.data, row), ptd_die_last();
-        r->which[i] = first + i; /* not the row: it may come twice in a step that crosses epochs */
-    }
-    replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
-                         r->which); /* evaluation: whatever -P is */
-    for (int i = 0; i < n; i++) {
+    for (long rows = 0; read < n && rows < opt.part; read++) rows += read_prompt(r, step, first + read, read);
+    struct ptd_reply *replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
+                                           r->which); /* evaluation: whatever -P is */
+    for (int i = 0; i < read; i++) {
         put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
         ptd_group_clear(&r->groups[i]);
     }
-    ptd_replies_free(replies, n * r->sampling.group_size);
+    ptd_replies_free(replies, read * r->sampling.group_size);
+    return read;
+}
+
+/* Prompts first .. first+n-1 of the order, written as one step. */
+static void do_step(struct run *r, int64_t step, int64_t first, int n)
+{
+    for (int done = 0; done < n;) done += do_part(r, step, first + done, n - done);
     if (ptd_writer_step(r->out, step)) ptd_die_last();
 }
 
@@ -241,8 +276,6 @@ static void open_run(struct run *r, const char *data)
     r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
-    r->groups = ptd_array(opt.step_groups, sizeof *r->groups);
-    r->which = ptd_array(opt.step_groups, sizeof *r->which);
     r->loaded = -1;
     c = &r->model->config;
     r->eval = opt.greedy || opt.generation;
@@ -258,6 +291,10 @@ static void open_run(struct run *r, const char *data)
                               .n_stop = c->n_eos,
                               .seed = opt.seed,
                               .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
+    int64_t most = opt.part / ((int64_t)r->sampling.group_size * opt.max_tokens) + 1;
+    int prompts = most < opt.step_groups ? (int)most : opt.step_groups;
+    r->groups = ptd_array(prompts, sizeof *r->groups);
+    r->which = ptd_array(prompts, sizeof *r->which);
     if (opt.stop) read_stops(r);
     if (r->sampling.top_logprobs > c->vocab)
         ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
@@ -265,12 +302,25 @@ static void open_run(struct run *r, const char *data)
 
 static char *sampling_words(void)
 {
-    char system[40] = "";
+    char system[40] = "", part[40] = "";
+    if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
     if (opt.system)
         snprintf(system, sizeof system, "; system %016llx",
                  (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
-    return ptd_format("top-p %g; top-k %d; stop %s; lag %d%s", opt.top_p, opt.top_k,
-                      opt.stop ? opt.stop : "model", opt.lag, system);
+    return ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k,
+                      opt.stop ? opt.stop : "model", opt.lag, part, system);
+}
+
+static void check_limits(struct run *r, const struct ptd_head *h)
+{
+    r->reply_bytes = ptd_head_rollout_bytes(h, 0);
+    if (r->reply_bytes <= PTD_FRAME_MAX) return;
+    ptd_die(PTD_CONFIG,
+            "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take %.1f GiB, and a frame "
+            "holds "
+            "1: expected -m of at most %.0f, or a smaller -G or -k",
+            h->group_size, h->max_tokens, h->top_logprobs, r->reply_bytes / PTD_FRAME_MAX,
+            floor(h->max_tokens * (PTD_FRAME_MAX / r->reply_bytes)));
 }
 
 int main(int argc, char **argv)
@@ -297,6 +347,7 @@ int main(int argc, char **argv)
     h.max_tokens = opt.max_tokens;
     h.temperature = opt.temperature;
     h.top_logprobs = opt.top_logprobs;
+    check_limits(&r, &h);
     h.sampling = ptd_head_text(&h, words = sampling_words());
     free(words);
     r.out = ptd_output_open(&h, usage.name, PTD_PRODUCTS, argc, argv);
@@ -307,6 +358,7 @@ int main(int argc, char **argv)
     if (ptd_writer_end(r.out) || ptd_writer_close(r.out)) ptd_die_last();
     free((void *)r.sampling.banned);
     free(r.groups);
+    free(r.buf.data);
     free(r.which);
     ptd_batch_free(r.batch);
     ptd_model_free(r.model);

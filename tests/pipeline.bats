@@ -195,3 +195,23 @@ print([f[0] for f in frames] == [1, 2, 2, 2, 2, 3, 4], [f[1] for f in frames] ==
     ptd-plot run.jsonl -o run.png
     [ "$(head -c 8 run.png | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
 }
+
+@test "--part: the same answers, in memory for a part; what fits no frame is told before anything is sampled" {
+    part() { ptd-rollout -q -s warm.ptd -g latest -P 8 -G 4 -m 16 "$@" train.jsonl > part.rec && ptd-dump -f part.rec | jq -c 'select(.kind == "group").rollouts[].ids' | md5sum; }
+    [ "$(part)" = "$(part --part 300)" ]
+    [ "$(part)" = "$(part --part 1)" ]
+    [ "$(ptd-dump part.rec | jq -r 'select(.kind == "head").sampling')" = "$(ptd-rollout -q -s warm.ptd -g latest -n 0 train.jsonl | ptd-dump -n 1 | jq -r 'select(.kind == "head").sampling'); parts of 1" ]
+    # Kilobytes of a step of 600 prompts.
+    taken() { /usr/bin/python3 -c 'import resource, subprocess, sys
+assert subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL) == 0
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' ptd-rollout -q -s long.ptd -P 600 -G 2 -m 1 -n 1 "$@" train.jsonl; }
+    cp -r blank.ptd long.ptd
+    whole=$(taken)
+    [ "$(taken --part 1000)" -lt $((whole * 2 / 3)) ]
+    fails 78 'ptd-rollout: 512 responses (-G) of up to 40000 tokens (-m) with 16 ids each (-k) can take 1.4 GiB*: expected -m of at most 27591, or a smaller -G or -k' \
+        ptd-rollout -s warm.ptd -G 512 -m 40000 train.jsonl
+    fails 78 'ptd-rollout: *(-G)*(-m)*(-k)*' ptd-rollout -s warm.ptd -G 4096 -m 1048576 -k 256 train.jsonl
+    ptd-rollout -q -s blank.ptd -n 0 -G 64 -m 100000 train.jsonl > large.rec
+    fails 78 'ptd-ref: 64 responses of up to 100000 tokens with 16 ids each, and 100 words of the teacher, can take *: expected a smaller -k*' ptd-ref -k 100 large.rec
+    ptd-ref -q -k 4 large.rec > scored.rec
+}
