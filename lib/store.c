@@ -20,6 +20,8 @@
 #define SEND_NS     500000
 
 size_t ptd_store_send = 4u << 20;
+const char ptd_store_stale[] = "was written while it was read without its lock.mdb, which cannot be written "
+                               "here; run again when nobody trains it";
 
 struct plain_head {
     char magic[4];
@@ -125,6 +127,7 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
         break;
     case EACCES:
     case EPERM:
+    case EROFS:
         status = PTD_NOPERM;
         break;
     }
@@ -144,8 +147,23 @@ int ptd_store_view(struct ptd_store *s)
     return 0;
 }
 
+/* LMDB leaves the pages of a snapshot alone through one more commit, whoever reads it. */
+int ptd_store_is_stale(struct ptd_store *s)
+{
+    MDB_envinfo info;
+    if (!s->lockless || !s->view) return 0;
+    mdb_env_info(s->env, &info);
+    return info.me_last_txnid > mdb_txn_id(s->view) + 1;
+}
+
+static void check_snapshot(struct ptd_store *s)
+{
+    if (ptd_store_is_stale(s)) ptd_die(PTD_NOPERM, "store %s: %s", s->dir, ptd_store_stale);
+}
+
 void ptd_store_view_end(struct ptd_store *s)
 {
+    check_snapshot(s);
     if (!--s->viewing) mdb_txn_reset(s->view);
 }
 

@@ -29,8 +29,14 @@
  * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
  * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a hole of up to one generation; it takes no disk space.
  * A store is opened once per process, after the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the environment
- * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti).
- * One trainer: PTD_STORE_TRAIN (and CREATE) takes a lock on DIR/lock that names host and pid (77 if held). Cache writes need no such lock. */
+ * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is opened for).
+ *
+ * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written if they are something else than LMDB's files and a trainer's
+ * note (77). CREATE makes all three anew, or leaves what it found as it was (73).
+ * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it has, and DIR/lock, which names host and pid (77 if held). Cache
+ * writes need no such lock. All who have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there is another).
+ * Who may not write lock.mdb reads without it: refused (77) while somebody trains; if it is written meanwhile, so that pages may have been written over, the
+ * end of the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning. */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
 #include "dtype.h"
@@ -49,11 +55,10 @@ enum {
 #define PTD_STORE_MAP (512ull << 30) /* address space, not disk */
 
 int ptd_store_open(struct ptd_store **s, const char *dir,
-                   int mode) PTD_MUST_CHECK; /* CREATE refuses an existing store (73) */
+                   int mode) PTD_MUST_CHECK; /* CREATE refuses a folder that holds any of the files (73) */
 void ptd_store_close(struct ptd_store *s);
-void ptd_store_remove(
-    const char *
-        dir); /* the files that CREATE made there, and the directory if nothing else is in it; asks for no memory */
+/* The files that CREATE made, and the directory if CREATE made it and nothing else is in it; before it is closed. Asks for no memory. */
+void ptd_store_remove(struct ptd_store *s);
 const char *ptd_store_path(const struct ptd_store *s);
 int ptd_store_is(const struct ptd_store *s, const char *dir); /* 1 if `dir` holds this very store */
 

@@ -324,6 +324,7 @@ int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const voi
                          const size_t *lens, int n)
 {
     int rc = 0;
+    if (s->uncached) return 0;
     if (s->mode == PTD_STORE_READ) return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     for (int i = 0; i < n; i++)
         if (ptd_store_bad_key(s, keys[i]) < 0) return -1;

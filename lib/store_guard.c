@@ -12,13 +12,12 @@
 #include <unistd.h>
 
 struct ptd_store *ptd_store_used;
-static struct ptd_store *const *all;
 
 /* The store whose mapped file this address lies in, or NULL. Asks the system without taking memory: a fault may come while a thread holds the heap. */
-static const struct ptd_store *store_at(const void *at)
+static struct ptd_store *store_at(const void *at)
 {
     static char maps[1 << 16];
-    const struct ptd_store *s = NULL;
+    struct ptd_store *s = NULL;
     size_t n = 0;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     for (ssize_t got = 1; fd >= 0 && got > 0; n += got > 0 ? (size_t)got : 0)
@@ -29,7 +28,7 @@ static const struct ptd_store *store_at(const void *at)
             (uintptr_t)at >= to)
             continue;
         if (!strstr(line, "/data.mdb")) return NULL;
-        for (s = *all; s && s->ino != inode; s = s->next) continue;
+        for (s = ptd_store_all; s && s->ino != inode; s = s->next) continue;
         return s ? s : ptd_store_used;
     }
     return NULL;
@@ -53,19 +52,20 @@ static int in_lmdb(void *code)
            here.dli_fbase == lmdb.dli_fbase;
 }
 
-static _Noreturn void leave(const struct ptd_store *s, const char *what)
+static _Noreturn void leave(struct ptd_store *s, const char *what)
 {
     char line[512];
-    int n = snprintf(line, sizeof line, "%.60s: store %.300s: data.mdb is damaged: %.100s\n",
-                     ptd_program_name(), s->dir, what);
-    if (write(2, line, (size_t)n) < 0) _exit(PTD_DATAERR);
-    _exit(PTD_DATAERR);
+    int stale = ptd_store_is_stale(s), status = stale ? PTD_NOPERM : PTD_DATAERR;
+    int n = snprintf(line, sizeof line, "%.60s: store %.300s: %s%.130s\n", ptd_program_name(), s->dir,
+                     stale ? "" : "data.mdb is damaged: ", stale ? ptd_store_stale : what);
+    if (write(2, line, (size_t)n) < 0) _exit(status);
+    quick_exit(status); /* what is half made goes */
 }
 
 /* The handler is gone when it runs, so that a fault which is not the file's comes again and kills. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
-    const struct ptd_store *s = *all ? store_at(info->si_addr) : NULL;
+    struct ptd_store *s = ptd_store_all ? store_at(info->si_addr) : NULL;
     if (!s && ptd_store_used && (ptd_store_used->changing || in_lmdb(place_of(context)))) s = ptd_store_used;
     if (s) leave(s, number == SIGFPE ? "a page of no size" : "a page leads outside of it");
 }
@@ -75,11 +75,10 @@ static void on_assert(MDB_env *env, const char *message)
     leave(mdb_env_get_userctx(env), message);
 }
 
-void ptd_store_guard(struct ptd_store *s, struct ptd_store *const *stores)
+void ptd_store_guard(struct ptd_store *s)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE};
     struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_RESETHAND};
-    all = stores;
     ptd_store_used = s;
     for (int i = 0; i < 3; i++) sigaction(faults[i], &a, NULL);
     mdb_env_set_userctx(s->env, s);

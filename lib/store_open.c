@@ -12,7 +12,7 @@
 
 #define FORMAT "1"
 
-static struct ptd_store *all_open;
+struct ptd_store *ptd_store_all;
 
 static int size_from_text(const char *text, size_t *size)
 {
@@ -29,99 +29,16 @@ static int size_from_text(const char *text, size_t *size)
     return -1;
 }
 
-/* The map's size is chosen at creation and kept in the file; PTD_STORE_MAX overrides it. */
-static int set_map(struct ptd_store *s)
+/* PTD_STORE_MAX, whatever a store is opened for: what is malformed must not wait until it is needed. */
+static int read_limit(struct ptd_store *s)
 {
     const char *text = getenv("PTD_STORE_MAX");
-    size_t size = PTD_STORE_MAP;
-    if (!text && !(s->mode & PTD_STORE_CREATE)) return 0;
-    if (text && size_from_text(text, &size) < 0)
+    if (text && size_from_text(text, &s->map) < 0)
         return ptd_fail(PTD_CONFIG,
                         "PTD_STORE_MAX: found \"%s\", expected bytes from 64Ki to 64Ti (with Ki, Mi, Gi, Ti)",
                         text);
-    int rc = mdb_env_set_mapsize(s->env, (size + 65535) / 65536 * 65536);
-    return rc ? ptd_store_fail(s, rc, "setting the map's size") : 0;
-}
-
-/* A lock of the open file, not of the process: it can be asked after without being touched, and goes when its holder does. */
-static const struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-int ptd_store_trained(struct ptd_store *s)
-{
-    struct flock lock = whole_file;
-    char *path = ptd_format("%s/lock", s->dir);
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
-        held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    free(path);
-    if (fd >= 0) close(fd);
-    return held;
-}
-
-static int refuse_second(struct ptd_store *s)
-{
-    char owner[300] = "", host[256];
-    long pid;
-    if (pread(s->lock, owner, sizeof owner - 1, 0) > 0 && sscanf(owner, "%255s %ld", host, &pid) == 2)
-        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid, host);
-    return ptd_fail(PTD_NOPERM, "store %s is being trained by another process", s->dir);
-}
-
-static int take_lock(struct ptd_store *s)
-{
-    struct flock lock = whole_file;
-    char *path = ptd_format("%s/lock", s->dir), owner[300] = "", host[256] = "localhost";
-    s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-    free(path);
-    if (s->lock < 0 && errno == ELOOP)
-        return ptd_fail(PTD_NOPERM, "store %s: its lock is a symbolic link, expected a file", s->dir);
-    if (s->lock < 0) return ptd_fail(PTD_IOERR, "store %s: opening its lock:", s->dir);
-    if (fcntl(s->lock, F_OFD_SETLK, &lock) < 0) {
-        if (errno == EAGAIN || errno == EACCES) return refuse_second(s);
-        return ptd_fail(PTD_IOERR, "store %s: locking:", s->dir);
-    }
-    s->made = s->mode & PTD_STORE_CREATE;
-    gethostname(host, sizeof host - 1);
-    int n = snprintf(owner, sizeof owner, "%s %ld\n", host, (long)getpid());
-    if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, owner, n, 0) != n)
-        return ptd_fail(PTD_IOERR, "store %s: writing its lock:", s->dir);
-    return 0;
-}
-
-static int make_directory(struct ptd_store *s)
-{
-    struct stat st;
-    if (mkdir(s->dir, 0755) < 0 && errno != EEXIST)
-        return ptd_fail(PTD_CANTCREAT, "store %s: cannot create it:", s->dir);
-    if (stat(s->dir, &st) < 0 || !S_ISDIR(st.st_mode))
-        return ptd_fail(PTD_CANTCREAT, "store %s: cannot create it: not a directory", s->dir);
-    return 0;
-}
-
-static int check_new(struct ptd_store *s)
-{
-    char *path = ptd_format("%s/data.mdb", s->dir);
-    int there = access(path, F_OK) == 0;
-    free(path);
-    return there ? ptd_fail(PTD_CANTCREAT, "store %s: is there already; remove it or choose another name",
-                            s->dir)
-                 : 0;
-}
-
-static int check_file(struct ptd_store *s)
-{
-    struct stat st;
-    if (stat(s->dir, &st) < 0) return ptd_fail(PTD_NOINPUT, "store %s:", s->dir);
-    if (!S_ISDIR(st.st_mode)) return ptd_fail(PTD_NOINPUT, "store %s: not a directory", s->dir);
-    char *path = ptd_format("%s/data.mdb", s->dir);
-    int rc = stat(path, &st);
-    free(path);
-    if (rc < 0) return ptd_fail(PTD_NOINPUT, "store %s: data.mdb, which a store holds:", s->dir);
-    if (!S_ISREG(st.st_mode) || !st.st_size)
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is %s", s->dir,
-                        st.st_size ? "no regular file" : "empty");
-    for (struct ptd_store *o = all_open; o; o = o->next)
-        if (o != s && o->dev == st.st_dev && o->ino == st.st_ino)
-            return ptd_fail(PTD_BUG, "store %s: is open in this process already", s->dir);
+    s->map = (s->map + 65535) / 65536 * 65536;
+    if (!text && s->mode & PTD_STORE_CREATE) s->map = PTD_STORE_MAP;
     return 0;
 }
 
@@ -133,25 +50,27 @@ static int check_length(struct ptd_store *s)
     struct stat st;
     mdb_filehandle_t fd;
     mdb_env_info(s->env, &info);
-    uint64_t least = (uint64_t)(info.me_last_pgno + 1) * ptd_store_page(s);
+    uint64_t page = ptd_store_page(s);
     if (mdb_env_get_fd(s->env, &fd) || fstat(fd, &st))
         return ptd_fail(PTD_IOERR, "store %s: data.mdb:", s->dir);
-    s->dev = st.st_dev;
-    s->ino = st.st_ino;
-    if ((uint64_t)st.st_size >= least) return 0;
+    if (st.st_dev != s->dev || st.st_ino != s->ino)
+        return ptd_fail(PTD_IOERR, "store %s: data.mdb was replaced while it was opened", s->dir);
+    if (info.me_last_pgno < (uint64_t)st.st_size / page) return 0;
     return ptd_fail(PTD_DATAERR,
                     "store %s: data.mdb has %lld bytes, expected at least %llu: cut short or damaged", s->dir,
-                    (long long)st.st_size, (unsigned long long)least);
+                    (long long)st.st_size, (unsigned long long)((info.me_last_pgno + 1) * page));
 }
 
 static int open_environment(struct ptd_store *s)
 {
+    unsigned flags =
+        MDB_NOTLS | (s->mode == PTD_STORE_READ ? MDB_RDONLY : 0) | (s->lockless ? MDB_NOLOCK : 0);
     int dead, rc = mdb_env_create(&s->env);
     if (rc) return ptd_store_fail(s, rc, "opening");
-    ptd_store_guard(s, &all_open);
+    ptd_store_guard(s);
     mdb_env_set_maxdbs(s->env, 8);
-    if (set_map(s) < 0) return -1;
-    rc = mdb_env_open(s->env, s->dir, MDB_NOTLS | (s->mode == PTD_STORE_READ ? MDB_RDONLY : 0), 0644);
+    if (s->map) mdb_env_set_mapsize(s->env, s->map);
+    rc = mdb_env_open(s->env, s->dir, flags, 0644);
     if (rc) return ptd_store_fail(s, rc, "opening");
     mdb_reader_check(s->env, &dead);
     return check_length(s);
@@ -209,6 +128,7 @@ static int open_databases(struct ptd_store *s)
         rc = ptd_store_fail(s, rc, "opening its databases");
     else
         rc = check_format(s);
+    if (ptd_store_is_stale(s)) rc = ptd_fail(PTD_NOPERM, "store %s: %s", s->dir, ptd_store_stale);
     mdb_txn_commit(s->view); /* what makes the handles last */
     s->view = NULL;
     s->viewing = 0;
@@ -234,28 +154,18 @@ static void keep_freed_memory(void)
 
 static int open_store(struct ptd_store *s)
 {
-    int create = s->mode & PTD_STORE_CREATE;
-    if (create && (make_directory(s) < 0 || check_new(s) < 0)) return -1;
-    if (!create && check_file(s) < 0) return -1;
-    if (s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE) && take_lock(s) < 0) return -1;
-    if (s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)) keep_freed_memory();
-    if (create && check_new(s) < 0) { /* again: two may have started at once */
-        s->made = 0;
-        return -1;
-    }
+    int create = s->mode & PTD_STORE_CREATE, trains = s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE);
+    if (read_limit(s) < 0) return -1;
+    if ((create ? ptd_store_make_files(s) : ptd_store_open_data(s)) < 0) return -1;
+    if (ptd_store_share_lock(s) < 0) return -1;
+    if (trains && ptd_store_take_lock(s) < 0) return -1;
+    if (trains) keep_freed_memory();
     if (open_environment(s) < 0) return -1;
-    if (!create) return open_databases(s);
+    if (!create && open_databases(s) < 0) return -1;
+    if (s->uncached) ptd_warn("store %s: nothing will be added to its cache: %s", s->dir, s->uncached);
+    if (!create) return 0;
     if (ptd_store_change(s, create_databases, NULL, "creating") < 0) return -1;
     return sync_directory(s);
-}
-
-void ptd_store_remove(const char *dir)
-{
-    static const char *const made[] = {"data.mdb", "lock.mdb", "lock"};
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; i < 3 && at >= 0; i++) unlinkat(at, made[i], 0);
-    if (at >= 0) close(at);
-    rmdir(dir);
 }
 
 int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
@@ -263,12 +173,12 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     struct ptd_store *s = ptd_alloc(sizeof *s);
     s->dir = ptd_strdup(dir);
     s->mode = mode;
-    s->lock = -1;
-    s->next = all_open;
-    all_open = s;
+    s->at = s->data = s->lock = -1;
+    s->next = ptd_store_all;
+    ptd_store_all = s;
     *out = NULL;
     if (open_store(s) < 0) {
-        if (s->made) ptd_store_remove(dir);
+        ptd_store_remove(s);
         ptd_store_close(s);
         return -1;
     }
@@ -279,15 +189,15 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
 void ptd_store_close(struct ptd_store *s)
 {
     if (!s) return;
-    for (struct ptd_store **at = &all_open; *at; at = &(*at)->next)
+    for (struct ptd_store **at = &ptd_store_all; *at; at = &(*at)->next)
         if (*at == s) {
             *at = s->next;
             break;
         }
-    if (ptd_store_used == s) ptd_store_used = all_open;
+    if (ptd_store_used == s) ptd_store_used = ptd_store_all;
     if (s->view) mdb_txn_abort(s->view);
     if (s->env) mdb_env_close(s->env);
-    if (s->lock >= 0) close(s->lock);
+    ptd_store_close_files(s);
     free(s->dir);
     free(s);
 }

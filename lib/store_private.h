@@ -1,5 +1,5 @@
-/* store_private: what store_open.c (the environment), store.c (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c (faults),
- * store_publish.c (generations) and store_cache.c (the cache) share. */
+/* store_private: what store_open.c (the environment), store_files.c (the files it lies in), store.c (errors, transactions, plain values),
+ * store_tensor.c (tensors in pieces, reading), store_guard.c (faults), store_publish.c (generations) and store_cache.c (the cache) share. */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store.h"
@@ -12,10 +12,21 @@ enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, DB_ORDER, N_DBS };
 #define PTD_FORMAT_KEY "format"
 #define KEPT           INT_MIN /* in place of an LMDB code: ptd_fail was called already */
 
+#define PTD_STORE_FILES 3 /* data.mdb, lock.mdb, lock */
+struct ptd_store_file {
+    dev_t dev;
+    ino_t ino;
+};
+
 struct ptd_store {
     char *dir;
-    int mode, lock; /* lock: descriptor of DIR/lock or -1 */
-    int made;       /* its files are this process's own */
+    int mode;
+    /* Descriptors of the directory, of data.mdb (for its locks), of a trainer's DIR/lock; or -1. */
+    int at, data, lock;
+    int lockless;   /* read without LMDB's locks, since lock.mdb cannot be written */
+    char *uncached; /* why its cache cannot be written, which was to be; else NULL */
+    size_t map;     /* PTD_STORE_MAX; 0: as the file says */
+    struct ptd_store_file made[PTD_STORE_FILES], made_dir; /* what CREATE made */
     MDB_env *env;
     MDB_dbi db[N_DBS]; /* 0: not there, as "order" in stores of earlier programs */
     MDB_txn *view;     /* the read transaction, idle between calls: renewing it costs less than a new one */
@@ -28,9 +39,22 @@ struct ptd_store {
         uint64_t publishing;    /* bytes that a publication takes */
     } cache;
     dev_t dev;
-    ino_t ino;
+    ino_t ino, locks;       /* of data.mdb and lock.mdb */
     struct ptd_store *next; /* stores open in this process */
 };
+extern struct ptd_store *ptd_store_all;
+
+/* ---- files (store_files.c); -1 after ptd_fail ---- */
+
+int ptd_store_make_files(struct ptd_store *s) PTD_MUST_CHECK;
+/* Opens the directory and data.mdb, which must look like LMDB's. */
+int ptd_store_open_data(struct ptd_store *s) PTD_MUST_CHECK;
+/* Sees to it that LMDB may open lock.mdb, and that all who use data.mdb go by the same one; or sets lockless. */
+int ptd_store_share_lock(struct ptd_store *s) PTD_MUST_CHECK;
+int ptd_store_take_lock(struct ptd_store *s) PTD_MUST_CHECK; /* the trainer's */
+void ptd_store_close_files(struct ptd_store *s);
+
+/* ---- transactions, plain values (store.c) ---- */
 
 static inline MDB_val ptd_store_key(const char *key)
 {
@@ -40,7 +64,7 @@ static inline MDB_val ptd_store_key(const char *key)
 extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
 size_t ptd_store_page(struct ptd_store *s);   /* bytes of a page */
 /* Faults and assertions in LMDB end the program with 65 from now on. */
-void ptd_store_guard(struct ptd_store *s, struct ptd_store *const *stores);
+void ptd_store_guard(struct ptd_store *s);
 extern struct ptd_store
     *ptd_store_used; /* the one used last: whose fault it is if the address does not tell */
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
@@ -50,7 +74,10 @@ size_t ptd_store_oldest(struct ptd_store *s, long *pid);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
-extern size_t ptd_store_send; /* bytes from which on a commit sends pages ahead; tests lower it */
+/* 1 if what was read without locks may have been written over since the view began. The end of a view dies of it (77). */
+int ptd_store_is_stale(struct ptd_store *s);
+extern const char ptd_store_stale[]; /* in words */
+extern size_t ptd_store_send;        /* bytes from which on a commit sends pages ahead; tests lower it */
 /* Runs f in a write transaction and commits; dead readers are cleared before; into a full map the cache gives room back, and f runs again. f returns an
  * LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);

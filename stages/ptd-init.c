@@ -46,12 +46,13 @@ static const struct ptd_usage usage = {
     "ptd-init big.ptd --config qwen3-vl-2b --random 1 --tokenizer tokenizer.json\n"
     "ptd-init ptd.ptd --from-store base.ptd",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 78 config"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 77 no permission, 78 "
+    "config"};
 
 static const volatile int *stop;
 
 /* The store that this program is making, until it is whole: nothing is left of it if the program ends before, from wherever it does. */
-static const char *unfinished;
+static struct ptd_store *unfinished;
 
 static void discard(void)
 {
@@ -64,7 +65,7 @@ static struct ptd_store *create(const char *dir)
     struct ptd_store *s;
     stop = ptd_stop_heed(); /* not before: an input that is a pipe may keep us waiting */
     if (ptd_store_open(&s, dir, PTD_STORE_CREATE) < 0) ptd_die_last();
-    unfinished = dir;
+    unfinished = s;
     atexit(discard);
     at_quick_exit(discard);
     return s;
@@ -90,8 +91,8 @@ static void tell(const char *dir, struct ptd_store *s, const char *name, const c
         bytes += list[i].n * ptd_dtype_size(list[i].dtype);
     }
     ptd_store_list_free(list, n);
-    ptd_store_close(s);
     unfinished = NULL;
+    ptd_store_close(s);
     ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "", parameters,
              bytes, origin);
 }

@@ -125,6 +125,68 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     run -0 timeout 10 bash -c 'ptd-rollout -q -s sly.ptd -P 1 -G 1 -m 2 -n 1 train.jsonl > sly.rec'
 }
 
+@test "files of other people in a store's folder: neither written nor removed, whatever a program wants with the store" {
+    local file c
+    ptd-gold -q -s blank.ptd -P 8 -n 1 train.jsonl > sly.rec
+    for file in lock.mdb data.mdb lock; do
+        rm -rf sly.ptd made.ptd
+        cp -r blank.ptd sly.ptd
+        echo precious > precious
+        ln -sf ../precious sly.ptd/$file
+        for c in "ptd-dump sly.ptd" "ptd-rollout -s sly.ptd --greedy -m 2 train.jsonl" "ptd-export sly.ptd sly.hf" "ptd-init made.ptd --from-store sly.ptd" \
+            "ptd-ref -s sly.ptd hinted.rec" "ptd-update --loss sft -s sly.ptd sly.rec"; do
+            [[ $file != lock || "$c" = ptd-update* ]] || continue
+            fails 77 "${c%% *}: store sly.ptd: its $file is a symbolic link, expected a file" $c
+            [ "$(cat precious)" = precious ]
+        done
+        [ ! -e made.ptd ] && [ ! -e sly.hf ]
+        mkdir made.ptd
+        ln precious made.ptd/$file
+        for max in 64Gi 1Mi; do fails 73 'ptd-init: store made.ptd: *' env PTD_STORE_MAX=$max ptd-init made.ptd; done
+        [ "$(ls made.ptd)" = "$file" ]
+        [ "$(cat precious)" = precious ]
+    done
+    rm -rf made.ptd
+    mkdir made.ptd
+    echo precious > made.ptd/notes
+    fails 74 'ptd-init: store made.ptd: *map full*' env PTD_STORE_MAX=1Mi ptd-init made.ptd
+    [ "$(ls made.ptd)" = notes ]
+    fails 78 'ptd-init: PTD_STORE_MAX: *' env PTD_STORE_MAX=1M ptd-init new.ptd
+    [ ! -e new.ptd ]
+}
+
+@test "a store is read by who may not write it, and not while somebody trains it" {
+    [ "$(id -u)" = 0 ] || skip "not root"
+    local other=(setpriv --reuid 65534 --regid 65534 --clear-groups) theirs c
+    theirs=$(mktemp -d "$BATS_RUN_TMPDIR/theirs.XXXXXX")
+    "${other[@]}" test -x "$bin/ptd-dump" || skip "nobody else may run $bin"
+    fresh "$theirs/run.ptd"
+    cp hinted.rec train.jsonl "$theirs"
+    cp -r train.img "$theirs"
+    ptd-gold -q -s "$theirs/run.ptd" -P 8 -n 1 train.jsonl > "$theirs/sft.rec"
+    chmod -R a+rX "$theirs" "$BATS_RUN_TMPDIR"
+    mkdir -m 777 "$theirs/out"
+    cd "$theirs"
+    for c in "ptd-dump --check run.ptd" "ptd-rollout -q -s run.ptd --greedy -m 2 train.jsonl" "ptd-export -q run.ptd out/hf" "ptd-init -q out/new.ptd --from-store run.ptd"; do
+        rm -rf out/*
+        run -0 --separate-stderr "${other[@]}" $c
+        [ -z "$stderr" ]
+    done
+    run -0 --separate-stderr bash -c "${other[*]} ptd-ref -q -s run.ptd hinted.rec > out/scored.rec"
+    [ "$stderr" = "ptd-ref: warning: store run.ptd: nothing will be added to its cache: data.mdb: Permission denied" ]
+    fails 77 'ptd-update: store run.ptd: data.mdb: Permission denied' "${other[@]}" ptd-update --loss sft -s run.ptd sft.rec
+    mkfifo slow
+    ptd-update -q --loss sft -s run.ptd slow > /dev/null 3>&- &
+    { cat sft.rec; until [ -e refused ]; do sleep 0.05; done; } > slow 3>&- &
+    for _ in $(seq 600); do [ "$(cut -d ' ' -f 2 run.ptd/lock)" != $! ] || break; sleep 0.05; done
+    for _ in $(seq 600); do [ "$(head_of run.ptd)" != 1 ] || break; sleep 0.05; done
+    fails 77 'ptd-export: store run.ptd: is being trained; *: Permission denied' "${other[@]}" ptd-export run.ptd out/hf2
+    touch refused
+    wait
+    chmod 600 run.ptd/data.mdb
+    fails 77 'ptd-rollout: store run.ptd: data.mdb: Permission denied' "${other[@]}" ptd-rollout -s run.ptd train.jsonl
+}
+
 @test "a damaged data set: line and field are named" {
     sed '3s/"answer":/"anwser":/' train.jsonl > bad.jsonl
     fails 65 'ptd-rollout: bad.jsonl:3: field "answer"*' ptd-rollout -s warm.ptd bad.jsonl

@@ -69,9 +69,9 @@ other_files() {
     head -c 100000 train.jsonl | bad && open_bad 65 '*bad.ptd*'
     cat train.img/*.png | bad && open_bad 65 '*bad.ptd*'
     head -c 100000 < <(yes) | bad && open_bad 65 '*bad.ptd*'
-    rm -rf bad.ptd && mkdir -p bad.ptd/data.mdb && open_bad 65 '*bad.ptd*: data.mdb is no regular file'
-    rm -rf bad.ptd && mkdir bad.ptd && mkfifo bad.ptd/data.mdb && open_bad 65 '*bad.ptd*: data.mdb is *'
-    rm -rf bad.ptd && mkdir bad.ptd && ln -s nowhere bad.ptd/data.mdb && open_bad 66 '*bad.ptd*: data.mdb, which a store holds: No such file*'
+    rm -rf bad.ptd && mkdir -p bad.ptd/data.mdb && open_bad 65 '*bad.ptd: its data.mdb is a folder, expected a file'
+    rm -rf bad.ptd && mkdir bad.ptd && mkfifo bad.ptd/data.mdb && open_bad 65 '*bad.ptd: its data.mdb is a pipe or a device, expected a file'
+    rm -rf bad.ptd && mkdir bad.ptd && ln -s nowhere bad.ptd/data.mdb && open_bad 77 '*bad.ptd: its data.mdb is a symbolic link, expected a file*'
     rm -rf bad.ptd && mkdir bad.ptd && open_bad 66 '*bad.ptd*: data.mdb, which a store holds: No such file*'
     rm -rf bad.ptd && : > bad.ptd && leaves 66 'ptd-rollout: store bad.ptd: not a directory' ptd-rollout -q -s bad.ptd train.jsonl
     sed 's/format1/format2/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*: format 2, expected 1'
@@ -81,7 +81,7 @@ other_files() {
     is_damaged || wrong=1
     open_bad '0 65' '*bad.ptd*model.language_model.norm.weight*'
     sed 's/bos_token_id/bos_token_iD/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd: meta "*config.json": damaged*'
-    report 'something else in the place of a store, another format, missing tables (65 or 66, one line)'
+    report 'something else in the place of a store, another format, missing tables (65, 66 or 77, one line)'
     head -c 65536 good.ptd/data.mdb | bad && ptd-dump bad.ptd > out 2> err
     least=$(sed 's/.*expected at least \([0-9]*\):.*/\1/' err)
     for n in 1 4095 4096 8191 8192 12288 $((least - 1)) $(for _ in $(seq "$cuts"); do below "$least"; done); do
