@@ -258,11 +258,13 @@ int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *a
     s->written = 0;
     s->changing = 1;
     rc = f(s, txn, arg);
+    if (!rc && ptd_store_check_place(s) < 0) rc = KEPT; /* nobody would find it */
     if (rc) {
         mdb_txn_abort(txn);
     } else {
         lengthen(s);
         rc = commit(s, txn);
+        if (!rc && ptd_store_check_place(s) < 0) rc = KEPT;
     }
     s->changing = 0;
     return rc;

@@ -36,7 +36,8 @@
  * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it has, and DIR/lock, which names host and pid (77 if held). Cache
  * writes need no such lock. All who have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there is another).
  * Who may not write lock.mdb reads without it: refused (77) while somebody trains; if it is written meanwhile, so that pages may have been written over, the
- * end of the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning. */
+ * end of the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning.
+ * If DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail (74). */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
 #include "dtype.h"

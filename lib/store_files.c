@@ -164,6 +164,15 @@ int ptd_store_open_data(struct ptd_store *s)
     return ptd_store_fail(s, MDB_INVALID, "opening");
 }
 
+int ptd_store_check_place(struct ptd_store *s)
+{
+    struct stat st;
+    if (lstat(s->path, &st) < 0)
+        return ptd_fail(PTD_IOERR, "store %s: data.mdb, which was there when it was opened:", s->dir);
+    if (st.st_dev == s->dev && st.st_ino == s->ino) return 0;
+    return ptd_fail(PTD_IOERR, "store %s: data.mdb was replaced by another file since it was opened", s->dir);
+}
+
 /* ---- lock.mdb ---- */
 
 /* LMDB's own, or what becomes it: empty, or on its way from zeros when its maker was killed. */

@@ -172,6 +172,7 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
 {
     struct ptd_store *s = ptd_alloc(sizeof *s);
     s->dir = ptd_strdup(dir);
+    s->path = ptd_format("%s/data.mdb", dir);
     s->mode = mode;
     s->at = s->data = s->lock = -1;
     s->next = ptd_store_all;
@@ -198,6 +199,7 @@ void ptd_store_close(struct ptd_store *s)
     if (s->view) mdb_txn_abort(s->view);
     if (s->env) mdb_env_close(s->env);
     ptd_store_close_files(s);
+    free(s->path);
     free(s->dir);
     free(s);
 }

@@ -19,7 +19,7 @@ struct ptd_store_file {
 };
 
 struct ptd_store {
-    char *dir;
+    char *dir, *path; /* path: of data.mdb */
     int mode;
     /* Descriptors of the directory, of data.mdb (for its locks), of a trainer's DIR/lock; or -1. */
     int at, data, lock;
@@ -52,6 +52,8 @@ int ptd_store_open_data(struct ptd_store *s) PTD_MUST_CHECK;
 /* Sees to it that LMDB may open lock.mdb, and that all who use data.mdb go by the same one; or sets lockless. */
 int ptd_store_share_lock(struct ptd_store *s) PTD_MUST_CHECK;
 int ptd_store_take_lock(struct ptd_store *s) PTD_MUST_CHECK; /* the trainer's */
+/* DIR/data.mdb is still the file that is open. */
+int ptd_store_check_place(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_close_files(struct ptd_store *s);
 
 /* ---- transactions, plain values (store.c) ---- */

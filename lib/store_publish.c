@@ -34,7 +34,7 @@ static int put_head(struct ptd_store *s, MDB_txn *txn, int64_t g)
 
 int ptd_store_head(struct ptd_store *s, int64_t *generation)
 {
-    if (ptd_store_view(s) < 0) return -1;
+    if (ptd_store_check_place(s) < 0 || ptd_store_view(s) < 0) return -1;
     int rc = ptd_store_get_head(s, s->view, generation);
     ptd_store_view_end(s);
     if (rc) return ptd_store_fail(s, rc, "reading its head");

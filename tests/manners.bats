@@ -369,6 +369,39 @@ asked() {
     [ "$(head_of small.ptd)" = 2 ]
 }
 
+@test "a store that is taken away while it is trained is an error of all who need it" {
+    local how
+    for how in "rm -r" "mv -t taken"; do
+        rm -rf taken
+        mkdir taken
+        fresh away.ptd
+        mkfifo held
+        ptd-rollout -q -s away.ptd -P 4 -G 2 -m 8 -n 3 train.jsonl 2> e0 3>&- | tee first.rec | ptd-verify -q 2> /dev/null | ptd-hint -q 2> /dev/null | ptd-ref -q 2> /dev/null | tee held > /dev/null 3>&- &
+        for _ in $(seq 600); do [ "$(ptd-dump first.rec 2> /dev/null | grep -c '"kind":"step"')" != 1 ] || break; sleep 0.05; done
+        $how away.ptd
+        status=0
+        ptd-update -q < held > /dev/null 2> e4 || status=$?
+        wait
+        rm held
+        [ "$status" = 66 ]
+        [ "$(cat e0)" = "ptd-rollout: store away.ptd: data.mdb, which was there when it was opened: No such file or directory" ]
+    done
+    fresh away.ptd
+    ptd-gold -q -s away.ptd -P 8 -n 2 train.jsonl > sft.rec
+    mkfifo held
+    ptd-update -q --loss sft held > lines 2> e4 3>&- &
+    exec 4> held
+    head -c $(($(stat -c %s sft.rec) * 3 / 4)) sft.rec >&4
+    for _ in $(seq 600); do [ ! -s lines ] || break; sleep 0.05; done
+    rm -r away.ptd
+    tail -c +$(($(stat -c %s sft.rec) * 3 / 4 + 1)) sft.rec >&4
+    exec 4>&-
+    status=0
+    wait $! || status=$?
+    [ "$status" = 74 ] && [ "$(wc -l < lines)" = 1 ]
+    [ "$(cat e4)" = "ptd-update: store away.ptd: data.mdb, which was there when it was opened: No such file or directory" ]
+}
+
 @test "one trainer at a time: the second is 77 and says whose store it is" {
     fresh held.ptd
     ptd-gold -q -s held.ptd -P 8 -n 1 train.jsonl > sft.rec

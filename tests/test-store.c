@@ -1205,6 +1205,32 @@ static void test_trainer_of_before(void **state)
     ptd_store_close(opened(PTD_STORE_TRAIN));
 }
 
+/* ---- a store that is no longer where it was ---- */
+
+static void test_removed_while_open(void **state)
+{
+    static const char *const how[] = {"rm -r run", "mv run gone", "rm run/data.mdb",
+                                      "mv run gone && cp -r gone run",
+                                      "cp run/data.mdb new && mv new run/data.mdb"};
+    char command[200];
+    int64_t head;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        create(1);
+        struct ptd_store *s = opened(PTD_STORE_TRAIN);
+        assert_int_equal(publish(s, 1, 1, 0), 0);
+        snprintf(command, sizeof command, "cd '%s' && %s", folder, how[i]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(publish(s, 2, 1, 0), -1);
+        assert_failed(PTD_IOERR, "data.mdb");
+        assert_int_equal(ptd_store_head(s, &head), -1);
+        assert_failed(PTD_IOERR, i < 3 ? "No such file or directory" : "replaced");
+        ptd_store_close(s);
+        snprintf(command, sizeof command, "cd '%s' && rm -rf *", folder);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 /* ---- read by who may not write ---- */
 
 static void as_nobody(void)
@@ -1443,6 +1469,7 @@ int main(void)
         TEST(test_unfinished_lock),
         TEST(test_one_file_under_two_names),
         TEST(test_trainer_of_before),
+        TEST(test_removed_while_open),
         TEST(test_read_only),
         TEST(test_written_while_read_without_lock),
         TEST(test_killed_publisher),
