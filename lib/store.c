@@ -55,19 +55,42 @@ size_t ptd_store_oldest(struct ptd_store *s, long *pid)
     return oldest.txn;
 }
 
+/* 512Gi of 549755813888 */
+static void size_words(char words[32], size_t size)
+{
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
+    int unit = 0;
+    while (unit < 4 && size && size % 1024 == 0) size /= 1024, unit++;
+    snprintf(words, 32, "%zu%s", size, units[unit]);
+}
+
 static int fail_map_full(struct ptd_store *s, const char *doing)
 {
     MDB_envinfo info;
+    size_t kept = ptd_store_map_in_file(s), twice;
+    char now[32], more[32], who[64] = "no reader holds old pages";
     long pid;
     mdb_env_info(s->env, &info);
     ptd_store_oldest(s, &pid);
-    if (pid)
-        return ptd_fail(PTD_IOERR,
-                        "store %s: %s: map full (%zu bytes, PTD_STORE_MAX); oldest reader is pid %ld", s->dir,
-                        doing, info.me_mapsize, pid);
-    return ptd_fail(PTD_IOERR,
-                    "store %s: %s: map full (%zu bytes, set PTD_STORE_MAX higher); no reader holds old pages",
-                    s->dir, doing, info.me_mapsize);
+    if (pid) snprintf(who, sizeof who, "oldest reader is pid %ld", pid);
+    size_words(now, info.me_mapsize);
+    twice = (info.me_mapsize * 2 + (1 << 20) - 1) >> 20 << 20;
+    size_words(more, kept > info.me_mapsize ? kept : twice);
+    return ptd_fail(
+        PTD_IOERR,
+        "store %s: %s: map full (%s); %s; for more room, before all programs: export PTD_STORE_MAX=%s",
+        s->dir, doing, now, who, more);
+}
+
+/* Mostly a limit on address space, which a map as large as a store may become meets first. */
+static int fail_memory(struct ptd_store *s, int rc, const char *doing)
+{
+    char size[32];
+    size_words(size, s->map ? s->map : ptd_store_map_in_file(s));
+    return ptd_fail(PTD_OSERR,
+                    "store %s: %s: %s; its map takes %s of address space: export a smaller PTD_STORE_MAX, or "
+                    "see ulimit -v",
+                    s->dir, doing, mdb_strerror(rc), size);
 }
 
 /* LMDB folds a short write into EIO, so the reason is worked out from what the system allows. */
@@ -110,6 +133,8 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
     case MDB_MAP_RESIZED:
         return ptd_fail(PTD_IOERR, "store %s: %s: another process opened it with a larger PTD_STORE_MAX",
                         s->dir, doing);
+    case ENOMEM:
+        return fail_memory(s, rc, doing);
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_PAGE_FULL:
@@ -119,7 +144,6 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
         status = PTD_DATAERR;
         break;
     case MDB_READERS_FULL:
-    case ENOMEM:
     case EMFILE:
     case ENFILE:
     case EAGAIN:
@@ -136,12 +160,28 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
 
 /* ---- transactions ---- */
 
+/* The size that the file has by now, but for a limit of this process's own. A failure leaves no map at all. */
+static int map_again(struct ptd_store *s)
+{
+    return s->lost = mdb_env_set_mapsize(s->env, s->map);
+}
+
+/* A transaction into *txn, or it again. Others may have made the file larger than our map, and may go on; a damaged one asks for what cannot be. */
+static int begin(struct ptd_store *s, unsigned flags, MDB_txn **txn)
+{
+    int rc = s->lost;
+    for (int tries = 0; !rc && tries < 100; tries++) {
+        rc = *txn ? mdb_txn_renew(*txn) : mdb_txn_begin(s->env, NULL, flags, txn);
+        if (rc != MDB_MAP_RESIZED || s->viewing) return rc;
+        rc = map_again(s);
+    }
+    return rc ? rc : MDB_MAP_RESIZED;
+}
+
 int ptd_store_view(struct ptd_store *s)
 {
-    int rc = 0;
     ptd_store_used = s;
-    if (!s->viewing)
-        rc = s->view ? mdb_txn_renew(s->view) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->view);
+    int rc = s->viewing ? 0 : begin(s, MDB_RDONLY, &s->view);
     if (rc) return ptd_store_fail(s, rc, "read transaction");
     s->viewing++;
     return 0;
@@ -151,7 +191,7 @@ int ptd_store_view(struct ptd_store *s)
 int ptd_store_is_stale(struct ptd_store *s)
 {
     MDB_envinfo info;
-    if (!s->lockless || !s->view) return 0;
+    if (!s->lockless || !s->view || s->lost) return 0;
     mdb_env_info(s->env, &info);
     return info.me_last_txnid > mdb_txn_id(s->view) + 1;
 }
@@ -249,10 +289,10 @@ static int commit(struct ptd_store *s, MDB_txn *txn)
 /* A reader that died within a transaction would hold the pages of its snapshot, and the file would grow by a generation with each step. */
 int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 {
-    MDB_txn *txn;
+    MDB_txn *txn = NULL;
     int dead, rc;
     mdb_reader_check(s->env, &dead);
-    rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    rc = begin(s, 0, &txn);
     if (rc) return rc;
     ptd_store_used = s;
     s->written = 0;
@@ -273,6 +313,7 @@ int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *a
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
 {
     int rc = ptd_store_attempt(s, f, arg);
+    if (rc == MDB_MAP_FULL && !s->viewing) map_again(s); /* another process may have made it larger */
     for (int first = 1; rc == MDB_MAP_FULL && (ptd_store_cache_give(s, s->written) || first); first = 0)
         rc = ptd_store_attempt(s, f, arg);
     return rc ? ptd_store_fail(s, rc, doing) : 0;

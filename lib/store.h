@@ -29,7 +29,8 @@
  * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
  * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a hole of up to one generation; it takes no disk space.
  * A store is opened once per process, after the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the environment
- * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is opened for).
+ * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is opened for). It is address space: 71 where ulimit -v
+ * refuses it. If others made the file larger than this process's map, the next transaction maps it anew, unless a snapshot is held.
  *
  * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written if they are something else than LMDB's files and a trainer's
  * note (77). CREATE makes all three anew, or leaves what it found as it was (73).

@@ -164,6 +164,12 @@ int ptd_store_open_data(struct ptd_store *s)
     return ptd_store_fail(s, MDB_INVALID, "opening");
 }
 
+size_t ptd_store_map_in_file(struct ptd_store *s)
+{
+    uint64_t size; /* behind magic, version and an address */
+    return pread(s->data, &size, sizeof size, PAGE_HEAD + 16) == sizeof size ? size : 0;
+}
+
 int ptd_store_check_place(struct ptd_store *s)
 {
     struct stat st;

@@ -26,6 +26,7 @@ struct ptd_store {
     int lockless;   /* read without LMDB's locks, since lock.mdb cannot be written */
     char *uncached; /* why its cache cannot be written, which was to be; else NULL */
     size_t map;     /* PTD_STORE_MAX; 0: as the file says */
+    int lost;       /* an LMDB code or errno: there is no map any more */
     struct ptd_store_file made[PTD_STORE_FILES], made_dir; /* what CREATE made */
     MDB_env *env;
     MDB_dbi db[N_DBS]; /* 0: not there, as "order" in stores of earlier programs */
@@ -54,6 +55,7 @@ int ptd_store_share_lock(struct ptd_store *s) PTD_MUST_CHECK;
 int ptd_store_take_lock(struct ptd_store *s) PTD_MUST_CHECK; /* the trainer's */
 /* DIR/data.mdb is still the file that is open. */
 int ptd_store_check_place(struct ptd_store *s) PTD_MUST_CHECK;
+size_t ptd_store_map_in_file(struct ptd_store *s); /* the map's size that the file keeps; 0 if unknown */
 void ptd_store_close_files(struct ptd_store *s);
 
 /* ---- transactions, plain values (store.c) ---- */

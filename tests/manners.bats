@@ -369,6 +369,25 @@ asked() {
     [ "$(head_of small.ptd)" = 2 ]
 }
 
+@test "the map's size: one program's is taken by the others, and a full or refused one is told with what to do" {
+    for given in rollout update; do
+        rm -rf small.ptd
+        PTD_STORE_MAX=24Mi ptd-init -q small.ptd --from-store warm.ptd
+        size() { [ "$1" = $given ] && echo PTD_STORE_MAX=1Gi || echo LC_ALL=C; }
+        status=0
+        env "$(size rollout)" ptd-rollout -q -s small.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-hint -q 2> /dev/null |
+            ptd-ref -q 2> /dev/null | env "$(size update)" ptd-update -q --lr 1e-3 --keep 9 > /dev/null 2> said || status=$?
+        if [ $given = update ]; then
+            [ "$status" = 0 ] && [ "$(head_of small.ptd)" = 4 ]
+        else
+            [ "$status" = 74 ] && [[ "$(cat said)" == *": map full (24Mi); "*": export PTD_STORE_MAX=48Mi" ]]
+        fi
+    done
+    [ "$(stat -c %s small.ptd/data.mdb)" -gt $((24 << 20)) ]
+    fails 71 'ptd-dump: store warm.ptd: *512Gi of address space: *PTD_STORE_MAX*ulimit -v' bash -c 'ulimit -v 40000000; exec ptd-dump warm.ptd'
+    run -0 bash -c 'ulimit -v 40000000; PTD_STORE_MAX=1Gi exec ptd-dump warm.ptd'
+}
+
 @test "a store that is taken away while it is trained is an error of all who need it" {
     local how
     for how in "rm -r" "mv -t taken"; do

@@ -918,14 +918,15 @@ static void test_map_full(void **state)
     setenv("PTD_STORE_MAX", "16Mi", 1);
     struct ptd_store *s = created();
     int failed = publish_until_failure(s, 1);
-    assert_failed(PTD_IOERR, "map full (16777216 bytes");
+    assert_failed(PTD_IOERR, "map full (16Mi)");
     assert_failed(PTD_IOERR, "no reader holds old pages");
+    assert_failed(PTD_IOERR, "export PTD_STORE_MAX=32Mi");
     assert_unchanged_and_usable(s, failed);
     ptd_store_close(s);
     unsetenv("PTD_STORE_MAX"); /* the file remembers */
     s = opened(PTD_STORE_TRAIN);
     assert_int_equal(publish(s, failed, 100, 0), -1);
-    assert_failed(PTD_IOERR, "map full (16777216 bytes");
+    assert_failed(PTD_IOERR, "map full (16Mi)");
     ptd_store_close(s);
     setenv("PTD_STORE_MAX", "64Mi", 1);
     s = opened(PTD_STORE_TRAIN);
@@ -1004,6 +1005,50 @@ static void test_bad_map_size(void **state)
         assert_refused(modes[i % 4], PTD_CONFIG, "PTD_STORE_MAX: found");
         unsetenv("PTD_STORE_MAX");
     }
+}
+
+/* ---- a map that another process made larger ---- */
+
+static void test_larger_map_is_taken(void **state)
+{
+    static const char *const keys[] = {"k"};
+    static const void *const values[] = {"value"};
+    static const size_t lens[] = {5};
+    int go[2], status;
+    int64_t head;
+    char byte;
+    (void)state;
+    setenv("PTD_STORE_MAX", "16Mi", 1);
+    create(1);
+    assert_int_equal(pipe(go), 0);
+    pid_t child = fork();
+    if (!child) {
+        if (read(go[0], &byte, 1) != 1) _exit(1);
+        setenv("PTD_STORE_MAX", "128Mi", 1);
+        struct ptd_store *t = opened(PTD_STORE_TRAIN);
+        for (int g = 1; g <= 8; g++)
+            if (publish(t, g, 100, 0)) _exit(2);
+        _exit(0);
+    }
+    unsetenv("PTD_STORE_MAX");
+    struct ptd_store *s = opened(PTD_STORE_CACHE);
+    assert_int_equal(ptd_store_hold(s), 0);
+    assert_int_equal(write(go[1], "x", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(load(s, 0), 0); /* in the snapshot that is held, and so is the map */
+    assert_int_equal(load(s, 8), -1);
+    assert_int_equal(ptd_store_put_cached(s, keys, values, lens, 1), -1);
+    assert_failed(PTD_IOERR, "larger PTD_STORE_MAX");
+    ptd_store_release(s);
+    assert_int_equal(ptd_store_put_cached(s, keys, values, lens, 1), 0);
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, 8);
+    assert_int_equal(load(s, 8), 0);
+    assert_true(is_filled(got, 8));
+    ptd_store_close(s);
+    close(go[0]);
+    close(go[1]);
 }
 
 /* ---- files of other people ---- */
@@ -1464,6 +1509,7 @@ int main(void)
         TEST(test_map_full_names_reader),
         TEST(test_file_size_limit),
         TEST(test_bad_map_size),
+        TEST(test_larger_map_is_taken),
         TEST(test_foreign_files_stay),
         TEST(test_create_beside_foreign_files),
         TEST(test_unfinished_lock),

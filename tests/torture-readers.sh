@@ -64,7 +64,7 @@ hold
 kill -STOP $reader
 PTD_STORE_MAX=$((room * 2)) "${update[@]}" -s hit.ptd stream.rec > lines 2> said
 status=$?
-[[ $status = 74 && "$(< said)" == *": map full ("*"); oldest reader is pid $reader" ]] || blame "map full: status $status, $(cat said)"
+[[ $status = 74 && "$(< said)" == *": map full ("*"); oldest reader is pid $reader; "* ]] || blame "map full: status $status, $(cat said)"
 at=$(head -n 1 <(ptd-dump hit.ptd | jq 'select(.kind == "state" and .name == "head").value'))
 [ "$at" = "$(lines_of lines)" ] || blame "map full: at step $at, $(lines_of lines) steps were told"
 gone $reader
