@@ -22,7 +22,7 @@ struct part {
 };
 
 struct walk {
-    const char *dir;
+    struct ptd_store *store;
     int flags;
     int64_t head;
     struct part part;
@@ -50,6 +50,13 @@ static void print_part(struct walk *w)
     p->entries = 0;
 }
 
+/* Of a tensor, for the reason kept. */
+static int damaged(struct ptd_store *s, const char *db, const char *key, size_t n)
+{
+    return ptd_fail(ptd_failed_status(), "store %s: %s \"%.*s\": %s%s", ptd_store_path(s), db,
+                    (int)(n > 200 ? 200 : n), key, ptd_failed_message(), ptd_store_doubt(s));
+}
+
 static int add_to_part(struct walk *w, const char *db, const char *name, size_t n, const void *value,
                        size_t len)
 {
@@ -62,9 +69,7 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
     }
     struct ptd_tensor_piece t = {.first = 0};
     if (strcmp(db, "dist") != 0) {
-        if (ptd_store_tensor(value, len, &t) < 0)
-            return ptd_fail(ptd_failed_status(), "store %s: %s \"%.*s\": %s", w->dir, db, (int)n, name,
-                            ptd_failed_message());
+        if (ptd_store_tensor(value, len, &t) < 0) return damaged(w->store, db, name, n);
         p->numbers += t.n;
         p->dtype = !p->dtype || p->dtype == t.whole.dtype ? t.whole.dtype : -1;
     }
@@ -149,8 +154,9 @@ static int print_list(struct ptd_store *s, const struct walk *w)
 int ptd_show_store(const char *dir, int flags)
 {
     struct ptd_store *s;
-    struct walk w = {.dir = dir, .flags = flags, .head = -1};
+    struct walk w = {.flags = flags, .head = -1};
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
+    w.store = s;
     int rc = ptd_store_hold(s);
     if (rc == 0) {
         rc = ptd_store_head(s, &w.head) < 0 ? -1 : ptd_store_walk(s, visit, &w);
@@ -260,9 +266,11 @@ int ptd_show_tensor(const char *dir, const char *name, int64_t generation, int f
     return rc;
 }
 
-/* What a check has seen: tensors, and the generations that they belong to. */
+/* What a check has seen: tensors, the newest generation's moments, and the generations that weights belong to. */
 struct seen {
-    long tensors;
+    struct ptd_store *store;
+    int64_t head;
+    long tensors, m, v;
     int64_t *generations;
     int n;
 };
@@ -275,45 +283,83 @@ static void see_generation(struct seen *seen, const char *key)
     seen->generations[seen->n++] = g;
 }
 
+/* "m/GENERATION/NAME", in stores of earlier programs "m/NAME" */
+static void see_moment(struct seen *seen, const char *key, size_t n)
+{
+    char prefix[16];
+    int m = snprintf(prefix, sizeof prefix, "%c/%08llx/", *key, (long long)seen->head);
+    int dated = (int)n > m && key[m - 1] == '/' && strspn(key + 2, "0123456789abcdef") == 8;
+    if (!dated || !memcmp(key, prefix, (size_t)m)) ++*(*key == 'm' ? &seen->m : &seen->v);
+}
+
 static int verify(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
 {
     struct seen *seen = ctx;
     struct ptd_tensor_piece t;
     if (strcmp(db, "weights") != 0 && strcmp(db, "optim") != 0) return 0;
-    if (ptd_store_tensor(value, len, &t) < 0)
-        return ptd_fail(ptd_failed_status(), "%s/%.*s: %s", db, (int)(n > 200 ? 200 : n), key,
-                        ptd_failed_message());
+    if (ptd_store_tensor(value, len, &t) < 0) return damaged(seen->store, db, key, n);
     seen->tensors += t.first == 0;
     if (*db == 'w' && n > 8) see_generation(seen, key);
+    if (*db == 'o' && n > 2 && !t.first) see_moment(seen, key, n);
     return 0;
 }
 
 /* A tensor's digest does not know its name: every published generation must hold all that the model asks for. */
-static int check_names(struct ptd_store *s, const struct seen *seen)
+static int check_names(struct ptd_store *s, const struct seen *seen, const struct ptd_model *m)
 {
-    int64_t head;
-    struct ptd_model *m = ptd_model_open(s, &ptd_ops_cpu);
-    int rc = m ? ptd_store_head(s, &head) : -1;
-    for (int k = 0; rc == 0 && k < seen->n; k++)
-        for (int i = 0; rc == 0 && i < m->n_params && seen->generations[k] <= head; i++)
+    for (int k = 0; k < seen->n; k++)
+        for (int i = 0; i < m->n_params && seen->generations[k] <= seen->head; i++)
             if (!ptd_store_has(s, seen->generations[k], m->params[i].name))
-                rc = ptd_fail(PTD_DATAERR, "store %s: generation %lld holds no tensor \"%s\"",
-                              ptd_store_path(s), (long long)seen->generations[k], m->params[i].name);
-    if (m) ptd_model_free(m);
+                return ptd_fail(PTD_DATAERR, "store %s: generation %lld holds no tensor \"%s\"%s",
+                                ptd_store_path(s), (long long)seen->generations[k], m->params[i].name,
+                                ptd_store_doubt(s));
+    return 0;
+}
+
+/* The first and the newest generation are always there, and moments whole or not at all. */
+static int check_whole(struct ptd_store *s, const struct seen *seen)
+{
+    int first = 0, newest = 0;
+    struct ptd_model *m = ptd_model_open(s, &ptd_ops_cpu);
+    if (!m) return -1;
+    for (int k = 0; k < seen->n; k++) {
+        first |= seen->generations[k] == 0;
+        newest |= seen->generations[k] == seen->head;
+    }
+    int rc = check_names(s, seen, m);
+    if (rc == 0 && !(first && newest))
+        rc = ptd_fail(PTD_DATAERR, "store %s: generation %lld is missing%s", ptd_store_path(s),
+                      first ? (long long)seen->head : 0, ptd_store_doubt(s));
+    if (rc == 0 && (seen->m != seen->v || (seen->m && seen->m != m->n_params)))
+        rc = ptd_fail(PTD_DATAERR, "store %s: %ld and %ld moments, expected %d or none%s", ptd_store_path(s),
+                      seen->m, seen->v, m->n_params, ptd_store_doubt(s));
+    ptd_model_free(m);
     return rc;
+}
+
+/* The store is there and can be opened: what is missing in it, or cannot be configured, is damage. */
+static void blame_damage(struct ptd_store *s)
+{
+    int status = ptd_failed_status();
+    if (status == PTD_NOINPUT || status == PTD_CONFIG)
+        ptd_fail(PTD_DATAERR, "%s%s", ptd_failed_message(), ptd_store_doubt(s));
 }
 
 int ptd_show_check_store(const char *dir, long *tensors)
 {
     struct ptd_store *s;
     struct seen seen = {0};
+    *tensors = 0;
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
+    seen.store = s;
     int rc = ptd_store_hold(s);
     if (rc == 0) {
-        rc = ptd_store_walk(s, verify, &seen);
-        if (rc == 0) rc = check_names(s, &seen);
+        rc = ptd_store_head(s, &seen.head);
+        if (rc == 0) rc = ptd_store_walk(s, verify, &seen);
+        if (rc == 0) rc = check_whole(s, &seen);
         ptd_store_release(s);
     }
+    if (rc < 0) blame_damage(s);
     ptd_store_close(s);
     free(seen.generations);
     *tensors = seen.tensors;

@@ -155,7 +155,8 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
         status = PTD_NOPERM;
         break;
     }
-    return ptd_fail(status, "store %s: %s: %s", s->dir, doing, mdb_strerror(rc));
+    return ptd_fail(status, "store %s: %s: %s%s", s->dir, doing, mdb_strerror(rc),
+                    status == PTD_DATAERR ? ptd_store_doubt(s) : "");
 }
 
 /* ---- transactions ---- */
@@ -363,7 +364,8 @@ int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *k
     int rc = mdb_get(txn, s->db[db], &k, value);
     if (rc) return rc;
     if (open_plain(key, k.mv_size, value) == 0) return 0;
-    ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)", s->dir, ptd_store_db[db], key);
+    ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)%s", s->dir, ptd_store_db[db], key,
+             ptd_store_doubt(s));
     return KEPT;
 }
 
@@ -468,13 +470,34 @@ static int visit(struct ptd_store *s, int db, const MDB_val *k, MDB_val *v, stru
     plain = plain && !(db == DB_META && k->mv_size == strlen(PTD_FORMAT_KEY) &&
                        !memcmp(k->mv_data, PTD_FORMAT_KEY, k->mv_size));
     if (plain && open_plain(k->mv_data, k->mv_size, v) < 0) {
-        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)", s->dir, ptd_store_db[db],
-                 (int)k->mv_size, (char *)k->mv_data);
+        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)%s", s->dir, ptd_store_db[db],
+                 (int)k->mv_size, (char *)k->mv_data, ptd_store_doubt(s));
         return KEPT;
     }
     int rc = w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx) ? KEPT : 0;
     ptd_store_forget(v->mv_data, v->mv_size);
     return rc;
+}
+
+/* One database: its keys must ascend and be as many as it says. */
+static int walk_one(struct ptd_store *s, int db, struct walk *w)
+{
+    MDB_cursor *c;
+    MDB_val k, v, last = {0, NULL};
+    MDB_stat st;
+    size_t n = 0;
+    int rc = mdb_stat(s->view, s->db[db], &st);
+    if (!rc) rc = mdb_cursor_open(s->view, s->db[db], &c);
+    if (rc) return rc;
+    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) &&
+           (!n || mdb_cmp(s->view, s->db[db], &last, &k) < 0) && !(rc = visit(s, db, &k, &v, w)))
+        last = k, n++;
+    mdb_cursor_close(c);
+    if (rc && rc != MDB_NOTFOUND) return rc;
+    if (rc && n == st.ms_entries) return 0;
+    ptd_fail(PTD_DATAERR, "store %s: %s: %s%s", s->dir, ptd_store_db[db],
+             rc ? "keys are missing" : "keys out of order", ptd_store_doubt(s));
+    return KEPT;
 }
 
 int ptd_store_walk(struct ptd_store *s,
@@ -483,19 +506,10 @@ int ptd_store_walk(struct ptd_store *s,
                    void *ctx)
 {
     struct walk w = {f, ctx, NULL, 0};
-    MDB_cursor *c;
-    MDB_val k, v;
     int rc = 0;
     if (ptd_store_view(s) < 0) return -1;
-    for (int db = 0; db < N_DBS && !rc; db++) {
-        if (!s->db[db]) continue;
-        rc = mdb_cursor_open(s->view, s->db[db], &c);
-        if (rc) break;
-        while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) && !(rc = visit(s, db, &k, &v, &w)))
-            ;
-        mdb_cursor_close(c);
-        if (rc == MDB_NOTFOUND) rc = 0;
-    }
+    for (int db = 0; db < N_DBS && !rc; db++)
+        if (s->db[db]) rc = walk_one(s, db, &w);
     ptd_store_view_end(s);
     free(w.copy);
     return rc ? ptd_store_fail(s, rc, "walking") : 0;

@@ -63,6 +63,10 @@ void ptd_store_close(struct ptd_store *s);
 void ptd_store_remove(struct ptd_store *s);
 const char *ptd_store_path(const struct ptd_store *s);
 int ptd_store_is(const struct ptd_store *s, const char *dir); /* 1 if `dir` holds this very store */
+/* For the end of a message about damage: "; looks like a copy made while it was trained ..." if it does, else "". Reads the whole file. */
+const char *ptd_store_doubt(const struct ptd_store *s);
+/* Gets "store DIR: ..." when LMDB runs into damage that ends the program; must end it, and ask for no memory. NULL: a line on stderr and 65. */
+extern void (*ptd_store_on_damage)(const char *words);
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
                        size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */

@@ -52,12 +52,19 @@ static int in_lmdb(void *code)
            here.dli_fbase == lmdb.dli_fbase;
 }
 
+void (*ptd_store_on_damage)(const char *words);
+
 static _Noreturn void leave(struct ptd_store *s, const char *what)
 {
-    char line[512];
+    char words[512], line[600];
     int stale = ptd_store_is_stale(s), status = stale ? PTD_NOPERM : PTD_DATAERR;
-    int n = snprintf(line, sizeof line, "%.60s: store %.300s: %s%.130s\n", ptd_program_name(), s->dir,
-                     stale ? "" : "data.mdb is damaged: ", stale ? ptd_store_stale : what);
+    if (stale)
+        snprintf(words, sizeof words, "store %.200s: %s", s->dir, ptd_store_stale);
+    else
+        snprintf(words, sizeof words, "store %.200s: data.mdb is damaged: %.100s%s", s->dir, what,
+                 ptd_store_doubt(s));
+    if (ptd_store_on_damage && !stale) ptd_store_on_damage(words);
+    int n = snprintf(line, sizeof line, "%.60s: %s\n", ptd_program_name(), words);
     if (write(2, line, (size_t)n) < 0) _exit(status);
     quick_exit(status); /* what is half made goes */
 }

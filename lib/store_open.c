@@ -179,6 +179,8 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     ptd_store_all = s;
     *out = NULL;
     if (open_store(s) < 0) {
+        const char *doubt = ptd_failed_status() == PTD_DATAERR ? ptd_store_doubt(s) : "";
+        if (*doubt) ptd_fail(PTD_DATAERR, "store %s: data.mdb is damaged%s", dir, doubt);
         ptd_store_remove(s);
         ptd_store_close(s);
         return -1;

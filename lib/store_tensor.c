@@ -223,7 +223,7 @@ int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writ
 static int blame(struct ptd_store *s, const char *key, const char *what)
 {
     char *why = ptd_strdup(what);
-    ptd_fail(PTD_DATAERR, "store %s: tensor \"%s\": %s", s->dir, key, why);
+    ptd_fail(PTD_DATAERR, "store %s: tensor \"%s\": %s%s", s->dir, key, why, ptd_store_doubt(s));
     free(why);
     return -1;
 }

@@ -4,6 +4,7 @@
 #include "opt.h"
 #include "output.h"
 #include "show.h"
+#include "store.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -115,15 +116,23 @@ static void print_count(const struct tally *t, int rc)
                    opt.pretty ? PTD_SHOW_PRETTY : 0);
 }
 
-/* Nothing is said about what could not be read for want of memory. */
+/* Only damage is a verdict: what could not be read, for whatever reason, is not bad. */
 static int verdict(const char *name, const char *good)
 {
-    if (!good && ptd_failed_status() == PTD_OSERR) ptd_die_last();
+    if (!good && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_CUT) ptd_die_last();
     printf("%s: ", good ? "ok" : "bad");
     ptd_show_raw(good ? name : ptd_failed_message());
     printf("%s%s\n", good ? ": " : "", good ? good : "");
     ptd_stdout_flush();
     return good ? PTD_OK : PTD_VERDICT;
+}
+
+/* The same of damage that LMDB does not survive. */
+static void tell_damage(const char *words)
+{
+    char line[600];
+    int n = snprintf(line, sizeof line, "bad: %s\n", words);
+    _exit(write(1, line, (size_t)n) == n ? PTD_VERDICT : PTD_IOERR);
 }
 
 static int dump_stream(int fd, const char *name)
@@ -146,12 +155,13 @@ static int dump_store(const char *dir, const char *tensor)
 {
     int flags = (opt.full ? PTD_SHOW_FULL : 0) | (opt.pretty ? PTD_SHOW_PRETTY : 0);
     char words[64];
-    long n;
+    long n = 0;
     if (opt.text || opt.count || opt.head)
         ptd_misuse("--text, --count and --head are for streams; %s is a store", dir);
     if (opt.check && tensor) ptd_misuse("--check is for all of a store, not for \"%.64s\" alone", tensor);
     if (opt.generation >= 0 && !tensor) ptd_misuse("--generation goes with a tensor's name");
     if (opt.check) {
+        ptd_store_on_damage = tell_damage;
         int rc = ptd_show_check_store(dir, &n);
         snprintf(words, sizeof words, "%ld tensors", n);
         return verdict(dir, rc < 0 ? NULL : words);

@@ -67,6 +67,54 @@ setup() { cd "$WORK"; }
     [[ "$output" =~ ^"ok: run.ptd: "[0-9]+" tensors"$ ]]
 }
 
+@test "--check: what cannot be read is not bad" {
+    mkdir empty.ptd
+    for path in missing.rec missing.ptd/ empty.ptd; do
+        run -66 --separate-stderr ptd-dump --check $path
+        [ -z "$output" ]
+        [ "${#stderr_lines[@]}" = 1 ]
+    done
+    run -78 --separate-stderr env PTD_STORE_MAX=much ptd-dump --check run.ptd
+    [ -z "$output" ]
+    run -71 --separate-stderr bash -c 'exec 3>&-; ulimit -n 4; ptd-dump --check run.ptd'
+    [ -z "$output" ]
+    if [ "$(id -u)" != 0 ]; then
+        install -m 000 good.rec closed.rec
+        run -77 --separate-stderr ptd-dump --check closed.rec
+        [ -z "$output" ]
+    fi
+}
+
+# A copy of trained.ptd whose first bytes (SIZE) are from before the last steps of training.
+torn() { # NAME SIZE
+    mkdir -p "$1"
+    { head -c "$2" before.mdb; tail -c "+$(($2 + 1))" trained.ptd/data.mdb; } > "$1/data.mdb"
+}
+
+@test "--check: a torn copy of a store is bad, and named" {
+    ptd-init -q trained.ptd --from-store run.ptd
+    train() { ptd-gold -q -s trained.ptd -P 4 -n "$1" test.jsonl | ptd-update -q --loss sft > /dev/null; }
+    train 2
+    cp trained.ptd/data.mdb before.mdb
+    train 12
+    for size in 8192 1000000 4000000; do
+        torn torn.ptd $size
+        run -1 --separate-stderr ptd-dump --check torn.ptd
+        [ -z "$stderr" ]
+        [ "${#lines[@]}" = 1 ]
+        [[ "$output" == "bad: store torn.ptd: "*"; looks like a copy made while it was trained: ptd-dump --copy makes a sound one" ]]
+        run -65 ptd-dump torn.ptd
+        [[ "${lines[-1]}" == *"; looks like a copy made while it was trained: "* ]]
+    done
+    for size in 0 1 4096 8192 100000 $(($(stat -c %s run.ptd/data.mdb) / 2)); do
+        rm -rf torn.ptd && mkdir torn.ptd
+        head -c $size run.ptd/data.mdb > torn.ptd/data.mdb
+        run -1 --separate-stderr ptd-dump --check torn.ptd
+        [ -z "$stderr" ]
+        [[ "$output" == "bad: store torn.ptd: "* && "$output" != *"looks like"* ]]
+    done
+}
+
 @test "a store and its tensors" {
     run -0 ptd-dump run.ptd
     [ "$(echo "$output" | jq -s 'map(select(.kind == "weights")) | length')" = 1 ]
