@@ -65,7 +65,8 @@ const char *ptd_store_path(const struct ptd_store *s);
 int ptd_store_is(const struct ptd_store *s, const char *dir); /* 1 if `dir` holds this very store */
 /* For the end of a message about damage: "; looks like a copy made while it was trained ..." if it does, else "". Reads the whole file. */
 const char *ptd_store_doubt(const struct ptd_store *s);
-/* Gets "store DIR: ..." when LMDB runs into damage that ends the program; must end it, and ask for no memory. NULL: a line on stderr and 65. */
+/* Gets "store DIR: ..." when LMDB runs into damage that ends the program; must ask for no memory. If it comes back, or is
+ * NULL, a line on stderr and 65. */
 extern void (*ptd_store_on_damage)(const char *words);
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
@@ -161,6 +162,9 @@ int ptd_store_tensor(const void *value, size_t len,
                      struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
 /* What a reader of a generation goes by, in 16 hex digits: names, shapes and digests of its tensors, and the files in meta. */
 int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PTD_MUST_CHECK;
+/* Copies all of s, as one snapshot, to the new store DIR, which appears whole or not at all; s may be trained meanwhile, and grows as long as this takes. What
+ * was copied is checked. 73 if DIR is there. -1 with *stop set: as soon as that is; a thread may still read s, so the program must end without closing it. */
+int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
 #endif

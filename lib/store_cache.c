@@ -4,6 +4,7 @@
  * dist holds the values by key, order their keys by the number of their coming. In stores of earlier programs dist has no
  * order: such a cache is emptied before anything is put. What they put beside it later goes last. */
 #include "store_private.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,13 +219,18 @@ static uint64_t allowed(const struct ptd_store *s, const struct room *r)
     return most < s->cache.max ? most : s->cache.max;
 }
 
-/* A cache is only a cache: want of room is told once, and the program goes on without. -1 if the store itself is at fault. */
+static int is_want_of_room(int rc)
+{
+    return rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == EIO || rc == ENOSPC || rc == EDQUOT ||
+           rc == EFBIG;
+}
+
+/* A cache is only a cache: want of room is told once, and the program goes on without. -1 if something else is at fault. */
 static int do_without(struct ptd_store *s, int rc)
 {
-    if (!rc || s->cache.off) return 0;
-    if (rc == KEPT || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND)
-        return ptd_store_fail(s, rc, "caching values");
+    if (!rc) return 0;
     ptd_store_fail(s, rc, "caching values");
+    if (!is_want_of_room(rc)) return -1;
     ptd_warn("%s; going on without", ptd_failed_message());
     s->cache.off = 1;
     return 0;

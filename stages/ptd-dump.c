@@ -4,6 +4,7 @@
 #include "opt.h"
 #include "output.h"
 #include "show.h"
+#include "signals.h"
 #include "store.h"
 #include "terminal.h"
 
@@ -18,6 +19,7 @@
 static struct {
     int pretty, text, full, check, count;
     int64_t head, generation;
+    const char *copy;
 } opt = {.generation = -1};
 
 static const struct ptd_opt options[] = {
@@ -27,6 +29,8 @@ static const struct ptd_opt options[] = {
     {"head", 'n', PTD_OPT_LONG, &opt.head, "N", "stop after N groups; 0: all", 0, 1e15},
     {"count", 'c', PTD_OPT_FLAG, &opt.count, NULL, "one line with counts", 0, 0},
     {"check", 'C', PTD_OPT_FLAG, &opt.check, NULL, "verify all of it, one verdict; status 1 if bad", 0, 0},
+    {"copy", 0, PTD_OPT_STR, &opt.copy, "DIR",
+     "copy the store to the new folder DIR, even while it is trained", 0, 0},
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "G", "of the tensor; -1: newest", -1, 1e15},
     {0}};
 static const struct ptd_usage usage = {
@@ -35,9 +39,12 @@ static const struct ptd_usage usage = {
     "show a stream or a store as JSON lines, or as text",
     "ptd-dump verified.rec | jq 'select(.kind == \"group\") | .rollouts[].reward'\n"
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-dump --text --head 3\n"
-    "ptd-dump run.ptd model.language_model.norm.weight",
+    "ptd-dump run.ptd model.language_model.norm.weight\n"
+    "ptd-dump --copy backup.ptd run.ptd",
     options,
-    "0 done, 1 --check found damage, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config"};
+    "0 done, 1 --check found damage, 2 misuse, 65 bad data, 66 no input, 73 cannot create the copy, 74 i/o, "
+    "76 "
+    "cut, 77 no permission, 78 config"};
 
 struct tally {
     long frames, groups, steps, rollouts;
@@ -151,6 +158,19 @@ static int dump_stream(int fd, const char *name)
     return PTD_OK;
 }
 
+static int copy_store(const char *dir)
+{
+    struct ptd_store *s;
+    const volatile int *stop = ptd_stop_heed();
+    if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) ptd_die_last();
+    int rc = ptd_store_copy(s, opt.copy, stop);
+    if (rc < 0 && *stop) ptd_stop_die();
+    if (rc < 0) ptd_die_last();
+    ptd_store_close(s);
+    ptd_info("%s: copied to %s", dir, opt.copy);
+    return PTD_OK;
+}
+
 static int dump_store(const char *dir, const char *tensor)
 {
     int flags = (opt.full ? PTD_SHOW_FULL : 0) | (opt.pretty ? PTD_SHOW_PRETTY : 0);
@@ -160,6 +180,8 @@ static int dump_store(const char *dir, const char *tensor)
         ptd_misuse("--text, --count and --head are for streams; %s is a store", dir);
     if (opt.check && tensor) ptd_misuse("--check is for all of a store, not for \"%.64s\" alone", tensor);
     if (opt.generation >= 0 && !tensor) ptd_misuse("--generation goes with a tensor's name");
+    if (opt.copy && (opt.check || tensor)) ptd_misuse("--copy goes with a store alone");
+    if (opt.copy) return copy_store(dir);
     if (opt.check) {
         ptd_store_on_damage = tell_damage;
         int rc = ptd_show_check_store(dir, &n);
@@ -184,6 +206,8 @@ int main(int argc, char **argv)
     const char *path = first < argc ? argv[first] : "-", *tensor = first + 1 < argc ? argv[first + 1] : NULL;
     if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);
     if (strcmp(path, "-") != 0 && is_folder(path)) return dump_store(path, tensor);
+    if (opt.copy && (strcmp(path, "-") == 0 || access(path, F_OK) == 0))
+        ptd_misuse("--copy is for a store, and %.64s is none", strcmp(path, "-") ? path : "standard input");
     if (tensor) ptd_misuse("\"%.64s\": only a store has tensors, and %.64s is none", tensor, path);
     if (strcmp(path, "-") == 0 && ptd_terminal(0))
         ptd_misuse("standard input is a terminal; name a stream or a store");

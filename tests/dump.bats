@@ -115,6 +115,56 @@ torn() { # NAME SIZE
     done
 }
 
+@test "--copy: a store of its own, while the other is trained" {
+    ptd-init -q live.ptd --from-store run.ptd
+    train() { ptd-gold -q -s "$1" -P 4 -n "$2" test.jsonl | ptd-update -q --loss sft > /dev/null; }
+    numbers() { ptd-dump "$1" | jq -c 'select(.kind == "weights" or .kind == "optim")'; }
+    train live.ptd 20 & trainer=$!
+    for i in 1 2 3 4; do
+        until [ "$(ptd-dump live.ptd | jq 'select(.name == "head").value')" -ge "$i" ]; do :; done
+        ptd-dump -q --copy copy$i.ptd live.ptd
+    done
+    wait $trainer
+    run -0 ptd-dump --copy after.ptd/ live.ptd
+    [ "$output" = "ptd-dump: live.ptd: copied to after.ptd/" ]
+    [ "$(ls after.ptd)" = data.mdb ]
+    cmp <(ptd-dump after.ptd) <(ptd-dump live.ptd)
+    for i in 1 2 3 4; do
+        run -0 ptd-dump --check copy$i.ptd
+        train copy$i.ptd 20
+        cmp <(numbers copy$i.ptd) <(numbers live.ptd)
+    done
+}
+
+@test "--copy: whole or not at all" {
+    run -73 ptd-dump --copy run.ptd run.ptd
+    [ "$output" = "ptd-dump: run.ptd: is there already" ]
+    mkdir way.ptd.part
+    run -73 ptd-dump --copy way.ptd run.ptd
+    [ "$output" = "ptd-dump: way.ptd.part: in the way, perhaps left by a copy that was killed" ]
+    rmdir way.ptd.part
+    run -73 ptd-dump --copy nowhere/way.ptd run.ptd
+    [[ "$output" == "ptd-dump: nowhere/way.ptd.part: cannot create: No such file or directory" ]]
+    run -74 bash -c 'ulimit -f 1000; ptd-dump --copy way.ptd run.ptd'
+    [ "$output" = "ptd-dump: way.ptd.part/data.mdb: cannot write: File too large" ]
+    cp -r run.ptd flipped.ptd
+    printf 'X' | dd of=flipped.ptd/data.mdb bs=1 seek=2000000 conv=notrunc status=none
+    run -65 ptd-dump --copy way.ptd flipped.ptd
+    [[ "$output" == "ptd-dump: store flipped.ptd: not copied: "*"damaged"* ]]
+    run -66 ptd-dump --copy way.ptd missing.ptd
+    run -2 ptd-dump --copy way.ptd good.rec
+    run -2 ptd-dump --copy way.ptd run.ptd tensor
+    run -2 ptd-dump --copy way.ptd --check run.ptd
+    for wait in 0.002 0.005 0.01 0.02 0.03; do
+        run timeout --preserve-status -s TERM $wait ptd-dump -q --copy way.ptd run.ptd
+        [ "$status" = 143 ] || [ "$status" = 0 ]
+        [ "$status" = 143 ] || ptd-dump --check way.ptd
+        [ "$status" = 0 ] || [ ! -e way.ptd ]
+        rm -rf way.ptd
+        [ "$(echo way*)" = 'way*' ]
+    done
+}
+
 @test "a store and its tensors" {
     run -0 ptd-dump run.ptd
     [ "$(echo "$output" | jq -s 'map(select(.kind == "weights")) | length')" = 1 ]

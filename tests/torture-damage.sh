@@ -49,6 +49,9 @@ open_bad() {
     leaves "$1" "ptd-ref: $2" ptd-ref -q -s bad.ptd hinted.rec
     leaves "$1" "ptd-dump: $2" ptd-dump bad.ptd
     rm -rf new.ptd new.hf
+    leaves "$1" "ptd-dump: $2" ptd-dump -q --copy new.ptd bad.ptd
+    [ "$status" = 0 ] || [ -z "$(ls -d new.ptd* 2> /dev/null)" ] || wrong=$((wrong + 1))
+    rm -rf new.ptd
     leaves "$1" "ptd-init: $2" ptd-init -q new.ptd --from-store bad.ptd
     leaves "$1" "ptd-export: $2" ptd-export -q bad.ptd new.hf
 }
@@ -111,13 +114,13 @@ flipped_bits() {
         page=${pages[$((RANDOM % ${#pages[@]}))]}
         at=$((page * 4096 + ($(below 2) ? $(below 64) : $(below 4096))))
         flip "$at"
-        leaves '0 1 65 71' '*bad.ptd*' ptd-dump --check bad.ptd
+        leaves '0 1 71' '*bad.ptd*' ptd-dump --check bad.ptd
         [ $status = 0 ] || seen=$((seen + 1))
         flip "$at"
         open_bad '0 65 66 71' '*bad.ptd*'
         at=$(below "$size")
         flip "$at"
-        leaves '0 1 65 71' '*bad.ptd*' ptd-dump --check bad.ptd
+        leaves '0 1 71' '*bad.ptd*' ptd-dump --check bad.ptd
         if [ $status = 0 ] && ! cmp -s good.json <(ptd-dump bad.ptd | sed s/bad.ptd/good.ptd/); then
             wrong=$((wrong + 1)) && echo "# byte $at: taken for whole"
         fi

@@ -60,6 +60,7 @@ job text text.in -- ptd-dump --text
 job listing trained.ptd -- ptd-dump trained.ptd
 job tensor trained.ptd -- ptd-dump trained.ptd model.language_model.norm.weight
 job whole trained.ptd -- ptd-dump --check trained.ptd
+job copy trained.ptd -- ptd-dump -q --copy new.ptd trained.ptd
 job curves metrics.jsonl -- ptd-plot -q metrics.jsonl -o curves.svg
 job picture tutored.rec -- ptd-plot -q --hint tutored.rec -o picture.svg
 echo "1..$reported"
