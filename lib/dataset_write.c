@@ -193,7 +193,8 @@ static int link_old_rows(const struct ptd_dataset_out *o)
     char *text = ptd_format("%s/" ROWS, o->folder_name);
     int rc = unlinkat(o->old, ROWS, 0) < 0 && errno != ENOENT ? cannot(o) : 0;
     if (rc == 0 && linkat(AT_FDCWD, o->rows, o->old, ROWS, 0) < 0) rc = cannot(o);
-    if (rc == 0 && (fsync(o->old) < 0 || symlinkat(text, o->made, LINK) < 0)) rc = cannot(o);
+    if (rc == 0 && fsync(o->old) < 0) rc = ptd_fail(PTD_IOERR, "%s: cannot sync:", o->folder);
+    if (rc == 0 && symlinkat(text, o->made, LINK) < 0) rc = cannot(o);
     if (rc == 0 && renameat(o->made, LINK, AT_FDCWD, o->rows) < 0) rc = cannot(o);
     free(text);
     return rc < 0 ? -1 : ptd_folder_sync_parent(o->rows);

@@ -1,14 +1,14 @@
 /* pictures: what the pictures of a data set were when a program began: a digest of each one's bytes, and one of them all.
  *
- *     struct ptd_pictures *p = ptd_pictures_new(folder, "run.ptd/pictures-0123456789abcdef");
+ *     struct ptd_pictures *p = ptd_pictures_new(folder, "run.ptd/pictures-0123456789abcdef", rows);
  *     ptd_pictures_add(p, "train.img/000001.png"); ...   // all that the rows name, in their order
- *     ptd_pictures_digest(p, digest);
+ *     ptd_pictures_end(p, digest);
  *     if (ptd_pictures_changed(p, path, bytes, n)) ...   // when one is read
  *
  * The memo is a file that lets the next start read only what is new or changed: for each picture its digest and what the system says of the file (device,
  * inode, size, time of the last change of bytes and of the inode). Who writes to a picture cannot put the last one back; what changed within the clock's
  * last two seconds is read again all the same. A memo that is damaged counts as none, a file that is none is left alone, and where none can be written the
- * program goes on without. It takes 24 bytes a picture in memory, and at the start the memo's size.
+ * program goes on without. A picture takes 32 to 64 bytes of memory, and while all are gone through three times its share of the memo.
  *
  * A picture that cannot be read counts as missing; the row that names it says so when it is read. */
 #ifndef PTD_PICTURES_H

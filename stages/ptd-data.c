@@ -51,7 +51,7 @@ static const struct ptd_usage make_usage = {
     "ptd-data digits test.jsonl --split test --count 600\n"
     "ptd-data digits warm.jsonl --kinds csum:500,nbr:30,hinted:6000,describe:8000,find:8000",
     make_options,
-    "0 done, 2 misuse, 73 cannot create the output, 74 i/o"};
+    "0 done, 2 misuse, 73 cannot create the output, 74 i/o, 77 no permission, or another writer"};
 
 struct kind {
     int kind, hinted, count;
@@ -323,7 +323,7 @@ static const struct ptd_usage usage = {
     "make the built-in data set, or check any data set",
     "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
     no_options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o, 77 no permission"};
 
 int main(int argc, char **argv)
 {

@@ -74,7 +74,7 @@ put("bracket-wrong", b'{"prompt":"p","answer":"1"]', 65, JSON)
 for name, text in (("nan", b"NaN"), ("infinity", b"-Infinity"), ("real-too-large", b"1e999"), ("leading-zero", b"012"), ("hex", b"0x1f"),
                    ("plus", b"+1"), ("point-first", b".5"), ("point-last", b"5."), ("exponent-empty", b"1e"), ("minus-only", b"-"),
                    ("whole-too-large", b"9223372036854775808"), ("python-none", b"None"), ("python-true", b"True"), ("undefined", b"undefined")):
-    put("number-" + name, b'{"prompt":"p","answer":' + text + b"}\n", 65, JSON)
+    put("number-" + name, b'{"prompt":"p","answer":' + text + b"}\n", *(0,) if "too-large" in name else (65, JSON))
 put("key-twice", b'{"prompt":"p","answer":"1","prompt":"q"}', 65, '1: *"prompt"*')
 put("key-twice-unknown", row(b'"x":1,"x":2'), 65, '1: *"x"*')
 put("key-twice-below", row(b'"x":[{"y":1,"y":1}]'), 65, '1: *"y"*')
