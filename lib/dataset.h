@@ -34,7 +34,7 @@
 
 #define PTD_DATASET_LINE  (4 << 20)
 #define PTD_DATASET_DEPTH 64
-#define PTD_DATASET_LIST  64 /* most pictures, steps, regions or objects of a row */
+#define PTD_DATASET_LIST  PTD_LIST_MAX /* most pictures, steps, regions or objects of a row */
 
 struct ptd_dataset;
 /* Finds all lines, keeps their offsets only; NULL on failure (a file without rows is one). A row's own faults

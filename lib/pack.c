@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST                                                                                                \
+    ((size_t)4                                                                                               \
+     << 10) /* each chunk is twice the one before, up to the largest: a step may hold many small groups */
 #define CHUNK ((size_t)64 << 10)
 
 /* ---- growing bytes ---- */
@@ -48,7 +51,8 @@ void *ptd_arena_alloc(void **arena, size_t n)
     n = (n + 15) & ~(size_t)15;
     if (!n) n = 16;
     if (!c || c->size - c->used < n) {
-        size_t size = n > CHUNK ? n : CHUNK;
+        size_t size = !c ? FIRST : c->size < CHUNK / 2 ? 2 * c->size : CHUNK;
+        if (size < n) size = n;
         c = ptd_alloc(sizeof *c + size);
         c->size = size;
         c->next = *arena;

@@ -584,6 +584,27 @@ static void test_arena(void **state)
     assert_null(g.arena);
 }
 
+/* A step of many small groups takes what they hold, not a large block for each. */
+static void test_small_groups_take_little(void **state)
+{
+    (void)state;
+    enum { GROUPS = 3000 };
+    struct ptd_buf b = encoded();
+    struct ptd_group *g = calloc(GROUPS, sizeof *g);
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    for (int twice = 0; twice < 2; twice++) { /* memory that was used before is cleared, hence taken */
+        for (int i = 0; i < GROUPS; i++) assert_int_equal(ptd_group_decode(&g[i], b.data, b.len), 0);
+        for (int i = 0; i < GROUPS; i++) ptd_group_clear(&g[i]);
+    }
+    getrusage(RUSAGE_SELF, &after);
+#ifndef __SANITIZE_ADDRESS__
+    assert_true(after.ru_maxrss - before.ru_maxrss < GROUPS * 8);
+#endif
+    free(g);
+    free(b.data);
+}
+
 static void test_halves(void **state)
 {
     (void)state;
@@ -649,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_head_of_another_version),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_small_groups_take_little),
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_halves_of_any_float),
         cmocka_unit_test(test_arrays_of_halves),
