@@ -313,10 +313,14 @@ int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *a
 
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
 {
+    uint64_t bytes = 0; /* more each time: a reader may hold what was given back */
     int rc = ptd_store_attempt(s, f, arg);
     if (rc == MDB_MAP_FULL && !s->viewing) map_again(s); /* another process may have made it larger */
-    for (int first = 1; rc == MDB_MAP_FULL && (ptd_store_cache_give(s, s->written) || first); first = 0)
+    for (int first = 1; rc == MDB_MAP_FULL; first = 0) {
+        bytes = 2 * bytes + s->written;
+        if (!ptd_store_cache_give(s, bytes) && !first) break;
         rc = ptd_store_attempt(s, f, arg);
+    }
     return rc ? ptd_store_fail(s, rc, doing) : 0;
 }
 

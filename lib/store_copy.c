@@ -18,7 +18,7 @@
 struct copy {
     struct ptd_store *from;
     const volatile int *stop;
-    char *dir;
+    char *dir, *part;
     int fd; /* of data.mdb */
     int rc; /* an LMDB code or errno */
     sem_t over;
@@ -30,7 +30,7 @@ struct copy {
 
 /* What is there until the copy is whole: nothing is left of it, from wherever the program ends. */
 static struct {
-    char *part;
+    const char *part;
     int folder; /* its descriptor */
 } unfinished;
 
@@ -49,19 +49,15 @@ static void discard_of_damaged(const char *words)
     discard();
 }
 
-static int make_folder(const char *dir)
+static int make_folder(const char *dir, const char *part)
 {
     static int registered;
     struct stat st;
     if (lstat(dir, &st) == 0) return ptd_fail(PTD_CANTCREAT, "%s: is there already", dir);
-    char *part = ptd_format("%s.part", dir);
-    if (mkdir(part, 0777) < 0) {
-        int rc = errno == EEXIST
-                     ? ptd_fail(PTD_CANTCREAT, "%s: in the way, perhaps left by a copy that was killed", part)
-                     : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", part);
-        free(part);
-        return rc;
-    }
+    int rc = mkdir(part, 0777);
+    if (rc < 0 && errno == EEXIST)
+        return ptd_fail(PTD_CANTCREAT, "%s: in the way, perhaps left by a copy that was killed", part);
+    if (rc < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", part);
     if (!registered++) atexit(discard), at_quick_exit(discard);
     ptd_store_on_damage = discard_of_damaged;
     unfinished.part = part;
@@ -104,10 +100,13 @@ static uint64_t bytes_in_use(struct ptd_store *s)
     return pages * ptd_store_page(s);
 }
 
+/* Pages that nobody accounts for are no damage, but stop LMDB from compacting: they are then copied with the others. */
 static void *copy_pages(void *arg)
 {
     struct copy *c = arg;
     c->rc = mdb_env_copyfd2(c->from->env, c->fd, MDB_CP_COMPACT);
+    if (c->rc == MDB_INCOMPATIBLE && !ftruncate(c->fd, 0) && !lseek(c->fd, 0, SEEK_SET))
+        c->rc = mdb_env_copyfd2(c->from->env, c->fd, 0);
     sem_post(&c->over);
     return NULL;
 }
@@ -181,7 +180,8 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
 {
     struct copy c = {.from = s, .stop = stop, .dir = ptd_strdup(dir)};
     for (size_t n = strlen(c.dir); n > 1 && c.dir[n - 1] == '/';) c.dir[--n] = 0;
-    int rc = make_folder(c.dir);
+    c.part = ptd_format("%s.part", c.dir);
+    int rc = make_folder(c.dir, c.part);
     ptd_progress_start(&c.progress, "MiB", 0, (long)(bytes_in_use(s) >> 20));
     if (rc == 0) rc = write_data(&c);
     if (rc == 0) rc = check_copy(&c);
@@ -189,5 +189,6 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
     if (rc == 0) rc = publish(c.dir);
     discard();
     free(c.dir);
+    free(c.part);
     return rc;
 }
