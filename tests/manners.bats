@@ -139,7 +139,8 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
             fails 77 "${c%% *}: store sly.ptd: its $file is a symbolic link, expected a file" $c
             [ "$(cat precious)" = precious ]
         done
-        [ ! -e made.ptd ] && [ ! -e sly.hf ]
+        [ ! -e made.ptd ]
+        [ ! -e sly.hf ]
         mkdir made.ptd
         ln precious made.ptd/$file
         for max in 64Gi 1Mi; do fails 73 'ptd-init: store made.ptd: *' env PTD_STORE_MAX=$max ptd-init made.ptd; done
@@ -378,9 +379,11 @@ asked() {
         env "$(size rollout)" ptd-rollout -q -s small.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-hint -q 2> /dev/null |
             ptd-ref -q 2> /dev/null | env "$(size update)" ptd-update -q --lr 1e-3 --keep 9 > /dev/null 2> said || status=$?
         if [ $given = update ]; then
-            [ "$status" = 0 ] && [ "$(head_of small.ptd)" = 4 ]
+            [ "$status" = 0 ]
+            [ "$(head_of small.ptd)" = 4 ]
         else
-            [ "$status" = 74 ] && [[ "$(cat said)" == *": map full (24Mi); "*": export PTD_STORE_MAX=48Mi" ]]
+            [ "$status" = 74 ]
+            [[ "$(cat said)" == *": map full (24Mi); "*": export PTD_STORE_MAX=48Mi" ]]
         fi
     done
     [ "$(stat -c %s small.ptd/data.mdb)" -gt $((24 << 20)) ]
@@ -417,7 +420,8 @@ asked() {
     exec 4>&-
     status=0
     wait $! || status=$?
-    [ "$status" = 74 ] && [ "$(wc -l < lines)" = 1 ]
+    [ "$status" = 74 ]
+    [ "$(wc -l < lines)" = 1 ]
     [ "$(cat e4)" = "ptd-update: store away.ptd: data.mdb, which was there when it was opened: No such file or directory" ]
 }
 
