@@ -31,9 +31,11 @@ each_use() {
         [ "$(cd x && echo * x.img/*)" = "$(cd new && echo * x.img/*)" ] || { echo "left by $call number $when: $(ls x x/*)"; return 1; }
         [ ! -L x/x.jsonl ] || return 1
         holds new || return 1
-        rm -rf x && mkdir x
+        rm -rf x
+        mkdir x
     done
-    rm -rf x && mkdir x
+    rm -rf x
+    mkdir x
     uses=$((when - 1))
 }
 
@@ -96,7 +98,8 @@ x.jsonl.part" ]
 changed_meanwhile() {
     local expected=$1 pattern=$2
     shift 2
-    rm -rf x && cp -r old x
+    rm -rf x
+    cp -r old x
     [ -e base.ptd ] || ptd-init -q base.ptd
     rm -f base.ptd/pictures-*
     { status=0; ptd-gold -q -s base.ptd -P 3 -n 1000 x/x.jsonl 2> err || status=$?; echo "$status" > rc; } |
@@ -132,7 +135,9 @@ swap_rows() { cp -p x.jsonl other && mv other x.jsonl; }
 
 # Two steps on x/x.jsonl, COMMAND in x, two more; the status of that.
 resumed_after() {
-    rm -rf x run.ptd && cp -r old x && ptd-init -q run.ptd
+    rm -rf x run.ptd
+    cp -r old x
+    ptd-init -q run.ptd
     ptd-gold -q -s run.ptd -P 1 -n 2 x/x.jsonl | ptd-update -q --loss sft > /dev/null
     (cd x && "$@")
     ptd-gold -q -s run.ptd -P 1 -n 4 x/x.jsonl 2> gold.err | ptd-update -q --loss sft 2>&1 > /dev/null

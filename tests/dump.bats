@@ -107,7 +107,8 @@ torn() { # NAME SIZE
         [[ "${lines[-1]}" == *"; looks like a copy made while it was trained: "* ]]
     done
     for size in 0 1 4096 8192 100000 $(($(stat -c %s run.ptd/data.mdb) / 2)); do
-        rm -rf torn.ptd && mkdir torn.ptd
+        rm -rf torn.ptd
+        mkdir torn.ptd
         head -c $size run.ptd/data.mdb > torn.ptd/data.mdb
         run -1 --separate-stderr ptd-dump --check torn.ptd
         [ -z "$stderr" ]

@@ -60,9 +60,11 @@ refused() {
     [ "$(ptd-dump large.ptd | jq 'select(.kind == "config").vocab_size')" = 640 ]
     ptd-export -q large.ptd large.again
     cmp bad/tokenizer_config.json large.again/tokenizer_config.json
-    copy && sed -i 's/"vocab_size": [0-9]*/"vocab_size": 18446744073709551616/' bad/config.json
+    copy
+    sed -i 's/"vocab_size": [0-9]*/"vocab_size": 18446744073709551616/' bad/config.json
     refused 65 'ptd-init: config.json: field "text_config.vocab_size": found "18446744073709551616", expected a whole number*'
-    copy && sed -i '2s/^/"large": 18446744073709551616, oops/' bad/config.json
+    copy
+    sed -i '2s/^/"large": 18446744073709551616, oops/' bad/config.json
     refused 65 "ptd-init: config.json: line 2, column 35: *'oops'*"
 }
 
@@ -248,7 +250,8 @@ refused() {
 }
 
 @test "an export removes only what an export can have made, and nothing behind a link" {
-    mkdir precious && cp one/config.json one/model.safetensors precious/
+    mkdir precious
+    cp one/config.json one/model.safetensors precious/
     ln -s precious linked.part
     fails 73 'ptd-export: linked.part: is a symbolic link, expected a folder or nothing' ptd-export a.ptd linked
     cmp precious/model.safetensors one/model.safetensors
