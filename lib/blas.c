@@ -1,6 +1,7 @@
 /* blas: see blas.h. Which products are OpenBLAS's is product.c's. */
 #include "blas.h"
 #include "err.h"
+#include "threads.h"
 #include <cblas.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -77,18 +78,22 @@ const char *ptd_blas_name(void)
     return name;
 }
 
-/* One more product than ever at once takes one more buffer: asks for as much before OpenBLAS does. */
+/* One more product than ever at once takes one more buffer: asks for as much before OpenBLAS does, and for those of all threads that may follow, since
+ * others may be on their way to theirs. */
 static void look_for_room(int n)
 {
     pthread_mutex_lock(&asking);
     if (n > atomic_load(&most)) {
-        void *room = mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        int left = ptd_threads_count() - n + 1;
+        size_t bytes = (size_t)(left > 1 ? left : 1) * BUFFER;
+        void *room =
+            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (room == MAP_FAILED)
-            ptd_die(
-                PTD_OSERR,
-                "out of memory: no 128 MiB of addresses for OpenBLAS in thread %d (see ulimit -v, --threads)",
-                n);
-        munmap(room, BUFFER);
+            ptd_die(PTD_OSERR,
+                    "out of memory: OpenBLAS wants 128 MiB of addresses for each of %d threads (see ulimit "
+                    "-v, --threads)",
+                    ptd_threads_count());
+        munmap(room, bytes);
         atomic_store(&most, n);
     }
     pthread_mutex_unlock(&asking);
