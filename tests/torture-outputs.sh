@@ -194,7 +194,8 @@ to_files() {
     report 'files named by an option: an error at each write and sync (whole or nothing is left), short and interrupted writes (the same bytes)'
 }
 
-# Stores: what writes to one, and its line. new.ptd is there whole or not at all; in update.ptd there are the steps that were told, or one more.
+# Stores: what writes to one, and its line. new.ptd is there whole or not at all; in update.ptd there are the steps that were told, or one more. ptd-ref
+# writes to its cache only, and goes on without.
 stores() {
     sed 's/^ *//' <<- 'END'
         init: ptd-init -q new.ptd
@@ -214,12 +215,14 @@ store_is_whole() {
 }
 
 to_stores() {
-    local calls i call error sticky head
+    local calls i call error sticky head expected
     while IFS=': ' read -r name line <&3; do
         for call in pwrite64 fdatasync; do
             write_store strace -f -qq -o trace -e trace=$call || complain "$name, untouched"
             calls=$(grep -c " $call(" trace)
             [ "$calls" != 0 ] || complain "$name: no $call"
+            cp out untouched
+            expected=$([ "$name" = ref ] && echo 0 || echo 74)
             for i in $(indices "$calls"); do
                 for error in EIO ENOSPC EDQUOT; do
                     for sticky in '' +; do
@@ -227,13 +230,14 @@ to_stores() {
                         write_store strace -f -qq -o /dev/null -e trace=$call -e inject="$call:error=$error:when=$i$sticky"
                         status=$?
                         tried=$((tried + 1))
-                        [ $status = 74 ] && one_line "store " && store_is_whole || complain "$name, $call $i$sticky: $error"
+                        [ $status = "$expected" ] && one_line "store " && store_is_whole || complain "$name, $call $i$sticky: $error"
+                        [ "$name" != ref ] || cmp -s out untouched || complain "$name, $call $i$sticky: $error: other bytes"
                     done
                 done
             done
         done
     done 3< <(stores)
-    report 'stores: an error (EIO, ENOSPC, EDQUOT) at each write and sync, once and from then on (status 74, one line, nothing new or whole steps)'
+    report 'stores: an error (EIO, ENOSPC, EDQUOT) at each write and sync, once and from then on (status 74, one line, nothing new or whole steps; ptd-ref: one line and the same bytes)'
 }
 
 prepare || { echo 'not ok 1 - the streams and stores to work with'; exit 1; }
