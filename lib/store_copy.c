@@ -130,7 +130,8 @@ static int copy_failed(struct copy *c)
 {
     if (c->rc < 0) return ptd_store_fail(c->from, c->rc, "copying");
     errno = c->rc;
-    return ptd_fail(PTD_IOERR, "%s/data.mdb: cannot write:", unfinished.part);
+    /* EAGAIN: LMDB got no thread */
+    return ptd_fail(errno == EAGAIN ? PTD_OSERR : PTD_IOERR, "%s/data.mdb: cannot write:", unfinished.part);
 }
 
 static int write_data(struct copy *c)
