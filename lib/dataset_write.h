@@ -4,10 +4,10 @@
  *     ptd_dataset_picture(o, &image); ptd_dataset_write(o, &row); ...
  *     ptd_dataset_publish(o);
  *
- * Everything is written into the folder FILE.img.part and published at the end: killed at any moment, or without power, the old data set is there or
+ * Everything is written into the folder FILE.img.ptd-part and published at the end: killed at any moment, or without power, the old data set is there or
  * the new one, whole, under its name; what else is left the next run clears. (While it publishes, FILE.jsonl may be a symbolic link into FILE.img for a
- * moment, and stays one after a kill.) A folder that holds anything but pictures which an earlier run can have made is refused (73), as are symbolic links
- * in these places; so is a second writer (77). */
+ * moment, and stays one after a kill.) What an earlier run cannot have made is refused (73) and stays: rows of
+ * another form, pictures that they do not name, anything else in the folder, symbolic links in these places; so is a second writer (77). */
 #ifndef PTD_DATASET_WRITE_H
 #define PTD_DATASET_WRITE_H
 #include "err.h"

@@ -27,7 +27,7 @@ struct job {
     struct ptd_store *store;
     struct ptd_export *x;
     char *dir, *part;
-    int folder;                                /* descriptor of DIR.part */
+    int folder;                                /* descriptor of DIR.ptd-part */
     struct ptd_tensor_about *stored, *written; /* the same tensors: as they are, as they will be */
     struct shard *shards;
     int n, n_shards;
@@ -120,23 +120,25 @@ static int is_shard(const char *name)
     return !strcmp(name, written);
 }
 
-static int is_ours(const char *name, int link)
+static int is_ours(int folder, const char *name, int link, void *ctx)
 {
+    (void)folder, (void)ctx;
     if (link) return 0;
     for (int i = 0; i < PTD_FILES; i++)
         if (!strcmp(name, ptd_file_names[i])) return 1;
     return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") || is_shard(name);
 }
 
-/* -1: DIR.part is to be removed; -2: it is not ours. */
+/* -1: DIR.ptd-part is to be removed; -2: it is not ours. */
 static int open_folder(struct job *j)
 {
     struct stat st;
     if (lstat(j->dir, &st) == 0) return ptd_fail(PTD_CANTCREAT, "%s: is there already", j->dir);
     j->folder = ptd_folder_take(j->part);
     if (j->folder < 0) return -2;
-    return ptd_folder_check(j->folder, j->part, is_ours) < 0 ? -2
-                                                             : ptd_folder_clear(j->folder, j->part, is_ours);
+    return ptd_folder_check(j->folder, j->part, is_ours, NULL) < 0
+               ? -2
+               : ptd_folder_clear(j->folder, j->part, is_ours, NULL);
 }
 
 /* -1 as above; -2: it is DIR by now. */
@@ -290,12 +292,12 @@ static int write_folder(struct job *j)
     return rc;
 }
 
-/* Removes DIR.part after a failure, keeping the failure. */
+/* Removes DIR.ptd-part after a failure, keeping the failure. */
 static void discard(struct job *j)
 {
     int status = ptd_failed_status();
     char *message = ptd_strdup(ptd_failed_message());
-    if (ptd_folder_clear(j->folder, j->part, is_ours) == 0) rmdir(j->part);
+    if (ptd_folder_clear(j->folder, j->part, is_ours, NULL) == 0) rmdir(j->part);
     ptd_fail(status, "%s", message);
     free(message);
 }
@@ -304,7 +306,7 @@ int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x)
 {
     struct job j = {.store = s, .x = x, .dir = ptd_strdup(dir), .folder = -1};
     for (size_t n = strlen(j.dir); n > 1 && j.dir[n - 1] == '/';) j.dir[--n] = 0;
-    j.part = ptd_format("%s.part", j.dir);
+    j.part = ptd_format("%s" PTD_PART, j.dir);
     x->n_files = 0;
     x->bytes = 0;
     int rc = ptd_store_hold(s);

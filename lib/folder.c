@@ -45,9 +45,13 @@ int ptd_folder_take(const char *path)
 
 /* ---- entries ---- */
 
-typedef int visit_fn(int folder, const char *path, const char *name, ptd_folder_ours *is_ours);
+struct owner { /* who says what is ours */
+    ptd_folder_ours *is_ours;
+    void *ctx;
+};
+typedef int visit_fn(int folder, const char *path, const char *name, const struct owner *o);
 
-static int visit(int folder, const char *path, ptd_folder_ours *is_ours, visit_fn *f)
+static int visit(int folder, const char *path, const struct owner *o, visit_fn *f)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -58,35 +62,36 @@ static int visit(int folder, const char *path, ptd_folder_ours *is_ours, visit_f
         return -1;
     }
     while (rc == 0 && (errno = 0, e = readdir(d)))
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) rc = f(folder, path, e->d_name, is_ours);
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) rc = f(folder, path, e->d_name, o);
     if (rc == 0 && errno) rc = ptd_fail(PTD_CANTCREAT, "%s: cannot be listed:", path);
     closedir(d);
     return rc;
 }
 
-static int check(int folder, const char *path, const char *name, ptd_folder_ours *is_ours)
+static int check(int folder, const char *path, const char *name, const struct owner *o)
 {
     struct stat st;
     int known = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-    if (known && S_ISREG(st.st_mode) && is_ours(name, 0)) return 0;
-    if (known && S_ISLNK(st.st_mode) && is_ours(name, 1)) return 0;
+    int link = known && S_ISLNK(st.st_mode);
+    if ((link || (known && S_ISREG(st.st_mode))) && o->is_ours(folder, name, link, o->ctx)) return 0;
     return ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only files of an earlier run", path, name);
 }
 
-static int clear(int folder, const char *path, const char *name, ptd_folder_ours *is_ours)
+static int clear(int folder, const char *path, const char *name, const struct owner *o)
 {
-    if (check(folder, path, name, is_ours) < 0) return -1;
+    if (check(folder, path, name, o) < 0) return -1;
     return unlinkat(folder, name, 0) < 0 ? ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", path, name) : 0;
 }
 
-int ptd_folder_check(int folder, const char *path, ptd_folder_ours *is_ours)
+int ptd_folder_check(int folder, const char *path, ptd_folder_ours *is_ours, void *ctx)
 {
-    return visit(folder, path, is_ours, check);
+    return visit(folder, path, &(struct owner){is_ours, ctx}, check);
 }
 
-int ptd_folder_clear(int folder, const char *path, ptd_folder_ours *is_ours)
+int ptd_folder_clear(int folder, const char *path, ptd_folder_ours *is_ours, void *ctx)
 {
-    return ptd_folder_check(folder, path, is_ours) < 0 ? -1 : visit(folder, path, is_ours, clear);
+    struct owner o = {is_ours, ctx};
+    return visit(folder, path, &o, check) < 0 ? -1 : visit(folder, path, &o, clear);
 }
 
 int ptd_folder_sync_parent(const char *path)

@@ -1,5 +1,6 @@
 /* store_copy: a sound copy of a store, whether it is trained meanwhile or not: one snapshot, without its free pages, checked and published whole.
  * How LMDB writes it is LMDB's. */
+#include "folder.h"
 #include "progress.h"
 #include "store_private.h"
 #include <errno.h>
@@ -181,7 +182,7 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
 {
     struct copy c = {.from = s, .stop = stop, .dir = ptd_strdup(dir)};
     for (size_t n = strlen(c.dir); n > 1 && c.dir[n - 1] == '/';) c.dir[--n] = 0;
-    c.part = ptd_format("%s.part", c.dir);
+    c.part = ptd_format("%s" PTD_PART, c.dir);
     int rc = make_folder(c.dir, c.part);
     ptd_progress_start(&c.progress, "MiB", 0, (long)(bytes_in_use(s) >> 20));
     if (rc == 0) rc = write_data(&c);

@@ -63,7 +63,7 @@ each_use() {
 @test "what is in a data set's place and not ours is left alone" {
     mkdir x/photos
     echo mine | tee x/photos/000001.png > x/precious
-    for name in x.img x.img.part; do
+    for name in x.img x.img.ptd-part; do
         ln -s photos x/$name
         fails 73 "ptd-data digits: x/$name: is a symbolic link*" ptd-data digits -q x/x.jsonl -n 2
         rm x/$name

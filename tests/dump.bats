@@ -140,14 +140,14 @@ torn() { # NAME SIZE
 @test "--copy: whole or not at all" {
     run -73 ptd-dump --copy run.ptd run.ptd
     [ "$output" = "ptd-dump: run.ptd: is there already" ]
-    mkdir way.ptd.part
+    mkdir way.ptd.ptd-part
     run -73 ptd-dump --copy way.ptd run.ptd
-    [ "$output" = "ptd-dump: way.ptd.part: in the way, perhaps left by a copy that was killed" ]
-    rmdir way.ptd.part
+    [ "$output" = "ptd-dump: way.ptd.ptd-part: in the way, perhaps left by a copy that was killed" ]
+    rmdir way.ptd.ptd-part
     run -73 ptd-dump --copy nowhere/way.ptd run.ptd
-    [[ "$output" == "ptd-dump: nowhere/way.ptd.part: cannot create: No such file or directory" ]]
+    [[ "$output" == "ptd-dump: nowhere/way.ptd.ptd-part: cannot create: No such file or directory" ]]
     run -74 bash -c 'ulimit -f 1000; ptd-dump --copy way.ptd run.ptd'
-    [ "$output" = "ptd-dump: way.ptd.part/data.mdb: cannot write: File too large" ]
+    [ "$output" = "ptd-dump: way.ptd.ptd-part/data.mdb: cannot write: File too large" ]
     cp -r run.ptd flipped.ptd
     printf 'X' | dd of=flipped.ptd/data.mdb bs=1 seek=2000000 conv=notrunc status=none
     run -65 ptd-dump --copy way.ptd flipped.ptd

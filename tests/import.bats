@@ -100,7 +100,7 @@ refused() {
     run -0 ptd-export small.ptd begun --generation 0
     [[ "$output" == "ptd-export: begun: generation 0, 85 tensors, 2752448 bytes, 5 files" ]]
     fails 66 'ptd-export: store small.ptd: generation 7 is not kept' ptd-export small.ptd nothing -g 7
-    [ ! -e nothing ] && [ ! -e nothing.part ]
+    [ ! -e nothing ] && [ ! -e nothing.ptd-part ]
 }
 
 @test "the head: its presence decides" {
@@ -232,51 +232,51 @@ refused() {
 @test "an export is there whole or not at all" {
     mkdir there
     fails 73 'ptd-export: there: is there already' ptd-export a.ptd there
-    fails 73 'ptd-export: no/such/folder.part: cannot create: No such file or directory' ptd-export a.ptd no/such/folder
+    fails 73 'ptd-export: no/such/folder.ptd-part: cannot create: No such file or directory' ptd-export a.ptd no/such/folder
     fails 66 'ptd-export: store missing.ptd: *' ptd-export missing.ptd x
-    mkdir left.part
-    cp one/* left.part/
+    mkdir left.ptd-part
+    cp one/* left.ptd-part/
     ptd-export -q a.ptd left/ # what a killed export left behind
-    [ ! -e left.part ]
+    [ ! -e left.ptd-part ]
     cmp one/model.safetensors left/model.safetensors
-    mkdir other.part
-    touch other.part/mine
-    fails 73 'ptd-export: other.part/mine: in the way, *' ptd-export a.ptd other
-    [ -e other.part/mine ]
+    mkdir other.ptd-part
+    touch other.ptd-part/mine
+    fails 73 'ptd-export: other.ptd-part/mine: in the way, *' ptd-export a.ptd other
+    [ -e other.ptd-part/mine ]
     [ ! -e other ]
     run -74 --separate-stderr bash -c 'ulimit -f 1000; exec ptd-export -q a.ptd full'
     [[ "$stderr" == "ptd-export: model.safetensors: cannot write: File too large" ]]
-    [ ! -e full ] && [ ! -e full.part ]
+    [ ! -e full ] && [ ! -e full.ptd-part ]
 }
 
 @test "an export removes only what an export can have made, and nothing behind a link" {
     mkdir precious
     cp one/config.json one/model.safetensors precious/
-    ln -s precious linked.part
-    fails 73 'ptd-export: linked.part: is a symbolic link, expected a folder or nothing' ptd-export a.ptd linked
+    ln -s precious linked.ptd-part
+    fails 73 'ptd-export: linked.ptd-part: is a symbolic link, expected a folder or nothing' ptd-export a.ptd linked
     cmp precious/model.safetensors one/model.safetensors
     cmp precious/config.json one/config.json
-    mkdir mine.part
+    mkdir mine.ptd-part
     for name in model-00000-of-00002.safetensors model-00003-of-00002.safetensors model-00001-of-00001.safetensors model-1-of-00002.safetensors \
         model-00001-of-00002.safetensors.old model-XXXXX-of-00002.safetensors config.json.bak; do
-        touch mine.part/config.json "mine.part/$name"
-        fails 73 "ptd-export: mine.part/$name: in the way, *" ptd-export a.ptd mine
-        rm "mine.part/$name"
-        [ -e mine.part/config.json ]
+        touch mine.ptd-part/config.json "mine.ptd-part/$name"
+        fails 73 "ptd-export: mine.ptd-part/$name: in the way, *" ptd-export a.ptd mine
+        rm "mine.ptd-part/$name"
+        [ -e mine.ptd-part/config.json ]
     done
-    ln -s ../precious/config.json mine.part/merges.txt
-    fails 73 'ptd-export: mine.part/merges.txt: in the way, *' ptd-export a.ptd mine
-    rm mine.part/merges.txt
-    touch mine.part/model-00002-of-00002.safetensors
+    ln -s ../precious/config.json mine.ptd-part/merges.txt
+    fails 73 'ptd-export: mine.ptd-part/merges.txt: in the way, *' ptd-export a.ptd mine
+    rm mine.ptd-part/merges.txt
+    touch mine.ptd-part/model-00002-of-00002.safetensors
     ptd-export -q a.ptd mine
     cmp one/model.safetensors mine/model.safetensors
 }
 
 @test "one export at a time" {
-    mkdir busy.part
-    run -77 flock -x busy.part ptd-export a.ptd busy
-    [ "$output" = "ptd-export: busy.part: another program is writing it" ]
-    [ ! -e busy ] && [ -d busy.part ]
+    mkdir busy.ptd-part
+    run -77 flock -x busy.ptd-part ptd-export a.ptd busy
+    [ "$output" = "ptd-export: busy.ptd-part: another program is writing it" ]
+    [ ! -e busy ] && [ -d busy.ptd-part ]
 }
 
 # Runs COMMAND, which makes THING, and stops it after a moment, with either signal; what is there then must be whole.
@@ -286,7 +286,7 @@ stopped_at_any_moment() {
     for wait in 0 .005 .01 .015 .02 .03 .04 .06 .1 1; do
         sig=$([ $((i++ % 2)) = 0 ] && echo INT || echo TERM) status=0
         timeout --preserve-status -s $sig "$wait" "$@" || status=$?
-        [ ! -e "$thing.part" ] || { echo "$thing.part is left"; return 1; }
+        [ ! -e "$thing.ptd-part" ] || { echo "$thing.ptd-part is left"; return 1; }
         [ ! -e "$thing" ] || { [ $status = 0 ] && $whole; } || { echo "$thing is not whole, status $status"; return 1; }
         [ $status = 0 ] || [ $status = $((128 + $(kill -l $sig))) ] || { echo "status $status"; return 1; }
         rm -rf "$thing"

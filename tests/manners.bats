@@ -332,7 +332,7 @@ asked() {
     mkdir stopped
     for signal in TERM HUP; do
         ptd-data digits -q stopped/x.jsonl -n 2000000 3>&- &
-        for _ in $(seq 200); do [ ! -e stopped/x.img.part/000009.png ] || break; sleep 0.02; done
+        for _ in $(seq 200); do [ ! -e stopped/x.img.ptd-part/000009.png ] || break; sleep 0.02; done
         kill -$signal $!
         status=0
         wait $! || status=$?

@@ -600,7 +600,7 @@ static void what_is_written_can_be_read(void **state)
     write_set("new.jsonl", 3, 20);
     read_set("new.jsonl", 3, 20);
     assert_int_not_equal(access("new.img/000004.png", F_OK), 0);
-    assert_int_not_equal(access("new.img.part", F_OK), 0);
+    assert_int_not_equal(access("new.img.ptd-part", F_OK), 0);
     assert_int_not_equal(access("new.jsonl.part", F_OK), 0);
 }
 
@@ -615,9 +615,9 @@ static void without_publish_nothing_appears(void **state)
     assert_int_equal(ptd_dataset_write(o, &g), 0);
     assert_null(ptd_dataset_create("kept.jsonl")); /* a second writer */
     assert_int_equal(ptd_failed_status(), PTD_NOPERM);
-    assert_int_equal(access("kept.img.part/000001.png", F_OK), 0);
+    assert_int_equal(access("kept.img.ptd-part/000001.png", F_OK), 0);
     ptd_dataset_end(o);
-    assert_int_not_equal(access("kept.img.part", F_OK), 0);
+    assert_int_not_equal(access("kept.img.ptd-part", F_OK), 0);
     assert_int_not_equal(access("kept.jsonl.part", F_OK), 0);
     read_set("kept.jsonl", 2, 30);
     ptd_image_clear(&im);
@@ -642,8 +642,8 @@ static void foreign_files_stay(void **state)
 static void leftovers_of_a_killed_run_are_cleared(void **state)
 {
     (void)state;
-    assert_int_equal(mkdir("left.img.part", 0777), 0);
-    write_text("left.img.part/000009.png", "half");
+    assert_int_equal(mkdir("left.img.ptd-part", 0777), 0);
+    write_text("left.img.ptd-part/000009.png", "half");
     write_text("left.jsonl.part", "half");
     write_set("left.jsonl", 2, 40);
     read_set("left.jsonl", 2, 40);

@@ -118,12 +118,12 @@ try_init() {
 # ---- ptd-export ----
 
 try_export() {
-    rm -rf out out.part
+    rm -rf out out.ptd-part
     killed_at "$1" "$2" "${command[@]}"
     status=$?
     [ -e out ] || "${command[@]}" 2> said || blame "$1 $2: the second run: $(cat said)"
     diff -r out exported > said || blame "$1 $2: another folder: $(head -n 1 said)"
-    [ -e out.part ] && [ $status != 137 ] && blame "$1 $2: out.part was left"
+    [ -e out.ptd-part ] && [ $status != 137 ] && blame "$1 $2: out.ptd-part was left"
 }
 
 # ---- all of it ----
