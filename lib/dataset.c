@@ -186,22 +186,22 @@ static char *memo_path(const struct ptd_dataset *d, const char *store)
     return memo;
 }
 
-static int add_known(struct ptd_dataset *d, struct ptd_progress *progress)
+static int add_all(struct ptd_dataset *d, struct ptd_progress *progress)
 {
-    const char *path;
-    for (long i = 0; (path = ptd_pictures_next(d->pictures)); i++) {
-        if (ptd_pictures_add(d->pictures, path) < 0)
-            return ptd_fail(ptd_failed_status(), "%s: %s", d->path, ptd_failed_message());
+    for (int i = 0; i < d->n; i++) {
+        if (ptd_dataset_paths(d, i, ptd_pictures_add) < 0) return -1;
         ptd_progress_set(progress, i + 1, NULL);
         ptd_asked_answer();
     }
     return 0;
 }
 
-static int add_all(struct ptd_dataset *d, struct ptd_progress *progress)
+/* Where one cannot be read, the row that names it is looked for. */
+static int add_known(struct ptd_dataset *d, struct ptd_progress *progress)
 {
-    for (int i = 0; i < d->n; i++) {
-        if (ptd_dataset_paths(d, i, ptd_pictures_add) < 0) return -1;
+    const char *path;
+    for (long i = 0; (path = ptd_pictures_next(d->pictures)); i++) {
+        if (ptd_pictures_add(d->pictures, path) < 0) return add_all(d, progress);
         ptd_progress_set(progress, i + 1, NULL);
         ptd_asked_answer();
     }

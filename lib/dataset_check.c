@@ -18,7 +18,8 @@ struct category {
 struct tally {
     const char *file;
     long faults, pictures;
-    json_t *ids;        /* id: its line */
+    int status;  /* of the faults: PTD_NOINPUT as long as pictures are missing and nothing else is wrong */
+    json_t *ids; /* id: its line */
     json_t *categories; /* category: how many rows */
     void (*report)(void *ctx, const char *message);
     void *ctx;
@@ -38,6 +39,7 @@ static void count_id(struct tally *t, long line, const char *id)
         char *text = ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another",
                                 t->file, line, id, (long long)json_integer_value(earlier));
         count_fault(t, text);
+        t->status = PTD_DATAERR;
         free(text);
     }
     json_object_set_new(t->ids, id, json_integer(line));
@@ -104,7 +106,9 @@ static int check_row(struct tally *t, struct ptd_dataset *d, int i, struct ptd_g
 {
     if (ptd_dataset_check(d, i, g, count_fault, t) == 0)
         count_row(t, ptd_dataset_line(d, i), g);
-    else if (ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_NOINPUT)
+    else if (ptd_failed_status() == PTD_DATAERR)
+        t->status = PTD_DATAERR;
+    else if (ptd_failed_status() != PTD_NOINPUT)
         return -1;
     return 0;
 }
@@ -130,9 +134,9 @@ static char *words(const struct tally *t, int rows)
 }
 
 char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const char *message), void *ctx,
-                            long *faults)
+                            long *faults, int *status)
 {
-    struct tally t = {.file = file, .report = report, .ctx = ctx};
+    struct tally t = {.file = file, .status = PTD_NOINPUT, .report = report, .ctx = ctx};
     struct ptd_dataset *d = ptd_dataset_open(file);
     *faults = 0;
     if (!d) return NULL;
@@ -140,6 +144,7 @@ char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const ch
     t.categories = json_object();
     char *line = check_rows(&t, d) < 0 ? NULL : words(&t, ptd_dataset_rows(d));
     *faults = t.faults;
+    *status = t.faults ? t.status : PTD_OK;
     json_decref(t.ids);
     json_decref(t.categories);
     ptd_dataset_close(d);

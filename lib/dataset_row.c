@@ -467,7 +467,9 @@ int ptd_dataset_paths(struct ptd_dataset *d, int i, int (*f)(struct ptd_pictures
     int n = 0, rc = load_line(&r) == 0 || is_about_data(r.status) ? 0 : ptd_fail(r.status, "%s", r.text);
     json_t *v = json_is_object(r.json) ? find_pictures(&r, &key, &n) : NULL;
     for (int k = 0; k < n && n <= PTD_DATASET_LIST && rc == 0; k++)
-        if (path_of(v, k) && f(d->pictures, path_of(v, k)) < 0) rc = ptd_dataset_blame(d, i);
+        if (path_of(v, k) && f(d->pictures, path_of(v, k)) < 0)
+            rc = ptd_fail(ptd_failed_status(), "%s:%ld: field \"%s\": %s", d->path, ptd_dataset_line(d, i),
+                          key, ptd_failed_message());
     json_decref(r.json);
     free(r.text);
     return rc;

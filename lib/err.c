@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 512
@@ -250,9 +251,18 @@ void ptd_die_of_pipe(void)
     _exit(128 + SIGPIPE);
 }
 
+static _Noreturn void out_of_memory(size_t n)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        ptd_die(PTD_OSERR, "out of memory asking for %zu bytes (ulimit -v is %llu KiB)", n,
+                (unsigned long long)limit.rlim_cur / 1024);
+    ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n);
+}
+
 static void *checked(void *p, size_t n)
 {
-    if (!p) ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n);
+    if (!p) out_of_memory(n);
     return p;
 }
 

@@ -111,7 +111,7 @@ static _Noreturn void print_version(const struct ptd_usage *u)
 /* The multiplier that a suffix stands for; 0 if it stands for nothing. */
 static double suffix_factor(const char *s)
 {
-    static const char letters[] = "kMG";
+    static const char letters[] = "kMGT";
     const char *at = *s ? strchr(letters, *s == 'K' ? 'k' : *s) : NULL;
     if (!*s) return 1;
     if (!at) return 0;
@@ -140,7 +140,7 @@ static int64_t parse_integer(const struct ptd_opt *o, const char *text)
     errno = 0;
     x = strtoll(text, &end, 10);
     double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
-    if (factor == 0) refuse_value(o, text, "a whole number (suffixes k M G Ki Mi Gi)");
+    if (factor == 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
     int64_t product;
     int over = errno == ERANGE || __builtin_mul_overflow(x, (int64_t)factor, &product);
     int64_t lo = o->kind == PTD_OPT_INT ? INT_MIN : INT64_MIN,

@@ -24,12 +24,12 @@ struct ptd_opt {
     void *value;     /* holds the default, gets the value; strings point into argv */
     const char *arg; /* argument's name in the help, NULL for flags */
     const char *help;
-    double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G and Ki Mi Gi. */
+    double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G T and Ki Mi Gi Ti. */
     int idle;      /* 1: decides no number of the output, so that a resumed run may differ in it */
 };
 
 /* Exit statuses of a program that reads a stream and writes one. */
-#define PTD_STATUSES "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config"
+#define PTD_STATUSES "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"
 
 struct ptd_usage {
     const char *name;     /* program */

@@ -282,10 +282,7 @@ int ptd_pictures_add(struct ptd_pictures *p, const char *path)
     XXH128_hash_t hash = hash_of(path);
     struct entry e = {0};
     if (value_of(&p->digests, hash)) return 0;
-    if (look(p, path, hash, &e) < 0) {
-        if (ptd_failed_status() == PTD_OSERR || ptd_failed_status() == PTD_IOERR) return -1;
-        e = (struct entry){.digest = MISSING};
-    }
+    if (look(p, path, hash, &e) < 0) return -1;
     note(p, path, hash, &e);
     if (p->fresh && now() - p->saved > SAVE_NS) {
         save(p, 0);

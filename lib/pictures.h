@@ -8,9 +8,7 @@
  * The memo is a file that lets the next start read only what is new or changed: for each picture its digest and what the system says of the file (device,
  * inode, size, time of the last change of bytes and of the inode). Who writes to a picture cannot put the last one back; what changed within the clock's
  * last two seconds is read again all the same. A memo that is damaged counts as none, a file that is none is left alone, and where none can be written the
- * program goes on without. A picture takes 32 to 64 bytes of memory, and while all are gone through three times its share of the memo.
- *
- * A picture that cannot be read counts as missing; the row that names it says so when it is read. */
+ * program goes on without. A picture takes 32 to 64 bytes of memory, and while all are gone through three times its share of the memo. */
 #ifndef PTD_PICTURES_H
 #define PTD_PICTURES_H
 #include "err.h"
@@ -23,7 +21,7 @@ struct ptd_pictures *ptd_pictures_new(int folder, const char *memo, uint64_t row
 /* The paths that the memo has for these very rows, in order, and how many; -1 if it has none: add what the rows name. Each has to be added all the same. */
 long ptd_pictures_known(const struct ptd_pictures *p);
 const char *ptd_pictures_next(struct ptd_pictures *p); /* NULL after the last */
-/* Digests one, unless it was added before. -1 if it is the machine's fault that it cannot be read. */
+/* Digests one, unless it was added before. -1 if it cannot be read. */
 int ptd_pictures_add(struct ptd_pictures *p, const char *path) PTD_MUST_CHECK;
 /* After the last: writes the memo; the digest of paths and pictures as 16 hex digits, "" if there is none. */
 void ptd_pictures_end(struct ptd_pictures *p, char digest[17]);

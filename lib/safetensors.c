@@ -260,8 +260,7 @@ static int open_file(const char *path, int *fd, uint64_t *size)
 {
     struct stat st;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0 || fstat(*fd, &st) < 0)
-        return ptd_fail(PTD_NOINPUT, "%s:", path);
+    if (*fd < 0 || fstat(*fd, &st) < 0) return ptd_fail(PTD_NOINPUT, "%s:", path);
     if (!S_ISREG(st.st_mode)) return ptd_fail(PTD_NOINPUT, "%s: not a regular file", path);
     *size = (uint64_t)st.st_size;
     return 0;

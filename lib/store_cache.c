@@ -309,7 +309,7 @@ static void tell_once(struct ptd_store *s, const struct batch *b, const struct r
     if (s->cache.told || b->most == s->cache.max || bytes <= b->most) return;
     s->cache.told = 1;
     ptd_warn("store %s: caching values: %" PRIu64 " KiB are left, and publishing takes %" PRIu64
-             "; going on without",
+             " KiB; going on without",
              s->dir, r->free / 1024, (s->cache.publishing + RESERVE) / 1024);
 }
 

@@ -263,6 +263,18 @@ static int agree(struct ptd_store *s)
                     s->dir);
 }
 
+/* A lock.mdb with more names than data.mdb has is another store's too, whose count of transactions would be taken for this one's. */
+static int check_links(struct ptd_store *s, const struct stat *locks)
+{
+    struct stat data;
+    if (fstat(s->data, &data) < 0) return ptd_fail(PTD_NOINPUT, "store %s: data.mdb:", s->dir);
+    if (locks->st_nlink <= data.st_nlink) return 0;
+    return ptd_fail(PTD_NOPERM,
+                    "store %s: its lock.mdb has other names (hard links): expected a file of its own; while "
+                    "nobody uses it, it may be removed here",
+                    s->dir);
+}
+
 int ptd_store_share_lock(struct ptd_store *s)
 {
     struct stat st;
@@ -274,7 +286,7 @@ int ptd_store_share_lock(struct ptd_store *s)
     there = fstat(fd, &st) == 0 && is_lock_file(fd, &st);
     close(fd); /* before LMDB takes its locks: they would go */
     s->locks = st.st_ino;
-    if (there) return agree(s);
+    if (there) return check_links(s, &st) < 0 ? -1 : agree(s);
     return ptd_fail(PTD_NOPERM, "store %s: its lock.mdb is none of LMDB's, and is left alone", s->dir);
 }
 

@@ -3,6 +3,7 @@
  * stay fixed. */
 #include "threads.h"
 #include "err.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -217,7 +218,10 @@ void ptd_threads_start(int n)
     if (n > THREADS_MAX) n = THREADS_MAX;
     crew = ptd_array(n, sizeof *crew);
     for (int i = 1; i < n; i++)
-        if (start(&crew[i - 1]) != 0) ptd_die(PTD_OSERR, "cannot start thread %d of %d", i + 1, n);
+        if ((errno = start(&crew[i - 1])))
+            ptd_die(PTD_OSERR,
+                    "cannot start thread %d of %d (see ulimit -u, ulimit -v; PTD_THREADS=N starts fewer):",
+                    i + 1, n);
     pool.count = n;
 }
 

@@ -275,10 +275,10 @@ static const struct ptd_opt check_options[] = {
 static const struct ptd_usage check_usage = {
     "ptd-data check",
     "FILE...",
-    "check data sets: every line and field, and that every picture opens (status 65 if not)",
+    "check data sets: every line and field, and that every picture opens (status 65 or 66 if not)",
     "ptd-data check train.jsonl test.jsonl",
     check_options,
-    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input, 71 no memory or descriptors, 74 i/o, 77 no "
+    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input or missing pictures, 71 no memory or descriptors, 74 i/o, 77 no "
     "permission"};
 
 /* Counts in *ctx. By way of ptd_fail, which makes one safe line of the message. */
@@ -291,9 +291,9 @@ static void report(void *ctx, const char *message)
 
 static int check_file(const char *file)
 {
-    int printed = 0;
+    int printed = 0, status;
     long faults;
-    char *line = ptd_dataset_check_all(file, report, &printed, &faults);
+    char *line = ptd_dataset_check_all(file, report, &printed, &faults, &status);
     if (!line) ptd_die_last();
     char *safe = ptd_printable(line);
     if (faults)
@@ -302,16 +302,19 @@ static int check_file(const char *file)
         puts(safe);
     free(safe);
     free(line);
-    return faults ? -1 : 0;
+    return status;
 }
 
 static int run_check(int argc, char **argv)
 {
-    int bad = 0, first = ptd_opt_parse(&check_usage, argc, argv);
+    int worst = PTD_OK, first = ptd_opt_parse(&check_usage, argc, argv);
     if (first == argc) ptd_misuse("expected one FILE or more");
-    for (int i = first; i < argc; i++) bad |= check_file(argv[i]) < 0;
+    for (int i = first; i < argc; i++) {
+        int status = check_file(argv[i]);
+        if (worst != PTD_DATAERR && status) worst = status;
+    }
     ptd_stdout_flush();
-    return bad ? PTD_DATAERR : PTD_OK;
+    return worst;
 }
 
 /* ---- both ---- */

@@ -27,7 +27,7 @@ static const struct ptd_usage usage = {
     "ptd-export run.ptd trained/\n"
     "ptd-export run.ptd trained/ --generation 40 --dtype bf16",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the folder, 74 i/o, 77 taken"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the folder, 74 i/o, 77 no permission or taken"};
 
 static int dtype_option(void)
 {

@@ -94,6 +94,45 @@ x.jsonl
 x.jsonl.part" ]
 }
 
+@test "rows and pictures that an earlier run cannot have made are left alone" {
+    ptd-data digits -q x/x.jsonl -n 3
+    same() { diff -r x before; }
+    refused() {
+        rm -rf before
+        cp -r x before
+        fails 73 "ptd-data digits: x/$1: in the way, *" ptd-data digits -q x/x.jsonl -n 2
+        same
+        rm -r x
+        cp -r whole x
+    }
+    cp -r x whole
+    echo mine > x/x.jsonl
+    refused x.jsonl:1
+    echo '{"id":"a","prompt":"q","answer":"7"}' >> x/x.jsonl
+    refused x.jsonl:4
+    echo '{"prompt":"q","images":["x.img/000001.png"],"answer":"7"}' >> x/x.jsonl
+    refused x.jsonl:4
+    cp x/x.img/000001.png x/x.img/000004.png # no row names it
+    refused x.img/000004.png
+    echo mine > x/x.img/000002.png
+    refused x.img/000002.png
+    : > x/x.img/000002.png
+    refused x.img/000002.png
+    rm x/x.jsonl
+    refused 'x.img/00000?.png'
+    mkdir x/x.img.part
+    echo mine > x/x.img.part/000001.png
+    ptd-data digits -q x/x.jsonl -n 2
+    [ "$(cat x/x.img.part/000001.png)" = mine ]
+    rm -rf whole before
+    : > x/empty.jsonl # nothing is lost
+    ptd-data digits -q x/empty.jsonl -n 2
+    name='x/a "b" \é'
+    ptd-data digits -q "$name.jsonl" -n 2
+    ptd-data digits -q "$name.jsonl" -n 3 --seed 2
+    ptd-data check -q "$name.jsonl"
+}
+
 # While ptd-gold reads x/x.jsonl, after its first groups, runs COMMAND in x; then it must fail with STATUS and one line that fits PATTERN.
 changed_meanwhile() {
     local expected=$1 pattern=$2
@@ -158,12 +197,28 @@ resumed_after() {
     run -0 resumed_after ptd-data digits -q x.jsonl -n 3
 }
 
+@test "a picture that is missing is told before anything is trained, and repaired, the run goes on" {
+    cp -r old/. x/
+    rm -rf run.ptd
+    ptd-init -q run.ptd
+    gold() { ptd-gold -q -s run.ptd -P 1 -n "$1" x/x.jsonl | ptd-update -q --loss sft > /dev/null; }
+    gold 1
+    mv x/x.img/000003.png kept
+    for _ in 1 2; do # the second start goes by what the first one noted
+        run ! ptd-gold -q -s run.ptd -P 1 -n 2 x/x.jsonl
+        [[ "$output" == *'ptd-gold: x/x.jsonl:3: field "images": x.img/000003.png: No such file or directory' ]]
+    done
+    mv kept x/x.img/000003.png
+    gold 2
+    rm -rf run.ptd
+}
+
 @test "an unreadable picture: the status says why" {
     cp -r old/. x/
     ptd-init -q base.ptd 2> /dev/null || true
     rm x/x.img/000002.png
     fails 66 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: No such file*' ptd-gold -s base.ptd -P 3 -n 1 x/x.jsonl
-    fails 65 'ptd-data check: x/x.jsonl:2: *x.img/000002.png: No such file*' ptd-data check -q x/x.jsonl
+    fails 66 'ptd-data check: x/x.jsonl:2: *x.img/000002.png: No such file*' ptd-data check -q x/x.jsonl
     cp old/x.img/* x/x.img/
     command -v strace > /dev/null || skip "no strace"
     at() { strace -f -o /dev/null -P "$PWD/x/x.img/000002.png" -P 000002.png -e trace=openat,read,fstat -e inject="$1" "${@:2}"; }

@@ -234,6 +234,10 @@ refused() {
     fails 73 'ptd-export: there: is there already' ptd-export a.ptd there
     fails 73 'ptd-export: no/such/folder.ptd-part: cannot create: No such file or directory' ptd-export a.ptd no/such/folder
     fails 66 'ptd-export: store missing.ptd: *' ptd-export missing.ptd x
+    mkdir there2.part
+    echo mine > there2.part/model.safetensors
+    ptd-export -q a.ptd there2
+    [ "$(cat there2.part/model.safetensors)" = mine ] # somebody else's download
     mkdir left.ptd-part
     cp one/* left.ptd-part/
     ptd-export -q a.ptd left/ # what a killed export left behind

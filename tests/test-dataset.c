@@ -451,7 +451,7 @@ static void every_fault_is_reported(void **state)
                "{\"id\":\"a\"," GOOD
                "}\n{\"prompt\":\"\",\"answer\":\"\",\"images\":[\"none.png\",7]}\nx\n{\"id\":\"a\"," GOOD
                "}\n");
-    char *line = ptd_dataset_check_all("set/f.jsonl", hear, &h, &faults);
+    char *line = ptd_dataset_check_all("set/f.jsonl", hear, &h, &faults, &(int){0});
     assert_string_equal(line, "set/f.jsonl: 6 faults in 4 rows");
     assert_int_equal(faults, 6);
     assert_int_equal(h.n, 6);
@@ -464,7 +464,7 @@ static void every_fault_is_reported(void **state)
     for (int i = 0; i < 6; i++)
         if (!strstr(h.text[i], expected[i])) fail_msg("\"%s\" lacks \"%s\"", h.text[i], expected[i]);
     free(line);
-    assert_null(ptd_dataset_check_all("set/none.jsonl", hear, &h, &faults));
+    assert_null(ptd_dataset_check_all("set/none.jsonl", hear, &h, &faults, &(int){0}));
 }
 
 static void a_good_set_is_summed_up(void **state)
@@ -475,7 +475,7 @@ static void a_good_set_is_summed_up(void **state)
     write_text("set/g.jsonl",
                "{" GOOD ",\"category\":\"x\",\"images\":[\"b.png\"]}\n{" GOOD ",\"category\":\"y\"}\n{" GOOD
                ",\"category\":\"x\",\"images\":[\"b.png\",\"b.png\"]}\n{" GOOD "}\n");
-    char *line = ptd_dataset_check_all("set/g.jsonl", hear, &h, &faults);
+    char *line = ptd_dataset_check_all("set/g.jsonl", hear, &h, &faults, &(int){0});
     assert_string_equal(line, "set/g.jsonl: 4 rows, 3 pictures: x 2, y 1, (none) 1");
     assert_int_equal(faults + h.n, 0);
     free(line);
@@ -491,7 +491,7 @@ static void many_categories_are_summed_up_by_the_largest(void **state)
         fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i, i < 60000 ? "few" : "many\\u001b[1m",
                 i < 60000 ? i : i % 11);
     fclose(f);
-    char *line = ptd_dataset_check_all("set/k.jsonl", hear, &h, &faults);
+    char *line = ptd_dataset_check_all("set/k.jsonl", hear, &h, &faults, &(int){0});
     assert_int_equal(faults, 0);
     const char *begin = "set/k.jsonl: 100000 rows, 0 pictures: many\\x1b[1m6 3637, many\\x1b[1m7 3637, ";
     if (strncmp(line, begin, strlen(begin)) != 0) fail_msg("%s", line);
@@ -520,7 +520,7 @@ static void pictures_take_memory_once(void **state)
     room = was.rlim_cur; /* it takes terabytes of addresses */
 #endif
     assert_int_equal(setrlimit(RLIMIT_AS, &(struct rlimit){room, was.rlim_max}), 0);
-    char *line = ptd_dataset_check_all("set/m.jsonl", hear, &h, &faults);
+    char *line = ptd_dataset_check_all("set/m.jsonl", hear, &h, &faults, &(int){0});
     assert_string_equal(line, "set/m.jsonl: 1 rows, 64 pictures: (none) 1");
     free(line);
     struct ptd_dataset *d = ptd_dataset_open("set/m.jsonl");

@@ -88,9 +88,9 @@ static void test_refused(void **state)
     refuses(W("-n", "9223372036854775807k"),
             "option --number: 9223372036854775807k is out of range, expected "
             "-9223372036854775808 to 9223372036854775807");
-    refuses(W("-k", "0x10"), "option --top-k: \"0x10\" is not a whole number (suffixes k M G Ki Mi Gi)");
-    refuses(W("-k", ""), "option --top-k: \"\" is not a whole number (suffixes k M G Ki Mi Gi)");
-    refuses(W("-k", "1.5"), "option --top-k: \"1.5\" is not a whole number (suffixes k M G Ki Mi Gi)");
+    refuses(W("-k", "0x10"), "option --top-k: \"0x10\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    refuses(W("-k", ""), "option --top-k: \"\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    refuses(W("-k", "1.5"), "option --top-k: \"1.5\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
     refuses(W("--tau", "nan"), "option --tau: \"nan\" is not a finite number");
     refuses(W("--tau", "1.5"), "option --tau: 1.5 is out of range, expected 0 to 1");
     refuses(W("--tau"), "option --tau needs an argument");
@@ -118,7 +118,7 @@ static void test_help(void **state)
           "      --talk                  says more\n"
           "  -q, --quiet                 no closing line, no progress\n"
           "  -h, --help; -V, --version   this text; the version\n"
-          "status: 0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 76 cut, 78 config\n");
+          "status: " PTD_STATUSES "\n");
     gives(W("-V"), "ptd-test (ptd) " PTD_VERSION "\n");
 }
 

@@ -44,6 +44,7 @@ static int make_folder(void **state)
         return -1;
     write_text("img/a.png", "AAAA");
     write_text("img/b.png", "BBBB");
+    write_text("img/none.png", "N");
     write_text("t.jsonl", "{\"images\":[\"img/a.png\",\"img/b.png\"]}\nnonsense\n{\"image\":\"img/"
                           "a.png\"}\n{\"images\":[7,\"img/none.png\"]}\n");
     write_text("plain.jsonl", "{\"prompt\":\"p\"}\n");
@@ -68,7 +69,7 @@ static const char *digest_of(const char *file, const char *store)
     static int at;
     struct ptd_dataset *d = ptd_dataset_open(file);
     assert_non_null(d);
-    assert_int_equal(ptd_dataset_watch(d, store), 0);
+    if (ptd_dataset_watch(d, store) < 0) fail_msg("%s", ptd_failed_message());
     const char *digest = ptd_dataset_pictures_digest(d);
     char *keep = kept[at++ % 64];
     snprintf(keep, 17, "%s", digest ? digest : "none");
@@ -94,6 +95,13 @@ static void digests_follow_paths_and_bytes(void **state)
     write_text("img/none.png", "");
     assert_string_not_equal(digest_of("t.jsonl", NULL), first);
     assert_int_equal(unlink("img/none.png"), 0);
+    struct ptd_dataset *d = ptd_dataset_open("t.jsonl");
+    assert_int_equal(ptd_dataset_watch(d, NULL), -1);
+    assert_int_equal(ptd_failed_status(), PTD_NOINPUT);
+    assert_non_null(strstr(ptd_failed_message(), "t.jsonl:"));
+    assert_non_null(strstr(ptd_failed_message(), ": field \"images\": img/none.png: "));
+    ptd_dataset_close(d);
+    write_text("img/none.png", "N");
     assert_string_equal(digest_of("t.jsonl", NULL), first);
 }
 
@@ -141,6 +149,7 @@ static void the_memo_is_believed_when_files_are_old_enough(void **state)
     pause_for(2.1);
     digest_of("t.jsonl", "store");
     falsify();
+    write_text("img/c.png", "CCCC");
     fputs("{\"image\":\"img/c.png\"}\n", f);
     fclose(f);
     assert_string_not_equal(digest_of("t.jsonl", "store"), digest_of("t.jsonl", NULL));
