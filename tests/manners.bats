@@ -439,6 +439,20 @@ asked() {
     [ "$(head_of held.ptd)" = 1 ]
 }
 
+@test "a lock.mdb that is another store's too is refused" {
+    fresh lone.ptd
+    fresh linked.ptd
+    ln -f lone.ptd/lock.mdb linked.ptd/lock.mdb
+    for store in lone linked; do
+        fails 77 "ptd-dump: store $store.ptd: its lock.mdb has other names (hard links): *" ptd-dump $store.ptd
+    done
+    rm linked.ptd/lock.mdb
+    run -0 ptd-dump --check lone.ptd
+    run -0 ptd-dump --check linked.ptd
+    cp -al lone.ptd twin.ptd # one store under two names
+    run -0 ptd-dump --check twin.ptd
+}
+
 @test "closing lines go to stderr, -q removes them" {
     run -0 --separate-stderr bash -c 'ptd-verify rollouts.rec | ptd-hint -q | ptd-stat --json'
     [ "${#lines[@]}" = 1 ]
