@@ -338,10 +338,10 @@ int ptd_store_take_lock(struct ptd_store *s)
     if (s->lock < 0) s->lock = open_file(s, names[NOTE], O_RDWR | O_CREAT);
     if (s->lock < 0) return ptd_fail(PTD_NOPERM, "store %s: lock:", s->dir);
     if (!there) give_away(s, s->lock);
-    if (read_note(s->lock, host, &pid) < 0)
+    if (fcntl(s->lock, F_OFD_SETLK, &note) < 0) return refuse_second(s, names[NOTE]);
+    if (read_note(s->lock, host, &pid) < 0) /* with the lock, since who has it may be writing his */
         return ptd_fail(PTD_NOPERM, "store %s: its lock is no note of who trains it, and is left alone",
                         s->dir);
-    if (fcntl(s->lock, F_OFD_SETLK, &note) < 0) return refuse_second(s, names[NOTE]);
     if (fcntl(s->data, F_OFD_SETLK, &data) < 0) return refuse_second(s, names[DATA]);
     gethostname(host, sizeof host - 1);
     int n = snprintf(owner, sizeof owner, "%s %ld\n", host, (long)getpid());
