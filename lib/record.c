@@ -31,6 +31,9 @@ static int check_rollout(const char *path, const void *base)
     if (!r->teacher_ids != !r->teacher_logp)
         return ptd_fields_bad(path, "teacher_logp", "expected together with teacher_ids");
     if (r->teacher_on_top && !r->top_ids) return ptd_fields_bad(path, "teacher_on_top", "without top_ids");
+    if (r->top_ids && !r->teacher_ids != !r->teacher_on_top)
+        return ptd_fields_bad(path, "teacher_on_top", "expected together with teacher_ids");
+    if (r->teacher_key && !r->teacher_ids) return ptd_fields_bad(path, "teacher_key", "without teacher_ids");
     if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
     if (!r->teacher_ids != !r->teacher_k) return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);

@@ -44,6 +44,7 @@ all_refuse() { # FIELD PYTHON
 
 @test "counts fit arrays, log-probs and ids are such" {
     local y='y = g["rollouts"][0]; n = len(y["ids"].data) // 4; '
+    local taught='y.update(teacher_k=1, teacher_ids=i32(*[1] * n), teacher_logp=f16(*[-1] * n), teacher_on_top=f16(*[-1] * n * y["top_k"]), teacher_key="ab"); '
     all_refuse 'rollouts?0?.top_k' "$y y.pop('top_ids'); y.pop('teacher_on_top', 0)"
     all_refuse 'rollouts?0?.top_k' "$y y.pop('top_ids'); y.pop('teacher_on_top', 0); y['top_k'] = 2**31 - 1"
     all_refuse 'rollouts?0?.top_ids' "$y y.pop('top_k')"
@@ -51,8 +52,11 @@ all_refuse() { # FIELD PYTHON
     all_refuse 'rollouts?0?.logp' "$y y['logp'] = f32(*[0.5] * n)"
     all_refuse 'rollouts?0?.logp' "$y y['logp'] = f32(*[float('inf')] * n)"
     all_refuse 'rollouts?0?.ref_logp' "$y y['ref_logp'] = f32(*[1] * n)"
-    all_refuse 'rollouts?0?.teacher_logp' "$y y.update(teacher_k=1, teacher_ids=i32(*[1] * n), teacher_logp=f16(*[1] * n))"
-    all_refuse 'rollouts?0?.teacher_on_top' "$y y['teacher_on_top'] = f16(*[1] * n * y['top_k'])"
+    all_refuse 'rollouts?0?.teacher_logp' "$y y.update(teacher_k=1, teacher_ids=i32(*[1] * n), teacher_logp=f16(*[1] * n), teacher_on_top=f16(*[-1] * n * y['top_k']))"
+    all_refuse 'rollouts?0?.teacher_on_top' "$y $taught y['teacher_on_top'] = f16(*[1] * n * y['top_k'])"
+    all_refuse 'rollouts?0?.teacher_on_top' "$y $taught y.pop('teacher_on_top')"
+    all_refuse 'rollouts?0?.teacher_on_top' "$y $taught [y.pop(k) for k in ('teacher_ids', 'teacher_k', 'teacher_logp')]"
+    all_refuse 'rollouts?0?.teacher_key' "$y $taught [y.pop(k) for k in ('teacher_ids', 'teacher_k', 'teacher_logp', 'teacher_on_top')]"
     all_refuse 'rollouts?0?.ids' "$y y['ids'] = i32(*[-5] * n)"
     all_refuse 'rollouts?0?.accuracy' "$y y['accuracy'] = 7"
     all_refuse 'rollouts' 'g["rollouts"] = []'
