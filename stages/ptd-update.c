@@ -215,12 +215,19 @@ static int check_group(const struct ptd_group *g)
         return ptd_fail(PTD_DATAERR,
                         "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
                         g->uid);
-    for (int i = 0; i < g->n_rollouts; i++)
-        if (opt.rules.beta > 0 && g->rollouts[i].n && !g->rollouts[i].ref_logp)
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        if (y->n && !y->logp)
+            return ptd_fail(PTD_DATAERR,
+                            "group \"%s\" has no log-probs of when it was sampled: expected responses of "
+                            "ptd-rollout (or --loss sft)",
+                            g->uid);
+        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
             return ptd_fail(
                 PTD_DATAERR,
                 "group \"%s\" has no reference log-probs: expected the output of ptd-ref (or --beta 0)",
                 g->uid);
+    }
     return 0;
 }
 

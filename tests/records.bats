@@ -77,3 +77,11 @@ all_refuse() { # FIELD PYTHON
     ptd-hint -q --always --from data bad.rec > hinted.rec # a hint of 6 MB
     [ "$(ptd-dump hinted.rec | jq -r 'select(.kind == "group").hint_drop' | head -n 1)" = too-long ]
 }
+
+@test "ptd-update trains on a policy loss only what was sampled" {
+    fresh untouched.ptd
+    craft '[y.pop("logp") for y in g["rollouts"]]' > bad.rec
+    fails 65 'ptd-update: bad.rec: record 1, byte *: group * has no log-probs of when it was sampled: expected responses of ptd-rollout (or --loss sft)' \
+        ptd-update -q -s untouched.ptd bad.rec
+    run -0 --separate-stderr ptd-update -q -s untouched.ptd --loss sft bad.rec
+}
