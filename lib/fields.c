@@ -322,19 +322,30 @@ static int check_key(struct decoder *d, const msgpack_object *o, uint32_t i, con
     int again = f && seen;
     for (uint32_t j = 0; !f && j < i; j++) again |= same_key(&kv[i].key, &kv[j].key);
     if (!again) return 0;
-    return ptd_fields_bad(d->path, "", "key \"%.*s\" comes twice",
-                          kv[i].key.via.str.size > 63 ? 63 : (int)kv[i].key.via.str.size,
-                          kv[i].key.via.str.ptr);
+    char name[64] = "";
+    uint32_t n = kv[i].key.via.str.size;
+    if (n) memcpy(name, kv[i].key.via.str.ptr, n < sizeof name ? n : sizeof name - 1);
+    return ptd_fields_bad(d->path, name, "comes twice");
+}
+
+/* The whole map is to blame: the field that it is, or none at the outermost. */
+static int bad_map(const struct decoder *d, const char *what)
+{
+    int n = (int)strlen(d->path);
+    if (!n) return ptd_fail(PTD_DATAERR, "%s", what);
+    return ptd_fail(PTD_DATAERR, "field \"%.*s\": %s", n - 1, d->path, what);
 }
 
 static int check_map(struct decoder *d, const msgpack_object *o)
 {
-    if (o->type != MSGPACK_OBJECT_MAP) return ptd_fields_bad(d->path, "", "expected a map");
-    if (o->via.map.size > FIELDS_MAX)
-        return ptd_fields_bad(d->path, "", "%u fields, at most %d are allowed", o->via.map.size, FIELDS_MAX);
+    if (o->type != MSGPACK_OBJECT_MAP) return bad_map(d, "expected a map");
+    if (o->via.map.size > FIELDS_MAX) {
+        char text[64];
+        snprintf(text, sizeof text, "%u fields, at most %d are allowed", o->via.map.size, FIELDS_MAX);
+        return bad_map(d, text);
+    }
     for (uint32_t i = 0; i < o->via.map.size; i++)
-        if (o->via.map.ptr[i].key.type != MSGPACK_OBJECT_STR)
-            return ptd_fields_bad(d->path, "", "a key that is no string");
+        if (o->via.map.ptr[i].key.type != MSGPACK_OBJECT_STR) return bad_map(d, "a key that is no string");
     return 0;
 }
 

@@ -9,6 +9,8 @@
 
 const char *const ptd_outcome_name[4] = {"unjudged", "right", "wrong", "unparsable"};
 
+#define REWARD_MAX 1e30 /* a step's sums of them are finite */
+
 static int bad_count(const char *path, const char *name, int k, const char *array)
 {
     return ptd_fields_bad(path, name, k ? "%d without %s" : "%d, but there are %s", k, array);
@@ -37,7 +39,9 @@ static int check_rollout(const char *path, const void *base)
     if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
     if (!r->teacher_ids != !r->teacher_k) return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
-    return is_share(r->format) ? 0 : bad_share(path, "format", r->format);
+    if (!is_share(r->format)) return bad_share(path, "format", r->format);
+    if (r->reward >= -REWARD_MAX && r->reward <= REWARD_MAX) return 0;
+    return ptd_fields_bad(path, "reward", "%g, expected %g to %g", r->reward, -REWARD_MAX, REWARD_MAX);
 }
 
 static int check_hint(const char *path, const void *base)

@@ -59,6 +59,10 @@ all_refuse() { # FIELD PYTHON
     all_refuse 'rollouts?0?.teacher_key' "$y $taught [y.pop(k) for k in ('teacher_ids', 'teacher_k', 'teacher_logp', 'teacher_on_top')]"
     all_refuse 'rollouts?0?.ids' "$y y['ids'] = i32(*[-5] * n)"
     all_refuse 'rollouts?0?.accuracy' "$y y['accuracy'] = 7"
+    all_refuse 'rollouts?0?.format' "$y y['format'] = float('nan')"
+    all_refuse 'rollouts?0?.reward' "$y y['reward'] = float('nan')"
+    all_refuse 'rollouts?0?.reward' "$y y['reward'] = float('-inf')"
+    all_refuse 'rollouts?0?.reward' "$y y['reward'] = 1e308"
     all_refuse 'rollouts' 'g["rollouts"] = []'
     all_refuse 'prompt_ids' 'g["prompt_ids"] = i32(1, -1)'
     all_refuse 'group_accuracy' 'g["group_accuracy"] = float("nan")'

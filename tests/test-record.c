@@ -378,9 +378,9 @@ static void test_refused_by_name(void **state)
     (void)state;
     struct hand h;
     hand_open(&h, 2), hand_text(&h, "uid", "u"), hand_text(&h, "uid", "v"),
-        refused(&h, "\"uid\" comes twice");
+        refused(&h, "field \"uid\": comes twice");
     hand_open(&h, 3), hand_text(&h, "uid", "u"), hand_text(&h, "x", "1"), hand_text(&h, "x", "1");
-    refused(&h, "\"x\" comes twice");
+    refused(&h, "field \"x\": comes twice");
     hand_open(&h, 1), hand_text(&h, "answer", "u"), refused(&h, "field \"uid\": missing");
     hand_open(&h, 1), hand_text(&h, "index", "1"), refused(&h, "field \"index\": expected a whole number");
     hand_open(&h, 1), hand_ext(&h, "prompt_ids", 2, ids, 8),

@@ -63,7 +63,7 @@ poison_streams() {
     local all='nan inf -inf 1e39' above='inf 1e39' # above: no log-prob can be
     poison advantage refused 'nan inf -inf 1e308'
     poison advantage kept 1e30 --clip-grad 0 # the square overflows
-    poison reward ignored "$all"
+    poison reward malformed "$all"
     poison accuracy malformed "$all"
     poison format malformed "$all"
     poison group_accuracy malformed "$all"

@@ -189,18 +189,18 @@ bodies = {
 for name, body in bodies.items():
     put("head-" + name, with_head(body), 65, LIMITS % 0)
     put("group-" + name, with_group(body), 65, LIMITS % 1)
-MAP = 'record %d, byte *: field "": expected a map'
+MAP = 'record %d, byte *: expected a map'
 put("group-nil", with_group(b"\xc0"), 65, MAP % 1)
 put("group-array", with_group(b"\x90"), 65, MAP % 1)
 put("group-number", with_group(b"\x07"), 65, MAP % 1)
 put("head-array", with_head(b"\x90"), 65, 'record 0, byte *: field "version": missing')
-put("group-key-twice", with_group(b"\x82\xa3uid\xa1u\xa3uid\xa1v"), 65, 'record 1, byte *: field "": key "uid" comes twice')
-put("group-empty-key-twice", with_group(b"\x83\xa3uid\xa1u\xa0\x01\xa0\x02"), 65, 'record 1, byte *: field "": key "" comes twice')
-put("group-unknown-key-twice", with_group(b"\x83\xa3uid\xa1u\xa1x\x01\xa1x\x02"), 65, 'record 1, byte *: field "": key "x" comes twice')
-put("group-key-number", with_group({"uid": "u", 7: 1}), 65, 'record 1, byte *: field "": a key that is no string')
-put("group-key-nil", with_group({"uid": "u", None: 1}), 65, 'record 1, byte *: field "": a key that is no string')
-put("group-257-keys", with_group({str(i): i for i in range(257)}), 65, 'record 1, byte *: field "": 257 fields, at most 256 are allowed')
-put("head-key-twice", with_head(b"\x82\xa7version\x01\xa7version\x01"), 65, 'record 0, byte *: field "": key "version" comes twice')
+put("group-key-twice", with_group(b"\x82\xa3uid\xa1u\xa3uid\xa1v"), 65, 'record 1, byte *: field "uid": comes twice')
+put("group-empty-key-twice", with_group(b"\x83\xa3uid\xa1u\xa0\x01\xa0\x02"), 65, 'record 1, byte *: field "": comes twice')
+put("group-unknown-key-twice", with_group(b"\x83\xa3uid\xa1u\xa1x\x01\xa1x\x02"), 65, 'record 1, byte *: field "x": comes twice')
+put("group-key-number", with_group({"uid": "u", 7: 1}), 65, 'record 1, byte *: a key that is no string')
+put("group-key-nil", with_group({"uid": "u", None: 1}), 65, 'record 1, byte *: a key that is no string')
+put("group-257-keys", with_group({str(i): i for i in range(257)}), 65, 'record 1, byte *: 257 fields, at most 256 are allowed')
+put("head-key-twice", with_head(b"\x82\xa7version\x01\xa7version\x01"), 65, 'record 0, byte *: field "version": comes twice')
 
 
 def head(name, status, pattern, **changes):
@@ -228,7 +228,7 @@ head("steps-negative", 65, '"steps": expected at least 0', steps=-1)
 head("first-step-negative", 65, '"first_step": expected at least 0', first_step=-(1 << 63))
 head("temperature-text", 65, '"temperature": expected a number', temperature="hot")
 head("stages-map", 65, '"stages": expected an array', stages={"name": "x"})
-head("stage-number", 65, '"stages[[]0].": expected a map', stages=[1])
+head("stage-number", 65, '"stages[[]0]": expected a map', stages=[1])
 head("stage-name-number", 65, '"stages[[]0].name": expected a string', stages=[{"name": 1}])
 
 
@@ -297,7 +297,7 @@ for name, value in (("2", 2), ("negative", -0.5), ("nan", float("nan")), ("inf",
     rollout("format-of-" + name, 65, '"@format": *, expected 0 to 1', format=value)
 group("steps-text", 65, '"steps": expected an array', steps="first")
 group("steps-number", 65, '"steps": expected a string', steps=["first", 2])
-group("hint-text", 65, '"hint.": expected a map', hint="look")
+group("hint-text", 65, '"hint": expected a map', hint="look")
 group("hint-empty", 65, '"hint.text": missing', hint={})
 group("hint-text-number", 65, '"hint.text": expected a string', hint={"text": 1})
 group("pictures-map", 65, '"pictures": expected an array', pictures={})
@@ -311,7 +311,7 @@ def picture_hash(height, width, pixels):
 picture = {"hash": picture_hash(1, 2, b"abcdef"), "height": 1, "width": 2, "pixels": b"abcdef"}
 OTHER_HASH = '"pictures[[]0].hash": *, but that of size and pixels is '
 for name, pattern, change in (
-    ("picture-number", '"pictures[[]0].": expected a map', 1),
+    ("picture-number", '"pictures[[]0]": expected a map', 1),
     ("picture-empty", '"pictures[[]0].pixels": pixels or hash are missing', {k: 0 for k in picture}),
     ("picture-hash-short", '"pictures[[]0].hash": expected 16 hex digits', {"hash": "0123456789abcde"}),
     ("picture-hash-capitals", '"pictures[[]0].hash": expected 16 hex digits', {"hash": "0123456789ABCDEF"}),
@@ -334,10 +334,10 @@ group("pictures-65", 65, '"pictures": 65 entries, expected at most 64', pictures
 group("rollouts-none", 65, '"rollouts": empty, expected at least one', rollouts=[])
 put("group-rollouts-missing", with_group({"uid": "u"}), 65, 'record 1, byte *: field "rollouts": empty, expected at least one')
 group("rollouts-map", 65, '"rollouts": expected an array', rollouts={})
-group("rollouts-number", 65, '"rollouts[[]0].": expected a map', rollouts=[1])
+group("rollouts-number", 65, '"rollouts[[]0]": expected a map', rollouts=[1])
 group("ids-missing", 65, '"rollouts[[]0].ids": missing', rollouts=[{"text": "t"}])
 put("group-rollout-key-twice", with_group(b"\x82\xa3uid\xa1u\xa8rollouts\x91\x82" + b"\xa3ids\xc7\x00\x01" * 2), 65,
-    'record 1, byte *: field "rollouts[[]0].": key "ids" comes twice')
+    'record 1, byte *: field "rollouts[[]0].ids": comes twice')
 rollout("ids-bin", 65, '"@ids": expected an ext of type 1', ids=b"12345678")
 rollout("ids-7-bytes", 65, '"@ids": 7 bytes are no whole entries', ids=msgpack.ExtType(1, b"1234567"))
 rollout("logp-few", 65, '"@logp": 1 entries, expected 2', logp=f32(-1))
@@ -377,6 +377,9 @@ for name, value in (("rounded", 1e-4), ("nan", float("nan")), ("minus-inf", -flo
 rollout("outcome-unknown", 65, '"@outcome": "maybe" is no outcome', outcome="maybe")
 rollout("outcome-number", 65, '"@outcome": expected a string', outcome=1)
 rollout("accuracy-nil", 65, '"@accuracy": expected a number', accuracy=None)
+rollout("reward-nan", 65, '"@reward": nan, expected -1e+30 to 1e+30', reward=float("nan"))
+rollout("reward-inf", 65, '"@reward": inf, expected -1e+30 to 1e+30', reward=float("inf"))
+rollout("reward-large", 0, "", reward=-1e30)
 rollout("reward-text", 65, '"@reward": expected a number', reward="1")
 rollout("stop-number", 65, '"@stop": expected a string', stop=0)
 
