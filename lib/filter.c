@@ -140,10 +140,12 @@ static int write_batch(struct run *run, struct ptd_group **groups, int *verbs)
         struct ptd_frame *f = &run->kept[i].frame;
         if (ptd_group_read(groups[i], f->body, f->body_len) < 0) return ptd_reader_blame(run->r, f);
     }
-    if (run->f->batch(groups, n, verbs, run->f->ctx) < 0) return -1;
+    int rc = run->f->batch(groups, n, verbs, run->f->ctx);
     for (int i = 0; i < n; i++)
-        if (write_group(run, &run->kept[i].frame, groups[i], verbs[i]) < 0) return -1;
-    return 0;
+        if ((rc == 0 || verbs[i] == PTD_FAILED) &&
+            write_group(run, &run->kept[i].frame, groups[i], verbs[i]) < 0)
+            return -1;
+    return rc;
 }
 
 static int do_batch(struct run *run)

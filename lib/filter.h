@@ -30,7 +30,7 @@ struct ptd_filter {
         void *ctx); /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
     int (*process)(struct ptd_group *g, void *ctx); /* an enum ptd_verb; may be NULL if `batch` is set */
     int (*step)(int64_t step, void *ctx); /* at each step frame, before it is passed on; may be NULL */
-    /* Stages that work on a whole step at once (ptd-ref) set batch instead of process: all groups of the step, decoded; verbs[n] filled in. */
+    /* Stages that work on a whole step at once (ptd-ref) set batch instead of process: all groups of the step, decoded; verbs[n] filled in. -1 fails: if for one group, its verb is PTD_FAILED. */
     int (*batch)(struct ptd_group **g, int n, int *verbs, void *ctx);
     int (*finish)(void *ctx); /* after the last frame, before the end frame; may be NULL */
     const char *(*summary)(

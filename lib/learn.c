@@ -198,7 +198,7 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
     for (int i = 0; i < n && !result; i++) {
         ptd_asked_answer();
-        result = add_group(&w, groups[i], next, i);
+        if ((result = add_group(&w, groups[i], next, i))) *bad = i;
         next += groups[i]->n_rollouts;
         if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1)) run_micro(&w, bad);
     }

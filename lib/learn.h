@@ -38,7 +38,7 @@ struct ptd_learned {                                         /* sums over tokens
 };
 
 /* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads (the caller zeroes them). out is overwritten. -1: 65 with the group named.
- * If a value is not finite, *bad names the first group (its index), else it is -1. */
+ * *bad is the index of the group that failed or first has a value that is not finite, else -1. */
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
               struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
 #endif

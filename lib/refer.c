@@ -51,6 +51,7 @@ struct ptd_refer {
     struct task **order; /* tasks that are no twins, by micro-batch */
     struct micro *micro;
     int n_micros;
+    const struct ptd_group *culprit; /* the group that failed, or NULL */
     struct ptd_refer_counts counts;
 };
 
@@ -293,7 +294,9 @@ static int compute_micro(struct ptd_refer *f, const struct micro *m)
     for (int i = 0, j; i < m->n; i = j) {
         ptd_asked_answer();
         for (j = i + 1; j < m->n && same_family(t[i], t[j]); j++) continue;
+        f->culprit = t[i]->g;
         if (add_family(d, t + i, j - i)) return -1;
+        f->culprit = NULL;
     }
     run_micro(f, d);
     return 0;
@@ -429,7 +432,7 @@ static void take_over(struct task *t, const struct task *first)
     memcpy(t->key, first->key, sizeof t->key);
 }
 
-int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
+static int score(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     list_tasks(f, g, n);
     find_twins(f);
@@ -442,6 +445,16 @@ int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n)
         f->counts.tutored += t->teach;
     }
     return 0;
+}
+
+int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n, int *culprit)
+{
+    f->culprit = NULL;
+    *culprit = -1;
+    if (score(f, g, n) == 0) return 0;
+    for (int i = 0; i < n; i++)
+        if (g[i] == f->culprit) *culprit = i;
+    return -1;
 }
 
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f)

@@ -29,8 +29,8 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
 const char *ptd_refer_reads(const struct ptd_refer *f);
 /* Bounds the cache (store.h: ptd_store_cache_max); without the cache nothing. */
 int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes) PTD_MUST_CHECK;
-/* Fills ref_logp and teacher_* of the groups (memory in their arenas). */
-int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n) PTD_MUST_CHECK;
+/* Fills ref_logp and teacher_* of the groups (memory in their arenas). -1: *culprit is the index of the group that failed, or -1 if none is to blame. */
+int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n, int *culprit) PTD_MUST_CHECK;
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f);
 void ptd_refer_close(struct ptd_refer *f);
 #endif

@@ -77,9 +77,12 @@ static int begin(struct ptd_head *h, void *ctx)
 
 static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
 {
+    int culprit;
     (void)ctx;
     for (int i = 0; i < n; i++) verbs[i] = PTD_CHANGED;
-    return ptd_refer_score(opt.refer, g, n);
+    if (ptd_refer_score(opt.refer, g, n, &culprit) == 0) return 0;
+    if (culprit >= 0) verbs[culprit] = PTD_FAILED;
+    return -1;
 }
 
 static const char *summary(void *ctx)

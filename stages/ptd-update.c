@@ -129,6 +129,7 @@ static void heed_signals(void)
 struct held {
     struct ptd_group group;
     char *body;
+    struct ptd_frame frame; /* where it came from; its bytes are gone */
 }; /* a group that outlives the reader's buffer */
 
 struct step {
@@ -241,7 +242,7 @@ static void hold(struct run *r, const struct ptd_frame *f)
         s->groups = ptd_realloc(s->groups, s->cap * sizeof *s->groups);
     }
     h = &s->held[s->n++];
-    memset(h, 0, sizeof *h);
+    *h = (struct held){.frame = *f};
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
     if ((ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group)) &&
@@ -272,13 +273,20 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     return "";
 }
 
+/* One of the step's groups cannot be read. */
+static _Noreturn void die_of_group(struct run *r, struct ptd_group *const *g)
+{
+    ptd_reader_blame(r->in, &r->step.held[g - r->step.groups].frame);
+    ptd_die_last();
+}
+
 /* One optimizer step on n groups. Returns 1 if it was refused. */
 static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum,
                   double *norm)
 {
     int bad;
     ptd_train_zero(r->train);
-    if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) ptd_die_last();
+    if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) die_of_group(r, g + bad);
     if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
     ptd_warn(
         "step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged",

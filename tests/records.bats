@@ -89,3 +89,15 @@ all_refuse() { # FIELD PYTHON
         ptd-update -q -s untouched.ptd bad.rec
     run -0 --separate-stderr ptd-update -q -s untouched.ptd --loss sft bad.rec
 }
+
+@test "a group that cannot be read is told by its record, in a whole step too" {
+    fresh untouched.ptd
+    craft 'groups[1]["pictures"] = []' > bad.rec
+    for program in 'ptd-ref --no-cache' 'ptd-update -s untouched.ptd' 'ptd-update -u 3 -s untouched.ptd'; do
+        # shellcheck disable=SC2086
+        fails 65 '*: bad.rec: record 2, byte *: group "*": prompt token * picture*' $program -q bad.rec
+    done
+    craft 'groups[2]["pictures"] = []; del groups[2]["prompt_ids"]' > bad.rec
+    fails 65 'ptd-ref: bad.rec: record 3, byte *: group "*": empty prompt' ptd-ref -q --no-cache bad.rec
+    fails 65 'ptd-update: bad.rec: record 3, byte *: group "*": empty prompt' ptd-update -q -s untouched.ptd bad.rec
+}

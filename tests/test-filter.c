@@ -90,6 +90,13 @@ static int whole_steps(struct ptd_group **g, int n, int *verbs, void *ctx)
     return 0;
 }
 
+static int the_third_fails(struct ptd_group **g, int n, int *verbs, void *ctx)
+{
+    (void)ctx;
+    verbs[2] = PTD_FAILED;
+    return ptd_fail(PTD_DATAERR, "group \"%s\" of %d: not liked", g[2]->uid, n);
+}
+
 static int finish_fails(void *ctx)
 {
     (void)ctx;
@@ -195,6 +202,12 @@ static void test_batches(void **state)
     assert_int_equal(c.status, 0);
     assert_int_equal(read_back(&c, words, stages), 0);
     assert_string_equal(words, "u0' u2 u3 |1 u4' u6 u7 |2 u8' u10 u11 |3 ");
+    free(c.out);
+    s.f.batch = the_third_fails;
+    child_run(&c, run_filter, &s, stream, make_stream(stream, sizeof stream, 1));
+    assert_int_equal(c.status, PTD_DATAERR);
+    assert_non_null(strstr(c.err, ": record 3, byte "));
+    assert_non_null(strstr(c.err, ": group \"u2\" of 4: not liked\n"));
     free(c.out);
 }
 

@@ -670,12 +670,14 @@ static void words_beyond_the_vocabulary_are_refused(void **state)
         assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), -1);
         assert_int_equal(ptd_failed_status(), PTD_DATAERR);
         assert_non_null(strstr(ptd_failed_message(), "group \"failed\": reply 1, token 4: id "));
+        assert_int_equal(bad, 1);
         *id = saved;
         learn(&r); /* the scratch is as good as new */
     }
     group[2].n_pictures = 0;
     assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), -1);
     assert_non_null(strstr(ptd_failed_message(), "group \"solved\": "));
+    assert_int_equal(bad, 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, make_groups)

@@ -190,8 +190,9 @@ static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char
 {
     struct ptd_refer *f = ptd_refer_open(run, teacher, cache, r);
     struct ptd_refer_counts c;
+    int culprit;
     assert_non_null(f);
-    if (ptd_refer_score(f, both, n)) fail_msg("%s", ptd_failed_message());
+    if (ptd_refer_score(f, both, n, &culprit)) fail_msg("%s", ptd_failed_message());
     c = ptd_refer_counted(f);
     ptd_refer_close(f);
     return c;
@@ -382,6 +383,7 @@ static void the_second_pass_is_the_first(void **state)
     static struct copy first, second;
     struct ptd_refer_rules r = usual();
     struct ptd_refer *f;
+    int culprit;
     (void)state;
     r.temperature = 1.3; /* no other test has been here */
     assert_counts(refer(&r, NULL, 0, 2), 2, 0, 10);
@@ -396,9 +398,9 @@ static void the_second_pass_is_the_first(void **state)
     make_groups(NULL);
     f = ptd_refer_open(run, NULL, 1, &r);
     groups[1].rollouts[0].n--; /* what is read beside it decides last bits: only the lessons are the same */
-    assert_int_equal(ptd_refer_score(f, both, 2), 0);
+    assert_int_equal(ptd_refer_score(f, both, 2, &culprit), 0);
     assert_counts(ptd_refer_counted(f), 2, 2, 8);
-    assert_int_equal(ptd_refer_score(f, both, 2), 0);
+    assert_int_equal(ptd_refer_score(f, both, 2, &culprit), 0);
     assert_counts(ptd_refer_counted(f), 4, 12, 8);
     ptd_refer_close(f);
 }
@@ -599,6 +601,7 @@ static void stores_that_do_not_serve(void **state)
 {
     struct ptd_refer_rules r = usual();
     struct ptd_refer *f;
+    int culprit;
     char path[96], *config = ptd_strdup(ptd_builtin("tiny/config.json", NULL)),
                    *vocab = strstr(config, "640");
     (void)state;
@@ -626,7 +629,8 @@ static void stores_that_do_not_serve(void **state)
     publish(s, wide, 0);
     ptd_store_close(s);
     f = ptd_refer_open(run, path, 1, &r);
-    assert_int_equal(ptd_refer_score(f, both, 1), -1);
+    assert_int_equal(ptd_refer_score(f, both, 1, &culprit), -1);
+    assert_int_equal(culprit, -1);
     assert_failed(PTD_CONFIG, "vocabulary of 656, expected the student's 640");
     ptd_refer_close(f);
     ptd_model_free(wide);
@@ -637,17 +641,20 @@ static void groups_that_cannot_be_read(void **state)
 {
     struct ptd_refer_rules r = usual();
     struct ptd_refer *f = ptd_refer_open(run, NULL, 0, &r);
+    int culprit;
     (void)state;
     groups[0].hint.n_prompt -= 12; /* pads of the picture are missing */
     groups[0].hint.prompt_ids += 12;
-    assert_int_equal(ptd_refer_score(f, both, 2), -1);
+    assert_int_equal(ptd_refer_score(f, both, 2, &culprit), -1);
     assert_failed(PTD_DATAERR, "group \"first\": ");
+    assert_int_equal(culprit, 0);
     ptd_refer_close(f);
     make_groups(NULL);
     f = ptd_refer_open(run, NULL, 0, &r);
     ((int32_t *)groups[1].rollouts[2].ids)[5] = VOCAB;
-    assert_int_equal(ptd_refer_score(f, both, 2), -1);
+    assert_int_equal(ptd_refer_score(f, both, 2, &culprit), -1);
     assert_failed(PTD_DATAERR, "group \"second\": reply 2, token 5: id 640, expected 0..639");
+    assert_int_equal(culprit, 1);
     ptd_refer_close(f);
 }
 
