@@ -84,6 +84,36 @@ int ptd_group_check(const struct ptd_group *g)
     return check_ids("hint.", "prompt_ids", g->hint.prompt_ids, (size_t)g->hint.n_prompt, 0);
 }
 
+/* ---- words of a vocabulary ---- */
+
+static int check_words(const char *path, const char *name, const int32_t *ids, size_t n, int vocab)
+{
+    int high = 0;
+    for (size_t i = 0; ids && i < n; i++) high |= ids[i] >= vocab;
+    return high ? ptd_fields_bad(path, name, "an id above %d, the last of the vocabulary", vocab - 1) : 0;
+}
+
+static int check_rollout_words(const char *path, const struct ptd_rollout *y, int vocab)
+{
+    size_t n = (size_t)y->n, top = n * (size_t)y->top_k, teacher = n * (size_t)y->teacher_k;
+    if (check_words(path, "ids", y->ids, n, vocab) < 0) return -1;
+    if (check_words(path, "top_ids", y->top_ids, top, vocab) < 0) return -1;
+    return check_words(path, "teacher_ids", y->teacher_ids, teacher, vocab);
+}
+
+int ptd_group_check_words(const struct ptd_group *g, int vocab)
+{
+    char path[40];
+    for (int i = 0; i < g->n_rollouts; i++) {
+        snprintf(path, sizeof path, "rollouts[%d].", i);
+        if (check_rollout_words(path, &g->rollouts[i], vocab) < 0) return -1;
+    }
+    if (check_words("", "prompt_ids", g->prompt_ids, (size_t)g->n_prompt, vocab) < 0) return -1;
+    return check_words("hint.", "prompt_ids", g->hint.prompt_ids, (size_t)g->hint.n_prompt, vocab);
+}
+
+/* ---- all of it ---- */
+
 int ptd_group_read(struct ptd_group *g, const char *body, size_t len)
 {
     if (ptd_group_decode(g, body, len) < 0) return -1;

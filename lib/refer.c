@@ -45,6 +45,7 @@ struct ptd_refer {
     struct reader reference, teacher; /* teacher: with --teacher only, otherwise the reference teaches */
     char reference_id[17], teacher_id[17];
     int64_t teacher_generation;
+    int vocab;
     char *reads, *machine;
     struct task *task;
     int n_tasks, cap;
@@ -75,13 +76,25 @@ static int open_stores(struct ptd_refer *f, const char *store, const char *teach
     return ptd_store_identity(f->other, f->teacher_generation, f->teacher_id);
 }
 
+/* The student's vocabulary, which is asked before any model is loaded. */
+static int read_vocab(struct ptd_refer *f)
+{
+    struct ptd_config c;
+    char *config = ptd_store_get_meta(f->store, "config.json", NULL);
+    int r = config ? ptd_config_parse(&c, config, NULL)
+                   : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(f->store));
+    if (!r) f->vocab = c.vocab;
+    free(config);
+    return r;
+}
+
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
                                  const struct ptd_refer_rules *r)
 {
     struct ptd_refer *f = ptd_alloc(sizeof *f);
     f->r = *r;
     f->cache = cache;
-    if (open_stores(f, store, teacher)) {
+    if (open_stores(f, store, teacher) || read_vocab(f)) {
         ptd_refer_close(f);
         return NULL;
     }
@@ -432,8 +445,19 @@ static void take_over(struct task *t, const struct task *first)
     memcpy(t->key, first->key, sizeof t->key);
 }
 
+static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    for (int i = 0; i < n; i++) {
+        f->culprit = g[i];
+        if (ptd_group_check_words(g[i], f->vocab) < 0) return -1;
+    }
+    f->culprit = NULL;
+    return 0;
+}
+
 static int score(struct ptd_refer *f, struct ptd_group **g, int n)
 {
+    if (check_groups(f, g, n)) return -1;
     list_tasks(f, g, n);
     find_twins(f);
     plan(f);

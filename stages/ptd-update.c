@@ -245,9 +245,11 @@ static void hold(struct run *r, const struct ptd_frame *f)
     *h = (struct held){.frame = *f};
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
-    if ((ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group)) &&
-        ptd_reader_blame(r->in, f))
+    if (ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group) ||
+        ptd_group_check_words(&h->group, r->train->model->config.vocab)) {
+        ptd_reader_blame(r->in, f);
         ptd_die_last();
+    }
 }
 
 static void let_go(struct step *s)

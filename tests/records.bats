@@ -101,3 +101,21 @@ all_refuse() { # FIELD PYTHON
     fails 65 'ptd-ref: bad.rec: record 3, byte *: group "*": empty prompt' ptd-ref -q --no-cache bad.rec
     fails 65 'ptd-update: bad.rec: record 3, byte *: group "*": empty prompt' ptd-update -q -s untouched.ptd bad.rec
 }
+
+@test "ids of another tokenizer are refused by who has a vocabulary" {
+    local program field y='y = g["rollouts"][0]; halves = f16(*[-1] * (len(y["top_ids"].data) // 4)); '
+    y+='y.update(teacher_k=y["top_k"], teacher_ids=y["top_ids"], teacher_logp=halves, teacher_on_top=halves); '
+    fresh untouched.ptd
+    for program in 'ptd-ref --no-cache' 'ptd-ref --no-cache --no-reference' 'ptd-update -s untouched.ptd'; do
+        for field in ids top_ids teacher_ids; do
+            craft "$y y['$field'] = i32(*[640] * (len(y['$field'].data) // 4))" > bad.rec
+            # shellcheck disable=SC2086
+            fails 65 "*: bad.rec: record 1, byte *: field \"rollouts?0?.$field\": an id above 639, the last of the vocabulary" $program -q bad.rec
+        done
+        craft 'g["prompt_ids"] = i32(1, 640)' > bad.rec
+        # shellcheck disable=SC2086
+        fails 65 '*: bad.rec: record 1, byte *: field "prompt_ids": an id above 639, *' $program -q bad.rec
+    done
+    craft "$y y['top_ids'] = i32(*[-1] * (len(y['top_ids'].data) // 4))" > none.rec
+    ptd-ref -q --no-cache none.rec | ptd-update -q -s untouched.ptd > metrics
+}

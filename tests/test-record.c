@@ -351,6 +351,33 @@ static void test_contents(void **state)
     }
 }
 
+static void test_words(void **state)
+{
+    (void)state;
+    static int32_t fine[4] = {0, 639, -1, 7}, high[4] = {1, 2, 3, 640};
+    static const struct {
+        const char *words;
+        struct ptd_group g;
+        struct ptd_rollout y;
+    } cases[] = {
+        {NULL, {.prompt_ids = fine, .n_prompt = 2}, {.ids = fine, .n = 2, .top_ids = fine, .top_k = 2}},
+        {NULL, {0}, {.ids = high, .n = 3, .teacher_ids = high, .teacher_k = 1}},
+        {"\"rollouts[0].ids\": an id above 639", {0}, {.ids = high, .n = 4}},
+        {"\"rollouts[0].top_ids\": an id above", {0}, {.ids = fine, .n = 2, .top_ids = high, .top_k = 2}},
+        {"\"rollouts[0].teacher_ids\": ", {0}, {.ids = fine, .n = 1, .teacher_ids = high, .teacher_k = 4}},
+        {"\"prompt_ids\": an id above 639", {.prompt_ids = high, .n_prompt = 4}, {.ids = fine}},
+        {"\"hint.prompt_ids\": an id", {.hint = {.prompt_ids = high, .n_prompt = 4}}, {.ids = fine}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ptd_rollout y = cases[i].y;
+        struct ptd_group g = cases[i].g;
+        g.rollouts = &y, g.n_rollouts = 1;
+        assert_int_equal(ptd_group_check_words(&g, 640), cases[i].words ? -1 : 0);
+        if (cases[i].words && !strstr(ptd_failed_message(), cases[i].words))
+            fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), cases[i].words);
+    }
+}
+
 static void test_no_rollouts(void **state)
 {
     (void)state;
@@ -659,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_unknown_fields_pass),
         cmocka_unit_test(test_unknown_fields_take_what_they_are),
         cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_words),
         cmocka_unit_test(test_no_rollouts),
         cmocka_unit_test(test_picture_hash),
         cmocka_unit_test(test_refused_by_name),

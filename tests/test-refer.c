@@ -653,7 +653,7 @@ static void groups_that_cannot_be_read(void **state)
     f = ptd_refer_open(run, NULL, 0, &r);
     ((int32_t *)groups[1].rollouts[2].ids)[5] = VOCAB;
     assert_int_equal(ptd_refer_score(f, both, 2, &culprit), -1);
-    assert_failed(PTD_DATAERR, "group \"second\": reply 2, token 5: id 640, expected 0..639");
+    assert_failed(PTD_DATAERR, "field \"rollouts[2].ids\": an id above 639");
     assert_int_equal(culprit, 1);
     ptd_refer_close(f);
 }
