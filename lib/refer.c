@@ -6,6 +6,7 @@
 #include "signals.h"
 #include "source.h"
 #include "store.h"
+#include "stream.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -445,11 +446,38 @@ static void take_over(struct task *t, const struct task *first)
     memcpy(t->key, first->key, sizeof t->key);
 }
 
+/* What the large arrays of the group take when it is scored: at least that goes into its frame. */
+static double scored_bytes(const struct ptd_refer *f, const struct ptd_group *g)
+{
+    double bytes = 4.0 * g->n_prompt + 4.0 * g->hint.n_prompt;
+    for (int i = 0; i < g->n_pictures; i++) bytes += 3.0 * g->pictures[i].height * g->pictures[i].width;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        int tutored = wants_teacher(&f->r, g, y), k = tutored ? f->r.top_k : y->teacher_k;
+        double token = 4 + 4.0 * y->top_k + 6.0 * k + (k ? 2.0 * y->top_k : 0);
+        if (y->logp) token += 4;
+        if (y->ref_logp || f->r.reference) token += 4;
+        bytes += y->n * token;
+    }
+    return bytes;
+}
+
+/* Before anything is scored, or memory taken for it: the group may be larger than the head says. */
+static int check_size(const struct ptd_refer *f, const struct ptd_group *g)
+{
+    double bytes = scored_bytes(f, g);
+    if (bytes <= PTD_FRAME_MAX) return 0;
+    return ptd_fail(PTD_DATAERR,
+                    "field \"rollouts\": %d responses that take %.1f GiB with %d words of the teacher, and a "
+                    "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
+                    g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.top_k);
+}
+
 static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     for (int i = 0; i < n; i++) {
         f->culprit = g[i];
-        if (ptd_group_check_words(g[i], f->vocab) < 0) return -1;
+        if (ptd_group_check_words(g[i], f->vocab) < 0 || check_size(f, g[i]) < 0) return -1;
     }
     f->culprit = NULL;
     return 0;

@@ -119,3 +119,12 @@ all_refuse() { # FIELD PYTHON
     craft "$y y['top_ids'] = i32(*[-1] * (len(y['top_ids'].data) // 4))" > none.rec
     ptd-ref -q --no-cache none.rec | ptd-update -q -s untouched.ptd > metrics
 }
+
+@test "a group that is larger than the head says is refused before it is scored" {
+    craft 'head["max_tokens"] = 1; y = g["rollouts"][0]; y.update(accuracy=0, stop="eos"); g["group_accuracy"] = 0
+g["hint"] = g.get("hint", {"text": "look", "prompt_ids": g["prompt_ids"]})
+[y.pop(k, 0) for k in ("logp", "top_ids", "top_k", "ref_logp", "teacher_ids", "teacher_k", "teacher_logp", "teacher_on_top", "teacher_key")]
+y["ids"] = i32(*[1] * 700000)' > bad.rec
+    fails 65 'ptd-ref: bad.rec: record 1, byte *: field "rollouts": 3 responses that take 1.0 GiB with 256 words of the teacher, *' \
+        timeout 10 ptd-ref -q --no-cache -k 256 bad.rec
+}
