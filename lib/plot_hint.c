@@ -24,12 +24,21 @@ static int wanted(const struct ptd_group *g, const char *uid)
     return g->n_pictures > 0 && (uid ? strcmp(g->uid, uid) == 0 : g->hint.text != NULL);
 }
 
+static int check_head(const struct ptd_frame *f)
+{
+    struct ptd_head h;
+    if (ptd_head_decode(&h, f->body, f->body_len) < 0) return -1;
+    ptd_head_clear(&h);
+    return 0;
+}
+
 /* Leaves the group in g; its pixels live until the reader goes on. */
 static int find_group(struct ptd_reader *r, const char *uid, struct ptd_group *g)
 {
     struct ptd_frame f;
     int got;
     while ((got = ptd_reader_next(r, &f)) > 0) {
+        if (f.kind == PTD_HEAD && check_head(&f) < 0) return ptd_reader_blame(r, &f);
         if (f.kind != PTD_GROUP) continue;
         if (ptd_group_read(g, f.body, f.body_len) < 0) return ptd_reader_blame(r, &f);
         if (wanted(g, uid)) return 0;

@@ -128,3 +128,15 @@ y["ids"] = i32(*[1] * 700000)' > bad.rec
     fails 65 'ptd-ref: bad.rec: record 1, byte *: field "rollouts": 3 responses that take 1.0 GiB with 256 words of the teacher, *' \
         timeout 10 ptd-ref -q --no-cache -k 256 bad.rec
 }
+
+@test "a head is refused by every program alike" {
+    local change program status
+    for change in '76 version head["version"] = 2' '65 steps head["steps"] = -1' '65 group_size head["group_size"] = -1'; do
+        craft "${change#* * }" > bad.rec
+        for program in ptd-verify ptd-hint 'ptd-ref --no-cache' ptd-update ptd-stat 'ptd-plot -o x.png --hint'; do
+            status=${change%% *} field=${change#* }
+            # shellcheck disable=SC2086
+            fails "$status" "*: bad.rec: record 0, byte 0: field \"${field%% *}\": *" $program bad.rec
+        done
+    done
+}
