@@ -6,6 +6,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define LONGEST 18 /* characters that one becomes at most: U+FDFA */
+
 static int by_key(const void *a, const void *b)
 {
     uint64_t x, y;
@@ -34,13 +36,14 @@ size_t ptd_compose(int32_t *c, size_t n)
     return (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 }
 
-char *ptd_fold(const char *s, size_t len)
+/* s decomposed `how` utf8proc calls it, then composed. */
+static char *mapped(const char *s, size_t len, int how)
 {
-    const int how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
-    size_t cap = 2 * len + 4, n = 0; /* no character becomes more than two for each of its bytes */
+    size_t cap = len + LONGEST, n = 0;
     int32_t c, *all = ptd_malloc(cap * sizeof *all);
     int boundary = 0;
     for (size_t i = 0; i < len;) {
+        if (cap - n < LONGEST) all = ptd_realloc(all, (cap *= 2) * sizeof *all);
         utf8proc_ssize_t took =
             utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i), &c);
         if (took <= 0) return free(all), NULL;
@@ -53,4 +56,14 @@ char *ptd_fold(const char *s, size_t len)
     *out = '\0';
     free(all);
     return (char *)text;
+}
+
+char *ptd_fold(const char *s, size_t len)
+{
+    return mapped(s, len, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+}
+
+char *ptd_plain(const char *s, size_t len)
+{
+    return mapped(s, len, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
 }

@@ -9,4 +9,6 @@
 size_t ptd_compose(int32_t *c, size_t n);
 /* s in form C with its case folded, as utf8proc_map makes it; malloc'd, ends in a zero. NULL: s is no valid UTF-8. */
 char *ptd_fold(const char *s, size_t n);
+/* The same with compatibility forms (full-width digits, 1/2 as one sign) in plain ones and its case kept. */
+char *ptd_plain(const char *s, size_t n);
 #endif

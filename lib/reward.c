@@ -150,6 +150,8 @@ static size_t dressing(const char *s, const char *end, int *brace)
     static const char *const wrap[] = {"\\text{",   "\\textbf{", "\\textit{", "\\mathrm{",
                                        "\\mathbf{", "\\mbox{",   NULL};
     static const char *const noise[] = {"$", "\\$", "\\!", "\\,", "\\;", "\\left", "\\right", NULL};
+    *brace = 0;
+    if (*s != '\\' && *s != '$') return 0;
     for (int i = 0; wrap[i]; i++)
         if ((*brace = starts(s, end, wrap[i]))) return strlen(wrap[i]);
     for (int i = 0; noise[i]; i++) {
@@ -324,7 +326,13 @@ size_t ptd_number_scan(const char *text, size_t n, struct ptd_rational *r)
     return (size_t)(s - text);
 }
 
-/* The same for a text in normal form. */
+size_t ptd_decimal_scan(const char *text, size_t n, struct ptd_rational *r)
+{
+    const char *s = scan_decimal(text, text + n, r);
+    return s ? (size_t)(s - text) : 0;
+}
+
+/* The number that a text in normal form is, perhaps with a unit. */
 static int number_of(const char *t, struct ptd_rational *r)
 {
     static const char *const unit[] = {"", "%", "\\%", "\xc2\xb0", "^\\circ", "^{\\circ}", NULL};
@@ -386,25 +394,26 @@ char ptd_gold_letter(const char *gold)
 
 /* ---- judging ---- */
 
-/* A gold answer, made ready for any number of answers. */
-struct gold {
+struct ptd_gold {
     int rule, is_number;
     char *normal;
     struct ptd_rational number; /* if is_number */
 };
 
-static struct gold read_gold(int rule, const char *text)
+struct ptd_gold *ptd_gold_new(int rule, const char *text)
 {
-    struct gold g = {.rule = rule, .normal = ptd_text_normal(text, strlen(text))};
-    g.is_number = number_of(g.normal, &g.number);
+    struct ptd_gold *g = ptd_alloc(sizeof *g);
+    g->rule = rule;
+    g->normal = ptd_text_normal(text, strlen(text));
+    g->is_number = number_of(g->normal, &g->number);
     if (rule == PTD_JUDGE_AUTO)
-        g.rule = g.is_number                ? PTD_JUDGE_NUMBER
-                 : gold_letter_of(g.normal) ? PTD_JUDGE_CHOICE
-                                            : PTD_JUDGE_EXACT;
+        g->rule = g->is_number                ? PTD_JUDGE_NUMBER
+                  : gold_letter_of(g->normal) ? PTD_JUDGE_CHOICE
+                                              : PTD_JUDGE_EXACT;
     return g;
 }
 
-static int same(const struct gold *g, const char *normal)
+static int same(const struct ptd_gold *g, const char *normal)
 {
     struct ptd_rational r;
     if (g->rule == PTD_JUDGE_NUMBER && g->is_number && number_of(normal, &r))
@@ -414,7 +423,7 @@ static int same(const struct gold *g, const char *normal)
     return c && c == letter_of(g->normal);
 }
 
-static int right(const struct gold *g, const char *answer, size_t len)
+int ptd_gold_right(const struct ptd_gold *g, const char *answer, size_t len)
 {
     char *normal = ptd_text_normal(answer, len);
     int yes = same(g, normal);
@@ -422,23 +431,29 @@ static int right(const struct gold *g, const char *answer, size_t len)
     return yes;
 }
 
+void ptd_gold_free(struct ptd_gold *g)
+{
+    free(g->normal);
+    free(g);
+}
+
 int ptd_answer_right(int rule, const char *answer, size_t len, const char *gold)
 {
-    struct gold g = read_gold(rule, gold);
-    int yes = right(&g, answer, len);
-    free(g.normal);
+    struct ptd_gold *g = ptd_gold_new(rule, gold);
+    int yes = ptd_gold_right(g, answer, len);
+    ptd_gold_free(g);
     return yes;
 }
 
 /* ---- a group ---- */
 
-static void score(const struct ptd_reward_rules *r, const struct gold *gold, struct ptd_group *g,
+static void score(const struct ptd_reward_rules *r, const struct ptd_gold *gold, struct ptd_group *g,
                   struct ptd_rollout *y)
 {
     size_t len = 0;
     const char *answer = ptd_answer_find(r->extract, y->text, &len);
     y->extracted = answer ? ptd_group_text(g, "%.*s", (int)len, answer) : NULL;
-    y->accuracy = answer && right(gold, answer, len);
+    y->accuracy = answer && ptd_gold_right(gold, answer, len);
     y->format = ptd_format_good(r->format, y->text);
     y->outcome = !answer ? PTD_UNPARSABLE : y->accuracy > 0 ? PTD_RIGHT : PTD_WRONG;
     y->reward = r->format_weight * y->format + r->accuracy_weight * y->accuracy;
@@ -454,9 +469,9 @@ int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
             return ptd_fail(PTD_DATAERR,
                             "group \"%.200s\": field \"rollouts[%d].text\": missing, expected the response",
                             g->uid, i);
-    struct gold gold = read_gold(r->judge, g->answer);
-    for (int i = 0; i < g->n_rollouts; i++) score(r, &gold, g, &g->rollouts[i]);
-    free(gold.normal);
+    struct ptd_gold *gold = ptd_gold_new(r->judge, g->answer);
+    for (int i = 0; i < g->n_rollouts; i++) score(r, gold, g, &g->rollouts[i]);
+    ptd_gold_free(gold);
     return 0;
 }
 

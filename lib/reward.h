@@ -34,6 +34,10 @@ int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g) PTD_
 /* The answer inside text, blanks around it left out; *len bytes; NULL if there is none. */
 const char *ptd_answer_find(int extract_rule, const char *text, size_t *len);
 int ptd_answer_right(int judge_rule, const char *answer, size_t len, const char *gold);
+/* The same for many answers to one gold answer, which is made ready once. */
+struct ptd_gold *ptd_gold_new(int judge_rule, const char *gold);
+int ptd_gold_right(const struct ptd_gold *g, const char *answer, size_t len);
+void ptd_gold_free(struct ptd_gold *g);
 int ptd_format_good(int format_rule, const char *text);
 
 struct ptd_rational {
@@ -42,6 +46,8 @@ struct ptd_rational {
 /* Length of the number that starts at s (sign, thousands commas, decimals, exponent, a/b, \frac{a}{b}), its value in *r; 0 if there is
  * none or it does not fit. */
 size_t ptd_number_scan(const char *s, size_t n, struct ptd_rational *r);
+/* The same for a number without sign and without a/b. */
+size_t ptd_decimal_scan(const char *s, size_t n, struct ptd_rational *r);
 /* 1 if the whole text is one number, perhaps in $, with a percent or degree sign, or a full stop at the end. */
 int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r);
 /* The option letter 'A'..'J' that the text names, 0 if none. */

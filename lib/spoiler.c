@@ -1,13 +1,13 @@
 /* spoiler: does a hint give the answer away? One function per rule; see spoiler.h.
  * Leaves numbers' syntax and option letters to reward.c, and what becomes of a rejected hint to ptd-hint. */
 #include "spoiler.h"
+#include "normal.h"
 #include "reward.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <utf8proc.h>
 
 /* ---- words ---- */
 
@@ -52,30 +52,36 @@ static int one_of(struct word w, const char *const *list)
     return 0;
 }
 
-/* Compatibility forms (full-width digits, 1/2 as one sign) in plain ones; malloc'd. */
+/* Full-width digits, 1/2 as one sign and the fraction slash in plain characters; malloc'd. */
 static char *plain(const char *s)
 {
-    utf8proc_uint8_t *out = NULL;
-    const int how = UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
-    utf8proc_ssize_t got = utf8proc_map((const utf8proc_uint8_t *)s, 0, &out, how);
-    if (got == UTF8PROC_ERROR_NOMEM) ptd_die(PTD_OSERR, "out of memory for a hint");
-    char *t = got < 0 ? ptd_strdup(s) : (char *)out;
-    for (char *p = t; (p = strstr(p, "\xe2\x81\x84"));) { /* fraction slash */
-        *p = '/';
-        memmove(p + 1, p + 3, strlen(p + 3) + 1);
+    char *t = ptd_plain(s, strlen(s));
+    if (!t) t = ptd_strdup(s); /* no valid UTF-8 */
+    char *out = t;
+    for (const char *p = t; *p; out++) {
+        int slash = strncmp(p, "\xe2\x81\x84", 3) == 0;
+        *out = slash ? '/' : *p;
+        p += slash ? 3 : 1;
     }
+    *out = '\0';
     return t;
 }
 
 /* ---- numbers in a text ---- */
 
-struct numbers {
+struct numbers { /* once the text is read: the whole ones first, each kind in rising order */
     double *v;
-    int n, cap;
+    int n, cap, whole;
 };
+
+static int is_whole(double v)
+{
+    return v == floor(v);
+}
 
 static void add_number(struct numbers *a, double v)
 {
+    if (!isfinite(v)) return; /* "hundred hundred ..." */
     if (a->n == a->cap) a->v = ptd_realloc(a->v, (size_t)(a->cap = 2 * a->cap + 8) * sizeof *a->v);
     a->v[a->n++] = fabs(v);
 }
@@ -98,13 +104,22 @@ static int ordinal_at(const char *s)
     return one_of(word_at(s), endings);
 }
 
+/* Behind digits whose number does not fit (the rule on text sees them); noughts and commas before them count, for
+ * they fit no better without some of these. */
+static const char *after_digits(const char *s)
+{
+    size_t noughts = strspn(s, "0,");
+    s += noughts ? noughts : 1;
+    return s + strspn(s, "0123456789");
+}
+
 /* Adds the number in digits at s, and the parts of a fraction; returns where to go on. */
-static const char *add_digits(struct numbers *a, const char *s)
+static const char *add_digits(struct numbers *a, const char *s, const char *end)
 {
     struct ptd_rational r;
-    size_t n = ptd_number_scan(s, strlen(s), &r);
-    if (n == 0) n = ptd_number_scan(s, strcspn(s, "/"), &r);
-    if (n == 0) return s + 1 + strspn(s + 1, "0123456789"); /* does not fit: the rule on text sees it */
+    size_t n = ptd_number_scan(s, (size_t)(end - s), &r);
+    if (n == 0) n = ptd_decimal_scan(s, (size_t)(end - s), &r);
+    if (n == 0) return after_digits(s);
     if (ordinal_at(s + n)) return s + n + 2;
     add_number(a, value(r));
     if (percent_at(s + n)) add_number(a, value(r) / 100);
@@ -115,10 +130,10 @@ static const char *add_digits(struct numbers *a, const char *s)
 }
 
 /* \frac{a}{b}: its value; a and b are met on the way on. */
-static const char *add_latex(struct numbers *a, const char *s)
+static const char *add_latex(struct numbers *a, const char *s, const char *end)
 {
     struct ptd_rational r;
-    if (ptd_number_scan(s, strlen(s), &r)) add_number(a, value(r));
+    if (ptd_number_scan(s, (size_t)(end - s), &r)) add_number(a, value(r));
     for (s++; is_letter(*s);) s++;
     return s;
 }
@@ -214,9 +229,9 @@ static int roman(struct word w)
 {
     static const char *const tens[] = {"", "X", "XX", "XXX", "XL"};
     static const char *const ones[] = {"", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"};
-    for (int v = 2; v <= 40; v++) {
+    for (int v = 2; v <= 40 && w.n >= 2 && w.n <= strlen("XXXVIII"); v++) {
         size_t n = strlen(tens[v / 10]), k = strlen(ones[v % 10]);
-        if (w.n < 2 || n + k != w.n) continue;
+        if (n + k != w.n) continue;
         if (memcmp(w.s, tens[v / 10], n) == 0 && memcmp(w.s + n, ones[v % 10], k) == 0) return v;
     }
     return 0;
@@ -231,44 +246,72 @@ static const char *add_word(struct numbers *a, const char *text, const char *s)
     return s + w.n;
 }
 
+static int by_kind_and_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    int kind = is_whole(y) - is_whole(x);
+    return kind ? kind : (x > y) - (x < y);
+}
+
 static struct numbers numbers_of(const char *raw)
 {
     struct numbers a = {0};
-    char *text = plain(raw);
-    for (const char *s = text; *s;) {
+    char *text = plain(raw), *end = text + strlen(text);
+    for (const char *s = text; s < end;) {
         if (is_digit(*s) || (*s == '.' && is_digit(s[1])))
-            s = add_digits(&a, s);
+            s = add_digits(&a, s, end);
         else if (is_word(*s))
             s = add_word(&a, text, s);
         else if (*s == '\\')
-            s = add_latex(&a, s);
+            s = add_latex(&a, s, end);
         else
             s++;
     }
     free(text);
+    if (a.n) qsort(a.v, (size_t)a.n, sizeof *a.v, by_kind_and_value);
+    while (a.whole < a.n && is_whole(a.v[a.whole])) a.whole++;
     return a;
 }
 
+/* ---- comparing numbers ---- */
+
 static int same_value(double a, double b)
 {
-    double gap = fabs(a - b), size = fmax(fabs(a), fabs(b));
-    int whole = a == floor(a) && b == floor(b);
-    return gap <= (whole ? 1e-12 : 0.01) * size;
+    return fabs(a - b) <= (is_whole(a) && is_whole(b) ? 1e-12 : 0.01) * fmax(a, b);
 }
 
-static int holds(const struct numbers *a, double v, int exact)
+static int equals(double a, double b)
 {
-    for (int i = 0; i < a->n; i++)
-        if (exact ? fabs(a->v[i] - v) <= 1e-9 * fabs(v) : same_value(a->v[i], v)) return 1;
-    return 0;
+    return fabs(a - b) <= 1e-9 * b;
+}
+
+/* Is one of the rising v [n] like x? If any, then one of the two beside its place. */
+static int has(const double *v, int n, double x, int like(double, double))
+{
+    int from = 0, to = n;
+    while (from < to) {
+        int middle = from + (to - from) / 2;
+        if (v[middle] < x)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return (from < n && like(v[from], x)) || (from > 0 && like(v[from - 1], x));
+}
+
+static int holds(const struct numbers *a, double x, int like(double, double))
+{
+    return has(a->v, a->whole, x, like) || has(a->v + a->whole, a->n - a->whole, x, like);
 }
 
 /* A number of `hint` that is one of `secret` and none of `known`. */
 static int shares_number(const char *hint, const char *secret, const char *known)
 {
-    struct numbers h = numbers_of(hint), s = numbers_of(secret), k = numbers_of(known ? known : "");
+    struct numbers h = numbers_of(hint), s = numbers_of(h.n ? secret : ""),
+                   k = numbers_of(s.n && known ? known : "");
     int found = 0;
-    for (int i = 0; i < h.n && !found; i++) found = holds(&s, h.v[i], 0) && !holds(&k, h.v[i], 1);
+    for (int i = 0; i < h.n && !found; i++)
+        found = holds(&s, h.v[i], same_value) && !holds(&k, h.v[i], equals);
     free(h.v);
     free(s.v);
     free(k.v);
@@ -288,29 +331,44 @@ static char *without_blanks(char *t)
 
 static int at_word_start(const char *text, const char *what)
 {
-    for (const char *p = text; (p = strstr(p, what)); p++)
+    for (const char *p = text; (p = strstr(p, what)); p += word_at(p).n)
         if (p == text || !is_word(p[-1]) || !is_word(*p) || (unsigned char)*p >= 0x80) return 1;
     return 0;
 }
 
-/* Does hint hold the n bytes at s, blanks, case and LaTeX aside? */
-static int holds_text(const char *hint, const char *s, size_t n)
+struct searched {        /* a text that others are looked for in */
+    char *words, *solid; /* its normal form, with blanks and without */
+};
+
+static struct searched searched(const char *s)
 {
-    char *h = ptd_text_normal(hint, strlen(hint)), *what = ptd_text_normal(s, n);
+    char *words = ptd_text_normal(s, strlen(s));
+    return (struct searched){words, without_blanks(ptd_strdup(words))};
+}
+
+static void clear_searched(struct searched *t)
+{
+    free(t->words);
+    free(t->solid);
+}
+
+/* Does t hold the n bytes at s, blanks, case and LaTeX aside? */
+static int holds_text(const struct searched *t, const char *s, size_t n)
+{
+    char *what = ptd_text_normal(s, n);
     size_t len = strlen(what);
-    int found = len >= 2 && at_word_start(h, what);
-    if (!found && len >= 4) found = strstr(without_blanks(h), without_blanks(what)) != NULL;
-    free(h);
+    int found = len >= 2 && at_word_start(t->words, what);
+    if (!found && len >= 4) found = strstr(t->solid, without_blanks(what)) != NULL;
     free(what);
     return found;
 }
 
 /* A list's parts of four bytes and more. */
-static int holds_part(const char *hint, const char *gold)
+static int holds_part(const struct searched *t, const char *gold)
 {
     for (const char *s = gold; *s;) {
         size_t n = strcspn(s, ",;");
-        if (n >= 4 && holds_text(hint, s, n)) return 1;
+        if (n >= 4 && holds_text(t, s, n)) return 1;
         s += n + (s[n] != '\0');
     }
     return 0;
@@ -372,9 +430,12 @@ static char right_letter(const struct ptd_group *g)
     char letter = ptd_gold_letter(g->answer);
     if (!letter && is_letter(g->answer[0]) && !g->answer[1])
         letter = (char)toupper((unsigned char)g->answer[0]);
+    if (letter) return letter;
     int n = g->question ? list_options(g->question, o) : 0;
+    struct ptd_gold *gold = ptd_gold_new(PTD_JUDGE_AUTO, g->answer);
     for (int i = 0; i < n && !letter; i++)
-        if (ptd_answer_right(PTD_JUDGE_AUTO, o[i].text, o[i].len, g->answer)) letter = (char)('A' + i);
+        if (ptd_gold_right(gold, o[i].text, o[i].len)) letter = (char)('A' + i);
+    ptd_gold_free(gold);
     return letter;
 }
 
@@ -436,7 +497,10 @@ static int answer_number(const char *hint, const struct ptd_group *g)
 static int answer_text(const char *hint, const struct ptd_group *g)
 {
     if (!g->answer || is_number(g->answer) || ptd_gold_letter(g->answer) || is_verdict(g->answer)) return 0;
-    return holds_text(hint, g->answer, strlen(g->answer)) || holds_part(hint, g->answer);
+    struct searched t = searched(hint);
+    int found = holds_text(&t, g->answer, strlen(g->answer)) || holds_part(&t, g->answer);
+    clear_searched(&t);
+    return found;
 }
 
 static int option_letter(const char *hint, const struct ptd_group *g)
@@ -459,8 +523,12 @@ static int option_text(const char *hint, const struct ptd_group *g)
     char *text = ptd_format("%.*s", (int)o[i].len, o[i].text),
          *stem = ptd_format("%.*s", (int)(o[0].mark - g->question), g->question);
     int found = shares_number(hint, text, stem);
-    if (!found && !is_number(text))
-        found = holds_text(hint, text, o[i].len) && !holds_text(stem, text, o[i].len);
+    if (!found && !is_number(text)) {
+        struct searched h = searched(hint), s = searched(stem);
+        found = holds_text(&h, text, o[i].len) && !holds_text(&s, text, o[i].len);
+        clear_searched(&h);
+        clear_searched(&s);
+    }
     free(text);
     free(stem);
     return found;

@@ -12,7 +12,8 @@
  *
  * A number (and an option's text) that the question's own words hold is exempt. A digit behind a letter (cell b3, x2) names something and is no number; neither are
  * ordinals (first, 2nd), nor "one" in "the red one". Decimals within one percent of a number that is no integer count as equal to it; signs are
- * ignored. Not seen: other units (120 cm for 1.2 m), Roman numerals of one letter or above XL, number words in other languages than English, and what a hint merely implies. */
+ * ignored. Not seen: other units (120 cm for 1.2 m), Roman numerals of one letter or above XL, number words in other languages than English, and what a hint merely implies.
+ * The time taken follows the length of question, answer and solution, whatever they hold. */
 #ifndef PTD_SPOILER_H
 #define PTD_SPOILER_H
 #include "record.h"

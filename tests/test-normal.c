@@ -16,35 +16,47 @@ static int32_t any_character(void)
     return kinds[k].first + rand() % kinds[k].n;
 }
 
-static void folds_as_utf8proc_does(void **state)
+static void maps_as_utf8proc_does(char *map(const char *, size_t), int how)
 {
-    (void)state;
-    const int how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
     unsigned char text[4 * 40], *expected;
     srand(1);
     for (int i = 0; i < 20000; i++) {
         utf8proc_ssize_t n = 0;
         for (int left = 1 + rand() % 40; left; left--) n += utf8proc_encode_char(any_character(), text + n);
         assert_true(utf8proc_map(text, n, &expected, how) >= 0);
-        char *found = ptd_fold((const char *)text, (size_t)n);
+        char *found = map((const char *)text, (size_t)n);
         assert_string_equal(found, (char *)expected);
         free(expected);
         free(found);
     }
 }
 
+static void folds_as_utf8proc_does(void **state)
+{
+    (void)state;
+    maps_as_utf8proc_does(ptd_fold, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+    maps_as_utf8proc_does(ptd_plain, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+}
+
 static void has_room_for_every_character(void **state)
 {
     (void)state;
-    const int how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
-    unsigned char bytes[4];
-    int32_t parts[64];
+    unsigned char bytes[4], *expected;
     for (int32_t c = 1; c < 0x110000; c++) {
-        int boundary = 0;
         if (c >= 0xD800 && c < 0xE000) continue;
-        assert_true(utf8proc_decompose_char(c, parts, 64, how, &boundary) <=
-                    2 * utf8proc_encode_char(c, bytes));
+        utf8proc_ssize_t n = utf8proc_encode_char(c, bytes);
+        assert_true(utf8proc_map(bytes, n, &expected, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT) >=
+                    0);
+        char *found = ptd_plain((const char *)bytes, (size_t)n);
+        assert_string_equal(found, (char *)expected);
+        free(found);
+        free(expected);
     }
+    char text[3 * 1000 + 1] = "";
+    for (int i = 0; i < 1000; i++) strcpy(text + 3 * i, "\xef\xb7\xba"); /* the longest */
+    char *s = ptd_plain(text, strlen(text));
+    assert_int_equal(strlen(s), 1000 * 33);
+    free(s);
 }
 
 static void tells_what_is_no_text(void **state)

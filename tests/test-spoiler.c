@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* The first rule broken by hint must be `want` (NULL: none). */
@@ -247,6 +248,44 @@ static void every_rule_has_a_name(void **state)
     check(&bare, "option b is 12, yes", NULL);
 }
 
+/* A million bytes of anything: within moments, or this test is ended. */
+static void long_texts_take_linear_time(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"2 ",
+                                        "\xc3\xa9 5",
+                                        "\xc2\xbd ",
+                                        "\\",
+                                        "abcd,",
+                                        "1.2.",
+                                        "000,",
+                                        "hundred ",
+                                        "one ",
+                                        "1/2/",
+                                        "5 % ",
+                                        "99999999999999999999,",
+                                        "5\xcc\x81\xcc\xa3",
+                                        "\xcc\x81\xcc\xa3",
+                                        "(A) 7 ",
+                                        "5\xc3\xa9",
+                                        NULL};
+    const size_t most = 1000000;
+    char *text = ptd_alloc(most + 32);
+    alarm(60);
+    for (int i = 0; parts[i]; i++) {
+        char *end = text;
+        while (end < text + most) end = stpcpy(end, parts[i]);
+        strcpy(end, "999,999,999,999,999,999,999");
+        struct ptd_group secret = {
+            .question = "How many? (A) 17 (B) 9 (C) 8", .answer = text, .solution = text};
+        struct ptd_group asked = {.question = text, .answer = "17", .solution = "17 of 20"};
+        check(&secret, "add 23 and 44", NULL);
+        check(&asked, "add 23 and 44", NULL);
+    }
+    alarm(0);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +301,7 @@ int main(void)
         cmocka_unit_test(rejects_a_verdict_only_if_asserted),
         cmocka_unit_test(rejects_decisive_numbers),
         cmocka_unit_test(every_rule_has_a_name),
+        cmocka_unit_test(long_texts_take_linear_time),
     };
     return cmocka_run_group_tests_name("spoiler", tests, NULL, NULL);
 }
