@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <utf8proc.h>
 #include <xxhash.h>
 
@@ -171,26 +170,47 @@ json_t *ptd_show_frame(const struct ptd_frame *f, int flags)
 
 /* ---- printing ---- */
 
-void ptd_show_raw(const char *s)
+/* Escaped as JSON has it: what a terminal would obey, but for the newlines of PTD_SHOW_PRETTY. */
+static void put_json(const char *s)
 {
-    static int terminal = -1;
     char piece[PTD_PRINTABLE_PIECE];
-    if (terminal < 0) terminal = isatty(1);
-    if (!terminal) {
-        fputs(s, stdout);
-        return;
-    }
     for (int took, len; *s; s += took) {
         took = ptd_printable_piece(s, piece, &len);
-        if (*s == '\n' || *s == '\t')
-            putchar(*s);
-        else if (took == 1 && len > 1 && (unsigned char)*s < 0x80)
-            printf("\\u%04x", *s); /* as JSON has it */
+        if (*s == '\n')
+            putchar('\n');
+        else if (took == 1 && len > 1)
+            printf("\\u%04x", (unsigned char)*s);
         else
             fwrite(piece, 1, (size_t)len, stdout);
     }
 }
 
+void ptd_show_json(json_t *j, size_t form)
+{
+    char *text = json_dumps(j, form);
+    if (!text) ptd_die(PTD_OSERR, "out of memory");
+    put_json(text);
+    putchar('\n');
+    free(text);
+    json_decref(j);
+}
+
+void ptd_show_print(json_t *j, int flags)
+{
+    size_t form = flags & PTD_SHOW_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;
+    ptd_show_json(j, form | JSON_ENCODE_ANY | JSON_REAL_PRECISION(flags & PTD_SHOW_FULL ? 17 : 10));
+}
+
+/* ---- text for people ---- */
+
+void ptd_show_line(const char *s)
+{
+    char *text = ptd_printable(s);
+    fputs(text, stdout);
+    free(text);
+}
+
+/* One line or its part, without the newline. */
 __attribute__((format(printf, 1, 2))) static void show(const char *fmt, ...)
 {
     va_list ap;
@@ -199,28 +219,20 @@ __attribute__((format(printf, 1, 2))) static void show(const char *fmt, ...)
     int n = vasprintf(&text, fmt, ap);
     va_end(ap);
     if (n < 0) ptd_die(PTD_OSERR, "out of memory");
-    ptd_show_raw(text);
+    ptd_show_line(text);
     free(text);
-}
-
-void ptd_show_print(json_t *j, int flags)
-{
-    size_t form = flags & PTD_SHOW_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;
-    char *text = json_dumps(j, form | JSON_ENCODE_ANY | JSON_REAL_PRECISION(flags & PTD_SHOW_FULL ? 17 : 10));
-    if (!text) ptd_die(PTD_OSERR, "out of memory");
-    ptd_show_raw(text);
-    putchar('\n');
-    free(text);
-    json_decref(j);
 }
 
 void ptd_show_head_text(const struct ptd_head *h)
 {
-    show("run %s, data %s, mode %s, seed %lld, %d rollouts per prompt, %d prompts per step\n",
+    show("run %s, data %s, mode %s, seed %lld, %d rollouts per prompt, %d prompts per step",
          h->store ? h->store : "-", h->data ? h->data : "-", h->mode ? h->mode : "-", (long long)h->seed,
          h->group_size, h->step_groups);
-    for (int i = 0; i < h->n_stages; i++)
-        show("  %s%s\n", i ? "| " : "", h->stages[i].command ? h->stages[i].command : "?");
+    putchar('\n');
+    for (int i = 0; i < h->n_stages; i++) {
+        show("  %s%s", i ? "| " : "", h->stages[i].command ? h->stages[i].command : "?");
+        putchar('\n');
+    }
 }
 
 /* Every line of s behind the indent. */
@@ -228,9 +240,20 @@ static void show_lines(const char *indent, const char *s)
 {
     while (s) {
         size_t n = strcspn(s, "\n");
-        show("%s%.*s\n", indent, (int)n, s);
+        show("%s%.*s", indent, (int)n, s);
+        putchar('\n');
         s = s[n] ? s + n + 1 : NULL;
     }
+}
+
+static void show_block(const char *name, const char *s)
+{
+    if (s) puts(name), show_lines("  ", s);
+}
+
+static void show_field(const char *name, const char *s)
+{
+    if (s) show("%s: %s", name, s), putchar('\n');
 }
 
 static void show_rollout_text(const struct ptd_rollout *r, int i)
@@ -238,31 +261,34 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
     show("  [%d] %s", i + 1, ptd_outcome_name[r->outcome]);
     if (r->outcome) show(", reward %.3g, advantage %+.3f", r->reward, r->advantage);
     if (r->extracted) show(", found \"%s\"", r->extracted);
-    show(", %d tokens, %s%s\n", r->n, r->stop ? r->stop : "?", r->teacher_ids ? ", tutored" : "");
+    show(", %d tokens, %s%s", r->n, r->stop ? r->stop : "?", r->teacher_ids ? ", tutored" : "");
+    putchar('\n');
     show_lines("      ", r->text);
 }
 
 static void show_hint_text(const struct ptd_group *g)
 {
     if (g->hint.text) {
-        show("hint (%s):\n", g->hint.source ? g->hint.source : "?");
+        show("hint (%s):", g->hint.source ? g->hint.source : "?");
+        putchar('\n');
         show_lines("  ", g->hint.text);
     }
-    if (g->hint_drop) show("hint dropped: %s\n", g->hint_drop);
+    show_field("hint dropped", g->hint_drop);
 }
 
 void ptd_show_group_text(const struct ptd_group *g)
 {
-    show("\n%s, step %lld", g->uid, (long long)g->step);
+    putchar('\n');
+    show("%s, step %lld", g->uid, (long long)g->step);
     if (g->category) show(", %s", g->category);
     if (g->generation >= 0) show(", generation %lld", (long long)g->generation);
     if (g->group_accuracy >= 0) show(", accuracy %.3g", g->group_accuracy);
     for (int i = 0; i < g->n_pictures; i++)
         show(", picture %dx%d", g->pictures[i].width, g->pictures[i].height);
-    show("\n");
-    if (g->system) show("system:\n"), show_lines("  ", g->system);
-    if (g->question) show("question:\n"), show_lines("  ", g->question);
-    if (g->answer) show("answer: %s\n", g->answer);
+    putchar('\n');
+    show_block("system:", g->system);
+    show_block("question:", g->question);
+    show_field("answer", g->answer);
     show_hint_text(g);
     for (int i = 0; i < g->n_rollouts; i++) show_rollout_text(&g->rollouts[i], i);
 }

@@ -18,8 +18,10 @@ json_t *ptd_show_number(double x);
 json_t *ptd_show_digest(const void *p, size_t n); /* XXH3-64 as 16 hex digits */
 /* Prints one line (or an indented block) and frees j. */
 void ptd_show_print(json_t *j, int flags);
-/* To stdout; if that is a terminal, what printable.h names is escaped, but newline and tab. JSON stays JSON. */
-void ptd_show_raw(const char *s);
+/* The same in a form of Jansson's. What printable.h names is written as \u009b, which is the same JSON. */
+void ptd_show_json(json_t *j, size_t form);
+void ptd_show_line(
+    const char *s); /* text for people: escaped as printable.h says, newlines too; ends no line */
 void ptd_show_head_text(const struct ptd_head *h);
 void ptd_show_group_text(const struct ptd_group *g);
 

@@ -128,7 +128,7 @@ static int verdict(const char *name, const char *good)
 {
     if (!good && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_CUT) ptd_die_last();
     printf("%s: ", good ? "ok" : "bad");
-    ptd_show_raw(good ? name : ptd_failed_message());
+    ptd_show_line(good ? name : ptd_failed_message());
     printf("%s%s\n", good ? ": " : "", good ? good : "");
     ptd_stdout_flush();
     return good ? PTD_OK : PTD_VERDICT;

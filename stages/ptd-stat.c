@@ -27,7 +27,7 @@ static const struct ptd_usage usage = {
     options};
 
 struct tally {
-    char *name;
+    char *name; /* as key_of makes it */
     long prompts, n, right, form, unparsable, cut, tokens, all_fail, all_pass,
         tried;                 /* tried: prompts with at least K responses */
     double sum, squares, pass; /* of the prompts' means; of pass@K */
@@ -78,23 +78,53 @@ static void count(struct tally *t, const struct ptd_group *g)
     t->pass += pass_at_k(n, right, opt.k);
 }
 
-static struct tally *row_of(struct table *t, const char *name)
+/* Is the byte at s no part of UTF-8? *n: the bytes of the character. */
+static int is_stray(const char *s, int *n)
 {
-    const json_t *known = json_object_get(t->index, name);
-    if (known) return &t->row[json_integer_value(known)];
-    if (t->n == t->cap) t->row = ptd_realloc(t->row, (size_t)(t->cap = 2 * t->cap + 16) * sizeof *t->row);
-    if (!t->index) t->index = json_object();
-    json_object_set_new(t->index, name, json_integer(t->n));
-    t->row[t->n] = (struct tally){.name = ptd_strdup(name)};
-    return &t->row[t->n++];
+    char piece[PTD_PRINTABLE_PIECE];
+    int len;
+    *n = ptd_printable_piece(s, piece, &len);
+    return *n == 1 && (unsigned char)*s >= 0x80;
 }
 
-/* Names that are the same once they are valid text are one: JSON could not tell them apart. */
-static void count_category(struct table *t, const struct ptd_group *g)
+static int has_stray(const char *s)
 {
-    json_t *name = ptd_show_text(g->category, strlen(g->category));
-    count(row_of(t, json_string_value(name)), g);
-    json_decref(name);
+    for (int n; *s; s += n)
+        if (is_stray(s, &n)) return 1;
+    return 0;
+}
+
+/* The name as text that JSON can hold, another one for each name; malloc'd. Bytes that are no UTF-8 become \xff;
+ * where some do, or the name itself reads so, its backslashes are doubled. */
+static char *key_of(const char *name)
+{
+    char *key = ptd_malloc(4 * strlen(name) + 1), *out = key;
+    int n, doubled = has_stray(name) || strstr(name, "\\x");
+    for (const char *s = name; *s; s += n) {
+        if (is_stray(s, &n)) {
+            out += sprintf(out, "\\x%02x", (unsigned char)*s);
+            continue;
+        }
+        if (doubled && *s == '\\') *out++ = '\\';
+        out = mempcpy(out, s, (size_t)n);
+    }
+    *out = '\0';
+    return key;
+}
+
+static struct tally *row_of(struct table *t, const char *name)
+{
+    char *key = key_of(name);
+    const json_t *known = json_object_get(t->index, key);
+    if (known) {
+        free(key);
+        return &t->row[json_integer_value(known)];
+    }
+    if (t->n == t->cap) t->row = ptd_realloc(t->row, (size_t)(t->cap = 2 * t->cap + 16) * sizeof *t->row);
+    if (!t->index) t->index = json_object();
+    json_object_set_new(t->index, key, json_integer(t->n));
+    t->row[t->n] = (struct tally){.name = key};
+    return &t->row[t->n++];
 }
 
 static void clear_table(struct table *t)
@@ -109,7 +139,7 @@ static int add_group(struct table *t, struct tally *total, const struct ptd_grou
     if (g->n_rollouts == 0 || g->group_accuracy < 0)
         return ptd_fail(PTD_DATAERR, "group \"%.200s\" was not judged: expected the output of ptd-verify",
                         g->uid);
-    if (g->category && *g->category) count_category(t, g);
+    if (g->category && *g->category) count(row_of(t, g->category), g);
     count(total, g);
     return 0;
 }
@@ -236,12 +266,7 @@ static void print_json(const struct ptd_head *h, const struct table *t, const st
     json_t *all =
         json_pack("{s:o, s:o, s:I, s:o, s:o}", "store", head_text(h->store), "data", head_text(h->data),
                   "generation", (json_int_t)generation, "total", object(total), "categories", categories);
-    char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    if (!text) ptd_die(PTD_OSERR, "out of memory");
-    ptd_show_raw(text);
-    putchar('\n');
-    free(text);
-    json_decref(all);
+    ptd_show_json(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
 }
 
 static void read_groups(struct ptd_reader *r, struct table *t, struct tally *total, int64_t *generation)

@@ -33,10 +33,38 @@ dirty() {
     [ "$(jq -S .categories typed)" = "$(ptd-stat --json dirty.rec | jq -S .categories)" ]
 }
 
-@test "what is no terminal gets the bytes as they are" {
-    dirty '"\u001b[2J\u009b"'
-    [ "$(ptd-dump --text dirty.rec | grep -c $'\e\[2J\u009b')" -gt 20 ]
-    [ "$(ptd-dump dirty.rec | jq -r 'select(.kind == "group").category' | sort -u)" = $'\e[2J\u009b' ]
+@test "nor does one reach a pipe: text is escaped, JSON says the same" {
+    dirty '"\u001b[2J\u009b\u202e\u007f\u0007"'
+    for form in --text --pretty --full; do
+        ptd-dump $form dirty.rec > shown
+        run -1 grep -qP '[\x{01}-\x{08}\x{0b}-\x{1f}\x{7f}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]' shown
+    done
+    [ "$(ptd-dump --text dirty.rec | grep -cF '\x1b[2J\u009b\u202e\x7f\x07')" -gt 20 ]
+    [ "$(ptd-dump dirty.rec | jq -r 'select(.kind == "group").category' | sort -u)" = $'\e[2J\u009b\u202e\x7f\a' ]
+}
+
+@test "a name imitates no line of --text, and bytes that are no UTF-8 are escaped in it" {
+    dirty '"a"'
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" dirty.rec 'text = msgpack.packb; msgpack.packb = lambda what: text(what, unicode_errors="surrogateescape")
+g.update(uid="x\nanswer: 99", category="c\udcff\nhint dropped: no", answer="1\nanswer: 99")
+g["rollouts"][0]["extracted"] = "7\n  [2] right"; g["question"] = "one\ntwo"; head["data"] = "d\n  | ptd-x"' > lines.rec
+    ptd-dump --text lines.rec > shown
+    run -1 grep -qE '^(answer: 99|hint dropped: no|  \[2\] right|  \| ptd-x)' shown
+    grep -qxF '  two' shown
+    grep -qF 'answer: 1\nanswer: 99' shown
+    iconv -f UTF-8 -t UTF-8 shown > /dev/null
+}
+
+@test "different names are different rows and keys" {
+    dirty '"a", "b", "c", "d", "e", "f", "g"'
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" dirty.rec 'names = ["\udcff", "\udcfe", "\ufffd", "\\xff", "\\\\xff", "\\n", "\\\udcff"]
+text = msgpack.packb; msgpack.packb = lambda what: text(what, unicode_errors="surrogateescape")
+for i, g in enumerate(groups): g["category"] = names[i % 7]' > names.rec
+    run -0 ptd-stat --json names.rec
+    [ "$(jq -r '.categories | keys[]' <<< "$output" | sort)" = "$(printf '%s\n' '\xff' '\xfe' $'\ufffd' '\\xff' '\\\\xff' '\n' '\\\xff' | sort)" ]
+    run -0 ptd-stat names.rec
+    [ "${#lines[@]}" = 9 ]
+    [ "$(printf '%s\n' "${lines[@]%% *}" | sort -u | wc -l)" = 9 ]
 }
 
 @test "columns of a table stay aligned" {
