@@ -115,7 +115,7 @@ struct ptd_rollout {
     const uint16_t
         *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
     const uint16_t
-        *teacher_on_top;     /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids */
+        *teacher_on_top;     /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids; there if both teacher_ids and top_ids are */
     int teacher_k;           /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
     struct ptd_unknown unknown;

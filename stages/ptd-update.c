@@ -130,7 +130,7 @@ struct held {
     struct ptd_group group;
     char *body;
     struct ptd_frame frame; /* where it came from; its bytes are gone */
-}; /* a group that outlives the reader's buffer */
+};                          /* a group that outlives the reader's buffer */
 
 struct step {
     struct held *held;
