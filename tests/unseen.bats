@@ -19,6 +19,8 @@ forms=(
     '[ "a && b" = '"'! c'"' ] && true' 'run ! true; [ 1 = 2 ]' '[ ! -e / ]' '[ "${x#"a && b"}" = "$(echo ")" "(")" ]' 'test a = b # && true'
     'cat <<< "false && true"; false' $'cat << END | cat > /dev/null\nit\'s && ! (\nEND\nfalse' $'false && cat <<- "END" > /dev/null\n\t)\n\tEND'
     'cat < <(false && true) && false && true' 'echo 2>&1 &> /dev/null && false && true' 'echo $((1 && 0)) "$((1 << 2))" && ! true' 'eval "false && true"'
+    '[ "${x#*(}" = "${x%%)*}" ] && true' $'x=$(cat << E && false\nit\'s ( and "\nE\n) && true' $'x="$(cat <<- \'E\'\n\t) `\n\tE\n)"; ! true'
+    $'x=$(( (1 << 2) + 1 )); false && true' $'x=`cat << E\n(\nE\n`; ! true'
     $'echo \\" \\\' && ! true' $'x=$\'it\\\'s\' && ! true' 'bash -c "false && true"' '[[ "a)" =~ ^(a|b)$ ]] && true' 'load lib; ! true'
 )
 
@@ -64,6 +66,23 @@ forms=(
     printf 'f() {\ntrue )\n}\n' > odd.bats
     run -1 python3 "$BATS_TEST_DIRNAME/unseen.py" odd.bats
     [ "$output" = "odd.bats:2: cannot make out this command" ]
+    for odd in 'x=$(true' '[[ a' 'cat <<' 'f() {' 'echo "a' 'x=${y'; do
+        printf 'true\n%s' "$odd" > odd.bats
+        run -1 python3 "$BATS_TEST_DIRNAME/unseen.py" odd.bats
+        [[ "$output" == odd.bats:[0-9]": cannot make out this command" ]]
+    done
+    run -1 python3 "$BATS_TEST_DIRNAME/unseen.py" none.bats
+    [ "$output" = "none.bats: No such file or directory" ]
+}
+
+@test "what a file loads is found beside it, however that is said" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir t
+    printf '! true\ntrue\n' | tee t/a.bash t/b.bash > t/c.bash
+    printf '%s\n' 'load "$BATS_TEST_DIRNAME/a"' '. "${BATS_TEST_DIRNAME}/b.bash"' 'source "$BATS_TEST_DIRNAME"/c.bash' > t/all.bats
+    run -1 python3 "$BATS_TEST_DIRNAME/unseen.py" t/all.bats
+    [ "${#lines[@]}" = 3 ]
+    [ "${lines[2]}" = "t/c.bash:1: nobody sees this fail: ! true" ]
 }
 
 @test "run.sh refuses such a file" {

@@ -10,19 +10,28 @@ import os, re, sys
 QUOTED = re.compile(r"'[^']*'|\\.", re.S)
 REDIRECT = re.compile(r"&>>?|<<<|[0-9]*[<>]+[&|]?-?")
 OPERATOR = re.compile(r"&&|\|\||;;&|;;|;&|\|&|[;&|()\n]")
+HERE = re.compile(r"""[ \t]*((?:'[^']*'|"[^"]*"|[^\s;&|()<>])+)""")
 CASE = re.compile(r"\bcase\s+\S+\s+in\b.*?\besac\b", re.S)
 LEAVES = {"return", "break", "continue", "exit", "skip"}
 ENDS = {"&&", "||", ";;&", ";;", ";&", "|&", ";", "&", "|", "(", ")", "\n"}
 WHOSE, OWN, NOBODY = range(3)  # who sees the status of a list within a command: as for the command, somebody, nobody
 
 
+def cannot(path, line):
+    sys.exit(f"{path}:{line}: cannot make out this command")
+
+
 class Words:
     """Words and operators of a shell text with their lines; each word keeps its quotes."""
 
-    def __init__(self, text):
+    def __init__(self, path, text):
         self.text, self.at, self.here, self.tokens = text, 0, [], []
         while self.at < len(text):
-            self.step()
+            begin = self.at
+            try:
+                self.step()
+            except (IndexError, TypeError, AttributeError, ValueError):  # something ends nowhere
+                cannot(path, self.line(begin))
         self.tokens.append(("\n", self.line(self.at)))
 
     def line(self, at):
@@ -62,11 +71,12 @@ class Words:
         if match[0] in ("<", ">") and self.text.startswith("(", self.at):
             self.nested(")")
         elif match[0] in ("<<", "<<-"):
-            while self.text[self.at] in " \t":
-                self.at += 1
-            end = re.compile(r"[^\s;&|()<>]+").match(self.text, self.at)
-            self.here.append((re.sub(r"['\"\\]", "", end[0]), match[0] == "<<-"))
-            self.at = end.end()
+            self.here_document(match[0] == "<<-")
+
+    def here_document(self, tabs):
+        end = HERE.match(self.text, self.at)
+        self.here.append((re.sub(r"['\"\\]", "", end[1]), tabs))
+        self.at = end.end()
 
     def piece(self):
         """One character of a word, or all that stands in a pair of quotes, braces or brackets."""
@@ -75,6 +85,9 @@ class Words:
             self.at = re.compile(r"\$'(\\.|[^'\\])*'", re.S).match(self.text, self.at).end()
         elif quoted:
             self.at = quoted.end()
+        elif self.text.startswith("$((", self.at):
+            self.at += 1
+            self.nested("))")
         elif self.text[self.at:self.at + 2] in ("$(", "${"):
             self.at += 1
             self.nested({"(": ")", "{": "}"}[self.text[self.at]])
@@ -84,17 +97,37 @@ class Words:
             self.at += 1
 
     def nested(self, close):
+        """What stands in quotes, braces or brackets; "))": in those of arithmetic, where << shifts."""
+        outer, self.here = self.here, []
+        self.at += len(close)
+        while not self.text.startswith(close, self.at):
+            self.within(close, self.text[self.at])
+        self.at += len(close)
+        self.here = outer
+
+    def within(self, close, c):
+        case = CASE.match(self.text, self.at) if close == ")" else None
+        redirect = REDIRECT.match(self.text, self.at) if close in ")`" else None
+        if case:
+            self.at = case.end()
+        elif close == '"' and c in "'(" or close == "}" and c == "(":
+            self.at += 1
+        elif close == "))" and c == "(":
+            self.group()
+        elif close == ")" and c == "#" and self.text[self.at - 1].isspace():
+            self.at = self.text.index("\n", self.at)
+        elif redirect and redirect[0].lstrip("0123456789") in ("<<<", "<<", "<<-"):
+            self.redirect(redirect)
+        else:
+            self.piece()
+            if c == "\n":
+                self.skip_here_documents()
+
+    def group(self):
+        """Brackets within arithmetic."""
         self.at += 1
-        while self.text[self.at] != close:
-            c, case = self.text[self.at], CASE.match(self.text, self.at) if close == ")" else None
-            if close == '"' and c in "'(":
-                self.at += 1
-            elif case:
-                self.at = case.end()
-            elif close == ")" and c == "#" and self.text[self.at - 1].isspace():
-                self.at = self.text.index("\n", self.at)
-            else:
-                self.piece()
+        while self.text[self.at] != ")":
+            self.within("))", self.text[self.at])
         self.at += 1
 
     def skip_here_documents(self):
@@ -112,8 +145,11 @@ class Script:
     a command is what it holds: [(list, whose status that is)]."""
 
     def __init__(self, path, text):
-        self.path, self.tokens, self.at, self.loaded = path, Words(text).tokens, 0, []
-        self.chains = self.list(None)
+        self.path, self.tokens, self.at, self.loaded = path, Words(path, text).tokens, 0, []
+        try:
+            self.chains = self.list(None)
+        except IndexError:  # the file ends within a command
+            cannot(path, self.tokens[-1][1])
 
     def peek(self, ahead=0):
         return self.tokens[min(self.at + ahead, len(self.tokens) - 1)][0]
@@ -141,7 +177,7 @@ class Script:
             if self.at == begin:
                 break
         if not (self.peek() in ends if self.at < len(self.tokens) else None in ends):
-            sys.exit(f"{self.path}:{self.tokens[min(self.at, len(self.tokens) - 1)][1]}: cannot make out this command")
+            cannot(self.path, self.tokens[min(self.at, len(self.tokens) - 1)][1])
         self.end = None if None in ends else self.take()
         return chains
 
@@ -198,7 +234,7 @@ class Script:
     def simple(self, word):
         while self.peek() not in ENDS:
             if self.take() == word and word in ("load", "source", "."):
-                self.loaded.append(self.peek().strip("'\""))
+                self.loaded.append(re.sub(r"['\"]", "", self.peek()))
 
     def test(self):
         self.skip_to("{")
@@ -256,18 +292,24 @@ def unseen(chains, seen):
     return lines
 
 
-def check(path, done):
-    """Messages for a file and for those that it loads."""
+def check(path, done, home=None):
+    """Messages for a file and for those that it loads; home: the folder of the tests."""
+    home = os.path.dirname(path) if home is None else home
     if path in done:
         return []
     done.add(path)
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        text = file.read()
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read()
+    except OSError as e:
+        sys.exit(f"{path}: {e.strerror}")
     script, lines = Script(path, text), text.split("\n")
     found = [f"{path}:{n}: nobody sees this fail: {lines[n - 1].strip()}" for n in sorted(set(unseen(script.chains, False)))]
     for name in script.loaded:
-        for loaded in (os.path.join(os.path.dirname(path), name + end) for end in ("", ".bash")):
-            found += check(loaded, done) if os.path.isfile(loaded) else []
+        name, beside = re.subn(r"\$BATS_TEST_DIRNAME\b|\$\{BATS_TEST_DIRNAME\}", lambda _: home or ".", name)
+        name = name if beside else os.path.join(home, name)
+        for loaded in (os.path.normpath(name + end) for end in ("", ".bash")):
+            found += check(loaded, done, home) if os.path.isfile(loaded) else []
     return found
 
 
