@@ -40,7 +40,7 @@ static const struct ptd_opt options[] = {
     {"cache-max", 0, PTD_OPT_LONG, &opt.cache_max, "SIZE",
      "bytes that it may take there, the oldest goes first; -1: an eighth of the store's limit", -1, 1e15, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
-    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024, 1},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256, 1},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-ref", "[FILE]", "score responses with the frozen reference, and tutor the failed ones",

@@ -61,7 +61,7 @@ static const struct ptd_opt options[] = {
     {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
      "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
-    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-rollout", "DATA.jsonl", "sample a group of responses to each prompt",

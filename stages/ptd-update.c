@@ -77,7 +77,7 @@ static const struct ptd_opt options[] = {
      "on SIGTERM, SIGHUP, SIGUSR1: the step in flight is dropped if not done after S seconds", 1, 86400},
     {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0,
      0},
-    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 1024},
+    {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-update",
