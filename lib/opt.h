@@ -29,7 +29,8 @@ struct ptd_opt {
 };
 
 /* Exit statuses of a program that reads a stream and writes one. */
-#define PTD_STATUSES "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"
+#define PTD_STATUSES                                                                                         \
+    "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"
 
 struct ptd_usage {
     const char *name;     /* program */

@@ -47,13 +47,13 @@ struct ptd_stage_note {
 };
 
 struct ptd_head {
-    int version;             /* "version": PTD_STREAM_VERSION; another is refused with 76 */
-    const char *store;       /* "store": run directory */
-    const char *data;        /* "data": data set's path */
-    const char *data_digest; /* "data_digest": of its bytes, hex */
+    int version;                 /* "version": PTD_STREAM_VERSION; another is refused with 76 */
+    const char *store;           /* "store": run directory */
+    const char *data;            /* "data": data set's path */
+    const char *data_digest;     /* "data_digest": of its bytes, hex */
     const char *pictures_digest; /* "pictures_digest": of the pictures it names, hex; NULL: it names none */
-    const char *mode;        /* "mode": "train" (update may publish) or "eval" */
-    int64_t seed, steps;     /* "seed"; "steps": number of the last step of the run, 0 unknown */
+    const char *mode;            /* "mode": "train" (update may publish) or "eval" */
+    int64_t seed, steps;         /* "seed"; "steps": number of the last step of the run, 0 unknown */
     int64_t first_step; /* "first_step": number of the first step in this stream (1 = first of the run) */
     int group_size;     /* "group_size": rollouts per prompt (G) */
     int step_groups;    /* "step_groups": prompts per step (P) */
@@ -74,7 +74,7 @@ int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
 /* Bytes that the rollouts of a group can take, by the head's group_size, max_tokens and top_logprobs, with teacher_k words of a teacher (0: before
  * ptd-ref); a token's text counts as 4 bytes. A frame holds 1 GiB, and it shall be known before anything is computed that it will not do. */
 double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k);
-void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out); /* replaces out's content */
+void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);            /* replaces out's content */
 void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *note); /* copies the texts */
 char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
 void ptd_head_clear(struct ptd_head *h);
@@ -114,9 +114,9 @@ struct ptd_rollout {
         teacher_ids; /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not tutored */
     const uint16_t
         *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
-    const uint16_t
-        *teacher_on_top;     /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids; there if both teacher_ids and top_ids are */
-    int teacher_k;           /* "teacher_k" */
+    const uint16_t *
+        teacher_on_top; /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids; there if both teacher_ids and top_ids are */
+    int teacher_k;      /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
     struct ptd_unknown unknown;
 };

@@ -278,7 +278,8 @@ static const struct ptd_usage check_usage = {
     "check data sets: every line and field, and that every picture opens (status 65 or 66 if not)",
     "ptd-data check train.jsonl test.jsonl",
     check_options,
-    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input or missing pictures, 71 no memory or descriptors, 74 i/o, 77 no "
+    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input or missing pictures, 71 no memory or "
+    "descriptors, 74 i/o, 77 no "
     "permission"};
 
 /* Counts in *ctx. By way of ptd_fail, which makes one safe line of the message. */

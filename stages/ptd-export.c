@@ -20,14 +20,14 @@ static const struct ptd_opt options[] = {
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE", "of all tensors: bf16, f32, or stored: as they are", 0, 0},
     {"shard-size", 0, PTD_OPT_LONG, &opt.shard, "BYTES", "of a file, at most", 1, 1e15},
     {0}};
-static const struct ptd_usage usage = {
-    "ptd-export",
-    "STORE DIR",
-    "write a generation as a Hugging Face folder of safetensors",
-    "ptd-export run.ptd trained/\n"
-    "ptd-export run.ptd trained/ --generation 40 --dtype bf16",
-    options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the folder, 74 i/o, 77 no permission or taken"};
+static const struct ptd_usage usage = {"ptd-export",
+                                       "STORE DIR",
+                                       "write a generation as a Hugging Face folder of safetensors",
+                                       "ptd-export run.ptd trained/\n"
+                                       "ptd-export run.ptd trained/ --generation 40 --dtype bf16",
+                                       options,
+                                       "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the "
+                                       "folder, 74 i/o, 77 no permission or taken"};
 
 static int dtype_option(void)
 {

@@ -36,7 +36,8 @@ static const struct ptd_usage usage = {
     "ptd-plot --fields actor/entropy,actor/grad_norm metrics.jsonl\n"
     "ptd-plot --hint hinted.rec -o hint.png",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 69 no gnuplot, 73 no output, 74 i/o, 76 cut, 77 no permission"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 69 no gnuplot, 73 no output, 74 i/o, 76 cut, 77 no "
+    "permission"};
 
 /* Cuts a list at its commas; n strings in *out, all malloc'd. */
 static int split(const char *list, char ***out)

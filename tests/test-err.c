@@ -84,8 +84,8 @@ static void test_reason_of_the_system(void **state)
 static void test_the_reason_decides_the_status(void **state)
 {
     (void)state;
-    static const int rows[][2] = {{ENOMEM, PTD_OSERR}, {EMFILE, PTD_OSERR}, {ENFILE, PTD_OSERR},
-                                  {ENOSPC, PTD_IOERR}, {EDQUOT, PTD_IOERR}, {EFBIG, PTD_IOERR},
+    static const int rows[][2] = {{ENOMEM, PTD_OSERR},  {EMFILE, PTD_OSERR}, {ENFILE, PTD_OSERR},
+                                  {ENOSPC, PTD_IOERR},  {EDQUOT, PTD_IOERR}, {EFBIG, PTD_IOERR},
                                   {EACCES, PTD_NOPERM}, {EPERM, PTD_NOPERM}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         errno = rows[i][0];

@@ -104,21 +104,20 @@ static void test_help(void **state)
 {
     (void)state;
     /* --tau before --help: the defaults shown are those of the program, not of this command line. */
-    gives(W("--tau", "0.75", "--help"),
-          "usage: ptd-test [options] [FILE]\n"
-          "test options\n"
-          "  ptd-test < a\n"
-          "  ptd-test b\n"
-          "  -s, --store DIR             run directory\n"
-          "  -k, --top-k N               support (default 16)\n"
-          "      --tau X                 threshold (default 0.5)\n"
-          "  -n, --number N              any number (default 5)\n"
-          "  -f, --flag                  a flag\n"
-          "      --[no-]on               a flag that is on (default on)\n"
-          "      --talk                  says more\n"
-          "  -q, --quiet                 no closing line, no progress\n"
-          "  -h, --help; -V, --version   this text; the version\n"
-          "status: " PTD_STATUSES "\n");
+    gives(W("--tau", "0.75", "--help"), "usage: ptd-test [options] [FILE]\n"
+                                        "test options\n"
+                                        "  ptd-test < a\n"
+                                        "  ptd-test b\n"
+                                        "  -s, --store DIR             run directory\n"
+                                        "  -k, --top-k N               support (default 16)\n"
+                                        "      --tau X                 threshold (default 0.5)\n"
+                                        "  -n, --number N              any number (default 5)\n"
+                                        "  -f, --flag                  a flag\n"
+                                        "      --[no-]on               a flag that is on (default on)\n"
+                                        "      --talk                  says more\n"
+                                        "  -q, --quiet                 no closing line, no progress\n"
+                                        "  -h, --help; -V, --version   this text; the version\n"
+                                        "status: " PTD_STATUSES "\n");
     gives(W("-V"), "ptd-test (ptd) " PTD_VERSION "\n");
 }
 
