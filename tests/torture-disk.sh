@@ -27,7 +27,7 @@ run_ref() {
     "${limit[@]}" ptd-ref -q -s "$disk/run.ptd" hinted.rec | cat > scored.rec
     return "${PIPESTATUS[0]}"
 }
-result_ref() { contents "$disk/run.ptd" && cached "$disk/run.ptd" && md5sum < scored.rec; }
+result_ref() { contents "$disk/run.ptd" && md5sum < scored.rec; } # the cache holds what there is room for
 without_cache() { [[ $1 = ref && $2 = 0 && $3 == 'ptd-ref: warning: store '*': caching values: '*'going on without' && $(md5sum < scored.rec) = "$(tail -n 1 expected.ref)" ]]; }
 rest_ref() { [ "$(step_of "$disk/run.ptd" run)" = 0 ] || blame "$*: the store is not what it was"; }
 
