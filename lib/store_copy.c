@@ -66,17 +66,6 @@ static int make_folder(const char *dir, const char *part)
     return unfinished.folder < 0 ? ptd_fail(PTD_CANTCREAT, "%s: cannot open:", part) : 0;
 }
 
-static int sync_parent(const char *dir)
-{
-    const char *slash = strrchr(dir, '/');
-    char *parent = slash ? ptd_format("%.*s", slash == dir ? 1 : (int)(slash - dir), dir) : ptd_strdup(".");
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd < 0 ? -1 : fsync(fd);
-    if (rc < 0) ptd_fail(PTD_IOERR, "%s: cannot sync:", parent);
-    if (fd >= 0) close(fd);
-    free(parent);
-    return rc;
-}
-
 static int publish(const char *dir)
 {
     unlinkat(unfinished.folder, "lock.mdb", 0); /* of those who checked it */
@@ -84,7 +73,7 @@ static int publish(const char *dir)
     if (renameat2(AT_FDCWD, unfinished.part, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
         return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", dir);
     unfinished.part = NULL;
-    return sync_parent(dir);
+    return ptd_folder_sync_parent(dir);
 }
 
 /* ---- copying ---- */
