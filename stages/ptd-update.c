@@ -86,8 +86,8 @@ static const struct ptd_usage usage = {
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
     "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 74 i/o, 75 stopped, 76 cut, "
-    "77 taken, 78 config, 79 diverged"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 75 stopped, 76 cut, "
+    "77 no permission or taken, 78 config, 79 diverged"};
 
 static volatile sig_atomic_t begun, stop_asked,
     untold; /* untold: a step is published, its metrics are not out */

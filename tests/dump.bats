@@ -142,7 +142,7 @@ torn() { # NAME SIZE
     [ "$output" = "ptd-dump: run.ptd: is there already" ]
     mkdir way.ptd.ptd-part
     run -73 ptd-dump --copy way.ptd run.ptd
-    [ "$output" = "ptd-dump: way.ptd.ptd-part: in the way, perhaps left by a copy that was killed" ]
+    [ "$output" = "ptd-dump: way.ptd.ptd-part: in the way: another copy is at work, or one that was killed left it" ]
     rmdir way.ptd.ptd-part
     run -73 ptd-dump --copy nowhere/way.ptd run.ptd
     [[ "$output" == "ptd-dump: nowhere/way.ptd.ptd-part: cannot create: No such file or directory" ]]
