@@ -57,7 +57,8 @@ static int make_folder(const char *dir, const char *part)
     if (lstat(dir, &st) == 0) return ptd_fail(PTD_CANTCREAT, "%s: is there already", dir);
     int rc = mkdir(part, 0777);
     if (rc < 0 && errno == EEXIST)
-        return ptd_fail(PTD_CANTCREAT, "%s: in the way: another copy is at work, or one that was killed left it", part);
+        return ptd_fail(PTD_CANTCREAT,
+                        "%s: in the way: another copy is at work, or one that was killed left it", part);
     if (rc < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", part);
     if (!registered++) atexit(discard), at_quick_exit(discard);
     ptd_store_on_damage = discard_of_damaged;
