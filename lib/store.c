@@ -136,6 +136,7 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
     case ENOMEM:
         return fail_memory(s, rc, doing);
     case MDB_CORRUPTED:
+    case MDB_BAD_TXN: /* it met damage before */
     case MDB_PAGE_NOTFOUND:
     case MDB_PAGE_FULL:
     case MDB_CURSOR_FULL:

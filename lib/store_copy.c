@@ -156,16 +156,22 @@ static int check(const char *db, const char *key, size_t key_len, const void *va
                     ptd_failed_message());
 }
 
+static int check_store(struct copy *c, struct ptd_store *s)
+{
+    c->pages = 0;
+    return ptd_store_walk(s, check, c) < 0
+               ? ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir, ptd_failed_message())
+               : 0;
+}
+
 static int check_copy(struct copy *c)
 {
     struct ptd_store *s;
-    int rc = ptd_store_open(&s, unfinished.part, PTD_STORE_READ);
-    if (rc == 0) {
-        rc = ptd_store_walk(s, check, c);
-        ptd_store_close(s);
-    }
-    return rc ? ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir, ptd_failed_message())
-              : 0;
+    if (ptd_store_open(&s, unfinished.part, PTD_STORE_READ) < 0)
+        return ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir, ptd_failed_message());
+    int rc = check_store(c, s);
+    ptd_store_close(s);
+    return rc;
 }
 
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop)
@@ -175,6 +181,7 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
     c.part = ptd_format("%s" PTD_PART, c.dir);
     int rc = make_folder(c.dir, c.part);
     ptd_progress_start(&c.progress, "MiB", 0, (long)(bytes_in_use(s) >> 20));
+    if (rc == 0) rc = check_store(&c, s); /* LMDB trusts the pages that it compacts */
     if (rc == 0) rc = write_data(&c);
     if (rc == 0) rc = check_copy(&c);
     ptd_progress_clear(&c.progress);
