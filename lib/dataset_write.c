@@ -316,14 +316,15 @@ static int place_rows(const struct ptd_dataset_out *o)
     return ptd_folder_sync_parent(o->rows);
 }
 
+/* Once the folder is in its place the rows go to theirs, even if a sync fails. */
 static int replace(struct ptd_dataset_out *o)
 {
     int linked = o->old >= 0 && access(o->rows, F_OK) == 0 && !is_own_link(o);
-    if ((linked && link_old_rows(o) < 0) || place_folder(o) < 0) {
-        if (linked && !o->published) restore_old_rows(o);
-        return -1;
-    }
-    return place_rows(o);
+    int rc = linked ? link_old_rows(o) : 0;
+    if (rc == 0) rc = place_folder(o);
+    if (o->published) return place_rows(o) < 0 ? -1 : rc;
+    if (linked) restore_old_rows(o);
+    return -1;
 }
 
 int ptd_dataset_publish(struct ptd_dataset_out *o)
