@@ -22,7 +22,10 @@ ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fn
 LIBS       = -Wl,--as-needed $(PKG_LIBS) -ljpeg -lpthread -lm -ldl
 OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /dev/null)/openblas-pthread/libopenblas.so.0) libopenblas.so.0)
 
-LIB_OBJ := $(patsubst lib/%.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
+# The rooms of the library, from the ground up: each may include itself and those before it (make layers).
+ROOMS   := base compute compute/cpu flow store data net checkpoint method method/hint view
+LIB     := $(foreach r,$(ROOMS),$(sort $(wildcard lib/$r/*.c)))
+LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
 UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
 REPLAY  := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz-*.c)))
@@ -36,7 +39,7 @@ RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps format clean help
+.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps layers format clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
@@ -79,7 +82,7 @@ FUZZ_CC ?= clang-14
 AFL      = $(findstring afl,$(FUZZ_CC))
 FUZZ_DIR = build/$(or $(AFL),fuzz)
 FUZZERS := $(patsubst tests/%.c,$(FUZZ_DIR)/%,$(sort $(wildcard tests/fuzz-*.c)))
-WATCHED  = $(if $(shell grep -l '"vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)$(WATCH))
+WATCHED  = $(if $(shell grep -l '/vec.h"' $<),$(CC) $(ALL_CFLAGS),$(FUZZ_CC) $(ALL_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link$(comma)$(WATCH))
 WATCH   := address,undefined -fno-sanitize-recover=undefined
 comma   := ,
 
@@ -89,8 +92,9 @@ fuzz:
 	$(if $(FUZZ),tests/fuzz.sh $(FUZZ) $(FUZZERS))
 fuzzers: $(FUZZERS)
 $(FUZZ_DIR)/%.o: lib/%.c | $(FUZZ_DIR)
+	@mkdir -p $(@D)
 	$(WATCHED) -c -o $@ $<
-$(FUZZ_DIR)/libptd.a: $(patsubst lib/%.c,$(FUZZ_DIR)/%.o,$(sort $(wildcard lib/*.c))) $(BUILD)/builtin.o
+$(FUZZ_DIR)/libptd.a: $(LIB:lib/%.c=$(FUZZ_DIR)/%.o) $(BUILD)/builtin.o
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(FUZZ_DIR)/fuzz-%: tests/fuzz-%.c $(FUZZ_DIR)/libptd.a
@@ -109,16 +113,21 @@ deps:
 	$$root apt-get update -q && \
 	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 
+# Refuses an include that goes upwards, or one that does not name its room.
+layers:
+	@tests/layers.py $(ROOMS)
+
 # How things are built. Everything is built anew when the compiler or its flags are others.
 FLAGS    = $(CC) $(shell $(CC) -dumpfullversion) $(ALL_CFLAGS) $(OPENBLAS)
 $(BUILD)/flags: FORCE | $(BUILD)
 	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
 FORCE:
-$(BUILD)/fingerprint.o: private ALL_CFLAGS += -DPTD_FLAGS='"$(subst ",\",$(CFLAGS))"'
-$(BUILD)/blas.o $(FUZZ_DIR)/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
+$(BUILD)/compute/fingerprint.o: private ALL_CFLAGS += -DPTD_FLAGS='"$(subst ",\",$(CFLAGS))"'
+$(BUILD)/compute/blas.o $(FUZZ_DIR)/compute/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
 $(BUILD)/%.o: lib/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/builtin.o: lib/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
+$(BUILD)/builtin.o: lib/builtin/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
 	$(CC) -Ilib -c -o $@ $<
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@
@@ -139,7 +148,7 @@ $(BUILD) $(BIN):
 	mkdir -p $@
 
 format:
-	$(or $(shell command -v clang-format),clang-format-14) -i lib/*.[ch] stages/*.c tests/*.[ch] tests/bench/*.[ch]
+	$(or $(shell command -v clang-format),clang-format-14) -i $(foreach r,$(ROOMS),lib/$r/*.[ch]) stages/*.c tests/*.[ch] tests/bench/*.[ch]
 
 clean:
 	rm -rf build bin/*
@@ -154,6 +163,7 @@ help:
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
+	@echo 'make layers     refuse an include that goes against the order of the rooms'
 	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
--include $(wildcard $(BUILD)/*.d $(FUZZ_DIR)/*.d)
+-include $(wildcard $(foreach d,$(BUILD) $(FUZZ_DIR),$d/*.d $(ROOMS:%=$d/%/*.d)))

@@ -3,15 +3,15 @@
  *     ptd-data digits train.jsonl --count 4096 && ptd-data check train.jsonl
  *
  * What the questions are is said in lib/digits.h, what a data set looks like in lib/dataset.h. */
-#include "dataset_check.h"
-#include "dataset_write.h"
-#include "digits.h"
-#include "opt.h"
-#include "output.h"
-#include "printable.h"
-#include "progress.h"
-#include "rng.h"
-#include "signals.h"
+#include "base/opt.h"
+#include "base/output.h"
+#include "base/printable.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "base/signals.h"
+#include "data/dataset_check.h"
+#include "data/dataset_write.h"
+#include "data/digits.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* ptd-dump: streams and stores as JSON lines or as text for people; verdicts on both.
  * Changes nothing, loads no model. */
-#include "err.h"
-#include "opt.h"
-#include "output.h"
-#include "show.h"
-#include "signals.h"
-#include "store.h"
-#include "terminal.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/terminal.h"
+#include "store/store.h"
+#include "view/show.h"
 
 #include <errno.h>
 #include <fcntl.h>

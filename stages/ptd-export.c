@@ -3,9 +3,9 @@
  *
  *     ptd-export run.ptd trained/
  */
-#include "export.h"
-#include "opt.h"
-#include "signals.h"
+#include "base/opt.h"
+#include "base/signals.h"
+#include "checkpoint/export.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

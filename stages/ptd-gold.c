@@ -4,8 +4,8 @@
  *
  *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft
  */
-#include "filter.h"
-#include "source.h"
+#include "flow/filter.h"
+#include "method/source.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it, for the
  * teacher alone. Reads answer, solution, steps, regions, pictures, prompt_ids, group_accuracy, accuracy; adds
  * hint or hint_drop. Changes no rollout. */
-#include "filter.h"
-#include "hint.h"
-#include "rng.h"
-#include "spoiler.h"
-#include "threads.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "flow/filter.h"
+#include "method/hint/hint.h"
+#include "method/hint/spoiler.h"
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>

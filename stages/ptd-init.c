@@ -4,12 +4,12 @@
  *
  *     ptd-init run.ptd --from Qwen3-VL-2B-Instruct/
  */
-#include "files.h"
-#include "import.h"
-#include "model.h"
-#include "opt.h"
-#include "signals.h"
-#include "threads.h"
+#include "base/opt.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "checkpoint/files.h"
+#include "checkpoint/import.h"
+#include "net/model.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

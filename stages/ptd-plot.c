@@ -1,9 +1,9 @@
 /* ptd-plot: learning curves from metrics files, or one group's hint drawn over its picture.
  * Reads JSON lines with "step" and fields such as "actor/entropy", or a stream; writes one figure through
  * gnuplot. */
-#include "gnuplot.h"
-#include "opt.h"
-#include "plot.h"
+#include "base/opt.h"
+#include "view/gnuplot.h"
+#include "view/plot.h"
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>

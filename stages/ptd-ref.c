@@ -5,10 +5,10 @@
  *     ptd-hint < verified.rec | ptd-ref > scored.rec
  *
  * What was computed is cached in the store by content, so that a second pass computes nothing; --cache-max bounds the cache. */
-#include "filter.h"
-#include "refer.h"
-#include "source.h"
-#include "threads.h"
+#include "base/threads.h"
+#include "flow/filter.h"
+#include "method/refer.h"
+#include "method/source.h"
 #include <stdio.h>
 #include <string.h>
 

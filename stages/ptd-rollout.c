@@ -5,12 +5,12 @@
  *
  * Training: step s samples from generation s - 1 - lag and waits until the store holds it. Evaluation (--greedy or --generation): one pass over
  * the data set with fixed weights. */
-#include "filter.h"
-#include "progress.h"
-#include "sample.h"
-#include "signals.h"
-#include "source.h"
-#include "threads.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "flow/filter.h"
+#include "method/source.h"
+#include "net/sample.h"
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>

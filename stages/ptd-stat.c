@@ -1,10 +1,10 @@
 /* ptd-stat: how good is the policy? A table of accuracies by category from a verified stream.
  * Reads category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
  * stream. */
-#include "filter.h"
-#include "output.h"
-#include "printable.h"
-#include "show.h"
+#include "base/output.h"
+#include "base/printable.h"
+#include "flow/filter.h"
+#include "view/show.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>

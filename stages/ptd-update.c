@@ -5,15 +5,15 @@
  *
  * Policy loss: PPO clip, k3 KL where nothing is tutored, Top-K Jensen-Shannon divergence on tutored responses (learn.h, policy.h).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
-#include "filter.h"
-#include "learn.h"
-#include "metrics.h"
-#include "progress.h"
-#include "settings.h"
-#include "signals.h"
-#include "source.h"
-#include "threads.h"
-#include "train.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "flow/filter.h"
+#include "method/learn.h"
+#include "method/metrics.h"
+#include "method/settings.h"
+#include "method/source.h"
+#include "method/train.h"
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>

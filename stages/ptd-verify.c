@@ -1,9 +1,9 @@
 /* ptd-verify: finds each response's answer, judges it by rule, and gives rewards and advantages.
  * Reads answer and rollouts' text; adds outcome, extracted, accuracy, format, reward, advantage,
  * group_accuracy. Needs no weights. */
-#include "filter.h"
-#include "policy.h"
-#include "reward.h"
+#include "flow/filter.h"
+#include "method/policy.h"
+#include "method/reward.h"
 #include <stdio.h>
 #include <string.h>
 

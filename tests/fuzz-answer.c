@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest). Judging must come to an end with rewards in range; every
  * gold answer is right for itself; numbers are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "reward.h"
+#include "method/reward.h"
 #include <stdlib.h>
 #include <string.h>
 

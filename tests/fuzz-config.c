@@ -1,6 +1,6 @@
 /* Fuzzing entry: any text as config.json, as generation_config.json beside a sound config, and as preprocessor_config.json. What is
  * accepted must be a model that can be laid out. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "model.h"
+#include "net/model.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as a stream, as they come and once more with every digest mended, so that the order of frames is reached. What is
  * accepted must be what a writer makes of its frames. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "stream.h"
+#include "flow/stream.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

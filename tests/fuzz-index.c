@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as model.safetensors.index.json. What is accepted must name files beside it only.
  * Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "shards.h"
+#include "checkpoint/shards.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as a JPEG (or, by their signature, as a PNG), turned upright and resized as a model would have it. Built by
  * libFuzzer or AFL++ against libptd.a and libjpeg-turbo; see the Makefile. */
-#include "image.h"
+#include "data/image.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

@@ -1,7 +1,7 @@
 /* Fuzzing entry: any bytes as a data set beside one picture, b.png. A row is read or refused with one of two statuses, checking it finds what
  * reading it finds, and what is accepted holds what it promises. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "dataset.h"
-#include "image.h"
+#include "data/dataset.h"
+#include "data/image.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

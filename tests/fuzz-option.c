@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as the words of a command line, one a line. What is accepted is in range and reads back from its own text; what is refused is
  * refused with status 2 in one line. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "err.h"
+#include "base/err.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -59,8 +59,8 @@ static void free_kept(void)
 #define strdup(s)                keep(strdup(s))
 #define vasprintf(p, format, ap) (vasprintf(p, format, ap) < 0 ? -1 : (keep(*(p)), 0))
 #define free(p)                  free(forget(p))
-#include "../lib/err.c"
-#include "../lib/opt.c"
+#include "../lib/base/err.c"
+#include "../lib/base/opt.c"
 #undef exit
 #undef quick_exit
 #undef write

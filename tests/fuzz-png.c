@@ -1,7 +1,7 @@
 /* Fuzzing entry: any bytes behind a PNG signature, decoded and looked at. Built by libFuzzer or AFL++ against libptd.a and libpng; see the Makefile.
  * Leaves the rest of image.c to fuzz-jpeg. */
-#include "image_impl.h"
-#include "record.h"
+#include "data/image_impl.h"
+#include "flow/record.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

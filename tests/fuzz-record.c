@@ -1,7 +1,7 @@
 /* Fuzzing entry: any bytes as the body of a head and of a group. What is accepted must come back from its own encoding, and can be shown.
  * Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "record.h"
-#include "show.h"
+#include "flow/record.h"
+#include "view/show.h"
 #include <stdlib.h>
 #include <string.h>
 

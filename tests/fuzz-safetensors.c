@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as a safetensors file: length, header, numbers. What is accepted must tile its bytes exactly and
  * be found by name. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
-#include "safetensors.h"
+#include "checkpoint/safetensors.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

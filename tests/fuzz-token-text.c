@@ -1,7 +1,7 @@
 /* Fuzzing entry: any bytes as a text, through the demo's tokenizer and back: what comes back
  * gives the same ids. */
-#include "config.h"
-#include "token.h"
+#include "data/config.h"
+#include "data/token.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as a tokenizer.json; if it is one, a text through it and back.
  * Leaves texts through a sound tokenizer to fuzz-token-text. */
-#include "token.h"
+#include "data/token.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

@@ -3,8 +3,8 @@
  * array that plain_hidden empties. */
 #ifndef PTD_TESTS_PLAIN_H
 #define PTD_TESTS_PLAIN_H
-#include "model.h"
-#include "err.h"
+#include "base/err.h"
+#include "net/model.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

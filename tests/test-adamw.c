@@ -1,9 +1,9 @@
 /* test-adamw: a step by hand, several against a plain double implementation, and a norm that is the same with
  * any number of threads and does not hide what is not finite. */
 #include "test.h"
-#include "adamw.h"
-#include "rng.h"
-#include "threads.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "compute/cpu/adamw.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* test-attention: the CPU's attention against a plain one in double, forward and backward, over every kind of span;
  * the plain backward against differences; one and two threads. */
 #include "test.h"
-#include "err.h"
-#include "ops.h"
-#include "rng.h"
-#include "threads.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "compute/ops.h"
 #include <stdlib.h>
 #include <string.h>
 

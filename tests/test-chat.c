@@ -1,5 +1,5 @@
 /* Conversations: ids equal to those of transformers on 200 of them, both templates; which template a text or a store has; what is refused. */
-#include "chat.h"
+#include "data/chat.h"
 #include "test.h"
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Damaged checkpoints: each file of corpus-checkpoint/ against EXPECT: status and the one line, in process. Then what a file of a
  * few bytes cannot say: limits of memory, and files that change while they are read. */
-#include "config.h"
-#include "shards.h"
+#include "checkpoint/shards.h"
+#include "data/config.h"
 #include "test.h"
 #include <fcntl.h>
 #include <stdio.h>

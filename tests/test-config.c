@@ -1,8 +1,8 @@
 /* test-config: the built-in model parses, agrees with its tokenizer, and each damaged or unsupported setting
  * is refused by name. A case changes one value of the built-in file: a path of keys, the new value as JSON
  * (NULL: removed), status and words. */
-#include "config.h"
-#include "token.h"
+#include "data/config.h"
+#include "data/token.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>

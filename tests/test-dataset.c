@@ -1,9 +1,9 @@
 /* Data sets: every rule of the reader with a line that breaks it, paths that try to leave, and writing whole
  * or not at all. */
-#include "dataset.h"
-#include "dataset_check.h"
-#include "dataset_write.h"
-#include "image.h"
+#include "data/dataset.h"
+#include "data/dataset_check.h"
+#include "data/dataset_write.h"
+#include "data/image.h"
 #include "test.h"
 
 #include <fcntl.h>

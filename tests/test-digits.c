@@ -1,7 +1,7 @@
 /* Questions about handwriting: answers recomputed from the picture by other code, hints that give nothing
  * away. */
-#include "digits.h"
-#include "image.h"
+#include "data/digits.h"
+#include "data/image.h"
 #include "test.h"
 
 #include <stdio.h>

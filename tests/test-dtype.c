@@ -1,6 +1,6 @@
 /* Number formats: every value of the short ones survives the way to float and back; what lies between two of them goes to the nearer,
  * and from the middle to the even one, by distances worked out in double. */
-#include "dtype.h"
+#include "base/dtype.h"
 #include "test.h"
 #include <math.h>
 #include <stdint.h>

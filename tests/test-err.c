@@ -1,8 +1,8 @@
 /* Messages: one escaped line of at most 512 bytes, and the status that was given.
  * Leaves to the command-line tests: what programs say. */
 #include "child.h"
-#include "err.h"
-#include "output.h"
+#include "base/err.h"
+#include "base/output.h"
 #include "test.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The filter's loop: what passes, changes and drops; no end after a failure; whole steps at once.
  * Leaves to the command-line tests: real stages in real pipes. */
 #include "child.h"
-#include "filter.h"
+#include "flow/filter.h"
 #include "test.h"
 
 enum { STEPS = 3, GROUPS = 4 }; /* per step; the last step's frame is missing when `open` */

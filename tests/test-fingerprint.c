@@ -1,7 +1,7 @@
 /* test-fingerprint: the machine in one line that says the same twice and names what decides how numbers round. */
-#include "fingerprint.h"
-#include "blas.h"
-#include "threads.h"
+#include "base/threads.h"
+#include "compute/blas.h"
+#include "compute/fingerprint.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * double, in one micro-batch and in many. */
 #include "plain.h"
 #include "tiny.h"
-#include "learn.h"
+#include "method/learn.h"
 #include "test.h"
 
 #define GROUPS 4

@@ -2,10 +2,10 @@
  * and threads, and what rows are asked: sums, best words, samples. Products come from a plain table of our
  * own. */
 #include "test.h"
-#include "err.h"
-#include "head.h"
-#include "rng.h"
-#include "threads.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "net/head.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

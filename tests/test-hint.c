@@ -1,7 +1,7 @@
 /* Tests of hint: text from steps and regions, rejected hints, and from attention to words (on shares made by
  * hand, then on a model). */
-#include "../lib/hint_attention.c"
-#include "prompt.h"
+#include "../lib/method/hint/attention.c"
+#include "data/prompt.h"
 #include "test.h"
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* Damaged pictures: each file of corpus-image/ against EXPECT, in a process of its own, and bombs too large to be kept: what is refused is
  * refused within 50 ms and 16 MiB. Under sanitizers neither is measured. */
-#include "image_impl.h"
+#include "data/image_impl.h"
 #include "test.h"
 #include <fnmatch.h>
 #include <stdio.h>

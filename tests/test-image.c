@@ -13,8 +13,8 @@
 #include <png.h>
 #include <jpeglib.h>
 #include <zlib.h>
-#include "image_impl.h"
-#include "record.h"
+#include "data/image_impl.h"
+#include "flow/record.h"
 #include "vectors/pictures.h"
 #include "vectors/pictures-processed.h"
 

@@ -1,5 +1,5 @@
 /* JSON with numbers that Jansson's types do not hold: kept as texts, and all else as it was, errors' places too. */
-#include "json.h"
+#include "base/json.h"
 #include "test.h"
 #include <stdio.h>
 #include <string.h>

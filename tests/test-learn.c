@@ -1,10 +1,11 @@
 /* test-learn: one update's loss and gradient on made-up groups, against the same loss worked out in double with the plain network; counts, micro-batches,
  * the state before the first update, values that are not finite, and which tokens get which term. */
+#include "base/half.h"
 #include "plain.h"
 #include "tiny.h"
-#include "head.h"
-#include "learn.h"
-#include "sample.h"
+#include "method/learn.h"
+#include "net/head.h"
+#include "net/sample.h"
 #include "test.h"
 
 #define GROUPS    3

@@ -1,5 +1,5 @@
 /* Tests of normal: the same as utf8proc, without its quadratic time. */
-#include "normal.h"
+#include "base/normal.h"
 #include "test.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* test-ops: every operation of the CPU table but attention: forward against the same formula in double, backward
  * against differences of that formula; one and two threads. Attention is test-attention.c. */
 #include "test.h"
-#include "err.h"
-#include "ops.h"
-#include "rng.h"
-#include "threads.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "compute/ops.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Options: what is accepted, what is refused and in which words, and a help page with real defaults.
  * Leaves to programs: their own tables. */
 #include "child.h"
-#include "err.h"
-#include "opt.h"
+#include "base/err.h"
+#include "base/opt.h"
 #include "test.h"
 
 static struct {

@@ -1,6 +1,6 @@
 /* test-parity: the network against what the reference implementation computed for the same weights, pictures and prompts: positions, every stage,
  * logits, loss, every gradient, greedy replies, decoding from the cache. tests/vectors/make-parity.py made the numbers. */
-#include "sample.h"
+#include "net/sample.h"
 #include "tiny.h"
 #include "test.h"
 #include <jansson.h>

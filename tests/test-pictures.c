@@ -1,5 +1,5 @@
 /* Digests of a data set's pictures: what they depend on, and the memo: trusted where the system vouches for a file, read anew where it does not, never needed. */
-#include "dataset.h"
+#include "data/dataset.h"
 #include "test.h"
 
 #include <dirent.h>

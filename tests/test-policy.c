@@ -1,11 +1,12 @@
 /* test-policy: every loss against finite differences of its own double form, and the traps of the divergence:
  * a detached weight, equal distributions, zero masses, banned words. The functions under test see float
  * logits. */
+#include "base/half.h"
 #include "test.h"
-#include "head.h"
-#include "policy.h"
-#include "record.h"
-#include "rng.h"
+#include "base/rng.h"
+#include "flow/record.h"
+#include "method/policy.h"
+#include "net/head.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Tests of printable: what is escaped, what stays, and how wide it is. */
-#include "printable.h"
+#include "base/printable.h"
 #include "test.h"
 #include <stdlib.h>
 #include <string.h>

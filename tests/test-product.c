@@ -1,6 +1,6 @@
 /* test-product: the three forms of products beside plain sums in double, on every edge of tiles and panels. */
 #include "test.h"
-#include "product.h"
+#include "compute/cpu/product.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* Records: every field survives, unknown ones too; bad lengths, types, depths and doubled keys are refused by
  * name. Leaves to test-stream.c: frames. */
-#include "pack.h"
-#include "record.h"
+#include "base/half.h"
+#include "flow/pack.h"
+#include "flow/record.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,11 +1,12 @@
 /* test-refer: the frozen reference on a small real store: its log-probs and the teacher's distribution against the network in double; a teacher under
  * the student's own prompt teaches nothing, one that sees another picture something else; the cache; who is tutored. */
+#include "base/half.h"
 #include "plain.h"
 #include "tiny.h"
-#include "learn.h"
-#include "prompt.h"
-#include "refer.h"
-#include "token.h"
+#include "data/prompt.h"
+#include "data/token.h"
+#include "method/learn.h"
+#include "method/refer.h"
 #include "test.h"
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 /* Tests of reward: what is extracted, what is judged right, which form earns. */
-#include "reward.h"
+#include "method/reward.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Random numbers: Random123's published vectors, ranges, moments, and shuffles that are permutations.
  * Leaves to others: which counters they use. */
-#include "rng.h"
+#include "base/rng.h"
 #include "test.h"
 
 static void same(const uint32_t *got, uint32_t a, uint32_t b, uint32_t c, uint32_t d)

@@ -2,9 +2,9 @@
  * them; stop words, limits, banned words, temperature, top-k, top-p. */
 #include "plain.h"
 #include "tiny.h"
-#include "head.h"
-#include "sample.h"
-#include "score.h"
+#include "net/head.h"
+#include "net/sample.h"
+#include "net/score.h"
 #include "test.h"
 
 #define PROMPTS 3

@@ -1,5 +1,5 @@
 /* Tests of spoiler: for every rule hints that break it, and near misses that must pass. */
-#include "spoiler.h"
+#include "method/hint/spoiler.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

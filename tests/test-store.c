@@ -1,9 +1,9 @@
 /* test-store: what was published comes back bit for bit, damage and misuse are refused by name, and nothing
  * that fails changes the store. Every case has a folder of its own; processes are forked before a store is
  * opened, as LMDB asks. */
-#include "store.h"
-#include "store_private.h"
-#include "threads.h"
+#include "base/threads.h"
+#include "store/store.h"
+#include "store/store_private.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* Damaged streams and data sets: each file of corpus-stream/ and corpus-data/ against EXPECT: status and the one line, in process, without taking the memory
  * that a few bytes ask for. Leaves damage of every single byte to torture-streams. */
-#include "dataset.h"
-#include "record.h"
-#include "stream.h"
+#include "data/dataset.h"
+#include "flow/record.h"
+#include "flow/stream.h"
 #include "test.h"
 #include <fcntl.h>
 #include <fnmatch.h>

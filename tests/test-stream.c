@@ -1,7 +1,7 @@
 /* Streams: every cut, every flipped bit and every misplaced frame is refused; writers survive short writes
  * and die of EPIPE. Leaves to the command-line tests: whole pipelines. */
-#include "stream.h"
-#include "record.h"
+#include "flow/record.h"
+#include "flow/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "test.h"
-#include "token.h"
+#include "data/token.h"
 
 static const char head[] =
     "{\"version\": \"1.0\",\n"

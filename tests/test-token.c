@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include <jansson.h>
-#include "config.h"
-#include "token.h"
+#include "data/config.h"
+#include "data/token.h"
 
 #define QWEN                                                                                                 \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                                    \

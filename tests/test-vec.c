@@ -1,9 +1,9 @@
 /* test-vec: exp, tanh and sigmoid against libm in units of the last place, sums and maxima of every length
  * and alignment, and loops shared out by the pool: each item once, also when the pool slept. */
 #include "test.h"
-#include "rng.h"
-#include "threads.h"
-#include "vec.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "compute/cpu/vec.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>

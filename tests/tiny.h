@@ -1,8 +1,8 @@
 /* tiny: the parity model of the tests: its configuration, weights from a hash, two pictures, and one prompt, as the specification describes them. */
 #ifndef PTD_TESTS_TINY_H
 #define PTD_TESTS_TINY_H
-#include "lm.h"
-#include "threads.h"
+#include "base/threads.h"
+#include "net/net.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

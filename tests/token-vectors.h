@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-#include "token.h"
+#include "data/token.h"
 
 /* A file, compressed or not, as a text; malloc'd; NULL if it cannot be read. */
 static char *read_gz(const char *path, size_t *len)

@@ -2,7 +2,7 @@
  * torture-crash-power RECORD BASE MOMENT VARIANT OUT writes one image, and prints how many commits had returned by then. BASE: data.mdb before the recorded calls.
  *
  * What was synced is there. Of what was not, variant 0 keeps all, 1 nothing, the others choose at random: even ones calls, odd ones sectors of 512 bytes. */
-#include "err.h"
+#include "base/err.h"
 #include "torture-crash-power.h"
 #include <stdio.h>
 #include <stdlib.h>

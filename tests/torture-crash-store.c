@@ -1,7 +1,7 @@
 /* Edits one number of a store and makes its digest right again: torture-crash-store DIR weights|m|v TENSOR INDEX VALUE, or
  * torture-crash-store DIR COUNTER VALUE for one of state/run. VALUE: nan, inf, a number, or ^BIT, which flips a bit. torture-crash-store DIR counts the numbers
  * of all generations and moments that are not finite. */
-#include "err.h"
+#include "base/err.h"
 #include <jansson.h>
 #include <lmdb.h>
 #include <math.h>

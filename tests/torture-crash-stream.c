@@ -1,8 +1,9 @@
 /* Sets one field of a scored stream: torture-crash-stream FIELD VALUE [once] < in > out. In each step (once: in the first) VALUE, which may be nan or inf,
  * goes into the first group with tutored rollouts, and there into the first token of the first rollout with such a field. The digests are right. */
-#include "filter.h"
-#include "record.h"
-#include "stream.h"
+#include "base/half.h"
+#include "flow/filter.h"
+#include "flow/record.h"
+#include "flow/stream.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #define main update_main
 #include "../stages/ptd-update.c"
 #undef main
-#include "../lib/store_private.h"
+#include "store/store_private.h"
 
 int main(int argc, char **argv)
 {

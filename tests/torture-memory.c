@@ -5,7 +5,7 @@
  *
  * Each request fails alone, then with all that follow. The command runs inside the copy: its input is the file `in`, if there is one, its output the file `out`. */
 #include "shim-malloc.h"
-#include "store.h"
+#include "store/store.h"
 #include <fcntl.h>
 #include <fts.h>
 #include <jansson.h>

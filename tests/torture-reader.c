@@ -1,6 +1,6 @@
 /* torture-reader: a reader of a store for torture-readers.sh, which stops and kills it. `read`: takes snapshot after snapshot of the newest generation and
  * prints its number and a digest of all its weights; `hold`: keeps the first snapshot. Whether what was read is right is the script's to say. */
-#include "store.h"
+#include "store/store.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

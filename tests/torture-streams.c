@@ -1,6 +1,6 @@
 /* Damages a stream in every way and reads it again, in process: cut, bits flipped, frames dropped, doubled, swapped, spliced. Counts what was
  * refused, with which status, and how many steps were let through before. Leaves whole pipelines to torture-streams.sh. */
-#include "stream.h"
+#include "flow/stream.h"
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
 /* engine: the network's works on the shapes of the table: a training step, sampling, scoring, the whole GRPO and PTD-PO steps.
  * torch_peer.py does the same works with the same weights; the channel's and the store's are parts.c. */
 #include "bench.h"
-#include "head.h"
-#include "learn.h"
-#include "lm.h"
-#include "sample.h"
-#include "threads.h"
-#include "train.h"
+#include "base/half.h"
+#include "base/threads.h"
+#include "method/learn.h"
+#include "method/train.h"
+#include "net/head.h"
+#include "net/net.h"
+#include "net/sample.h"
 #include <sys/resource.h>
 
 enum { PROMPTS = 8, GROUP = 8, PROMPT = 64, REPLY = 64, HINT = 32, TOP_K = 100 };

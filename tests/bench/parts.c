@@ -1,14 +1,15 @@
 /* parts: works around the network: the loss heads on given logits, the record's codec beside memcpy, frames through a pipe beside plain writes,
  * commits of a generation beside a plain file. */
 #include "bench.h"
-#include "head.h"
-#include "learn.h"
-#include "policy.h"
-#include "record.h"
-#include "store.h"
-#include "stream.h"
-#include "threads.h"
-#include "vec.h"
+#include "base/half.h"
+#include "base/threads.h"
+#include "compute/cpu/vec.h"
+#include "flow/record.h"
+#include "flow/stream.h"
+#include "method/learn.h"
+#include "method/policy.h"
+#include "net/head.h"
+#include "store/store.h"
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>

@@ -1,0 +1,86 @@
+/* json: see json.h. What the texts say is left to those who load them. */
+#include "base/json.h"
+#include "base/err.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t digits(const char *p)
+{
+    return strspn(p, "0123456789");
+}
+
+/* Length of the number that begins at p, 0 if none does; *whole: without fraction and exponent. The text ends in a NUL. */
+static size_t number_at(const char *p, int *whole)
+{
+    const char *end = p + (*p == '-');
+    size_t n = digits(end);
+    if (!n || (n > 1 && *end == '0')) return 0;
+    end += n;
+    *whole = 1;
+    if (*end == '.' && digits(end + 1)) end += 1 + digits(end + 1), *whole = 0;
+    const char *power = end + 1 + (end[0] && (end[1] == '-' || end[1] == '+'));
+    if ((*end == 'e' || *end == 'E') && digits(power)) end = power + digits(power), *whole = 0;
+    return end - p;
+}
+
+static int is_too_large(const char *p, int whole)
+{
+    errno = 0;
+    if (whole) return strtoll(p, NULL, 10), errno == ERANGE;
+    return isinf(strtod(p, NULL));
+}
+
+/* Behind the string that begins at p. */
+static const char *skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++)
+        if (*p == '\\') p++;
+    return p < end ? p + 1 : end;
+}
+
+/* Copies the text to `out`, which has room for 2 more bytes a number: what is too large in quotes or, if `blank`, as a 0 with blanks behind it,
+ * so that all else keeps its place. Returns the bytes written. */
+static size_t rewrite(const char *text, size_t len, int blank, char *out)
+{
+    const char *p = text, *end = text + len;
+    char *o = out;
+    while (p < end) {
+        int whole;
+        size_t n = *p == '"' ? (size_t)(skip_string(p, end) - p) : number_at(p, &whole);
+        int large = n && *p != '"' && is_too_large(p, whole);
+        if (large && blank) {
+            memset(o, ' ', n);
+            *o = '0';
+            o += n;
+        } else {
+            if (large) *o++ = '"';
+            o = mempcpy(o, p, n ? n : 1);
+            if (large) *o++ = '"';
+        }
+        p += n ? n : 1;
+    }
+    return o - out;
+}
+
+static json_t *load_rewritten(const char *text, size_t len, size_t flags, json_error_t *e)
+{
+    char *copy = ptd_malloc(len + 1), *room = ptd_malloc(len + len / 2 + 3);
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    json_t *root = json_loadb(room, rewrite(copy, len, 0, room), flags, e);
+    if (!root) json_decref(json_loadb(room, rewrite(copy, len, 1, room), flags, e));
+    free(room);
+    free(copy);
+    return root;
+}
+
+json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *e)
+{
+    json_error_t own;
+    if (!e) e = &own;
+    json_t *root = json_loadb(text, len, flags, e);
+    return !root && json_error_code(e) == json_error_numeric_overflow ? load_rewritten(text, len, flags, e)
+                                                                      : root;
+}

@@ -1,0 +1,384 @@
+/* The option table at work: getopt_long's arguments, --help with real defaults, range checks.
+ * Leaves to programs: operands, and rules between options. */
+#include "base/opt.h"
+#include "base/err.h"
+#include "base/output.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#define NO_BASE    1000 /* value of --no-NAME: NO_BASE + index; of --NAME: TABLE_BASE + index */
+#define TABLE_BASE 2000
+#define INDENT     30
+
+struct parser {
+    const struct ptd_usage *u;
+    int n;
+    char **defaults; /* [n] text of each default before parsing */
+    char **no_names; /* [n] "no-NAME" of flags */
+    struct option *longs;
+    char shorts[160];
+};
+
+void ptd_misuse(const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ptd_die(PTD_USAGE, "%s; try %s --help", text, ptd_program_name());
+}
+
+/* ---- values and the help page ---- */
+
+/* As short as it may be without loss. */
+static char *double_text(double x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.10g", x);
+    if (strtod(text, NULL) != x) snprintf(text, sizeof text, "%.17g", x);
+    return ptd_strdup(text);
+}
+
+static char *value_text(const struct ptd_opt *o)
+{
+    if (o->kind == PTD_OPT_FLAG) return ptd_strdup(*(int *)o->value ? "on" : "");
+    if (o->kind == PTD_OPT_INT) return ptd_format("%d", *(int *)o->value);
+    if (o->kind == PTD_OPT_LONG) return ptd_format("%lld", (long long)*(int64_t *)o->value);
+    if (o->kind == PTD_OPT_DOUBLE) return double_text(*(double *)o->value);
+    const char *s = *(const char **)o->value;
+    return ptd_strdup(s ? s : "");
+}
+
+static void print_option(const struct ptd_opt *o, const char *preset)
+{
+    char left[80], letter[8] = "    ";
+    int on = o->kind == PTD_OPT_FLAG && *preset;
+    if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    snprintf(left, sizeof left, "  %s--%s%s%s%s", letter, on ? "[no-]" : "", o->name, o->arg ? " " : "",
+             o->arg ? o->arg : "");
+    printf("%-*s%s%s", INDENT - 1, left, strlen(left) >= INDENT - 1 ? "  " : " ", o->help);
+    if (*preset && !strstr(o->help, "(default")) printf(" (default %s)", preset);
+    putchar('\n');
+}
+
+static void print_examples(const char *examples)
+{
+    while (examples && *examples) {
+        int n = (int)strcspn(examples, "\n");
+        printf("  %.*s\n", n, examples);
+        examples += n + (examples[n] == '\n');
+    }
+}
+
+static _Noreturn void finish_stdout(void)
+{
+    ptd_stdout_flush();
+    exit(PTD_OK);
+}
+
+static _Noreturn void print_help(const struct parser *p)
+{
+    const struct ptd_usage *u = p->u;
+    printf("usage: %s [options]%s%s\n%s\n", u->name, u->operands && *u->operands ? " " : "",
+           u->operands ? u->operands : "", u->summary);
+    print_examples(u->examples);
+    for (int i = 0; i < p->n; i++) print_option(&u->options[i], p->defaults[i]);
+    puts("  -q, --quiet                 no closing line, no progress\n"
+         "  -h, --help; -V, --version   this text; the version");
+    printf("status: %s\n", u->statuses ? u->statuses : PTD_STATUSES);
+    finish_stdout();
+}
+
+static _Noreturn void print_version(const struct ptd_usage *u)
+{
+    printf("%s (ptd) %s\n", u->name, PTD_VERSION);
+    finish_stdout();
+}
+
+/* ---- numbers ---- */
+
+/* The multiplier that a suffix stands for; 0 if it stands for nothing. */
+static double suffix_factor(const char *s)
+{
+    static const char letters[] = "kMGT";
+    const char *at = *s ? strchr(letters, *s == 'K' ? 'k' : *s) : NULL;
+    if (!*s) return 1;
+    if (!at) return 0;
+    int power = (int)(at - letters) + 1;
+    if (!s[1] && *s != 'K') return pow(1000, power);
+    return s[1] == 'i' && !s[2] ? pow(1024, power) : 0;
+}
+
+static _Noreturn void refuse_value(const struct ptd_opt *o, const char *text, const char *expected)
+{
+    ptd_misuse("option --%s: \"%.64s\" is not %s", o->name, text, expected);
+}
+
+static void check_range(const struct ptd_opt *o, const char *text, double x)
+{
+    if (o->lo == 0 && o->hi == 0) return;
+    if (x < o->lo || x > o->hi)
+        ptd_misuse("option --%s: %.64s is out of range, expected %.10g to %.10g", o->name, text, o->lo,
+                   o->hi);
+}
+
+static int64_t parse_integer(const struct ptd_opt *o, const char *text)
+{
+    char *end;
+    long long x;
+    errno = 0;
+    x = strtoll(text, &end, 10);
+    double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
+    if (factor == 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    int64_t product;
+    int over = errno == ERANGE || __builtin_mul_overflow(x, (int64_t)factor, &product);
+    int64_t lo = o->kind == PTD_OPT_INT ? INT_MIN : INT64_MIN,
+            hi = o->kind == PTD_OPT_INT ? INT_MAX : INT64_MAX;
+    check_range(o, text, over ? (*text == '-' ? -HUGE_VAL : HUGE_VAL) : (double)product);
+    if (over || product < lo || product > hi)
+        ptd_misuse("option --%s: %.64s is out of range, expected %lld to %lld", o->name, text, (long long)lo,
+                   (long long)hi);
+    return product;
+}
+
+static double parse_double(const struct ptd_opt *o, const char *text)
+{
+    char *end;
+    double x = strtod(text, &end);
+    double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
+    if (factor == 0 || !isfinite(x * factor)) refuse_value(o, text, "a finite number");
+    check_range(o, text, x * factor);
+    return x * factor;
+}
+
+static void set_value(const struct ptd_opt *o, const char *text)
+{
+    switch (o->kind) {
+    case PTD_OPT_FLAG:
+        *(int *)o->value = 1;
+        break;
+    case PTD_OPT_INT:
+        *(int *)o->value = (int)parse_integer(o, text);
+        break;
+    case PTD_OPT_LONG:
+        *(int64_t *)o->value = parse_integer(o, text);
+        break;
+    case PTD_OPT_DOUBLE:
+        *(double *)o->value = parse_double(o, text);
+        break;
+    case PTD_OPT_STR:
+        *(const char **)o->value = text;
+        break;
+    }
+}
+
+/* ---- getopt_long ---- */
+
+static int letter_taken(const struct ptd_usage *u, int letter)
+{
+    for (const struct ptd_opt *o = u->options; o && o->name; o++)
+        if (o->letter == letter) return 1;
+    return 0;
+}
+
+static void add_letter(struct parser *p, char letter, int has_arg)
+{
+    size_t n = strlen(p->shorts);
+    if (n + 3 > sizeof p->shorts) ptd_die(PTD_BUG, "too many short options");
+    snprintf(p->shorts + n, sizeof p->shorts - n, "%c%s", letter, has_arg ? ":" : "");
+}
+
+static void build_longs(struct parser *p)
+{
+    struct option *l = p->longs = ptd_array((size_t)p->n * 2 + 4, sizeof *l);
+    strcpy(p->shorts, ":");
+    for (int i = 0; i < p->n; i++) {
+        const struct ptd_opt *o = &p->u->options[i];
+        int has_arg = o->kind != PTD_OPT_FLAG;
+        *l++ = (struct option){o->name, has_arg, NULL, TABLE_BASE + i};
+        if (o->letter) add_letter(p, o->letter, has_arg);
+        if (has_arg) continue;
+        p->no_names[i] = ptd_format("no-%s", o->name);
+        *l++ = (struct option){p->no_names[i], 0, NULL, NO_BASE + i};
+    }
+    const struct option own[] = {{"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'V'}};
+    for (int i = 0; i < 3; i++) {
+        *l++ = own[i];
+        if (!letter_taken(p->u, own[i].val)) add_letter(p, (char)own[i].val, 0);
+    }
+}
+
+static const struct ptd_opt *by_letter(const struct parser *p, int letter)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->u->options[i].letter == letter) return &p->u->options[i];
+    return NULL;
+}
+
+static int count_matches(const struct parser *p, const char *name)
+{
+    int n = 0;
+    size_t len = strcspn(name, "=");
+    for (const struct option *l = p->longs; l->name; l++) n += strncmp(l->name, name, len) == 0;
+    return n;
+}
+
+static _Noreturn void refuse_option(const struct parser *p, const char *word)
+{
+    int is_long = strncmp(word, "--", 2) == 0;
+    if (optopt > 0 && !is_long) ptd_misuse("unknown option -%c", optopt);
+    if (optopt) ptd_misuse("option %.64s takes no argument", word);
+    int ambiguous = is_long && count_matches(p, word + 2) > 1;
+    ptd_misuse("%s option %.64s", ambiguous ? "ambiguous" : "unknown", word);
+}
+
+static void take(const struct parser *p, int code, char **argv, int long_index)
+{
+    const struct ptd_opt *o = long_index < 0 && code < 256 ? by_letter(p, code) : NULL;
+    if (code >= TABLE_BASE) o = &p->u->options[code - TABLE_BASE];
+    if (code == '?') refuse_option(p, argv[optind - 1]);
+    if (code == ':') ptd_misuse("option %.64s needs an argument", argv[optind - 1]);
+    if (o)
+        set_value(o, optarg);
+    else if (code >= NO_BASE)
+        *(int *)p->u->options[code - NO_BASE].value = 0;
+    else if (code == 'q')
+        ptd_quiet(1);
+    else if (code == 'h')
+        print_help(p);
+    else if (code == 'V')
+        print_version(p->u);
+}
+
+static char *decided;
+
+static void note_decided(const struct parser *p)
+{
+    int n = 1;
+    char **words = ptd_array((size_t)p->n * 2 + 1, sizeof *words);
+    words[0] = ptd_strdup(p->u->name);
+    for (int i = 0; i < p->n; i++) {
+        const struct ptd_opt *o = &p->u->options[i];
+        char *now = value_text(o);
+        int same = strcmp(now, p->defaults[i]) == 0, flag = o->kind == PTD_OPT_FLAG;
+        if (!o->idle && !same) words[n++] = ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name);
+        if (!o->idle && !same && !flag) words[n++] = ptd_strdup(now);
+        free(now);
+    }
+    free(decided);
+    decided = ptd_command_line(n, words);
+    while (n > 0) free(words[--n]);
+    free(words);
+}
+
+const char *ptd_opt_decided(void)
+{
+    return decided;
+}
+
+static void free_parser(struct parser *p)
+{
+    for (int i = 0; i < p->n; i++) free(p->defaults[i]), free(p->no_names[i]);
+    free(p->defaults);
+    free(p->no_names);
+    free(p->longs);
+}
+
+int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
+{
+    struct parser p = {.u = u};
+    int code, long_index = -1;
+    ptd_program(u->name);
+    ptd_stdout_open();
+    while (u->options && u->options[p.n].name) p.n++;
+    p.defaults = ptd_array((size_t)p.n, sizeof *p.defaults);
+    p.no_names = ptd_array((size_t)p.n, sizeof *p.no_names);
+    for (int i = 0; i < p.n; i++) p.defaults[i] = value_text(&u->options[i]);
+    build_longs(&p);
+    opterr = 0;
+    optind = 0;
+    while ((code = getopt_long(argc, argv, p.shorts, p.longs, &long_index)) != -1) {
+        take(&p, code, argv, long_index);
+        long_index = -1;
+    }
+    note_decided(&p);
+    free_parser(&p);
+    return optind;
+}
+
+/* ---- the command line as text ---- */
+
+static int is_plain(const char *s)
+{
+    static const char marks[] = "_@%+=:,./-";
+    if (!*s) return 0;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr(marks, *s)) return 0;
+    return 1;
+}
+
+/* UTF-8 without control characters. */
+static int is_text(const char *s)
+{
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n, left = (utf8proc_ssize_t)strlen(s);
+    for (; left > 0; s += n, left -= n) {
+        n = utf8proc_iterate((const utf8proc_uint8_t *)s, left, &c);
+        if (n <= 0 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC) return 0;
+    }
+    return 1;
+}
+
+/* $'te\351.ptd', which bash, ksh and zsh read as those bytes. */
+static char *quote_bytes(char *o, const char *s)
+{
+    o = stpcpy(o, "$'");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '\'' || c == '\\') *o++ = '\\';
+        o += c < ' ' || c > '~' ? sprintf(o, "\\%03o", c) : sprintf(o, "%c", c);
+    }
+    return stpcpy(o, "'");
+}
+
+static char *quote_text(char *o, const char *s)
+{
+    *o++ = '\'';
+    for (; *s; s++) {
+        if (*s == '\'')
+            o = stpcpy(o, "'\\''");
+        else
+            *o++ = *s;
+    }
+    return stpcpy(o, "'");
+}
+
+static size_t quote(char *out, const char *s)
+{
+    char *end = is_plain(s) ? stpcpy(out, s) : is_text(s) ? quote_text(out, s) : quote_bytes(out, s);
+    return (size_t)(end - out);
+}
+
+char *ptd_command_line(int argc, char **argv)
+{
+    size_t room = 1, n = 0;
+    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 4;
+    char *line = ptd_alloc(room);
+    for (int i = 0; i < argc; i++) {
+        const char *slash = i == 0 ? strrchr(argv[0], '/') : NULL;
+        if (i) line[n++] = ' ';
+        n += quote(line + n, slash ? slash + 1 : argv[i]);
+    }
+    return line;
+}

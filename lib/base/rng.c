@@ -1,0 +1,55 @@
+/* Numbers from Philox4x32-10: the 64-bit seed is the key, (purpose, a, b, c) the counter.
+ * Leaves to callers: which counters mean which number. */
+#include "base/rng.h"
+
+#include <Random123/philox.h>
+#include <math.h>
+
+void ptd_random(uint32_t out[4], uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c)
+{
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    philox4x32_ctr_t counter = {{purpose, a, b, c}};
+    philox4x32_ctr_t r = philox4x32(counter, key);
+    for (int i = 0; i < 4; i++) out[i] = r.v[i];
+}
+
+static double unit(uint32_t hi, uint32_t lo)
+{
+    uint64_t bits = ((uint64_t)hi << 32 | lo) >> 11;
+    return (double)bits * 0x1p-53;
+}
+
+double ptd_uniform(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t r[4];
+    ptd_random(r, seed, purpose, a, b, c);
+    return unit(r[0], r[1]);
+}
+
+double ptd_normal(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t r[4];
+    ptd_random(r, seed, purpose, a, b, c);
+    double radius = sqrt(-2 * log(1 - unit(r[0], r[1])));
+    return radius * cos(2 * M_PI * unit(r[2], r[3]));
+}
+
+/* The product of a 128-bit random number and n, its whole part: biased by less than n / 2^128. */
+uint32_t ptd_below(uint32_t n, uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t r[4];
+    uint64_t carry = 0;
+    ptd_random(r, seed, purpose, a, b, c);
+    for (int i = 3; i >= 0; i--) carry = ((uint64_t)r[i] * n + carry) >> 32;
+    return (uint32_t)carry;
+}
+
+void ptd_shuffle(int *p, int n, uint64_t seed, uint32_t purpose, uint32_t which)
+{
+    for (int i = 0; i < n; i++) p[i] = i;
+    for (int i = n - 1; i > 0; i--) {
+        int j = (int)ptd_below((uint32_t)i + 1, seed, purpose, which, (uint32_t)i, 0xffffffff);
+        int swap = p[i];
+        p[i] = p[j], p[j] = swap;
+    }
+}

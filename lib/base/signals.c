@@ -1,0 +1,51 @@
+/* signals: see signals.h. The stop of a trainer, which has a step in flight, is ptd-update's own. */
+#include "base/signals.h"
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static volatile int stop;
+static volatile sig_atomic_t asked;
+static void (*tell)(const void *ctx);
+static const void *tell_ctx;
+
+static void on_stop(int number)
+{
+    stop = number;
+}
+
+static void on_ask(int number)
+{
+    (void)number;
+    asked = 1;
+}
+
+const volatile int *ptd_stop_heed(void)
+{
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    for (int i = 0; i < 3; i++)
+        if (signal(stops[i], on_stop) == SIG_IGN) signal(stops[i], SIG_IGN); /* nohup, or in the background */
+    return &stop;
+}
+
+void ptd_stop_die(void)
+{
+    signal(stop, SIG_DFL);
+    raise(stop);
+    _exit(128 + stop);
+}
+
+void ptd_asked_heed(void (*f)(const void *ctx), const void *ctx)
+{
+    struct sigaction a = {.sa_handler = on_ask};
+    tell = f;
+    tell_ctx = ctx;
+    sigaction(SIGUSR2, &a, NULL);
+}
+
+void ptd_asked_answer(void)
+{
+    if (!asked || !tell) return;
+    asked = 0;
+    tell(tell_ctx);
+}

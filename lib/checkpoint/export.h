@@ -1,0 +1,20 @@
+/* export: one generation of a store as a Hugging Face folder: model.safetensors, or shards with model.safetensors.index.json, and the small files byte for byte
+ * as they came. A tied head is left out, as it is not in the store; but if config.json says that there is one, it is written.
+ *
+ * The folder appears whole or not at all: it is written under the name DIR.ptd-part, which is locked, synced and renamed at the end; a name that is taken is refused
+ * (73). After a failure or a stop nothing is left; what a kill left under DIR.ptd-part the next export removes, if there is nothing in it but what an export
+ * writes and DIR.ptd-part is no symbolic link. */
+#ifndef PTD_EXPORT_H
+#define PTD_EXPORT_H
+#include "store/store.h"
+
+struct ptd_export {
+    int64_t generation;
+    int dtype;                /* of all tensors; 0: as stored */
+    uint64_t shard_bytes;     /* at most, in a file (a larger tensor gets a file of its own) */
+    const volatile int *stop; /* looked at between pieces: not 0 ends with -1 */
+    int n_tensors, n_files;   /* results */
+    uint64_t bytes;
+};
+int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x) PTD_MUST_CHECK;
+#endif

@@ -1,0 +1,171 @@
+/* import: matches a folder's tensors with a model's parameters and fills a new store, from files or at random.
+ * Reading files is left to shards.c and safetensors.c, the store's transactions to store_publish.c. */
+#include "checkpoint/import.h"
+#include "base/progress.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s)
+{
+    if (!ptd_shards_find(s, PTD_HEAD)) c->tied = 1;
+}
+
+/* ---- matching ---- */
+
+static int check_param(const struct ptd_param *p, const struct ptd_shards *s, const char *dir)
+{
+    const struct ptd_shard_tensor *t = ptd_shards_find(s, p->name);
+    char found[256], wanted[256];
+    ptd_shape_text(p->n_dims, p->dims, wanted, sizeof wanted);
+    if (!t) return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": missing, expected %s", dir, p->name, wanted);
+    ptd_shape_text(t->t->n_dims, t->t->dims, found, sizeof found);
+    if (t->t->n_dims != p->n_dims || memcmp(t->t->dims, p->dims, (size_t)p->n_dims * sizeof *p->dims) != 0)
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": shape %s, expected %s", t->file->path, p->name,
+                        found, wanted);
+    if (ptd_dtype_from_name(t->t->dtype)) return 0;
+    return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": dtype %s, expected BF16, F16 or F32", t->file->path,
+                    p->name, t->t->dtype);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int check_strangers(const struct ptd_model *m, const struct ptd_shards *s)
+{
+    const char **names = ptd_array((size_t)m->n_params, sizeof *names);
+    int rc = 0;
+    for (int i = 0; i < m->n_params; i++) names[i] = m->params[i].name;
+    qsort(names, (size_t)m->n_params, sizeof *names, by_text);
+    for (int i = 0; i < s->n && rc == 0; i++) {
+        const char *name = s->tensors[i].t->name;
+        if (m->config.tied && !strcmp(name, PTD_HEAD)) continue;
+        if (!bsearch(&name, names, (size_t)m->n_params, sizeof *names, by_text))
+            rc = ptd_fail(PTD_DATAERR,
+                          "%s: tensor \"%.128s\": not part of the model that config.json describes",
+                          s->tensors[i].file->path, name);
+    }
+    free(names);
+    return rc;
+}
+
+int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, const char *dir)
+{
+    for (int i = 0; i < m->n_params; i++)
+        if (check_param(&m->params[i], s, dir) < 0) return -1;
+    return check_strangers(m, s);
+}
+
+/* ---- filling ---- */
+
+struct filler {
+    const struct ptd_model *model;
+    const struct ptd_shards *shards; /* NULL: random */
+    struct ptd_tensor_about *tensors;
+    uint64_t seed, bytes;
+    const volatile int *stop;
+    struct ptd_progress progress;
+};
+
+static int check_finite(const struct ptd_shard_tensor *t, int dtype, size_t first, size_t n,
+                        const void *values)
+{
+    long at = ptd_dtype_not_finite(values, dtype, n);
+    if (at < 0) return 0;
+    return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": value %zu is no finite number", t->file->path,
+                    t->t->name, first + (size_t)at);
+}
+
+static int fill_from_file(const struct filler *f, int i, size_t first, size_t n, void *out)
+{
+    const struct ptd_shard_tensor *t = ptd_shards_find(f->shards, f->tensors[i].name);
+    size_t size = ptd_dtype_size(f->tensors[i].dtype);
+    if (ptd_safetensors_read(t->file, t->t, first * size, n * size, out) < 0) return -1;
+    return check_finite(t, f->tensors[i].dtype, first, n, out);
+}
+
+static int fill(void *ctx, int i, size_t first, size_t n, void *out)
+{
+    struct filler *f = ctx;
+    struct ptd_law law = ptd_model_law(f->model, i);
+    int dtype = f->tensors[i].dtype;
+    if (*f->stop) return ptd_fail(PTD_STOPPED, "stopped");
+    if (f->shards && fill_from_file(f, i, first, n, out) < 0) return -1;
+    if (!f->shards && dtype == PTD_F32) ptd_initial_floats(law, f->seed, i, first, n, out);
+    if (!f->shards && dtype == PTD_BF16) ptd_initial_bf16(law, f->seed, i, first, n, out);
+    f->bytes += n * ptd_dtype_size(dtype);
+    ptd_progress_set(&f->progress, (long)(f->bytes >> 20), f->tensors[i].name);
+    return 0;
+}
+
+static int run(struct ptd_store *to, struct filler *f, int dtype, const char *what)
+{
+    const struct ptd_model *m = f->model;
+    uint64_t total = 0;
+    f->tensors = ptd_array((size_t)m->n_params, sizeof *f->tensors);
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        int own = f->shards ? ptd_dtype_from_name(ptd_shards_find(f->shards, p->name)->t->dtype) : dtype;
+        f->tensors[i] = (struct ptd_tensor_about){p->name, own, p->n_dims, {0}, p->n};
+        memcpy(f->tensors[i].dims, p->dims, sizeof p->dims);
+        total += p->n * ptd_dtype_size(own);
+    }
+    struct ptd_filling filling = {f->tensors, m->n_params, fill, f};
+    ptd_progress_start(&f->progress, what, 0, (long)(total >> 20));
+    int rc = ptd_store_fill(to, &filling);
+    ptd_progress_clear(&f->progress);
+    free(f->tensors);
+    return rc;
+}
+
+/* ---- a head that the config ties, and that is there all the same ---- */
+
+/* 1 if two tensors hold the same bytes, 0 if not, -1 on failure. */
+static int same(const struct ptd_shard_tensor *a, const struct ptd_shard_tensor *b)
+{
+    enum { PIECE = 1 << 20 };
+    uint64_t n = a->t->end - a->t->begin;
+    if (strcmp(a->t->dtype, b->t->dtype) || n != b->t->end - b->t->begin) return 0;
+    char *buf = ptd_alloc(2 * PIECE);
+    int rc = 1;
+    for (uint64_t at = 0; at < n && rc == 1; at += PIECE) {
+        size_t len = n - at < PIECE ? n - at : PIECE;
+        if (ptd_safetensors_read(a->file, a->t, at, len, buf) < 0 ||
+            ptd_safetensors_read(b->file, b->t, at, len, buf + PIECE) < 0)
+            rc = -1;
+        else if (memcmp(buf, buf + PIECE, len) != 0)
+            rc = 0;
+    }
+    free(buf);
+    return rc;
+}
+
+static int look_at_head(const struct ptd_model *m, const struct ptd_shards *s)
+{
+    const struct ptd_shard_tensor *head = ptd_shards_find(s, PTD_HEAD);
+    if (!m->config.tied || !head) return 0;
+    int rc = same(head, ptd_shards_find(s, PTD_EMBEDDING));
+    if (rc == 0)
+        ptd_warn("%s: tensor \"" PTD_HEAD
+                 "\": ignored, though it differs from the embedding to which config.json "
+                 "ties it",
+                 head->file->path);
+    return rc < 0 ? -1 : 0;
+}
+
+int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
+               const volatile int *stop)
+{
+    struct filler f = {.model = m, .shards = s, .stop = stop};
+    if (look_at_head(m, s) < 0) return -1;
+    return run(to, &f, 0, "importing, MiB");
+}
+
+int ptd_import_random(struct ptd_store *to, const struct ptd_model *m, int dtype, uint64_t seed,
+                      const volatile int *stop)
+{
+    struct filler f = {.model = m, .seed = seed, .stop = stop};
+    return run(to, &f, dtype, "random weights, MiB");
+}

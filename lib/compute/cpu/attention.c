@@ -1,0 +1,326 @@
+/* attention: grouped-query attention over spans, with the keys of a shared prompt computed together for all its replies.
+ * Scores exist for one block of query rows and one head at a time; the backward pass recomputes them from the log-sum-exp. */
+#include "base/err.h"
+#include "base/threads.h"
+#include "compute/cpu/ops.h"
+#include "compute/cpu/product.h"
+#include "compute/cpu/vec.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
+#define FEW_ROWS   4  /* below, plain loops beat a product call */
+
+/* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without). */
+struct run {
+    int first, n;
+};
+/* A piece: the part of one span inside a block of query rows. */
+struct piece {
+    long row;
+    int n, keys, col; /* keys: own keys the last row sees; col: first own column */
+    const struct ptd_span *span;
+    int from;
+};
+
+static int joins(const struct ptd_span *a, const struct ptd_span *b)
+{
+    return a->n_shared && a->shared == b->shared && a->n_shared == b->n_shared && a->row + a->n == b->row;
+}
+
+static struct run *find_runs(const struct ptd_attention *a, int *n)
+{
+    struct run *r = ptd_array(a->n_spans + 1, sizeof *r);
+    *n = 0;
+    for (int i = 0; i < a->n_spans; i++)
+        if (*n && joins(&a->spans[i - 1], &a->spans[i]))
+            r[*n - 1].n++;
+        else
+            r[(*n)++] = (struct run){i, 1};
+    return r;
+}
+
+static float *scratch(int which, size_t n)
+{
+    static _Thread_local float *buf[4];
+    static _Thread_local size_t cap[4];
+    if (n > cap[which]) {
+        free(buf[which]);
+        if (posix_memalign((void **)&buf[which], 64, n * sizeof(float)))
+            ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", n * sizeof(float));
+        cap[which] = n;
+    }
+    return buf[which];
+}
+
+/* C [m, n] (ldc) = alpha A [m, k] B [n, k]^T, few rows by dots. */
+static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int m,
+                             int n, int k, float alpha)
+{
+    if (m >= FEW_ROWS) {
+        ptd_product_nt(C, ldc, 0, alpha, A, lda, B, ldb, m, n, k);
+        return;
+    }
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) C[i * ldc + j] = alpha * vec_dot(A + i * lda, B + j * ldb, k);
+}
+
+/* C [m, n] (+)= alpha A [m, k] B [k, n] */
+static void times(float *C, long ldc, int add, const float *A, long lda, const float *B, long ldb, int m,
+                  int n, int k, float alpha)
+{
+    if (m >= FEW_ROWS) {
+        ptd_product_nn(C, ldc, add, alpha, A, lda, B, ldb, m, n, k);
+        return;
+    }
+    for (int i = 0; i < m; i++) {
+        if (!add) memset(C + i * ldc, 0, n * sizeof *C);
+        for (int j = 0; j < k; j++) vec_axpy(C + i * ldc, alpha * A[i * lda + j], B + j * ldb, n);
+    }
+}
+
+struct block {
+    struct piece *piece;
+    int n_pieces, rows, ld;
+    long row;
+    const struct ptd_span *head;
+};
+
+/* Cuts rows of a run into the next block of at most BLOCK_ROWS rows; *span, *at say where to go on. Returns 0 when the run is done. */
+static int next_block(const struct ptd_attention *a, const struct run *r, int *span, int *at, struct block *b)
+{
+    b->rows = b->n_pieces = b->ld = 0;
+    if (*span == r->n) return 0;
+    b->head = &a->spans[r->first];
+    b->row = a->spans[r->first + *span].row + *at;
+    while (*span < r->n && b->rows < BLOCK_ROWS) {
+        const struct ptd_span *s = &a->spans[r->first + *span];
+        int n = s->n - *at < BLOCK_ROWS - b->rows ? s->n - *at : BLOCK_ROWS - b->rows;
+        int keys = s->past + (a->causal ? *at + n : s->n);
+        b->piece[b->n_pieces++] = (struct piece){s->row + *at, n, keys, s->n_shared, s, *at};
+        if (keys > b->ld) b->ld = keys;
+        b->rows += n;
+        *at += n;
+        if (*at == s->n) ++*span, *at = 0;
+    }
+    b->ld += b->head->n_shared;
+    return 1;
+}
+
+/* S [rows, ld] = scaled scores of block b for one query head; q, k point at the head's first column. */
+static void scores(const struct ptd_attention *a, const struct block *b, const float *q, const float *k,
+                   float scale, float *S)
+{
+    const float *qb = q + b->row * a->q_stride;
+    if (b->head->n_shared)
+        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride, b->rows,
+                         b->head->n_shared, a->dim, scale);
+    for (int i = 0; i < b->n_pieces; i++) {
+        const struct piece *p = &b->piece[i];
+        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride, a->q_stride,
+                         k + p->span->own * a->k_stride, a->k_stride, p->n, p->keys, a->dim, scale);
+    }
+}
+
+/* Columns that row i of piece p sees. */
+static int visible(const struct ptd_attention *a, const struct piece *p, int i)
+{
+    return p->col + (a->causal ? p->span->past + p->from + i + 1 : p->keys);
+}
+
+static float softmax_row(float *s, int n, int all)
+{
+    float m = vec_max(s, n), sum = 0;
+    vec_f acc = {0};
+    int i = 0;
+    for (; i + VEC <= n; i += VEC) {
+        vec_f e = vec_exp(vec_load(s + i) - m);
+        acc += e;
+        vec_store(s + i, e);
+    }
+    if (i < n) {
+        vec_f e = vec_exp(vec_load_part(s + i, n - i, -INFINITY) - m);
+        acc += e;
+        vec_store_part(s + i, e, n - i);
+    }
+    sum = vec_lanes_sum(acc);
+    vec_scale(s, 1 / sum, n);
+    if (all > n) memset(s + n, 0, (all - n) * sizeof *s);
+    return m + logf(sum);
+}
+
+struct job {
+    const struct ptd_attention *a;
+    float *o, *lse, *dq, *dk, *dv;
+    const float *q, *k, *v, *dout, *out, *clse;
+    struct run *runs;
+    int n_runs;
+};
+
+static void forward_block(const struct job *j, const struct block *b, int h)
+{
+    const struct ptd_attention *a = j->a;
+    int c = h / (a->heads / a->kv_heads), D = a->dim;
+    const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D;
+    float *o = j->o + h * D, *S = scratch(0, (size_t)b->rows * b->ld);
+    scores(a, b, q, k, 1 / sqrtf(D), S);
+    for (int i = 0; i < b->n_pieces; i++)
+        for (int r = 0; r < b->piece[i].n; r++) {
+            const struct piece *p = &b->piece[i];
+            float l = softmax_row(S + (p->row - b->row + r) * b->ld, visible(a, p, r), p->col + p->keys);
+            if (j->lse) j->lse[(p->row + r) * a->heads + h] = l;
+        }
+    if (b->head->n_shared)
+        times(o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v + b->head->shared * a->v_stride,
+              a->v_stride, b->rows, D, b->head->n_shared, 1);
+    for (int i = 0; i < b->n_pieces; i++) {
+        const struct piece *p = &b->piece[i];
+        times(o + p->row * a->o_stride, a->o_stride, p->col > 0, S + (p->row - b->row) * b->ld + p->col,
+              b->ld, v + p->span->own * a->v_stride, a->v_stride, p->n, D, p->keys, 1);
+    }
+}
+
+static void forward_runs(void *ctx, long first, long last)
+{
+    const struct job *j = ctx;
+    struct piece pieces[BLOCK_ROWS];
+    for (long i = first; i < last; i++) {
+        struct block b = {.piece = pieces};
+        int span = 0, at = 0;
+        while (next_block(j->a, &j->runs[i / j->a->heads], &span, &at, &b))
+            forward_block(j, &b, i % j->a->heads);
+    }
+}
+
+void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q, const float *k,
+                       const float *v)
+{
+    struct job j = {.a = a, .o = o, .lse = lse, .q = q, .k = k, .v = v};
+    j.runs = find_runs(a, &j.n_runs);
+    ptd_parallel((long)j.n_runs * a->heads, 1, forward_runs, &j);
+    free(j.runs);
+}
+
+/* Scores s [n] become probabilities, dP in d [n] becomes dS. */
+static void probabilities(float *s, float *d, int n, float lse, float delta, float scale)
+{
+    int t = 0;
+    for (; t + VEC <= n; t += VEC) {
+        vec_f e = vec_exp(vec_load(s + t) - lse);
+        vec_store(d + t, scale * e * (vec_load(d + t) - delta));
+        vec_store(s + t, e);
+    }
+    if (t < n) {
+        vec_f e = vec_exp(vec_load_part(s + t, n - t, -INFINITY) - lse);
+        vec_store_part(d + t, scale * e * (vec_load_part(d + t, n - t, 0) - delta), n - t);
+        vec_store_part(s + t, e, n - t);
+    }
+}
+
+/* P and dS of one block, then the products that give dV, dQ, dK. */
+static void backward_block(const struct job *j, const struct block *b, int h)
+{
+    const struct ptd_attention *a = j->a;
+    int c = h / (a->heads / a->kv_heads), D = a->dim;
+    float scale = 1 / sqrtf(D), *P = scratch(0, (size_t)b->rows * b->ld),
+          *dS = scratch(1, (size_t)b->rows * b->ld);
+    const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D, *dout = j->dout + h * D,
+                *out = j->out + h * D;
+    float *dq = j->dq + h * D, *dk = j->dk + c * D, *dv = j->dv + c * D;
+    struct ptd_attention values = *a; /* dP = dO V^T has the shape of the scores, with v in place of k */
+    values.q_stride = a->o_stride;
+    values.k_stride = a->v_stride;
+    scores(a, b, q, k, scale, P);
+    scores(&values, b, dout, v, 1, dS);
+    for (int i = 0; i < b->n_pieces; i++)
+        for (int r = 0; r < b->piece[i].n; r++) {
+            const struct piece *p = &b->piece[i];
+            long row = p->row + r;
+            int n = visible(a, p, r), all = p->col + p->keys;
+            float *s = P + (row - b->row) * b->ld, *d = dS + (row - b->row) * b->ld,
+                  l = j->clse[row * a->heads + h];
+            float delta = vec_dot(dout + row * a->o_stride, out + row * a->o_stride, D);
+            probabilities(s, d, n, l, delta, scale);
+            memset(s + n, 0, (all - n) * sizeof *s);
+            memset(d + n, 0, (all - n) * sizeof *d);
+        }
+    if (b->head->n_shared) {
+        long k0 = b->head->shared, ns = b->head->n_shared;
+        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride, a->k_stride,
+              b->rows, D, ns, 1);
+        ptd_product_tn(dk + k0 * a->k_stride, a->k_stride, 1, 1, dS, b->ld, q + b->row * a->q_stride,
+                       a->q_stride, ns, D, b->rows);
+        ptd_product_tn(dv + k0 * a->v_stride, a->v_stride, 1, 1, P, b->ld, dout + b->row * a->o_stride,
+                       a->o_stride, ns, D, b->rows);
+    }
+    for (int i = 0; i < b->n_pieces; i++) {
+        const struct piece *p = &b->piece[i];
+        long own = p->span->own;
+        float *s = P + (p->row - b->row) * b->ld + p->col, *d = dS + (p->row - b->row) * b->ld + p->col;
+        times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride,
+              a->k_stride, p->n, D, p->keys, 1);
+        ptd_product_tn(dk + own * a->k_stride, a->k_stride, 1, 1, d, b->ld, q + p->row * a->q_stride,
+                       a->q_stride, p->keys, D, p->n);
+        ptd_product_tn(dv + own * a->v_stride, a->v_stride, 1, 1, s, b->ld, dout + p->row * a->o_stride,
+                       a->o_stride, p->keys, D, p->n);
+    }
+}
+
+/* Runs from `first` on that share their keys' gradients: a prompt's own run and the runs of its replies. */
+static int family_end(const struct job *j, int first)
+{
+    const struct ptd_span *prompt = &j->a->spans[j->runs[first].first];
+    int i = first + 1;
+    while (i < j->n_runs) {
+        const struct ptd_span *s = &j->a->spans[j->runs[i].first];
+        if (!s->n_shared || (s->shared != prompt->own && s->shared != prompt->shared)) break;
+        i++;
+    }
+    return i;
+}
+
+struct family_job {
+    struct job job;
+    int *first;
+};
+
+static void backward_families(void *ctx, long first, long last)
+{
+    const struct family_job *f = ctx;
+    const struct job *j = &f->job;
+    int group = j->a->heads / j->a->kv_heads;
+    struct piece pieces[BLOCK_ROWS];
+    for (long i = first; i < last; i++) {
+        int family = i / j->a->kv_heads, c = i % j->a->kv_heads;
+        for (int r = f->first[family]; r < f->first[family + 1]; r++)
+            for (int h = c * group; h < (c + 1) * group; h++) {
+                struct block b = {.piece = pieces};
+                int span = 0, at = 0;
+                while (next_block(j->a, &j->runs[r], &span, &at, &b)) backward_block(j, &b, h);
+            }
+    }
+}
+
+void ptd_cpu_attention_backward(const struct ptd_attention *a, float *dq, float *dk, float *dv,
+                                const float *dout, const float *o, const float *lse, const float *q,
+                                const float *k, const float *v)
+{
+    struct family_job f = {.job = {.a = a,
+                                   .dq = dq,
+                                   .dk = dk,
+                                   .dv = dv,
+                                   .dout = dout,
+                                   .out = o,
+                                   .clse = lse,
+                                   .q = q,
+                                   .k = k,
+                                   .v = v}};
+    int n = 0;
+    f.job.runs = find_runs(a, &f.job.n_runs);
+    f.first = ptd_array(f.job.n_runs + 1, sizeof *f.first);
+    for (int i = 0; i < f.job.n_runs; i = f.first[n]) f.first[++n] = family_end(&f.job, i);
+    ptd_parallel((long)n * a->kv_heads, 1, backward_families, &f);
+    free(f.job.runs);
+    free(f.first);
+}

@@ -1,0 +1,511 @@
+/* ops: the table of operations in float32 on the CPU: products on one thread each (product.h), shared out by rows over our own threads, and plain
+ * vector loops. It is the specification for any other device. Attention is attention.c. */
+#include "compute/cpu/ops.h"
+#include "base/threads.h"
+#include "compute/cpu/product.h"
+#include "compute/cpu/vec.h"
+#include <math.h>
+#include <string.h>
+
+#define SHARE_WORK 40000 /* multiply-adds; with fewer a share is not worth a second thread */
+#define FEW_ROWS   8     /* a product packs W; for so few rows a plain pass over it is faster */
+
+static long grain_of(double work_per_item)
+{
+    double g = SHARE_WORK / (work_per_item + 1);
+    return g < 1 ? 1 : (long)g;
+}
+
+/* ---- linear ---- */
+
+struct linear_job {
+    float *Y;
+    const float *X, *W, *b;
+    long n;
+    int in, out;
+};
+
+static void linear_rows(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    float *Y = j->Y + first * j->out;
+    for (long i = 0; j->b && i < last - first; i++) memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
+    ptd_product_nt(Y, j->out, j->b != NULL, 1, j->X + first * j->in, j->in, j->W, j->in, last - first, j->out,
+                   j->in);
+}
+
+/* The share that is not cut is packed by every thread, so the longer side is cut. */
+static void linear_outputs(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    for (long i = 0; j->b && i < j->n; i++)
+        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
+    ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in, j->n,
+                   last - first, j->in);
+}
+
+/* A few rows: plain dots. */
+static void linear_columns(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    for (long o = first; o < last; o++)
+        for (long i = 0; i < j->n; i++)
+            j->Y[i * j->out + o] = vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
+}
+
+static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+{
+    struct linear_job j = {Y, X, W, b, n, in, out};
+    if (n <= FEW_ROWS)
+        ptd_parallel(out, grain_of((double)n * in), linear_columns, &j);
+    else if (n < out)
+        ptd_parallel(out, grain_of((double)n * in), linear_outputs, &j);
+    else
+        ptd_parallel(n, grain_of((double)in * out), linear_rows, &j);
+}
+
+struct linear_back {
+    float *dX, *dW, *db;
+    int add;
+    const float *dY, *X, *W;
+    long n;
+    int in, out;
+};
+
+static void linear_back_input(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    ptd_product_nn(j->dX + first * j->in, j->in, j->add, 1, j->dY + first * j->out, j->out, j->W, j->in,
+                   last - first, j->in, j->out);
+}
+
+static void linear_back_weight(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    if (j->dW)
+        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in, last - first,
+                       j->in, j->n);
+    for (long i = 0; j->db && i < j->n; i++)
+        for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
+}
+
+static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
+                            const float *W, long n, int in, int out)
+{
+    struct linear_back j = {dX, dW, db, add, dY, X, W, n, in, out};
+    if (dX) ptd_parallel(n, grain_of((double)in * out), linear_back_input, &j);
+    if (dW || db) ptd_parallel(out, grain_of((double)n * in), linear_back_weight, &j);
+}
+
+/* ---- norms ---- */
+
+struct norm_job {
+    float *y, *mean, *rstd, *dx, *dg, *db;
+    const float *x, *g, *b, *dy, *cmean, *crstd;
+    long n, x_stride, y_stride;
+    int heads, w;
+    float eps;
+};
+
+static void rms_row(float *y, float *rstd, const float *x, const float *g, int w, float eps)
+{
+    float r = 1 / sqrtf(vec_dot(x, x, w) / w + eps);
+    for (int i = 0; i < w; i++) y[i] = x[i] * r * g[i];
+    if (rstd) *rstd = r;
+}
+
+/* dx (+)= r a - x r^3 (a.x)/w, a = dy g */
+static void rms_back_row(float *dx, int add, const float *dy, const float *x, float r, const float *g, int w)
+{
+    vec_f acc = {0};
+    float s = 0, k;
+    int i = 0;
+    for (; i + VEC <= w; i += VEC) acc += vec_load(dy + i) * vec_load(g + i) * vec_load(x + i);
+    for (; i < w; i++) s += dy[i] * g[i] * x[i];
+    k = (s + vec_lanes_sum(acc)) * r * r * r / w;
+    if (add)
+        for (i = 0; i < w; i++) dx[i] += r * dy[i] * g[i] - x[i] * k;
+    else
+        for (i = 0; i < w; i++) dx[i] = r * dy[i] * g[i] - x[i] * k;
+}
+
+static void rms_rows(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = first; i < last; i++)
+        for (int h = 0; h < j->heads; h++)
+            rms_row(j->y + i * j->y_stride + h * j->w, j->rstd ? j->rstd + i * j->heads + h : NULL,
+                    j->x + i * j->x_stride + h * j->w, j->g, j->w, j->eps);
+}
+
+static void rmsnorm(float *Y, float *rstd, const float *X, const float *g, long n, int w, float eps)
+{
+    struct norm_job j = {.y = Y,
+                         .rstd = rstd,
+                         .x = X,
+                         .g = g,
+                         .n = n,
+                         .w = w,
+                         .heads = 1,
+                         .x_stride = w,
+                         .y_stride = w,
+                         .eps = eps};
+    ptd_parallel(n, grain_of(2.0 * w), rms_rows, &j);
+}
+
+static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride, const float *g,
+                     long n, int heads, int dim, float eps)
+{
+    struct norm_job j = {.y = y,
+                         .rstd = rstd,
+                         .x = x,
+                         .g = g,
+                         .n = n,
+                         .w = dim,
+                         .heads = heads,
+                         .x_stride = x_stride,
+                         .y_stride = y_stride,
+                         .eps = eps};
+    ptd_parallel(n, grain_of(2.0 * heads * dim), rms_rows, &j);
+}
+
+static void rms_back_rows(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = first; i < last; i++)
+        rms_back_row(j->dx + i * j->w, 1, j->dy + i * j->w, j->x + i * j->w, j->crstd[i], j->g, j->w);
+}
+
+/* Columns first..last of dg += sum over rows of dy x r. */
+static void rms_back_gain(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = 0; i < j->n; i++) {
+        float r = j->crstd[i];
+        for (long c = first; c < last; c++) j->dg[c] += j->dy[i * j->w + c] * j->x[i * j->w + c] * r;
+    }
+}
+
+static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X, const float *rstd,
+                             const float *g, long n, int w)
+{
+    struct norm_job j = {.dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
+    if (dX) ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
+    if (dg) ptd_parallel(w, grain_of(2.0 * n), rms_back_gain, &j);
+}
+
+struct headnorm_gain {
+    float *dg;
+    const float *dy, *x, *rstd;
+    long n, dy_stride, x_stride;
+    int heads, dim;
+};
+
+/* Columns first..last of dg += sum over rows and heads of dy x r, sixteen columns in a register. */
+static void headnorm_back_gain(void *ctx, long first, long last)
+{
+    const struct headnorm_gain *j = ctx;
+    for (long c = first; c < last; c += VEC) {
+        long n = last - c < VEC ? last - c : VEC;
+        vec_f sum = vec_load_part(j->dg + c, n, 0);
+        for (long i = 0; i < j->n; i++)
+            for (int h = 0; h < j->heads; h++) {
+                const float *dy = j->dy + i * j->dy_stride + h * j->dim + c;
+                const float *x = j->x + i * j->x_stride + h * j->dim + c;
+                sum += vec_load_part(dy, n, 0) * vec_load_part(x, n, 0) * j->rstd[i * j->heads + h];
+            }
+        vec_store_part(j->dg + c, sum, n);
+    }
+}
+
+struct headnorm_back {
+    float *dx;
+    const float *dy, *x, *rstd, *g;
+    long dx_stride, dy_stride, x_stride;
+    int heads, dim;
+};
+
+static void headnorm_back_input(void *ctx, long first, long last)
+{
+    const struct headnorm_back *j = ctx;
+    for (long i = first; i < last; i++)
+        for (int h = 0; h < j->heads; h++)
+            rms_back_row(j->dx + i * j->dx_stride + h * j->dim, 0, j->dy + i * j->dy_stride + h * j->dim,
+                         j->x + i * j->x_stride + h * j->dim, j->rstd[i * j->heads + h], j->g, j->dim);
+}
+
+static void headnorm_backward(float *dx, long dx_stride, float *dg, const float *dy, long dy_stride,
+                              const float *x, long x_stride, const float *rstd, const float *g, long n,
+                              int heads, int dim)
+{
+    struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
+    struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
+    if (dx) ptd_parallel(n, grain_of(4.0 * heads * dim), headnorm_back_input, &in);
+    if (dg) ptd_parallel(dim, grain_of(2.0 * n * heads), headnorm_back_gain, &gain);
+}
+
+static void layer_rows(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = first; i < last; i++) {
+        const float *x = j->x + i * j->w;
+        float *y = j->y + i * j->w, mean = vec_sum(x, j->w) / j->w, r;
+        for (int c = 0; c < j->w; c++) y[c] = x[c] - mean;
+        r = 1 / sqrtf(vec_dot(y, y, j->w) / j->w + j->eps);
+        for (int c = 0; c < j->w; c++) y[c] = y[c] * r * j->g[c] + (j->b ? j->b[c] : 0);
+        if (j->mean) j->mean[i] = mean;
+        if (j->rstd) j->rstd[i] = r;
+    }
+}
+
+static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g, const float *b,
+                      long n, int w, float eps)
+{
+    struct norm_job j = {
+        .y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
+    ptd_parallel(n, grain_of(4.0 * w), layer_rows, &j);
+}
+
+/* dx += r (a - mean(a) - xhat mean(a xhat)), a = dy g */
+static void layer_back_rows(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = first; i < last; i++) {
+        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i], r = j->crstd[i];
+        float *dx = j->dx + i * j->w, sa = 0, sx = 0;
+        vec_f va = {0}, vx = {0};
+        int c = 0;
+        for (; c + VEC <= j->w; c += VEC) {
+            vec_f a = vec_load(dy + c) * vec_load(j->g + c);
+            va += a;
+            vx += a * (vec_load(x + c) - mean);
+        }
+        for (; c < j->w; c++) sa += dy[c] * j->g[c], sx += dy[c] * j->g[c] * (x[c] - mean);
+        sa = (sa + vec_lanes_sum(va)) / j->w;
+        sx = (sx + vec_lanes_sum(vx)) * r * r / j->w;
+        for (c = 0; c < j->w; c++) dx[c] += r * (dy[c] * j->g[c] - sa - (x[c] - mean) * sx);
+    }
+}
+
+static void layer_back_gain(void *ctx, long first, long last)
+{
+    const struct norm_job *j = ctx;
+    for (long i = 0; i < j->n; i++) {
+        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i], r = j->crstd[i];
+        for (long c = first; j->dg && c < last; c++) j->dg[c] += dy[c] * (x[c] - mean) * r;
+        for (long c = first; j->db && c < last; c++) j->db[c] += dy[c];
+    }
+}
+
+static void layernorm_backward(float *dX, float *dg, float *db, const float *dY, const float *X,
+                               const float *mean, const float *rstd, const float *g, long n, int w)
+{
+    struct norm_job j = {
+        .dx = dX, .dg = dg, .db = db, .dy = dY, .x = X, .cmean = mean, .crstd = rstd, .g = g, .n = n, .w = w};
+    if (dX) ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
+    if (dg || db) ptd_parallel(w, grain_of(3.0 * n), layer_back_gain, &j);
+}
+
+/* ---- rotary ---- */
+
+struct rotate_job {
+    float *x;
+    const float *cosine, *sine;
+    long stride;
+    int heads, dim, sign;
+};
+
+static void rotate_rows(void *ctx, long first, long last)
+{
+    const struct rotate_job *j = ctx;
+    int half = j->dim / 2;
+    for (long i = first; i < last; i++)
+        for (int h = 0; h < j->heads; h++) {
+            float *a = j->x + i * j->stride + h * j->dim, *b = a + half;
+            const float *co = j->cosine + i * half, *si = j->sine + i * half;
+            for (int k = 0; k < half; k++) {
+                float s = si[k] * j->sign, u = a[k], v = b[k];
+                a[k] = u * co[k] - v * s;
+                b[k] = v * co[k] + u * s;
+            }
+        }
+}
+
+static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads, int dim,
+                   int sign)
+{
+    struct rotate_job j = {x, cosine, sine, stride, heads, dim, sign};
+    ptd_parallel(n, grain_of(3.0 * heads * dim), rotate_rows, &j);
+}
+
+/* ---- activations ---- */
+
+struct map_job {
+    float *y;
+    const float *x, *dy;
+    int w, exact;
+};
+
+/* Sets r from vectors p of x at offset i of n floats by the statements, and stores it in y; the last piece is shorter. VEC_HERE, VEC_THERE: other
+ * arrays at that place, to read and to write. */
+#define VEC_HERE(a)     (n__ - i >= VEC ? vec_load((a) + i) : vec_load_part((a) + i, n__ - i, 0))
+#define VEC_THERE(a, v) (n__ - i >= VEC ? vec_store((a) + i, v) : vec_store_part((a) + i, v, n__ - i))
+#define VEC_MAP(y_, x_, n_, ...)                                                                             \
+    do {                                                                                                     \
+        long i = 0, n__ = (n_);                                                                              \
+        for (; i + VEC <= n__; i += VEC) {                                                                   \
+            vec_f p = vec_load((x_) + i), r;                                                                 \
+            __VA_ARGS__;                                                                                     \
+            vec_store((y_) + i, r);                                                                          \
+        }                                                                                                    \
+        if (i < n__) {                                                                                       \
+            vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                                \
+            __VA_ARGS__;                                                                                     \
+            vec_store_part((y_) + i, r, n__ - i);                                                            \
+        }                                                                                                    \
+    } while (0)
+
+#define GELU_C 0.7978845608028654f /* sqrt(2/pi) */
+#define GELU_A 0.044715f
+
+static void gelu_range(void *ctx, long first, long last)
+{
+    const struct map_job *j = ctx;
+    float *y = j->y + first;
+    const float *x = j->x + first;
+    if (j->exact) {
+        for (long i = 0; i < last - first; i++) y[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
+        return;
+    }
+    VEC_MAP(y, x, last - first, r = 0.5f * p * (1.0f + vec_tanh(GELU_C * (p + GELU_A * p * p * p))));
+}
+
+static void gelu(float *y, const float *x, long n, int exact)
+{
+    struct map_job j = {.y = y, .x = x, .exact = exact};
+    ptd_parallel(n, 4096, gelu_range, &j);
+}
+
+static void gelu_back_range(void *ctx, long first, long last)
+{
+    const struct map_job *j = ctx;
+    float *dx = j->y + first;
+    const float *x = j->x + first, *dy = j->dy + first;
+    long n = last - first, i = 0;
+    if (j->exact) {
+        for (; i < n; i++)
+            dx[i] = dy[i] * (0.5f * (1 + erff(x[i] * (float)M_SQRT1_2)) +
+                             x[i] * expf(-0.5f * x[i] * x[i]) * 0.3989422804014327f);
+        return;
+    }
+    for (; i < n; i += VEC) {
+        long k = n - i < VEC ? n - i : VEC;
+        vec_f p = k == VEC ? vec_load(x + i) : vec_load_part(x + i, k, 0),
+              g = k == VEC ? vec_load(dy + i) : vec_load_part(dy + i, k, 0);
+        vec_f t = vec_tanh(GELU_C * (p + GELU_A * p * p * p));
+        vec_f r = g * (0.5f * (1.0f + t) + 0.5f * p * (1.0f - t * t) * GELU_C * (1.0f + 3 * GELU_A * p * p));
+        if (k == VEC)
+            vec_store(dx + i, r);
+        else
+            vec_store_part(dx + i, r, k);
+    }
+}
+
+static void gelu_backward(float *dx, const float *dy, const float *x, long n, int exact)
+{
+    struct map_job j = {.y = dx, .x = x, .dy = dy, .exact = exact};
+    ptd_parallel(n, 4096, gelu_back_range, &j);
+}
+
+static void swiglu_rows(void *ctx, long first, long last)
+{
+    const struct map_job *j = ctx;
+    for (long row = first; row < last; row++) {
+        const float *g = j->x + row * 2 * j->w, *u = g + j->w;
+        float *y = j->y + row * j->w;
+        VEC_MAP(y, g, j->w, r = p * vec_sigmoid(p) * VEC_HERE(u));
+    }
+}
+
+static void swiglu(float *y, const float *gu, long n, int w)
+{
+    struct map_job j = {.y = y, .x = gu, .w = w};
+    ptd_parallel(n, grain_of(8.0 * w), swiglu_rows, &j);
+}
+
+/* With s the sigmoid of g: dg = dy u s (1 + g (1 - s)), du = dy g s. */
+static void swiglu_back_rows(void *ctx, long first, long last)
+{
+    const struct map_job *j = ctx;
+    for (long row = first; row < last; row++) {
+        const float *g = j->x + row * 2 * j->w, *u = g + j->w, *dy = j->dy + row * j->w;
+        float *dg = j->y + row * 2 * j->w, *du = dg + j->w;
+        VEC_MAP(du, g, j->w, {
+            vec_f s = vec_sigmoid(p), ys = VEC_HERE(dy) * s;
+            r = ys * p;
+            VEC_THERE(dg, ys * VEC_HERE(u) * (1.0f + p * (1.0f - s)));
+        });
+    }
+}
+
+static void swiglu_backward(float *dgu, const float *dy, const float *gu, long n, int w)
+{
+    struct map_job j = {.y = dgu, .x = gu, .dy = dy, .w = w};
+    ptd_parallel(n, grain_of(10.0 * w), swiglu_back_rows, &j);
+}
+
+/* ---- rows of tables ---- */
+
+static void add(float *y, const float *x, long n)
+{
+    for (long i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void gather(float *y, const float *table, const int32_t *ids, long n, int w)
+{
+    for (long i = 0; i < n; i++) memcpy(y + i * w, table + (long)ids[i] * w, w * sizeof *y);
+}
+
+static void scatter_add(float *table, const float *y, const int32_t *ids, long n, int w)
+{
+    for (long i = 0; i < n; i++) add(table + (long)ids[i] * w, y + i * w, w);
+}
+
+static void interpolate(float *y, const float *table, const int32_t *tap, const float *weight, long n, int w)
+{
+    for (long i = 0; i < n; i++)
+        for (int k = 0; k < 4; k++)
+            vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
+}
+
+static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap, const float *weight,
+                                 long n, int w)
+{
+    for (long i = 0; i < n; i++)
+        for (int k = 0; k < 4; k++)
+            vec_axpy(dtable + (long)tap[4 * i + k] * w, weight[4 * i + k], dy + i * w, w);
+}
+
+const struct ptd_ops ptd_ops_cpu = {
+    .name = "cpu",
+    .linear = linear,
+    .linear_backward = linear_backward,
+    .rmsnorm = rmsnorm,
+    .rmsnorm_backward = rmsnorm_backward,
+    .layernorm = layernorm,
+    .layernorm_backward = layernorm_backward,
+    .rotate = rotate,
+    .headnorm = headnorm,
+    .headnorm_backward = headnorm_backward,
+    .attention = ptd_cpu_attention,
+    .attention_backward = ptd_cpu_attention_backward,
+    .swiglu = swiglu,
+    .swiglu_backward = swiglu_backward,
+    .gelu = gelu,
+    .gelu_backward = gelu_backward,
+    .add = add,
+    .gather = gather,
+    .scatter_add = scatter_add,
+    .interpolate = interpolate,
+    .interpolate_backward = interpolate_backward,
+};

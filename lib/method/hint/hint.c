@@ -1,0 +1,174 @@
+/* hint: sources by name, one text from their steps, the spoiler check, and the rendered prompt.
+ * Leaves what a hint says to its source, and which groups need one to ptd-hint. */
+#include "method/hint/hint.h"
+#include "data/chat.h"
+#include "data/prompt.h"
+#include "method/hint/spoiler.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct ptd_hint_source *const sources[] = {&ptd_hint_data, &ptd_hint_attention};
+#define SOURCES ((int)(sizeof sources / sizeof *sources))
+
+struct ptd_hints {
+    const struct ptd_hint_tools *tools;
+    const struct ptd_hint_source *source[SOURCES];
+    void *state[SOURCES];
+    int n;
+};
+
+/* ---- what the store says ---- */
+
+static int read_config(struct ptd_hint_tools *t)
+{
+    char *config = ptd_store_get_meta(t->store, "config.json", NULL);
+    char *generation = ptd_store_get_meta(t->store, "generation_config.json", NULL);
+    int rc = config ? ptd_config_parse(&t->config, config, generation)
+                    : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(t->store));
+    free(config);
+    free(generation);
+    return rc;
+}
+
+static int read_tokenizer(struct ptd_hint_tools *t)
+{
+    size_t len = 0;
+    char *json = ptd_store_get_meta(t->store, "tokenizer.json", &len);
+    if (!json) return ptd_fail(PTD_DATAERR, "%s: no tokenizer.json in the store", ptd_store_path(t->store));
+    t->tokenizer = ptd_tokenizer_new(json, len, "tokenizer.json");
+    free(json);
+    return t->tokenizer ? 0 : -1;
+}
+
+int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
+{
+    memset(t, 0, sizeof *t);
+    if (!dir || !*dir) return ptd_fail(PTD_CONFIG, "the stream names no store: give one with --store");
+    if (ptd_store_open(&t->store, dir, PTD_STORE_READ) < 0) return -1;
+    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 && read_tokenizer(t) == 0)
+        return 0;
+    ptd_hint_tools_close(t);
+    return -1;
+}
+
+void ptd_hint_tools_close(struct ptd_hint_tools *t)
+{
+    if (t->tokenizer) ptd_tokenizer_free(t->tokenizer);
+    if (t->store) ptd_store_close(t->store);
+    memset(t, 0, sizeof *t);
+}
+
+/* ---- sources ---- */
+
+static const struct ptd_hint_source *source_by_name(const char *name, size_t n)
+{
+    for (int i = 0; i < SOURCES; i++)
+        if (strlen(sources[i]->name) == n && memcmp(sources[i]->name, name, n) == 0) return sources[i];
+    ptd_fail(PTD_USAGE, "--from \"%.*s\": expected a list of data, attention", (int)(n < 64 ? n : 64), name);
+    return NULL;
+}
+
+static int add_source(struct ptd_hints *h, const char *name, size_t n, const struct ptd_hint_options *o)
+{
+    const struct ptd_hint_source *s = source_by_name(name, n);
+    if (!s) return -1;
+    for (int i = 0; i < h->n; i++)
+        if (h->source[i] == s) return ptd_fail(PTD_USAGE, "--from names %s twice", s->name);
+    h->source[h->n] = s;
+    h->state[h->n] = s->open(h->tools, o);
+    return h->state[h->n] ? h->n++, 0 : -1;
+}
+
+struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from,
+                                 const struct ptd_hint_options *o)
+{
+    struct ptd_hints *h = ptd_alloc(sizeof *h);
+    h->tools = t;
+    for (const char *s = from;; s++) {
+        size_t n = strcspn(s, ",");
+        if (add_source(h, s, n, o) < 0) {
+            ptd_hints_close(h);
+            return NULL;
+        }
+        s += n;
+        if (!*s) return h;
+    }
+}
+
+int ptd_hints_compute(const struct ptd_hints *h)
+{
+    for (int i = 0; i < h->n; i++)
+        if (h->source[i]->computes) return 1;
+    return 0;
+}
+
+void ptd_hints_close(struct ptd_hints *h)
+{
+    if (!h) return;
+    while (h->n-- > 0) h->source[h->n]->close(h->state[h->n]);
+    free(h);
+}
+
+/* ---- a hint for a group ---- */
+
+static int render(const struct ptd_hint_tools *t, struct ptd_group *g, struct ptd_hint *hint)
+{
+    int32_t *ids = NULL;
+    int n = ptd_prompt_render(t->tokenizer, &t->config, g, hint->text, &ids);
+    if (n < 0) return -1;
+    int32_t *mine = ptd_group_alloc(g, (size_t)n * sizeof *mine);
+    memcpy(mine, ids, (size_t)n * sizeof *mine);
+    free(ids);
+    hint->prompt_ids = mine;
+    hint->n_prompt = n;
+    return 0;
+}
+
+int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
+{
+    const char *drop = NULL;
+    memset(&g->hint, 0, sizeof g->hint);
+    g->hint_drop = NULL;
+    for (int i = 0; i < h->n; i++) {
+        struct ptd_hint hint = {.source = h->source[i]->name};
+        int made = h->source[i]->make(h->state[i], g, &hint);
+        if (made < 0) return -1;
+        if (made == 0) continue;
+        hint.text = ptd_group_join(g, " then ", hint.steps, hint.n_steps);
+        const char *broken = ptd_spoiler_find(hint.text, g);
+        if (!broken) {
+            if (render(h->tools, g, &hint) < 0) return -1;
+            g->hint = hint;
+            return 1;
+        }
+        if (!drop) drop = broken;
+    }
+    g->hint_drop = drop;
+    return 0;
+}
+
+/* ---- words for places ---- */
+
+static int cell_at(const char *s, int rows, int columns)
+{
+    int row = *s - 'a', column = 0;
+    const char *p = s + 1;
+    if (row < 0 || row >= rows || *p == '0') return 0;
+    for (; isdigit((unsigned char)*p) && column < 1000; p++) column = 10 * column + (*p - '0');
+    return column >= 1 && column <= columns && !isalnum((unsigned char)*p) && *p != '_';
+}
+
+const char *ptd_hint_cell(const char *step, int rows, int columns)
+{
+    for (const char *s = step; *s; s++) {
+        int begins = s == step || (!isalnum((unsigned char)s[-1]) && s[-1] != '_');
+        if (begins && cell_at(s, rows, columns)) return s;
+    }
+    return NULL;
+}
+
+char *ptd_hint_cell_name(struct ptd_group *g, int row, int column)
+{
+    return ptd_group_text(g, "%c%d", 'a' + row, column + 1);
+}

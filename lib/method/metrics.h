@@ -1,0 +1,28 @@
+/* metrics: one step in numbers, as one JSON object on a line: the names that EasyR1's users know, the true entropy as actor/entropy, and the families
+ * ptd and group_reward. */
+#ifndef PTD_METRICS_H
+#define PTD_METRICS_H
+#include "flow/record.h"
+#include "method/learn.h"
+#include <stdio.h>
+
+struct ptd_metrics {
+    int64_t step;
+    double wait, update, publish; /* seconds: waiting for the stream, computing, publishing */
+    double lr, norm;              /* norm: mean of the updates' gradient norms */
+    int refused, updates, max_tokens;
+    const struct ptd_loss_rules *rules;
+    struct ptd_learned sum;
+    struct {
+        long groups, responses, all_fail, all_pass, informative, active, hinted, truncated;
+        double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy, format,
+            advantage_min, advantage_max, unparsable;
+    } group;
+};
+void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm);
+void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);
+int ptd_metrics_print(const struct ptd_metrics *m,
+                      FILE *out) PTD_MUST_CHECK; /* one line, flushed; -1 on a write error */
+const char *ptd_metrics_note(char *buf,
+                             size_t n); /* the last printed step in a few words, for the progress line */
+#endif

@@ -1,0 +1,538 @@
+/* refer: see refer.h. What is done with the distributions is learn.c's. */
+#include "method/refer.h"
+#include "base/half.h"
+#include "base/signals.h"
+#include "compute/fingerprint.h"
+#include "flow/stream.h"
+#include "method/source.h"
+#include "net/head.h"
+#include "net/score.h"
+#include "store/store.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define TOP_K_MAX 256
+
+struct reader {
+    struct ptd_model *m;
+    uint8_t *banned;
+    struct ptd_score *score;
+}; /* a model that reads */
+
+struct task { /* one response to be read */
+    struct ptd_group *g;
+    struct ptd_rollout *y;
+    int teach;     /* 0: reference log-probs, 1: distribution under the hint */
+    uint64_t read; /* digest of the prompt, its pictures and the response */
+    char key[33];  /* of all that decides the value: of the task, then with the micro-batch too */
+    void *value;   /* what is cached: see value_size */
+    size_t size;
+    int twin; /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
+    int missing; /* in the cache */
+};
+
+struct micro { /* tasks that are computed together, order[first .. first + n): whole families of one kind */
+    int first, n;
+    long tokens;
+    uint64_t digest; /* of all that is read */
+};
+
+struct ptd_refer {
+    struct ptd_refer_rules r;
+    struct ptd_store *store, *other; /* other: the teacher's */
+    int cache;
+    struct reader reference, teacher; /* teacher: with --teacher only, otherwise the reference teaches */
+    char reference_id[17], teacher_id[17];
+    int64_t teacher_generation;
+    int vocab;
+    char *reads, *machine;
+    struct task *task;
+    int n_tasks, cap;
+    struct task **order; /* tasks that are no twins, by micro-batch */
+    struct micro *micro;
+    int n_micros;
+    const struct ptd_group *culprit; /* the group that failed, or NULL */
+    struct ptd_refer_counts counts;
+};
+
+static int open_stores(struct ptd_refer *f, const char *store, const char *teacher)
+{
+    int mode = f->cache ? PTD_STORE_CACHE : PTD_STORE_READ;
+    if (f->r.top_k < 1 || f->r.top_k > TOP_K_MAX)
+        return ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", f->r.top_k, TOP_K_MAX);
+    if (!store) return ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
+    if (ptd_store_open(&f->store, store, mode) || ptd_store_identity(f->store, 0, f->reference_id)) return -1;
+    if (!teacher) return 0;
+    if (ptd_store_is(f->store, teacher))
+        return ptd_fail(
+            PTD_CONFIG,
+            "--teacher %s is the run's own store, whose generation 0 teaches without this option; "
+            "expected another store",
+            teacher);
+    if (ptd_store_open(&f->other, teacher, PTD_STORE_READ) ||
+        ptd_store_head(f->other, &f->teacher_generation))
+        return -1;
+    return ptd_store_identity(f->other, f->teacher_generation, f->teacher_id);
+}
+
+/* The student's vocabulary, which is asked before any model is loaded. */
+static int read_vocab(struct ptd_refer *f)
+{
+    struct ptd_config c;
+    char *config = ptd_store_get_meta(f->store, "config.json", NULL);
+    int r = config ? ptd_config_parse(&c, config, NULL)
+                   : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(f->store));
+    if (!r) f->vocab = c.vocab;
+    free(config);
+    return r;
+}
+
+struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
+                                 const struct ptd_refer_rules *r)
+{
+    struct ptd_refer *f = ptd_alloc(sizeof *f);
+    f->r = *r;
+    f->cache = cache;
+    if (open_stores(f, store, teacher) || read_vocab(f)) {
+        ptd_refer_close(f);
+        return NULL;
+    }
+    f->machine = ptd_machine(PTD_PRODUCTS);
+    f->reads = f->other ? ptd_format("reference %s; teacher generation %lld %s", f->reference_id,
+                                     (long long)f->teacher_generation, f->teacher_id)
+                        : ptd_format("reference %s", f->reference_id);
+    return f;
+}
+
+const char *ptd_refer_reads(const struct ptd_refer *f)
+{
+    return f->reads;
+}
+
+int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
+{
+    return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
+}
+
+static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation)
+{
+    struct ptd_tokenizer *t = ptd_source_tokenizer(s);
+    if (!t) return -1;
+    d->m = ptd_model_open(s, &ptd_ops_cpu);
+    if (d->m) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
+    ptd_tokenizer_free(t);
+    if (!d->m || ptd_model_load(d->m, s, generation)) return -1;
+    d->score = ptd_score_new(d->m, 0);
+    return 0;
+}
+
+static int load_models(struct ptd_refer *f)
+{
+    if (!f->reference.m && reader_open(&f->reference, f->store, 0)) return -1;
+    if (!f->other || f->teacher.m) return 0;
+    if (reader_open(&f->teacher, f->other, f->teacher_generation)) return -1;
+    if (f->teacher.m->config.vocab == f->reference.m->config.vocab) return 0;
+    return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
+                    f->teacher.m->config.vocab, f->reference.m->config.vocab);
+}
+
+/* ---- tasks ---- */
+
+static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group *g,
+                         const struct ptd_rollout *y)
+{
+    if (!g->hint.text || g->group_accuracy < 0 || g->group_accuracy >= r->tau) return 0;
+    if (!r->all && y->accuracy >= 1) return 0;
+    return r->truncated || !y->stop || strcmp(y->stop, "length");
+}
+
+static size_t value_size(const struct ptd_refer *f, const struct task *t)
+{
+    size_t n = t->y->n;
+    if (!t->teach) return n * sizeof(float);
+    return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) + n * t->y->top_k * sizeof(uint16_t);
+}
+
+static void put_key(char key[33], XXH3_state_t *s)
+{
+    XXH128_hash_t h = XXH3_128bits_digest(s);
+    snprintf(key, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
+static XXH3_state_t *new_hash(void)
+{
+    XXH3_state_t *s = XXH3_createState();
+    if (!s) ptd_die(PTD_OSERR, "out of memory for a hash");
+    XXH3_128bits_reset(s);
+    return s;
+}
+
+static void name_task(const struct ptd_refer *f, struct task *t)
+{
+    const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
+    int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
+    int64_t lengths[] = {n, t->y->n, t->g->n_pictures},
+            kind[] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0};
+    XXH3_state_t *s = new_hash();
+    XXH3_128bits_update(s, lengths, sizeof lengths);
+    XXH3_128bits_update(s, prompt, n * sizeof *prompt);
+    for (int i = 0; i < t->g->n_pictures; i++)
+        XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
+    XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
+    t->read = XXH3_128bits_digest(s).low64;
+    XXH3_128bits_update(s, kind, sizeof kind);
+    XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
+    XXH3_128bits_update(s, &f->r.temperature, sizeof f->r.temperature);
+    if (t->teach)
+        XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
+    put_key(t->key, s);
+    XXH3_freeState(s);
+}
+
+static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y, int teach)
+{
+    struct task *t;
+    if (f->n_tasks == f->cap)
+        f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
+    t = &f->task[f->n_tasks++];
+    *t = (struct task){.g = g, .y = y, .teach = teach};
+    t->size = value_size(f, t);
+    t->value = ptd_group_alloc(g, t->size);
+    name_task(f, t);
+}
+
+static int same_family(const struct task *a, const struct task *b)
+{
+    return a->g == b->g && a->teach == b->teach;
+}
+
+static struct reader *reader_of(struct ptd_refer *f, const struct task *t)
+{
+    return t->teach && f->other ? &f->teacher : &f->reference;
+}
+
+/* The value's parts, in the rollout. */
+static void attach(const struct ptd_refer *f, struct task *t)
+{
+    size_t n = t->y->n;
+    char *p = t->value;
+    if (!t->teach) {
+        t->y->ref_logp = t->value;
+        return;
+    }
+    t->y->teacher_k = f->r.top_k;
+    t->y->teacher_ids = (const int32_t *)(void *)p;
+    t->y->teacher_logp = (const uint16_t *)(void *)(p += n * f->r.top_k * sizeof(int32_t));
+    if (t->y->top_ids)
+        t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
+}
+
+static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    f->n_tasks = 0;
+    for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
+        for (int teach = 0; teach < 2; teach++)
+            for (int j = 0; j < g[i]->n_rollouts; j++)
+                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
+                    add_task(f, g[i], &g[i]->rollouts[j], teach);
+    for (int i = 0; i < f->n_tasks; i++) attach(f, &f->task[i]);
+}
+
+/* ---- reading ---- */
+
+struct row_ctx {
+    const struct ptd_refer *f;
+    const struct ptd_score *score;
+};
+
+static void on_row(void *ctx, long row, float *z, int V)
+{
+    const struct row_ctx *c = ctx;
+    const struct ptd_target *target = &c->score->target[row];
+    const struct task *t = target->reply;
+    int k = c->f->r.top_k, at = target->token;
+    float logp[TOP_K_MAX];
+    double lse = ptd_row_lse(z, V);
+    if (!t->teach) {
+        ((float *)t->value)[at] = (float)(z[target->id] - lse);
+        return;
+    }
+    ptd_row_topk(z, V, lse, k, (int32_t *)t->y->teacher_ids + (size_t)at * k, logp);
+    ptd_halves((uint16_t *)t->y->teacher_logp + (size_t)at * k, logp, k);
+    for (int i = 0; i < t->y->top_k && t->y->teacher_on_top; i++) {
+        size_t e = (size_t)at * t->y->top_k + i;
+        int32_t id = t->y->top_ids[e];
+        ((uint16_t *)t->y->teacher_on_top)[e] =
+            ptd_half(id >= 0 && id < V ? (float)(z[id] - lse) : -INFINITY);
+    }
+}
+
+static void run_micro(struct ptd_refer *f, struct reader *d)
+{
+    struct row_ctx c = {f, d->score};
+    const struct ptd_config *k = &d->m->config;
+    struct ptd_head_job job = {.ops = d->m->ops,
+                               .W = ptd_model_head(d->m),
+                               .V = k->vocab,
+                               .H = k->hidden,
+                               .temperature = (float)f->r.temperature,
+                               .banned = d->banned,
+                               .row = on_row,
+                               .ctx = &c};
+    if (!d->score->rows) return;
+    ptd_score_forward(d->score);
+    ptd_head_forward(&job, d->score->X, d->score->rows);
+    ptd_score_reset(d->score);
+}
+
+/* tasks[0 .. n) share prompt and kind. */
+static int add_family(struct reader *d, struct task *const *t, int n)
+{
+    const struct ptd_group *g = t[0]->g;
+    struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
+    int teach = t[0]->teach, r;
+    for (int i = 0; i < n; i++) replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
+    r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids,
+                      teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies, n);
+    free(replies);
+    return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
+}
+
+/* All tasks of a micro-batch, those too that the cache answers: what is beside them decides the others' last bits. */
+static int compute_micro(struct ptd_refer *f, const struct micro *m)
+{
+    struct task **t = f->order + m->first;
+    struct reader *d = reader_of(f, t[0]);
+    for (int i = 0, j; i < m->n; i = j) {
+        ptd_asked_answer();
+        for (j = i + 1; j < m->n && same_family(t[i], t[j]); j++) continue;
+        f->culprit = t[i]->g;
+        if (add_family(d, t + i, j - i)) return -1;
+        f->culprit = NULL;
+    }
+    run_micro(f, d);
+    return 0;
+}
+
+static int is_missing(const struct ptd_refer *f, const struct micro *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (f->order[m->first + i]->missing) return 1;
+    return 0;
+}
+
+static int compute(struct ptd_refer *f)
+{
+    for (int i = 0; i < f->n_micros; i++)
+        if (is_missing(f, &f->micro[i]) && (load_models(f) || compute_micro(f, &f->micro[i]))) return -1;
+    return 0;
+}
+
+/* ---- twins ---- */
+
+static const struct task *sorted_tasks; /* what by_key compares */
+
+static int by_key(const void *a, const void *b)
+{
+    int i = *(const int *)a, j = *(const int *)b, c = strcmp(sorted_tasks[i].key, sorted_tasks[j].key);
+    return c ? c : i - j;
+}
+
+/* Equal responses to one prompt have one key, hence one value: it is computed once, so that a pass from the cache gives the same bits. */
+static void find_twins(struct ptd_refer *f)
+{
+    int *at = ptd_array(f->n_tasks + 1, sizeof *at);
+    for (int i = 0; i < f->n_tasks; i++) at[i] = i;
+    sorted_tasks = f->task;
+    qsort(at, f->n_tasks, sizeof *at, by_key);
+    for (int i = 0, first = 0; i < f->n_tasks; i++) {
+        if (i && strcmp(f->task[at[i]].key, f->task[at[first]].key)) first = i;
+        f->task[at[i]].twin = i == first ? -1 : at[first];
+    }
+    free(at);
+}
+
+/* ---- micro-batches ---- */
+
+/* Packed rows that a task adds; the first of a family brings the prompt. */
+static long rows_of(const struct task *t, int first)
+{
+    long prompt = t->teach ? t->g->hint.n_prompt : t->g->n_prompt, reply = t->y->n > 1 ? t->y->n - 1 : 0;
+    return reply + (first ? prompt : 0);
+}
+
+static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
+{
+    struct micro *m = f->n_micros ? &f->micro[f->n_micros - 1] : NULL;
+    struct task *last = m ? f->order[*n - 1] : NULL;
+    int first = !last || !same_family(last, t);
+    if (!last || (first && (m->tokens >= f->r.micro_tokens || last->teach != t->teach))) {
+        m = &f->micro[f->n_micros++];
+        *m = (struct micro){.first = *n};
+    }
+    f->order[(*n)++] = t;
+    m->n++;
+    m->tokens += rows_of(t, first);
+    m->digest = XXH3_64bits_withSeed(&t->read, sizeof t->read, m->digest);
+}
+
+static void extend_key(const struct ptd_refer *f, struct task *t, const struct micro *m)
+{
+    XXH3_state_t *s = new_hash();
+    XXH3_128bits_update(s, t->key, 32);
+    XXH3_128bits_update(s, &m->digest, sizeof m->digest);
+    XXH3_128bits_update(s, f->machine, strlen(f->machine));
+    put_key(t->key, s);
+    XXH3_freeState(s);
+}
+
+/* What is computed with what: decided by the step alone, never by what the cache holds. Lessons go by themselves, so that with other hints the
+ * reference's values are still found. */
+static void plan(struct ptd_refer *f)
+{
+    int n = 0;
+    f->n_micros = 0;
+    f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct task *));
+    f->micro = ptd_realloc(f->micro, (f->n_tasks + 1) * sizeof *f->micro);
+    for (int teach = 0; teach < 2; teach++)
+        for (int i = 0; i < f->n_tasks; i++)
+            if (f->task[i].twin < 0 && f->task[i].teach == teach) add_to_plan(f, &f->task[i], &n);
+    for (int i = 0; i < f->n_micros; i++)
+        for (int j = 0; j < f->micro[i].n; j++) extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
+}
+
+/* ---- the cache ---- */
+
+static int look_up(struct ptd_refer *f)
+{
+    for (int i = 0; i < f->n_tasks; i++) {
+        struct task *t = &f->task[i];
+        void *value = NULL;
+        size_t len;
+        if (t->twin >= 0) continue;
+        int got = f->cache ? ptd_store_get_cached(f->store, t->key, &value, &len) : 1;
+        if (got < 0) return -1;
+        t->missing = got || len != t->size;
+        if (!t->missing) memcpy(t->value, value, len);
+        f->counts.cached += !t->missing;
+        f->counts.computed += t->missing;
+        free(value);
+    }
+    return 0;
+}
+
+static int remember(struct ptd_refer *f)
+{
+    const char **keys = ptd_array(f->n_tasks + 1, sizeof *keys);
+    const void **values = ptd_array(f->n_tasks + 1, sizeof *values);
+    size_t *lens = ptd_array(f->n_tasks + 1, sizeof *lens);
+    int n = 0;
+    for (int i = 0; i < f->n_tasks; i++) {
+        const struct task *t = &f->task[i];
+        if (t->twin < 0 && t->missing) keys[n] = t->key, values[n] = t->value, lens[n++] = t->size;
+    }
+    int r = n && f->cache ? ptd_store_put_cached(f->store, keys, values, lens, n) : 0;
+    free(keys);
+    free(values);
+    free(lens);
+    return r;
+}
+
+static void take_over(struct task *t, const struct task *first)
+{
+    memcpy(t->value, first->value, t->size);
+    memcpy(t->key, first->key, sizeof t->key);
+}
+
+/* What the large arrays of the group take when it is scored: at least that goes into its frame. */
+static double scored_bytes(const struct ptd_refer *f, const struct ptd_group *g)
+{
+    double bytes = 4.0 * g->n_prompt + 4.0 * g->hint.n_prompt;
+    for (int i = 0; i < g->n_pictures; i++) bytes += 3.0 * g->pictures[i].height * g->pictures[i].width;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        int tutored = wants_teacher(&f->r, g, y), k = tutored ? f->r.top_k : y->teacher_k;
+        double token = 4 + 4.0 * y->top_k + 6.0 * k + (k ? 2.0 * y->top_k : 0);
+        if (y->logp) token += 4;
+        if (y->ref_logp || f->r.reference) token += 4;
+        bytes += y->n * token;
+    }
+    return bytes;
+}
+
+/* Before anything is scored, or memory taken for it: the group may be larger than the head says. */
+static int check_size(const struct ptd_refer *f, const struct ptd_group *g)
+{
+    double bytes = scored_bytes(f, g);
+    if (bytes <= PTD_FRAME_MAX) return 0;
+    return ptd_fail(PTD_DATAERR,
+                    "field \"rollouts\": %d responses that take %.1f GiB with %d words of the teacher, and a "
+                    "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
+                    g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.top_k);
+}
+
+static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    for (int i = 0; i < n; i++) {
+        f->culprit = g[i];
+        if (ptd_group_check_words(g[i], f->vocab) < 0 || check_size(f, g[i]) < 0) return -1;
+    }
+    f->culprit = NULL;
+    return 0;
+}
+
+static int score(struct ptd_refer *f, struct ptd_group **g, int n)
+{
+    if (check_groups(f, g, n)) return -1;
+    list_tasks(f, g, n);
+    find_twins(f);
+    plan(f);
+    if (look_up(f) || compute(f) || remember(f)) return -1;
+    for (int i = 0; i < f->n_tasks; i++) {
+        struct task *t = &f->task[i];
+        if (t->twin >= 0) take_over(t, &f->task[t->twin]);
+        t->y->teacher_key = t->teach ? ptd_group_text(t->g, "%s", t->key) : t->y->teacher_key;
+        f->counts.tutored += t->teach;
+    }
+    return 0;
+}
+
+int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n, int *culprit)
+{
+    f->culprit = NULL;
+    *culprit = -1;
+    if (score(f, g, n) == 0) return 0;
+    for (int i = 0; i < n; i++)
+        if (g[i] == f->culprit) *culprit = i;
+    return -1;
+}
+
+struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f)
+{
+    return f ? f->counts : (struct ptd_refer_counts){0};
+}
+
+static void reader_close(struct reader *d)
+{
+    ptd_score_free(d->score);
+    ptd_model_free(d->m);
+    free(d->banned);
+}
+
+void ptd_refer_close(struct ptd_refer *f)
+{
+    if (!f) return;
+    reader_close(&f->teacher);
+    reader_close(&f->reference);
+    if (f->store) ptd_store_close(f->store);
+    if (f->other) ptd_store_close(f->other);
+    free(f->reads);
+    free(f->machine);
+    free(f->task);
+    free(f->order);
+    free(f->micro);
+    free(f);
+}

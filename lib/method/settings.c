@@ -1,0 +1,115 @@
+/* What decides a run's numbers, as one JSON object with a key for each, or a program's within one more.
+ * Leaves the comparison to train.c. */
+#include "method/settings.h"
+#include "compute/fingerprint.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A text of a stream; in hex if it is no UTF-8, since nothing may be left out. */
+static json_t *text(const char *s)
+{
+    json_t *t = json_string(s);
+    if (t) return t;
+    size_t n = strlen(s);
+    char *hex = ptd_alloc(2 * n + 7), *at = stpcpy(hex, "bytes ");
+    for (size_t i = 0; i < n; i++) at += sprintf(at, "%02x", (unsigned char)s[i]);
+    t = json_string(hex);
+    free(hex);
+    return t;
+}
+
+static void put_sampling(json_t *s, const struct ptd_head *h)
+{
+    json_object_set_new(s, "data", h->data_digest ? text(h->data_digest) : json_null());
+    if (h->pictures_digest) json_object_set_new(s, "pictures", text(h->pictures_digest));
+    json_object_set_new(s, "seed", json_integer(h->seed));
+    json_object_set_new(s, "group_size", json_integer(h->group_size));
+    json_object_set_new(s, "prompts", json_integer(h->step_groups));
+    json_object_set_new(s, "max_tokens", json_integer(h->max_tokens));
+    json_object_set_new(s, "temperature", json_real(h->temperature));
+    json_object_set_new(s, "top_logprobs", json_integer(h->top_logprobs));
+    if (h->sampling) json_object_set_new(s, "sampling", text(h->sampling));
+}
+
+/* "threads 2; blas Zen kernel" as {"threads": "2", "blas": "Zen kernel"} */
+static void put_machine(json_t *program, const char *machine)
+{
+    char *copy = ptd_strdup(machine), *rest = copy, *item;
+    while ((item = strsep(&rest, ";"))) {
+        item += *item == ' ';
+        char *value = strchr(item, ' ');
+        if (value) *value++ = 0;
+        json_object_set_new(program, item, text(value ? value : ""));
+    }
+    free(copy);
+}
+
+/* One program of the pipe under its name; under "ptd-hint 2" if it is there already. */
+static void put_program(json_t *s, const char *name, const char *decided, const char *machine)
+{
+    json_t *program = json_object();
+    char *key = ptd_strdup(name);
+    for (int i = 2; json_object_get(s, key); i++) {
+        free(key);
+        key = ptd_format("%s %d", name, i);
+    }
+    if (decided) json_object_set_new(program, "options", text(decided));
+    if (machine) put_machine(program, machine);
+    json_object_set_new(s, key, program);
+    free(key);
+}
+
+/* What the first program's options decide is in the fields above, and what ptd-update's do below. */
+static void put_programs(json_t *s, const struct ptd_head *h)
+{
+    char *machine = ptd_machine(PTD_PRODUCTS);
+    json_t *pipe = json_array();
+    for (int i = 0; i < h->n_stages; i++)
+        json_array_append_new(pipe, text(h->stages[i].name ? h->stages[i].name : ""));
+    json_object_set_new(s, "pipe", pipe);
+    for (int i = 0; i < h->n_stages; i++) {
+        const struct ptd_stage_note *n = &h->stages[i];
+        const char *decided = n->decided ? n->decided : n->command;
+        put_program(s, n->name ? n->name : "", i ? decided : NULL, n->machine);
+    }
+    put_program(s, "ptd-update", NULL, machine);
+    free(machine);
+}
+
+static void put_losses(json_t *s, const struct ptd_settings *all)
+{
+    const struct ptd_loss_rules *r = all->rules;
+    json_object_set_new(s, "loss", json_string(all->loss));
+    json_object_set_new(s, "divergence", json_string(all->divergence));
+    json_object_set_new(s, "loss_weights", json_pack("[f f f]", r->beta, r->lambda, r->tau));
+    json_object_set_new(s, "clip", json_pack("[f f f]", r->clip.low, r->clip.high, r->clip.dual));
+    json_object_set_new(s, "top_k", json_integer(r->top_k));
+    json_object_set_new(s, "picture_words", json_real(all->words));
+    json_object_set_new(s, "micro", json_integer(r->micro_tokens));
+    json_object_set_new(s, "updates", json_integer(all->updates));
+}
+
+static void put_optimizer(json_t *s, const struct ptd_settings *all)
+{
+    const struct ptd_train_rules *t = all->train;
+    const struct ptd_adamw *a = &t->adamw;
+    json_object_set_new(s, "adamw", json_pack("[f f f f f]", a->lr, a->beta1, a->beta2, a->eps, a->decay));
+    json_object_set_new(s, "clip_grad", json_real(t->clip));
+    json_object_set_new(s, "schedule", json_string(all->schedule));
+    json_object_set_new(s, "warmup", json_integer(t->warmup));
+    json_object_set_new(s, "floor", json_real(t->floor));
+    if (t->schedule != PTD_CONSTANT) json_object_set_new(s, "steps", json_integer(all->head->steps));
+}
+
+char *ptd_settings_text(const struct ptd_settings *all)
+{
+    json_t *s = json_object();
+    put_sampling(s, all->head);
+    put_losses(s, all);
+    put_optimizer(s, all);
+    put_programs(s, all->head);
+    char *text = json_dumps(s, JSON_COMPACT);
+    json_decref(s);
+    return text;
+}

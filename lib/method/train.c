@@ -1,0 +1,202 @@
+/* train: see train.h. The gradient itself is learn.c's. */
+#include "method/train.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int load_moments(struct ptd_train *t)
+{
+    struct ptd_tensor_view *m = ptd_model_views(t->model, t->m), *v = ptd_model_views(t->model, t->v);
+    int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) ||
+                             ptd_store_load_optim(t->store, 'v', v, t->model->n_params)
+                       : 0;
+    free(m);
+    free(v);
+    return r ? -1 : 0;
+}
+
+/* ---- what was decided before, and now ---- */
+
+struct comparison {
+    struct ptd_train *train;
+    int anyway, differences;
+};
+
+/* The first one is the failure; with --resume-anyway each is a warning. */
+static void differs(struct comparison *c, const char *words)
+{
+    if (c->anyway)
+        ptd_warn("resuming although %s", words);
+    else if (!c->differences)
+        ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
+                 ptd_store_path(c->train->store), (long long)c->train->generation, words);
+    c->differences++;
+}
+
+static char *value_text(json_t *v)
+{
+    return v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : ptd_strdup("nothing");
+}
+
+static void compare_values(struct comparison *c, const char *program, const char *key, json_t *was,
+                           json_t *is)
+{
+    if (json_equal(was, is)) return;
+    char *a = value_text(was), *b = value_text(is);
+    char *words = ptd_format("%s%s%s was %.160s, now %.160s", program, *program ? ": " : "", key, a, b);
+    differs(c, words);
+    free(words);
+    free(a);
+    free(b);
+}
+
+static void compare(struct comparison *c, const char *program, json_t *was, json_t *is)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(is, key, value)
+    {
+        json_t *old = json_object_get(was, key);
+        if (json_is_object(old) && json_is_object(value))
+            compare(c, key, old, value);
+        else
+            compare_values(c, program, key, old, value);
+    }
+    json_object_foreach(was, key, value)
+    {
+        if (!json_object_get(is, key)) compare_values(c, program, key, value, NULL);
+    }
+}
+
+static int check_settings(struct ptd_train *t, json_t *run, int anyway)
+{
+    struct comparison c = {t, anyway, 0};
+    json_t *is = json_loads(t->settings, 0, NULL);
+    compare(&c, "", json_object_get(run, "settings"), is);
+    json_decref(is);
+    return c.differences && !anyway ? -1 : 0;
+}
+
+static int resume(struct ptd_train *t, int anyway)
+{
+    char *text = ptd_store_get_run(t->store);
+    json_t *run = text ? json_loads(text, 0, NULL) : NULL;
+    int r = 0;
+    free(text);
+    if (!t->generation) {
+        json_decref(run);
+        return 0;
+    }
+    if (!run)
+        return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters", ptd_store_path(t->store),
+                        (long long)t->generation);
+    t->updates = json_integer_value(json_object_get(run, "updates"));
+    t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
+    r = check_settings(t, run, anyway);
+    json_decref(run);
+    return r ? -1 : load_moments(t);
+}
+
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
+                                 int anyway)
+{
+    struct ptd_train *t = ptd_alloc(sizeof *t);
+    t->rules = *r;
+    t->settings = ptd_strdup(settings);
+    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation))
+        goto fail;
+    if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) ||
+        ptd_model_load(t->model, t->store, t->generation))
+        goto fail;
+    t->m = ptd_array(t->model->n_weights, sizeof *t->m);
+    t->v = ptd_array(t->model->n_weights, sizeof *t->v);
+    ptd_model_train(t->model);
+    if (!resume(t, anyway)) return t;
+fail:
+    ptd_train_close(t);
+    return NULL;
+}
+
+double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total)
+{
+    double at, share = 1;
+    if (step <= r->warmup) return r->adamw.lr * step / r->warmup;
+    if (r->schedule == PTD_CONSTANT || total <= r->warmup) return r->adamw.lr;
+    at = (double)(step - r->warmup) / (total - r->warmup);
+    if (at > 1) at = 1;
+    share = r->schedule == PTD_COSINE ? (1 + cos(M_PI * at)) / 2 : 1 - at;
+    return r->adamw.lr * (r->floor + (1 - r->floor) * share);
+}
+
+void ptd_train_zero(struct ptd_train *t)
+{
+    memset(t->model->grads, 0, t->model->n_weights * sizeof *t->model->grads);
+}
+
+int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
+{
+    struct ptd_model *m = t->model;
+    struct ptd_adamw a = t->rules.adamw;
+    double scale = 1;
+    *norm = ptd_norm(m->grads, m->n_weights);
+    if (!isfinite(*norm)) return 1;
+    if (t->rules.clip > 0 && *norm > t->rules.clip) scale = t->rules.clip / *norm;
+    t->updates++;
+    a.lr = lr;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
+        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset, t->v + p->offset,
+                       m->grads + p->offset, p->n);
+    }
+    return 0;
+}
+
+/* What of the next generation holds a number that is not finite; NULL: nothing. */
+static const char *not_finite(const struct ptd_train *t)
+{
+    size_t n = t->model->n_weights;
+    if (!isfinite(ptd_norm(t->model->weights, n))) return "weights";
+    if (t->updates && !(isfinite(ptd_norm(t->m, n)) && isfinite(ptd_norm(t->v, n)))) return "moments";
+    return NULL;
+}
+
+int ptd_train_publish(struct ptd_train *t)
+{
+    const char *bad = not_finite(t);
+    struct ptd_model *m = t->model;
+    struct ptd_publication p = {.generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
+    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
+                           t->bad_in_row, t->settings);
+    int r;
+    if (bad) {
+        free(run);
+        return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
+                        (long long)p.generation);
+    }
+    p.weights = ptd_model_views(m, m->weights);
+    if (t->updates) {
+        p.m = ptd_model_views(m, t->m);
+        p.v = ptd_model_views(m, t->v);
+    }
+    p.run = run;
+    r = ptd_store_publish(t->store, &p);
+    if (!r) t->generation++;
+    free(p.weights);
+    free(p.m);
+    free(p.v);
+    free(run);
+    return r;
+}
+
+void ptd_train_close(struct ptd_train *t)
+{
+    if (!t) return;
+    if (t->store) ptd_store_close(t->store);
+    ptd_model_free(t->model);
+    free(t->m);
+    free(t->v);
+    free(t->settings);
+    free(t);
+}

@@ -1,0 +1,89 @@
+/* score: see score.h. Packing is batch.c; what is asked of the vocabulary is the caller's, through head.h. */
+#include "net/score.h"
+#include "net/net.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct ptd_score *ptd_score_new(struct ptd_model *m, int keep)
+{
+    struct ptd_score *s = ptd_alloc(sizeof *s);
+    s->m = m;
+    s->batch = ptd_batch_new(m);
+    s->batch->keep = keep;
+    return s;
+}
+
+static void add_target(struct ptd_score *s, long from, int32_t id, int token, void *reply)
+{
+    if (s->rows == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 1024;
+        s->target = ptd_realloc(s->target, s->cap * sizeof *s->target);
+        s->from = ptd_realloc(s->from, s->cap * sizeof *s->from);
+    }
+    s->from[s->rows] = (int32_t)from;
+    s->target[s->rows++] = (struct ptd_target){id, token, reply};
+}
+
+int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
+                  const struct ptd_picture *pictures, int n_pictures, const struct ptd_score_reply *replies,
+                  int n_replies)
+{
+    int p = ptd_batch_prompt(s->batch, prompt, n_prompt, pictures, n_pictures);
+    if (p < 0) return -1;
+    if (!n_prompt) return ptd_fail(PTD_DATAERR, "empty prompt");
+    for (int r = 0; r < n_replies; r++) {
+        const struct ptd_score_reply *y = &replies[r];
+        long row = ptd_batch_rows(s->batch), last = ptd_batch_row(s->batch, p) + n_prompt - 1;
+        for (int j = 0; j < y->n; j++) {
+            if (y->ids[j] < 0 || y->ids[j] >= s->m->config.vocab)
+                return ptd_fail(PTD_DATAERR, "reply %d, token %d: id %d, expected 0..%d", r, j, y->ids[j],
+                                s->m->config.vocab - 1);
+            add_target(s, j ? row + j - 1 : last, y->ids[j], j, y->tag);
+        }
+        if (y->n > 1) ptd_batch_reply(s->batch, p, y->ids, y->n - 1);
+    }
+    return 0;
+}
+
+long ptd_score_tokens(const struct ptd_score *s)
+{
+    return ptd_batch_rows(s->batch);
+}
+
+void ptd_score_forward(struct ptd_score *s)
+{
+    int H = s->m->config.hidden;
+    ptd_forward(s->m, s->batch);
+    s->X = ptd_pool_floats(&s->batch->pool, s->rows * H);
+    s->m->ops->gather(s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
+}
+
+float *ptd_score_floats(struct ptd_score *s, size_t n)
+{
+    return ptd_pool_floats(&s->batch->pool, n);
+}
+
+void ptd_score_backward(struct ptd_score *s, const float *dX)
+{
+    int H = s->m->config.hidden;
+    long n = ptd_batch_rows(s->batch);
+    float *dhidden = ptd_pool_floats(&s->batch->pool, n * H);
+    memset(dhidden, 0, n * H * sizeof *dhidden);
+    s->m->ops->scatter_add(dhidden, dX, s->from, s->rows, H);
+    ptd_backward(s->m, s->batch, dhidden);
+}
+
+void ptd_score_reset(struct ptd_score *s)
+{
+    ptd_batch_reset(s->batch);
+    s->rows = 0;
+}
+
+void ptd_score_free(struct ptd_score *s)
+{
+    if (!s) return;
+    ptd_batch_free(s->batch);
+    free(s->target);
+    free(s->from);
+    free(s);
+}

@@ -1,0 +1,44 @@
+/* score: prompts with given replies packed into micro-batches, and the hidden rows that predict each reply token brought together for the head.
+ *
+ *     struct ptd_score *s = ptd_score_new(m);
+ *     ptd_score_add(s, prompt_ids, n, pictures, n_pictures, replies, n_replies, tag);   // one prompt, its replies
+ *     ptd_score_forward(s);                    // s->rows targets, their hidden rows in s->X [rows, hidden]
+ *     ... head over s->X, using s->target[i] (reply, token, id) ...
+ *     ptd_score_backward(s, dX);               // gradients of the network accumulate
+ *     ptd_score_reset(s);
+ *
+ * The prompt of replies is computed once. Logits of a reply's first token come from the prompt's last row, of token j from row j-1 of the reply. */
+#ifndef PTD_SCORE_H
+#define PTD_SCORE_H
+#include "net/model.h"
+
+struct ptd_target {
+    int32_t id;
+    int token;
+    void *reply; /* what the caller gave */
+};
+struct ptd_score_reply {
+    const int32_t *ids;
+    int n;
+    void *tag;
+};
+
+struct ptd_score {
+    struct ptd_model *m;
+    struct ptd_batch *batch;
+    struct ptd_target *target; /* [rows] */
+    int32_t *from;             /* [rows] packed row whose hidden state predicts the target */
+    long rows, cap;
+    float *X; /* [rows, hidden] after ptd_score_forward */
+};
+struct ptd_score *ptd_score_new(struct ptd_model *m, int keep /* 1: backward follows */);
+int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
+                  const struct ptd_picture *pictures, int n_pictures, const struct ptd_score_reply *replies,
+                  int n_replies) PTD_MUST_CHECK;  /* -1: 65 ids out of range, pads and pictures disagree */
+long ptd_score_tokens(const struct ptd_score *s); /* packed rows so far: the size of the micro-batch */
+void ptd_score_forward(struct ptd_score *s);
+float *ptd_score_floats(struct ptd_score *s, size_t n);        /* not zeroed; valid until the next forward */
+void ptd_score_backward(struct ptd_score *s, const float *dX); /* dX [rows, hidden] */
+void ptd_score_reset(struct ptd_score *s);
+void ptd_score_free(struct ptd_score *s);
+#endif

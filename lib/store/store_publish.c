@@ -1,0 +1,398 @@
+/* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what stays,
+ * filling and cloning new stores. How a tensor is laid out is left to store_tensor.c. */
+#include "store/store_private.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t ptd_store_batch = 256u << 20;
+
+/* ---- head and pins ---- */
+
+int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g)
+{
+    MDB_val v;
+    char text[24], *end;
+    int rc = ptd_store_get_plain(s, txn, DB_STATE, "head", &v);
+    *g = -1;
+    if (rc) return rc == MDB_NOTFOUND ? 0 : rc;
+    snprintf(text, sizeof text, "%.*s", v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
+    *g = strtoll(text, &end, 10);
+    if (end > text && !*end && *g >= 0 && *g <= UINT32_MAX) return 0;
+    ptd_fail(PTD_DATAERR, "store %s: head: found \"%s\", expected a generation", s->dir, text);
+    return KEPT;
+}
+
+static int put_head(struct ptd_store *s, MDB_txn *txn, int64_t g)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%" PRId64, g);
+    return ptd_store_put_plain(s, txn, DB_STATE, "head", text, n);
+}
+
+int ptd_store_head(struct ptd_store *s, int64_t *generation)
+{
+    if (ptd_store_check_place(s) < 0 || ptd_store_view(s) < 0) return -1;
+    int rc = ptd_store_get_head(s, s->view, generation);
+    ptd_store_view_end(s);
+    if (rc) return ptd_store_fail(s, rc, "reading its head");
+    return *generation < 0 ? ptd_fail(PTD_NOINPUT, "store %s: no generation published", s->dir) : 0;
+}
+
+static int is_pinned(const json_t *pins, int64_t g)
+{
+    for (size_t i = 0; i < json_array_size(pins); i++)
+        if (json_integer_value(json_array_get(pins, i)) == g) return 1;
+    return 0;
+}
+
+/* The list of pinned generations, with g added if it is to be pinned. */
+static int update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, json_t **pins)
+{
+    MDB_val v;
+    int rc = ptd_store_get_plain(s, txn, DB_STATE, "pinned", &v);
+    if (rc && rc != MDB_NOTFOUND) return rc;
+    *pins = rc ? json_array() : json_loadb(v.mv_data, v.mv_size, 0, NULL);
+    if (!json_is_array(*pins)) {
+        ptd_fail(PTD_DATAERR, "store %s: list of pinned generations is damaged", s->dir);
+        return KEPT;
+    }
+    if (!pin || is_pinned(*pins, g)) return 0;
+    json_array_append_new(*pins, json_integer(g));
+    char *text = json_dumps(*pins, JSON_COMPACT);
+    rc = ptd_store_put_plain(s, txn, DB_STATE, "pinned", text, strlen(text));
+    free(text);
+    return rc;
+}
+
+/* ---- what goes ---- */
+
+static int begins(const MDB_val *k, const char *prefix)
+{
+    return prefix && k->mv_size >= strlen(prefix) && !memcmp(k->mv_data, prefix, strlen(prefix));
+}
+
+/* Deletes all keys that begin with `prefix` but not with `but` (NULL: all of them). */
+static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix, const char *but)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    char past[PTD_PREFIX] = "";
+    const char *from = prefix;
+    int rc = mdb_cursor_open(txn, s->db[db], &c);
+    if (rc) return rc;
+    if (but) snprintf(past, sizeof past, "%.*s0", (int)strlen(but) - 1, but); /* '0' follows '/' */
+    while (!(rc = ptd_store_seek(c, from, prefix, &k, &v))) {
+        if (begins(&k, but)) {
+            from = past;
+            continue;
+        }
+        if ((rc = mdb_cursor_del(c, 0))) break;
+        s->written += 4096;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* All generations in the store, oldest first; *list is malloc'd. */
+static int list_generations(struct ptd_store *s, MDB_txn *txn, int64_t **list, int *n)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    char from[16] = "", text[9] = "";
+    int rc = mdb_cursor_open(txn, s->db[DB_WEIGHTS], &c);
+    *list = NULL;
+    *n = 0;
+    if (rc) return rc;
+    while (!(rc = ptd_store_seek(c, *from ? from : "0", "", &k, &v)) && k.mv_size > 9) {
+        memcpy(text, k.mv_data, 8);
+        *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = strtoll(text, NULL, 16);
+        snprintf(from, sizeof from, "%s0", text);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Frees unpinned generations but the newest `keep` of them. */
+static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int keep)
+{
+    int64_t *list;
+    int n, rc = list_generations(s, txn, &list, &n);
+    for (int i = n - 1; i >= 0 && !rc; i--) {
+        char prefix[PTD_PREFIX];
+        if (is_pinned(pins, list[i]) || keep-- > 0) continue;
+        ptd_store_prefix(prefix, "", list[i]);
+        rc = delete_prefix(s, txn, DB_WEIGHTS, prefix, NULL);
+    }
+    free(list);
+    return rc;
+}
+
+/* What a killed publication of this generation left behind. */
+static int sweep(struct ptd_store *s, MDB_txn *txn, int64_t generation)
+{
+    static const struct {
+        int db;
+        const char *kind;
+    } at[] = {{DB_WEIGHTS, ""}, {DB_OPTIM, "m/"}, {DB_OPTIM, "v/"}};
+    char prefix[PTD_PREFIX];
+    int rc = 0;
+    for (int i = 0; i < 3 && !rc; i++) {
+        ptd_store_prefix(prefix, at[i].kind, generation);
+        rc = delete_prefix(s, txn, at[i].db, prefix, NULL);
+    }
+    return rc;
+}
+
+/* ---- publishing ---- */
+
+/* A publication on its way: what is written next, and what the last transaction does. */
+struct job {
+    struct ptd_writing runs[3];
+    int n_runs;
+    int run, tensor; /* the next piece, and where it would begin after the present transaction */
+    size_t first;
+    int64_t generation;
+    const char *text; /* state/run */
+    int keep, pin;
+    struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
+};
+
+struct step {
+    struct job *job;
+    struct job after; /* the job's state once the step is committed */
+    int begins, ends;
+};
+
+static int check_order(struct ptd_store *s, MDB_txn *txn, int64_t generation)
+{
+    int64_t head;
+    int rc = ptd_store_get_head(s, txn, &head);
+    if (rc || generation == head + 1) return rc;
+    ptd_fail(PTD_DATAERR, "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64,
+             s->dir, generation, head + 1);
+    return KEPT;
+}
+
+static int put_run(struct ptd_store *s, MDB_txn *txn, const char *run)
+{
+    MDB_val k = ptd_store_key("run");
+    if (run) return ptd_store_put_plain(s, txn, DB_STATE, "run", run, strlen(run));
+    int rc = mdb_del(txn, s->db[DB_STATE], &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int is_done(const struct job *j)
+{
+    return j->run == j->n_runs;
+}
+
+/* Writes pieces until `most` bytes are reached; j moves on. */
+static int put_pieces(struct ptd_store *s, MDB_txn *txn, struct job *j, size_t most)
+{
+    struct ptd_waiting waiting = {.n = 0};
+    size_t bytes = 0, n;
+    while (!is_done(j) && bytes < most) {
+        const struct ptd_writing *w = &j->runs[j->run];
+        if (j->tensor == w->f.n) {
+            j->tensor = 0;
+            j->run++;
+            continue;
+        }
+        int rc = ptd_store_put_piece(s, txn, w, j->tensor, j->first, &n, &waiting);
+        if (rc) return rc;
+        bytes += n * ptd_dtype_size(w->f.tensors[j->tensor].dtype);
+        j->first += n;
+        if (j->first == w->f.tensors[j->tensor].n) j->tensor++, j->first = 0;
+    }
+    ptd_store_fill_waiting(&waiting);
+    return 0;
+}
+
+static int copy_meta(struct ptd_store *to, MDB_txn *txn, struct ptd_store *from)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    char key[KEY_MAX + 1];
+    int rc = mdb_cursor_open(from->view, from->db[DB_META], &c);
+    if (rc) return rc;
+    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
+        snprintf(key, sizeof key, "%.*s", (int)k.mv_size, (char *)k.mv_data);
+        if (!strcmp(key, PTD_FORMAT_KEY)) continue;
+        if ((rc = ptd_store_get_plain(from, from->view, DB_META, key, &v))) break;
+        if ((rc = ptd_store_put_plain(to, txn, DB_META, key, v.mv_data, v.mv_size))) break;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The moments of other generations go with the head's move. */
+static int drop_moments(struct ptd_store *s, MDB_txn *txn, int64_t generation)
+{
+    char prefix[PTD_PREFIX];
+    int rc = 0;
+    static const char *const kinds[] = {"m/", "v/"};
+    for (int i = 0; i < 2 && !rc; i++) {
+        ptd_store_prefix(prefix, kinds[i], generation);
+        rc = delete_prefix(s, txn, DB_OPTIM, kinds[i], prefix);
+    }
+    return rc;
+}
+
+static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
+{
+    json_t *pins = NULL;
+    int rc = j->meta ? copy_meta(s, txn, j->meta) : 0;
+    if (!rc) rc = drop_moments(s, txn, j->generation);
+    if (!rc) rc = put_run(s, txn, j->text);
+    if (!rc) rc = put_head(s, txn, j->generation);
+    if (!rc) rc = update_pins(s, txn, j->generation, j->pin || j->generation == 0, &pins);
+    if (!rc) rc = drop_old(s, txn, pins, j->keep < 1 ? 1 : j->keep);
+    json_decref(pins);
+    return rc;
+}
+
+static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    struct step *step = (struct step *)(uintptr_t)arg;
+    step->after = *step->job;
+    int rc = check_order(s, txn, step->job->generation);
+    if (!rc && step->begins) rc = sweep(s, txn, step->job->generation);
+    if (!rc) rc = put_pieces(s, txn, &step->after, step->begins && step->ends ? SIZE_MAX : ptd_store_batch);
+    if (!rc && step->ends) rc = finish(s, txn, step->job);
+    return rc;
+}
+
+static int remove_leftovers(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    return sweep(s, txn, *(const int64_t *)arg);
+}
+
+/* After a failure in the middle; if this fails too, the next publication sweeps. The first failure is kept. */
+static int give_up(struct ptd_store *s, int64_t generation)
+{
+    int status = ptd_failed_status();
+    char *message = ptd_strdup(ptd_failed_message());
+    int ignored = ptd_store_change(s, remove_leftovers, &generation, "cleaning up");
+    (void)ignored;
+    ptd_fail(status, "%s", message);
+    free(message);
+    return -1;
+}
+
+static int run_job(struct ptd_store *s, struct job *j)
+{
+    char doing[64];
+    size_t bytes = 0, room = 0;
+    snprintf(doing, sizeof doing, "publishing generation %" PRId64, j->generation);
+    for (int i = 0; i < j->n_runs; i++) {
+        bytes += ptd_store_bytes(j->runs[i].f.tensors, j->runs[i].f.n);
+        room += ptd_store_room(j->runs[i].f.tensors, j->runs[i].f.n);
+    }
+    struct step step = {.job = j, .begins = 1, .ends = bytes <= ptd_store_batch};
+    ptd_store_cache_leave(s, room);
+    while (!step.ends) {
+        if (ptd_store_change(s, take_step, &step, doing) < 0)
+            return step.begins ? -1 : give_up(s, j->generation);
+        *j = step.after;
+        step.begins = 0;
+        step.ends = is_done(j);
+    }
+    if (ptd_store_change(s, take_step, &step, doing) == 0) return 0;
+    return step.begins ? -1 : give_up(s, j->generation);
+}
+
+static int check_tensors(struct ptd_store *s, const struct ptd_tensor_about *t, int n)
+{
+    for (int i = 0; i < n; i++) {
+        size_t size = 1;
+        for (int j = 0; j < t[i].n_dims; j++) size *= t[i].dims[j];
+        if (t[i].n_dims < 1 || t[i].n_dims > 5 || size != t[i].n || !size || !*t[i].name ||
+            strlen(t[i].name) > 400 || strchr(t[i].name, '#') || !ptd_dtype_size(t[i].dtype))
+            return ptd_fail(PTD_BUG, "store %s: tensor \"%s\" has an impossible shape or name", s->dir,
+                            t[i].name);
+    }
+    return 0;
+}
+
+static struct ptd_tensor_about *about_views(const struct ptd_tensor_view *t, int n)
+{
+    struct ptd_tensor_about *a = ptd_array(n, sizeof *a);
+    for (int i = 0; i < n; i++) {
+        a[i] = (struct ptd_tensor_about){t[i].name, PTD_F32, t[i].n_dims, {0}, t[i].n};
+        memcpy(a[i].dims, t[i].dims, sizeof a[i].dims);
+    }
+    return a;
+}
+
+static struct ptd_writing *add_run(struct job *j, int db, const char *kind, int64_t generation)
+{
+    struct ptd_writing *w = &j->runs[j->n_runs++];
+    w->db = db;
+    ptd_store_prefix(w->prefix, kind, generation);
+    return w;
+}
+
+int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
+{
+    static const char *const kinds[] = {"", "m/", "v/"};
+    const struct ptd_tensor_view *const views[] = {p->weights, p->m, p->v};
+    struct job j = {.generation = p->generation, .text = p->run, .keep = p->keep, .pin = p->pin};
+    int rc = 0;
+    if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
+        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
+    if (p->generation < 0 || p->generation > UINT32_MAX)
+        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir, p->generation);
+    for (int i = 0; i < 3; i++) {
+        if (!views[i]) continue;
+        struct ptd_writing *w = add_run(&j, i ? DB_OPTIM : DB_WEIGHTS, kinds[i], p->generation);
+        w->f = (struct ptd_filling){.tensors = about_views(views[i], p->n), .n = p->n};
+        w->views = views[i];
+        if (rc == 0) rc = check_tensors(s, w->f.tensors, p->n);
+    }
+    if (rc == 0) rc = run_job(s, &j);
+    for (int i = 0; i < j.n_runs; i++) free((void *)(uintptr_t)j.runs[i].f.tensors);
+    return rc;
+}
+
+int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
+{
+    struct job j = {.keep = 1, .pin = 1};
+    if (!(s->mode & PTD_STORE_CREATE)) return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
+    if (check_tensors(s, f->tensors, f->n) < 0) return -1;
+    add_run(&j, DB_WEIGHTS, "", 0)->f = *f;
+    return run_job(s, &j);
+}
+
+/* ---- cloning ---- */
+
+struct clone {
+    struct ptd_store *from;
+    int64_t generation;
+    const struct ptd_tensor_about *tensors;
+};
+
+static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
+{
+    struct clone *c = ctx;
+    return ptd_store_read(c->from, c->generation, &c->tensors[i], first, n, out);
+}
+
+int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to)
+{
+    struct job j = {.keep = 1, .pin = 1, .meta = from};
+    struct ptd_tensor_about *list;
+    int n;
+    if (!(to->mode & PTD_STORE_CREATE)) return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
+    if (ptd_store_hold(from) < 0) return -1;
+    int rc = ptd_store_list(from, generation, &list, &n);
+    struct clone c = {from, generation, list};
+    add_run(&j, DB_WEIGHTS, "", 0)->f = (struct ptd_filling){list, n, copy_values, &c};
+    if (rc == 0) rc = run_job(to, &j);
+    ptd_store_list_free(list, n);
+    ptd_store_release(from);
+    return rc;
+}

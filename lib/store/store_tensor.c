@@ -1,0 +1,516 @@
+/* store_tensor: tensors in pieces, each with format, shape and digest; listing and reading them, as they are
+ * or as floats. Generations and who may write are left to store_publish.c; failures in words to store.c. */
+#include "base/threads.h"
+#include "store/store_private.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define XXH_INLINE_ALL /* for this machine's vectors: twice as fast as the library */
+#include <xxhash.h>
+
+#define TENSOR_MAGIC "PTDT"
+#define PIECE        (4u << 20) /* bytes of numbers */
+#define LARGE        (1u << 20) /* mapped values from here on are given back when read */
+
+/* A large value has pages of its own. They stay where LMDB reserved them while others are reserved, unless the transaction has almost 128 Ki dirty pages (a
+ * large value counts as one): then LMDB writes some of them out. */
+#define STAYS (64u << 10)
+#define DIRTY 100000 /* pages written, of which ptd_store.written counts each: no piece waits from here on */
+
+struct tensor_head { /* 64 bytes, then the numbers */
+    char magic[4];
+    uint32_t dtype, n_dims, piece;
+    int64_t dims[5]; /* of the whole */
+    uint64_t digest; /* XXH3-64 of the numbers, seeded with that of the 56 bytes before this field */
+};
+
+_Static_assert(sizeof(struct tensor_head) == 64, "the header has no holes");
+
+size_t ptd_store_piece(int dtype)
+{
+    return PIECE / ptd_dtype_size(dtype);
+}
+
+size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += t[i].n * ptd_dtype_size(t[i].dtype);
+    return bytes;
+}
+
+size_t ptd_store_room(const struct ptd_tensor_about *t, int n)
+{
+    size_t pieces = 0;
+    for (int i = 0; i < n; i++) pieces += (t[i].n - 1) / ptd_store_piece(t[i].dtype) + 1;
+    return ptd_store_bytes(t, n) + pieces * 2 * 4096; /* the rest of a page, and the trees */
+}
+
+static uint64_t tensor_digest(const struct tensor_head *h, const void *data, size_t bytes)
+{
+    return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));
+}
+
+/* Touching one byte may map two megabytes, where the page cache holds the file in large pages. */
+void ptd_store_forget(const void *data, size_t bytes)
+{
+    uintptr_t page = sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)data + page - 1) / page * page,
+              end = ((uintptr_t)data + bytes) / page * page;
+    if (bytes >= LARGE) madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+/* ---- keys ---- */
+
+void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind, int64_t generation)
+{
+    snprintf(prefix, PTD_PREFIX, "%s%08" PRIx32 "/", kind, (uint32_t)generation);
+}
+
+static void piece_key(char key[KEY_MAX + 1], const char *prefix, const char *name, size_t piece)
+{
+    int n = snprintf(key, KEY_MAX + 1, "%s%s", prefix, name);
+    if (piece && n < KEY_MAX) snprintf(key + n, KEY_MAX + 1 - n, "#%06zx", piece);
+}
+
+int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v)
+{
+    size_t n = strlen(prefix);
+    *k = ptd_store_key(from);
+    int rc = mdb_cursor_get(c, k, v, MDB_SET_RANGE);
+    if (rc) return rc;
+    return k->mv_size >= n && !memcmp(k->mv_data, prefix, n) ? 0 : MDB_NOTFOUND;
+}
+
+int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(txn, s->db[db], &c);
+    if (rc) return rc;
+    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
+    mdb_cursor_close(c);
+    return rc;
+}
+
+/* ---- one piece ---- */
+
+static int count_values(const struct tensor_head *h, size_t *n)
+{
+    *n = 1;
+    if (h->n_dims < 1 || h->n_dims > 5)
+        return ptd_fail(PTD_DATAERR, "tensor of %u axes, expected 1 to 5", h->n_dims);
+    for (uint32_t i = 0; i < h->n_dims; i++) {
+        if (h->dims[i] < 1 || (uint64_t)h->dims[i] > (SIZE_MAX >> 8) / *n)
+            return ptd_fail(PTD_DATAERR, "tensor of an impossible shape");
+        *n *= h->dims[i];
+    }
+    return 0;
+}
+
+/* A value without its digest's check; *h gets the header. Earlier programs wrote large tensors in one value. */
+static int read_header(const void *value, size_t len, struct tensor_head *h, struct ptd_tensor_piece *p)
+{
+    if (len < sizeof *h)
+        return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, sizeof *h);
+    memcpy(h, value, sizeof *h);
+    size_t bytes = len - sizeof *h, size = ptd_dtype_size(h->dtype > 100 ? 0 : (int)h->dtype), rest;
+    if (memcmp(h->magic, TENSOR_MAGIC, 4)) return ptd_fail(PTD_DATAERR, "not a tensor");
+    if (!size)
+        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)", h->dtype);
+    memset(p, 0, sizeof *p);
+    if (count_values(h, &p->whole.n) < 0) return -1;
+    p->whole.dtype = h->dtype;
+    p->whole.n_dims = h->n_dims;
+    memcpy(p->whole.dims, h->dims, sizeof h->dims);
+    p->first = h->piece * ptd_store_piece(h->dtype);
+    if (p->first >= p->whole.n) return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
+    rest = p->whole.n - p->first;
+    p->n = rest < ptd_store_piece(h->dtype) ? rest : ptd_store_piece(h->dtype);
+    if (!h->piece && bytes / size == p->whole.n) p->n = p->whole.n;
+    if (p->n * size != bytes)
+        return ptd_fail(PTD_DATAERR, "tensor %s than its value", p->n * size > bytes ? "larger" : "smaller");
+    p->data = (const char *)value + sizeof *h;
+    return 0;
+}
+
+static int is_intact(const struct ptd_tensor_piece *p)
+{
+    struct tensor_head h;
+    memcpy(&h, (const char *)p->data - sizeof h, sizeof h);
+    return h.digest == tensor_digest(&h, p->data, p->n * ptd_dtype_size(p->whole.dtype));
+}
+
+int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p)
+{
+    struct tensor_head h;
+    if (read_header(value, len, &h, p) < 0) return -1;
+    return is_intact(p) ? 0 : ptd_fail(PTD_DATAERR, "tensor damaged (digest differs)");
+}
+
+/* Values smaller than a page lie anywhere in it; fill wants its place aligned. */
+static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t n, char *out, size_t bytes)
+{
+    if ((uintptr_t)out % 8 == 0) return f->fill(f->ctx, i, first, n, out);
+    char *copy = ptd_alloc(bytes);
+    int rc = f->fill(f->ctx, i, first, n, copy);
+    memcpy(out, copy, bytes);
+    free(copy);
+    return rc;
+}
+
+/* Its numbers and then its header to the piece's place. An LMDB code or KEPT. */
+static int fill_piece(const struct ptd_waiting_piece *p)
+{
+    const struct ptd_tensor_about *t = &p->w->f.tensors[p->i];
+    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, p->first / ptd_store_piece(t->dtype), {0}, 0};
+    size_t bytes = p->n * ptd_dtype_size(t->dtype);
+    char *data = p->place + sizeof h;
+    if (p->w->views)
+        memcpy(data, p->w->views[p->i].data + p->first, bytes);
+    else if (fill_aligned(&p->w->f, p->i, p->first, p->n, data, bytes) < 0)
+        return KEPT;
+    memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
+    h.digest = tensor_digest(&h, data, bytes);
+    memcpy(p->place, &h, sizeof h);
+    return 0;
+}
+
+static void fill_pieces(void *ctx, long first, long last)
+{
+    struct ptd_waiting *w = ctx;
+    (void)first, (void)last; /* pieces differ in size: whoever is ready takes the next */
+    for (int i; (i = w->next++) < w->n;) {
+        int rc = fill_piece(&w->pieces[i]);
+        (void)rc; /* copying does not fail */
+    }
+}
+
+void ptd_store_fill_waiting(struct ptd_waiting *waiting)
+{
+    ptd_parallel(waiting->n, 1, fill_pieces, waiting);
+    waiting->n = 0;
+    waiting->next = 0;
+}
+
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
+                        size_t *n, struct ptd_waiting *waiting)
+{
+    const struct ptd_tensor_about *t = &w->f.tensors[i];
+    size_t most = ptd_store_piece(t->dtype);
+    *n = t->n - first < most ? t->n - first : most;
+    MDB_val v = {sizeof(struct tensor_head) + *n * ptd_dtype_size(t->dtype), NULL};
+    char key[KEY_MAX + 1];
+    int few = s->written / 4096 < DIRTY, wait = few && w->views && v.mv_size >= STAYS;
+    piece_key(key, w->prefix, t->name, first / most);
+    if (!few) ptd_store_fill_waiting(waiting);
+    int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE | (w->views ? MDB_NOOVERWRITE : 0));
+    if (rc) return rc;
+    struct ptd_waiting_piece p = {w, i, first, *n, v.mv_data};
+    if (!wait) return fill_piece(&p);
+    waiting->pieces[waiting->n++] = p;
+    if (waiting->n == PTD_WAITING) ptd_store_fill_waiting(waiting);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+/* "store DIR: tensor "KEY": what" */
+static int blame(struct ptd_store *s, const char *key, const char *what)
+{
+    char *why = ptd_strdup(what);
+    ptd_fail(PTD_DATAERR, "store %s: tensor \"%s\": %s%s", s->dir, key, why, ptd_store_doubt(s));
+    free(why);
+    return -1;
+}
+
+/* Piece number `piece` of a tensor in the present view, not yet checked against its digest. */
+static int get_piece(struct ptd_store *s, int db, const char *prefix, const char *name, size_t piece,
+                     struct ptd_tensor_piece *p)
+{
+    char key[KEY_MAX + 1];
+    struct tensor_head h;
+    MDB_val k, v;
+    piece_key(key, prefix, name, piece);
+    k = ptd_store_key(key);
+    int rc = mdb_get(s->view, s->db[db], &k, &v);
+    if (rc == MDB_NOTFOUND) return blame(s, key, "missing");
+    if (rc) return ptd_store_fail(s, rc, "loading");
+    if (read_header(v.mv_data, v.mv_size, &h, p) < 0) return blame(s, key, ptd_failed_message());
+    if (h.piece != piece) return blame(s, key, "holds another piece");
+    return 0;
+}
+
+static void shape_text(int n_dims, const int64_t *dims, char *out, size_t n)
+{
+    size_t at = snprintf(out, n, "[");
+    for (int i = 0; i < n_dims && at < n; i++)
+        at += snprintf(out + at, n - at, "%s%" PRId64, i ? ", " : "", dims[i]);
+    if (at < n) snprintf(out + at, n - at, "]");
+}
+
+static int check_shape(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *found,
+                       const struct ptd_tensor_view *wanted)
+{
+    char a[128], b[128], key[KEY_MAX + 1], words[300];
+    size_t bytes = wanted->n_dims * sizeof *wanted->dims;
+    if (found->n_dims == wanted->n_dims && found->n == wanted->n && !memcmp(found->dims, wanted->dims, bytes))
+        return 0;
+    shape_text(found->n_dims, found->dims, a, sizeof a);
+    shape_text(wanted->n_dims, wanted->dims, b, sizeof b);
+    snprintf(words, sizeof words, "shape %s, expected %s", a, b);
+    piece_key(key, prefix, wanted->name, 0);
+    return blame(s, key, words);
+}
+
+/* All pieces of a tensor in order; *list is malloc'd. */
+static int get_pieces(struct ptd_store *s, int db, const char *prefix, const struct ptd_tensor_view *t,
+                      struct ptd_tensor_piece **list, int *n)
+{
+    struct ptd_tensor_piece p;
+    *list = NULL;
+    *n = 0;
+    for (size_t done = 0; done < t->n; done += p.n) {
+        if (get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
+        if (check_shape(s, prefix, &p.whole, t) < 0) return -1;
+        ptd_store_forget(p.data, p.n * ptd_dtype_size(p.whole.dtype));
+        if (*n && p.whole.dtype != (*list)->whole.dtype) return blame(s, t->name, "pieces of two formats");
+        *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = p;
+    }
+    return 0;
+}
+
+struct conversion {
+    const struct ptd_tensor_piece *pieces;
+    float *out;
+    _Atomic int damaged; /* 1 + number of such a piece */
+};
+
+static void convert(void *ctx, long first, long last)
+{
+    struct conversion *c = ctx;
+    for (long i = first; i < last; i++) {
+        const struct ptd_tensor_piece *p = &c->pieces[i];
+        if (!is_intact(p)) c->damaged = (int)i + 1;
+        ptd_dtype_to_float(c->out + p->first, p->data, p->whole.dtype, p->n);
+        ptd_store_forget(p->data, p->n * ptd_dtype_size(p->whole.dtype));
+    }
+}
+
+static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_tensor_view *t)
+{
+    struct ptd_tensor_piece *pieces;
+    char key[KEY_MAX + 1];
+    int n, rc = get_pieces(s, db, prefix, t, &pieces, &n);
+    struct conversion c = {pieces, t->data, 0};
+    if (rc == 0) ptd_parallel(n, 1, convert, &c);
+    if (c.damaged) {
+        piece_key(key, prefix, t->name, c.damaged - 1);
+        rc = blame(s, key, "damaged (digest differs)");
+    }
+    free(pieces);
+    return rc;
+}
+
+static int absent(struct ptd_store *s, int64_t generation)
+{
+    return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir, generation);
+}
+
+/* Whether the view holds a published generation; its prefix. */
+static int find_generation(struct ptd_store *s, int64_t generation, char prefix[PTD_PREFIX])
+{
+    int64_t head;
+    if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
+    ptd_store_prefix(prefix, "", generation);
+    int rc = ptd_store_get_head(s, s->view, &head);
+    if (!rc) rc = generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, s->view, DB_WEIGHTS, prefix);
+    if (rc == MDB_NOTFOUND) return absent(s, generation);
+    return rc ? ptd_store_fail(s, rc, "loading") : 0;
+}
+
+int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n)
+{
+    char prefix[PTD_PREFIX];
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    for (int i = 0; i < n && !rc; i++) rc = load_one(s, DB_WEIGHTS, prefix, &t[i]);
+    ptd_store_view_end(s);
+    return rc;
+}
+
+/* The prefix of the newest generation's moments, with or without a generation in it. */
+static int find_moments(struct ptd_store *s, char which, char prefix[PTD_PREFIX])
+{
+    char kind[3] = {which, '/', 0};
+    int64_t head;
+    int rc = ptd_store_get_head(s, s->view, &head);
+    if (rc) return rc;
+    ptd_store_prefix(prefix, kind, head);
+    rc = ptd_store_has_prefix(s, s->view, DB_OPTIM, prefix);
+    if (rc != MDB_NOTFOUND) return rc;
+    memcpy(prefix, kind, sizeof kind);
+    return ptd_store_has_prefix(s, s->view, DB_OPTIM, prefix);
+}
+
+int ptd_store_load_optim(struct ptd_store *s, char which, struct ptd_tensor_view *t, int n)
+{
+    char prefix[PTD_PREFIX];
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_moments(s, which, prefix);
+    if (rc == MDB_NOTFOUND)
+        rc = ptd_fail(PTD_NOINPUT, "store %s: no optimizer state", s->dir);
+    else if (rc)
+        rc = ptd_store_fail(s, rc, "loading");
+    for (int i = 0; i < n && !rc; i++) rc = load_one(s, DB_OPTIM, prefix, &t[i]);
+    ptd_store_view_end(s);
+    return rc;
+}
+
+int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
+{
+    char prefix[PTD_PREFIX], key[KEY_MAX + 1];
+    MDB_val k, v;
+    if (ptd_store_view(s) < 0) return 0;
+    ptd_store_prefix(prefix, "", generation);
+    piece_key(key, prefix, name, 0);
+    k = ptd_store_key(key);
+    int found = mdb_get(s->view, s->db[DB_WEIGHTS], &k, &v) == 0;
+    ptd_store_view_end(s);
+    return found;
+}
+
+/* The piece that holds value `first`; earlier programs wrote tensors in one value, whatever their size. */
+static int piece_at(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t, size_t first,
+                    struct ptd_tensor_piece *p)
+{
+    size_t piece = first / ptd_store_piece(t->dtype);
+    if (get_piece(s, DB_WEIGHTS, prefix, t->name, piece, p) == 0) return 0;
+    return piece && get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 && p->n == p->whole.n ? 0 : -1;
+}
+
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
+                   size_t n, void *out)
+{
+    struct ptd_tensor_piece p = {0};
+    char prefix[PTD_PREFIX];
+    size_t size = ptd_dtype_size(t->dtype);
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    if (!rc) rc = piece_at(s, prefix, t, first, &p);
+    if (!rc && (p.whole.dtype != t->dtype || first < p.first || first + n > p.first + p.n))
+        rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir, t->name);
+    if (!rc && !is_intact(&p)) rc = blame(s, t->name, "damaged (digest differs)");
+    if (!rc) memcpy(out, (const char *)p.data + (first - p.first) * size, n * size);
+    if (p.data) ptd_store_forget(p.data, p.n * size);
+    ptd_store_view_end(s);
+    return rc;
+}
+
+/* ---- listing ---- */
+
+static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, size_t skip,
+                    struct ptd_tensor_about **list, int *n)
+{
+    struct ptd_tensor_piece p;
+    struct tensor_head h;
+    char *name = ptd_format("%.*s", (int)(k->mv_size - skip), (char *)k->mv_data + skip);
+    int rc = read_header(v->mv_data, v->mv_size, &h, &p);
+    ptd_store_forget(v->mv_data, v->mv_size);
+    if (rc < 0) rc = blame(s, name, ptd_failed_message());
+    if (rc < 0 || h.piece) {
+        free(name);
+        return rc;
+    }
+    *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
+    (*list)[*n] = p.whole;
+    (*list)[(*n)++].name = name;
+    return 0;
+}
+
+int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n)
+{
+    char prefix[PTD_PREFIX];
+    MDB_cursor *c = NULL;
+    MDB_val k, v;
+    *list = NULL;
+    *n = 0;
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix);
+    if (!rc && mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c)) rc = ptd_store_fail(s, ENOMEM, "listing");
+    int at = rc ? rc : ptd_store_seek(c, prefix, prefix, &k, &v);
+    while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
+        rc = list_one(s, &k, &v, strlen(prefix), list, n);
+        at = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(s, at, "listing");
+    if (c) mdb_cursor_close(c);
+    ptd_store_view_end(s);
+    if (rc) ptd_store_list_free(*list, *n), *list = NULL, *n = 0;
+    return rc;
+}
+
+void ptd_store_list_free(struct ptd_tensor_about *list, int n)
+{
+    for (int i = 0; i < n; i++) free((char *)(uintptr_t)list[i].name);
+    free(list);
+}
+
+/* ---- identity ---- */
+
+static int hash_meta(struct ptd_store *s, XXH3_state_t *hash)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(s->view, s->db[DB_META], &c);
+    if (rc) return rc;
+    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
+        XXH3_64bits_update(hash, k.mv_data, k.mv_size);
+        XXH3_64bits_update(hash, v.mv_data, v.mv_size);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Of each piece the key and the header, which holds the digest of the numbers. */
+static int hash_weights(struct ptd_store *s, const char *prefix, XXH3_state_t *hash)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    size_t skip = strlen(prefix);
+    int rc = mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c);
+    if (rc) return rc;
+    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
+    while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
+        size_t n = v.mv_size < sizeof(struct tensor_head) ? v.mv_size : sizeof(struct tensor_head);
+        XXH3_64bits_update(hash, (const char *)k.mv_data + skip, k.mv_size - skip);
+        XXH3_64bits_update(hash, v.mv_data, n);
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
+{
+    char prefix[PTD_PREFIX];
+    XXH3_state_t *hash = XXH3_createState();
+    if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
+    XXH3_64bits_reset(hash);
+    int rc = ptd_store_view(s);
+    if (!rc) {
+        rc = find_generation(s, generation, prefix);
+        int failed = rc ? 0 : hash_meta(s, hash);
+        if (!rc && !failed) failed = hash_weights(s, prefix, hash);
+        if (failed) rc = ptd_store_fail(s, failed, "reading what it holds");
+        ptd_store_view_end(s);
+    }
+    snprintf(hex, 17, "%016llx", (unsigned long long)XXH3_64bits_digest(hash));
+    XXH3_freeState(hash);
+    return rc;
+}
