@@ -31,21 +31,24 @@ static struct {
 } make = {.seed = 1, .count = 4096, .share = 1, .split = "train", .kinds = "all"};
 
 static const struct ptd_opt make_options[] = {
-    {"seed", 's', PTD_OPT_LONG, &make.seed, "N", "another seed, other pictures and questions", 0, 0},
-    {"count", 'n', PTD_OPT_INT, &make.count, "N", "rows, shared out among the kinds without a count", 1,
-     ROWS_MAX},
+    {"seed", 's', PTD_OPT_LONG, &make.seed, "N", "another seed, other pictures and questions", 0,
+     0},
+    {"count", 'n', PTD_OPT_INT, &make.count, "N",
+     "rows, shared out among the kinds without a count", 1, ROWS_MAX},
     {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
     {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
     {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL,
      "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
-    {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1, SHARE_MAX},
+    {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1,
+     SHARE_MAX},
     {0}};
 static const struct ptd_usage make_usage = {
     "ptd-data digits",
     "FILE.jsonl",
     "compose pictures of coloured digits and questions; pictures go to FILE.img/",
     "kinds: csum cmax nbr colsum rowsum diff   the six families of questions, plain\n"
-    "       all (or hinted), all-plain         the families in equal shares, with steps and regions or "
+    "       all (or hinted), all-plain         the families in equal shares, with steps and "
+    "regions or "
     "without\n"
     "       describe read find                 what teaches to see\n"
     "ptd-data digits test.jsonl --split test --count 600\n"
@@ -164,7 +167,8 @@ static void look_for_stop(struct maker *m, const volatile int *stop)
     ptd_stop_die();
 }
 
-/* A question about the picture at hand if that may be shared and allows one, else about a new picture. */
+/* A question about the picture at hand if that may be shared and allows one, else about a new
+ * picture. */
 static void ask(struct maker *m, enum ptd_kind kind, struct ptd_draw *draw, struct ptd_task *t)
 {
     int open = m->n_asked && m->n_asked < make.share;
@@ -196,9 +200,10 @@ static void add_objects(struct ptd_group *g, const struct ptd_grid *grid)
 {
     struct ptd_region *o = ptd_group_alloc(g, PTD_CELLS * sizeof *o);
     for (int i = 0; i < PTD_CELLS; i++) {
-        o[i].label = grid->colour[i] < 0 ? ptd_group_text(g, "%s none", ptd_cell_name[i])
-                                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i],
-                                                          ptd_colour_name[grid->colour[i]], grid->digit[i]);
+        o[i].label = grid->colour[i] < 0
+                         ? ptd_group_text(g, "%s none", ptd_cell_name[i])
+                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i],
+                                          ptd_colour_name[grid->colour[i]], grid->digit[i]);
         ptd_cell_box(i, o[i].box);
     }
     g->objects = o;
@@ -271,14 +276,16 @@ static struct {
 } check = {.max = 20};
 
 static const struct ptd_opt check_options[] = {
-    {"max", 'm', PTD_OPT_INT, &check.max, "N", "most problems to print for a file", 1, 1000000}, {0}};
+    {"max", 'm', PTD_OPT_INT, &check.max, "N", "most problems to print for a file", 1, 1000000},
+    {0}};
 static const struct ptd_usage check_usage = {
     "ptd-data check",
     "FILE...",
     "check data sets: every line and field, and that every picture opens (status 65 or 66 if not)",
     "ptd-data check train.jsonl test.jsonl",
     check_options,
-    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input or missing pictures, 71 no memory or "
+    "0 all rows are good, 2 misuse, 65 faulty rows, 66 no input or missing pictures, 71 no memory "
+    "or "
     "descriptors, 74 i/o, 77 no "
     "permission"};
 
@@ -287,7 +294,8 @@ static void report(void *ctx, const char *message)
 {
     int *printed = ctx;
     ptd_fail(PTD_DATAERR, "%s", message);
-    if ((*printed)++ < check.max) fprintf(stderr, "%s: %s\n", ptd_program_name(), ptd_failed_message());
+    if ((*printed)++ < check.max)
+        fprintf(stderr, "%s: %s\n", ptd_program_name(), ptd_failed_message());
 }
 
 static int check_file(const char *file)
@@ -327,7 +335,8 @@ static const struct ptd_usage usage = {
     "make the built-in data set, or check any data set",
     "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
     no_options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o, 77 no permission"};
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o, 77 no "
+    "permission"};
 
 int main(int argc, char **argv)
 {

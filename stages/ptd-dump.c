@@ -24,11 +24,13 @@ static struct {
 
 static const struct ptd_opt options[] = {
     {"pretty", 'p', PTD_OPT_FLAG, &opt.pretty, NULL, "indented JSON", 0, 0},
-    {"text", 't', PTD_OPT_FLAG, &opt.text, NULL, "a readable view of questions, hints and responses", 0, 0},
+    {"text", 't', PTD_OPT_FLAG, &opt.text, NULL,
+     "a readable view of questions, hints and responses", 0, 0},
     {"full", 'f', PTD_OPT_FLAG, &opt.full, NULL, "all entries of long arrays, all digits", 0, 0},
     {"head", 'n', PTD_OPT_LONG, &opt.head, "N", "stop after N groups; 0: all", 0, 1e15},
     {"count", 'c', PTD_OPT_FLAG, &opt.count, NULL, "one line with counts", 0, 0},
-    {"check", 'C', PTD_OPT_FLAG, &opt.check, NULL, "verify all of it, one verdict; status 1 if bad", 0, 0},
+    {"check", 'C', PTD_OPT_FLAG, &opt.check, NULL, "verify all of it, one verdict; status 1 if bad",
+     0, 0},
     {"copy", 0, PTD_OPT_STR, &opt.copy, "DIR",
      "copy the store to the new folder DIR, even while it is trained", 0, 0},
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "G", "of the tensor; -1: newest", -1, 1e15},
@@ -42,7 +44,8 @@ static const struct ptd_usage usage = {
     "ptd-dump run.ptd model.language_model.norm.weight\n"
     "ptd-dump --copy backup.ptd run.ptd",
     options,
-    "0 done, 1 --check found damage, 2 misuse, 65 bad data, 66 no input, 73 cannot create the copy, 74 i/o, "
+    "0 done, 1 --check found damage, 2 misuse, 65 bad data, 66 no input, 73 cannot create the "
+    "copy, 74 i/o, "
     "76 "
     "cut, 77 no permission, 78 config"};
 
@@ -84,7 +87,8 @@ static int inspect(const struct ptd_frame *f, struct tally *t)
     struct ptd_head h;
     struct ptd_group g = {0};
     int rc = 0;
-    if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0) ptd_head_clear(&h);
+    if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0)
+        ptd_head_clear(&h);
     if (f->kind == PTD_GROUP && (rc = ptd_group_read(&g, f->body, f->body_len)) == 0) {
         t->rollouts += g.n_rollouts;
         ptd_group_clear(&g);
@@ -117,16 +121,18 @@ static int do_frames(struct ptd_reader *r, struct tally *t)
 
 static void print_count(const struct tally *t, int rc)
 {
-    ptd_show_print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "frames", (json_int_t)t->frames, "groups",
-                             (json_int_t)t->groups, "rollouts", (json_int_t)t->rollouts, "steps",
-                             (json_int_t)t->steps, "bytes", (json_int_t)t->bytes, "complete", rc == 0),
+    ptd_show_print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "frames", (json_int_t)t->frames,
+                             "groups", (json_int_t)t->groups, "rollouts", (json_int_t)t->rollouts,
+                             "steps", (json_int_t)t->steps, "bytes", (json_int_t)t->bytes,
+                             "complete", rc == 0),
                    opt.pretty ? PTD_SHOW_PRETTY : 0);
 }
 
 /* Only damage is a verdict: what could not be read, for whatever reason, is not bad. */
 static int verdict(const char *name, const char *good)
 {
-    if (!good && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_CUT) ptd_die_last();
+    if (!good && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_CUT)
+        ptd_die_last();
     printf("%s: ", good ? "ok" : "bad");
     ptd_show_line(good ? name : ptd_failed_message());
     printf("%s%s\n", good ? ": " : "", good ? good : "");
@@ -148,12 +154,13 @@ static int dump_stream(int fd, const char *name)
     char words[120];
     struct ptd_reader *r = ptd_reader_open(fd, name);
     int rc = do_frames(r, &t);
-    snprintf(words, sizeof words, "%ld groups, %ld rollouts, %ld steps, %llu bytes", t.groups, t.rollouts,
-             t.steps, (unsigned long long)t.bytes);
+    snprintf(words, sizeof words, "%ld groups, %ld rollouts, %ld steps, %llu bytes", t.groups,
+             t.rollouts, t.steps, (unsigned long long)t.bytes);
     if (opt.count && !opt.check) print_count(&t, rc);
     ptd_stdout_flush();
     int closed = ptd_reader_close(r);
-    if (opt.check) return verdict(strcmp(name, "-") ? name : "standard input", rc < 0 ? NULL : words);
+    if (opt.check)
+        return verdict(strcmp(name, "-") ? name : "standard input", rc < 0 ? NULL : words);
     if (rc < 0 || (rc == 0 && closed < 0)) ptd_die_last();
     return PTD_OK;
 }
@@ -178,7 +185,8 @@ static int dump_store(const char *dir, const char *tensor)
     long n = 0;
     if (opt.text || opt.count || opt.head)
         ptd_misuse("--text, --count and --head are for streams; %s is a store", dir);
-    if (opt.check && tensor) ptd_misuse("--check is for all of a store, not for \"%.64s\" alone", tensor);
+    if (opt.check && tensor)
+        ptd_misuse("--check is for all of a store, not for \"%.64s\" alone", tensor);
     if (opt.generation >= 0 && !tensor) ptd_misuse("--generation goes with a tensor's name");
     if (opt.copy && (opt.check || tensor)) ptd_misuse("--copy goes with a store alone");
     if (opt.copy) return copy_store(dir);
@@ -188,7 +196,8 @@ static int dump_store(const char *dir, const char *tensor)
         snprintf(words, sizeof words, "%ld tensors", n);
         return verdict(dir, rc < 0 ? NULL : words);
     }
-    int rc = tensor ? ptd_show_tensor(dir, tensor, opt.generation, flags) : ptd_show_store(dir, flags);
+    int rc =
+        tensor ? ptd_show_tensor(dir, tensor, opt.generation, flags) : ptd_show_store(dir, flags);
     ptd_stdout_flush();
     if (rc < 0) ptd_die_last();
     return PTD_OK;
@@ -203,11 +212,13 @@ static int is_folder(const char *path)
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
-    const char *path = first < argc ? argv[first] : "-", *tensor = first + 1 < argc ? argv[first + 1] : NULL;
+    const char *path = first < argc ? argv[first] : "-",
+               *tensor = first + 1 < argc ? argv[first + 1] : NULL;
     if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);
     if (strcmp(path, "-") != 0 && is_folder(path)) return dump_store(path, tensor);
     if (opt.copy && (strcmp(path, "-") == 0 || access(path, F_OK) == 0))
-        ptd_misuse("--copy is for a store, and %.64s is none", strcmp(path, "-") ? path : "standard input");
+        ptd_misuse("--copy is for a store, and %.64s is none",
+                   strcmp(path, "-") ? path : "standard input");
     if (tensor) ptd_misuse("\"%.64s\": only a store has tensors, and %.64s is none", tensor, path);
     if (strcmp(path, "-") == 0 && ptd_terminal(0))
         ptd_misuse("standard input is a terminal; name a stream or a store");

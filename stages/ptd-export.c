@@ -1,8 +1,7 @@
-/* ptd-export: one generation of a store as a Hugging Face folder, which transformers opens and ptd-init
- * --from takes back. Changes nothing in the store; the folder appears whole or not at all.
+/* ptd-export: one generation of a store as a Hugging Face folder, which transformers opens and
+ * ptd-init --from takes back. Changes nothing in the store; the folder appears whole or not at all.
  *
- *     ptd-export run.ptd trained/
- */
+ *     ptd-export run.ptd trained/ */
 #include "base/opt.h"
 #include "base/signals.h"
 #include "checkpoint/export.h"
@@ -17,17 +16,19 @@ static struct {
 
 static const struct ptd_opt options[] = {
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "which; -1: the newest", -1, 4e9},
-    {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE", "of all tensors: bf16, f32, or stored: as they are", 0, 0},
+    {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
+     "of all tensors: bf16, f32, or stored: as they are", 0, 0},
     {"shard-size", 0, PTD_OPT_LONG, &opt.shard, "BYTES", "of a file, at most", 1, 1e15},
     {0}};
-static const struct ptd_usage usage = {"ptd-export",
-                                       "STORE DIR",
-                                       "write a generation as a Hugging Face folder of safetensors",
-                                       "ptd-export run.ptd trained/\n"
-                                       "ptd-export run.ptd trained/ --generation 40 --dtype bf16",
-                                       options,
-                                       "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the "
-                                       "folder, 74 i/o, 77 no permission or taken"};
+static const struct ptd_usage usage = {
+    "ptd-export",
+    "STORE DIR",
+    "write a generation as a Hugging Face folder of safetensors",
+    "ptd-export run.ptd trained/\n"
+    "ptd-export run.ptd trained/ --generation 40 --dtype bf16",
+    options,
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the "
+    "folder, 74 i/o, 77 no permission or taken"};
 
 static int dtype_option(void)
 {
@@ -42,7 +43,8 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     struct ptd_store *s;
     if (argc - first != 2) ptd_misuse("expected a store and the folder to make");
-    struct ptd_export x = {.dtype = dtype_option(), .shard_bytes = opt.shard, .stop = ptd_stop_heed()};
+    struct ptd_export x = {
+        .dtype = dtype_option(), .shard_bytes = opt.shard, .stop = ptd_stop_heed()};
     if (ptd_store_open(&s, argv[first], PTD_STORE_READ) < 0 || ptd_store_head(s, &x.generation) < 0)
         ptd_die_last();
     if (opt.generation >= 0) x.generation = opt.generation;

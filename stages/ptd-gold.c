@@ -1,9 +1,9 @@
 /* ptd-gold: the data set's own solutions as rollouts, for supervised fine-tuning.
- * Starts a stream: reads a data set and a store (for its tokenizer); writes groups with prompt_ids, pictures and one rollout (ids, text, stop "gold").
- * A Thinking model's prompt ends inside a thought, so a solution for it closes the thought itself: "...</think>\n\nANSWER".
+ * Starts a stream: reads a data set and a store (for its tokenizer); writes groups with prompt_ids,
+ * pictures and one rollout (ids, text, stop "gold"). A Thinking model's prompt ends inside a
+ * thought, so a solution for it closes the thought itself: "...</think>\n\nANSWER".
  *
- *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft
- */
+ *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft */
 #include "flow/filter.h"
 #include "method/source.h"
 #include <stdlib.h>
@@ -18,9 +18,10 @@ static struct {
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
     {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
-    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0,
-     1e9},
-    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
+    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N",
+     "steps of the whole run, those already done included", 0, 1e9},
+    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with",
+     0, 0},
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
     {0}};
 static const struct ptd_usage usage = {

@@ -1,6 +1,6 @@
-/* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it, for the
- * teacher alone. Reads answer, solution, steps, regions, pictures, prompt_ids, group_accuracy, accuracy; adds
- * hint or hint_drop. Changes no rollout. */
+/* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it,
+ * for the teacher alone. Reads answer, solution, steps, regions, pictures, prompt_ids,
+ * group_accuracy, accuracy; adds hint or hint_drop. Changes no rollout. */
 #include "base/rng.h"
 #include "base/threads.h"
 #include "flow/filter.h"
@@ -27,19 +27,26 @@ static struct {
          .share = 1};
 
 static const struct ptd_opt options[] = {
-    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention", 0, 0},
+    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention",
+     0, 0},
     {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 2},
-    {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)", 0, 0},
-    {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "share of the prompts that may get one, by uid", 0, 1},
-    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0, 1},
-    {"layers", 0, PTD_OPT_STR, &opt.hint.layers, "LIST", "attention: layers, such as 0,2-3 (default: all)", 0,
-     0},
+    {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)",
+     0, 0},
+    {"share", 0, PTD_OPT_DOUBLE, &opt.share, "S", "share of the prompts that may get one, by uid",
+     0, 1},
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0,
+     1},
+    {"layers", 0, PTD_OPT_STR, &opt.hint.layers, "LIST",
+     "attention: layers, such as 0,2-3 (default: all)", 0, 0},
     {"heads", 0, PTD_OPT_STR, &opt.hint.heads, "LIST", "attention: heads (default: all)", 0, 0},
-    {"mass", 0, PTD_OPT_DOUBLE, &opt.hint.mass, "M", "attention: places above M times the mean", 0, 1e6},
-    {"sink", 0, PTD_OPT_DOUBLE, &opt.hint.sink, "K", "attention: sink if always above K even shares", 0, 1e6},
-    {"grid", 0, PTD_OPT_STR, &opt.hint.grid, "RxC", "attention: rows and columns of place names", 0, 0},
-    {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL, "attention: name the first place if the steps do", 0,
+    {"mass", 0, PTD_OPT_DOUBLE, &opt.hint.mass, "M", "attention: places above M times the mean", 0,
+     1e6},
+    {"sink", 0, PTD_OPT_DOUBLE, &opt.hint.sink, "K",
+     "attention: sink if always above K even shares", 0, 1e6},
+    {"grid", 0, PTD_OPT_STR, &opt.hint.grid, "RxC", "attention: rows and columns of place names", 0,
      0},
+    {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL,
+     "attention: name the first place if the steps do", 0, 0},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-hint", "[FILE]", "hint at where to look and how to go on, never at the answer",
@@ -67,7 +74,8 @@ static int begin(struct ptd_head *h, void *ctx)
 static int chosen(const struct ptd_group *g)
 {
     uint64_t key = XXH3_64bits(g->uid, strlen(g->uid));
-    return ptd_uniform(opt.seed, PTD_RNG_SHARE, (uint32_t)key, (uint32_t)(key >> 32), 0) < opt.share;
+    return ptd_uniform(opt.seed, PTD_RNG_SHARE, (uint32_t)key, (uint32_t)(key >> 32), 0) <
+           opt.share;
 }
 
 /* 1: hint it, 0: leave it, -1: nobody judged it. */
@@ -75,9 +83,9 @@ static int needs_hint(const struct ptd_group *g)
 {
     if (opt.always) return chosen(g);
     if (g->group_accuracy < 0)
-        return ptd_fail(PTD_DATAERR,
-                        "group \"%s\" was not judged: expected the output of ptd-verify (or --always)",
-                        g->uid);
+        return ptd_fail(
+            PTD_DATAERR,
+            "group \"%s\" was not judged: expected the output of ptd-verify (or --always)", g->uid);
     if (g->group_accuracy >= opt.tau) return 0;
     for (int i = 0; i < g->n_rollouts; i++)
         if (g->rollouts[i].accuracy < 1) return chosen(g);
@@ -130,14 +138,18 @@ static const char *summary(void *ctx)
             snprintf(rules + used, sizeof rules - used, "%s%s %ld", used ? ", " : " (",
                      ptd_spoiler_rules[i].name, opt.dropped[i]);
     }
-    snprintf(words, sizeof words, "%ld hints, %ld dropped%s%s, %ld without material", opt.given, dropped,
-             rules, dropped ? ")" : "", opt.bare);
+    snprintf(words, sizeof words, "%ld hints, %ld dropped%s%s, %ld without material", opt.given,
+             dropped, rules, dropped ? ")" : "", opt.bare);
     return words;
 }
 
 int main(int argc, char **argv)
 {
-    struct ptd_filter f = {
-        .usage = &usage, .ctx = &f, .begin = begin, .process = process, .finish = finish, .summary = summary};
+    struct ptd_filter f = {.usage = &usage,
+                           .ctx = &f,
+                           .begin = begin,
+                           .process = process,
+                           .finish = finish,
+                           .summary = summary};
     return ptd_filter_main(&f, argc, argv);
 }

@@ -1,9 +1,8 @@
-/* ptd-init: a new store: from a Hugging Face folder, with random weights for a config and a seed, or with one
- * generation of another store. Trains nothing. Keeps the model's small files byte for byte; publishes
- * generation 0, pinned.
+/* ptd-init: a new store: from a Hugging Face folder, with random weights for a config and a seed,
+ * or with one generation of another store. Trains nothing. Keeps the model's small files byte for
+ * byte; publishes generation 0, pinned.
  *
- *     ptd-init run.ptd --from Qwen3-VL-2B-Instruct/
- */
+ *     ptd-init run.ptd --from Qwen3-VL-2B-Instruct/ */
 #include "base/opt.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -27,15 +26,18 @@ static const struct ptd_opt options[] = {
     {"from", 'f', PTD_OPT_STR, &opt.from, "DIR",
      "take config files and weights from this Hugging Face folder", 0, 0},
     {"config", 'c', PTD_OPT_STR, &opt.config, "NAME",
-     "random weights for a built-in model (tiny, qwen3-vl-2b, -4b, -8b) or a folder's config files", 0, 0},
+     "random weights for a built-in model (tiny, qwen3-vl-2b, -4b, -8b) or a folder's config files",
+     0, 0},
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the random weights (default 0)", 0, 9e15},
     {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
      "of random weights: bf16, f32, or what the config says, else f32", 0, 0},
     {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
      "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
-    {"from-store", 0, PTD_OPT_STR, &opt.store, "DIR", "copy config files and weights from this store", 0, 0},
-    {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1, 4e9},
+    {"from-store", 0, PTD_OPT_STR, &opt.store, "DIR",
+     "copy config files and weights from this store", 0, 0},
+    {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1,
+     4e9},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-init",
@@ -46,12 +48,14 @@ static const struct ptd_usage usage = {
     "ptd-init big.ptd --config qwen3-vl-2b --random 1 --tokenizer tokenizer.json\n"
     "ptd-init ptd.ptd --from-store base.ptd",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 77 no permission, 78 "
+    "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 77 no "
+    "permission, 78 "
     "config"};
 
 static const volatile int *stop;
 
-/* The store that this program is making, until it is whole: nothing is left of it if the program ends before, from wherever it does. */
+/* The store that this program is making, until it is whole: nothing is left of it if the program
+ * ends before, from wherever it does. */
 static struct ptd_store *unfinished;
 
 static void discard(void)
@@ -93,8 +97,8 @@ static void tell(const char *dir, struct ptd_store *s, const char *name, const c
     ptd_store_list_free(list, n);
     unfinished = NULL;
     ptd_store_close(s);
-    ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "", parameters,
-             bytes, origin);
+    ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "",
+             parameters, bytes, origin);
 }
 
 /* ---- from a folder ---- */
@@ -170,7 +174,8 @@ static void from_store(const char *dir)
 {
     struct ptd_store *from;
     int64_t g;
-    if (ptd_store_open(&from, opt.store, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0) ptd_die_last();
+    if (ptd_store_open(&from, opt.store, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0)
+        ptd_die_last();
     if (opt.generation >= 0) g = opt.generation;
     struct ptd_store *s = create(dir);
     if (ptd_store_clone(from, g, s) < 0) die();
@@ -186,8 +191,10 @@ int main(int argc, char **argv)
         config = opt.config != tiny || opt.seed >= 0 || opt.tokenizer;
     if (argc - first != 1) ptd_misuse("expected one store to make");
     if (!!opt.from + !!opt.store + !!config > 1)
-        ptd_misuse("expected one of --from, --from-store, and --config with --seed and --tokenizer");
-    if ((opt.from || opt.store) && opt.dtype != as_config) ptd_misuse("--dtype goes with random weights");
+        ptd_misuse(
+            "expected one of --from, --from-store, and --config with --seed and --tokenizer");
+    if ((opt.from || opt.store) && opt.dtype != as_config)
+        ptd_misuse("--dtype goes with random weights");
     if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
     ptd_threads_start(0);
     if (opt.store)

@@ -1,6 +1,6 @@
 /* ptd-plot: learning curves from metrics files, or one group's hint drawn over its picture.
- * Reads JSON lines with "step" and fields such as "actor/entropy", or a stream; writes one figure through
- * gnuplot. */
+ * Reads JSON lines with "step" and fields such as "actor/entropy", or a stream; writes one figure
+ * through gnuplot. */
 #include "base/opt.h"
 #include "view/gnuplot.h"
 #include "view/plot.h"
@@ -20,13 +20,13 @@ static const struct ptd_opt options[] = {
      ".svg .png .pdf, or .gp for the script (default: curves.svg)", 0, 0},
     {"fields", 'f', PTD_OPT_STR, &opt.fields, "LIST", "one panel each", 0, 0},
     {"smooth", 0, PTD_OPT_INT, &opt.smooth, "N", "running mean over N points; 1: none", 1, 100000},
-    {"titles", 't', PTD_OPT_STR, &opt.titles, "LIST", "names of the files in the key (default: their names)",
-     0, 0},
+    {"titles", 't', PTD_OPT_STR, &opt.titles, "LIST",
+     "names of the files in the key (default: their names)", 0, 0},
     {"title", 0, PTD_OPT_STR, &opt.title, "TEXT", "above the whole figure", 0, 0},
-    {"hint", 0, PTD_OPT_STR, &opt.hint, "STREAM", "draw a hint of this stream instead (default: hint.png)", 0,
-     0},
-    {"uid", 0, PTD_OPT_STR, &opt.uid, "UID", "with --hint: of this group (default: the first that has one)",
-     0, 0},
+    {"hint", 0, PTD_OPT_STR, &opt.hint, "STREAM",
+     "draw a hint of this stream instead (default: hint.png)", 0, 0},
+    {"uid", 0, PTD_OPT_STR, &opt.uid, "UID",
+     "with --hint: of this group (default: the first that has one)", 0, 0},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-plot",
@@ -36,7 +36,8 @@ static const struct ptd_usage usage = {
     "ptd-plot --fields actor/entropy,actor/grad_norm metrics.jsonl\n"
     "ptd-plot --hint hinted.rec -o hint.png",
     options,
-    "0 done, 2 misuse, 65 bad data, 66 no input, 69 no gnuplot, 73 no output, 74 i/o, 76 cut, 77 no "
+    "0 done, 2 misuse, 65 bad data, 66 no input, 69 no gnuplot, 73 no output, 74 i/o, 76 cut, 77 "
+    "no "
     "permission"};
 
 /* Cuts a list at its commas; n strings in *out, all malloc'd. */
@@ -80,9 +81,13 @@ static int draw_curves(char **files, int n)
 {
     char **fields, **titles;
     int n_fields = split(opt.fields, &fields), n_titles = split(opt.titles, &titles), rc = 0;
-    if (opt.titles && n_titles != n) ptd_misuse("--titles names %d files, expected %d", n_titles, n);
-    struct ptd_curves c = {
-        .fields = fields, .n_fields = n_fields, .n_runs = n, .smooth = opt.smooth, .title = opt.title};
+    if (opt.titles && n_titles != n)
+        ptd_misuse("--titles names %d files, expected %d", n_titles, n);
+    struct ptd_curves c = {.fields = fields,
+                           .n_fields = n_fields,
+                           .n_runs = n,
+                           .smooth = opt.smooth,
+                           .title = opt.title};
     c.runs = ptd_array((size_t)n, sizeof *c.runs);
     for (int i = 0; i < n && rc == 0; i++) {
         c.runs[i].name = titles ? ptd_strdup(titles[i]) : name_of(files[i]);
@@ -100,7 +105,8 @@ int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv), n = argc - first;
     if (opt.hint && n > 0) ptd_misuse("--hint takes no metrics files");
-    if (!opt.hint && n == 0) ptd_misuse("expected at least one file of metrics (\"-\" for standard input)");
+    if (!opt.hint && n == 0)
+        ptd_misuse("expected at least one file of metrics (\"-\" for standard input)");
     const char *out = opt.out ? opt.out : opt.hint ? "hint.png" : "curves.svg";
     int rc = opt.hint ? ptd_hint_draw(opt.hint, opt.uid, out) : draw_curves(argv + first, n);
     if (rc < 0) ptd_die_last();

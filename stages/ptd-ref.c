@@ -1,10 +1,13 @@
-/* ptd-ref: scores responses with the frozen reference model (generation 0 of the run's store, or another store's newest with --teacher).
- * Adds ref_logp to every rollout; to failed rollouts of groups below tau that have a hint, the teacher's distribution under the hinted prompt,
- * pictures included: teacher_ids and teacher_logp (its top K), teacher_on_top (its exact log-probs of the student's top ids).
+/* ptd-ref: scores responses with the frozen reference model (generation 0 of the run's store, or
+ * another store's newest with --teacher). Adds ref_logp to every rollout; to failed rollouts of
+ * groups below tau that have a hint, the teacher's distribution under the hinted prompt, pictures
+ * included: teacher_ids and teacher_logp (its top K), teacher_on_top (its exact log-probs of the
+ * student's top ids).
  *
  *     ptd-hint < verified.rec | ptd-ref > scored.rec
  *
- * What was computed is cached in the store by content, so that a second pass computes nothing; --cache-max bounds the cache. */
+ * What was computed is cached in the store by content, so that a second pass computes nothing;
+ * --cache-max bounds the cache. */
 #include "base/threads.h"
 #include "flow/filter.h"
 #include "method/refer.h"
@@ -24,22 +27,25 @@ static struct {
          .cache_max = -1};
 
 static const struct ptd_opt options[] = {
-    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0, 1},
+    {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0,
+     1},
     {"teacher", 0, PTD_OPT_STR, &opt.teacher, "DIR",
      "another store's newest weights teach, in place of the reference", 0, 0, 1},
     {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
      "ids of the teacher's distribution to keep for each token", 1, 256},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
     {"scope", 0, PTD_OPT_STR, &opt.scope, "WHICH", "responses to tutor in them: failed, all", 0, 0},
-    {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL, "tutor responses cut at the length limit too",
-     0, 0},
+    {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL,
+     "tutor responses cut at the length limit too", 0, 0},
     {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL,
      "reference log-probs of all responses (--no-reference: none)", 0, 0},
-    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL, "keep what was computed in the store (--no-cache: do not)",
-     0, 0, 1},
+    {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL,
+     "keep what was computed in the store (--no-cache: do not)", 0, 0, 1},
     {"cache-max", 0, PTD_OPT_LONG, &opt.cache_max, "SIZE",
-     "bytes that it may take there, the oldest goes first; -1: an eighth of the store's limit", -1, 1e15, 1},
-    {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1, 1e8},
+     "bytes that it may take there, the oldest goes first; -1: an eighth of the store's limit", -1,
+     1e15, 1},
+    {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1,
+     1e8},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256, 1},
     {0}};
 static const struct ptd_usage usage = {
@@ -48,14 +54,16 @@ static const struct ptd_usage usage = {
     "ptd-ref -k 100 < hinted.rec > scored.rec",
     options};
 
-/* What rollout and teacher write of a group must fit into a frame: told before anything is scored. */
+/* What rollout and teacher write of a group must fit into a frame: told before anything is scored.
+ */
 static int check_frame(const struct ptd_head *h)
 {
     double bytes = ptd_head_rollout_bytes(h, opt.rules.top_k);
     if (bytes <= PTD_FRAME_MAX) return 0;
     return ptd_fail(
         PTD_CONFIG,
-        "%d responses of up to %d tokens with %d ids each, and %d words of the teacher, can take %.1f "
+        "%d responses of up to %d tokens with %d ids each, and %d words of the teacher, can take "
+        "%.1f "
         "GiB, and a frame holds 1: expected a smaller -k here, or -G, -m or -k of ptd-rollout",
         h->group_size, h->max_tokens, h->top_logprobs, opt.rules.top_k, bytes / PTD_FRAME_MAX);
 }
@@ -69,7 +77,8 @@ static int begin(struct ptd_head *h, void *ctx)
     if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
-    opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);
+    opt.refer =
+        ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);
     if (!opt.refer) return -1;
     filter->reads = ptd_refer_reads(opt.refer);
     return ptd_refer_cache_max(opt.refer, opt.cache_max);
@@ -90,8 +99,8 @@ static const char *summary(void *ctx)
     static char words[160];
     struct ptd_refer_counts c = ptd_refer_counted(opt.refer);
     (void)ctx;
-    snprintf(words, sizeof words, "%ld responses tutored, %ld from the cache, %ld scored", c.tutored,
-             c.cached, c.computed);
+    snprintf(words, sizeof words, "%ld responses tutored, %ld from the cache, %ld scored",
+             c.tutored, c.cached, c.computed);
     return words;
 }
 

@@ -1,10 +1,11 @@
 /* ptd-rollout: samples a group of responses to each prompt with the newest weights.
- * Starts a stream: reads a data set and a store; writes groups with prompt_ids, pictures and rollouts (ids, logp, top_ids, text, stop).
+ * Starts a stream: reads a data set and a store; writes groups with prompt_ids, pictures and
+ * rollouts (ids, logp, top_ids, text, stop).
  *
  *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update
  *
- * Training: step s samples from generation s - 1 - lag and waits until the store holds it. Evaluation (--greedy or --generation): one pass over
- * the data set with fixed weights. */
+ * Training: step s samples from generation s - 1 - lag and waits until the store holds it.
+ * Evaluation (--greedy or --generation): one pass over the data set with fixed weights. */
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -40,20 +41,24 @@ static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
     {"group-size", 'G', PTD_OPT_INT, &opt.group_size, "N", "responses to each prompt", 1, 4096},
     {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
-    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N", "steps of the whole run, those already done included", 0,
-     1e9},
+    {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N",
+     "steps of the whole run, those already done included", 0, 1e9},
     {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N", "limit of a response", 1, 1 << 20},
     {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T",
      "divides the logits, here and in all later log-probs", 1e-3, 100},
-    {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6, 1},
-    {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0, 1 << 20},
-    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with", 0, 0},
+    {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6,
+     1},
+    {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0,
+     1 << 20},
+    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with",
+     0, 0},
     {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST",
      "tokens that end a response, by comma (default: the model's own)", 0, 0},
-    {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K", "most probable ids to record for each token",
-     0, 256},
+    {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K",
+     "most probable ids to record for each token", 0, 256},
     {"part", 0, PTD_OPT_LONG, &opt.part, "N",
-     "what is sampled at once: tokens of prompts, patches of pictures, -m of each response", 1, 1e9},
+     "what is sampled at once: tokens of prompts, patches of pictures, -m of each response", 1,
+     1e9},
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
      "evaluation: the most probable word, one response to each prompt", 0, 0},
     {"generation", 'g', PTD_OPT_STR, &opt.generation, "G",
@@ -101,17 +106,19 @@ static void look_downstream(struct run *r, int64_t generation)
                 (long long)generation);
 }
 
-/* Behind a program that does not tell (tee), a trainer that never came to train is missed only by the time it takes. */
+/* Behind a program that does not tell (tee), a trainer that never came to train is missed only by
+ * the time it takes. */
 static void tell_of_wait(const struct run *r, time_t since, int64_t generation)
 {
     static int told;
     if (told || r->trained || time(NULL) - since < PATIENCE) return;
-    ptd_warn("waiting for generation %lld, but no ptd-update has %s open for training", (long long)generation,
-             ptd_store_path(r->src.store));
+    ptd_warn("waiting for generation %lld, but no ptd-update has %s open for training",
+             (long long)generation, ptd_store_path(r->src.store));
     told = 1;
 }
 
-/* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind programs that do not tell (tee, pv). */
+/* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind
+ * programs that do not tell (tee, pv). */
 static void wait_for(struct run *r, int64_t generation)
 {
     struct timespec nap = {.tv_nsec = 500000};
@@ -133,7 +140,8 @@ static void wait_for(struct run *r, int64_t generation)
     }
 }
 
-static void put_reply(struct run *r, struct ptd_group *g, struct ptd_rollout *y, const struct ptd_reply *a)
+static void put_reply(struct run *r, struct ptd_group *g, struct ptd_rollout *y,
+                      const struct ptd_reply *a)
 {
     char *text = ptd_tokenizer_decode(r->src.tokenizer, a->ids, a->n, 1);
     y->ids = a->ids;
@@ -162,11 +170,11 @@ static int check_frame(struct run *r, const struct ptd_group *g)
 {
     ptd_group_encode(g, &r->buf);
     if ((double)r->buf.len + r->reply_bytes <= PTD_FRAME_MAX) return 0;
-    return ptd_fail(
-        PTD_CONFIG,
-        "pictures and texts of %zu bytes and up to %.0f of responses are over the 1 GiB that a frame "
-        "holds: expected a smaller -G, -m or -k",
-        r->buf.len, r->reply_bytes);
+    return ptd_fail(PTD_CONFIG,
+                    "pictures and texts of %zu bytes and up to %.0f of responses are over the 1 "
+                    "GiB that a frame "
+                    "holds: expected a smaller -G, -m or -k",
+                    r->buf.len, r->reply_bytes);
 }
 
 /* Reads prompt number i of a part into groups and batch; returns what it takes of the part. */
@@ -185,12 +193,14 @@ static long read_prompt(struct run *r, int64_t step, int64_t position, int i)
     return g->n_prompt + patches + (long)r->sampling.group_size * opt.max_tokens;
 }
 
-/* Samples as many of n prompts as a part may hold, at least one, and writes their groups; returns how many. */
+/* Samples as many of n prompts as a part may hold, at least one, and writes their groups; returns
+ * how many. */
 static int do_part(struct run *r, int64_t step, int64_t first, int n)
 {
     int read = 0;
     ptd_batch_reset(r->batch);
-    for (long rows = 0; read < n && rows < opt.part; read++) rows += read_prompt(r, step, first + read, read);
+    for (long rows = 0; read < n && rows < opt.part; read++)
+        rows += read_prompt(r, step, first + read, read);
     struct ptd_reply *replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
                                            r->which); /* evaluation: whatever -P is */
     for (int i = 0; i < read; i++) {
@@ -272,32 +282,34 @@ static void read_stops(struct run *r)
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
-    if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system)) ptd_die_last();
+    if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system))
+        ptd_die_last();
     r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
     r->loaded = -1;
     c = &r->model->config;
     r->eval = opt.greedy || opt.generation;
-    r->sampling =
-        (struct ptd_sampling){.temperature = opt.temperature,
-                              .top_p = opt.top_p,
-                              .top_k = opt.top_k,
-                              .greedy = opt.greedy,
-                              .group_size = opt.greedy ? 1 : opt.group_size,
-                              .max_tokens = opt.max_tokens,
-                              .top_logprobs = opt.top_logprobs,
-                              .stop = c->eos,
-                              .n_stop = c->n_eos,
-                              .seed = opt.seed,
-                              .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
+    r->sampling = (struct ptd_sampling){
+        .temperature = opt.temperature,
+        .top_p = opt.top_p,
+        .top_k = opt.top_k,
+        .greedy = opt.greedy,
+        .group_size = opt.greedy ? 1 : opt.group_size,
+        .max_tokens = opt.max_tokens,
+        .top_logprobs = opt.top_logprobs,
+        .stop = c->eos,
+        .n_stop = c->n_eos,
+        .seed = opt.seed,
+        .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
     int64_t most = opt.part / ((int64_t)r->sampling.group_size * opt.max_tokens) + 1;
     int prompts = most < opt.step_groups ? (int)most : opt.step_groups;
     r->groups = ptd_array(prompts, sizeof *r->groups);
     r->which = ptd_array(prompts, sizeof *r->which);
     if (opt.stop) read_stops(r);
     if (r->sampling.top_logprobs > c->vocab)
-        ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs, c->vocab);
+        ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs,
+                   c->vocab);
 }
 
 static char *sampling_words(void)
@@ -316,7 +328,8 @@ static void check_limits(struct run *r, const struct ptd_head *h)
     r->reply_bytes = ptd_head_rollout_bytes(h, 0);
     if (r->reply_bytes <= PTD_FRAME_MAX) return;
     ptd_die(PTD_CONFIG,
-            "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take %.1f GiB, and a frame "
+            "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take %.1f GiB, "
+            "and a frame "
             "holds "
             "1: expected -m of at most %.0f, or a smaller -G or -k",
             h->group_size, h->max_tokens, h->top_logprobs, r->reply_bytes / PTD_FRAME_MAX,
@@ -340,7 +353,8 @@ int main(int argc, char **argv)
     ptd_source_head(&r.src, argv[first], &h);
     h.mode = r.eval ? "eval" : "train";
     h.seed = opt.seed;
-    h.steps = r.eval ? (ptd_dataset_rows(r.src.data) + opt.step_groups - 1) / opt.step_groups : opt.steps;
+    h.steps =
+        r.eval ? (ptd_dataset_rows(r.src.data) + opt.step_groups - 1) / opt.step_groups : opt.steps;
     h.first_step = r.eval ? 1 : done + 1;
     h.group_size = r.sampling.group_size;
     h.step_groups = opt.step_groups;

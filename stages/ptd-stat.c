@@ -1,5 +1,5 @@
-/* ptd-stat: how good is the policy? A table of accuracies by category from a verified stream.
- * Reads category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
+/* ptd-stat: how good is the policy? A table of accuracies by category from a verified stream. Reads
+ * category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
  * stream. */
 #include "base/output.h"
 #include "base/printable.h"
@@ -17,7 +17,8 @@ static struct {
     int k, json, width;
 } opt = {.width = 8}; /* width: of the names */
 static const struct ptd_opt options[] = {
-    {"pass-k", 'k', PTD_OPT_INT, &opt.k, "K", "tries that pass@K allows (0: the group size)", 0, 1 << 20},
+    {"pass-k", 'k', PTD_OPT_INT, &opt.k, "K", "tries that pass@K allows (0: the group size)", 0,
+     1 << 20},
     {"json", 0, PTD_OPT_FLAG, &opt.json, NULL, "one JSON object instead of the table", 0, 0},
     {0}};
 static const struct ptd_usage usage = {
@@ -94,8 +95,8 @@ static int has_stray(const char *s)
     return 0;
 }
 
-/* The name as text that JSON can hold, another one for each name; malloc'd. Bytes that are no UTF-8 become \xff;
- * where some do, or the name itself reads so, its backslashes are doubled. */
+/* The name as text that JSON can hold, another one for each name; malloc'd. Bytes that are no UTF-8
+ * become \xff; where some do, or the name itself reads so, its backslashes are doubled. */
 static char *key_of(const char *name)
 {
     char *key = ptd_malloc(4 * strlen(name) + 1), *out = key;
@@ -120,7 +121,8 @@ static struct tally *row_of(struct table *t, const char *name)
         free(key);
         return &t->row[json_integer_value(known)];
     }
-    if (t->n == t->cap) t->row = ptd_realloc(t->row, (size_t)(t->cap = 2 * t->cap + 16) * sizeof *t->row);
+    if (t->n == t->cap)
+        t->row = ptd_realloc(t->row, (size_t)(t->cap = 2 * t->cap + 16) * sizeof *t->row);
     if (!t->index) t->index = json_object();
     json_object_set_new(t->index, key, json_integer(t->n));
     t->row[t->n] = (struct tally){.name = key};
@@ -137,7 +139,8 @@ static void clear_table(struct table *t)
 static int add_group(struct table *t, struct tally *total, const struct ptd_group *g)
 {
     if (g->n_rollouts == 0 || g->group_accuracy < 0)
-        return ptd_fail(PTD_DATAERR, "group \"%.200s\" was not judged: expected the output of ptd-verify",
+        return ptd_fail(PTD_DATAERR,
+                        "group \"%.200s\" was not judged: expected the output of ptd-verify",
                         g->uid);
     if (g->category && *g->category) count(row_of(t, g->category), g);
     count(total, g);
@@ -151,8 +154,8 @@ static double share(double part, long whole)
     return whole ? part / (double)whole : NAN;
 }
 
-/* 95 %: Wilson's for single responses and where all prompts agree, else normal over the prompts' means; NAN
- * for one prompt with several responses, which says nothing about spread. */
+/* 95 %: Wilson's for single responses and where all prompts agree, else normal over the prompts'
+ * means; NAN for one prompt with several responses, which says nothing about spread. */
 static void interval(const struct tally *t, double *lo, double *hi)
 {
     const double z = 1.959964, n = (double)t->prompts, p = share(t->sum, t->prompts);
@@ -222,7 +225,8 @@ static void print_table(const struct table *t, const struct tally *total)
     if (opt.k > 1)
         snprintf(pass, sizeof pass, "  %*s@%d", 7 - snprintf(NULL, 0, "@%d", opt.k), "pass", opt.k);
     for (int i = 0; i < t->n; i++) widen_for(t->row[i].name);
-    printf("%-*s  prompts responses  pass@1   95 %% range%s  format  no answer  length  all-fail  all-pass\n",
+    printf("%-*s  prompts responses  pass@1   95 %% range%s  format  no answer  length  all-fail  "
+           "all-pass\n",
            opt.width, "category", pass);
     for (int i = 0; i < t->n; i++) print_row(&t->row[i]);
     print_row(total);
@@ -243,15 +247,18 @@ static json_t *object(const struct tally *t)
 {
     double lo, hi;
     interval(t, &lo, &hi);
-    json_t *o = json_pack(
-        "{s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o}", "prompts", (json_int_t)t->prompts,
-        "responses", (json_int_t)t->n, "pass@1", number(share(t->sum, t->prompts)), "interval", number(lo),
-        number(hi), "format", number(share((double)t->form, t->n)), "unparsable",
-        number(share((double)t->unparsable, t->n)), "cut", number(share((double)t->cut, t->n)), "length",
-        number(share((double)t->tokens, t->n)), "all_fail", number(share((double)t->all_fail, t->prompts)),
-        "all_pass", number(share((double)t->all_pass, t->prompts)));
+    json_t *o = json_pack("{s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o, s:o, s:o, s:o}", "prompts",
+                          (json_int_t)t->prompts, "responses", (json_int_t)t->n, "pass@1",
+                          number(share(t->sum, t->prompts)), "interval", number(lo), number(hi),
+                          "format", number(share((double)t->form, t->n)), "unparsable",
+                          number(share((double)t->unparsable, t->n)), "cut",
+                          number(share((double)t->cut, t->n)), "length",
+                          number(share((double)t->tokens, t->n)), "all_fail",
+                          number(share((double)t->all_fail, t->prompts)), "all_pass",
+                          number(share((double)t->all_pass, t->prompts)));
     char key[32];
-    /* what sampling at temperature 1 estimates without bias: the policy's entropy per token, nats */
+    /* what sampling at temperature 1 estimates without bias: the policy's entropy per token, nats
+     */
     json_object_set_new(o, "entropy", number(share(t->surprise, t->sampled)));
     snprintf(key, sizeof key, "pass@%d", opt.k);
     if (opt.k > 1) json_object_set_new(o, key, number(share(t->pass, t->tried)));
@@ -262,14 +269,16 @@ static void print_json(const struct ptd_head *h, const struct table *t, const st
                        int64_t generation)
 {
     json_t *categories = json_object();
-    for (int i = 0; i < t->n; i++) json_object_set_new(categories, t->row[i].name, object(&t->row[i]));
-    json_t *all =
-        json_pack("{s:o, s:o, s:I, s:o, s:o}", "store", head_text(h->store), "data", head_text(h->data),
-                  "generation", (json_int_t)generation, "total", object(total), "categories", categories);
+    for (int i = 0; i < t->n; i++)
+        json_object_set_new(categories, t->row[i].name, object(&t->row[i]));
+    json_t *all = json_pack("{s:o, s:o, s:I, s:o, s:o}", "store", head_text(h->store), "data",
+                            head_text(h->data), "generation", (json_int_t)generation, "total",
+                            object(total), "categories", categories);
     ptd_show_json(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
 }
 
-static void read_groups(struct ptd_reader *r, struct table *t, struct tally *total, int64_t *generation)
+static void read_groups(struct ptd_reader *r, struct table *t, struct tally *total,
+                        int64_t *generation)
 {
     struct ptd_group g = {0};
     struct ptd_frame f;
@@ -293,7 +302,8 @@ int main(int argc, char **argv)
     struct tally total = {.name = "total"};
     int64_t generation = -1;
     int first = ptd_opt_parse(&usage, argc, argv);
-    if (first + 1 < argc) ptd_misuse("unexpected operand \"%.64s\", at most one file", argv[first + 1]);
+    if (first + 1 < argc)
+        ptd_misuse("unexpected operand \"%.64s\", at most one file", argv[first + 1]);
     struct ptd_reader *r = ptd_input_open(argv[first], &head);
     if (opt.k == 0) opt.k = head.group_size > 0 ? head.group_size : 1;
     read_groups(r, &table, &total, &generation);

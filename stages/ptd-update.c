@@ -1,9 +1,11 @@
-/* ptd-update: the gradient step. Reads scored groups; at each verified step frame updates the weights and publishes them as the next generation,
- * with optimizer and counters in one transaction. Metrics go to standard output, one JSON object a step.
+/* ptd-update: the gradient step. Reads scored groups; at each verified step frame updates the
+ * weights and publishes them as the next generation, with optimizer and counters in one
+ * transaction. Metrics go to standard output, one JSON object a step.
  *
  *     ptd-ref < hinted.rec | ptd-update >> metrics.jsonl
  *
- * Policy loss: PPO clip, k3 KL where nothing is tutored, Top-K Jensen-Shannon divergence on tutored responses (learn.h, policy.h).
+ * Policy loss: PPO clip, k3 KL where nothing is tutored, Top-K Jensen-Shannon divergence on tutored
+ * responses (learn.h, policy.h).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
 #include "base/progress.h"
 #include "base/signals.h"
@@ -49,34 +51,38 @@ static const struct ptd_opt options[] = {
     {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X",
      "share of the learning rate that cosine and linear end at", 0, 1},
     {"beta", 0, PTD_OPT_DOUBLE, &opt.rules.beta, "X", "weight of the KL to the reference", 0, 100},
-    {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor", 0, 1000},
+    {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor",
+     0, 1000},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
     {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
      "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
     {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "jsd, forward, reverse", 0, 0},
-    {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0, 1},
-    {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing", 0, 100},
-    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X", "bound on the loss of bad tokens (0: none)",
-     0, 1000},
+    {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0,
+     1},
+    {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing",
+     0, 100},
+    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X",
+     "bound on the loss of bad tokens (0: none)", 0, 1000},
     {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X",
      "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
-    {"updates", 'u', PTD_OPT_INT, &opt.updates, "N", "optimizer steps per step: the groups in N parts", 1,
-     1024},
-    {"micro", 0, PTD_OPT_LONG, &opt.micro, "N", "packed tokens of a micro-batch; changes memory, not results",
-     1, 1e8},
+    {"updates", 'u', PTD_OPT_INT, &opt.updates, "N",
+     "optimizer steps per step: the groups in N parts", 1, 1024},
+    {"micro", 0, PTD_OPT_LONG, &opt.micro, "N",
+     "packed tokens of a micro-batch; changes memory, not results", 1, 1e8},
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
     {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
     {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
-    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X", "global norm of the gradient (0: no clipping)", 0,
-     1e6},
-    {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N", "newest generations to keep; the first stays anyway", 2,
-     1 << 20},
+    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X",
+     "global norm of the gradient (0: no clipping)", 0, 1e6},
+    {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N",
+     "newest generations to keep; the first stays anyway", 2, 1 << 20},
     {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N",
      "refused steps in a row that end the run with status 79", 1, 1 << 20},
     {"grace", 0, PTD_OPT_INT, &opt.grace, "S",
-     "on SIGTERM, SIGHUP, SIGUSR1: the step in flight is dropped if not done after S seconds", 1, 86400},
-    {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL, "resume although the result will not be exact", 0,
-     0},
+     "on SIGTERM, SIGHUP, SIGUSR1: the step in flight is dropped if not done after S seconds", 1,
+     86400},
+    {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL,
+     "resume although the result will not be exact", 0, 0},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage usage = {
@@ -103,7 +109,8 @@ static void leave(const char *words)
 static void on_stop(int sig)
 {
     (void)sig;
-    if (!begun) leave("ptd-update: stopped on request before it began; the same command line goes on\n");
+    if (!begun)
+        leave("ptd-update: stopped on request before it began; the same command line goes on\n");
     if (!stop_asked) alarm(opt.grace);
     stop_asked = 1;
 }
@@ -112,10 +119,12 @@ static void on_grace_over(int sig)
 {
     (void)sig;
     if (untold)
-        leave("ptd-update: stopped on request; the last step is published, but nobody took its metrics; the "
+        leave("ptd-update: stopped on request; the last step is published, but nobody took its "
+              "metrics; the "
               "same "
               "command line goes on\n");
-    leave("ptd-update: stopped on request; the step in flight is dropped; the same command line goes on\n");
+    leave("ptd-update: stopped on request; the step in flight is dropped; the same command line "
+          "goes on\n");
 }
 
 static void heed_signals(void)
@@ -155,15 +164,16 @@ static int choice(const char *option, const char *given, const char *const *name
 {
     for (int i = 0; names[i]; i++)
         if (!strcmp(given, names[i])) return i;
-    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0], names[1] ? ", " : "",
-               names[1] ? names[1] : "", names[1] && names[2] ? ", " : "",
+    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0],
+               names[1] ? ", " : "", names[1] ? names[1] : "", names[1] && names[2] ? ", " : "",
                names[1] && names[2] ? names[2] : "");
 }
 
 static void settle_options(void)
 {
-    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {"jsd", "forward",
-                                                                                         "reverse", NULL};
+    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {
+                                                                     "jsd", "forward", "reverse",
+                                                                     NULL};
     static const char *const schedules[] = {"constant", "cosine", "linear", NULL};
     opt.rules.loss = choice("loss", opt.loss, losses);
     opt.rules.divergence = "jfr"[choice("divergence", opt.divergence, divergences)];
@@ -178,9 +188,10 @@ static void open_run(struct run *r, const char *operand)
     struct ptd_tokenizer *tok;
     r->in = ptd_input_open(operand, &r->head);
     if (!r->head.mode || strcmp(r->head.mode, "train"))
-        ptd_die(PTD_CONFIG,
-                "%s: an evaluation stream (--greedy or --generation): expected one made for training",
-                ptd_reader_name(r->in));
+        ptd_die(
+            PTD_CONFIG,
+            "%s: an evaluation stream (--greedy or --generation): expected one made for training",
+            ptd_reader_name(r->in));
     if (ptd_head_check_temperature(&r->head))
         ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
     store = opt.store ? opt.store : r->head.store;
@@ -200,12 +211,14 @@ static void open_run(struct run *r, const char *operand)
     opt.rules.temperature = r->head.temperature;
     r->score = ptd_score_new(r->train->model, 1);
     r->tokenizer = tok;
-    r->ground = (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
+    r->ground =
+        (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
     if (opt.words > 0 && opt.rules.loss == PTD_LOSS_SFT) opt.rules.ground = &r->ground;
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
         ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s",
-                ptd_reader_name(r->in), (long long)r->head.first_step, (long long)r->first + 1, store);
+                ptd_reader_name(r->in), (long long)r->head.first_step, (long long)r->first + 1,
+                store);
 }
 
 /* What the policy losses need: a program left out of the pipe is not taken for zeros. */
@@ -213,21 +226,23 @@ static int check_group(const struct ptd_group *g)
 {
     if (opt.rules.loss != PTD_LOSS_POLICY) return 0;
     if (g->group_accuracy < 0)
-        return ptd_fail(PTD_DATAERR,
-                        "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
-                        g->uid);
+        return ptd_fail(
+            PTD_DATAERR,
+            "group \"%s\" was not judged: expected the output of ptd-verify (or --loss sft)",
+            g->uid);
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
         if (y->n && !y->logp)
-            return ptd_fail(PTD_DATAERR,
-                            "group \"%s\" has no log-probs of when it was sampled: expected responses of "
-                            "ptd-rollout (or --loss sft)",
-                            g->uid);
-        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
             return ptd_fail(
                 PTD_DATAERR,
-                "group \"%s\" has no reference log-probs: expected the output of ptd-ref (or --beta 0)",
+                "group \"%s\" has no log-probs of when it was sampled: expected responses of "
+                "ptd-rollout (or --loss sft)",
                 g->uid);
+        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
+            return ptd_fail(PTD_DATAERR,
+                            "group \"%s\" has no reference log-probs: expected the output of "
+                            "ptd-ref (or --beta 0)",
+                            g->uid);
     }
     return 0;
 }
@@ -290,9 +305,9 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
     ptd_train_zero(r->train);
     if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) die_of_group(r, g + bad);
     if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
-    ptd_warn(
-        "step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, weights unchanged",
-        (long long)r->train->generation + 1, culprit(r, g, n, bad));
+    ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
+             "weights unchanged",
+             (long long)r->train->generation + 1, culprit(r, g, n, bad));
     *norm = NAN;
     return 1;
 }
@@ -300,8 +315,10 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
 static void do_step(struct run *r, int64_t number)
 {
     struct step *s = &r->step;
-    struct ptd_metrics m = {
-        .step = number, .wait = ptd_now() - s->wait, .rules = &opt.rules, .max_tokens = r->head.max_tokens};
+    struct ptd_metrics m = {.step = number,
+                            .wait = ptd_now() - s->wait,
+                            .rules = &opt.rules,
+                            .max_tokens = r->head.max_tokens};
     double started = ptd_now(), norm = 0;
     if (number != r->train->generation + 1)
         ptd_die(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
@@ -309,7 +326,8 @@ static void do_step(struct run *r, int64_t number)
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
     for (int u = 0; u < opt.updates; u++) {
-        int from = (int)((long)s->n * u / opt.updates), to = (int)((long)s->n * (u + 1) / opt.updates);
+        int from = (int)((long)s->n * u / opt.updates),
+            to = (int)((long)s->n * (u + 1) / opt.updates);
         struct ptd_learned part;
         if (to == from) continue;
         m.refused += update(r, s->groups + from, to - from, m.lr, &part, &norm);
@@ -325,7 +343,8 @@ static void do_step(struct run *r, int64_t number)
     untold = 0;
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad)
-        ptd_die(PTD_DIVERGED, "%d refused steps in a row; the last good weights are those of generation %lld",
+        ptd_die(PTD_DIVERGED,
+                "%d refused steps in a row; the last good weights are those of generation %lld",
                 r->train->bad_in_row, (long long)r->train->generation - r->train->bad_in_row);
 }
 
@@ -362,14 +381,16 @@ static void train(struct run *r)
         let_go(&r->step);
         if (stop_asked) {
             ptd_progress_clear(p);
-            ptd_die(PTD_STOPPED, "stopped on request after step %lld; the same command line goes on",
+            ptd_die(PTD_STOPPED,
+                    "stopped on request after step %lld; the same command line goes on",
                     (long long)number);
         }
     }
     ptd_progress_clear(p);
     if (got < 0 && stop_asked && ptd_failed_status() == PTD_CUT)
         ptd_die(PTD_STOPPED,
-                "stopped on request after step %lld, and so was what writes the stream; the same command "
+                "stopped on request after step %lld, and so was what writes the stream; the same "
+                "command "
                 "line goes on",
                 (long long)r->train->generation);
     if (got < 0) ptd_die_last();

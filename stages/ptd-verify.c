@@ -21,16 +21,20 @@ static struct {
          .eps = 1e-6};
 
 static const struct ptd_opt options[] = {
-    {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE", "where the answer is: auto, boxed, tag", 0, 0},
-    {"judge", 'j', PTD_OPT_STR, &opt.judge, "RULE", "how it is compared: auto, exact, number, choice", 0, 0},
-    {"format", 'f', PTD_OPT_STR, &opt.format, "RULE", "form that earns: boxed, think, answer-tag", 0, 0},
-    {"format-weight", 0, PTD_OPT_DOUBLE, &opt.rules.format_weight, "W", "reward for the form", 0, 1e6},
-    {"accuracy-weight", 0, PTD_OPT_DOUBLE, &opt.rules.accuracy_weight, "W", "reward for the right answer", 0,
+    {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE", "where the answer is: auto, boxed, tag", 0,
+     0},
+    {"judge", 'j', PTD_OPT_STR, &opt.judge, "RULE",
+     "how it is compared: auto, exact, number, choice", 0, 0},
+    {"format", 'f', PTD_OPT_STR, &opt.format, "RULE", "form that earns: boxed, think, answer-tag",
+     0, 0},
+    {"format-weight", 0, PTD_OPT_DOUBLE, &opt.rules.format_weight, "W", "reward for the form", 0,
      1e6},
+    {"accuracy-weight", 0, PTD_OPT_DOUBLE, &opt.rules.accuracy_weight, "W",
+     "reward for the right answer", 0, 1e6},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "grpo, dr-grpo, rloo, none", 0, 0},
     {"eps", 0, PTD_OPT_DOUBLE, &opt.eps, "E", "added to the deviation in grpo", 0, 1},
-    {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL, "say on stderr what was found in each response", 0, 0,
-     1},
+    {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
+     "say on stderr what was found in each response", 0, 0, 1},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-verify", "[FILE]", "judge responses by rule: rewards and advantages",
@@ -63,7 +67,8 @@ static void advantages(const double *reward, int n, double *advantage)
 {
     if (strcmp(opt.advantage, "grpo") == 0) ptd_advantages(reward, n, opt.eps, advantage);
     if (strcmp(opt.advantage, "dr-grpo") == 0) centred(reward, n, 1, advantage);
-    if (strcmp(opt.advantage, "rloo") == 0) centred(reward, n, n > 1 ? n / (n - 1.0) : 0, advantage);
+    if (strcmp(opt.advantage, "rloo") == 0)
+        centred(reward, n, n > 1 ? n / (n - 1.0) : 0, advantage);
 }
 
 static void explain(const struct ptd_group *g, int i)
@@ -71,14 +76,16 @@ static void explain(const struct ptd_group *g, int i)
     const struct ptd_rollout *y = &g->rollouts[i];
     const char *quote = y->extracted ? "\"" : "", *found = y->extracted ? y->extracted : "nothing";
     ptd_tell("%.200s #%d: %s: found %s%.999s%s, expected \"%.999s\", form %s", g->uid, i,
-             ptd_outcome_name[y->outcome], quote, found, quote, g->answer, y->format > 0 ? "good" : "bad");
+             ptd_outcome_name[y->outcome], quote, found, quote, g->answer,
+             y->format > 0 ? "good" : "bad");
 }
 
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
     const int n = g->n_rollouts;
-    if (n == 0) return ptd_fail(PTD_DATAERR, "group \"%.200s\": expected at least one rollout", g->uid);
+    if (n == 0)
+        return ptd_fail(PTD_DATAERR, "group \"%.200s\": expected at least one rollout", g->uid);
     if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
     double *reward = ptd_group_alloc(g, n * sizeof *reward),
            *advantage = ptd_group_alloc(g, n * sizeof *advantage);

@@ -1,11 +1,14 @@
 /* Tokenizer by hand: how fast, and whether a large file of vectors agrees.
- *     gcc -std=gnu11 -O2 -D_GNU_SOURCE -Ilib -Itests -o build/bench-token tests/bench-token.c build/cpu/libptd.a \
+ *     gcc -std=gnu11 -O2 -D_GNU_SOURCE -Ilib -Itests -o build/bench-token tests/bench-token.c
+ *         build/cpu/libptd.a \
  *         $(pkg-config --libs libpcre2-8 libutf8proc jansson libxxhash zlib) -lm
- *     bench-token load    TOKENIZER ROUNDS       seconds to read tokenizer.json (.gz or not; unpacking not counted)
+ *     bench-token load    TOKENIZER ROUNDS seconds to read tokenizer.json (.gz or not; unpacking
+ *                         not counted)
  *     bench-token encode  TOKENIZER TEXT ROUNDS  seconds to encode a file, median of ROUNDS
  *     bench-token lines   TOKENIZER TEXT ROUNDS  the same, line by line
- *     bench-token worst   TOKENIZER              seconds for 1 MiB each of texts that are hard to encode
- *     bench-token compare TOKENIZER VECTORS      differences from what make-token-vectors.py --many wrote
+ *     bench-token worst   TOKENIZER seconds for 1 MiB each of texts that are hard to encode
+ *     bench-token compare TOKENIZER VECTORS differences from what make-token-vectors.py --many
+ *         wrote
  * bench-token.py runs it beside the `tokenizers` library. */
 #include <time.h>
 #include "token-vectors.h"

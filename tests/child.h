@@ -24,10 +24,11 @@ static inline size_t child_slurp(int fd, char *to, size_t cap)
 }
 
 /* f's result is the exit status; in: bytes for stdin. free(c->out) afterwards. */
-static inline void child_run(struct child *c, int (*f)(void *ctx), void *ctx, const void *in, size_t in_len)
+static inline void child_run(struct child *c, int (*f)(void *ctx), void *ctx, const void *in,
+                             size_t in_len)
 {
-    int input = memfd_create("in", 0), output = memfd_create("out", 0), errors = memfd_create("err", 0),
-        status;
+    int input = memfd_create("in", 0), output = memfd_create("out", 0),
+        errors = memfd_create("err", 0), status;
     if (pwrite(input, in, in_len, 0) != (ssize_t)in_len) abort();
     fflush(NULL);
     pid_t pid = fork();

@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest). Judging must come to an end with rewards in range; every
- * gold answer is right for itself; numbers are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest).
+ * Judging must come to an end with rewards in range; every gold answer is right for itself; numbers
+ * are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "method/reward.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static void score(int rules, char *gold, char *text)
     if (y.reward < 0 || y.reward > 1 || (y.accuracy != 0 && y.accuracy != 1) ||
         (y.format != 0 && y.format != 1))
         abort();
-    if (!y.extracted != (y.outcome == PTD_UNPARSABLE) || (y.outcome == PTD_RIGHT) != (y.accuracy == 1))
+    if (!y.extracted != (y.outcome == PTD_UNPARSABLE) ||
+        (y.outcome == PTD_RIGHT) != (y.accuracy == 1))
         abort();
     if (y.extracted && !strstr(text, y.extracted)) abort();
     ptd_group_clear(&g);

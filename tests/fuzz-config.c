@@ -1,5 +1,6 @@
-/* Fuzzing entry: any text as config.json, as generation_config.json beside a sound config, and as preprocessor_config.json. What is
- * accepted must be a model that can be laid out. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any text as config.json, as generation_config.json beside a sound config, and as
+ * preprocessor_config.json. What is accepted must be a model that can be laid out. Built by `make
+ * fuzz` for libFuzzer; the same file serves AFL++. */
 #include "net/model.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,8 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (c.n_eos < 1 || c.n_eos > PTD_STOP_MAX || c.n_deepstack > PTD_DEEPSTACK_MAX) abort();
         if (c.layers <= 64 && c.v_depth <= 64) lay_out(&c, &r);
     }
-    if (ptd_config_parse(&c, ptd_builtin("tiny/config.json", NULL), text) == 0 && c.n_eos < 1) abort();
-    if (ptd_image_rules_parse(&r, text) == 0 && (r.patch < 1 || r.min_pixels > r.max_pixels)) abort();
+    if (ptd_config_parse(&c, ptd_builtin("tiny/config.json", NULL), text) == 0 && c.n_eos < 1)
+        abort();
+    if (ptd_image_rules_parse(&r, text) == 0 && (r.patch < 1 || r.min_pixels > r.max_pixels))
+        abort();
     free(text);
     return 0;
 }

@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as a stream, as they come and once more with every digest mended, so that the order of frames is reached. What is
- * accepted must be what a writer makes of its frames. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as a stream, as they come and once more with every digest mended, so
+ * that the order of frames is reached. What is accepted must be what a writer makes of its frames.
+ * Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "flow/stream.h"
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +48,15 @@ static void put_big(uint8_t *p, uint64_t v)
     for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> 8 * (7 - i));
 }
 
-/* The digest of a frame, and in steps and ends the digest of all frames before, which is the last number of their bodies. */
+/* The digest of a frame, and in steps and ends the digest of all frames before, which is the last
+ * number of their bodies. */
 static void mend(uint8_t *data, size_t n)
 {
     XXH3_state_t *run = XXH3_createState(), *one = XXH3_createState();
     XXH3_64bits_reset(run);
     while (n >= PTD_FRAME_PREFIX) {
-        size_t len = (size_t)data[21] << 24 | (size_t)data[22] << 16 | (size_t)data[23] << 8 | data[24];
+        size_t len =
+            (size_t)data[21] << 24 | (size_t)data[22] << 16 | (size_t)data[23] << 8 | data[24];
         uint64_t fixed[2] = {data[1], 0};
         if (len > n - PTD_FRAME_PREFIX) break;
         for (int i = 0; i < 8; i++) fixed[1] = fixed[1] << 8 | data[3 + i];

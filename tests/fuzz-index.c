@@ -1,5 +1,5 @@
-/* Fuzzing entry: any bytes as model.safetensors.index.json. What is accepted must name files beside it only.
- * Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as model.safetensors.index.json. What is accepted must name files beside
+ * it only. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "checkpoint/shards.h"
 #include <stdint.h>
 #include <stdlib.h>

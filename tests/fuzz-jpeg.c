@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as a JPEG (or, by their signature, as a PNG), turned upright and resized as a model would have it. Built by
- * libFuzzer or AFL++ against libptd.a and libjpeg-turbo; see the Makefile. */
+/* Fuzzing entry: any bytes as a JPEG (or, by their signature, as a PNG), turned upright and resized
+ * as a model would have it. Built by libFuzzer or AFL++ against libptd.a and libjpeg-turbo; see the
+ * Makefile. */
 #include "data/image.h"
 #include <stdlib.h>
 
@@ -18,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (ptd_image_target(im.height, im.width, &rules, &height, &width) == 0) {
         ptd_image_resize(&im, height, width, n & 1 ? PTD_PILLOW : PTD_TORCHVISION);
         float *rows = ptd_array((size_t)height * width, 6 * sizeof *rows);
-        if (ptd_image_patches(im.pixels, im.height, im.width, &rules, rows) != height * width / 16) abort();
+        if (ptd_image_patches(im.pixels, im.height, im.width, &rules, rows) != height * width / 16)
+            abort();
         free(rows);
     }
     ptd_image_clear(&im);

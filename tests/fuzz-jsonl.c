@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as a data set beside one picture, b.png. A row is read or refused with one of two statuses, checking it finds what
- * reading it finds, and what is accepted holds what it promises. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as a data set beside one picture, b.png. A row is read or refused with
+ * one of two statuses, checking it finds what reading it finds, and what is accepted holds what it
+ * promises. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "data/dataset.h"
 #include "data/image.h"
 #include <stdio.h>
@@ -25,7 +26,8 @@ static void enter(void)
     if (!mkdtemp(folder)) abort();
     snprintf(rows, sizeof rows, "%s/rows.jsonl", folder);
     snprintf(picture, sizeof picture, "%s/b.png", folder);
-    if (ptd_image_save_png(&(struct ptd_image){.height = 8, .width = 8, .pixels = pixels}, picture) < 0)
+    if (ptd_image_save_png(&(struct ptd_image){.height = 8, .width = 8, .pixels = pixels},
+                           picture) < 0)
         abort();
     atexit(leave);
 }
@@ -41,7 +43,8 @@ static void check_regions(const struct ptd_region *r, int n)
     if (n < 0 || n > PTD_DATASET_LIST) abort();
     for (int i = 0; i < n; i++) {
         const float *b = r[i].box;
-        if (!r[i].label || !(0 <= b[0] && b[0] < b[2] && b[2] <= 1 && 0 <= b[1] && b[1] < b[3] && b[3] <= 1))
+        if (!r[i].label ||
+            !(0 <= b[0] && b[0] < b[2] && b[2] <= 1 && 0 <= b[1] && b[1] < b[3] && b[3] <= 1))
             abort();
     }
 }
@@ -49,11 +52,13 @@ static void check_regions(const struct ptd_region *r, int n)
 static void check_row(const struct ptd_group *g, int i)
 {
     if (g->index != i || !*g->uid || !*g->question || !*g->answer || g->n_rollouts) abort();
-    if (g->n_steps < 0 || g->n_steps > PTD_DATASET_LIST || g->n_pictures > PTD_DATASET_LIST) abort();
+    if (g->n_steps < 0 || g->n_steps > PTD_DATASET_LIST || g->n_pictures > PTD_DATASET_LIST)
+        abort();
     check_regions(g->regions, g->n_regions);
     check_regions(g->objects, g->n_objects);
     for (int k = 0; k < g->n_pictures; k++)
-        if (g->pictures[k].height != 8 || !g->pictures[k].pixels || strlen(g->pictures[k].hash) != 16)
+        if (g->pictures[k].height != 8 || !g->pictures[k].pixels ||
+            strlen(g->pictures[k].hash) != 16)
             abort();
 }
 
@@ -73,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (int i = 0; d && i < ptd_dataset_rows(d); i++) {
         int faults = 0, rc = ptd_dataset_read(d, i, NULL, &g);
         if (rc == 0) check_row(&g, i);
-        if (rc < 0 && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_NOINPUT) abort();
+        if (rc < 0 && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_NOINPUT)
+            abort();
         if (ptd_dataset_check(d, i, &g, count, &faults) != rc || !faults != !rc) abort();
     }
     if (d) ptd_dataset_close(d);

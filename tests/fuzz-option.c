@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as the words of a command line, one a line. What is accepted is in range and reads back from its own text; what is refused is
- * refused with status 2 in one line. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as the words of a command line, one a line. What is accepted is in range
+ * and reads back from its own text; what is refused is refused with status 2 in one line. Built by
+ * `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "base/err.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -86,8 +87,8 @@ static const struct ptd_opt options[] = {
     {"flag", 'f', PTD_OPT_FLAG, &opt.flag, NULL, "a flag", 0, 0},
     {"on", 0, PTD_OPT_FLAG, &opt.on, NULL, "a flag that is on", 0, 0},
     {0}};
-static const struct ptd_usage usage = {"ptd-fuzz", "[FILE]", "parse options", "ptd-fuzz a\nptd-fuzz b",
-                                       options};
+static const struct ptd_usage usage = {"ptd-fuzz", "[FILE]", "parse options",
+                                       "ptd-fuzz a\nptd-fuzz b", options};
 
 /* The status, or -1 with the first operand in *first. */
 static int parse(int argc, char **argv, int *first)
@@ -102,7 +103,8 @@ static int parse(int argc, char **argv, int *first)
 static int split(char *text, char **words)
 {
     int n = 0;
-    for (char *save, *w = strtok_r(text, "\n", &save); w && n < WORDS; w = strtok_r(NULL, "\n", &save))
+    for (char *save, *w = strtok_r(text, "\n", &save); w && n < WORDS;
+         w = strtok_r(NULL, "\n", &save))
         words[n++] = w;
     return n;
 }
@@ -115,7 +117,8 @@ static void read_back(void)
     for (char *s = text; *s; s++)
         if (*s == ' ') *s = '\n';
     n = split(text, argv);
-    if (!strchr(once, '\'') && (parse(n, argv, &first) != -1 || strcmp(once, ptd_opt_decided()) != 0))
+    if (!strchr(once, '\'') &&
+        (parse(n, argv, &first) != -1 || strcmp(once, ptd_opt_decided()) != 0))
         abort();
     free(text);
     free(once);
@@ -127,7 +130,8 @@ static void try(char *text)
     int n = 1 + split(text, argv + 1), first = 0, status;
     lines = 0;
     status = parse(n, argv, &first);
-    if (lines != (status == PTD_USAGE) || (status != -1 && status != PTD_OK && status != PTD_USAGE)) abort();
+    if (lines != (status == PTD_USAGE) || (status != -1 && status != PTD_OK && status != PTD_USAGE))
+        abort();
     if (status != -1) return;
     if (first < 1 || first > n || opt.k < 1 || opt.k > 4096 || !(opt.tau >= 0 && opt.tau <= 1) ||
         opt.flag >> 1 || opt.on >> 1)

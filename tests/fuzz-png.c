@@ -1,5 +1,5 @@
-/* Fuzzing entry: any bytes behind a PNG signature, decoded and looked at. Built by libFuzzer or AFL++ against libptd.a and libpng; see the Makefile.
- * Leaves the rest of image.c to fuzz-jpeg. */
+/* Fuzzing entry: any bytes behind a PNG signature, decoded and looked at. Built by libFuzzer or
+ * AFL++ against libptd.a and libpng; see the Makefile. Leaves the rest of image.c to fuzz-jpeg. */
 #include "data/image_impl.h"
 #include "flow/record.h"
 #include <stdlib.h>

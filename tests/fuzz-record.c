@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as the body of a head and of a group. What is accepted must come back from its own encoding, and can be shown.
- * Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as the body of a head and of a group. What is accepted must come back
+ * from its own encoding, and can be shown. Built by `make fuzz` for libFuzzer; the same file serves
+ * AFL++. */
 #include "flow/record.h"
 #include "view/show.h"
 #include <stdlib.h>

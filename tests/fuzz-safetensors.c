@@ -1,5 +1,6 @@
-/* Fuzzing entry: any bytes as a safetensors file: length, header, numbers. What is accepted must tile its bytes exactly and
- * be found by name. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as a safetensors file: length, header, numbers. What is accepted must
+ * tile its bytes exactly and be found by name. Built by `make fuzz` for libFuzzer; the same file
+ * serves AFL++. */
 #include "checkpoint/safetensors.h"
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +16,9 @@ static void check(const struct ptd_safetensors *f, uint64_t bytes)
     uint64_t sum = 0;
     for (int i = 0; i < f->n; i++) {
         const struct ptd_safetensor *t = &f->tensors[i];
-        if (t->begin > t->end || t->end > bytes || t->n_dims < 0 || t->n_dims > PTD_SAFETENSORS_AXES) abort();
+        if (t->begin > t->end || t->end > bytes || t->n_dims < 0 ||
+            t->n_dims > PTD_SAFETENSORS_AXES)
+            abort();
         if (ptd_safetensors_find(f, t->name) != t) abort();
         sum += t->end - t->begin;
     }

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         return 0;
     }
     char *text = ptd_tokenizer_decode(tiny(), ids, count, 0);
-    size_t len = memchr(bytes, 0, n) ? 0 : strlen(text); /* how long a text with NULs is, is not told */
+    /* how long a text with NULs is, is not told */
+    size_t len = memchr(bytes, 0, n) ? 0 : strlen(text);
     int same = ptd_tokenizer_encode(tiny(), text, len, &again);
     if (len && (same != count || memcmp(ids, again, count * sizeof *ids))) abort();
     free(again);

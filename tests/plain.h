@@ -1,6 +1,7 @@
-/* plain: the network once more, in double and as slow as its formulas read (qwen3-vl's vision tower, mergers and decoder), for tests of the
- * engine: values to rounding, and gradients by differences of this form. No sharing, no packing: one sequence at a time, all memory from one bump
- * array that plain_hidden empties. */
+/* plain: the network once more, in double and as slow as its formulas read (qwen3-vl's vision
+ * tower, mergers and decoder), for tests of the engine: values to rounding, and gradients by
+ * differences of this form. No sharing, no packing: one sequence at a time, all memory from one
+ * bump array that plain_hidden empties. */
 #ifndef PTD_TESTS_PLAIN_H
 #define PTD_TESTS_PLAIN_H
 #include "base/err.h"
@@ -35,8 +36,8 @@ static inline const struct ptd_param *plain_param(const struct ptd_model *m, con
     ptd_die(PTD_BUG, "no parameter %s", name);
 }
 
-__attribute__((format(printf, 2, 3))) static inline const double *plain_weight(const struct plain *p,
-                                                                               const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static inline const double *
+plain_weight(const struct plain *p, const char *fmt, ...)
 {
     char name[160];
     va_list ap;
@@ -48,7 +49,8 @@ __attribute__((format(printf, 2, 3))) static inline const double *plain_weight(c
 
 /* ---- pieces ---- */
 
-static inline double *plain_linear(const double *x, const double *w, const double *b, long n, int in, int out)
+static inline double *plain_linear(const double *x, const double *w, const double *b, long n,
+                                   int in, int out)
 {
     double *y = plain_take(n * out);
     for (long i = 0; i < n; i++)
@@ -59,14 +61,16 @@ static inline double *plain_linear(const double *x, const double *w, const doubl
     return y;
 }
 
-static inline double *plain_layernorm(const double *x, const double *g, const double *b, long n, int w)
+static inline double *plain_layernorm(const double *x, const double *g, const double *b, long n,
+                                      int w)
 {
     double *y = plain_take(n * w);
     for (long i = 0; i < n; i++) {
         double mean = 0, var = 0;
         for (int c = 0; c < w; c++) mean += x[i * w + c] / w;
         for (int c = 0; c < w; c++) var += (x[i * w + c] - mean) * (x[i * w + c] - mean) / w;
-        for (int c = 0; c < w; c++) y[i * w + c] = (x[i * w + c] - mean) / sqrt(var + 1e-6) * g[c] + b[c];
+        for (int c = 0; c < w; c++)
+            y[i * w + c] = (x[i * w + c] - mean) / sqrt(var + 1e-6) * g[c] + b[c];
     }
     return y;
 }
@@ -93,9 +97,10 @@ static inline void plain_rotate(double *x, const double *angle, long n, int head
         }
 }
 
-/* q [n, heads, d], k and v [n, kv, d]; rows see rows of their own segment only, and if causal none after themselves. */
-static inline double *plain_attention(const double *q, const double *k, const double *v, long n, int heads,
-                                      int kv, int d, const int *segment, int causal)
+/* q [n, heads, d], k and v [n, kv, d]; rows see rows of their own segment only, and if causal none
+ * after themselves. */
+static inline double *plain_attention(const double *q, const double *k, const double *v, long n,
+                                      int heads, int kv, int d, const int *segment, int causal)
 {
     double *o = plain_take(n * heads * d), *share = plain_take(n);
     for (long i = 0; i < n; i++)
@@ -104,7 +109,8 @@ static inline double *plain_attention(const double *q, const double *k, const do
             double sum = 0;
             for (long j = 0; j < n; j++) {
                 double s = 0;
-                for (int a = 0; a < d; a++) s += q[(i * heads + h) * d + a] * k[(j * kv + c) * d + a];
+                for (int a = 0; a < d; a++)
+                    s += q[(i * heads + h) * d + a] * k[(j * kv + c) * d + a];
                 share[j] = segment[i] != segment[j] || (causal && j > i) ? 0 : exp(s / sqrt(d));
                 sum += share[j];
             }
@@ -117,7 +123,8 @@ static inline double *plain_attention(const double *q, const double *k, const do
 
 static inline double plain_gelu(double x, int exact)
 {
-    return x / 2 * (1 + (exact ? erf(x / sqrt(2)) : tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))));
+    return x / 2 *
+           (1 + (exact ? erf(x / sqrt(2)) : tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))));
 }
 
 static inline void plain_add(double *x, const double *y, long n)
@@ -140,14 +147,15 @@ static inline void plain_place(const struct ptd_config *c, int gw, int n, int *r
     *column = block % (gw / m) * m + in % m;
 }
 
-static inline double plain_pixel(const struct plain *p, const struct ptd_picture *k, int ch, int y, int x)
+static inline double plain_pixel(const struct plain *p, const struct ptd_picture *k, int ch, int y,
+                                 int x)
 {
     return (k->pixels[((long)y * k->width + x) * 3 + ch] / 255.0 - p->m->rules.mean[ch]) /
            p->m->rules.std[ch];
 }
 
-static inline void plain_patch(const struct plain *p, const struct ptd_picture *k, int row, int column,
-                               double *out)
+static inline void plain_patch(const struct plain *p, const struct ptd_picture *k, int row,
+                               int column, double *out)
 {
     const struct ptd_config *c = &p->m->config;
     for (int ch = 0; ch < c->v_channels; ch++)
@@ -158,7 +166,8 @@ static inline void plain_patch(const struct plain *p, const struct ptd_picture *
 }
 
 /* Adds the table's value at a place, corners aligned. */
-static inline void plain_position(const struct plain *p, int row, int gh, int column, int gw, double *x)
+static inline void plain_position(const struct plain *p, int row, int gh, int column, int gw,
+                                  double *x)
 {
     const struct ptd_config *c = &p->m->config;
     const double *table = plain_weight(p, "model.visual.pos_embed.weight");
@@ -195,11 +204,11 @@ static inline void plain_block(const struct plain *p, int i, double *x, long n, 
     int h = c->v_hidden, d = h / c->v_heads, F = c->v_intermediate;
     char at[64];
     snprintf(at, sizeof at, "model.visual.blocks.%d.", i);
-    double *z = plain_layernorm(x, plain_weight(p, "%snorm1.weight", at), plain_weight(p, "%snorm1.bias", at),
-                                n, h),
+    double *z = plain_layernorm(x, plain_weight(p, "%snorm1.weight", at),
+                                plain_weight(p, "%snorm1.bias", at), n, h),
            *part[3];
-    z = plain_linear(z, plain_weight(p, "%sattn.qkv.weight", at), plain_weight(p, "%sattn.qkv.bias", at), n,
-                     h, 3 * h);
+    z = plain_linear(z, plain_weight(p, "%sattn.qkv.weight", at),
+                     plain_weight(p, "%sattn.qkv.bias", at), n, h, 3 * h);
     for (int k = 0; k < 3; k++) {
         part[k] = plain_take(n * h);
         for (long r = 0; r < n; r++) memcpy(part[k] + r * h, z + r * 3 * h + k * h, h * sizeof *z);
@@ -210,7 +219,8 @@ static inline void plain_block(const struct plain *p, int i, double *x, long n, 
               plain_linear(z, plain_weight(p, "%sattn.proj.weight", at),
                            plain_weight(p, "%sattn.proj.bias", at), n, h, h),
               n * h);
-    z = plain_layernorm(x, plain_weight(p, "%snorm2.weight", at), plain_weight(p, "%snorm2.bias", at), n, h);
+    z = plain_layernorm(x, plain_weight(p, "%snorm2.weight", at),
+                        plain_weight(p, "%snorm2.bias", at), n, h);
     z = plain_linear(z, plain_weight(p, "%smlp.linear_fc1.weight", at),
                      plain_weight(p, "%smlp.linear_fc1.bias", at), n, h, F);
     for (long k = 0; k < n * F; k++) z[k] = plain_gelu(z[k], 0);
@@ -221,12 +231,12 @@ static inline void plain_block(const struct plain *p, int i, double *x, long n, 
 }
 
 /* All pictures' patches, embedded and with their positions; their angles and pictures. */
-static inline double *plain_patches(const struct plain *p, const struct ptd_picture *k, int n_pictures,
-                                    long n, double *angle, int *segment)
+static inline double *plain_patches(const struct plain *p, const struct ptd_picture *k,
+                                    int n_pictures, long n, double *angle, int *segment)
 {
     const struct ptd_config *c = &p->m->config;
-    int row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, h = c->v_hidden, d = h / c->v_heads, r,
-        s;
+    int row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, h = c->v_hidden,
+        d = h / c->v_heads, r, s;
     double *pixels = plain_take(n * row), *x;
     long at = 0;
     for (int i = 0; i < n_pictures; i++)
@@ -235,13 +245,15 @@ static inline double *plain_patches(const struct plain *p, const struct ptd_pict
             plain_patch(p, &k[i], r, s, pixels + at * row);
             segment[at] = i;
             for (int a = 0; a < d / 2; a++)
-                angle[at * (d / 2) + a] = (a < d / 4 ? r : s) * pow(10000, -4.0 * (a % (d / 4)) / d);
+                angle[at * (d / 2) + a] =
+                    (a < d / 4 ? r : s) * pow(10000, -4.0 * (a % (d / 4)) / d);
         }
     x = plain_linear(pixels, plain_weight(p, "model.visual.patch_embed.proj.weight"),
                      plain_weight(p, "model.visual.patch_embed.proj.bias"), n, row, h);
     at = 0;
     for (int i = 0; i < n_pictures; i++)
-        for (int j = 0, gh = k[i].height / c->v_patch, gw = k[i].width / c->v_patch; j < gh * gw; j++, at++) {
+        for (int j = 0, gh = k[i].height / c->v_patch, gw = k[i].width / c->v_patch; j < gh * gw;
+             j++, at++) {
             plain_place(c, gw, j, &r, &s);
             plain_position(p, r, gh, s, gw, x + at * h);
         }
@@ -256,7 +268,8 @@ static inline struct plain_rows plain_vision(const struct plain *p, const struct
     static int segment[4096];
     double *x, *angle;
     char name[64];
-    for (int i = 0; i < n_pictures; i++) out.n += k[i].height / c->v_patch * (k[i].width / c->v_patch);
+    for (int i = 0; i < n_pictures; i++)
+        out.n += k[i].height / c->v_patch * (k[i].width / c->v_patch);
     if (!out.n) return out;
     angle = plain_take(out.n * (c->v_hidden / c->v_heads / 2));
     x = plain_patches(p, k, n_pictures, out.n, angle, segment);
@@ -313,16 +326,18 @@ static inline double *plain_angles(const struct plain *p, const int *pos, int n)
 static inline void plain_layer(const struct plain *p, int i, double *x, int n, const double *angle)
 {
     const struct ptd_config *c = &p->m->config;
-    int H = c->hidden, D = c->head_dim, nq = c->heads * D, nk = c->kv_heads * D, I = c->intermediate;
+    int H = c->hidden, D = c->head_dim, nq = c->heads * D, nk = c->kv_heads * D,
+        I = c->intermediate;
     static const int one[4096];
     char at[64];
     snprintf(at, sizeof at, "model.language_model.layers.%d.", i);
-    double *z = plain_rmsnorm(x, plain_weight(p, "%sinput_layernorm.weight", at), n, H, c->rms_eps), *q, *k,
-           *v, *u;
+    double *z = plain_rmsnorm(x, plain_weight(p, "%sinput_layernorm.weight", at), n, H, c->rms_eps),
+           *q, *k, *v, *u;
     q = plain_linear(z, plain_weight(p, "%sself_attn.q_proj.weight", at), NULL, n, H, nq);
     k = plain_linear(z, plain_weight(p, "%sself_attn.k_proj.weight", at), NULL, n, H, nk);
     v = plain_linear(z, plain_weight(p, "%sself_attn.v_proj.weight", at), NULL, n, H, nk);
-    q = plain_rmsnorm(q, plain_weight(p, "%sself_attn.q_norm.weight", at), (long)n * c->heads, D, c->rms_eps);
+    q = plain_rmsnorm(q, plain_weight(p, "%sself_attn.q_norm.weight", at), (long)n * c->heads, D,
+                      c->rms_eps);
     k = plain_rmsnorm(k, plain_weight(p, "%sself_attn.k_norm.weight", at), (long)n * c->kv_heads, D,
                       c->rms_eps);
     plain_rotate(q, angle, n, c->heads, D);
@@ -330,11 +345,13 @@ static inline void plain_layer(const struct plain *p, int i, double *x, int n, c
     z = plain_attention(q, k, v, n, c->heads, c->kv_heads, D, one, 1);
     plain_add(x, plain_linear(z, plain_weight(p, "%sself_attn.o_proj.weight", at), NULL, n, nq, H),
               (long)n * H);
-    z = plain_rmsnorm(x, plain_weight(p, "%spost_attention_layernorm.weight", at), n, H, c->rms_eps);
+    z = plain_rmsnorm(x, plain_weight(p, "%spost_attention_layernorm.weight", at), n, H,
+                      c->rms_eps);
     u = plain_linear(z, plain_weight(p, "%smlp.up_proj.weight", at), NULL, n, H, I);
     z = plain_linear(z, plain_weight(p, "%smlp.gate_proj.weight", at), NULL, n, H, I);
     for (long k2 = 0; k2 < (long)n * I; k2++) z[k2] = z[k2] / (1 + exp(-z[k2])) * u[k2];
-    plain_add(x, plain_linear(z, plain_weight(p, "%smlp.down_proj.weight", at), NULL, n, I, H), (long)n * H);
+    plain_add(x, plain_linear(z, plain_weight(p, "%smlp.down_proj.weight", at), NULL, n, I, H),
+              (long)n * H);
 }
 
 /* Rows [n, hidden] after the final norm; valid until the next call. */
@@ -353,8 +370,9 @@ static inline double *plain_hidden(const struct plain *p, const int32_t *ids, in
     x = plain_take((long)n * H);
     for (int i = 0; i < n; i++)
         memcpy(x + (long)i * H,
-               image[i] < 0 ? plain_weight(p, "model.language_model.embed_tokens.weight") + (long)ids[i] * H
-                            : rows.x + (long)image[i] * H,
+               image[i] < 0
+                   ? plain_weight(p, "model.language_model.embed_tokens.weight") + (long)ids[i] * H
+                   : rows.x + (long)image[i] * H,
                H * sizeof *x);
     for (int l = 0; l < c->layers; l++) {
         plain_layer(p, l, x, n, angle);

@@ -1,5 +1,6 @@
-/* Runs a fuzzing entry over its corpus, tests/corpus-fuzz/NAME, without a fuzzer: linked with it as build/cpu/fuzz-NAME. An input that does harm ends
- * the program. Leaves the search for new inputs to tests/fuzz.sh. */
+/* Runs a fuzzing entry over its corpus, tests/corpus-fuzz/NAME, without a fuzzer: linked with it as
+ * build/cpu/fuzz-NAME. An input that does harm ends the program. Leaves the search for new inputs
+ * to tests/fuzz.sh. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
         free(list[i]);
     }
     free(list);
-    fprintf(out, "%sok 1 - %s: %d inputs of the corpus replayed\n", tried ? "" : "not ", name, tried);
+    fprintf(out, "%sok 1 - %s: %d inputs of the corpus replayed\n", tried ? "" : "not ", name,
+            tried);
     return !tried;
 }

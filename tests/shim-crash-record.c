@@ -1,5 +1,5 @@
-/* Preloaded: writes down each write, truncation and sync of a store's data.mdb in $RECORD, in their order.
- * What a disk may have kept of them is left to torture-crash-power.c. */
+/* Preloaded: writes down each write, truncation and sync of a store's data.mdb in $RECORD, in their
+ * order. What a disk may have kept of them is left to torture-crash-power.c. */
 #include "torture-crash-power.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,7 +24,8 @@ static void record(int fd, int kind, uint64_t offset, const void *bytes, uint64_
     static FILE *f;
     struct op_head h = {kind, kind == OP_WRITE && fcntl(fd, F_GETFL) & O_DSYNC, offset, len};
     if (!f && !(f = fopen(getenv("RECORD"), "we"))) abort();
-    if (fwrite(&h, sizeof h, 1, f) != 1 || (bytes && fwrite(bytes, len, 1, f) != 1) || fflush(f)) abort();
+    if (fwrite(&h, sizeof h, 1, f) != 1 || (bytes && fwrite(bytes, len, 1, f) != 1) || fflush(f))
+        abort();
 }
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)

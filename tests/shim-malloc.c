@@ -1,8 +1,10 @@
-/* shim-malloc: preloaded, makes the N-th request for memory fail, or all from the N-th on: malloc and its kin, mmap, new threads.
- * Counts them in a file that torture-memory reads; which N, and what is to follow, is left to it. Children run undisturbed.
+/* shim-malloc: preloaded, makes the N-th request for memory fail, or all from the N-th on: malloc
+ * and its kin, mmap, new threads. Counts them in a file that torture-memory reads; which N, and
+ * what is to follow, is left to it. Children run undisturbed.
  *
- * OpenBLAS 0.3.21 and libgfortran below it do not cope: at load they end the process in their own way, and the kernels for small matrices
- * write where malloc gave nothing. Such requests fail too, and are marked. */
+ * OpenBLAS 0.3.21 and libgfortran below it do not cope: at load they end the process in their own
+ * way, and the kernels for small matrices write where malloc gave nothing. Such requests fail too,
+ * and are marked. */
 #include "shim-malloc.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,11 +20,11 @@
 
 #define CALLER __builtin_return_address(0)
 /* What would be called without us: the C library's, or a sanitizer's. */
-#define NEXT(function)                                                                                       \
-    ({                                                                                                       \
-        static __typeof__(function) *next;                                                                   \
-        if (!next) next = dlsym(RTLD_NEXT, #function);                                                       \
-        next;                                                                                                \
+#define NEXT(function)                                                                             \
+    ({                                                                                             \
+        static __typeof__(function) *next;                                                         \
+        if (!next) next = dlsym(RTLD_NEXT, #function);                                             \
+        next;                                                                                      \
     })
 
 static struct shim_malloc *shared; /* NULL: not under test */
@@ -79,7 +81,8 @@ static int fails(const void *caller)
     begin();
     if (!shared || shared->pid != getpid()) return 0;
     uint64_t n = __atomic_add_fetch(&shared->count, 1, __ATOMIC_RELAXED);
-    if (n != shared->fail_at && !(shared->sticky && n > shared->fail_at && shared->fail_at)) return 0;
+    if (n != shared->fail_at && !(shared->sticky && n > shared->fail_at && shared->fail_at))
+        return 0;
     __atomic_add_fetch(&shared->fired, 1, __ATOMIC_RELAXED);
     note_place(caller);
     errno = ENOMEM;
@@ -128,7 +131,8 @@ int posix_memalign(void **p, size_t boundary, size_t n)
 
 void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
-    return fails(CALLER) ? MAP_FAILED : (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+    return fails(CALLER) ? MAP_FAILED
+                         : (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
 }
 
 void *mmap64(void *, size_t, int, int, int, off_t) __attribute__((alias("mmap")));

@@ -1,4 +1,5 @@
-/* What torture-memory and the shim that it preloads share, in a mapped file that SHIM_MALLOC_FILE names. */
+/* What torture-memory and the shim that it preloads share, in a mapped file that SHIM_MALLOC_FILE
+ * names. */
 #ifndef PTD_TESTS_SHIM_MALLOC_H
 #define PTD_TESTS_SHIM_MALLOC_H
 #include <stdint.h>

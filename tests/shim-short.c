@@ -1,5 +1,5 @@
-/* Preloaded, makes writing hard as the system may: each write takes a third of its bytes at most, and each second one is interrupted before it began.
- * Leaves real failures to strace. */
+/* Preloaded, makes writing hard as the system may: each write takes a third of its bytes at most,
+ * and each second one is interrupted before it began. Leaves real failures to strace. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <unistd.h>

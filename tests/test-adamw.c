@@ -1,5 +1,5 @@
-/* test-adamw: a step by hand, several against a plain double implementation, and a norm that is the same with
- * any number of threads and does not hide what is not finite. */
+/* test-adamw: a step by hand, several against a plain double implementation, and a norm that is the
+ * same with any number of threads and does not hide what is not finite. */
 #include "test.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -16,7 +16,8 @@ static double normal(uint32_t a, uint32_t b)
 static void one_step_by_hand(void **state)
 {
     (void)state;
-    const struct ptd_adamw a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01};
+    const struct ptd_adamw a = {
+        .lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01};
     float w = 1, m = 0, v = 0, g = 0.5f;
     ptd_adamw_step(&a, 1, 1, &w, &m, &v, &g, 1);
     assert_close(w, 0.899, 1e-6);
@@ -35,7 +36,8 @@ static void clipping_scales_the_gradient(void **state)
     assert_true(g == 4);
 }
 
-/* eps stands outside the root and after the correction: with g = eps the first step is half of lr. */
+/* eps stands outside the root and after the correction: with g = eps the first step is half of lr.
+ */
 static void eps_is_added_to_the_corrected_root(void **state)
 {
     (void)state;
@@ -122,7 +124,8 @@ static void threads_change_no_bit(void **state)
         if (side == 1) ptd_threads_start(3);
         for (int k = 0; k < 4; k++) {
             x[side][k] = malloc(4 * N);
-            for (int i = 0; i < N; i++) x[side][k][i] = fabsf((float)normal(20 + (uint32_t)k, (uint32_t)i));
+            for (int i = 0; i < N; i++)
+                x[side][k][i] = fabsf((float)normal(20 + (uint32_t)k, (uint32_t)i));
         }
         norm[side] = ptd_norm(x[side][3], N);
         ptd_adamw_step(&a, 3, 0.7, x[side][0], x[side][1], x[side][2], x[side][3], N);

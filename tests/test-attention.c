@@ -1,5 +1,5 @@
-/* test-attention: the CPU's attention against a plain one in double, forward and backward, over every kind of span;
- * the plain backward against differences; one and two threads. */
+/* test-attention: the CPU's attention against a plain one in double, forward and backward, over
+ * every kind of span; the plain backward against differences; one and two threads. */
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -77,13 +77,18 @@ static int add(struct scene *s, int n, int prompt)
     return s->n_spans - 1;
 }
 
-/* Decoding: n new rows of a sequence that has `past` own keys, after a prompt at pool row `shared`. */
+/* Decoding: n new rows of a sequence that has `past` own keys, after a prompt at pool row `shared`.
+ */
 static void add_step(struct scene *s, int n, int past, long shared, int n_shared)
 {
     struct ptd_span *p = &s->spans[s->n_spans++];
     assert_true(s->n_spans <= SPANS);
-    *p = (struct ptd_span){
-        .row = s->rows, .n = n, .own = s->pool, .past = past, .shared = shared, .n_shared = n_shared};
+    *p = (struct ptd_span){.row = s->rows,
+                           .n = n,
+                           .own = s->pool,
+                           .past = past,
+                           .shared = shared,
+                           .n_shared = n_shared};
     s->rows += n;
     s->pool += past + n + 2; /* room that nobody has written */
 }
@@ -91,7 +96,8 @@ static void add_step(struct scene *s, int n, int past, long shared, int n_shared
 static float *values(int which, long n, double scale)
 {
     float *x = ptd_array(n + 1, sizeof *x);
-    for (long i = 0; i < n; i++) x[i] = (float)(scale * ptd_normal(8, PTD_RNG_TEST, which, (uint32_t)i, 0));
+    for (long i = 0; i < n; i++)
+        x[i] = (float)(scale * ptd_normal(8, PTD_RNG_TEST, which, (uint32_t)i, 0));
     return x;
 }
 
@@ -160,7 +166,8 @@ static double shares(const struct scene *s, const struct ptd_span *p, int i, int
     return most + log(sum);
 }
 
-static void plain_query(struct scene *s, const struct ptd_span *p, int i, int h, double *share, int backward)
+static void plain_query(struct scene *s, const struct ptd_span *p, int i, int h, double *share,
+                        int backward)
 {
     long row = p->row + i;
     int n = n_keys(s, p, i), D = s->dim, c = h / (s->heads / s->kv_heads) * D;
@@ -212,8 +219,8 @@ static void compare(const struct scene *s, const char *what, const float *got, c
         if (i % stride >= width)
             assert_memory_equal(got + i, base ? base + i : &(float){NAN}, sizeof *got);
         else if (!(fabs(got[i] - w) <= within * (1 + fabs(w))))
-            fail_msg("%s: %s, row %ld, column %ld, is %.9g, expected %.9g", s->name, what, i / stride,
-                     i % stride, got[i], w);
+            fail_msg("%s: %s, row %ld, column %ld, is %.9g, expected %.9g", s->name, what,
+                     i / stride, i % stride, got[i], w);
     }
 }
 
@@ -233,7 +240,8 @@ static void check_backward(struct scene *s)
     struct ptd_attention a = table(s);
     float *dk = values(5, s->pool * k_stride(s), 1), *dv = values(6, s->pool * v_stride(s), 1);
     plain(s, 1);
-    ptd_ops_cpu.attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k, s->v);
+    ptd_ops_cpu.attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k,
+                                   s->v);
     compare(s, "dq", s->dq, NULL, s->ref_dq, s->rows, q_width(s), q_stride(s), 2e-5);
     compare(s, "dk", s->dk, dk, s->ref_dk, s->pool, k_width(s), k_stride(s), 2e-5);
     compare(s, "dv", s->dv, dv, s->ref_dv, s->pool, k_width(s), v_stride(s), 2e-5);
@@ -255,7 +263,8 @@ static void check_scene(struct scene *s, int backward)
 static struct scene families(void)
 {
     static const int replies[] = {5, 1, 9};
-    struct scene s = {.name = "families", .heads = 4, .kv_heads = 2, .dim = 16, .causal = 1, .gap = 5};
+    struct scene s = {
+        .name = "families", .heads = 4, .kv_heads = 2, .dim = 16, .causal = 1, .gap = 5};
     int p = add(&s, 37, -1);
     for (int i = 0; i < 3; i++) add(&s, replies[i], p);
     p = add(&s, 6, -1);
@@ -312,7 +321,8 @@ static void blocks_of_a_long_prompt(void **state)
 static void blocks_of_many_replies(void **state)
 {
     static const int replies[] = {100, 90, 1, 51, 13, 128, 3, 129, 2};
-    struct scene s = {.name = "replies", .heads = 2, .kv_heads = 2, .dim = 8, .causal = 1, .gap = 1};
+    struct scene s = {
+        .name = "replies", .heads = 2, .kv_heads = 2, .dim = 8, .causal = 1, .gap = 1};
     (void)state;
     add(&s, 20, -1);
     for (int i = 0; i < 9; i++) add(&s, replies[i], 0);
@@ -325,7 +335,8 @@ static void blocks_of_many_replies(void **state)
 
 static void pictures_see_all_of_themselves(void **state)
 {
-    struct scene s = {.name = "pictures", .heads = 2, .kv_heads = 2, .dim = 24, .causal = 0, .gap = 96};
+    struct scene s = {
+        .name = "pictures", .heads = 2, .kv_heads = 2, .dim = 24, .causal = 0, .gap = 96};
     (void)state;
     add(&s, 150, -1);
     add(&s, 7, -1);
@@ -352,14 +363,19 @@ static void heads_share_keys(void **state)
     }
 }
 
-/* One row of each sequence, all at different lengths; then several at once (a prefill in pieces). What the cache holds behind a sequence's
- * end must not be read: it is NaN. */
+/* One row of each sequence, all at different lengths; then several at once (a prefill in pieces).
+ * What the cache holds behind a sequence's end must not be read: it is NaN. */
 static void decoding_reads_the_cache(void **state)
 {
     (void)state;
     for (int n = 1; n <= 3; n += 2) {
-        struct scene s = {
-            .name = "decoding", .heads = 4, .kv_heads = 2, .dim = 16, .causal = 1, .gap = 2, .pool = 50};
+        struct scene s = {.name = "decoding",
+                          .heads = 4,
+                          .kv_heads = 2,
+                          .dim = 16,
+                          .causal = 1,
+                          .gap = 2,
+                          .pool = 50};
         for (int i = 0; i < 6; i++) add_step(&s, n, 3 * i, 0, 30);
         for (int i = 0; i < 2; i++) add_step(&s, n, i, 30, 20);
         add_step(&s, n, 40, 0, 0);
@@ -405,7 +421,8 @@ static void threads_change_no_bit(void **state)
         ptd_threads_start(threads);
         assert_int_equal(ptd_threads_count(), threads);
         ptd_ops_cpu.attention(&a, s->o, s->lse, s->q, s->k, s->v);
-        ptd_ops_cpu.attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k, s->v);
+        ptd_ops_cpu.attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k,
+                                       s->v);
     }
     assert_memory_equal(one.o, two.o, one.rows * o_stride(&one) * sizeof(float));
     assert_memory_equal(one.lse, two.lse, one.rows * one.heads * sizeof(float));

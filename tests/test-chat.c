@@ -1,4 +1,5 @@
-/* Conversations: ids equal to those of transformers on 200 of them, both templates; which template a text or a store has; what is refused. */
+/* Conversations: ids equal to those of transformers on 200 of them, both templates; which template
+ * a text or a store has; what is refused. */
 #include "data/chat.h"
 #include "test.h"
 #include <jansson.h>
@@ -77,13 +78,14 @@ static void read_talk(struct talk *t, const json_t *v)
     assert_in_range(t->chat.n_messages, 1, 16);
     for (int m = 0; m < t->chat.n_messages; m++) {
         const json_t *o = json_array_get(list, m), *parts = json_object_get(o, "content");
-        t->messages[m] =
-            (struct ptd_message){.role = json_string_value(json_object_get(o, "role")),
-                                 .parts = t->parts[m],
-                                 .n_parts = json_array_size(parts),
-                                 .thought = json_string_value(json_object_get(o, "reasoning_content"))};
+        t->messages[m] = (struct ptd_message){
+            .role = json_string_value(json_object_get(o, "role")),
+            .parts = t->parts[m],
+            .n_parts = json_array_size(parts),
+            .thought = json_string_value(json_object_get(o, "reasoning_content"))};
         assert_in_range(t->messages[m].n_parts, 0, 8);
-        for (int k = 0; k < t->messages[m].n_parts; k++) read_part(t, m, k, json_array_get(parts, k));
+        for (int k = 0; k < t->messages[m].n_parts; k++)
+            read_part(t, m, k, json_array_get(parts, k));
     }
 }
 
@@ -139,7 +141,8 @@ static void test_letter(void **state)
 {
     (void)state;
     const struct ptd_picture small = {.height = 32, .width = 64};
-    const struct ptd_part words = {.text = "Be brief."}, ask[] = {{.picture = &small}, {.text = "What?"}},
+    const struct ptd_part words = {.text = "Be brief."},
+                          ask[] = {{.picture = &small}, {.text = "What?"}},
                           said = {.text = "<think>\nhm\n</think>\n\nA cat."};
     const struct ptd_message m[] = {{"system", &words, 1, NULL},
                                     {"user", ask, 2, NULL},
@@ -154,16 +157,20 @@ static void test_letter(void **state)
     assert_text((struct ptd_chat){m + 1, 3, 1, 1}, 1,
                 "<|im_start|>user\nPicture 1: " PICTURE
                 "What?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n"
-                "<|im_start|>user\nPicture 2: " PICTURE "What?<|im_end|>\n<|im_start|>assistant\n<think>\n");
-    assert_text((struct ptd_chat){m + 1, 2, 0, 0}, 1,
-                "<|im_start|>user\n" PICTURE
-                "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
-    assert_text((struct ptd_chat){m + 1, 2, 0, 0}, 0,
-                "<|im_start|>user\n" PICTURE
-                "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
+                "<|im_start|>user\nPicture 2: " PICTURE
+                "What?<|im_end|>\n<|im_start|>assistant\n<think>\n");
+    assert_text(
+        (struct ptd_chat){m + 1, 2, 0, 0}, 1,
+        "<|im_start|>user\n" PICTURE
+        "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
+    assert_text(
+        (struct ptd_chat){m + 1, 2, 0, 0}, 0,
+        "<|im_start|>user\n" PICTURE
+        "What?<|im_end|>\n<|im_start|>assistant\n<think>\nhm\n</think>\n\nA cat.<|im_end|>\n");
 }
 
-/* The first ids and the last, as the reference library's own test and the specification give them. */
+/* The first ids and the last, as the reference library's own test and the specification give them.
+ */
 static void test_known_ids(void **state)
 {
     (void)state;
@@ -172,7 +179,8 @@ static void test_known_ids(void **state)
     const struct ptd_message m = {"user", ask, 2, NULL};
     const struct ptd_chat chat = {&m, 1, 1, 0};
     static const int32_t head[] = {151644, 872, 198, 151652, 151655},
-                         tail[] = {151655, 151653, 9707, 1879, 151645, 198, 151644, 77091, 198, 151667, 198};
+                         tail[] = {151655, 151653, 9707, 1879,   151645, 198,
+                                   151644, 77091,  198,  151667, 198};
     for (config.thinking = 0; config.thinking < 2; config.thinking++) {
         int32_t *ids;
         int k = config.thinking ? 11 : 9, n = ptd_chat_render(qwen, &config, &chat, &ids);
@@ -193,7 +201,8 @@ static void assert_refused(struct ptd_message m, int second, const char *why)
     assert_int_equal(ptd_chat_render(qwen, &config, &chat, &ids), -1);
     assert_null(ids);
     assert_int_equal(ptd_failed_status(), PTD_DATAERR);
-    if (!strstr(ptd_failed_message(), why)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
+    if (!strstr(ptd_failed_message(), why))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
 }
 
 static void test_refused(void **state)
@@ -241,17 +250,21 @@ static void test_which_template(void **state)
     assert_int_equal(ptd_template_thinks(instruct), 0);
     assert_int_equal(ptd_template_thinks(thinking), 1);
     /* a model that may think, but is not made to */
-    assert_int_equal(ptd_template_thinks(PARTS "<|im_start|>{% if add_generation_prompt %}assistant{% if not "
-                                               "enable_thinking %}<think>\n\n</think>"),
-                     0);
+    assert_int_equal(
+        ptd_template_thinks(PARTS "<|im_start|>{% if add_generation_prompt %}assistant{% if not "
+                                  "enable_thinking %}<think>\n\n</think>"),
+        0);
     assert_int_equal(ptd_template_thinks("[INST] {{ messages[0].content }} [/INST]"), -1);
     /* a system message by default, as other models of the family have it, spelled in either way */
+    assert_int_equal(ptd_template_thinks(
+                         PARTS "add_generation_prompt <|im_start|>system\nYou are here to help."),
+                     -1);
+    assert_int_equal(ptd_template_thinks(
+                         PARTS "add_generation_prompt {{- '<|im_start|>system\\nYou are here'}}"),
+                     -1);
     assert_int_equal(
-        ptd_template_thinks(PARTS "add_generation_prompt <|im_start|>system\nYou are here to help."), -1);
-    assert_int_equal(
-        ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\nYou are here'}}"), -1);
-    assert_int_equal(ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\n' + text }}"),
-                     0);
+        ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\n' + text }}"),
+        0);
     assert_int_equal(ptd_failed_status(), PTD_CONFIG);
     assert_int_equal(ptd_template_thinks(""), -1);
     free(instruct);
@@ -280,7 +293,8 @@ static void test_template_of_store(void **state)
     assert_int_equal(ptd_store_open(&s, dir, PTD_STORE_CREATE), 0);
     assert_int_equal(kind_of(s), 0); /* none: Instruct */
     put_meta(s, "tokenizer_config.json",
-             "{\"chat_template\":\"" PARTS " add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
+             "{\"chat_template\":\"" PARTS
+             " add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
     assert_int_equal(kind_of(s), 1);
     put_meta(s, "chat_template.json",
              "{\"chat_template\":\"" PARTS " add_generation_prompt <|im_start|>assistant\\n\"}");
@@ -293,7 +307,8 @@ static void test_template_of_store(void **state)
     assert_non_null(strstr(ptd_failed_message(), dir));
     ptd_store_close(s);
     for (int i = 0; i < 3; i++) {
-        snprintf(file, sizeof file, "%s/%s", dir, ((const char *[]){"data.mdb", "lock.mdb", "lock"})[i]);
+        snprintf(file, sizeof file, "%s/%s", dir,
+                 ((const char *[]){"data.mdb", "lock.mdb", "lock"})[i]);
         unlink(file);
     }
     assert_int_equal(rmdir(dir), 0);

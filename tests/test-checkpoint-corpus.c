@@ -1,5 +1,6 @@
-/* Damaged checkpoints: each file of corpus-checkpoint/ against EXPECT: status and the one line, in process. Then what a file of a
- * few bytes cannot say: limits of memory, and files that change while they are read. */
+/* Damaged checkpoints: each file of corpus-checkpoint/ against EXPECT: status and the one line, in
+ * process. Then what a file of a few bytes cannot say: limits of memory, and files that change
+ * while they are read. */
 #include "checkpoint/shards.h"
 #include "data/config.h"
 #include "test.h"
@@ -61,9 +62,10 @@ static const char *after_name(const char *message, const char *path)
     size_t n = strlen(path);
     if (strncmp(message, path, n) != 0) return message;
     message += n;
-    return !strncmp(message, ": ", 2) && strncmp(path, FOLDER "index", strlen(FOLDER "index")) ? message + 2
-           : *message == '/'                                                                   ? message + 1
-                                                                                               : message;
+    return !strncmp(message, ": ", 2) && strncmp(path, FOLDER "index", strlen(FOLDER "index"))
+               ? message + 2
+           : *message == '/' ? message + 1
+                             : message;
 }
 
 static int judge(const char *name, int status, const char *pattern)
@@ -76,8 +78,8 @@ static int judge(const char *name, int status, const char *pattern)
     if (rc == 0 && status == 0) return 0;
     const char *said = rc ? after_name(ptd_failed_message(), path) : "accepted";
     if (rc && status == ptd_failed_status() && fits(pattern, said)) return 0;
-    print_error("%s: %d \"%s\", expected %d \"%s\"\n", name, rc ? ptd_failed_status() : 0, said, status,
-                pattern);
+    print_error("%s: %d \"%s\", expected %d \"%s\"\n", name, rc ? ptd_failed_status() : 0, said,
+                status, pattern);
     return 1;
 }
 
@@ -127,7 +129,8 @@ static long resident_kb(void)
     return u.ru_maxrss;
 }
 
-/* A file of holes says that its header has 100 MB and a byte: no memory is taken before it is refused. */
+/* A file of holes says that its header has 100 MB and a byte: no memory is taken before it is
+ * refused. */
 static void test_no_memory_for_lies(void **state)
 {
     struct ptd_safetensors *f;
@@ -139,8 +142,8 @@ static void test_no_memory_for_lies(void **state)
     put("{}", 0, 1ull << 40);
     assert_int_equal(ptd_safetensors_open(&f, path), -1);
     assert_failed(PTD_DATAERR, "1099511627776 bytes after the last tensor");
-    put("{\"a\":{\"dtype\":\"U8\",\"shape\":[1099511627776],\"data_offsets\":[0,1099511627776]}}", 0,
-        1ull << 40);
+    put("{\"a\":{\"dtype\":\"U8\",\"shape\":[1099511627776],\"data_offsets\":[0,1099511627776]}}",
+        0, 1ull << 40);
     assert_int_equal(ptd_safetensors_open(&f, path), 0);
     ptd_safetensors_close(f);
     assert_true(resident_kb() - before < 16 << 10);
@@ -148,7 +151,8 @@ static void test_no_memory_for_lies(void **state)
 
 static void test_changing_file(void **state)
 {
-    static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[100],\"data_offsets\":[0,100]}}";
+    static const char header[] =
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[100],\"data_offsets\":[0,100]}}";
     struct ptd_safetensors *f;
     char bytes[100];
     (void)state;
@@ -177,7 +181,8 @@ static void test_no_file(void **state)
     assert_failed(PTD_NOINPUT, "No such file or directory");
 }
 
-/* What we write we read, and it is what the format's own writer makes: eight-byte aligned, contiguous. */
+/* What we write we read, and it is what the format's own writer makes: eight-byte aligned,
+ * contiguous. */
 static void test_written(void **state)
 {
     static const struct ptd_tensor_about t[] = {{"one", PTD_F32, 2, {2, 3}, 6},
@@ -188,11 +193,12 @@ static void test_written(void **state)
     char *header = ptd_safetensors_header(t, 3, &len);
     (void)state;
     assert_int_equal(len % 8, 0);
-    assert_string_equal(header + 8,
-                        "{\"__metadata__\":{\"format\":\"pt\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2,3],"
-                        "\"data_offsets\":[0,24]},"
-                        "\"quote\\\"d\":{\"dtype\":\"BF16\",\"shape\":[5],\"data_offsets\":[24,34]},"
-                        "\"five\":{\"dtype\":\"F16\",\"shape\":[1,2,1,2,1],\"data_offsets\":[34,42]}}     ");
+    assert_string_equal(
+        header + 8,
+        "{\"__metadata__\":{\"format\":\"pt\"},\"one\":{\"dtype\":\"F32\",\"shape\":[2,3],"
+        "\"data_offsets\":[0,24]},"
+        "\"quote\\\"d\":{\"dtype\":\"BF16\",\"shape\":[5],\"data_offsets\":[24,34]},"
+        "\"five\":{\"dtype\":\"F16\",\"shape\":[1,2,1,2,1],\"data_offsets\":[34,42]}}     ");
     assert_int_equal(ptd_safetensors_parse(&f, "x", header + 8, len - 8, 42), 0);
     assert_int_equal(ptd_safetensors_find(f, "five")->begin, 34);
     assert_int_equal(ptd_safetensors_find(f, "five")->n_dims, 5);
@@ -204,7 +210,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus), cmocka_unit_test(test_no_memory_for_lies),
-        cmocka_unit_test(test_changing_file), cmocka_unit_test(test_no_file), cmocka_unit_test(test_written)};
+        cmocka_unit_test(test_changing_file), cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_written)};
     int fd = mkstemp(path);
     if (fd < 0) return 1;
     close(fd);

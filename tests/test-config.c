@@ -1,6 +1,6 @@
-/* test-config: the built-in model parses, agrees with its tokenizer, and each damaged or unsupported setting
- * is refused by name. A case changes one value of the built-in file: a path of keys, the new value as JSON
- * (NULL: removed), status and words. */
+/* test-config: the built-in model parses, agrees with its tokenizer, and each damaged or
+ * unsupported setting is refused by name. A case changes one value of the built-in file: a path of
+ * keys, the new value as JSON (NULL: removed), status and words. */
 #include "data/config.h"
 #include "data/token.h"
 #include <jansson.h>
@@ -23,7 +23,8 @@ static char *edited(const char *name, const struct edit *e)
     json_t *root = json_loads(ptd_builtin(name, NULL), 0, NULL), *at = root;
     char path[128], *save, *text;
     snprintf(path, sizeof path, "%s", e->section);
-    for (char *p = strtok_r(path, ".", &save); p; p = strtok_r(NULL, ".", &save)) at = json_object_get(at, p);
+    for (char *p = strtok_r(path, ".", &save); p; p = strtok_r(NULL, ".", &save))
+        at = json_object_get(at, p);
     assert_true(json_is_object(at));
     if (e->value)
         json_object_set_new(at, e->key, json_loads(e->value, JSON_DECODE_ANY, NULL));
@@ -41,7 +42,8 @@ static void expect(int got, const struct edit *e)
         assert_int_equal(got, 0);
         return;
     }
-    if (got != -1) print_error("accepted: %s.%s = %s\n", e->section, e->key, e->value ? e->value : "(none)");
+    if (got != -1)
+        print_error("accepted: %s.%s = %s\n", e->section, e->key, e->value ? e->value : "(none)");
     assert_int_equal(got, -1);
     if (!strstr(ptd_failed_message(), e->words)) print_error("%s\n", ptd_failed_message());
     assert_non_null(strstr(ptd_failed_message(), e->words));
@@ -58,8 +60,10 @@ static void test_builtin(void **state)
     assert_non_null(json);
     assert_int_equal(strlen(json), len);
     assert_null(ptd_builtin("tiny/none.json", NULL));
-    assert_int_equal(ptd_config_parse(&c, json, ptd_builtin("tiny/generation_config.json", NULL)), 0);
-    assert_int_equal(ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)), 0);
+    assert_int_equal(ptd_config_parse(&c, json, ptd_builtin("tiny/generation_config.json", NULL)),
+                     0);
+    assert_int_equal(ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)),
+                     0);
     assert_int_equal(ptd_config_check_rules(&c, &r), 0);
     assert_int_equal(c.hidden, 128);
     assert_int_equal(c.v_patch, 14);
@@ -120,7 +124,8 @@ static const struct edit config_edits[] = {
     {TEXT, "hidden_size", "0", 65, "found 0, expected a whole number from 1 to 65536"},
     {TEXT, "hidden_size", "-5", 65, "found -5"},
     {TEXT, "hidden_size", "99999999999999", 65, "found 99999999999999"},
-    {TEXT, "hidden_size", "128.0", 65, "\"text_config.hidden_size\": found 128, expected a whole number"},
+    {TEXT, "hidden_size", "128.0", 65,
+     "\"text_config.hidden_size\": found 128, expected a whole number"},
     {TEXT, "hidden_size", "\"128\"", 65, "found \"128\""},
     {TEXT, "hidden_size", "null", 65, "missing"},
     {TEXT, "hidden_size", "64", 65, "vision_config.out_hidden_size"},
@@ -137,14 +142,16 @@ static const struct edit config_edits[] = {
     {TEXT, "rope_theta", NULL, 65, "field \"text_config.rope_theta\": missing"},
     {TEXT, "eos_token_id", NULL, 65, "text_config.eos_token_id"},
     {TEXT, "eos_token_id", "640", 65, "a token id below vocab_size (640)"},
-    {TEXT, "rope_scaling", NULL, 65, "field \"text_config.rope_scaling\": missing, expected an object"},
+    {TEXT, "rope_scaling", NULL, 65,
+     "field \"text_config.rope_scaling\": missing, expected an object"},
     {TEXT, "rope_scaling", "[1]", 65, "found an array, expected an object"},
     {ROPE, "rope_type", "\"yarn\"", 78, "text_config.rope_scaling.rope_type\": found \"yarn\""},
     {ROPE, "mrope_interleaved", "false", 78, "mrope_interleaved"},
     {ROPE, "mrope_interleaved", NULL, 65, "mrope_interleaved"},
     {ROPE, "mrope_section", "[8,8]", 65, "three whole numbers"},
     {ROPE, "mrope_section", "[8,-4,4]", 65, "three whole numbers"},
-    {ROPE, "mrope_section", "[16,8,8]", 0, ""}, /* longer than the frequencies: clamped where it is used */
+    /* longer than the frequencies: clamped where it is used */
+    {ROPE, "mrope_section", "[16,8,8]", 0, ""},
     {VISION, "hidden_act", "\"gelu\"", 78, "vision_config.hidden_act"},
     {VISION, "hidden_size", "100", 65, "a multiple of 4 * num_heads (16)"},
     {VISION, "in_channels", "4", 65, "vision_config.in_channels"},
@@ -205,16 +212,21 @@ static void test_rules_edits(void **state)
 
 /* Both spellings of the rotary block; a Qwen3-VL-2B file as it is published. */
 static const char published[] =
-    "{\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"model_type\":\"qwen3_vl\",\"image_token_id\":"
+    "{\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"model_type\":\"qwen3_vl\",\"image_"
+    "token_id\":"
     "151655,"
     "\"video_token_id\":151656,\"vision_start_token_id\":151652,\"vision_end_token_id\":151653,"
-    "\"tie_word_embeddings\":%s,\"text_config\":{\"attention_bias\":false,\"attention_dropout\":0.0,"
-    "\"bos_token_id\":151643,\"eos_token_id\":151645,\"head_dim\":128,\"hidden_act\":\"silu\",\"hidden_"
+    "\"tie_word_embeddings\":%s,\"text_config\":{\"attention_bias\":false,\"attention_dropout\":0."
+    "0,"
+    "\"bos_token_id\":151643,\"eos_token_id\":151645,\"head_dim\":128,\"hidden_act\":\"silu\","
+    "\"hidden_"
     "size\":2048,"
     "\"initializer_range\":0.02,\"intermediate_size\":6144,\"model_type\":\"qwen3_vl_text\","
-    "\"num_attention_heads\":16,\"num_hidden_layers\":28,\"num_key_value_heads\":8,\"rms_norm_eps\":1e-06,%s,"
+    "\"num_attention_heads\":16,\"num_hidden_layers\":28,\"num_key_value_heads\":8,\"rms_norm_"
+    "eps\":1e-06,%s,"
     "\"vocab_size\":151936},\"vision_config\":{\"deepstack_visual_indexes\":[5,11,17],\"depth\":24,"
-    "\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_size\":1024,\"in_channels\":3,\"intermediate_size\":4096,"
+    "\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_size\":1024,\"in_channels\":3,\"intermediate_"
+    "size\":4096,"
     "\"num_heads\":16,\"num_position_embeddings\":2304,\"out_hidden_size\":2048,\"patch_size\":16,"
     "\"spatial_merge_size\":2,\"temporal_patch_size\":2}}";
 
@@ -236,8 +248,9 @@ static void test_rotary_spellings(void **state)
     (void)state;
     check_published("true", "\"rope_theta\":5000000,\"rope_scaling\":{\"mrope_interleaved\":true,"
                             "\"mrope_section\":[24,20,20],\"rope_type\":\"default\"}");
-    check_published("false", "\"rope_parameters\":{\"mrope_interleaved\":true,\"mrope_section\":[24,20,20],"
-                             "\"rope_theta\":5000000.0,\"rope_type\":\"default\"}");
+    check_published("false",
+                    "\"rope_parameters\":{\"mrope_interleaved\":true,\"mrope_section\":[24,20,20],"
+                    "\"rope_theta\":5000000.0,\"rope_type\":\"default\"}");
 }
 
 static void test_broken_json(void **state)
@@ -263,7 +276,8 @@ static void test_disagreement(void **state)
     struct ptd_image_rules r;
     (void)state;
     assert_int_equal(ptd_config_parse(&c, ptd_builtin("tiny/config.json", NULL), NULL), 0);
-    assert_int_equal(ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)), 0);
+    assert_int_equal(ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)),
+                     0);
     r.temporal = 2;
     assert_int_equal(ptd_config_check_rules(&c, &r), -1);
     assert_non_null(strstr(ptd_failed_message(), "\"temporal_patch_size\": found 2, expected 1"));

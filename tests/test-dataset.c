@@ -1,5 +1,5 @@
-/* Data sets: every rule of the reader with a line that breaks it, paths that try to leave, and writing whole
- * or not at all. */
+/* Data sets: every rule of the reader with a line that breaks it, paths that try to leave, and
+ * writing whole or not at all. */
 #include "data/dataset.h"
 #include "data/dataset_check.h"
 #include "data/dataset_write.h"
@@ -47,7 +47,8 @@ static void write_text(const char *path, const char *text)
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder) || chdir(folder) < 0 || mkdir("set", 0777) < 0 || mkdir("set/img", 0777) < 0)
+    if (!mkdtemp(folder) || chdir(folder) < 0 || mkdir("set", 0777) < 0 ||
+        mkdir("set/img", 0777) < 0)
         return -1;
     save_image("set/img/a.png", 56, 84, 10);
     save_image("set/b.png", 28, 28, 90);
@@ -55,8 +56,8 @@ static int make_folder(void **state)
     save_image("set/wide.png", 1, 300, 1);
     write_text("set/broken.png", "\x89PNG\r\n\x1a\n and no more");
     write_text("set/empty.png", "");
-    int made = symlink("b.png", "set/link.png") | symlink("..", "set/up") | symlink("img", "set/alias") |
-               mkfifo("set/fifo", 0600);
+    int made = symlink("b.png", "set/link.png") | symlink("..", "set/up") |
+               symlink("img", "set/alias") | mkfifo("set/fifo", 0600);
     return made;
 }
 
@@ -130,7 +131,8 @@ static void bad_lines_are_named(void **state)
         {"{\"prompt\":\"p\",\"answer\":\"\"}", FIELD("answer", "empty")},
         {"{\"prompt\":\"p\",\"answer\":\" \"}", FIELD("answer", "empty")},
         {"{\"prompt\":\"p\",\"answer\":true}", FIELD("answer", "true, expected text or a number")},
-        {"{\"prompt\":\"p\",\"answer\":[\"1\"]}", FIELD("answer", "a list, expected text or a number")},
+        {"{\"prompt\":\"p\",\"answer\":[\"1\"]}",
+         FIELD("answer", "a list, expected text or a number")},
         {"{\"prompt\":\"p\",\"answer\":NaN}", "one JSON object"},
         {"{" GOOD ",\"id\":1.5}", FIELD("id", "a number, expected text or a whole number")},
         {"{" GOOD ",\"id\":\"\"}", FIELD("id", "empty")},
@@ -142,14 +144,16 @@ static void bad_lines_are_named(void **state)
         {"{" GOOD ",\"regions\":{}}", FIELD("regions", "an object, expected a list")},
         {"{" GOOD ",\"regions\":[7]}", FIELD("regions", "item 1: expected {")},
         {"{" GOOD ",\"regions\":[{\"label\":\"x\"}]}", FIELD("regions", "item 1: \"box\"")},
-        {"{" GOOD ",\"regions\":[{\"label\":5,\"box\":[0,0,1,1]}]}", FIELD("regions", "item 1: \"label\"")},
+        {"{" GOOD ",\"regions\":[{\"label\":5,\"box\":[0,0,1,1]}]}",
+         FIELD("regions", "item 1: \"label\"")},
         {"{" GOOD ",\"regions\":[{\"box\":[0,0,1]}]}", FIELD("regions", "item 1: \"box\"")},
         {"{" GOOD ",\"regions\":[{\"box\":[0,0,1,\"1\"]}]}", FIELD("regions", "item 1: \"box\"")},
         {"{" GOOD ",\"regions\":[{\"box\":[0,0,1,1]},{\"box\":[0.5,0,0.5,1]}]}",
          FIELD("regions", "item 2: \"box\"")},
         {"{" GOOD ",\"regions\":[{\"box\":[0,0,1,1.01]}]}", FIELD("regions", "item 1: \"box\"")},
         {"{" GOOD ",\"regions\":[{\"box\":[-0.1,0,1,1]}]}", FIELD("regions", "item 1: \"box\"")},
-        {"{" GOOD ",\"images\":5}", FIELD("images", "a whole number, expected a path or a list of paths")},
+        {"{" GOOD ",\"images\":5}",
+         FIELD("images", "a whole number, expected a path or a list of paths")},
         {"{" GOOD ",\"image\":{}}", FIELD("image", "an object, expected a path")},
         {"{" GOOD ",\"images\":[\"b.png\",5]}", FIELD("images", "item 2: expected a path")},
         {"{\"prompt\":\"<image><image>p\",\"answer\":\"1\",\"images\":[\"b.png\"]}",
@@ -158,7 +162,8 @@ static void bad_lines_are_named(void **state)
         {"{" GOOD ",\"images\":[\"broken.png\"]}", FIELD("images", "broken.png")},
         {"{" GOOD ",\"images\":[\"empty.png\"]}", FIELD("images", "empty.png")},
         {"{" GOOD ",\"images\":[\"\"]}", FIELD("images", "")},
-        {"{" GOOD ",\"images\":[\"/etc/passwd\"]}", FIELD("images", "/etc/passwd: expected a path inside")},
+        {"{" GOOD ",\"images\":[\"/etc/passwd\"]}",
+         FIELD("images", "/etc/passwd: expected a path inside")},
         {"{" GOOD ",\"images\":[\"../outside.png\"]}",
          FIELD("images", "../outside.png: expected a path inside")},
         {"{" GOOD ",\"images\":[\"img/../b.png\"]}", "without \"..\""},
@@ -178,7 +183,8 @@ static void bad_lines_are_named(void **state)
 
 static char *repeated(const char *head, const char *part, int n, const char *tail)
 {
-    char *s = ptd_alloc(strlen(head) + strlen(part) * (size_t)n + strlen(tail) + 1), *p = stpcpy(s, head);
+    char *s = ptd_alloc(strlen(head) + strlen(part) * (size_t)n + strlen(tail) + 1),
+         *p = stpcpy(s, head);
     for (int i = 0; i < n; i++) p = stpcpy(p, part);
     stpcpy(p, tail);
     return s;
@@ -199,10 +205,12 @@ static void limits_have_two_sides(void **state)
         int most;
         const char *expected;
     } table[] = {
-        {"{" GOOD ",\"steps\":[\"s\"", ",\"s\"", "]}", 63, FIELD("steps", "65 items, expected at most 64")},
+        {"{" GOOD ",\"steps\":[\"s\"", ",\"s\"", "]}", 63,
+         FIELD("steps", "65 items, expected at most 64")},
         {"{" GOOD ",\"images\":[\"b.png\"", ",\"b.png\"", "]}", 63,
          FIELD("images", "65 pictures, expected at most 64")},
-        {"{\"answer\":\"1\",\"prompt\":\"", "x", "\"}", PTD_DATASET_LINE - 26, "expected at most 4194304"},
+        {"{\"answer\":\"1\",\"prompt\":\"", "x", "\"}", PTD_DATASET_LINE - 26,
+         "expected at most 4194304"},
     };
     for (int i = 0; i < 3; i++) {
         char *good = repeated(table[i].head, table[i].part, table[i].most, table[i].tail);
@@ -219,8 +227,8 @@ static void limits_have_two_sides(void **state)
     free(open);
     free(good);
     free(bad);
-    accepted("{" GOOD
-             ",\"x\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"}");
+    accepted("{" GOOD ",\"x\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+             "[[[[[[[\\\"[\"}");
 }
 
 /* ---- what a good row becomes ---- */
@@ -229,11 +237,12 @@ static void all_fields_arrive(void **state)
 {
     (void)state;
     struct ptd_group g = {0};
-    const char *line = "{\"id\":\"x-1\",\"prompt\":\"<image>what?\",\"images\":[\"img/"
-                       "a.png\"],\"answer\":\"11\",\"category\":\"c\","
-                       "\"solution\":\"s\\u00e9\",\"steps\":[\"one\",\"two\"],\"regions\":[{\"label\":\"a1\","
-                       "\"box\":[0,0.25,0.5,1]},"
-                       "{\"box\":[0.5,0,1,1]}],\"other\":{\"ignored\":true}}";
+    const char *line =
+        "{\"id\":\"x-1\",\"prompt\":\"<image>what?\",\"images\":[\"img/"
+        "a.png\"],\"answer\":\"11\",\"category\":\"c\","
+        "\"solution\":\"s\\u00e9\",\"steps\":[\"one\",\"two\"],\"regions\":[{\"label\":\"a1\","
+        "\"box\":[0,0.25,0.5,1]},"
+        "{\"box\":[0.5,0,1,1]}],\"other\":{\"ignored\":true}}";
     assert_int_equal(read_third(&g, line, strlen(line)), 0);
     assert_string_equal(g.uid, "x-1");
     assert_int_equal(g.index, 1);
@@ -263,20 +272,25 @@ static void other_spellings_are_understood(void **state)
         const char *line, *question, *answer, *uid;
         int pictures;
     } table[] = {
-        {"{\"problem\":\"p\",\"answer\":\"1\",\"images\":[\"b.png\",\"img/a.png\"]}", "p", "1", "line-3", 2},
+        {"{\"problem\":\"p\",\"answer\":\"1\",\"images\":[\"b.png\",\"img/a.png\"]}", "p", "1",
+         "line-3", 2},
         {"{\"question\":\"q\",\"answer\":12,\"image\":\"b.png\",\"id\":5}", "q", "12", "5", 1},
         {"{\"question\":\"q\",\"prompt\":\"p\",\"answer\":0.1}", "p", "0.1", "line-3", 0},
-        {"{\"prompt\":null,\"problem\":\"p\",\"answer\":-2.50,\"image\":null,\"steps\":null,\"id\":null}",
+        {"{\"prompt\":null,\"problem\":\"p\",\"answer\":-2.50,\"image\":null,\"steps\":null,\"id\":"
+         "null}",
          "p", "-2.5", "line-3", 0},
-        {"{\"prompt\":\"p\",\"answer\":123456789012345678901234567890,\"id\":99999999999999999999,\"n\":-"
+        {"{\"prompt\":\"p\",\"answer\":123456789012345678901234567890,\"id\":99999999999999999999,"
+         "\"n\":-"
          "1e999}",
          "p", "123456789012345678901234567890", "99999999999999999999", 0},
         {"{\"prompt\":\"p\",\"answer\":3.0,\"images\":[]}", "p", "3", "line-3", 0},
-        {"{\"prompt\":\"p\",\"answer\":\"1\",\"images\":[\"./img//a.png\"]}", "p", "1", "line-3", 1},
+        {"{\"prompt\":\"p\",\"answer\":\"1\",\"images\":[\"./img//a.png\"]}", "p", "1", "line-3",
+         1},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct ptd_group g = {0};
-        if (read_third(&g, table[i].line, strlen(table[i].line)) < 0) fail_msg("%s", ptd_failed_message());
+        if (read_third(&g, table[i].line, strlen(table[i].line)) < 0)
+            fail_msg("%s", ptd_failed_message());
         assert_string_equal(g.question, table[i].question);
         assert_string_equal(g.answer, table[i].answer);
         assert_string_equal(g.uid, table[i].uid);
@@ -312,9 +326,8 @@ static void pictures_are_resized_by_the_rules(void **state)
 static void bom_crlf_and_a_cut_newline_are_fine(void **state)
 {
     (void)state;
-    write_text(
-        "set/w.jsonl",
-        "\xef\xbb\xbf{\"prompt\":\"1\",\"answer\":\"1\"}\r\n\r\n \t\r\n{\"prompt\":\"2\",\"answer\":\"2\"}");
+    write_text("set/w.jsonl", "\xef\xbb\xbf{\"prompt\":\"1\",\"answer\":\"1\"}\r\n\r\n "
+                              "\t\r\n{\"prompt\":\"2\",\"answer\":\"2\"}");
     struct ptd_dataset *d = ptd_dataset_open("set/w.jsonl");
     struct ptd_group g = {0};
     assert_non_null(d);
@@ -349,7 +362,8 @@ static void many_lines_across_blocks(void **state)
     char *long_text = repeated("", "x", 700000, "");
     FILE *f = fopen("set/many.jsonl", "w");
     for (int i = 0; i < 7; i++)
-        fprintf(f, "{\"prompt\":\"%d %s\",\"answer\":%d}\n%s", i, long_text, i * i, i % 2 ? "\n" : "");
+        fprintf(f, "{\"prompt\":\"%d %s\",\"answer\":%d}\n%s", i, long_text, i * i,
+                i % 2 ? "\n" : "");
     fclose(f);
     struct ptd_dataset *d = ptd_dataset_open("set/many.jsonl");
     struct ptd_group g = {0};
@@ -384,11 +398,13 @@ static void a_change_under_the_reader_is_noticed(void **state)
     struct stat st;
     assert_int_equal(stat("set/c.jsonl", &st), 0);
     write_text("set/c.jsonl", "{" GOOD "}\n{" OTHER "}\n"); /* with its times put back */
-    assert_int_equal(utimensat(AT_FDCWD, "set/c.jsonl", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
+    assert_int_equal(
+        utimensat(AT_FDCWD, "set/c.jsonl", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
     assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), 0);
     assert_int_equal(ptd_dataset_read(d, 1, NULL, &g), -1);
     assert_non_null(strstr(ptd_failed_message(), "c.jsonl:2: the line was changed"));
-    assert_int_equal(symlink("c.jsonl", "set/other.jsonl") | rename("set/other.jsonl", "set/c.jsonl"), 0);
+    assert_int_equal(
+        symlink("c.jsonl", "set/other.jsonl") | rename("set/other.jsonl", "set/c.jsonl"), 0);
     assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), -1);
     assert_int_equal(unlink("set/c.jsonl"), 0);
     assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), -1);
@@ -405,7 +421,8 @@ static void epochs_are_shuffled_without_replacement(void **state)
     int first[N], same = 0;
     write_text("set/o.jsonl", text);
     free(text);
-    struct ptd_dataset *d = ptd_dataset_open("set/o.jsonl"), *other = ptd_dataset_open("set/o.jsonl");
+    struct ptd_dataset *d = ptd_dataset_open("set/o.jsonl"),
+                       *other = ptd_dataset_open("set/o.jsonl");
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[N] = {0}, in_place = 0;
         for (int p = 0; p < N; p++) {
@@ -447,10 +464,11 @@ static void every_fault_is_reported(void **state)
     (void)state;
     struct heard h = {0};
     long faults;
-    write_text("set/f.jsonl",
-               "{\"id\":\"a\"," GOOD
-               "}\n{\"prompt\":\"\",\"answer\":\"\",\"images\":[\"none.png\",7]}\nx\n{\"id\":\"a\"," GOOD
-               "}\n");
+    write_text(
+        "set/f.jsonl",
+        "{\"id\":\"a\"," GOOD
+        "}\n{\"prompt\":\"\",\"answer\":\"\",\"images\":[\"none.png\",7]}\nx\n{\"id\":\"a\"," GOOD
+        "}\n");
     char *line = ptd_dataset_check_all("set/f.jsonl", hear, &h, &faults, &(int){0});
     assert_string_equal(line, "set/f.jsonl: 6 faults in 4 rows");
     assert_int_equal(faults, 6);
@@ -462,7 +480,8 @@ static void every_fault_is_reported(void **state)
                                            ":3: ",
                                            ":4: field \"id\": \"a\" is line 1's"};
     for (int i = 0; i < 6; i++)
-        if (!strstr(h.text[i], expected[i])) fail_msg("\"%s\" lacks \"%s\"", h.text[i], expected[i]);
+        if (!strstr(h.text[i], expected[i]))
+            fail_msg("\"%s\" lacks \"%s\"", h.text[i], expected[i]);
     free(line);
     assert_null(ptd_dataset_check_all("set/none.jsonl", hear, &h, &faults, &(int){0}));
 }
@@ -473,7 +492,8 @@ static void a_good_set_is_summed_up(void **state)
     struct heard h = {0};
     long faults;
     write_text("set/g.jsonl",
-               "{" GOOD ",\"category\":\"x\",\"images\":[\"b.png\"]}\n{" GOOD ",\"category\":\"y\"}\n{" GOOD
+               "{" GOOD ",\"category\":\"x\",\"images\":[\"b.png\"]}\n{" GOOD
+               ",\"category\":\"y\"}\n{" GOOD
                ",\"category\":\"x\",\"images\":[\"b.png\",\"b.png\"]}\n{" GOOD "}\n");
     char *line = ptd_dataset_check_all("set/g.jsonl", hear, &h, &faults, &(int){0});
     assert_string_equal(line, "set/g.jsonl: 4 rows, 3 pictures: x 2, y 1, (none) 1");
@@ -488,12 +508,13 @@ static void many_categories_are_summed_up_by_the_largest(void **state)
     long faults;
     FILE *f = fopen("set/k.jsonl", "w");
     for (int i = 0; i < 100000; i++)
-        fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i, i < 60000 ? "few" : "many\\u001b[1m",
-                i < 60000 ? i : i % 11);
+        fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i,
+                i < 60000 ? "few" : "many\\u001b[1m", i < 60000 ? i : i % 11);
     fclose(f);
     char *line = ptd_dataset_check_all("set/k.jsonl", hear, &h, &faults, &(int){0});
     assert_int_equal(faults, 0);
-    const char *begin = "set/k.jsonl: 100000 rows, 0 pictures: many\\x1b[1m6 3637, many\\x1b[1m7 3637, ";
+    const char *begin =
+        "set/k.jsonl: 100000 rows, 0 pictures: many\\x1b[1m6 3637, many\\x1b[1m7 3637, ";
     if (strncmp(line, begin, strlen(begin)) != 0) fail_msg("%s", line);
     const char *end = ", many\\x1b[1m5 3636, few0 1, 59999 others 59999";
     assert_string_equal(line + strlen(line) - strlen(end), end);
@@ -529,7 +550,8 @@ static void pictures_take_memory_once(void **state)
     assert_ptr_equal(g.pictures[0].pixels, g.pictures[7].pixels);
     assert_ptr_not_equal(g.pictures[0].pixels, g.pictures[63].pixels);
     assert_string_equal(g.pictures[0].hash, g.pictures[62].hash);
-    struct ptd_image_rules rules = {.patch = 16, .merge = 2, .min_pixels = 1024, .max_pixels = 1l << 30};
+    struct ptd_image_rules rules = {
+        .patch = 16, .merge = 2, .min_pixels = 1024, .max_pixels = 1l << 30};
     assert_int_equal(ptd_dataset_read(d, 0, &rules, &g), -1); /* more than a record may have */
     assert_int_equal(ptd_failed_status(), PTD_DATAERR);
     assert_non_null(strstr(ptd_failed_message(), "bytes of pixels, expected at most 1073741824"));
@@ -567,7 +589,8 @@ static void write_set(const char *file, int rows, int value)
         assert_int_equal(ptd_dataset_write(o, &g), 0);
     }
     assert_int_equal(ptd_dataset_pictures(o), rows);
-    assert_int_equal(access(file, F_OK) == 0 && value == 10, 0); /* nothing there before the first publish */
+    /* nothing there before the first publish */
+    assert_int_equal(access(file, F_OK) == 0 && value == 10, 0);
     assert_int_equal(ptd_dataset_publish(o), 0);
     ptd_dataset_end(o);
     ptd_image_clear(&im);

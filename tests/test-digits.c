@@ -1,5 +1,5 @@
-/* Questions about handwriting: answers recomputed from the picture by other code, hints that give nothing
- * away. */
+/* Questions about handwriting: answers recomputed from the picture by other code, hints that give
+ * nothing away. */
 #include "data/digits.h"
 #include "data/image.h"
 #include "test.h"
@@ -26,7 +26,8 @@ static int close_both(void **state)
     return 0;
 }
 
-static void draw_task(struct ptd_task *t, struct ptd_grid *g, enum ptd_kind kind, uint64_t seed, uint32_t row)
+static void draw_task(struct ptd_task *t, struct ptd_grid *g, enum ptd_kind kind, uint64_t seed,
+                      uint32_t row)
 {
     struct ptd_draw draw = {.seed = seed, .split = PTD_TRAIN, .row = row};
     do ptd_grid_draw(g, &train, &draw);
@@ -177,16 +178,17 @@ static void texts_keep_their_style(void **state)
          "look at a2 b2 then add"},
         {PTD_CSUM, &three, "sum of the red digits", "red a1 4, a2 9 = 13, b2 5 = 18. \\boxed{ 18 }",
          "look at a1 a2 b2 then add"},
-        {PTD_CMAX, &three, "largest of the red digits", "red a1 4, a2 9 = 9, b2 5 = 9. \\boxed{ 9 }",
-         "look at a1 a2 b2 then max"},
+        {PTD_CMAX, &three, "largest of the red digits",
+         "red a1 4, a2 9 = 9, b2 5 = 9. \\boxed{ 9 }", "look at a1 a2 b2 then max"},
         {PTD_NBR, &g, "digit left of the green digit", "green a3: a2 4. \\boxed{ 4 }",
          "first a3 then look at a2 then read"},
         {PTD_NBR, &g, "digit above the yellow digit", "yellow c2: b2 8. \\boxed{ 8 }",
          "first c2 then look at b2 then read"},
         {PTD_COLSUM, &g, "sum of the column of the yellow digit",
-         "yellow c2: a2 4, b2 8 = 12, c2 3 = 15. \\boxed{ 15 }", "first c2 then look at a2 b2 c2 then add"},
-        {PTD_ROWSUM, &g, "sum of the row of the green digit", "green a3: a2 4, a3 7 = 11. \\boxed{ 11 }",
-         "first a3 then look at a2 a3 then add"},
+         "yellow c2: a2 4, b2 8 = 12, c2 3 = 15. \\boxed{ 15 }",
+         "first c2 then look at a2 b2 c2 then add"},
+        {PTD_ROWSUM, &g, "sum of the row of the green digit",
+         "green a3: a2 4, a3 7 = 11. \\boxed{ 11 }", "first a3 then look at a2 a3 then add"},
         {PTD_DIFF, &g, "difference of the yellow and the green digit",
          "yellow c2 3, green a3 7 = 4. \\boxed{ 4 }", "look at c2 a3 then subtract"},
         {PTD_READ, &g, "read b2", "b2 red 8", ""},
@@ -215,7 +217,8 @@ static void texts_keep_their_style(void **state)
 static void impossible_questions_are_refused(void **state)
 {
     (void)state;
-    const struct ptd_grid pairs = {.colour = {0, 0, 1, 1, 2, 2, 3, 3, -1}}; /* no colour occurs once */
+    /* no colour occurs once */
+    const struct ptd_grid pairs = {.colour = {0, 0, 1, 1, 2, 2, 3, 3, -1}};
     const struct ptd_grid alone = {.colour = {0, -1, -1, -1, -1, -1, -1, -1, -1}};
     struct ptd_task t;
     for (int row = 0; row < 50; row++) {
@@ -423,12 +426,18 @@ static void damaged_idx_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_right),           cmocka_unit_test(solutions_read_what_is_there),
-        cmocka_unit_test(texts_keep_their_style),      cmocka_unit_test(impossible_questions_are_refused),
-        cmocka_unit_test(hints_hold_no_number),        cmocka_unit_test(cells_follow_the_hint),
-        cmocka_unit_test(same_key_same_row),           cmocka_unit_test(grids_are_spread),
-        cmocka_unit_test(pictures_show_the_grid),      cmocka_unit_test(boxes_tile_the_picture),
-        cmocka_unit_test(train_and_test_are_disjoint), cmocka_unit_test(digits_are_balanced_and_inked),
+        cmocka_unit_test(answers_are_right),
+        cmocka_unit_test(solutions_read_what_is_there),
+        cmocka_unit_test(texts_keep_their_style),
+        cmocka_unit_test(impossible_questions_are_refused),
+        cmocka_unit_test(hints_hold_no_number),
+        cmocka_unit_test(cells_follow_the_hint),
+        cmocka_unit_test(same_key_same_row),
+        cmocka_unit_test(grids_are_spread),
+        cmocka_unit_test(pictures_show_the_grid),
+        cmocka_unit_test(boxes_tile_the_picture),
+        cmocka_unit_test(train_and_test_are_disjoint),
+        cmocka_unit_test(digits_are_balanced_and_inked),
         cmocka_unit_test(damaged_idx_is_refused),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);

@@ -1,5 +1,6 @@
-/* Number formats: every value of the short ones survives the way to float and back; what lies between two of them goes to the nearer,
- * and from the middle to the even one, by distances worked out in double. */
+/* Number formats: every value of the short ones survives the way to float and back; what lies
+ * between two of them goes to the nearer, and from the middle to the even one, by distances worked
+ * out in double. */
 #include "base/dtype.h"
 #include "test.h"
 #include <math.h>
@@ -24,8 +25,10 @@ static unsigned rounded(int dtype, float x)
 static double defined(unsigned bits, int exponent_bits)
 {
     int mantissa_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
-    int e = bits >> mantissa_bits & ((1 << exponent_bits) - 1), m = bits & ((1 << mantissa_bits) - 1);
-    double x = e ? ldexp(1 + ldexp(m, -mantissa_bits), e - bias) : ldexp(m, 1 - bias - mantissa_bits);
+    int e = bits >> mantissa_bits & ((1 << exponent_bits) - 1),
+        m = bits & ((1 << mantissa_bits) - 1);
+    double x =
+        e ? ldexp(1 + ldexp(m, -mantissa_bits), e - bias) : ldexp(m, 1 - bias - mantissa_bits);
     return bits & 0x8000 ? -x : x;
 }
 
@@ -35,7 +38,8 @@ static void check_format(int dtype, int exponent_bits)
     for (unsigned sign = 0; sign <= 0x8000; sign += 0x8000)
         for (unsigned i = 0; i < inf; i++) {
             unsigned low = sign | i;
-            double x = defined(low, exponent_bits), next = i + 1 < inf ? defined(low + 1, exponent_bits) : 0;
+            double x = defined(low, exponent_bits),
+                   next = i + 1 < inf ? defined(low + 1, exponent_bits) : 0;
             assert_true(value(dtype, low) == x);
             assert_int_equal(rounded(dtype, (float)x), low);
             if (i + 1 == inf) continue;

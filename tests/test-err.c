@@ -65,8 +65,9 @@ static void test_reason_behind_a_long_name(void **state)
             size_t n = strlen(ptd_failed_message());
             assert_true(n < 512);
             assert_memory_equal(ptd_failed_message(), escaped ? "open \\n" : "open x", 6);
-            assert_string_equal(ptd_failed_message() + n - 28, escaped ? "\\n: No such file or directory" + 1
-                                                                       : "x: No such file or directory");
+            assert_string_equal(ptd_failed_message() + n - 28,
+                                escaped ? "\\n: No such file or directory" + 1
+                                        : "x: No such file or directory");
         }
 }
 

@@ -13,7 +13,8 @@ static const struct ptd_usage usage = {"ptd-test", "[FILE]", "test filters", NUL
 static size_t make_stream(char *out, size_t cap, int end)
 {
     int fd = memfd_create("stream", 0);
-    struct ptd_head h = {.version = PTD_STREAM_VERSION, .store = "run.ptd", .mode = "train", .steps = 3};
+    struct ptd_head h = {
+        .version = PTD_STREAM_VERSION, .store = "run.ptd", .mode = "train", .steps = 3};
     struct ptd_buf b = {0};
     struct ptd_rollout y = {.ids = &(int32_t){7}, .n = 1};
     struct ptd_writer *w = ptd_writer_open(dup(fd), "-");
@@ -38,8 +39,8 @@ static size_t make_stream(char *out, size_t cap, int end)
     return n;
 }
 
-/* Reads what a filter wrote: "u0 u2' |1 ..." with ' for groups that were changed; status of the reader at the
- * end. */
+/* Reads what a filter wrote: "u0 u2' |1 ..." with ' for groups that were changed; status of the
+ * reader at the end. */
 static int read_back(const struct child *c, char *words, char *stages)
 {
     int fd = memfd_create("back", 0), got;
@@ -52,12 +53,14 @@ static int read_back(const struct child *c, char *words, char *stages)
         struct ptd_head h;
         int64_t step = 0;
         if (f.kind == PTD_HEAD && ptd_head_decode(&h, f.body, f.body_len) == 0) {
-            for (int i = 0; i < h.n_stages; i++) stages += sprintf(stages, "[%s]", h.stages[i].command);
+            for (int i = 0; i < h.n_stages; i++)
+                stages += sprintf(stages, "[%s]", h.stages[i].command);
             ptd_head_clear(&h);
         }
         if (f.kind == PTD_GROUP && ptd_group_decode(&g, f.body, f.body_len) == 0)
             words += sprintf(words, "%s%s ", g.uid, g.answer ? "'" : "");
-        if (f.kind == PTD_STEP && ptd_frame_step(&f, &step) == 0) words += sprintf(words, "|%d ", (int)step);
+        if (f.kind == PTD_STEP && ptd_frame_step(&f, &step) == 0)
+            words += sprintf(words, "|%d ", (int)step);
         ptd_group_clear(&g);
     }
     int status = got < 0 ? ptd_failed_status() : 0;
@@ -137,7 +140,8 @@ static void test_verbs(void **state)
     struct child c;
     char words[400], stages[400];
     int sum = 0;
-    struct setup s = {{.process = in_turn, .step = count_steps, .summary = summary, .ctx = &sum}, "-"};
+    struct setup s = {{.process = in_turn, .step = count_steps, .summary = summary, .ctx = &sum},
+                      "-"};
     child_run(&c, run_filter, &s, stream, make_stream(stream, sizeof stream, 1));
     assert_int_equal(c.status, 0);
     assert_int_equal(read_back(&c, words, stages), 0);
@@ -176,19 +180,26 @@ static void test_failures_leave_no_end(void **state)
 {
     (void)state;
     size_t n = make_stream(stream, sizeof stream, 1);
-    fails((struct setup){{.process = fails_at_six}, NULL}, n, PTD_DATAERR, "standard input: record 8, byte ");
-    fails((struct setup){{.process = fails_at_six}, NULL}, n, PTD_DATAERR, ": group \"u6\": not liked\n");
+    fails((struct setup){{.process = fails_at_six}, NULL}, n, PTD_DATAERR,
+          "standard input: record 8, byte ");
+    fails((struct setup){{.process = fails_at_six}, NULL}, n, PTD_DATAERR,
+          ": group \"u6\": not liked\n");
     fails((struct setup){{.process = in_turn, .finish = finish_fails}, NULL}, n, PTD_IOERR,
           "cannot finish\n");
-    fails((struct setup){{.process = in_turn}, NULL}, n - 1, PTD_CUT, "cut in the middle of a frame\n");
-    fails((struct setup){{.batch = whole_steps}, NULL}, n - 1, PTD_CUT, "cut in the middle of a frame\n");
+    fails((struct setup){{.process = in_turn}, NULL}, n - 1, PTD_CUT,
+          "cut in the middle of a frame\n");
+    fails((struct setup){{.batch = whole_steps}, NULL}, n - 1, PTD_CUT,
+          "cut in the middle of a frame\n");
     stream[n / 2] ^= 4;
     fails((struct setup){{.process = in_turn}, NULL}, n, PTD_DATAERR, "its digest does not fit\n");
     n = make_stream(stream, sizeof stream, 0);
-    fails((struct setup){{.process = in_turn}, NULL}, n, PTD_CUT, "stream ended without its end frame\n");
-    fails((struct setup){{.batch = whole_steps}, NULL}, n, PTD_CUT, "stream ended without its end frame\n");
+    fails((struct setup){{.process = in_turn}, NULL}, n, PTD_CUT,
+          "stream ended without its end frame\n");
+    fails((struct setup){{.batch = whole_steps}, NULL}, n, PTD_CUT,
+          "stream ended without its end frame\n");
     fails((struct setup){{.process = in_turn}, NULL}, 0, PTD_CUT, "stream is empty");
-    fails((struct setup){{.process = in_turn}, "/nonexistent"}, 0, PTD_NOINPUT, "/nonexistent: No such file");
+    fails((struct setup){{.process = in_turn}, "/nonexistent"}, 0, PTD_NOINPUT,
+          "/nonexistent: No such file");
     fails((struct setup){{.process = in_turn}, "/tmp"}, 0, PTD_NOINPUT, "/tmp: a directory");
 }
 

@@ -1,4 +1,5 @@
-/* test-fingerprint: the machine in one line that says the same twice and names what decides how numbers round. */
+/* test-fingerprint: the machine in one line that says the same twice and names what decides how
+ * numbers round. */
 #include "base/threads.h"
 #include "compute/blas.h"
 #include "compute/fingerprint.h"
@@ -71,8 +72,9 @@ static void test_build_id(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scalars),
-                                       cmocka_unit_test(test_products_load_openblas_without_threads),
-                                       cmocka_unit_test(test_build_id)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_products_load_openblas_without_threads),
+        cmocka_unit_test(test_build_id)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

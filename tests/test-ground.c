@@ -1,5 +1,5 @@
-/* test-ground: the words of picture tokens: which token gets which words, and the supervised loss with them and its gradient against the network in
- * double, in one micro-batch and in many. */
+/* test-ground: the words of picture tokens: which token gets which words, and the supervised loss
+ * with them and its gradient against the network in double, in one micro-batch and in many. */
 #include "plain.h"
 #include "tiny.h"
 #include "method/learn.h"
@@ -16,14 +16,18 @@ static struct ptd_ground ground;
 static uint8_t *banned;
 static double *weights;
 static struct ptd_picture pictures[2];
-static struct ptd_group group[GROUPS], *groups[GROUPS] = {&group[0], &group[1], &group[2], &group[3]};
+static struct ptd_group group[GROUPS],
+    *groups[GROUPS] = {&group[0], &group[1], &group[2], &group[3]};
 
 /* 2 x 3 picture tokens; the second box lies over the first, the third between centres. */
-static const struct ptd_region objects[3] = {
-    {"a1 red 4", {0, 0, 0.6f, 0.5f}}, {"b2 none", {0.4f, 0.2f, 1, 1}}, {"c3 blue 7", {0.55f, 0, 0.8f, 0.2f}}};
-static const int object_at[6] = {0, 0, 1, -1, 1, 1}; /* of each token; the first box that holds its centre */
+static const struct ptd_region objects[3] = {{"a1 red 4", {0, 0, 0.6f, 0.5f}},
+                                             {"b2 none", {0.4f, 0.2f, 1, 1}},
+                                             {"c3 blue 7", {0.55f, 0, 0.8f, 0.2f}}};
+/* of each token; the first box that holds its centre */
+static const int object_at[6] = {0, 0, 1, -1, 1, 1};
 
-static const int32_t prompt[16] = {7, 636, 636, 636, 636, 636, 636, 5, 9, 636, 636, 636, 13, 2, 17, 21};
+static const int32_t prompt[16] = {7, 636, 636, 636, 636, 636, 636, 5,
+                                   9, 636, 636, 636, 13,  2,   17,  21};
 static const int32_t answer[5] = {90, 91, 200, 300, 450};
 
 static int setup(void **state)
@@ -86,8 +90,11 @@ static int make_groups(void **state)
 
 static struct ptd_loss_rules rules(long micro)
 {
-    return (struct ptd_loss_rules){
-        .loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = micro, .banned = banned, .ground = &ground};
+    return (struct ptd_loss_rules){.loss = PTD_LOSS_SFT,
+                                   .temperature = 1,
+                                   .micro_tokens = micro,
+                                   .banned = banned,
+                                   .ground = &ground};
 }
 
 static struct ptd_learned learn(long micro)
@@ -119,8 +126,8 @@ static double plain_words(const struct plain *p, const struct ptd_group *g)
     double sum = 0;
     plain_used = 0;
     struct plain_rows rows = plain_vision(p, g->pictures, g->n_pictures);
-    const double *x = plain_rmsnorm(rows.x, plain_weight(p, "model.language_model.norm.weight"), rows.n,
-                                    c->hidden, c->rms_eps);
+    const double *x = plain_rmsnorm(rows.x, plain_weight(p, "model.language_model.norm.weight"),
+                                    rows.n, c->hidden, c->rms_eps);
     for (int i = 0; i < 6; i++) {
         char label[32];
         int32_t *ids;
@@ -145,10 +152,12 @@ static double plain_loss(double *words)
         int32_t ids[32];
         memcpy(ids, g->prompt_ids, g->n_prompt * sizeof *ids);
         memcpy(ids + g->n_prompt, answer, g->rollouts[0].n * sizeof *ids);
-        const double *x = plain_hidden(&p, ids, g->n_prompt + g->rollouts[0].n, g->pictures, g->n_pictures);
+        const double *x =
+            plain_hidden(&p, ids, g->n_prompt + g->rollouts[0].n, g->pictures, g->n_pictures);
         for (int j = 0; j < g->rollouts[0].n; j++, n++)
             logp += plain_logp(&p, x + (g->n_prompt - 1 + j) * model->config.hidden, answer[j]);
-        if (g->n_objects && g->n_pictures) *words += plain_words(&p, g) / 12; /* two groups of 6 tokens */
+        /* two groups of 6 tokens */
+        if (g->n_objects && g->n_pictures) *words += plain_words(&p, g) / 12;
     }
     return -logp / n + WEIGHT * *words;
 }
@@ -188,7 +197,8 @@ static void tokens_get_the_words_at_their_centre(void **state)
     for (int i = 0; i < 6; i++) {
         int32_t ids[16];
         int n = 0;
-        for (; seen < ground.n && ground.words[seen].row == 100 + i; seen++) ids[n++] = ground.words[seen].id;
+        for (; seen < ground.n && ground.words[seen].row == 100 + i; seen++)
+            ids[n++] = ground.words[seen].id;
         char *text = ptd_tokenizer_decode(tokenizer, ids, n, 0);
         assert_string_equal(text, object_at[i] < 0 ? "" : object_at[i] ? " b2 none" : " a1 red 4");
         free(text);

@@ -1,6 +1,6 @@
-/* test-head: gradients through the chunked head against finite differences in double, independence of chunks
- * and threads, and what rows are asked: sums, best words, samples. Products come from a plain table of our
- * own. */
+/* test-head: gradients through the chunked head against finite differences in double, independence
+ * of chunks and threads, and what rows are asked: sums, best words, samples. Products come from a
+ * plain table of our own. */
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -22,7 +22,8 @@ static float *normals(int which, long n, double scale)
 
 /* ---- products, as plain as they can be ---- */
 
-static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in,
+                   int out)
 {
     for (long i = 0; i < n; i++)
         for (int o = 0; o < out; o++) {
@@ -32,8 +33,8 @@ static void linear(float *Y, const float *X, const float *W, const float *b, lon
         }
 }
 
-static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
-                            const float *W, long n, int in, int out)
+static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY,
+                            const float *X, const float *W, long n, int in, int out)
 {
     assert_null(db);
     for (long i = 0; i < n; i++)
@@ -50,7 +51,8 @@ static void linear_backward(float *dX, int add, float *dW, float *db, const floa
         }
 }
 
-static const struct ptd_ops plain = {.name = "plain", .linear = linear, .linear_backward = linear_backward};
+static const struct ptd_ops plain = {
+    .name = "plain", .linear = linear, .linear_backward = linear_backward};
 
 /* ---- the usual loss: cross-entropy, and what the row saw ---- */
 
@@ -65,13 +67,14 @@ static void cross_entropy(void *ctx, long row, float *z, int V)
     struct loss *l = ctx;
     double lse = ptd_row_lse(z, V);
     l->value[row] = lse - z[l->target[row]];
-    for (int v = 0; l->backward && v < V; v++) z[v] = (float)(exp(z[v] - lse) - (v == l->target[row]));
+    for (int v = 0; l->backward && v < V; v++)
+        z[v] = (float)(exp(z[v] - lse) - (v == l->target[row]));
 }
 
 enum { N = 7, V = 37, H = 5 };
 
-static double reference_loss(const double *X, const double *W, double temperature, const uint8_t *banned,
-                             const int32_t *target)
+static double reference_loss(const double *X, const double *W, double temperature,
+                             const uint8_t *banned, const int32_t *target)
 {
     double loss = 0;
     for (int i = 0; i < N; i++) {
@@ -88,7 +91,8 @@ static double reference_loss(const double *X, const double *W, double temperatur
 }
 
 static void check_slopes(double *x, int n, const float *got, const float *before, const double *X,
-                         const double *W, double temperature, const uint8_t *banned, const int32_t *target)
+                         const double *W, double temperature, const uint8_t *banned,
+                         const int32_t *target)
 {
     const double h = 1e-5;
     for (int i = 0; i < n; i++) {
@@ -107,13 +111,14 @@ static void gradients_match_finite_differences(void **state)
     (void)state;
     const double temperatures[] = {1, 0.7, 1.9};
     for (int t = 0; t < 3; t++) {
-        float *X = normals(1, N * H, 1), *W = normals(2, V * H, 1), dX[N * H], dW[V * H], before[V * H];
+        float *X = normals(1, N * H, 1), *W = normals(2, V * H, 1), dX[N * H], dW[V * H],
+              before[V * H];
         double x[N * H], w[V * H], value[N], sum = 0;
         uint8_t banned[V] = {[3] = 1, [17] = 1, [V - 1] = 1};
         int32_t target[N] = {0, 1, 2, 4, 35, 20, 1};
         struct loss loss = {target, value, 1};
-        struct ptd_head_job job = {&plain,        W,    V, H, (float)temperatures[t], t ? banned : NULL,
-                                   cross_entropy, &loss};
+        struct ptd_head_job job = {
+            &plain, W, V, H, (float)temperatures[t], t ? banned : NULL, cross_entropy, &loss};
         if (!t) memset(banned, 0, sizeof banned);
         for (int i = 0; i < N * H; i++) x[i] = X[i], dX[i] = 99; /* overwritten */
         for (int i = 0; i < V * H; i++)
@@ -162,7 +167,8 @@ struct wide {
 
 static void wide_new(struct wide *w, int n, int v, int h)
 {
-    *w = (struct wide){n, v, h, normals(5, n * h, 1), normals(6, v * h, 0.5), NULL, NULL, NULL, NULL};
+    *w = (struct wide){n,    v,    h,   normals(5, n * h, 1), normals(6, v * h, 0.5), NULL,
+                       NULL, NULL, NULL};
     w->dX = calloc((size_t)(n * h), sizeof(float));
     w->dW = calloc((size_t)(v * h), sizeof(float));
     w->target = calloc((size_t)n, sizeof(int32_t));
@@ -276,7 +282,8 @@ static void check_shares(const float *z, int n, double lse, double entropy)
     assert_true(s.lse == ptd_row_lse(z, n));
     assert_close(s.lse, lse, 1e-7 * (1 + fabs(lse)));
     assert_close(s.entropy, entropy, 1e-6 * (1e-2 + entropy));
-    for (int i = 0; i < n; sum += e[i++]) { /* what e^x makes of the rounding of x = z - the largest */
+    /* what e^x makes of the rounding of x = z - the largest */
+    for (int i = 0; i < n; sum += e[i++]) {
         double p = exp(z[i] - lse), within = p > 0 ? p * (3e-7 + 6e-8 * (lse - z[i])) : 0;
         assert_close(e[i] / s.total, p, within);
     }
@@ -298,7 +305,8 @@ static void sums_match_double(void **state)
             for (int i = 0; i < n; i++) most = fmax(most, z[i]);
             for (int i = 0; i < n; i++) sum += exp(z[i] - most);
             double lse = most + log(sum);
-            for (int i = 0; i < n; i++) entropy += z[i] == -INFINITY ? 0 : exp(z[i] - lse) * (lse - z[i]);
+            for (int i = 0; i < n; i++)
+                entropy += z[i] == -INFINITY ? 0 : exp(z[i] - lse) * (lse - z[i]);
             check_shares(z, n, lse, entropy);
             free(z - (s & 1));
         }
@@ -321,7 +329,8 @@ static void sums_at_the_edges(void **state)
     for (int where = 0; where < 40; where += 13) {
         z[where] = NAN;
         s = shares_of(z, 40, e);
-        assert_true(isnan(ptd_row_lse(z, 40)) && isnan(s.lse) && isnan(s.total) && isnan(s.entropy));
+        assert_true(isnan(ptd_row_lse(z, 40)) && isnan(s.lse) && isnan(s.total) &&
+                    isnan(s.entropy));
         z[where] = 0;
     }
 }
@@ -363,8 +372,10 @@ static void topk_agrees_with_sorting(void **state)
             int n = sizes[s];
             float *z = normals(30 + s, n, 2);
             for (int i = 0; i < n; i++) {
-                if (kind == 1) z[i] = roundf(z[i]);                    /* ties, zeros of both signs */
-                if (kind == 2) z[i] = (float)i;                        /* each one better than all before */
+                /* ties, zeros of both signs */
+                if (kind == 1) z[i] = roundf(z[i]);
+                /* each one better than all before */
+                if (kind == 2) z[i] = (float)i;
                 if (kind == 3) z[i] = i % 3 ? -INFINITY : fabsf(z[i]); /* mostly banned */
             }
             for (int k = 0; k < 6; k++) check_topk(z, n, ks[k]);

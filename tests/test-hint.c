@@ -1,5 +1,5 @@
-/* Tests of hint: text from steps and regions, rejected hints, and from attention to words (on shares made by
- * hand, then on a model). */
+/* Tests of hint: text from steps and regions, rejected hints, and from attention to words (on
+ * shares made by hand, then on a model). */
 #include "../lib/method/hint/attention.c"
 #include "data/prompt.h"
 #include "test.h"
@@ -47,8 +47,8 @@ static int make_store(void **state)
 static int remove_store(void **state)
 {
     (void)state;
-    static const char *const names[] = {"run.ptd/data.mdb", "run.ptd/lock.mdb", "run.ptd/lock", "run.ptd",
-                                        ""};
+    static const char *const names[] = {"run.ptd/data.mdb", "run.ptd/lock.mdb", "run.ptd/lock",
+                                        "run.ptd", ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = ptd_format("%s/%s", folder, names[i]);
         if (remove(path) != 0 && i != 1 && i != 2) return -1;
@@ -95,7 +95,8 @@ static void assert_prompt_says(const struct ptd_group *g, const char *words)
 {
     struct ptd_hint_tools tools;
     assert_int_equal(ptd_hint_tools_open(&tools, store_path), 0);
-    char *text = ptd_tokenizer_decode(tools.tokenizer, g->hint.prompt_ids, (size_t)g->hint.n_prompt, 1);
+    char *text =
+        ptd_tokenizer_decode(tools.tokenizer, g->hint.prompt_ids, (size_t)g->hint.n_prompt, 1);
     if (!strstr(text, words)) fail_msg("hinted prompt \"%s\" does not say \"%s\"", text, words);
     free(text);
     ptd_hint_tools_close(&tools);
@@ -117,8 +118,10 @@ static void data_regions_stand_in_for_a_look(void **state)
 {
     (void)state;
     static const char *const steps[] = {"add"};
-    static const struct ptd_region regions[] = {
-        {"a1", {0, 0, .3f, .3f}}, {"b2", {.3f, .3f, .6f, .6f}}, {"a1", {0, 0, .2f, .2f}}, {"", {0, 0, 1, 1}}};
+    static const struct ptd_region regions[] = {{"a1", {0, 0, .3f, .3f}},
+                                                {"b2", {.3f, .3f, .6f, .6f}},
+                                                {"a1", {0, 0, .2f, .2f}},
+                                                {"", {0, 0, 1, 1}}};
     struct ptd_group g = demo_group();
     g.steps = steps, g.n_steps = 1;
     g.regions = regions, g.n_regions = 4;
@@ -162,8 +165,9 @@ static void unknown_sources_are_refused(void **state)
         assert_int_equal(ptd_failed_status(), PTD_USAGE);
     }
     struct ptd_hint_options o = usual;
-    static const char *const grids[] = {"3",    "0x3",          "3x0",          "27x3", "3x3x", "axb",
-                                        "-1x3", "4294967299x3", "3x4294967299", " 3x3", "+3x3", ""};
+    static const char *const grids[] = {"3",    "0x3",  "3x0",          "27x3",         "3x3x",
+                                        "axb",  "-1x3", "4294967299x3", "3x4294967299", " 3x3",
+                                        "+3x3", ""};
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++) {
         o.grid = grids[i];
         assert_null(ptd_hints_open(&tools, "attention", &o));

@@ -1,5 +1,6 @@
-/* Damaged pictures: each file of corpus-image/ against EXPECT, in a process of its own, and bombs too large to be kept: what is refused is
- * refused within 50 ms and 16 MiB. Under sanitizers neither is measured. */
+/* Damaged pictures: each file of corpus-image/ against EXPECT, in a process of its own, and bombs
+ * too large to be kept: what is refused is refused within 50 ms and 16 MiB. Under sanitizers
+ * neither is measured. */
 #include "data/image_impl.h"
 #include "test.h"
 #include <fnmatch.h>
@@ -52,8 +53,8 @@ static int judge(const char *path, const void *bytes, size_t n, struct verdict *
 
 static struct verdict run(const char *path, const void *bytes, size_t n)
 {
-    struct verdict *shared =
-                       mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+    struct verdict *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0),
                    v;
     struct rusage usage;
     int status;
@@ -78,7 +79,8 @@ static const char *fault(const struct verdict *v, const char *path, int status, 
     if (measured && v->ms > MS_MAX) return "time";
     if (measured && v->kb > KB_MAX) return "memory";
     if (!status) return NULL;
-    if (strncmp(v->message, path, n) || strncmp(v->message + n, ": ", 2) || strchr(v->message, '\n'))
+    if (strncmp(v->message, path, n) || strncmp(v->message + n, ": ", 2) ||
+        strchr(v->message, '\n'))
         return "form of the message";
     return fnmatch(pattern, v->message + n + 2, 0) ? "message" : NULL;
 }
@@ -87,10 +89,12 @@ static int check(const struct verdict *v, const char *path, int status, const ch
 {
     const char *what = fault(v, path, status, pattern);
     if (getenv("PTD_TEST_VERBOSE"))
-        print_message("%-40s %3d %6.1f ms %6ld KiB  %s\n", path, v->status, v->ms, v->kb, v->message);
+        print_message("%-40s %3d %6.1f ms %6ld KiB  %s\n", path, v->status, v->ms, v->kb,
+                      v->message);
     if (what)
-        print_error("%s: wrong %s: status %d, signal %d, %.1f ms, %ld KiB, \"%s\"; expected %d, \"%s\"\n",
-                    path, what, v->status, v->signal, v->ms, v->kb, v->message, status, pattern);
+        print_error(
+            "%s: wrong %s: status %d, signal %d, %.1f ms, %ld KiB, \"%s\"; expected %d, \"%s\"\n",
+            path, what, v->status, v->signal, v->ms, v->kb, v->message, status, pattern);
     return what != NULL;
 }
 
@@ -204,9 +208,11 @@ static void test_markers(void **state)
     unsigned char *bytes = ptd_alloc(n);
     memcpy(bytes, "\xFF\xD8", 2);
     for (int k = 0; k < 4; k++) {
-        for (size_t i = 2; i + 4 <= n; i += 4) memcpy(bytes + i, (unsigned char[]){0xFF, kinds[k], 0, 2}, 4);
+        for (size_t i = 2; i + 4 <= n; i += 4)
+            memcpy(bytes + i, (unsigned char[]){0xFF, kinds[k], 0, 2}, 4);
         struct verdict v = run("markers", bytes, n);
-        assert_int_equal(check(&v, "markers", 65, k < 3 ? "JPEG with over 4096 *" : "damaged JPEG: *"), 0);
+        assert_int_equal(
+            check(&v, "markers", 65, k < 3 ? "JPEG with over 4096 *" : "damaged JPEG: *"), 0);
     }
     free(bytes);
 }

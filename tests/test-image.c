@@ -1,4 +1,5 @@
-/* Pictures: decoding against Pillow, turning, resizing to the last bit, patches, and what must be refused. */
+/* Pictures: decoding against Pillow, turning, resizing to the last bit, patches, and what must be
+ * refused. */
 #include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
@@ -72,7 +73,8 @@ static void assert_refused(const void *bytes, size_t n, const char *why)
     assert_int_equal(decode(&im, bytes, n), -1);
     assert_int_equal(ptd_failed_status(), PTD_DATAERR);
     assert_null(im.pixels);
-    if (!strstr(ptd_failed_message(), why)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
+    if (!strstr(ptd_failed_message(), why))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
 }
 
 static void assert_image(const struct ptd_image *im, int height, int width, uint64_t digest)
@@ -100,8 +102,10 @@ static void test_decode_as_pillow(void **state)
 /* A TIFF block of one directory with one entry: orientation v. */
 static size_t tiff(unsigned char *t, int big, int v)
 {
-    static const unsigned char little[] = "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0v\0\0\0\0\0\0";
-    static const unsigned char large[] = "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0v\0\0\0\0\0";
+    static const unsigned char little[] =
+        "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0v\0\0\0\0\0\0";
+    static const unsigned char large[] =
+        "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0v\0\0\0\0\0";
     memcpy(t, big ? large : little, 26);
     t[big ? 19 : 18] = v;
     return 26;
@@ -240,7 +244,8 @@ static void test_truncated(void **state)
 static void test_flipped_bits(void **state)
 {
     (void)state;
-    static const char *const files[] = {"rgba.png", "palette.png", "baseline.jpg", "progressive.jpg"};
+    static const char *const files[] = {"rgba.png", "palette.png", "baseline.jpg",
+                                        "progressive.jpg"};
     for (int f = 0; f < 4; f++) {
         size_t n;
         unsigned char *bytes = read_vector(files[f], &n);
@@ -261,7 +266,8 @@ static void test_flipped_bits(void **state)
 static void test_bomb(void **state)
 {
     (void)state;
-    static const unsigned char ihdr[13] = "\0\0\x75\x30\0\0\x75\x30\x01\0\0\0\0"; /* 30000 x 30000, 1 bit */
+    /* 30000 x 30000, 1 bit */
+    static const unsigned char ihdr[13] = "\0\0\x75\x30\0\0\x75\x30\x01\0\0\0\0";
     unsigned char file[200] = "\x89PNG\r\n\x1a\n";
     size_t n = 8 + put_chunk(file + 8, "IHDR", ihdr, sizeof ihdr);
     n += put_chunk(file + n, "IDAT", "x", 1);
@@ -297,7 +303,8 @@ static unsigned char *many_scans(int components, size_t *n)
     for (int i = 0; i < components; i++) {
         scans[k++] = (jpeg_scan_info){.comps_in_scan = 1, .component_index = {i}};
         for (int s = 1; s < 64; s++)
-            scans[k++] = (jpeg_scan_info){.comps_in_scan = 1, .component_index = {i}, .Ss = s, .Se = s};
+            scans[k++] =
+                (jpeg_scan_info){.comps_in_scan = 1, .component_index = {i}, .Ss = s, .Se = s};
     }
     c.scan_info = scans, c.num_scans = k;
     jpeg_start_compress(&c, TRUE);
@@ -356,7 +363,8 @@ static void assert_no_load(const char *path, int status, const char *why)
     struct ptd_image im;
     assert_int_equal(ptd_image_load(&im, path), -1);
     assert_int_equal(ptd_failed_status(), status);
-    if (!strstr(ptd_failed_message(), why)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
+    if (!strstr(ptd_failed_message(), why))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
     assert_non_null(strstr(ptd_failed_message(), path));
 }
 
@@ -405,9 +413,10 @@ static void test_target(void **state)
 {
     (void)state;
     static const int want[][4] = {
-        {480, 640, 480, 640},     {1080, 1920, 1088, 1920}, {333, 500, 320, 512}, {80, 80, 256, 256},
-        {112, 336, 160, 448},     {48, 700, 96, 992},       {10, 1500, 32, 3136}, {2000, 10, 3648, 32},
-        {4100, 4100, 4096, 4096}, {5000, 8000, 3232, 5152}, {1, 200, 32, 3648}};
+        {480, 640, 480, 640},     {1080, 1920, 1088, 1920}, {333, 500, 320, 512},
+        {80, 80, 256, 256},       {112, 336, 160, 448},     {48, 700, 96, 992},
+        {10, 1500, 32, 3136},     {2000, 10, 3648, 32},     {4100, 4100, 4096, 4096},
+        {5000, 8000, 3232, 5152}, {1, 200, 32, 3648}};
     const struct ptd_image_rules r = {
         .patch = 16, .merge = 2, .temporal = 2, .min_pixels = 65536, .max_pixels = 16777216};
     int h, w;
@@ -452,7 +461,8 @@ static void test_resize_as_torchvision(void **state)
     (void)state;
     int differ = 0, n = sizeof resized_by_torchvision / sizeof *resized_by_torchvision;
     for (int i = 0; i < n; i++) {
-        struct ptd_image im = noise_image("resize", resized_by_torchvision[i].h, resized_by_torchvision[i].w),
+        struct ptd_image im = noise_image("resize", resized_by_torchvision[i].h,
+                                          resized_by_torchvision[i].w),
                          other;
         int h = resized_by_torchvision[i].to_h, w = resized_by_torchvision[i].to_w;
         other = noise_image("resize", im.height, im.width);
@@ -491,7 +501,8 @@ static const struct ptd_image_rules tiny_rules = {.patch = 4,
 /* Noise in the order channel, y, x, as the parity model counts it. */
 static struct ptd_image planar_noise(const char *name, int height, int width)
 {
-    struct ptd_image planes = noise_image(name, height, width), im = noise_image(name, height, width);
+    struct ptd_image planes = noise_image(name, height, width),
+                     im = noise_image(name, height, width);
     int n = height * width;
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < n; i++) im.pixels[i * 3 + c] = planes.pixels[c * n + i];
@@ -539,10 +550,11 @@ static void test_patch_order(void **state)
 
 static struct ptd_image_rules qwen_rules(const char *type)
 {
-    static const char json[] = "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":"
-                               "16,\"temporal_patch_size\":2,\"merge_size\":2,"
-                               "\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"processor_class\":"
-                               "\"Qwen3VLProcessor\",%s}";
+    static const char json[] =
+        "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":"
+        "16,\"temporal_patch_size\":2,\"merge_size\":2,"
+        "\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"processor_class\":"
+        "\"Qwen3VLProcessor\",%s}";
     struct ptd_image_rules r;
     char text[500];
     snprintf(text, sizeof text, json, type);
@@ -556,7 +568,8 @@ static int add_rows(struct ptd_image *im, const struct ptd_image_rules *r, float
 {
     int h, w;
     assert_int_equal(ptd_image_target(im->height, im->width, r, &h, &w), 0);
-    if (want->file && !n) assert_int_equal(h, want->grid_h * 16), assert_int_equal(w, want->grid_w * 16);
+    if (want->file && !n)
+        assert_int_equal(h, want->grid_h * 16), assert_int_equal(w, want->grid_w * 16);
     ptd_image_resize(im, h, w, r->resample);
     *rows = ptd_realloc(*rows, (n + (size_t)h * w / 256) * 1536 * sizeof **rows);
     n += ptd_image_patches(im->pixels, h, w, r, *rows + (size_t)n * 1536);
@@ -580,7 +593,8 @@ static double sum_of(const float *rows, size_t n)
     return sum;
 }
 
-static void assert_rows(const float *rows, int n_rows, const struct processed *want, enum ptd_resample how)
+static void assert_rows(const float *rows, int n_rows, const struct processed *want,
+                        enum ptd_resample how)
 {
     size_t n = (size_t)n_rows * 1536;
     assert_int_equal(n_rows, want->rows);
@@ -631,8 +645,9 @@ static void test_several_as_transformers(void **state)
 {
     (void)state;
     for (int how = PTD_TORCHVISION; how <= PTD_PILLOW_13; how++) {
-        struct ptd_image_rules r = qwen_rules(how == PTD_TORCHVISION ? "\"ptd_resample\":\"torchvision\""
-                                                                     : "\"ptd_resample\":\"pillow-13\"");
+        struct ptd_image_rules r =
+            qwen_rules(how == PTD_TORCHVISION ? "\"ptd_resample\":\"torchvision\""
+                                              : "\"ptd_resample\":\"pillow-13\"");
         float *rows = NULL;
         int n = 0;
         for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
@@ -653,19 +668,20 @@ static void test_whose_resampling(void **state)
     assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessor\"").resample,
                      PTD_TORCHVISION);
     assert_int_equal(
-        qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"")
+        qwen_rules(
+            "\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"")
             .resample,
         PTD_PILLOW);
     struct ptd_image_rules r;
     assert_int_equal(
         ptd_image_rules_parse(
             &r, "{\"size\":{\"longest_edge\":16777216,\"shortest_edge\":65536},\"patch_size\":16,"
-                "\"temporal_patch_size\":2,\"merge_size\":2,\"image_mean\":[0,0,0],\"image_std\":[1,1,1],"
+                "\"temporal_patch_size\":2,\"merge_size\":2,\"image_mean\":[0,0,0],\"image_std\":["
+                "1,1,1],"
                 "\"ptd_resample\":\"bilinear\"}"),
         -1);
-    assert_non_null(strstr(
-        ptd_failed_message(),
-        "\"ptd_resample\": found \"bilinear\", expected \"pillow\", \"pillow-13\" or \"torchvision\""));
+    assert_non_null(strstr(ptd_failed_message(), "\"ptd_resample\": found \"bilinear\", expected "
+                                                 "\"pillow\", \"pillow-13\" or \"torchvision\""));
 }
 
 static void test_hash(void **state)

@@ -1,4 +1,5 @@
-/* JSON with numbers that Jansson's types do not hold: kept as texts, and all else as it was, errors' places too. */
+/* JSON with numbers that Jansson's types do not hold: kept as texts, and all else as it was,
+ * errors' places too. */
 #include "base/json.h"
 #include "test.h"
 #include <stdio.h>
@@ -22,7 +23,8 @@ static void large_numbers_become_texts(void **state)
         {"-9223372036854775809", "\"-9223372036854775809\""},
         {"1e400", "\"1e400\""},
         {"-1.5E+999", "\"-1.5E+999\""},
-        {"[1e400,18446744073709551616,1e300,1,-0,2.5]", "[\"1e400\",\"18446744073709551616\",1e300,1,0,2.5]"},
+        {"[1e400,18446744073709551616,1e300,1,-0,2.5]",
+         "[\"1e400\",\"18446744073709551616\",1e300,1,0,2.5]"},
         {"{\"a\":1e999,\"b\":\"1e999 "
          "\\\"18446744073709551616\",\"18446744073709551616\":[1e999,1e999,1e999]}",
          "{\"a\":\"1e999\",\"b\":\"1e999 "

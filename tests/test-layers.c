@@ -1,5 +1,6 @@
-/* test-layers: the network's rows against the plain form in double, and the gradient of every parameter against differences of that form, over
- * configurations and prompts at the edges: narrow and square grids, several pictures, odd widths, shared keys, sections of any kind. */
+/* test-layers: the network's rows against the plain form in double, and the gradient of every
+ * parameter against differences of that form, over configurations and prompts at the edges: narrow
+ * and square grids, several pictures, odd widths, shared keys, sections of any kind. */
 #include "plain.h"
 #include "tiny.h"
 #include "test.h"
@@ -94,8 +95,9 @@ static void run_engine(struct scene *s)
     free(dhidden);
 }
 
-/* Moves entries first .. last of the parameters along a random direction of length 1: the slope of the plain form against the engine's gradient.
- * The noise of float32 is judged by the length of the gradient there. */
+/* Moves entries first .. last of the parameters along a random direction of length 1: the slope of
+ * the plain form against the engine's gradient. The noise of float32 is judged by the length of the
+ * gradient there. */
 static void check_slope(struct scene *s, const char *name, size_t first, size_t last, int which)
 {
     const double h = 1e-4;
@@ -105,7 +107,8 @@ static void check_slope(struct scene *s, const char *name, size_t first, size_t 
     memcpy(saved, s->w + first, (last - first) * sizeof *saved);
     for (int side = 1; side >= -1; side -= 2) {
         for (size_t i = first; i < last; i++)
-            s->w[i] = saved[i - first] + side * h * tiny_uniform(name, i + 1000003ul * which) / norm;
+            s->w[i] =
+                saved[i - first] + side * h * tiny_uniform(name, i + 1000003ul * which) / norm;
         *(side > 0 ? &up : &down) = plain_loss(s);
     }
     memcpy(s->w + first, saved, (last - first) * sizeof *saved);
@@ -207,7 +210,8 @@ static void a_grid_equal_to_the_table(void **state)
     for (long i = 0; i < b->n_patches; i++)
         for (int k = 0; k < 4; k++) {
             assert_true(b->tap_weight[4 * i + k] == (k == 0));
-            if (!k) assert_int_equal(b->tap[4 * i], b->patch_at[2 * i] * 4 + b->patch_at[2 * i + 1]);
+            if (!k)
+                assert_int_equal(b->tap[4 * i], b->patch_at[2 * i] * 4 + b->patch_at[2 * i + 1]);
         }
     ptd_batch_free(b);
     clear(&s);
@@ -226,7 +230,8 @@ static void the_position_table_entry_by_entry(void **state)
         check_scene(&s, 0);
         const struct ptd_param *p = plain_param(s.m, "model.visual.pos_embed.weight");
         for (int i = 0; i < s.c.v_positions; i++)
-            check_slope(&s, p->name, p->offset + i * s.c.v_hidden, p->offset + (i + 1) * s.c.v_hidden, i);
+            check_slope(&s, p->name, p->offset + i * s.c.v_hidden,
+                        p->offset + (i + 1) * s.c.v_hidden, i);
         clear(&s);
     }
 }
@@ -368,7 +373,10 @@ static void prompts_that_do_not_fit(void **state)
     } bad[] = {
         {{1, 60, 60, 60}, 4, 1, "picture 0 needs 4 pads, the prompt has 3"},
         {{1, 60, 60, 60, 60}, 5, 0, "prompt token 1 is a picture pad, but all 0 pictures are used"},
-        {{1, 60, 60, 60, 60, 60}, 6, 1, "prompt token 5 is a picture pad, but all 1 pictures are used"},
+        {{1, 60, 60, 60, 60, 60},
+         6,
+         1,
+         "prompt token 5 is a picture pad, but all 1 pictures are used"},
         {{1, 2, 3}, 3, 1, "1 pictures, but pads for 0 in the prompt"},
         {{1, 64}, 2, 0, "prompt token 1: id 64, expected 0..63"},
         {{-1, 4}, 2, 0, "prompt token 0: id -1, expected 0..63"},

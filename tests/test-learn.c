@@ -1,5 +1,6 @@
-/* test-learn: one update's loss and gradient on made-up groups, against the same loss worked out in double with the plain network; counts, micro-batches,
- * the state before the first update, values that are not finite, and which tokens get which term. */
+/* test-learn: one update's loss and gradient on made-up groups, against the same loss worked out in
+ * double with the plain network; counts, micro-batches, the state before the first update, values
+ * that are not finite, and which tokens get which term. */
 #include "base/half.h"
 #include "plain.h"
 #include "tiny.h"
@@ -32,7 +33,8 @@ static struct ptd_model *small_model(double noise)
     c.n_deepstack = 1;
     c.deepstack[0] = 0;
     m = tiny_model_of(&c);
-    for (size_t i = 0; i < m->n_weights; i++) m->weights[i] *= (float)(1 + noise * tiny_uniform("noise", i));
+    for (size_t i = 0; i < m->n_weights; i++)
+        m->weights[i] *= (float)(1 + noise * tiny_uniform("noise", i));
     return m;
 }
 
@@ -60,8 +62,8 @@ static void on_read(void *ctx, long row, float *z, int V)
 }
 
 /* What model m says about a response to a prompt. */
-static void read_response(struct ptd_model *m, const struct ptd_group *g, const int32_t *prompt, int n,
-                          const struct ptd_rollout *y, struct reading *r)
+static void read_response(struct ptd_model *m, const struct ptd_group *g, const int32_t *prompt,
+                          int n, const struct ptd_rollout *y, struct reading *r)
 {
     struct ptd_score *s = ptd_score_new(m, 0);
     struct ptd_score_reply reply = {y->ids, y->n, NULL};
@@ -85,7 +87,8 @@ static void *take(struct ptd_group *g, size_t n, size_t size)
     return ptd_group_alloc(g, n * size);
 }
 
-/* n words of a response, its log-probs when sampled (off by up to `off` from today's, so that some clip), its advantage. */
+/* n words of a response, its log-probs when sampled (off by up to `off` from today's, so that some
+ * clip), its advantage. */
 static void respond(struct ptd_group *g, int n, double advantage, double off)
 {
     struct ptd_rollout *y = &g->rollouts[g->n_rollouts++];
@@ -113,11 +116,16 @@ static void tutor(struct ptd_group *g, int k)
     struct ptd_model *teacher = small_model(0.2);
     struct ptd_rollout *y = &g->rollouts[k];
     int32_t *ids = take(g, y->n * TEACHER_K, sizeof *ids);
-    uint16_t *half = take(g, y->n * TEACHER_K, sizeof *half), *on_own = take(g, y->n * TOP_K, sizeof *on_own);
-    struct reading r = {
-        .temperature = 1.2, .ids = ids, .half = half, .own = (int32_t *)y->top_ids, .on_own = on_own};
+    uint16_t *half = take(g, y->n * TEACHER_K, sizeof *half),
+             *on_own = take(g, y->n * TOP_K, sizeof *on_own);
+    struct reading r = {.temperature = 1.2,
+                        .ids = ids,
+                        .half = half,
+                        .own = (int32_t *)y->top_ids,
+                        .on_own = on_own};
     read_response(teacher, g, g->hint.prompt_ids, g->hint.n_prompt, y, &r);
-    y->teacher_ids = ids, y->teacher_logp = half, y->teacher_on_top = on_own, y->teacher_k = TEACHER_K;
+    y->teacher_ids = ids, y->teacher_logp = half, y->teacher_on_top = on_own,
+    y->teacher_k = TEACHER_K;
     ptd_model_free(teacher);
 }
 
@@ -142,7 +150,8 @@ static void hint(struct ptd_group *g)
     g->hint = (struct ptd_hint){.text = "look", .prompt_ids = ids, .n_prompt = g->n_prompt + 2};
 }
 
-/* Active with two tutored responses; failed without a hint; solved, where a teacher's word does not count. */
+/* Active with two tutored responses; failed without a hint; solved, where a teacher's word does not
+ * count. */
 static int make_groups(void **state)
 {
     static const int32_t text[9] = {7, 3, 11, 5, 9, 13, 2, 17, 21};
@@ -227,7 +236,8 @@ static void plain_row(const struct plain *p, const double *hidden, double temper
     for (int v = 0; v < VOCAB; v++) logp[v] -= most + log(sum);
 }
 
-static double plain_pg(double logp, double old, double A, const struct ptd_clip *c, struct ptd_learned *out)
+static double plain_pg(double logp, double old, double A, const struct ptd_clip *c,
+                       struct ptd_learned *out)
 {
     double r = exp(logp - old),
            near = r < 1 - c->low    ? 1 - c->low
@@ -246,12 +256,14 @@ static double xlogx(double x, double y)
     return x > 0 ? x * log(x / y) : 0;
 }
 
-static double plain_divergence(char kind, const struct ptd_rollout *y, int j, int top_k, const double *logp)
+static double plain_divergence(char kind, const struct ptd_rollout *y, int j, int top_k,
+                               const double *logp)
 {
     struct ptd_support u;
     double s[PTD_SUPPORT_MAX + 1], sum = 0, tail = 1;
     ptd_support_join(&u, y->teacher_ids + j * TEACHER_K, y->teacher_logp + j * TEACHER_K,
-                     top_k ? top_k : TEACHER_K, y->top_ids + j * TOP_K, y->teacher_on_top + j * TOP_K, TOP_K);
+                     top_k ? top_k : TEACHER_K, y->top_ids + j * TOP_K,
+                     y->teacher_on_top + j * TOP_K, TOP_K);
     for (int b = 0; b < u.n; b++) tail -= s[b] = exp(logp[u.id[b]]);
     s[u.n] = tail;
     for (int b = 0; b <= u.n; b++) {
@@ -270,7 +282,8 @@ static int plain_tutored(const struct ptd_loss_rules *r, const struct ptd_group 
 }
 
 static void plain_token(const struct ptd_loss_rules *r, const struct ptd_group *g,
-                        const struct ptd_rollout *y, int j, const double *logp, struct ptd_learned *out)
+                        const struct ptd_rollout *y, int j, const double *logp,
+                        struct ptd_learned *out)
 {
     double own = logp[y->ids[j]], d = y->ref_logp[j] - own;
     int kl = 1;
@@ -299,7 +312,8 @@ static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
         for (int k = 0; k < group[i].n_rollouts; k++) {
             const struct ptd_group *g = &group[i];
             const struct ptd_rollout *y = &g->rollouts[k];
-            int hinted = r->loss == PTD_LOSS_SFT && g->hint.text, n = hinted ? g->hint.n_prompt : g->n_prompt;
+            int hinted = r->loss == PTD_LOSS_SFT && g->hint.text,
+                n = hinted ? g->hint.n_prompt : g->n_prompt;
             memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
             memcpy(ids + n, y->ids, y->n * sizeof *ids);
             const double *x = plain_hidden(&p, ids, n + y->n, g->pictures, g->n_pictures);
@@ -309,7 +323,8 @@ static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
             }
             out.tutored += plain_tutored(r, g, y);
         }
-    out.loss = r->loss == PTD_LOSS_SFT ? -out.logp / out.tokens : (out.pg + r->beta * out.kl) / out.tokens;
+    out.loss =
+        r->loss == PTD_LOSS_SFT ? -out.logp / out.tokens : (out.pg + r->beta * out.kl) / out.tokens;
     if (out.tutored_tokens && r->loss == PTD_LOSS_POLICY)
         out.loss += r->lambda * out.jsd / out.tutored_tokens;
     return out;
@@ -577,8 +592,9 @@ static void ratio_is_one_and_divergence_zero(void **state)
     struct ptd_learned out;
     (void)state;
     for (int i = 0; i < GROUPS; i++)
-        assert_int_equal(
-            ptd_batch_prompt(b, group[i].prompt_ids, group[i].n_prompt, pictures, group[i].n_pictures), i);
+        assert_int_equal(ptd_batch_prompt(b, group[i].prompt_ids, group[i].n_prompt, pictures,
+                                          group[i].n_pictures),
+                         i);
     struct ptd_reply *reply = ptd_sample(model, b, &s, 1, (int64_t[]){0, 1, 2});
     for (int i = 0; i < GROUPS; i++) {
         struct ptd_group *g = &group[i];
@@ -629,8 +645,8 @@ static void values_that_are_not_finite_name_their_group(void **state)
             *a = saved;
         }
     for (int i = 0; i < GROUPS; i++) {
-        float *old = (float *)group[i].rollouts[1].logp, *ref = (float *)group[i].rollouts[1].ref_logp,
-              saved = *old;
+        float *old = (float *)group[i].rollouts[1].logp,
+              *ref = (float *)group[i].rollouts[1].ref_logp, saved = *old;
         *old = NAN;
         assert_bad(&r, i);
         *old = saved;
@@ -648,7 +664,8 @@ static void values_that_are_not_finite_name_their_group(void **state)
 static void the_first_of_several_is_named(void **state)
 {
     struct ptd_loss_rules r = rules(0.5, 1);
-    float *w = &model->weights[plain_param(model, "model.language_model.norm.weight")->offset], saved = *w;
+    float *w = &model->weights[plain_param(model, "model.language_model.norm.weight")->offset],
+          saved = *w;
     (void)state;
     assert_bad(&r, -1);
     group[2].rollouts[0].advantage = group[1].rollouts[0].advantage = NAN;

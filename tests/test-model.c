@@ -1,4 +1,5 @@
-/* test-model: the whole network against the specification's numbers: every activation, the loss, every gradient norm, the variants. */
+/* test-model: the whole network against the specification's numbers: every activation, the loss,
+ * every gradient norm, the variants. */
 #include "tiny.h"
 #include "test.h"
 
@@ -54,7 +55,8 @@ static float *logits_of(struct ptd_model *m, struct ptd_batch *b)
     return z;
 }
 
-/* Mean cross-entropy of the next tokens, those of pictures left out; dz gets its gradient (may be NULL). */
+/* Mean cross-entropy of the next tokens, those of pictures left out; dz gets its gradient (may be
+ * NULL). */
 static double cross_entropy(const struct ptd_batch *b, const float *z, int V, float *dz)
 {
     double loss = 0;
@@ -92,15 +94,16 @@ static double loss_of(struct ptd_model *m, struct ptd_batch *b)
 static double loss_and_gradients(struct ptd_model *m, struct ptd_batch *b)
 {
     int V = m->config.vocab, H = m->config.hidden;
-    float *z, *dz = ptd_array(b->n * V, sizeof *dz), *dhidden = ptd_array(b->n * H, sizeof *dhidden);
+    float *z, *dz = ptd_array(b->n * V, sizeof *dz),
+              *dhidden = ptd_array(b->n * H, sizeof *dhidden);
     double loss;
     ptd_model_train(m);
     memset(m->grads, 0, m->n_weights * sizeof *m->grads);
     ptd_forward(m, b);
     z = logits_of(m, b);
     loss = cross_entropy(b, z, V, dz);
-    m->ops->linear_backward(dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden, ptd_model_head(m), b->n, H,
-                            V);
+    m->ops->linear_backward(dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden, ptd_model_head(m),
+                            b->n, H, V);
     ptd_backward(m, b, dhidden);
     free(z);
     free(dz);
@@ -165,9 +168,12 @@ static void test_forward(void **state)
 
 static void test_positions(void **state)
 {
-    static const int t[22] = {0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 7, 8, 9, 10, 11, 11, 11, 14, 15, 16, 17, 18};
-    static const int h[22] = {0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
-    static const int w[22] = {0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11, 14, 15, 16, 17, 18};
+    static const int t[22] = {0, 1, 2,  3,  4,  4,  4,  4,  4,  4,  7,
+                              8, 9, 10, 11, 11, 11, 14, 15, 16, 17, 18};
+    static const int h[22] = {0, 1, 2,  3,  4,  4,  4,  5,  5,  5,  7,
+                              8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
+    static const int w[22] = {0, 1, 2,  3,  4,  5,  6,  4,  5,  6,  7,
+                              8, 9, 10, 11, 11, 11, 14, 15, 16, 17, 18};
     struct ptd_model *m = tiny_model(1);
     struct ptd_batch *b = tiny_batch(m, tiny_ids, 22, 2);
     (void)state;
@@ -269,7 +275,8 @@ static void test_two_frames(void **state)
     ptd_model_free(m);
 }
 
-/* Variant D as prefill, as a reply that shares the prompt, and as one decode step from the cache. */
+/* Variant D as prefill, as a reply that shares the prompt, and as one decode step from the cache.
+ */
 static void test_decode_step(void **state)
 {
     static const float row22[4] = {-1.48974844, -1.4001409, 3.60687658, 1.26964445};
@@ -287,7 +294,8 @@ static void test_decode_step(void **state)
         if (way == 2) b->kv = kv;
         ptd_forward(m, b);
         if (way == 2) { /* rows of the prompt are in the cache; row 22 follows */
-            ptd_batch_step(d, next, 19, 22, (struct ptd_span){.row = 0, .n = 1, .own = 0, .past = 22});
+            ptd_batch_step(d, next, 19, 22,
+                           (struct ptd_span){.row = 0, .n = 1, .own = 0, .past = 22});
             d->kv = kv;
             ptd_forward(m, d);
             z = logits_of(m, d);
@@ -305,7 +313,8 @@ static void test_decode_step(void **state)
     ptd_model_free(m);
 }
 
-/* Along a random direction in one parameter at a time: (L(w + h d) - L(w - h d)) / 2h against g.d, on every parameter of the network. */
+/* Along a random direction in one parameter at a time: (L(w + h d) - L(w - h d)) / 2h against g.d,
+ * on every parameter of the network. */
 static void test_finite_differences(void **state)
 {
     struct ptd_model *m = tiny_model(0);
@@ -323,11 +332,13 @@ static void test_finite_differences(void **state)
         }
         len = sqrt(len / p->n);
         h = 2e-2 / (len * sqrt(p->n) + 1e-3) < 1e-2 ? 2e-2 / (len * sqrt(p->n) + 1e-3) : 1e-2;
-        /* Along half gradient, half noise: the slope does not vanish, nor is the test blind to wrong entries. */
+        /* Along half gradient, half noise: the slope does not vanish, nor is the test blind to
+         * wrong entries. */
         for (int side = 1; side >= -1; side -= 2) {
             slope = 0;
             for (size_t k = 0; k < p->n; k++) {
-                double g = m->grads[p->offset + k], d = g / (len + 1e-12) + tiny_uniform(p->name, 77 + k);
+                double g = m->grads[p->offset + k],
+                       d = g / (len + 1e-12) + tiny_uniform(p->name, 77 + k);
                 d /= sqrt(2.0 * p->n);
                 w[k] = (float)(saved[k] + side * h * d);
                 slope += g * d;
@@ -342,7 +353,8 @@ static void test_finite_differences(void **state)
     ptd_model_free(m);
 }
 
-/* One prompt with three replies: shared and repeated prompt give the same gradients; so do one and two threads' worth of shares. */
+/* One prompt with three replies: shared and repeated prompt give the same gradients; so do one and
+ * two threads' worth of shares. */
 static void test_shared_prompt(void **state)
 {
     static const int32_t replies[3][4] = {{4, 9, 13, 2}, {21, 17, 3, 5}, {8, 8, 1, 30}};
@@ -364,7 +376,8 @@ static void test_shared_prompt(void **state)
         dh = ptd_array(b->n * H, sizeof *dh);
         for (int r = 0; r < 3; r++)
             for (int k = 0; k < 4 * H; k++)
-                dh[ptd_batch_row(b, reply[r]) * H + k] = (float)tiny_uniform("dhidden", r * 4 * H + k);
+                dh[ptd_batch_row(b, reply[r]) * H + k] =
+                    (float)tiny_uniform("dhidden", r * 4 * H + k);
         ptd_backward(m, b, dh);
         if (shared) memcpy(kept, m->grads, m->n_weights * sizeof *kept);
         free(dh);

@@ -22,7 +22,8 @@ static void maps_as_utf8proc_does(char *map(const char *, size_t), int how)
     srand(1);
     for (int i = 0; i < 20000; i++) {
         utf8proc_ssize_t n = 0;
-        for (int left = 1 + rand() % 40; left; left--) n += utf8proc_encode_char(any_character(), text + n);
+        for (int left = 1 + rand() % 40; left; left--)
+            n += utf8proc_encode_char(any_character(), text + n);
         assert_true(utf8proc_map(text, n, &expected, how) >= 0);
         char *found = map((const char *)text, (size_t)n);
         assert_string_equal(found, (char *)expected);
@@ -45,8 +46,8 @@ static void has_room_for_every_character(void **state)
     for (int32_t c = 1; c < 0x110000; c++) {
         if (c >= 0xD800 && c < 0xE000) continue;
         utf8proc_ssize_t n = utf8proc_encode_char(c, bytes);
-        assert_true(utf8proc_map(bytes, n, &expected, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT) >=
-                    0);
+        assert_true(utf8proc_map(bytes, n, &expected,
+                                 UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT) >= 0);
         char *found = ptd_plain((const char *)bytes, (size_t)n);
         assert_string_equal(found, (char *)expected);
         free(found);

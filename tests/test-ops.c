@@ -1,5 +1,6 @@
-/* test-ops: every operation of the CPU table but attention: forward against the same formula in double, backward
- * against differences of that formula; one and two threads. Attention is test-attention.c. */
+/* test-ops: every operation of the CPU table but attention: forward against the same formula in
+ * double, backward against differences of that formula; one and two threads. Attention is
+ * test-attention.c. */
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -62,7 +63,8 @@ static void check(const float *got, const double *want, long n, double within)
 
 /* ---- references ---- */
 
-/* One operation on one shape, in double: y = f(in[0], in[1], in[2]); dy is the gradient of its result. */
+/* One operation on one shape, in double: y = f(in[0], in[1], in[2]); dy is the gradient of its
+ * result. */
 struct job {
     long n;
     int w, out, heads, exact, sign;
@@ -93,7 +95,8 @@ static double loss(struct job *j)
     return sum;
 }
 
-/* Entries of input `which` (about a hundred, spread by an odd step, and the last): base + dL/dentry against differences. */
+/* Entries of input `which` (about a hundred, spread by an odd step, and the last): base + dL/dentry
+ * against differences. */
 static void check_gradient(struct job *j, int which, const float *got, const double *base)
 {
     const double h = 1e-6;
@@ -107,8 +110,8 @@ static void check_gradient(struct job *j, int which, const float *got, const dou
         *x = kept_x;
         want = (up - down) / (2 * h) + (base ? base[i] : 0);
         if (!(fabs(got[i] - want) <= 3e-5 * (1 + fabs(want))))
-            fail_msg("gradient of input %d, entry %ld of %ld, is %.9g, expected %.9g", which, i, n, got[i],
-                     want);
+            fail_msg("gradient of input %d, entry %ld of %ld, is %.9g, expected %.9g", which, i, n,
+                     got[i], want);
     }
 }
 
@@ -128,7 +131,8 @@ static void ref_rmsnorm(const struct job *j, double *y)
         const double *x = j->in[0] + i * j->w;
         double s = 0;
         for (int c = 0; c < j->w; c++) s += x[c] * x[c];
-        for (int c = 0; c < j->w; c++) y[i * j->w + c] = x[c] / sqrt(s / j->w + j->eps) * j->in[1][c];
+        for (int c = 0; c < j->w; c++)
+            y[i * j->w + c] = x[c] / sqrt(s / j->w + j->eps) * j->in[1][c];
     }
 }
 
@@ -170,8 +174,8 @@ static void ref_swiglu(const struct job *j, double *y)
 static void ref_gelu(const struct job *j, double *y)
 {
     for (long i = 0; i < j->n; i++) {
-        double x = j->in[0][i],
-               inner = j->exact ? erf(x * M_SQRT1_2) : tanh(sqrt(M_2_PI) * (x + 0.044715 * x * x * x));
+        double x = j->in[0][i], inner = j->exact ? erf(x * M_SQRT1_2)
+                                                 : tanh(sqrt(M_2_PI) * (x + 0.044715 * x * x * x));
         y[i] = x / 2 * (1 + inner);
     }
 }
@@ -195,8 +199,8 @@ static void check_linear(struct job *j)
     ops->linear(y, x, w, j->size[2] ? b : NULL, j->n, j->w, j->out);
     check(y, j->y, j->n_y, 2e-5);
     for (int add = 0; add < 2; add++) {
-        float *dx = add ? floats(base, j->size[0]) : nans(j->size[0]), *dw = floats(base_w, j->size[1]),
-              *db = floats(base_b, j->out);
+        float *dx = add ? floats(base, j->size[0]) : nans(j->size[0]),
+              *dw = floats(base_w, j->size[1]), *db = floats(base_b, j->out);
         ops->linear_backward(dx, add, dw, j->size[2] ? db : NULL, dy, x, w, j->n, j->w, j->out);
         check_gradient(j, 0, dx, add ? base : NULL);
         check_gradient(j, 1, dw, base_w);
@@ -281,7 +285,8 @@ static void layernorm_and_its_gradients(void **state)
                 long n = counts[c], w = widths[k];
                 struct job j = {.n = n, .w = w, .eps = k % 2 ? 0.3 : 1e-2, .f = ref_layernorm};
                 start(&j, n * w, w, w, n * w);
-                double *base = values(9, n * w + 2 * w), *base_g = base + n * w, *base_b = base_g + w;
+                double *base = values(9, n * w + 2 * w), *base_g = base + n * w,
+                       *base_b = base_g + w;
                 float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *b = floats(j.in[2], w),
                       *dy = floats(j.dy, n * w), *y = nans(n * w);
                 float *mean = nans(n), *rstd = nans(n);
@@ -311,8 +316,8 @@ static void layernorm_far_from_zero(void **state)
     start(&j, 99, 33, 33, 99);
     for (int i = 0; i < 99; i++) j.in[0][i] = (float)(j.in[0][i] + 300);
     j.f(&j, j.y);
-    ops->layernorm(y, mean, rstd, floats(j.in[0], 99), floats(j.in[1], 33), floats(j.in[2], 33), 3, 33,
-                   1e-6f);
+    ops->layernorm(y, mean, rstd, floats(j.in[0], 99), floats(j.in[1], 33), floats(j.in[2], 33), 3,
+                   33, 1e-6f);
     check(y, j.y, 99, 2e-4);
 }
 
@@ -483,8 +488,8 @@ static void rows_by_their_ids(void **state)
         EACH(k, widths)
         {
             int w = widths[k];
-            double *table = values(0, ROWS * w), *dy = values(1, 8 * w), *want = take(8 * w, sizeof *want),
-                   *sum = values(2, ROWS * w);
+            double *table = values(0, ROWS * w), *dy = values(1, 8 * w),
+                   *want = take(8 * w, sizeof *want), *sum = values(2, ROWS * w);
             float *y = nans(8 * w), *dtable = floats(sum, ROWS * w);
             for (int i = 0; i < 8 * w; i++) {
                 want[i] = table[ids[i / w] * w + i % w];
@@ -549,7 +554,8 @@ static void run_products(const float *x, const float *w, const float *b, const f
 {
     ops->linear(result(MANY * 45), x, w, b, MANY, WIDE, 45);
     ops->linear(result(5 * 45), x, w, b, 5, WIDE, 45);
-    ops->linear_backward(result(MANY * WIDE), 0, result(45 * WIDE), result(45), dy, x, w, MANY, WIDE, 45);
+    ops->linear_backward(result(MANY * WIDE), 0, result(45 * WIDE), result(45), dy, x, w, MANY,
+                         WIDE, 45);
 }
 
 static void run_norms(const float *x, const float *g, const float *b, const float *dy)
@@ -559,10 +565,11 @@ static void run_norms(const float *x, const float *g, const float *b, const floa
     ops->rmsnorm(result(MANY * WIDE), rstd, x, g, MANY, WIDE, 1e-6f);
     ops->rmsnorm_backward(result(MANY * WIDE), result(WIDE), dy, x, rstd, g, MANY, WIDE);
     ops->layernorm(result(MANY * WIDE), mean, rstd, x, g, b, MANY, WIDE, 1e-6f);
-    ops->layernorm_backward(result(MANY * WIDE), result(WIDE), result(WIDE), dy, x, mean, rstd, g, MANY,
-                            WIDE);
+    ops->layernorm_backward(result(MANY * WIDE), result(WIDE), result(WIDE), dy, x, mean, rstd, g,
+                            MANY, WIDE);
     ops->headnorm(result(MANY * WIDE), WIDE, rstd, x, WIDE, g, MANY, HEADS, w, 1e-6f);
-    ops->headnorm_backward(result(MANY * WIDE), WIDE, result(w), dy, WIDE, x, WIDE, rstd, g, MANY, HEADS, w);
+    ops->headnorm_backward(result(MANY * WIDE), WIDE, result(w), dy, WIDE, x, WIDE, rstd, g, MANY,
+                           HEADS, w);
 }
 
 static void run_maps(const float *x, const float *dy)
@@ -578,10 +585,12 @@ static void run_maps(const float *x, const float *dy)
     }
 }
 
-/* The operations that are shared out, on one set of inputs; the results in a buffer of their own. */
+/* The operations that are shared out, on one set of inputs; the results in a buffer of their own.
+ */
 static float *run_all(long *n, long *exact)
 {
-    float *x = floats(values(0, MANY * WIDE), MANY * WIDE), *w = floats(values(1, 45 * WIDE), 45 * WIDE);
+    float *x = floats(values(0, MANY * WIDE), MANY * WIDE),
+          *w = floats(values(1, 45 * WIDE), 45 * WIDE);
     float *b = floats(values(2, WIDE), WIDE), *dy = floats(values(3, MANY * WIDE), MANY * WIDE);
     all.cap = 24L * MANY * WIDE;
     all.at = ptd_array(all.cap, sizeof *all.at);
@@ -595,7 +604,8 @@ static float *run_all(long *n, long *exact)
     return all.at;
 }
 
-/* Bits are promised for everything but products, whose rows OpenBLAS may sum in another order when there are fewer. */
+/* Bits are promised for everything but products, whose rows OpenBLAS may sum in another order when
+ * there are fewer. */
 static void threads_change_nothing(void **state)
 {
     long n, k, exact;
@@ -608,7 +618,8 @@ static void threads_change_nothing(void **state)
         two = run_all(&k, &exact);
         assert_int_equal(n, k);
         assert_memory_equal(one, two, exact * sizeof *one);
-        for (long i = exact; i < n; i++) assert_close(two[i], one[i], 1e-7 * MANY * (1 + fabs(one[i])));
+        for (long i = exact; i < n; i++)
+            assert_close(two[i], one[i], 1e-7 * MANY * (1 + fabs(one[i])));
         free(two);
     }
     free(one);

@@ -1,5 +1,5 @@
-/* Options: what is accepted, what is refused and in which words, and a help page with real defaults.
- * Leaves to programs: their own tables. */
+/* Options: what is accepted, what is refused and in which words, and a help page with real
+ * defaults. Leaves to programs: their own tables. */
 #include "child.h"
 #include "base/err.h"
 #include "base/opt.h"
@@ -21,8 +21,8 @@ static const struct ptd_opt options[] = {
     {"on", 0, PTD_OPT_FLAG, &opt.on, NULL, "a flag that is on", 0, 0},
     {"talk", 0, PTD_OPT_FLAG, &opt.talk, NULL, "says more", 0, 0, 1},
     {0}};
-static const struct ptd_usage usage = {"ptd-test", "[FILE]", "test options", "ptd-test < a\nptd-test b",
-                                       options};
+static const struct ptd_usage usage = {"ptd-test", "[FILE]", "test options",
+                                       "ptd-test < a\nptd-test b", options};
 
 struct words {
     int n;
@@ -36,8 +36,8 @@ static int parse(void *ctx)
     opt = (typeof(opt)){.k = 16, .on = 1, .tau = 0.5, .n = 5};
     for (int i = 0; i < in->n; i++) argv[i + 1] = (char *)in->w[i];
     int first = ptd_opt_parse(&usage, in->n + 1, argv);
-    printf("%d %g %s %lld %d %d:", opt.k, opt.tau, opt.store ? opt.store : "-", (long long)opt.n, opt.flag,
-           opt.on);
+    printf("%d %g %s %lld %d %d:", opt.k, opt.tau, opt.store ? opt.store : "-", (long long)opt.n,
+           opt.flag, opt.on);
     for (int i = first; i <= in->n; i++) printf(" %s", argv[i]);
     return 0;
 }
@@ -64,7 +64,8 @@ static void refuses(struct words in, const char *why)
     free(c.out);
 }
 
-#define W(...) ((struct words){sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), {__VA_ARGS__}})
+#define W(...)                                                                                     \
+    ((struct words){sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), {__VA_ARGS__}})
 
 static void test_accepted(void **state)
 {
@@ -88,9 +89,12 @@ static void test_refused(void **state)
     refuses(W("-n", "9223372036854775807k"),
             "option --number: 9223372036854775807k is out of range, expected "
             "-9223372036854775808 to 9223372036854775807");
-    refuses(W("-k", "0x10"), "option --top-k: \"0x10\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
-    refuses(W("-k", ""), "option --top-k: \"\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
-    refuses(W("-k", "1.5"), "option --top-k: \"1.5\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    refuses(W("-k", "0x10"),
+            "option --top-k: \"0x10\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    refuses(W("-k", ""),
+            "option --top-k: \"\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
+    refuses(W("-k", "1.5"),
+            "option --top-k: \"1.5\" is not a whole number (suffixes k M G T Ki Mi Gi Ti)");
     refuses(W("--tau", "nan"), "option --tau: \"nan\" is not a finite number");
     refuses(W("--tau", "1.5"), "option --tau: 1.5 is out of range, expected 0 to 1");
     refuses(W("--tau"), "option --tau needs an argument");
@@ -103,21 +107,23 @@ static void test_refused(void **state)
 static void test_help(void **state)
 {
     (void)state;
-    /* --tau before --help: the defaults shown are those of the program, not of this command line. */
-    gives(W("--tau", "0.75", "--help"), "usage: ptd-test [options] [FILE]\n"
-                                        "test options\n"
-                                        "  ptd-test < a\n"
-                                        "  ptd-test b\n"
-                                        "  -s, --store DIR             run directory\n"
-                                        "  -k, --top-k N               support (default 16)\n"
-                                        "      --tau X                 threshold (default 0.5)\n"
-                                        "  -n, --number N              any number (default 5)\n"
-                                        "  -f, --flag                  a flag\n"
-                                        "      --[no-]on               a flag that is on (default on)\n"
-                                        "      --talk                  says more\n"
-                                        "  -q, --quiet                 no closing line, no progress\n"
-                                        "  -h, --help; -V, --version   this text; the version\n"
-                                        "status: " PTD_STATUSES "\n");
+    /* --tau before --help: the defaults shown are those of the program, not of this command line.
+     */
+    gives(W("--tau", "0.75", "--help"),
+          "usage: ptd-test [options] [FILE]\n"
+          "test options\n"
+          "  ptd-test < a\n"
+          "  ptd-test b\n"
+          "  -s, --store DIR             run directory\n"
+          "  -k, --top-k N               support (default 16)\n"
+          "      --tau X                 threshold (default 0.5)\n"
+          "  -n, --number N              any number (default 5)\n"
+          "  -f, --flag                  a flag\n"
+          "      --[no-]on               a flag that is on (default on)\n"
+          "      --talk                  says more\n"
+          "  -q, --quiet                 no closing line, no progress\n"
+          "  -h, --help; -V, --version   this text; the version\n"
+          "status: " PTD_STATUSES "\n");
     gives(W("-V"), "ptd-test (ptd) " PTD_VERSION "\n");
 }
 

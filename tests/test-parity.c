@@ -1,5 +1,6 @@
-/* test-parity: the network against what the reference implementation computed for the same weights, pictures and prompts: positions, every stage,
- * logits, loss, every gradient, greedy replies, decoding from the cache. tests/vectors/make-parity.py made the numbers. */
+/* test-parity: the network against what the reference implementation computed for the same weights,
+ * pictures and prompts: positions, every stage, logits, loss, every gradient, greedy replies,
+ * decoding from the cache. tests/vectors/make-parity.py made the numbers. */
 #include "net/sample.h"
 #include "tiny.h"
 #include "test.h"
@@ -23,8 +24,9 @@ struct parity {
     struct ptd_picture pictures[4];
 };
 
-static double worst[5]; /* share of what is allowed that was used: stages, logits, gradients, cache, angles */
-static double *used;    /* the one in question */
+/* share of what is allowed that was used: stages, logits, gradients, cache, angles */
+static double worst[5];
+static double *used; /* the one in question */
 
 static json_t *at(json_t *object, const char *key)
 {
@@ -65,8 +67,8 @@ static void check_array(const char *name, const float *x, size_t n, json_t *s, d
     }
     within(name, "norm", sqrt(sum), norm, tolerance * norm);
     for (int d = 0; d < DOTS; d++)
-        within(name, "sum under signs", dots[d], json_number_value(json_array_get(at(s, "dots"), d)),
-               tolerance * norm);
+        within(name, "sum under signs", dots[d],
+               json_number_value(json_array_get(at(s, "dots"), d)), tolerance * norm);
     json_array_foreach(at(s, "at"), i, entry)
         within(name, "entry", x[json_integer_value(json_array_get(entry, 0))],
                json_number_value(json_array_get(entry, 1)), tolerance * largest);
@@ -114,7 +116,8 @@ static int setup(void **state)
     p->ids = ptd_array(p->n, sizeof *p->ids);
     json_array_foreach(list, i, v) p->ids[i] = (int32_t)json_integer_value(v);
     json_array_foreach(at(p->file, "pictures"), i, v) p->pictures[p->n_pictures++] =
-        tiny_picture_of(json_string_value(json_array_get(v, 0)), json_integer_value(json_array_get(v, 1)),
+        tiny_picture_of(json_string_value(json_array_get(v, 0)),
+                        json_integer_value(json_array_get(v, 1)),
                         json_integer_value(json_array_get(v, 2)));
     p->b = ptd_batch_new(p->m);
     if (ptd_batch_prompt(p->b, p->ids, p->n, p->pictures, p->n_pictures)) ptd_die_last();
@@ -126,7 +129,8 @@ static int teardown(void **state)
 {
     struct parity *p = *state;
     if (getenv("PTD_PARITY_REPORT"))
-        printf("# %s: of what is allowed, used: stages %.3f, logits %.3f, gradients %.3f, cache %.3f, angles "
+        printf("# %s: of what is allowed, used: stages %.3f, logits %.3f, gradients %.3f, cache "
+               "%.3f, angles "
                "%.3f\n",
                p->name, worst[0], worst[1], worst[2], worst[3], worst[4]);
     memset(worst, 0, sizeof worst);
@@ -149,7 +153,8 @@ static float *logits_of(const struct parity *p, const float *hidden, long n)
 
 static int is_mark(const struct ptd_config *c, int id)
 {
-    return id == c->image_token || id == c->video_token || id == c->vision_start || id == c->vision_end;
+    return id == c->image_token || id == c->video_token || id == c->vision_start ||
+           id == c->vision_end;
 }
 
 /* Mean over the words that follow another and are no marks of pictures; dz is its gradient. */
@@ -182,7 +187,8 @@ static void on_stage(const char *stage, const float *x, long n, int w)
     stages_seen++;
 }
 
-/* Cosines and sines are held to less than other stages: at far positions angles magnify how their frequency was rounded. */
+/* Cosines and sines are held to less than other stages: at far positions angles magnify how their
+ * frequency was rounded. */
 static void check_angles(const struct parity *p)
 {
     const struct ptd_config *c = &p->m->config;
@@ -313,7 +319,8 @@ static float *cached_rows(struct parity *p, const int32_t *y, int n)
     memcpy(rows, p->b->hidden + (size_t)(p->n - 1) * H, H * sizeof *rows);
     for (int i = 0; i + 1 < n; i++) {
         ptd_batch_reset(step);
-        ptd_batch_step(step, y[i], next + i, p->n + i, (struct ptd_span){.n = 1, .own = 0, .past = p->n + i});
+        ptd_batch_step(step, y[i], next + i, p->n + i,
+                       (struct ptd_span){.n = 1, .own = 0, .past = p->n + i});
         ptd_forward(p->m, step);
         memcpy(rows + (size_t)(i + 1) * H, step->hidden, H * sizeof *rows);
     }
@@ -340,12 +347,13 @@ static void cache(void **state)
     used = &worst[3];
     for (int shared = 0; shared < 2; shared++) {
         struct ptd_batch *b = ptd_batch_new(p->m);
-        assert_int_equal(ptd_batch_prompt(b, all, shared ? p->n : p->n + n - 1, p->pictures, p->n_pictures),
-                         0);
+        assert_int_equal(
+            ptd_batch_prompt(b, all, shared ? p->n : p->n + n - 1, p->pictures, p->n_pictures), 0);
         if (shared) ptd_batch_reply(b, 0, all + p->n, n - 1);
         ptd_forward(p->m, b);
         float *whole = logits_of(p, b->hidden + (size_t)(p->n - 1) * H, n);
-        for (int k = 0; k < n * V; k++) within("cached logits", "entry", z[k], whole[k], CACHE * largest);
+        for (int k = 0; k < n * V; k++)
+            within("cached logits", "entry", z[k], whole[k], CACHE * largest);
         free(whole);
         ptd_batch_free(b);
     }
@@ -354,17 +362,18 @@ static void cache(void **state)
     free(z);
 }
 
-#define TEST(name, what)                                                                                     \
-    {                                                                                                        \
-        name ": " #what, what, setup, teardown, (void *)(uintptr_t)name                                      \
+#define TEST(name, what)                                                                           \
+    {                                                                                              \
+        name ": " #what, what, setup, teardown, (void *)(uintptr_t)name                            \
     }
 #define CASE(name) TEST(name, forward), TEST(name, gradients), TEST(name, greedy), TEST(name, cache)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE("tiny"),   CASE("tied"), CASE("untied"),         CASE("three"),          CASE("words"),
-        CASE("blocks"), CASE("long"), TEST("width-2b", both), TEST("width-4b", both), TEST("width-8b", both),
+        CASE("tiny"),           CASE("tied"),           CASE("untied"), CASE("three"),
+        CASE("words"),          CASE("blocks"),         CASE("long"),   TEST("width-2b", both),
+        TEST("width-4b", both), TEST("width-8b", both),
     };
     ptd_program("test-parity");
     ptd_threads_start(2);

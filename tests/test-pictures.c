@@ -1,4 +1,5 @@
-/* Digests of a data set's pictures: what they depend on, and the memo: trusted where the system vouches for a file, read anew where it does not, never needed. */
+/* Digests of a data set's pictures: what they depend on, and the memo: trusted where the system
+ * vouches for a file, read anew where it does not, never needed. */
 #include "data/dataset.h"
 #include "test.h"
 
@@ -138,10 +139,12 @@ static void the_memo_is_believed_when_files_are_old_enough(void **state)
     struct stat st;
     assert_int_equal(stat("img/a.png", &st), 0);
     write_text("img/a.png", "AAAA"); /* the same bytes, written anew: read again */
-    assert_int_equal(utimensat(AT_FDCWD, "img/a.png", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
+    assert_int_equal(
+        utimensat(AT_FDCWD, "img/a.png", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
     assert_string_equal(digest_of("t.jsonl", "store"), true_one);
     write_text("img/a.png", "AAAX");
-    assert_int_equal(utimensat(AT_FDCWD, "img/a.png", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
+    assert_int_equal(
+        utimensat(AT_FDCWD, "img/a.png", (struct timespec[2]){st.st_atim, st.st_mtim}, 0), 0);
     assert_string_not_equal(digest_of("t.jsonl", "store"), true_one);
     assert_string_equal(digest_of("t.jsonl", "store"), digest_of("t.jsonl", NULL));
     write_text("img/a.png", "AAAA");

@@ -1,6 +1,6 @@
-/* test-policy: every loss against finite differences of its own double form, and the traps of the divergence:
- * a detached weight, equal distributions, zero masses, banned words. The functions under test see float
- * logits. */
+/* test-policy: every loss against finite differences of its own double form, and the traps of the
+ * divergence: a detached weight, equal distributions, zero masses, banned words. The functions
+ * under test see float logits. */
 #include "base/half.h"
 #include "test.h"
 #include "base/rng.h"
@@ -48,7 +48,9 @@ static double value(const struct row *r, char kind)
     masses(r, s);
     for (int b = 0; b <= r->u.n; b++) {
         double t = r->u.t[b], m = (s[b] + t) / 2;
-        sum += kind == 'f' ? part(t, s[b]) : kind == 'r' ? part(s[b], t) : (part(s[b], m) + part(t, m)) / 2;
+        sum += kind == 'f'   ? part(t, s[b])
+               : kind == 'r' ? part(s[b], t)
+                             : (part(s[b], m) + part(t, m)) / 2;
     }
     return sum;
 }
@@ -92,8 +94,8 @@ static void halves(const double *z, const int32_t *ids, int k, uint16_t *logp)
     for (int i = 0; i < k; i++) logp[i] = ptd_half((float)(z[ids[i]] - lse));
 }
 
-/* A student, and the support made of the top k of the teacher's and of its own logits; logits are floats in
- * doubles. */
+/* A student, and the support made of the top k of the teacher's and of its own logits; logits are
+ * floats in doubles. */
 static void join_rows(struct row *r, const double *teacher, int k)
 {
     int32_t ids[V], own[V];
@@ -138,7 +140,8 @@ static void advantages_are_zero_when_rewards_agree(void **state)
 static void advantages_follow_the_formula(void **state)
 {
     (void)state;
-    const double r[4] = {1, 0.1, 0.1, 0}; /* mean 0.3, deviations .7 -.2 -.2 -.3, sum of squares .66 */
+    /* mean 0.3, deviations .7 -.2 -.2 -.3, sum of squares .66 */
+    const double r[4] = {1, 0.1, 0.1, 0};
     double a[4], s = sqrt(0.66 / 3) + 1e-4, sum = 0;
     ptd_advantages(r, 4, 1e-4, a);
     for (int i = 0; i < 4; sum += a[i++]) assert_close(a[i], (r[i] - 0.3) / s, 1e-12);
@@ -246,8 +249,11 @@ static void token_losses_reach_the_logits(void **state)
         make_row(&r, which, 8, 0.7 + 0.2 * which, 1.5);
         double lse = lse_of(r.z), logp = r.z[3 * which] - lse, dpg, dk3;
         int side;
-        token = (struct token){
-            3 * which, logp + 0.05 * which, logp - 0.4 + 0.1 * which, which % 2 ? 1 : -1, {0.2, 0.28, 3}};
+        token = (struct token){3 * which,
+                               logp + 0.05 * which,
+                               logp - 0.4 + 0.1 * which,
+                               which % 2 ? 1 : -1,
+                               {0.2, 0.28, 3}};
         ptd_pg(logp, token.old, token.advantage, &token.clip, &dpg, &side);
         ptd_k3(logp, token.ref, &dk3);
         for (int v = 0; v < V; v++) {
@@ -261,8 +267,8 @@ static void token_losses_reach_the_logits(void **state)
 /* ---- divergences ---- */
 
 /* The divergence of logits z; weight dD/dz is added to dz (NULL: not wanted). */
-static double divergence(char kind, const struct ptd_support *u, const float *z, int n, double weight,
-                         float *dz)
+static double divergence(char kind, const struct ptd_support *u, const float *z, int n,
+                         double weight, float *dz)
 {
     float e[V];
     struct ptd_shares shares;
@@ -278,7 +284,8 @@ static void check_divergence(struct row *r, char kind)
     float z[V], dz[V];
     double most = 0, g[V];
     floats(r, z);
-    for (int v = 0; v < V; v++) most = fmax(most, fabs(g[v] = slope(r, v, value, kind))), dz[v] = 0.25f;
+    for (int v = 0; v < V; v++)
+        most = fmax(most, fabs(g[v] = slope(r, v, value, kind))), dz[v] = 0.25f;
     double got = divergence(kind, &r->u, z, V, 2, dz);
     assert_close(got, value(r, kind), 1e-6 * (1 + got));
     for (int v = 0; v < V; v++)
@@ -334,8 +341,8 @@ static void shipped_form(const struct row *r, double *g)
     for (int v = 0; v < V; v++) g[v] = dz[v];
 }
 
-/* What automatic differentiation makes of 1/2 [w (ln s - ln m) + t (ln t - ln m)] with w = s detached: m
- * still moves. */
+/* What automatic differentiation makes of 1/2 [w (ln s - ln m) + t (ln t - ln m)] with w = s
+ * detached: m still moves. */
 static void detached_form(const struct row *r, double *g)
 {
     double s[PTD_SUPPORT_MAX + 1], h[PTD_SUPPORT_MAX + 1], mean = 0, lse = lse_of(r->z);
@@ -372,8 +379,8 @@ static double largest(gradient_form *form, const struct row *r)
     return most;
 }
 
-/* Alive: where distributions differ, a small step against the gradient lowers J by what the slope promises.
- */
+/* Alive: where distributions differ, a small step against the gradient lowers J by what the slope
+ * promises. */
 static int gradient_is_alive(gradient_form *form)
 {
     for (int which = 50; which < 60; which++) {
@@ -423,8 +430,9 @@ static void equal_distributions_have_no_divergence(void **state)
     }
 }
 
-/* Masses 1/2, 1/4 and a tail of 1/4 on both sides, the first of the student's off by a factor of 1 + step: from nothing at all (exactly 0) on, value and
- * gradient follow the formula, though they are differences of nearly equal numbers. */
+/* Masses 1/2, 1/4 and a tail of 1/4 on both sides, the first of the student's off by a factor of 1
+ * + step: from nothing at all (exactly 0) on, value and gradient follow the formula, though they
+ * are differences of nearly equal numbers. */
 static void near_equality_keeps_its_digits(void **state)
 {
     (void)state;
@@ -441,7 +449,8 @@ static void near_equality_keeps_its_digits(void **state)
         double p[4] = {e[0] / total, e[1] / total, e[2] / total, e[3] / total};
         double got = ptd_divergence('j', &u, e, 4, total, 1, 0);
         assert_close(got, want, 1e-7 * step);
-        for (int v = 0; v < 4; v++) assert_close(e[v], p[v] * (h[v < 2 ? v : 2] - mean), 2e-8 + 1e-7 * step);
+        for (int v = 0; v < 4; v++)
+            assert_close(e[v], p[v] * (h[v < 2 ? v : 2] - mean), 2e-8 + 1e-7 * step);
         if (!shift) assert_true(got == 0 && e[0] == 0 && e[1] == 0 && e[2] == 0 && e[3] == 0);
     }
 }
@@ -493,7 +502,8 @@ static void support_joins_without_duplicates(void **state)
 {
     (void)state;
     const int32_t teacher[] = {4, 9, 2}, own[] = {9, 7, 4};
-    const uint16_t on_teacher[] = {ptd_half(logf(0.5f)), ptd_half(logf(0.25f)), ptd_half(logf(0.125f))};
+    const uint16_t on_teacher[] = {ptd_half(logf(0.5f)), ptd_half(logf(0.25f)),
+                                   ptd_half(logf(0.125f))};
     const uint16_t on_own[] = {on_teacher[1], ptd_half(logf(0.0625f)), on_teacher[0]};
     const double mass[] = {0.5, 0.25, 0.125, 0.0625, 0.0625};
     const int32_t ids[] = {4, 9, 2, 7};
@@ -518,8 +528,8 @@ static void support_never_overflows(void **state)
     assert_close(u.t[u.n], 1 - PTD_SUPPORT_MAX * exp(-7), 1e-6);
 }
 
-/* Banned words, masses that are zero on one side or both, ids outside the vocabulary: finite, and right
- * elsewhere. */
+/* Banned words, masses that are zero on one side or both, ids outside the vocabulary: finite, and
+ * right elsewhere. */
 static void zero_masses_stay_finite(void **state)
 {
     (void)state;
@@ -554,7 +564,8 @@ static void reverse_without_teacher_tail_is_floored(void **state)
     make_row(&r, 132, 4, 1, 1);
     ptd_support_join(&r.u, &id, &logp, 1, NULL, NULL, 0);
     floats(&r, z);
-    double s = exp(r.z[5] - lse_of(r.z)), want = s * log(s) + (1 - s) * log((1 - s) / PTD_MASS_FLOOR);
+    double s = exp(r.z[5] - lse_of(r.z)),
+           want = s * log(s) + (1 - s) * log((1 - s) / PTD_MASS_FLOOR);
     assert_close(divergence('r', &r.u, z, V, 1, NULL), want, 1e-6 * want);
 }
 

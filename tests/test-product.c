@@ -1,4 +1,5 @@
-/* test-product: the three forms of products beside plain sums in double, on every edge of tiles and panels. */
+/* test-product: the three forms of products beside plain sums in double, on every edge of tiles and
+ * panels. */
 #include "test.h"
 #include "compute/cpu/product.h"
 #include <math.h>
@@ -31,8 +32,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void multiply(char form, float *C, long ldc, int add, float alpha, const float *a, const float *b,
-                     long m, long n, long k)
+static void multiply(char form, float *C, long ldc, int add, float alpha, const float *a,
+                     const float *b, long m, long n, long k)
 {
     if (form == 't') ptd_product_nt(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
     if (form == 'n') ptd_product_nn(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
@@ -66,8 +67,8 @@ static void check(char form, long m, long n, long k)
                 if (i < m && j < n) {
                     double slack, sum = alpha * expected(form, i, j, k, &slack);
                     if (!(fabs(C[i][j] - (add ? 2 + sum : sum)) <= slack + 3e-7 * add))
-                        fail_msg("%c %ld x %ld x %ld, add %d: C[%ld][%ld] is %.9g, expected %.9g", form, m, n,
-                                 k, add, i, j, C[i][j], add ? 2 + sum : sum);
+                        fail_msg("%c %ld x %ld x %ld, add %d: C[%ld][%ld] is %.9g, expected %.9g",
+                                 form, m, n, k, add, i, j, C[i][j], add ? 2 + sum : sum);
                 } else
                     assert_true(add ? C[i][j] == 2 : isnan(C[i][j])); /* nothing else is touched */
     }

@@ -9,8 +9,9 @@
 #include <cmocka.h>
 #include "data/prompt.h"
 
-#define PICTURE_6                                                                                            \
-    "<|vision_start|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|"       \
+#define PICTURE_6                                                                                  \
+    "<|vision_start|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_"    \
+    "pad|><|"                                                                                      \
     "vision_end|>"
 #define PICTURE_1 "<|vision_start|><|image_pad|><|vision_end|>"
 
@@ -41,7 +42,8 @@ static int unload(void **state)
 
 static int render(const char *question, int n_pictures, const char *hint, int32_t **ids)
 {
-    const struct ptd_group g = {.question = question, .pictures = pictures, .n_pictures = n_pictures};
+    const struct ptd_group g = {
+        .question = question, .pictures = pictures, .n_pictures = n_pictures};
     return ptd_prompt_render(tokenizer, &config, &g, hint, ids);
 }
 
@@ -66,7 +68,8 @@ static void assert_refused(const char *question, int n_pictures, const char *hin
     assert_int_equal(render(question, n_pictures, hint, &ids), -1);
     assert_null(ids);
     assert_int_equal(ptd_failed_status(), status);
-    if (!strstr(ptd_failed_message(), why)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
+    if (!strstr(ptd_failed_message(), why))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
 }
 
 static void test_pictures_come_first(void **state)
@@ -75,7 +78,8 @@ static void test_pictures_come_first(void **state)
     assert_prompt("what is a1?", 1, NULL,
                   "<|im_start|>user\n" PICTURE_6 "what is a1?<|im_end|>\n<|im_start|>assistant\n");
     assert_prompt("what is a1?", 2, NULL,
-                  "<|im_start|>user\n" PICTURE_6 PICTURE_1 "what is a1?<|im_end|>\n<|im_start|>assistant\n");
+                  "<|im_start|>user\n" PICTURE_6 PICTURE_1
+                  "what is a1?<|im_end|>\n<|im_start|>assistant\n");
     assert_prompt("what is 1 + 2?", 0, NULL,
                   "<|im_start|>user\nwhat is 1 + 2?<|im_end|>\n<|im_start|>assistant\n");
 }
@@ -86,7 +90,8 @@ static void test_marks(void **state)
     assert_prompt("look at <image>, then <image>: sum?", 2, NULL,
                   "<|im_start|>user\nlook at " PICTURE_6 ", then " PICTURE_1
                   ": sum?<|im_end|>\n<|im_start|>assistant\n");
-    assert_prompt("<image>", 1, NULL, "<|im_start|>user\n" PICTURE_6 "<|im_end|>\n<|im_start|>assistant\n");
+    assert_prompt("<image>", 1, NULL,
+                  "<|im_start|>user\n" PICTURE_6 "<|im_end|>\n<|im_start|>assistant\n");
 }
 
 static void test_hint(void **state)
@@ -110,10 +115,11 @@ static void test_system_message(void **state)
         int n = ptd_prompt_render(tokenizer, &config, &g, hinted ? "look at a1" : NULL, &ids);
         if (n < 0) fail_msg("%s", ptd_failed_message());
         char *text = ptd_tokenizer_decode(tokenizer, ids, n, 0);
-        assert_string_equal(text, hinted ? "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
-                                           "what is a1?\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n"
-                                         : "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
-                                           "what is a1?<|im_end|>\n<|im_start|>assistant\n");
+        assert_string_equal(
+            text, hinted ? "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
+                           "what is a1?\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n"
+                         : "<|im_start|>system\nlook<|im_end|>\n<|im_start|>user\n" PICTURE_6
+                           "what is a1?<|im_end|>\n<|im_start|>assistant\n");
         free(text);
         free(ids);
     }

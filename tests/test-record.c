@@ -1,5 +1,5 @@
-/* Records: every field survives, unknown ones too; bad lengths, types, depths and doubled keys are refused by
- * name. Leaves to test-stream.c: frames. */
+/* Records: every field survives, unknown ones too; bad lengths, types, depths and doubled keys are
+ * refused by name. Leaves to test-stream.c: frames. */
 #include "base/half.h"
 #include "flow/pack.h"
 #include "flow/record.h"
@@ -17,11 +17,14 @@
 static const int32_t ids[6] = {1, 2, 3, 70000, -1, 2147483647};
 static const float logp[3] = {-0.25f, -INFINITY, -3};
 static const uint16_t halves[6] = {0, 1, 0x8000, 0x3c00, 0x7bff, 0xfbff};
-static const uint8_t pixels[2 * 3 * 3] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 255};
+static const uint8_t pixels[2 * 3 * 3] = {1,  2,  3,  4,  5,  6,  7,  8,  9,
+                                          10, 11, 12, 13, 14, 15, 16, 17, 255};
 static const char *const lines[2] = {"first", "then"};
-static const struct ptd_region areas[2] = {{"digit", {0, 0.25f, 0.5f, 1}}, {"", {0.1f, 0.2f, 0.3f, 0.4f}}};
+static const struct ptd_region areas[2] = {{"digit", {0, 0.25f, 0.5f, 1}},
+                                           {"", {0.1f, 0.2f, 0.3f, 0.4f}}};
 
-static struct ptd_picture picture = {.hash = "0123456789abcdef", .height = 2, .width = 3, .pixels = pixels};
+static struct ptd_picture picture = {
+    .hash = "0123456789abcdef", .height = 2, .width = 3, .pixels = pixels};
 static struct ptd_rollout rollouts[2] = {
     {.ids = ids,
      .n = 3,
@@ -90,14 +93,16 @@ static int inside(const struct ptd_buf *b, const void *p)
     return (const char *)p >= b->data && (const char *)p < b->data + b->len;
 }
 
-/* Whatever the lengths before them are, arrays lie aligned in an aligned body, and are left there. */
+/* Whatever the lengths before them are, arrays lie aligned in an aligned body, and are left there.
+ */
 static void arrays_stay_in_an_aligned_body(void **state)
 {
     (void)state;
     for (int n = 0; n < 300; n++) {
         int32_t *words = calloc(n + 1, sizeof *words);
         struct ptd_rollout y = {.ids = words, .n = n, .top_ids = words, .top_k = 1, .text = "text"};
-        struct ptd_group g = {.uid = "uid-long" + n % 8, .rollouts = &y, .n_rollouts = 1}, back = {0};
+        struct ptd_group g = {.uid = "uid-long" + n % 8, .rollouts = &y, .n_rollouts = 1},
+                         back = {0};
         struct ptd_buf b = {0};
         ptd_group_encode(&g, &b);
         assert_int_equal(ptd_group_decode(&back, b.data, b.len), 0);
@@ -167,7 +172,8 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_true(a->group_accuracy == b->group_accuracy);
 }
 
-/* Decodes from memory of exactly len bytes at an odd address, so that sanitizers see any step outside. */
+/* Decodes from memory of exactly len bytes at an odd address, so that sanitizers see any step
+ * outside. */
 static int decode_exact(struct ptd_group *g, const char *body, size_t len, char **keep)
 {
     char *copy = malloc(len + 1);
@@ -203,7 +209,8 @@ static void test_bare_group(void **state)
     g.uid = "u";
     ptd_group_encode(&g, &b);
     assert_int_equal(ptd_group_decode(&out, b.data, b.len), 0);
-    assert_true(out.generation == -1 && out.group_accuracy == -1 && out.n_rollouts == 0 && !out.hint.text);
+    assert_true(out.generation == -1 && out.group_accuracy == -1 && out.n_rollouts == 0 &&
+                !out.hint.text);
     assert_true(!out.prompt_ids && !out.answer && out.unknown.n == 0);
     ptd_group_clear(&out);
     free(b.data);
@@ -247,7 +254,8 @@ static void refused(struct hand *h, const char *words)
     struct ptd_group g = {0};
     assert_int_equal(ptd_group_decode(&g, h->buf.data, h->buf.len), -1);
     assert_int_equal(ptd_failed_status(), PTD_DATAERR);
-    if (!strstr(ptd_failed_message(), words)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), words);
+    if (!strstr(ptd_failed_message(), words))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), words);
     free(h->buf.data);
 }
 
@@ -361,13 +369,21 @@ static void test_words(void **state)
         struct ptd_group g;
         struct ptd_rollout y;
     } cases[] = {
-        {NULL, {.prompt_ids = fine, .n_prompt = 2}, {.ids = fine, .n = 2, .top_ids = fine, .top_k = 2}},
+        {NULL,
+         {.prompt_ids = fine, .n_prompt = 2},
+         {.ids = fine, .n = 2, .top_ids = fine, .top_k = 2}},
         {NULL, {0}, {.ids = high, .n = 3, .teacher_ids = high, .teacher_k = 1}},
         {"\"rollouts[0].ids\": an id above 639", {0}, {.ids = high, .n = 4}},
-        {"\"rollouts[0].top_ids\": an id above", {0}, {.ids = fine, .n = 2, .top_ids = high, .top_k = 2}},
-        {"\"rollouts[0].teacher_ids\": ", {0}, {.ids = fine, .n = 1, .teacher_ids = high, .teacher_k = 4}},
+        {"\"rollouts[0].top_ids\": an id above",
+         {0},
+         {.ids = fine, .n = 2, .top_ids = high, .top_k = 2}},
+        {"\"rollouts[0].teacher_ids\": ",
+         {0},
+         {.ids = fine, .n = 1, .teacher_ids = high, .teacher_k = 4}},
         {"\"prompt_ids\": an id above 639", {.prompt_ids = high, .n_prompt = 4}, {.ids = fine}},
-        {"\"hint.prompt_ids\": an id", {.hint = {.prompt_ids = high, .n_prompt = 4}}, {.ids = fine}},
+        {"\"hint.prompt_ids\": an id",
+         {.hint = {.prompt_ids = high, .n_prompt = 4}},
+         {.ids = fine}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ptd_rollout y = cases[i].y;
@@ -384,7 +400,8 @@ static void test_no_rollouts(void **state)
     (void)state;
     struct ptd_group g = {.uid = "u"};
     assert_int_equal(ptd_group_check(&g), -1);
-    assert_non_null(strstr(ptd_failed_message(), "field \"rollouts\": empty, expected at least one"));
+    assert_non_null(
+        strstr(ptd_failed_message(), "field \"rollouts\": empty, expected at least one"));
 }
 
 static void test_picture_hash(void **state)
@@ -394,7 +411,8 @@ static void test_picture_hash(void **state)
     struct ptd_group g = {
         .uid = "u", .pictures = &p, .n_pictures = 1, .rollouts = rollouts + 1, .n_rollouts = 1};
     assert_int_equal(ptd_group_check(&g), -1);
-    assert_non_null(strstr(ptd_failed_message(), "pictures[0].hash\": 0123456789abcdef, but that of"));
+    assert_non_null(
+        strstr(ptd_failed_message(), "pictures[0].hash\": 0123456789abcdef, but that of"));
     ptd_picture_hash(p.pixels, p.height, p.width, p.hash);
     assert_int_equal(ptd_group_check(&g), 0);
     p.height = 3, p.width = 2;
@@ -410,7 +428,8 @@ static void test_refused_by_name(void **state)
     hand_open(&h, 3), hand_text(&h, "uid", "u"), hand_text(&h, "x", "1"), hand_text(&h, "x", "1");
     refused(&h, "field \"x\": comes twice");
     hand_open(&h, 1), hand_text(&h, "answer", "u"), refused(&h, "field \"uid\": missing");
-    hand_open(&h, 1), hand_text(&h, "index", "1"), refused(&h, "field \"index\": expected a whole number");
+    hand_open(&h, 1), hand_text(&h, "index", "1"),
+        refused(&h, "field \"index\": expected a whole number");
     hand_open(&h, 1), hand_ext(&h, "prompt_ids", 2, ids, 8),
         refused(&h, "field \"prompt_ids\": expected an ext of type 1");
     hand_open(&h, 1), hand_ext(&h, "prompt_ids", 1, ids, 7), refused(&h, "no whole entries");
@@ -418,14 +437,16 @@ static void test_refused_by_name(void **state)
     refused(&h, "field \"uid\": a string with a NUL byte");
     hand_open(&h, 1), msgpack_pack_int(&h.pk, 1), msgpack_pack_int(&h.pk, 1),
         refused(&h, "a key that is no string");
-    hand_open(&h, 1), hand_text(&h, "rollouts", "1"), refused(&h, "field \"rollouts\": expected an array");
+    hand_open(&h, 1), hand_text(&h, "rollouts", "1"),
+        refused(&h, "field \"rollouts\": expected an array");
 }
 
 static void test_lengths_that_disagree(void **state)
 {
     (void)state;
     struct hand h;
-    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "logp", 2, logp, 12), hand_ext(&h, "ids", 1, ids, 8);
+    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "logp", 2, logp, 12),
+        hand_ext(&h, "ids", 1, ids, 8);
     refused(&h, "field \"rollouts[0].logp\": 3 entries, expected 2");
     hand_open(&h, 1), hand_rollouts(&h, 3), hand_ext(&h, "ids", 1, ids, 8),
         hand_ext(&h, "top_ids", 1, ids, 24);
@@ -437,7 +458,8 @@ static void test_lengths_that_disagree(void **state)
         hand_ext(&h, "teacher_ids", 1, ids, 8);
     ptd_pack_str(&h.pk, "teacher_k"), msgpack_pack_int(&h.pk, 2);
     refused(&h, "rollouts[0].teacher_logp\": expected together");
-    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "ids", 1, ids, 4), hand_text(&h, "outcome", "great");
+    hand_open(&h, 1), hand_rollouts(&h, 2), hand_ext(&h, "ids", 1, ids, 4),
+        hand_text(&h, "outcome", "great");
     refused(&h, "rollouts[0].outcome\": \"great\" is no outcome");
     hand_open(&h, 1), ptd_pack_str(&h.pk, "pictures"), msgpack_pack_array(&h.pk, 1),
         msgpack_pack_map(&h.pk, 3);
@@ -491,7 +513,8 @@ static void test_many_items(void **state)
     free(bytes);
 }
 
-/* The scan and msgpack-c must see the same sizes, or raw bytes of unknown fields would be cut wrongly. */
+/* The scan and msgpack-c must see the same sizes, or raw bytes of unknown fields would be cut
+ * wrongly. */
 static void test_scan_agrees_with_msgpack(void **state)
 {
     (void)state;
@@ -553,8 +576,8 @@ static void test_head(void **state)
     struct ptd_head g;
     struct ptd_buf b = {0}, again = {0};
     ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-rollout", "0.1.0", "ptd-rollout 'a b'"});
-    ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-verify", "0.1.0", "ptd-verify -q", "ptd-verify",
-                                                    "arithmetic 1", "00ff"});
+    ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-verify", "0.1.0", "ptd-verify -q",
+                                                    "ptd-verify", "arithmetic 1", "00ff"});
     ptd_head_encode(&h, &b);
     assert_int_equal(ptd_head_decode(&g, b.data, b.len), 0);
     assert_true(g.seed == -5 && g.steps == 100 && g.first_step == 3 && g.group_size == 8 &&
@@ -621,8 +644,10 @@ static void test_small_groups_take_little(void **state)
     struct ptd_group *g = calloc(GROUPS, sizeof *g);
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
-    for (int twice = 0; twice < 2; twice++) { /* memory that was used before is cleared, hence taken */
-        for (int i = 0; i < GROUPS; i++) assert_int_equal(ptd_group_decode(&g[i], b.data, b.len), 0);
+    /* memory that was used before is cleared, hence taken */
+    for (int twice = 0; twice < 2; twice++) {
+        for (int i = 0; i < GROUPS; i++)
+            assert_int_equal(ptd_group_decode(&g[i], b.data, b.len), 0);
         for (int i = 0; i < GROUPS; i++) ptd_group_clear(&g[i]);
     }
     getrusage(RUSAGE_SELF, &after);
@@ -642,7 +667,8 @@ static void test_halves(void **state)
         assert_int_equal(ptd_half(a), ptd_half_portable(a));
         if (isfinite(a)) assert_int_equal(ptd_half(a), h);
         if (!isfinite(a) || (h & 0x7fff) == 0x7bff) continue;
-        float next = ptd_unhalf((uint16_t)(h + 1)), middle = (a + next) / 2; /* a tie goes to the even one */
+        /* a tie goes to the even one */
+        float next = ptd_unhalf((uint16_t)(h + 1)), middle = (a + next) / 2;
         assert_int_equal(ptd_half_portable(middle), h + (h & 1));
         assert_int_equal(ptd_half(middle), h + (h & 1));
     }
@@ -673,7 +699,8 @@ static void test_arrays_of_halves(void **state)
             x[i] = i % 9 == 8 ? -INFINITY : -0.37f * (float)(i * i), h[i] = 7, back[i] = 7;
         ptd_halves(h, x, n);
         ptd_unhalves(back, h, n);
-        for (int i = 0; i < n; i++) assert_true(h[i] == ptd_half(x[i]) && back[i] == ptd_unhalf(h[i]));
+        for (int i = 0; i < n; i++)
+            assert_true(h[i] == ptd_half(x[i]) && back[i] == ptd_unhalf(h[i]));
         assert_true(h[n] == 7 && back[n] == 7);
     }
 }

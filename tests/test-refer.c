@@ -1,5 +1,6 @@
-/* test-refer: the frozen reference on a small real store: its log-probs and the teacher's distribution against the network in double; a teacher under
- * the student's own prompt teaches nothing, one that sees another picture something else; the cache; who is tutored. */
+/* test-refer: the frozen reference on a small real store: its log-probs and the teacher's
+ * distribution against the network in double; a teacher under the student's own prompt teaches
+ * nothing, one that sees another picture something else; the cache; who is tutored. */
 #include "base/half.h"
 #include "plain.h"
 #include "tiny.h"
@@ -30,7 +31,8 @@ static struct ptd_model *builtin_model(void)
     if (ptd_config_parse(&c, ptd_builtin("tiny/config.json", NULL),
                          ptd_builtin("tiny/generation_config.json", NULL)))
         ptd_die_last();
-    if (ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL))) ptd_die_last();
+    if (ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)))
+        ptd_die_last();
     m = ptd_model_new(&c, &r, &ptd_ops_cpu);
     for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
     return m;
@@ -39,8 +41,11 @@ static struct ptd_model *builtin_model(void)
 static void publish(struct ptd_store *s, struct ptd_model *m, int64_t generation)
 {
     struct ptd_tensor_view *v = ptd_model_views(m, m->weights);
-    struct ptd_publication p = {
-        .generation = generation, .weights = v, .n = m->n_params, .keep = 1, .pin = generation == 0};
+    struct ptd_publication p = {.generation = generation,
+                                .weights = v,
+                                .n = m->n_params,
+                                .keep = 1,
+                                .pin = generation == 0};
     if (ptd_store_publish(s, &p)) ptd_die_last();
     free(v);
 }
@@ -63,7 +68,8 @@ static struct ptd_store *create(const char *dir, const char *config)
     return s;
 }
 
-/* The run's weights have moved on since generation 0; the other store's generation 1 differs from its 0. */
+/* The run's weights have moved on since generation 0; the other store's generation 1 differs from
+ * its 0. */
 static int setup(void **state)
 {
     struct ptd_store *s;
@@ -73,8 +79,9 @@ static int setup(void **state)
     snprintf(teacher_run, sizeof teacher_run, "%s/teacher.ptd", folder);
     model = builtin_model();
     weights = plain_weights(model);
-    tokenizer = ptd_tokenizer_new(ptd_builtin("tiny/tokenizer.json", NULL),
-                                  strlen(ptd_builtin("tiny/tokenizer.json", NULL)), "tokenizer.json");
+    tokenizer =
+        ptd_tokenizer_new(ptd_builtin("tiny/tokenizer.json", NULL),
+                          strlen(ptd_builtin("tiny/tokenizer.json", NULL)), "tokenizer.json");
     banned = ptd_model_banned(model, ptd_tokenizer_size(tokenizer));
     s = create(run, ptd_builtin("tiny/config.json", NULL));
     publish(s, model, 0);
@@ -145,9 +152,11 @@ static void respond(struct ptd_group *g, int n, double accuracy, const char *sto
     struct ptd_rollout *y = &g->rollouts[g->n_rollouts++];
     int32_t *ids = take(g, n, sizeof *ids), *own = take(g, n * TOP_K, sizeof *own);
     float *logp = take(g, n, sizeof *logp);
-    for (int j = 0; j < n; j++) ids[j] = (int32_t)(tiny_hash(g->uid, 100 * g->n_rollouts + j) % 600);
+    for (int j = 0; j < n; j++)
+        ids[j] = (int32_t)(tiny_hash(g->uid, 100 * g->n_rollouts + j) % 600);
     for (int j = 0; j < n * TOP_K; j++)
-        own[j] = (int32_t)(tiny_hash("own", 1000 * g->n_rollouts + j / TOP_K) % 150 + 150 * (j % TOP_K));
+        own[j] =
+            (int32_t)(tiny_hash("own", 1000 * g->n_rollouts + j / TOP_K) % 150 + 150 * (j % TOP_K));
     *y = (struct ptd_rollout){.ids = ids,
                               .n = n,
                               .logp = logp,
@@ -187,7 +196,8 @@ static struct ptd_refer_rules usual(void)
         .tau = 1, .temperature = 1.1, .top_k = 6, .reference = 1, .micro_tokens = 4096};
 }
 
-static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char *teacher, int cache, int n)
+static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char *teacher,
+                                     int cache, int n)
 {
     struct ptd_refer *f = ptd_refer_open(run, teacher, cache, r);
     struct ptd_refer_counts c;
@@ -202,8 +212,8 @@ static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char
 /* ---- in double ---- */
 
 /* logp [VOCAB] of every word at the place of token j. */
-static void plain_row(const double *w, const struct ptd_group *g, int hinted, const struct ptd_rollout *y,
-                      int j, double *logp)
+static void plain_row(const double *w, const struct ptd_group *g, int hinted,
+                      const struct ptd_rollout *y, int j, double *logp)
 {
     struct plain p = {model, w};
     int n = hinted ? g->hint.n_prompt : g->n_prompt;
@@ -227,7 +237,8 @@ static void assert_half(uint16_t got, double want)
     assert_close(ptd_unhalf(got), want, fabs(want) / 2048 + 1e-4);
 }
 
-static void check_teacher(const double *w, const struct ptd_group *g, const struct ptd_rollout *y, int j)
+static void check_teacher(const double *w, const struct ptd_group *g, const struct ptd_rollout *y,
+                          int j)
 {
     double logp[VOCAB];
     plain_row(w, g, 1, y, j, logp);
@@ -282,7 +293,8 @@ static struct ptd_learned learn(double *norm)
     memset(model->grads, 0, model->n_weights * sizeof *model->grads);
     assert_int_equal(ptd_learn(s, both, 1, &r, &out, &bad), 0);
     assert_int_equal(bad, -1);
-    for (size_t i = 0; i < model->n_weights; i++) *norm += (double)model->grads[i] * model->grads[i];
+    for (size_t i = 0; i < model->n_weights; i++)
+        *norm += (double)model->grads[i] * model->grads[i];
     *norm = sqrt(*norm);
     ptd_score_free(s);
     return out;
@@ -316,7 +328,8 @@ static double largest_change(const struct ptd_rollout *a, const uint16_t *before
     return most;
 }
 
-/* The same words and the same hint, another picture: a teacher that does not look would say the same. */
+/* The same words and the same hint, another picture: a teacher that does not look would say the
+ * same. */
 static void the_teacher_sees_the_picture(void **state)
 {
     struct ptd_refer_rules r = usual();
@@ -375,8 +388,8 @@ static void copy_of(struct copy *c)
 static void assert_counts(struct ptd_refer_counts c, long tutored, long cached, long computed)
 {
     if (c.tutored != tutored || c.cached != cached || c.computed != computed)
-        fail_msg("%ld tutored, %ld cached, %ld computed; expected %ld, %ld, %ld", c.tutored, c.cached,
-                 c.computed, tutored, cached, computed);
+        fail_msg("%ld tutored, %ld cached, %ld computed; expected %ld, %ld, %ld", c.tutored,
+                 c.cached, c.computed, tutored, cached, computed);
 }
 
 static void the_second_pass_is_the_first(void **state)
@@ -398,7 +411,8 @@ static void the_second_pass_is_the_first(void **state)
     assert_int_equal(strlen(groups[0].rollouts[1].teacher_key), 32);
     make_groups(NULL);
     f = ptd_refer_open(run, NULL, 1, &r);
-    groups[1].rollouts[0].n--; /* what is read beside it decides last bits: only the lessons are the same */
+    /* what is read beside it decides last bits: only the lessons are the same */
+    groups[1].rollouts[0].n--;
     assert_int_equal(ptd_refer_score(f, both, 2, &culprit), 0);
     assert_counts(ptd_refer_counted(f), 2, 2, 8);
     assert_int_equal(ptd_refer_score(f, both, 2, &culprit), 0);
@@ -418,7 +432,8 @@ static void micro_batches_are_found_one_by_one(void **state)
     assert_counts(refer(&r, NULL, 1, 2), 2, 6, 4);
 }
 
-/* A part of what was cached is lost: what is computed again has the bits of before, with whatever it is computed. */
+/* A part of what was cached is lost: what is computed again has the bits of before, with whatever
+ * it is computed. */
 static void values_are_the_same_found_or_computed(void **state)
 {
     static struct copy first, again;
@@ -427,7 +442,8 @@ static void values_are_the_same_found_or_computed(void **state)
     r.temperature = 1.36;
     refer(&r, NULL, 0, 2);
     copy_of(&first);
-    r.top_k = 5; /* lessons of another key beside known readings, and then beside lessons of the first key */
+    /* lessons of another key beside known readings, and then beside lessons of the first key */
+    r.top_k = 5;
     make_groups(NULL);
     refer(&r, NULL, 1, 2);
     r.top_k = 6;
@@ -437,7 +453,8 @@ static void values_are_the_same_found_or_computed(void **state)
     assert_memory_equal(&first, &again, sizeof first);
 }
 
-/* Equal responses of a group have one value, computed once, whatever rounding a second computation would have. */
+/* Equal responses of a group have one value, computed once, whatever rounding a second computation
+ * would have. */
 static void twins_share_a_value(void **state)
 {
     struct ptd_refer_rules r = usual();
@@ -468,7 +485,8 @@ static void another_question_is_computed(void **state)
     assert_counts(refer(&r, NULL, 1, 1), 2, 5, 1);
     ((int32_t *)groups[0].rollouts[1].ids)[1] = 77;
     assert_counts(refer(&r, NULL, 1, 1), 2, 0, 6);
-    assert_counts(refer(&r, teacher_run, 1, 1), 2, 6, 0); /* a teacher that holds what the reference holds */
+    /* a teacher that holds what the reference holds */
+    assert_counts(refer(&r, teacher_run, 1, 1), 2, 6, 0);
     hint(&groups[0], "look at b2");
     assert_counts(refer(&r, NULL, 1, 1), 2, 4, 2);
     see(&groups[0], "third");
@@ -554,7 +572,8 @@ static void students_without_favourites(void **state)
     memcpy(logp, y->teacher_logp, sizeof logp);
     make_groups(NULL);
     y = &groups[0].rollouts[1];
-    for (int k = 0; k < 4; k++) groups[0].rollouts[k].top_ids = NULL, groups[0].rollouts[k].top_k = 0;
+    for (int k = 0; k < 4; k++)
+        groups[0].rollouts[k].top_ids = NULL, groups[0].rollouts[k].top_k = 0;
     for (int pass = 0; pass < 2; pass++) {
         refer(&r, NULL, 1, 1);
         assert_null(y->teacher_on_top);
@@ -595,7 +614,8 @@ static void another_store_teaches(void **state)
 static void assert_failed(int status, const char *words)
 {
     if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
-        fail_msg("%d: %s; expected %d: %s", ptd_failed_status(), ptd_failed_message(), status, words);
+        fail_msg("%d: %s; expected %d: %s", ptd_failed_status(), ptd_failed_message(), status,
+                 words);
 }
 
 static void stores_that_do_not_serve(void **state)

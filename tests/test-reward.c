@@ -14,7 +14,8 @@ static void assert_found(int rule, const char *text, const char *want)
     const char *p = ptd_answer_find(rule, text, &len);
     if (!want && p) fail_msg("\"%s\": found \"%.*s\", expected nothing", text, (int)len, p);
     if (want && (!p || len != strlen(want) || memcmp(p, want, len) != 0))
-        fail_msg("\"%s\": found \"%.*s\", expected \"%s\"", text, p ? (int)len : 0, p ? p : "", want);
+        fail_msg("\"%s\": found \"%.*s\", expected \"%s\"", text, p ? (int)len : 0, p ? p : "",
+                 want);
 }
 
 static void extracts_last_box(void **state)
@@ -70,10 +71,24 @@ static void assert_judged(int rule, const char *answer, const char *gold, int wa
 static void judges_numbers(void **state)
 {
     (void)state;
-    static const char *const right[] = {
-        "12",  "12.0",      "1.2e1",     "12/1",           "\\frac{24}{2}", "$12$",
-        "12.", "012",       " 12 ",      "\\text{12}",     "+12",           "12\\%",
-        "12%", "12^\\circ", "120.00e-1", "\\dfrac{12}{1}", "24/2",          "12.000000000000000000000"};
+    static const char *const right[] = {"12",
+                                        "12.0",
+                                        "1.2e1",
+                                        "12/1",
+                                        "\\frac{24}{2}",
+                                        "$12$",
+                                        "12.",
+                                        "012",
+                                        " 12 ",
+                                        "\\text{12}",
+                                        "+12",
+                                        "12\\%",
+                                        "12%",
+                                        "12^\\circ",
+                                        "120.00e-1",
+                                        "\\dfrac{12}{1}",
+                                        "24/2",
+                                        "12.000000000000000000000"};
     static const char *const wrong[] = {"13",  "-12",    "1 2", "12.01", "12 13", "",    "1.2",
                                         "12e", "twelve", "12x", "12/0",  "1,2",   "0x0c"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
@@ -111,12 +126,27 @@ static void judges_numbers_beyond_64_bits_as_text(void **state)
 static void judges_choices(void **state)
 {
     (void)state;
-    static const char *const right[] = {
-        "B",  "b",        "(B)",          "[B]",    "B.",  "Option B",          "\\text{B}", "\\text{(B)}",
-        "B)", "B) 12 cm", "B. 12 apples", "B: red", "$B$", "The answer is (B)", "choice b",  "answer: B"};
+    static const char *const right[] = {"B",
+                                        "b",
+                                        "(B)",
+                                        "[B]",
+                                        "B.",
+                                        "Option B",
+                                        "\\text{B}",
+                                        "\\text{(B)}",
+                                        "B)",
+                                        "B) 12 cm",
+                                        "B. 12 apples",
+                                        "B: red",
+                                        "$B$",
+                                        "The answer is (B)",
+                                        "choice b",
+                                        "answer: B"};
     static const char *const wrong[] = {"A", "(C)", "Bob", "B, C", "", "AB", "option", "12"};
-    for (size_t i = 0; i < sizeof right / sizeof *right; i++) assert_judged(PTD_JUDGE_AUTO, right[i], "B", 1);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_judged(PTD_JUDGE_AUTO, wrong[i], "B", 0);
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        assert_judged(PTD_JUDGE_AUTO, right[i], "B", 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_judged(PTD_JUDGE_AUTO, wrong[i], "B", 0);
     assert_judged(PTD_JUDGE_AUTO, "A", "(A)", 1);
     assert_judged(PTD_JUDGE_AUTO, "answer", "A", 0);
     assert_judged(PTD_JUDGE_AUTO, "k", "K", 1);

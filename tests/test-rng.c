@@ -1,5 +1,5 @@
-/* Random numbers: Random123's published vectors, ranges, moments, and shuffles that are permutations.
- * Leaves to others: which counters they use. */
+/* Random numbers: Random123's published vectors, ranges, moments, and shuffles that are
+ * permutations. Leaves to others: which counters they use. */
 #include "base/rng.h"
 #include "test.h"
 

@@ -1,5 +1,6 @@
-/* test-sample: sampled replies against the network in double and against scoring the same words; the same words whatever else is sampled beside
- * them; stop words, limits, banned words, temperature, top-k, top-p. */
+/* test-sample: sampled replies against the network in double and against scoring the same words;
+ * the same words whatever else is sampled beside them; stop words, limits, banned words,
+ * temperature, top-k, top-p. */
 #include "plain.h"
 #include "tiny.h"
 #include "net/head.h"
@@ -146,7 +147,8 @@ static void log_probs_are_the_networks(void **state)
             plain_logp(i / 4, &r[i], s.temperature, logp);
             for (int j = 0; j < r[i].n; j++) {
                 assert_close(r[i].logp[j], logp[j][r[i].ids[j]], 3e-5);
-                for (int k = 0; k < 5; k++) assert_in_range(place_of(logp[j], r[i].top_ids[5 * j + k]), 0, k);
+                for (int k = 0; k < 5; k++)
+                    assert_in_range(place_of(logp[j], r[i].top_ids[5 * j + k]), 0, k);
                 for (int k = 1; k < 5; k++)
                     assert_true(r[i].top_ids[5 * j + k] != r[i].top_ids[5 * j + k - 1]);
             }
@@ -169,8 +171,9 @@ static void scoring_gives_the_same_log_probs(void **state)
         for (int k = 0; k < 4; k++)
             y[k] = (struct ptd_score_reply){r[4 * i + k].ids, r[4 * i + k].n, &r[4 * i + k]},
             words += r[4 * i + k].n;
-        assert_int_equal(
-            ptd_score_add(score, prompts[i].ids, prompts[i].n, pictures, prompts[i].n_pictures, y, 4), 0);
+        assert_int_equal(ptd_score_add(score, prompts[i].ids, prompts[i].n, pictures,
+                                       prompts[i].n_pictures, y, 4),
+                         0);
     }
     struct ptd_head_job job = {.ops = model->ops,
                                .W = ptd_model_head(model),
@@ -262,8 +265,9 @@ static void keys_change_the_words(void **state)
     ptd_replies_free(other, 4);
 }
 
-/* Nearly equal shares for all words, so that equal random numbers would show: no two replies, of one prompt or of two, of one step or of two, have five
- * words in a row in common, at the same places or shifted. */
+/* Nearly equal shares for all words, so that equal random numbers would show: no two replies, of
+ * one prompt or of two, of one step or of two, have five words in a row in common, at the same
+ * places or shifted. */
 static int runs_in_common(const struct ptd_reply *a, const struct ptd_reply *b, int shift)
 {
     int run = 0, runs = 0;
@@ -296,7 +300,8 @@ static void no_random_number_comes_twice(void **state)
     for (int step = 0; step < 2; step++) ptd_replies_free(r[step], PROMPTS * EACH);
 }
 
-/* A reply with stop words is the one without them, cut after the first: those that finish early change nothing for the others. */
+/* A reply with stop words is the one without them, cut after the first: those that finish early
+ * change nothing for the others. */
 static void stop_words_end_a_reply(void **state)
 {
     struct ptd_sampling s = usual();
@@ -320,7 +325,8 @@ static void stop_words_end_a_reply(void **state)
         early += r[i].stopped && r[i].n < LONGEST;
         late += !r[i].stopped;
     }
-    if (early <= 5 || late <= 5) fail_msg("%d end early, %d are cut: expected several of both", early, late);
+    if (early <= 5 || late <= 5)
+        fail_msg("%d end early, %d are cut: expected several of both", early, late);
     ptd_replies_free(r, PROMPTS * 20);
     ptd_replies_free(whole, PROMPTS * 20);
 }

@@ -107,8 +107,9 @@ static void rejects_numbers_in_other_dress(void **state)
 {
     (void)state;
     struct ptd_group g = {.question = "What share is red?", .answer = "\\frac{1}{2}"};
-    static const char *const half[] = {
-        "0.5", "50%", "50 percent", "fifty percent", "half of it", "one half", "2/4", "\xc2\xbd", NULL};
+    static const char *const half[] = {"0.5",           "50%",        "50 percent",
+                                       "fifty percent", "half of it", "one half",
+                                       "2/4",           "\xc2\xbd",   NULL};
     check_all(&g, half, "answer-number");
     check(&g, "5 of them", NULL);
     g.answer = "1/3";
@@ -212,8 +213,8 @@ static void rejects_a_verdict_only_if_asserted(void **state)
     struct ptd_group g = {.question = "Do they touch?", .answer = "No"};
     static const char *const leaks[] = {
         "No.", "no, they do not", "the answer is no", "is no", "say no to it", "yes", NULL};
-    static const char *const clean[] = {"note that no digit is red", "look at the nose", "nothing there",
-                                        "check whether yes holds", NULL};
+    static const char *const clean[] = {"note that no digit is red", "look at the nose",
+                                        "nothing there", "check whether yes holds", NULL};
     check_all(&g, leaks, "yes-no");
     check_all(&g, clean, NULL);
     g.answer = "true";
@@ -242,7 +243,8 @@ static void every_rule_has_a_name(void **state)
 {
     (void)state;
     int n = 0;
-    for (const struct ptd_spoiler_rule *r = ptd_spoiler_rules; r->name; r++, n++) assert_non_null(r->found);
+    for (const struct ptd_spoiler_rule *r = ptd_spoiler_rules; r->name; r++, n++)
+        assert_non_null(r->found);
     assert_int_equal(n, 9);
     struct ptd_group bare = {0};
     check(&bare, "option b is 12, yes", NULL);

@@ -1,4 +1,5 @@
-/* Tests of ptd-stat's figures: pass@k against binomials, intervals against known values, counting. */
+/* Tests of ptd-stat's figures: pass@k against binomials, intervals against known values, counting.
+ */
 #define main ptd_stat_main
 #include "../stages/ptd-stat.c"
 #undef main
@@ -56,7 +57,8 @@ static void counts_a_group(void **state)
                                {.outcome = PTD_WRONG, .format = 1, .n = 20, .stop = "eos"},
                                {.outcome = PTD_UNPARSABLE, .n = 30, .stop = "length"},
                                {.outcome = PTD_RIGHT, .format = 1, .n = 10, .stop = "eos"}};
-    struct ptd_group g = {.uid = "x", .category = "a", .rollouts = y, .n_rollouts = 4, .group_accuracy = 0.5};
+    struct ptd_group g = {
+        .uid = "x", .category = "a", .rollouts = y, .n_rollouts = 4, .group_accuracy = 0.5};
     struct table table = {0};
     struct tally total = {0};
     opt.k = 2;
@@ -90,7 +92,8 @@ static void finds_its_row_among_many(void **state)
     const int n = 400000;
     char name[16];
     struct ptd_rollout y = {.outcome = PTD_RIGHT};
-    struct ptd_group g = {.uid = "x", .category = name, .rollouts = &y, .n_rollouts = 1, .group_accuracy = 1};
+    struct ptd_group g = {
+        .uid = "x", .category = name, .rollouts = &y, .n_rollouts = 1, .group_accuracy = 1};
     struct table table = {0};
     struct tally total = {0};
     alarm(60);

@@ -1,6 +1,6 @@
-/* test-store: what was published comes back bit for bit, damage and misuse are refused by name, and nothing
- * that fails changes the store. Every case has a folder of its own; processes are forked before a store is
- * opened, as LMDB asks. */
+/* test-store: what was published comes back bit for bit, damage and misuse are refused by name, and
+ * nothing that fails changes the store. Every case has a folder of its own; processes are forked
+ * before a store is opened, as LMDB asks. */
 #include "base/threads.h"
 #include "store/store.h"
 #include "store/store_private.h"
@@ -118,7 +118,8 @@ static int setup(void **state)
 {
     (void)state;
     unsetenv("PTD_STORE_MAX");
-    snprintf(folder, sizeof folder, "%s/ptd-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(folder, sizeof folder, "%s/ptd-test-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     if (!mkdtemp(folder)) return -1;
     snprintf(dir, sizeof dir, "%s/run", folder);
     return 0;
@@ -269,7 +270,8 @@ static int put_numbered(struct ptd_store *s, int first, int n)
     const void *values[100];
     size_t lens[100];
     for (int i = 0; i < n; i++) {
-        snprintf(keys[i], sizeof *keys, "k%d", 9999 - first - i); /* keys in another order than they come */
+        /* keys in another order than they come */
+        snprintf(keys[i], sizeof *keys, "k%d", 9999 - first - i);
         names[i] = keys[i], values[i] = value, lens[i] = CACHED;
     }
     return ptd_store_put_cached(s, names, values, lens, n);
@@ -292,8 +294,8 @@ static void assert_cached(struct ptd_store *s, int first, int last)
 {
     for (int i = 0; i < 1000; i++)
         if (has_numbered(s, i) != (i >= first && i < last))
-            fail_msg("value %d is %s, expected %d to %d", i, i >= first && i < last ? "absent" : "there",
-                     first, last);
+            fail_msg("value %d is %s, expected %d to %d", i,
+                     i >= first && i < last ? "absent" : "there", first, last);
 }
 
 static uint64_t cache_bytes(struct ptd_store *s)
@@ -355,7 +357,8 @@ static int drop_order(struct ptd_store *s, MDB_txn *txn, const void *arg)
     return mdb_drop(txn, s->db[DB_ORDER], 1);
 }
 
-static int no_value(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+static int no_value(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                    void *ctx)
 {
     (void)key, (void)key_len, (void)value, (void)len;
     *(int *)ctx += !strcmp(db, "dist") || !strcmp(db, "order");
@@ -401,7 +404,8 @@ static void test_cache_leaves_room(void **state)
     ptd_store_close(s);
 }
 
-/* A map that somebody else has filled, and a file that may not grow: values are not kept, and that is no failure. */
+/* A map that somebody else has filled, and a file that may not grow: values are not kept, and that
+ * is no failure. */
 static void test_cache_without_room(void **state)
 {
     struct rlimit old, small;
@@ -463,7 +467,8 @@ struct seen {
     int n[6], bad;
 };
 
-static int see(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+static int see(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+               void *ctx)
 {
     static const char *const names[] = {"meta", "weights", "optim", "state", "dist", "order"};
     struct seen *s = ctx;
@@ -477,13 +482,14 @@ static int see(const char *db, const char *key, size_t key_len, const void *valu
             memcpy(&last, (const char *)t.data + (t.n - 1) * sizeof last, sizeof last);
         if (last == 0) s->bad++;
     }
-    if (key_len == 11 && !memcmp(key, "config.json", 11) && (len != 7 || memcmp(value, "{\"a\":1}", 7)))
+    if (key_len == 11 && !memcmp(key, "config.json", 11) &&
+        (len != 7 || memcmp(value, "{\"a\":1}", 7)))
         s->bad++;
     return 0;
 }
 
-static int stop_at_once(const char *db, const char *key, size_t key_len, const void *value, size_t len,
-                        void *ctx)
+static int stop_at_once(const char *db, const char *key, size_t key_len, const void *value,
+                        size_t len, void *ctx)
 {
     (void)db, (void)key, (void)key_len, (void)value, (void)len;
     ++*(int *)ctx;
@@ -555,8 +561,8 @@ static void cut(long size)
     assert_int_equal(truncate(path, size), 0);
 }
 
-/* Flips a bit of byte `offset` in every occurrence of the pattern in data.mdb (replaced pages stay in the
- * file). */
+/* Flips a bit of byte `offset` in every occurrence of the pattern in data.mdb (replaced pages stay
+ * in the file). */
 static void flip(const void *pattern, size_t n, size_t offset)
 {
     char path[128];
@@ -839,7 +845,8 @@ static void test_several_transactions(void **state)
     ptd_store_batch = 256 << 20;
 }
 
-/* A store whose filling was killed is refused; one whose publication was, goes on from the generation before. */
+/* A store whose filling was killed is refused; one whose publication was, goes on from the
+ * generation before. */
 static void test_killed_between_transactions(void **state)
 {
     (void)state;
@@ -864,10 +871,12 @@ static void test_damaged_piece(void **state)
     float x[2000];
     (void)state;
     struct ptd_store *s = opened(PTD_STORE_CREATE);
-    struct ptd_tensor_view t = {"b.bf16", 2, {HIGH, WIDE}, malloc(sizeof *t.data * HIGH * WIDE), HIGH * WIDE};
+    struct ptd_tensor_view t = {
+        "b.bf16", 2, {HIGH, WIDE}, malloc(sizeof *t.data * HIGH * WIDE), HIGH * WIDE};
     assert_int_equal(fill_store(s, 0), 0);
     ptd_store_close(s);
-    size_t at = ptd_store_piece(PTD_BF16) * 2; /* the start of the last piece, and its header's end */
+    /* the start of the last piece, and its header's end */
+    size_t at = ptd_store_piece(PTD_BF16) * 2;
     for (int i = 0; i < 2000; i++) x[i] = sown(1, at + i);
     ptd_dtype_from_float(pattern, PTD_BF16, x, 2000);
     char path[128];
@@ -937,7 +946,8 @@ static void test_map_full(void **state)
 }
 
 /* A reader in the middle of ptd_store_walk holds its snapshot; f stops there. */
-static int hold(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+static int hold(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                void *ctx)
 {
     (void)db, (void)key, (void)key_len, (void)value, (void)len;
     if (write(*(int *)ctx, "x", 1) != 1) _exit(1);
@@ -995,8 +1005,9 @@ static void test_file_size_limit(void **state)
 
 static void test_bad_map_size(void **state)
 {
-    static const char *const texts[] = {"",      "abc",  "12Qi", "-1",    "1Ki",   "99999999999999999999",
-                                        "16 Mi", "65Ti", "0",    "16Mi ", " 16Mi", "+16Mi"};
+    static const char *const texts[] = {
+        "",      "abc",  "12Qi", "-1",    "1Ki",   "99999999999999999999",
+        "16 Mi", "65Ti", "0",    "16Mi ", " 16Mi", "+16Mi"};
     static const int modes[] = {PTD_STORE_CREATE, PTD_STORE_READ, PTD_STORE_CACHE, PTD_STORE_TRAIN};
     (void)state;
     for (size_t i = 0; i < 4 * sizeof texts / sizeof *texts; i++) {
@@ -1114,7 +1125,8 @@ static void test_foreign_files_stay(void **state)
     }
 }
 
-/* A folder that holds a file of one of the names is none to make a store in, and it stays as it is. */
+/* A folder that holds a file of one of the names is none to make a store in, and it stays as it is.
+ */
 static void test_create_beside_foreign_files(void **state)
 {
     struct ptd_store *s;
@@ -1134,7 +1146,8 @@ static void test_create_beside_foreign_files(void **state)
     for (int k = 0; k < 3; k++) assert_false(is_there(files[k]));
     assert_victim(in_dir("notes"), 9000);
     unlink(in_dir("notes"));
-    s = opened(PTD_STORE_CREATE); /* what took the place of its files is not the store's to remove */
+    /* what took the place of its files is not the store's to remove */
+    s = opened(PTD_STORE_CREATE);
     unlink(in_dir("lock"));
     write_file("lock", "precious ");
     ptd_store_remove(s);
@@ -1347,13 +1360,15 @@ static void test_read_only(void **state)
     }
     assert_int_equal(chmod(in_dir("data.mdb"), 0600), 0);
     assert_int_equal(status_of(read_as_nobody), PTD_NOPERM);
-    assert_int_equal(
-        unlink(in_dir("lock")) | chown(dir, 65534, 65534) | chown(in_dir("data.mdb"), 65534, 65534), 0);
+    assert_int_equal(unlink(in_dir("lock")) | chown(dir, 65534, 65534) |
+                         chown(in_dir("data.mdb"), 65534, 65534),
+                     0);
     ptd_store_close(opened(PTD_STORE_TRAIN)); /* what root adds does not keep the owner out */
     assert_int_equal(status_of(train_as_nobody), 0);
 }
 
-/* Whoever reads without locks goes on through one publication, and ends with the second: its pages may be written over. */
+/* Whoever reads without locks goes on through one publication, and ends with the second: its pages
+ * may be written over. */
 static void test_written_while_read_without_lock(void **state)
 {
     int go[2], ready[2], status, last;
@@ -1369,7 +1384,8 @@ static void test_written_while_read_without_lock(void **state)
         if (!child) {
             as_nobody();
             struct ptd_store *s = opened(PTD_STORE_READ);
-            if (ptd_store_hold(s) || write(ready[1], "x", 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
+            if (ptd_store_hold(s) || write(ready[1], "x", 1) != 1 || read(go[0], &byte, 1) != 1)
+                _exit(1);
             _exit(load(s, 0) || !is_filled(got, 0));
         }
         assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -1437,12 +1453,14 @@ static void test_killed_between_steps(void **state)
     ptd_store_batch = 256 << 20;
 }
 
-/* So many tensors that LMDB would write some of a transaction's pages out, large ones among them: first, where pieces wait no more, and last. */
+/* So many tensors that LMDB would write some of a transaction's pages out, large ones among them:
+ * first, where pieces wait no more, and last. */
 static void test_many_tensors(void **state)
 {
     enum { MANY = 50000, LARGE = 1300000 };
     struct ptd_tensor_view *t = calloc(MANY, sizeof *t);
-    float *flat = malloc(2 * (MANY + 4 * LARGE) * sizeof *flat), *at = flat, *back = flat + MANY + 4 * LARGE;
+    float *flat = malloc(2 * (MANY + 4 * LARGE) * sizeof *flat), *at = flat,
+          *back = flat + MANY + 4 * LARGE;
     char(*names)[16] = calloc(MANY, sizeof *names);
     (void)state;
     for (int i = 0; i < MANY; i++) {

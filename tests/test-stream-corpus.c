@@ -1,5 +1,6 @@
-/* Damaged streams and data sets: each file of corpus-stream/ and corpus-data/ against EXPECT: status and the one line, in process, without taking the memory
- * that a few bytes ask for. Leaves damage of every single byte to torture-streams. */
+/* Damaged streams and data sets: each file of corpus-stream/ and corpus-data/ against EXPECT:
+ * status and the one line, in process, without taking the memory that a few bytes ask for. Leaves
+ * damage of every single byte to torture-streams. */
 #include "data/dataset.h"
 #include "flow/record.h"
 #include "flow/stream.h"
@@ -16,7 +17,8 @@ static int read_body(const struct ptd_frame *f)
     struct ptd_head h;
     struct ptd_group g = {0};
     int rc = 0;
-    if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0) ptd_head_clear(&h);
+    if (f->kind == PTD_HEAD && (rc = ptd_head_decode(&h, f->body, f->body_len)) == 0)
+        ptd_head_clear(&h);
     if (f->kind == PTD_GROUP) rc = ptd_group_read(&g, f->body, f->body_len);
     ptd_group_clear(&g);
     return rc;

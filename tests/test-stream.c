@@ -1,5 +1,5 @@
-/* Streams: every cut, every flipped bit and every misplaced frame is refused; writers survive short writes
- * and die of EPIPE. Leaves to the command-line tests: whole pipelines. */
+/* Streams: every cut, every flipped bit and every misplaced frame is refused; writers survive short
+ * writes and die of EPIPE. Leaves to the command-line tests: whole pipelines. */
 #include "flow/record.h"
 #include "flow/stream.h"
 
@@ -60,8 +60,9 @@ static void put_group(struct ptd_writer *w, int i)
 {
     static const int32_t ids[] = {5, 6, 7};
     static const float logp[] = {-1, -2, -0.5f};
-    struct ptd_rollout rollouts[2] = {{.ids = ids, .n = 3, .logp = logp, .text = "one", .stop = "eos"},
-                                      {.ids = ids, .n = 2, .logp = logp, .text = "two", .stop = "length"}};
+    struct ptd_rollout rollouts[2] = {
+        {.ids = ids, .n = 3, .logp = logp, .text = "one", .stop = "eos"},
+        {.ids = ids, .n = 2, .logp = logp, .text = "two", .stop = "length"}};
     struct ptd_group g = {.uid = "u",
                           .index = i,
                           .step = 1,
@@ -131,7 +132,8 @@ static int release(void **state)
 static void test_whole(void **state)
 {
     (void)state;
-    static const int kinds[] = {PTD_HEAD, PTD_GROUP, PTD_GROUP, PTD_STEP, PTD_GROUP, PTD_STEP, PTD_END};
+    static const int kinds[] = {PTD_HEAD,  PTD_GROUP, PTD_GROUP, PTD_STEP,
+                                PTD_GROUP, PTD_STEP,  PTD_END};
     assert_int_equal(n_frames, 7);
     for (int i = 0; i < n_frames; i++) {
         assert_int_equal((unsigned char)whole[starts[i]], 0x94);
@@ -178,7 +180,8 @@ static void test_trailing(void **state)
     char *more = malloc(2 * whole_len);
     memcpy(more, whole, whole_len);
     memcpy(more + whole_len, whole, whole_len);
-    for (size_t n = 1; n <= whole_len; n++) assert_int_equal(read_status(more, whole_len + n), PTD_DATAERR);
+    for (size_t n = 1; n <= whole_len; n++)
+        assert_int_equal(read_status(more, whole_len + n), PTD_DATAERR);
     free(more);
 }
 
@@ -222,8 +225,8 @@ static void put_number(char *p, uint64_t v, int bytes)
     for (int i = 0; i < bytes; i++) p[i] = (char)(v >> 8 * (bytes - 1 - i));
 }
 
-/* Gives the frame at p another number and the digest that fits it: what only a program could do, not an
- * accident. */
+/* Gives the frame at p another number and the digest that fits it: what only a program could do,
+ * not an accident. */
 static void renumber(char *p, uint64_t seq, size_t body_len)
 {
     char *fixed = malloc(16 + body_len);
@@ -243,7 +246,8 @@ static void test_step_digest_sees_a_missing_group(void **state)
     memcpy(bytes, whole, len);
     memcpy(bytes + len, whole + starts[2], whole_len - starts[2]);
     for (int i = 2; i < n_frames; i++)
-        renumber(bytes + starts[i] - cut, (uint64_t)i - 1, starts[i + 1] - starts[i] - PTD_FRAME_PREFIX);
+        renumber(bytes + starts[i] - cut, (uint64_t)i - 1,
+                 starts[i + 1] - starts[i] - PTD_FRAME_PREFIX);
     assert_int_equal(read_status(bytes, whole_len - cut), PTD_CUT);
     assert_non_null(strstr(ptd_failed_message(), "step frame disagrees"));
     free(bytes);

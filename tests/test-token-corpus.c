@@ -1,5 +1,5 @@
-/* Damaged and unsupported tokenizer.json: a sound file with one thing changed, the status and the message it is refused
- * with. Then the same file cut anywhere and with any byte changed. */
+/* Damaged and unsupported tokenizer.json: a sound file with one thing changed, the status and the
+ * message it is refused with. Then the same file cut anywhere and with any byte changed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,19 +8,24 @@
 
 static const char head[] =
     "{\"version\": \"1.0\",\n"
-    "\"added_tokens\": [{\"id\": 259, \"content\": \"<a>\", \"special\": true, \"normalized\": false, "
+    "\"added_tokens\": [{\"id\": 259, \"content\": \"<a>\", \"special\": true, \"normalized\": "
+    "false, "
     "\"lstrip\": false}],\n"
     "\"normalizer\": {\"type\": \"NFC\"},\n"
-    "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": "
+    "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", "
+    "\"pattern\": "
     "{\"Regex\": "
-    "\" ?\\\\p{L}+|\\\\s+\"}, \"behavior\": \"Isolated\", \"invert\": false}, {\"type\": \"ByteLevel\", "
+    "\" ?\\\\p{L}+|\\\\s+\"}, \"behavior\": \"Isolated\", \"invert\": false}, {\"type\": "
+    "\"ByteLevel\", "
     "\"add_prefix_space\": false, \"trim_offsets\": false, \"use_regex\": false}]},\n"
     "\"post_processor\": null,\n"
     "\"decoder\": {\"type\": \"ByteLevel\", \"use_regex\": false},\n"
-    "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"byte_fallback\": false, "
+    "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"byte_fallback\": "
+    "false, "
     "\"vocab\": {\n";
-static const char tail[] = "\"ab\": 256, \"abc\": 257, \"\\u0120a\": 258},\n\"merges\": [[\"a\", \"b\"], "
-                           "\"ab c\", [\"\\u0120\", \"a\"]]}}\n";
+static const char tail[] =
+    "\"ab\": 256, \"abc\": 257, \"\\u0120a\": 258},\n\"merges\": [[\"a\", \"b\"], "
+    "\"ab c\", [\"\\u0120\", \"a\"]]}}\n";
 
 #define PATTERN " ?\\\\p{L}+|\\\\s+"
 
@@ -31,7 +36,8 @@ static const struct damage {
 } damages[] = {
     /* not JSON */
     {"no bracket", "{\"version\"", "\"version\"", 65, ":1: '[' or '{' expected near '\"version\"'"},
-    {"no comma", "null,\n\"decoder\"", "null\n\"decoder\"", 65, ":6: '}' expected near '\"decoder\"'"},
+    {"no comma", "null,\n\"decoder\"", "null\n\"decoder\"", 65,
+     ":6: '}' expected near '\"decoder\"'"},
     {"comma in vocab", "\"ab\": 256,", "\"ab\": 256,,", 65, ":8: string or '}' expected near ','"},
     {"comma ends vocab", "\"\\u0120a\": 258}", "\"\\u0120a\": 258,}", 65,
      ":8: string or '}' expected near '}'"},
@@ -41,15 +47,18 @@ static const struct damage {
     {"merges is open", "\"a\"]]}}", "\"a\"]}}", 65, ":9: ']' expected near '}'"},
     {"text behind", "\"a\"]]}}", "\"a\"]]}} x", 65, ":9: end of file expected near 'x'"},
     {"string is open", "\"ab c\"", "\"ab c", 65, ":9: ']' expected near '\\'"},
-    {"bad UTF-8 in vocab", "\"abc\": 257", "\"a\xFF\": 257", 65, ":8: unable to decode byte 0xff near '\"a'"},
-    {"bad UTF-8 in merges", "\"ab c\"", "\"ab \xC3\"", 65, ":9: unable to decode byte 0xc3 near '\"ab '"},
+    {"bad UTF-8 in vocab", "\"abc\": 257", "\"a\xFF\": 257", 65,
+     ":8: unable to decode byte 0xff near '\"a'"},
+    {"bad UTF-8 in merges", "\"ab c\"", "\"ab \xC3\"", 65,
+     ":9: unable to decode byte 0xc3 near '\"ab '"},
     {"bad escape", "\\u0120a", "\\u012ga", 65, ":8: invalid escape near '\"\\u012g'"},
     {"leading zero", "\"ab\": 256", "\"ab\": 0256", 65, ":8: invalid token near '0'"},
     {"key twice", "\"post_processor\": null", "\"decoder\": null", 65,
      ":6: duplicate object key near '\"decoder\"'"},
     {"model twice", "\"post_processor\": null", "\"model\": {}", 65,
      ":7: duplicate object key near '\"model\"'"},
-    {"vocab twice", "\"dropout\": null", "\"vocab\": {}", 65, ":7: duplicate object key near '\"vocab\"'"},
+    {"vocab twice", "\"dropout\": null", "\"vocab\": {}", 65,
+     ":7: duplicate object key near '\"vocab\"'"},
     {"token twice", "\"abc\": 257", "\"ab\": 257", 65, ":8: duplicate object key near '\"ab\"'"},
     {"a BOM", "{\"version\"", "\xEF\xBB\xBF{\"version\"", 65,
      ":1: '[' or '{' expected near '\xEF\xBB\xBF"
@@ -57,7 +66,8 @@ static const struct damage {
     {"an array", "{\"version\"", "[{\"version\"", 65, ":10: ']' expected near end of file"},
     /* tables */
     {"no vocab", "\"vocab\"", "\"words\"", 65, ": model.vocab is of another JSON type, or missing"},
-    {"no merges", "\"merges\"", "\"pairs\"", 65, ": model.merges is of another JSON type, or missing"},
+    {"no merges", "\"merges\"", "\"pairs\"", 65,
+     ": model.merges is of another JSON type, or missing"},
     {"no model", "\"model\"", "\"nodel\"", 78, ": a model other than BPE is not supported"},
     {"vocab is an array", "\"vocab\": {", "\"vocab\": [], \"v\": {", 65,
      ": model.vocab is of another JSON type, or missing"},
@@ -127,11 +137,14 @@ static const struct damage {
      ": added token \"<a>\": id 97 is used twice"},
     {"an added id of 2,000,000", "\"id\": 259", "\"id\": 2000000", 65,
      ": token \"<a>\": id must be a whole number from 0 to 1999999"},
-    {"an added token twice", "\"lstrip\": false}", "\"lstrip\": false}, {\"id\": 260, \"content\": \"<a>\"}",
-     65, ": added tokens 259 and 260 have the same text"},
+    {"an added token twice", "\"lstrip\": false}",
+     "\"lstrip\": false}, {\"id\": 260, \"content\": \"<a>\"}", 65,
+     ": added tokens 259 and 260 have the same text"},
     {"an added array", "[{\"id\"", "[[], {\"id\"", 65, ": added_tokens[0]: content must be a text"},
-    {"lstrip", "\"lstrip\": false", "\"lstrip\": true", 78, ": added token \"<a>\": lstrip is not supported"},
-    {"rstrip", "\"lstrip\": false", "\"rstrip\": true", 78, ": added token \"<a>\": rstrip is not supported"},
+    {"lstrip", "\"lstrip\": false", "\"lstrip\": true", 78,
+     ": added token \"<a>\": lstrip is not supported"},
+    {"rstrip", "\"lstrip\": false", "\"rstrip\": true", 78,
+     ": added token \"<a>\": rstrip is not supported"},
     {"single_word", "\"lstrip\": false", "\"single_word\": true", 78,
      ": added token \"<a>\": single_word is not supported"},
     {"normalized", "\"normalized\": false", "\"normalized\": true", 78,
@@ -147,7 +160,8 @@ static const struct damage {
      ": model.ignore_merges is not supported"},
     {"end_of_word_suffix", "\"dropout\": null", "\"end_of_word_suffix\": \"</w>\"", 78,
      ": model.end_of_word_suffix is not supported"},
-    {"another normalizer", "\"NFC\"", "\"NFKC\"", 78, ": a normalizer other than NFC is not supported"},
+    {"another normalizer", "\"NFC\"", "\"NFKC\"", 78,
+     ": a normalizer other than NFC is not supported"},
     {"a normalizer without a type", "{\"type\": \"NFC\"}", "{}", 78,
      ": a normalizer other than NFC is not supported"},
     {"another pre_tokenizer", "\"Sequence\"", "\"ByteLevel\"", 78,
@@ -160,29 +174,36 @@ static const struct damage {
      ": pre_tokenizer: only ByteLevel is supported"},
     {"another behaviour", "\"Isolated\"", "\"Removed\"", 78,
      ": a Split other than Isolated is not supported"},
-    {"invert", "\"invert\": false", "\"invert\": true", 78, ": a Split other than Isolated is not supported"},
+    {"invert", "\"invert\": false", "\"invert\": true", 78,
+     ": a Split other than Isolated is not supported"},
     {"a pattern that is a text", "\"Regex\"", "\"String\"", 78,
      ": a Split pattern that is not a Regex is not supported"},
     {"add_prefix_space", "\"add_prefix_space\": false", "\"add_prefix_space\": true", 78,
      ": ByteLevel with add_prefix_space or use_regex is not supported"},
     {"use_regex", "\"use_regex\": false", "\"use_regex\": true", 78,
      ": ByteLevel with add_prefix_space or use_regex is not supported"},
-    {"a post_processor", "\"post_processor\": null", "\"post_processor\": {\"type\": \"TemplateProcessing\"}",
-     78, ": post_processor: only ByteLevel is supported"},
-    {"another decoder", "\"decoder\": {\"type\": \"ByteLevel\"", "\"decoder\": {\"type\": \"WordPiece\"", 78,
-     ": decoder: only ByteLevel is supported"},
+    {"a post_processor", "\"post_processor\": null",
+     "\"post_processor\": {\"type\": \"TemplateProcessing\"}", 78,
+     ": post_processor: only ByteLevel is supported"},
+    {"another decoder", "\"decoder\": {\"type\": \"ByteLevel\"",
+     "\"decoder\": {\"type\": \"WordPiece\"", 78, ": decoder: only ByteLevel is supported"},
     {"no decoder", "\"decoder\"", "\"decoders\"", 78, ": decoder: only ByteLevel is supported"},
     /* patterns that PCRE2 would not read, or would read otherwise */
     {"an open group", PATTERN, "(a", 78, ": split pattern: missing closing parenthesis"},
-    {"an open class", PATTERN, "[a", 78, ": split pattern: missing terminating ] for character class"},
+    {"an open class", PATTERN, "[a", 78,
+     ": split pattern: missing terminating ] for character class"},
     {"an unknown property", PATTERN, "\\\\p{Nonsense}", 78,
      ": split pattern: unknown property after \\P or \\p"},
     {"a line's end", PATTERN, "a$", 78, ": split pattern: \"$\" at byte 1 is not supported"},
     {"a word's edge", PATTERN, "a\\\\b", 78, ": split pattern: \"\\b\" at byte 1 is not supported"},
-    {"word characters", PATTERN, "\\\\w+", 78, ": split pattern: \"\\w+\" at byte 0 is not supported"},
-    {"hexadecimal digits", PATTERN, "\\\\h+", 78, ": split pattern: \"\\h+\" at byte 0 is not supported"},
-    {"a class in a class", PATTERN, "[a[bc]]", 78, ": split pattern: \"[bc]]\" at byte 2 is not supported"},
-    {"a class and a class", PATTERN, "[a-z&&b]", 78, ": split pattern: \"&&b]\" at byte 4 is not supported"},
+    {"word characters", PATTERN, "\\\\w+", 78,
+     ": split pattern: \"\\w+\" at byte 0 is not supported"},
+    {"hexadecimal digits", PATTERN, "\\\\h+", 78,
+     ": split pattern: \"\\h+\" at byte 0 is not supported"},
+    {"a class in a class", PATTERN, "[a[bc]]", 78,
+     ": split pattern: \"[bc]]\" at byte 2 is not supported"},
+    {"a class and a class", PATTERN, "[a-z&&b]", 78,
+     ": split pattern: \"&&b]\" at byte 4 is not supported"},
     {"a class that begins with ]", PATTERN, "[]a]", 78,
      ": split pattern: \"[]a]\" at byte 0 is not supported"},
     {"no letter in a class", PATTERN, "[\\\\P{L}]", 78,
@@ -191,9 +212,11 @@ static const struct damage {
     {"an option", PATTERN, "(?s)a", 78, ": split pattern: \"(?s)a\" at byte 0 is not supported"},
     {"a code", PATTERN, "(?C1)a", 78, ": split pattern: \"(?C1)a\" at byte 0 is not supported"},
     {"a + behind {}", PATTERN, "a{1,2}+", 78, ": split pattern: \"}+\" at byte 5 is not supported"},
-    {"a backslash at the end", PATTERN, "a\\\\", 78, ": split pattern: \"\\\" at byte 1 is not supported"},
+    {"a backslash at the end", PATTERN, "a\\\\", 78,
+     ": split pattern: \"\\\" at byte 1 is not supported"},
     {"a single byte", PATTERN, "\\\\C", 78, ": split pattern: \"\\C\" at byte 0 is not supported"},
-    {"a byte by number", PATTERN, "\\\\xFF", 78, ": split pattern: \"\\xFF\" at byte 0 is not supported"},
+    {"a byte by number", PATTERN, "\\\\xFF", 78,
+     ": split pattern: \"\\xFF\" at byte 0 is not supported"},
 };
 
 /* All bytes as symbols of the alphabet, in order. */
@@ -316,9 +339,9 @@ static void test_too_long(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_sound_file), cmocka_unit_test(test_damages),
-                                       cmocka_unit_test(test_cut_anywhere),
-                                       cmocka_unit_test(test_any_byte_changed),
-                                       cmocka_unit_test(test_too_long)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_sound_file), cmocka_unit_test(test_damages),
+        cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_any_byte_changed),
+        cmocka_unit_test(test_too_long)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Tokenizer of the Qwen3 checkpoints, from their own tokenizer.json: the ids and texts that the `tokenizers` library
- * gives (vectors/make-token-vectors.py), every code point, every token, long texts. */
+/* Tokenizer of the Qwen3 checkpoints, from their own tokenizer.json: the ids and texts that the
+ * `tokenizers` library gives (vectors/make-token-vectors.py), every code point, every token, long
+ * texts. */
 #include "test.h"
 #include "token-vectors.h"
 
@@ -40,18 +41,19 @@ static void test_known(void **state)
     static const struct {
         const char *text;
         int32_t n, ids[10];
-    } known[] = {{"Hello world", 2, {9707, 1879}},
-                 {" Hello world", 2, {21927, 1879}},
-                 {"<|im_start|>hello<|im_end|>", 3, {151644, 14990, 151645}},
-                 {" hello sir. How are you Edward?", 8, {23811, 27048, 13, 2585, 525, 498, 21891, 30}},
-                 {"You are a helpful assistant.", 6, {2610, 525, 264, 10950, 17847, 13}},
-                 {"a red fox sits under a cherry blossom tree",
-                  9,
-                  {64, 2518, 38835, 23011, 1212, 264, 40880, 88758, 4916}},
-                 {"SYS\n", 2, {37931, 198}},
-                 {"Hi \xF0\x9F\x8C\xA7\xEF\xB8\x8F", 5, {13048, 11162, 234, 100, 30543}},
-                 {"<think>\n\n</think>\n\n", 4, {151667, 271, 151668, 271}},
-                 {"", 0, {0}}};
+    } known[] = {
+        {"Hello world", 2, {9707, 1879}},
+        {" Hello world", 2, {21927, 1879}},
+        {"<|im_start|>hello<|im_end|>", 3, {151644, 14990, 151645}},
+        {" hello sir. How are you Edward?", 8, {23811, 27048, 13, 2585, 525, 498, 21891, 30}},
+        {"You are a helpful assistant.", 6, {2610, 525, 264, 10950, 17847, 13}},
+        {"a red fox sits under a cherry blossom tree",
+         9,
+         {64, 2518, 38835, 23011, 1212, 264, 40880, 88758, 4916}},
+        {"SYS\n", 2, {37931, 198}},
+        {"Hi \xF0\x9F\x8C\xA7\xEF\xB8\x8F", 5, {13048, 11162, 234, 100, 30543}},
+        {"<think>\n\n</think>\n\n", 4, {151667, 271, 151668, 271}},
+        {"", 0, {0}}};
     assert_int_equal(ptd_tokenizer_size(qwen), SIZE);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_ids(known[i].text, known[i].ids, known[i].n);
@@ -61,7 +63,8 @@ static void test_hard_texts(void **state)
 {
     (void)state;
     int bad;
-    assert_int_equal(check_lines(qwen, VECTORS "token-encode.jsonl.gz", check_encode, 5, &bad), 2000);
+    assert_int_equal(check_lines(qwen, VECTORS "token-encode.jsonl.gz", check_encode, 5, &bad),
+                     2000);
     assert_int_equal(bad, 0);
 }
 
@@ -69,7 +72,8 @@ static void test_decoding(void **state)
 {
     (void)state;
     int bad;
-    assert_int_equal(check_lines(qwen, VECTORS "token-decode.jsonl.gz", check_decode, 5, &bad), 600);
+    assert_int_equal(check_lines(qwen, VECTORS "token-decode.jsonl.gz", check_decode, 5, &bad),
+                     600);
     assert_int_equal(bad, 0);
 }
 
@@ -101,7 +105,8 @@ static uint32_t sum_of_points(uint32_t first)
     for (uint32_t c = first; c < first + POINTS; c++) o = put_in_context(o, c);
     int n = ptd_tokenizer_encode(qwen, text, o - text, &ids);
     if (n < 0) fail_msg("U+%X: %s", first, ptd_failed_message());
-    uint32_t sum = crc32(0, (const Bytef *)ids, n * sizeof *ids); /* of ids as they lie: little end first */
+    /* of ids as they lie: little end first */
+    uint32_t sum = crc32(0, (const Bytef *)ids, n * sizeof *ids);
     free(ids);
     return sum;
 }

@@ -1,5 +1,5 @@
-/* Tokenizer: the demo's own one, splitting and merging on hand-made ones, added tokens, NFC, decoding, bad
- * files. */
+/* Tokenizer: the demo's own one, splitting and merging on hand-made ones, added tokens, NFC,
+ * decoding, bad files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +12,9 @@
 #include "data/config.h"
 #include "data/token.h"
 
-#define QWEN                                                                                                 \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                                    \
-    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"                                                           \
+#define QWEN                                                                                       \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                          \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"                                                 \
     "\\s+(?!\\S)|\\s+"
 
 /* ---- hand-made tokenizer files ---- */
@@ -41,14 +41,16 @@ static const char *symbols(const char *bytes, size_t n)
 
 static json_t *file(const char *pattern)
 {
-    json_t *j = json_pack("{s:{s:s}, s:{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, {s:s, s:b, s:b}]}, s:{s:s}, s:[], "
-                          "s:{s:s, s:{}, s:[]}}",
-                          "normalizer", "type", "NFC", "pre_tokenizer", "type", "Sequence", "pretokenizers",
-                          "type", "Split", "pattern", "Regex", pattern, "behavior", "Isolated", "invert", 0,
-                          "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0, "decoder", "type",
-                          "ByteLevel", "added_tokens", "model", "type", "BPE", "vocab", "merges");
+    json_t *j = json_pack(
+        "{s:{s:s}, s:{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, {s:s, s:b, s:b}]}, s:{s:s}, s:[], "
+        "s:{s:s, s:{}, s:[]}}",
+        "normalizer", "type", "NFC", "pre_tokenizer", "type", "Sequence", "pretokenizers", "type",
+        "Split", "pattern", "Regex", pattern, "behavior", "Isolated", "invert", 0, "type",
+        "ByteLevel", "add_prefix_space", 0, "use_regex", 0, "decoder", "type", "ByteLevel",
+        "added_tokens", "model", "type", "BPE", "vocab", "merges");
     json_t *vocab = json_object_get(json_object_get(j, "model"), "vocab");
-    for (int b = 0; b < 256; b++) json_object_set_new(vocab, symbols(&(char){b}, 1), json_integer(b));
+    for (int b = 0; b < 256; b++)
+        json_object_set_new(vocab, symbols(&(char){b}, 1), json_integer(b));
     return j;
 }
 
@@ -56,7 +58,8 @@ static void add_word(json_t *j, const char *bytes, size_t n)
 {
     json_t *vocab = json_object_get(json_object_get(j, "model"), "vocab");
     const char *s = symbols(bytes, n);
-    if (!json_object_get(vocab, s)) json_object_set_new(vocab, s, json_integer(json_object_size(vocab)));
+    if (!json_object_get(vocab, s))
+        json_object_set_new(vocab, s, json_integer(json_object_size(vocab)));
 }
 
 static void add_merge(json_t *j, const char *left, size_t n_left, const char *right, size_t n_right)
@@ -66,14 +69,15 @@ static void add_merge(json_t *j, const char *left, size_t n_left, const char *ri
     strcpy(text + n, symbols(right, n_right));
     memcpy(mempcpy(joined, left, n_left), right, n_right);
     add_word(j, joined, n_left + n_right);
-    json_array_append_new(json_object_get(json_object_get(j, "model"), "merges"), json_string(text));
+    json_array_append_new(json_object_get(json_object_get(j, "model"), "merges"),
+                          json_string(text));
 }
 
 static void add_added(json_t *j, const char *text, int id, int special)
 {
-    json_array_append_new(
-        json_object_get(j, "added_tokens"),
-        json_pack("{s:s, s:i, s:b, s:b}", "content", text, "id", id, "special", special, "normalized", 0));
+    json_array_append_new(json_object_get(j, "added_tokens"),
+                          json_pack("{s:s, s:i, s:b, s:b}", "content", text, "id", id, "special",
+                                    special, "normalized", 0));
 }
 
 /* Takes j. */
@@ -111,7 +115,8 @@ static void assert_pieces(const struct ptd_tokenizer *t, const char *text, const
     free(got);
 }
 
-static void assert_ids(const struct ptd_tokenizer *t, const char *text, const int32_t *want, int n_want)
+static void assert_ids(const struct ptd_tokenizer *t, const char *text, const int32_t *want,
+                       int n_want)
 {
     int32_t *ids;
     int n = ptd_tokenizer_encode(t, text, strlen(text), &ids);
@@ -170,13 +175,16 @@ static void test_tiny_words_are_single(void **state)
 {
     (void)state;
     struct ptd_tokenizer *t = tiny();
-    assert_pieces(t, "red b1 4, c3 7 = 11. \\boxed{ 11 }", "red| b1| 4|,| c3| 7| =| 11|.| \\boxed{| 11| }");
-    assert_pieces(t,
-                  "describe the image: where is a1? answer yes or no\nHint: first c3 then look at a3 b3 c3",
-                  "describe| the| image|:| where| is| a1|?| answer| yes| or| no|\n|Hint|:| first| c3| then| "
-                  "look| at| a3| b3| c3");
-    assert_pieces(t, "what is the sum of the digits in column c, reading from left to right?",
-                  "what| is| the| sum| of| the| digits| in| column| c|,| reading| from| left| to| right|?");
+    assert_pieces(t, "red b1 4, c3 7 = 11. \\boxed{ 11 }",
+                  "red| b1| 4|,| c3| 7| =| 11|.| \\boxed{| 11| }");
+    assert_pieces(
+        t,
+        "describe the image: where is a1? answer yes or no\nHint: first c3 then look at a3 b3 c3",
+        "describe| the| image|:| where| is| a1|?| answer| yes| or| no|\n|Hint|:| first| c3| then| "
+        "look| at| a3| b3| c3");
+    assert_pieces(
+        t, "what is the sum of the digits in column c, reading from left to right?",
+        "what| is| the| sum| of| the| digits| in| column| c|,| reading| from| left| to| right|?");
     assert_pieces(t, "\\boxed{12}\n\n(40 - 3 + 1)!", "\\boxed{|12|}|\n|\n|(|40| -| 3| +| 1|)|!");
     for (int n = 0; n <= 40; n++) {
         char text[40], want[40];
@@ -219,8 +227,8 @@ static void test_special_tokens(void **state)
 
 /* ---- splitting ---- */
 
-/* A tokenizer in which every piece of `text` becomes one token: all its parts are words, all joins are
- * merges. */
+/* A tokenizer in which every piece of `text` becomes one token: all its parts are words, all joins
+ * are merges. */
 static struct ptd_tokenizer *splitter(const char *pattern, const char *text)
 {
     json_t *j = file(pattern), *seen = json_object();
@@ -403,7 +411,8 @@ static void test_long_piece(void **state)
     add_merge(j, "aa", 2, "aa", 2);
     struct ptd_tokenizer *t = make(j);
     memset(text, 'a', N);
-    assert_int_equal(ptd_tokenizer_encode(t, text, N, &ids), N / 4); /* hours if it were quadratic */
+    /* hours if it were quadratic */
+    assert_int_equal(ptd_tokenizer_encode(t, text, N, &ids), N / 4);
     free(ids);
     free(text);
     ptd_tokenizer_free(t);
@@ -485,8 +494,8 @@ static void test_nfc_of_many_marks(void **state)
 static void test_invalid_utf8_in(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"ab\xFF",     "ab\xC0\x80", "ab\xED\xA0\x80", "ab\xF4\x90\x80\x80",
-                                      "ab\xE2\x82", "ab\x80"};
+    static const char *const bad[] = {
+        "ab\xFF", "ab\xC0\x80", "ab\xED\xA0\x80", "ab\xF4\x90\x80\x80", "ab\xE2\x82", "ab\x80"};
     struct ptd_tokenizer *t = tiny();
     for (int i = 0; i < 6; i++) {
         int32_t *ids;
@@ -516,8 +525,8 @@ static void test_invalid_utf8_out(void **state)
     assert_decoded(t, "\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD");
     assert_decoded(t, "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
     assert_decoded(t, "\xE2\x82\xAC", "\xE2\x82\xAC");
-    char *s =
-        ptd_tokenizer_decode(t, (int32_t[]){'a', 256, -1, 5000000, 'b'}, 5, 0); /* ids without a token */
+    /* ids without a token */
+    char *s = ptd_tokenizer_decode(t, (int32_t[]){'a', 256, -1, 5000000, 'b'}, 5, 0);
     assert_string_equal(s, "ab");
     free(s);
     ptd_tokenizer_free(t);
@@ -539,7 +548,8 @@ static void test_zero_bytes(void **state)
 static void assert_file_refused(json_t *j, int status, const char *why)
 {
     assert_null(make(j));
-    if (!strstr(ptd_failed_message(), why)) fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
+    if (!strstr(ptd_failed_message(), why))
+        fail_msg("\"%s\" lacks \"%s\"", ptd_failed_message(), why);
     assert_int_equal(ptd_failed_status(), status);
     assert_non_null(strstr(ptd_failed_message(), "test.json"));
 }
@@ -556,7 +566,8 @@ static void test_unsupported(void **state)
 {
     (void)state;
     static const char *const set[] = {"byte_fallback", "ignore_merges", "fuse_unk"};
-    for (int i = 0; i < 3; i++) assert_file_refused(with("model", set[i], json_true()), PTD_CONFIG, set[i]);
+    for (int i = 0; i < 3; i++)
+        assert_file_refused(with("model", set[i], json_true()), PTD_CONFIG, set[i]);
     assert_file_refused(with("model", "dropout", json_real(0.1)), PTD_CONFIG, "dropout");
     assert_file_refused(with("model", "unk_token", json_string("<unk>")), PTD_CONFIG, "unk_token");
     assert_file_refused(with("model", "type", json_string("Unigram")), PTD_CONFIG, "BPE");
@@ -564,12 +575,14 @@ static void test_unsupported(void **state)
     assert_file_refused(with("pre_tokenizer", "type", json_string("Whitespace")), PTD_CONFIG,
                         "pre_tokenizer");
     assert_file_refused(with("decoder", "type", json_string("Metaspace")), PTD_CONFIG, "decoder");
-    assert_file_refused(with("post_processor", NULL, json_pack("{s:s}", "type", "TemplateProcessing")),
-                        PTD_CONFIG, "post_processor");
+    assert_file_refused(
+        with("post_processor", NULL, json_pack("{s:s}", "type", "TemplateProcessing")), PTD_CONFIG,
+        "post_processor");
     assert_file_refused(file("(unclosed"), PTD_CONFIG, "split pattern");
     json_t *j = file(QWEN);
     add_added(j, "<a>", 300, 1);
-    json_object_set_new(json_array_get(json_object_get(j, "added_tokens"), 0), "lstrip", json_true());
+    json_object_set_new(json_array_get(json_object_get(j, "added_tokens"), 0), "lstrip",
+                        json_true());
     assert_file_refused(j, PTD_CONFIG, "lstrip");
 }
 
@@ -580,11 +593,13 @@ static void test_damaged(void **state)
     assert_file_refused(with("model", "vocab", json_object()), PTD_DATAERR, "byte 0x00");
     assert_file_refused(with("model", "merges", json_null()), PTD_DATAERR, "model.merges");
     assert_file_refused(with("model", "merges", json_pack("[s]", "ab")), PTD_DATAERR, "merges[0]");
-    assert_file_refused(with("model", "merges", json_pack("[s]", "a b c")), PTD_DATAERR, "merges[0]");
+    assert_file_refused(with("model", "merges", json_pack("[s]", "a b c")), PTD_DATAERR,
+                        "merges[0]");
     assert_file_refused(with("model", "merges", json_pack("[s]", "a b")), PTD_DATAERR,
                         "not in the vocabulary");
     assert_file_refused(with("model", "merges", json_pack("[i]", 3)), PTD_DATAERR, "merges[0]");
-    assert_file_refused(with("model", "merges", json_pack("[[s, i]]", "a", 3)), PTD_DATAERR, "merges[0]");
+    assert_file_refused(with("model", "merges", json_pack("[[s, i]]", "a", 3)), PTD_DATAERR,
+                        "merges[0]");
     json_t *j = file(QWEN);
     add_merge(j, "a", 1, "b", 1);
     add_merge(j, "a", 1, "b", 1);

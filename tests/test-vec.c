@@ -1,5 +1,6 @@
-/* test-vec: exp, tanh and sigmoid against libm in units of the last place, sums and maxima of every length
- * and alignment, and loops shared out by the pool: each item once, also when the pool slept. */
+/* test-vec: exp, tanh and sigmoid against libm in units of the last place, sums and maxima of every
+ * length and alignment, and loops shared out by the pool: each item once, also when the pool
+ * slept. */
 #include "test.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -43,17 +44,21 @@ static void functions_are_accurate(void **state)
             float x[VEC], y[VEC];
             for (uint32_t j = 0; j < VEC; j++) {
                 double width = j < 4 ? 1e-3 : j < 8 ? 0.02 : 1; /* some close to the middle */
-                x[j] = (float)(width * (low[which] + (high[which] - low[which]) * uniform(which, i + j)));
+                x[j] = (float)(width *
+                               (low[which] + (high[which] - low[which]) * uniform(which, i + j)));
             }
             run((int)which, x, y);
-            for (int j = 0; j < VEC; j++) assert_close(ulps(y[j], exact((int)which, x[j])), 0, most[which]);
+            for (int j = 0; j < VEC; j++)
+                assert_close(ulps(y[j], exact((int)which, x[j])), 0, most[which]);
         }
 }
 
 static void functions_at_the_edges(void **state)
 {
     (void)state;
-    float x[VEC] = {-INFINITY, INFINITY, NAN, 0, -0.0f, -88, 89, -1e30f, 1e30f, -87.3365f, 88.72283f}, y[VEC];
+    float x[VEC] = {-INFINITY, INFINITY, NAN,   0,         -0.0f,    -88,
+                    89,        -1e30f,   1e30f, -87.3365f, 88.72283f},
+          y[VEC];
     run(0, x, y);
     assert_true(y[0] == 0 && y[1] == INFINITY && isnan(y[2]) && y[3] == 1 && y[4] == 1);
     assert_true(y[5] == 0 && y[6] == INFINITY && y[7] == 0 && y[8] == INFINITY && y[9] > 0 &&
@@ -61,7 +66,8 @@ static void functions_at_the_edges(void **state)
     run(3, x, y);
     assert_true(y[0] == 0 && isnan(y[2]) && y[3] == 1 && y[4] == 1 && y[5] == 0 && y[7] == 0);
     run(1, x, y);
-    assert_true(y[0] == -1 && y[1] == 1 && isnan(y[2]) && y[3] == 0 && y[4] == 0 && y[7] == -1 && y[8] == 1);
+    assert_true(y[0] == -1 && y[1] == 1 && isnan(y[2]) && y[3] == 0 && y[4] == 0 && y[7] == -1 &&
+                y[8] == 1);
     run(2, x, y);
     assert_true(y[0] == 0 && y[1] == 1 && isnan(y[2]) && y[3] == 0.5f && y[7] == 0 && y[8] == 1);
 }
@@ -70,9 +76,9 @@ static void logarithms_keep_their_digits(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 200000; i++) {
-        float x =
-            (float)(2 * uniform(7, i) - 1) * ldexpf(1, -(int)(i % 4 ? 0 : i % 60)); /* some close to 0 */
-        if (i % 5 == 1) x = -1 + ldexpf(1, -(int)(i % 25));                         /* to -1 */
+        /* some close to 0 */
+        float x = (float)(2 * uniform(7, i) - 1) * ldexpf(1, -(int)(i % 4 ? 0 : i % 60));
+        if (i % 5 == 1) x = -1 + ldexpf(1, -(int)(i % 25)); /* to -1 */
         if (x == -1) continue;
         assert_close(vec_log1p(vec_set(x))[i % VEC], log1p(x), 2e-7 * fabs(log1p(x)));
     }
@@ -111,7 +117,8 @@ static void axpy_and_scale_stay_inside(void **state)
         vec_axpy(y, 2, x, n);
         vec_scale(x, 0.5f, n);
         for (int i = 0; i < 80; i++)
-            assert_true(y[i] == (i < n ? 1 + 2.0f * (float)i : 1) && x[i] == (float)i * (i < n ? 0.5f : 1));
+            assert_true(y[i] == (i < n ? 1 + 2.0f * (float)i : 1) &&
+                        x[i] == (float)i * (i < n ? 0.5f : 1));
     }
 }
 
@@ -148,7 +155,8 @@ static void nested(void *ctx, long first, long last)
 }
 
 static int confined,
-    elsewhere; /* shares run by threads that may not run everywhere, and by others than the caller */
+    /* shares run by threads that may not run everywhere, and by others than the caller */
+    elsewhere;
 static pthread_t caller;
 
 static void look_where(void *ctx, long first, long last)
@@ -200,10 +208,14 @@ static void loops_visit_each_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions_are_accurate),       cmocka_unit_test(functions_at_the_edges),
-        cmocka_unit_test(logarithms_keep_their_digits), cmocka_unit_test(sums_of_every_length),
-        cmocka_unit_test(axpy_and_scale_stay_inside),   cmocka_unit_test(loops_run_inline_without_a_pool),
-        cmocka_unit_test(loops_visit_each_item_once),   cmocka_unit_test(woken_threads_may_run_everywhere),
+        cmocka_unit_test(functions_are_accurate),
+        cmocka_unit_test(functions_at_the_edges),
+        cmocka_unit_test(logarithms_keep_their_digits),
+        cmocka_unit_test(sums_of_every_length),
+        cmocka_unit_test(axpy_and_scale_stay_inside),
+        cmocka_unit_test(loops_run_inline_without_a_pool),
+        cmocka_unit_test(loops_visit_each_item_once),
+        cmocka_unit_test(woken_threads_may_run_everywhere),
     };
     return cmocka_run_group_tests_name("vec", tests, NULL, NULL);
 }

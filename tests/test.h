@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define assert_close(got, want, within)                                                                      \
-    do {                                                                                                     \
-        double got_ = (got), want_ = (want), within_ = (within);                                             \
-        if (!(fabs(got_ - want_) <= within_))                                                                \
-            fail_msg("%s is %.9g, expected %.9g within %g", #got, got_, want_, within_);                     \
+#define assert_close(got, want, within)                                                            \
+    do {                                                                                           \
+        double got_ = (got), want_ = (want), within_ = (within);                                   \
+        if (!(fabs(got_ - want_) <= within_))                                                      \
+            fail_msg("%s is %.9g, expected %.9g within %g", #got, got_, want_, within_);           \
     } while (0)
 #endif

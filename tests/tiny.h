@@ -1,4 +1,5 @@
-/* tiny: the parity model of the tests: its configuration, weights from a hash, two pictures, and one prompt, as the specification describes them. */
+/* tiny: the parity model of the tests: its configuration, weights from a hash, two pictures, and
+ * one prompt, as the specification describes them. */
 #ifndef PTD_TESTS_TINY_H
 #define PTD_TESTS_TINY_H
 #include "base/threads.h"
@@ -9,20 +10,27 @@
 #include <string.h>
 
 static const char tiny_json[] =
-    "{\"model_type\":\"qwen3_vl\",\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"image_token_id\":"
+    "{\"model_type\":\"qwen3_vl\",\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"image_"
+    "token_id\":"
     "60,\"video_token_id\":61,"
     "\"vision_start_token_id\":58,\"vision_end_token_id\":59,\"tie_word_embeddings\":%s,"
-    "\"text_config\":{\"model_type\":\"qwen3_vl_text\",\"vocab_size\":64,\"hidden_size\":40,\"num_hidden_"
+    "\"text_config\":{\"model_type\":\"qwen3_vl_text\",\"vocab_size\":64,\"hidden_size\":40,\"num_"
+    "hidden_"
     "layers\":3,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"head_dim\":16,\"intermediate_size\":56,\"hidden_act\":\"silu\",\"rms_norm_"
+    "\"num_key_value_heads\":2,\"head_dim\":16,\"intermediate_size\":56,\"hidden_act\":\"silu\","
+    "\"rms_norm_"
     "eps\":1e-6,\"rope_theta\":100,"
-    "\"rope_scaling\":{\"mrope_interleaved\":true,\"mrope_section\":[4,2,2],\"rope_type\":\"default\"},"
+    "\"rope_scaling\":{\"mrope_interleaved\":true,\"mrope_section\":[4,2,2],\"rope_type\":"
+    "\"default\"},"
     "\"attention_bias\":false,"
-    "\"initializer_range\":0.02,\"eos_token_id\":2,\"bos_token_id\":1,\"tie_word_embeddings\":%s,\"max_"
+    "\"initializer_range\":0.02,\"eos_token_id\":2,\"bos_token_id\":1,\"tie_word_embeddings\":%s,"
+    "\"max_"
     "position_embeddings\":4096},"
-    "\"vision_config\":{\"depth\":4,\"hidden_size\":32,\"num_heads\":2,\"intermediate_size\":52,\"in_"
+    "\"vision_config\":{\"depth\":4,\"hidden_size\":32,\"num_heads\":2,\"intermediate_size\":52,"
+    "\"in_"
     "channels\":3,\"patch_size\":4,"
-    "\"temporal_patch_size\":2,\"spatial_merge_size\":2,\"num_position_embeddings\":25,\"deepstack_visual_"
+    "\"temporal_patch_size\":2,\"spatial_merge_size\":2,\"num_position_embeddings\":25,\"deepstack_"
+    "visual_"
     "indexes\":[1,2],\"out_hidden_size\":40,"
     "\"hidden_act\":\"gelu_pytorch_tanh\"}}";
 

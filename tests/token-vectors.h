@@ -1,4 +1,5 @@
-/* token-vectors: reads what make-token-vectors.py wrote, and compares. For test-token and bench-token. */
+/* token-vectors: reads what make-token-vectors.py wrote, and compares. For test-token and
+ * bench-token. */
 #ifndef PTD_TESTS_TOKEN_VECTORS_H
 #define PTD_TESTS_TOKEN_VECTORS_H
 #include <jansson.h>
@@ -65,17 +66,19 @@ static inline int check_decode(const struct ptd_tokenizer *t, const json_t *line
     for (int skip = 0; skip < 2; skip++) {
         const json_t *want = json_array_get(line, 1 + skip);
         char *text = ptd_tokenizer_decode(t, ids, n, skip);
-        bad |= memcmp(text, json_string_value(want), json_string_length(want) + 1) != 0; /* some hold NULs */
+        /* some hold NULs */
+        bad |= memcmp(text, json_string_value(want), json_string_length(want) + 1) != 0;
         free(text);
     }
     free(ids);
     return bad;
 }
 
-/* Each line of a file of vectors through check; the number of lines, -1 if it cannot be read; *bad counts those that differ,
- * of which up to `show` are printed. */
+/* Each line of a file of vectors through check; the number of lines, -1 if it cannot be read; *bad
+ * counts those that differ, of which up to `show` are printed. */
 static inline int check_lines(const struct ptd_tokenizer *t, const char *path,
-                              int (*check)(const struct ptd_tokenizer *, const json_t *), int show, int *bad)
+                              int (*check)(const struct ptd_tokenizer *, const json_t *), int show,
+                              int *bad)
 {
     size_t len;
     char *text = read_gz(path, &len), *line = text, *end;
@@ -84,7 +87,8 @@ static inline int check_lines(const struct ptd_tokenizer *t, const char *path,
     for (; text && (end = strchr(line, '\n')); line = end + 1, n++) {
         json_t *j = json_loadb(line, end - line, JSON_ALLOW_NUL, NULL);
         if (!j || check(t, j))
-            if ((*bad)++ < show) fprintf(stderr, "%s:%d: %.*s\n", path, n + 1, (int)(end - line), line);
+            if ((*bad)++ < show)
+                fprintf(stderr, "%s:%d: %.*s\n", path, n + 1, (int)(end - line), line);
         json_decref(j);
     }
     free(text);

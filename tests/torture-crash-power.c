@@ -1,7 +1,10 @@
-/* What a disk may hold of a store's data.mdb after a power failure: torture-crash-power RECORD BASE prints the number of moments at which it may fail,
- * torture-crash-power RECORD BASE MOMENT VARIANT OUT writes one image, and prints how many commits had returned by then. BASE: data.mdb before the recorded calls.
+/* What a disk may hold of a store's data.mdb after a power failure: torture-crash-power RECORD BASE
+ * prints the number of moments at which it may fail, torture-crash-power RECORD BASE MOMENT VARIANT
+ * OUT writes one image, and prints how many commits had returned by then. BASE: data.mdb before the
+ * recorded calls.
  *
- * What was synced is there. Of what was not, variant 0 keeps all, 1 nothing, the others choose at random: even ones calls, odd ones sectors of 512 bytes. */
+ * What was synced is there. Of what was not, variant 0 keeps all, 1 nothing, the others choose at
+ * random: even ones calls, odd ones sectors of 512 bytes. */
 #include "base/err.h"
 #include "torture-crash-power.h"
 #include <stdio.h>
@@ -75,7 +78,8 @@ static void apply(struct image *f, const struct op *o, int by_sector, uint64_t *
     }
 }
 
-/* The failure comes during call number `moment`. Returns the number of commits that had returned: each ends with a durable write of a meta page. */
+/* The failure comes during call number `moment`. Returns the number of commits that had returned:
+ * each ends with a durable write of a meta page. */
 static int build(struct image *f, const struct op *ops, int n, int moment, int variant)
 {
     uint64_t state = (uint64_t)moment << 32 | (unsigned)variant;
@@ -85,7 +89,8 @@ static int build(struct image *f, const struct op *ops, int n, int moment, int v
         commits += ops[i].h.durable;
     }
     for (int i = 0; i <= moment && i < n; i++) {
-        int durable = i < synced || (ops[i].h.durable && i < moment), odd = variant > 1 && variant % 2;
+        int durable = i < synced || (ops[i].h.durable && i < moment),
+            odd = variant > 1 && variant % 2;
         if (!durable && variant == 1) continue;
         if (!durable && variant > 1 && !odd && rnd(&state) & 1) continue;
         apply(f, &ops[i], !durable && odd, &state);
@@ -105,7 +110,8 @@ int main(int argc, char **argv)
     }
     printf("%d\n", build(&f, ops, n, atoi(argv[3]), atoi(argv[4])));
     FILE *out = fopen(argv[5], "wb");
-    if (!out || fwrite(f.data, 1, f.size, out) != f.size || fclose(out)) ptd_die(PTD_IOERR, "%s:", argv[5]);
+    if (!out || fwrite(f.data, 1, f.size, out) != f.size || fclose(out))
+        ptd_die(PTD_IOERR, "%s:", argv[5]);
     free(ops);
     free(record.data);
     free(f.data);

@@ -1,6 +1,8 @@
-/* Edits one number of a store and makes its digest right again: torture-crash-store DIR weights|m|v TENSOR INDEX VALUE, or
- * torture-crash-store DIR COUNTER VALUE for one of state/run. VALUE: nan, inf, a number, or ^BIT, which flips a bit. torture-crash-store DIR counts the numbers
- * of all generations and moments that are not finite. */
+/* Edits one number of a store and makes its digest right again: torture-crash-store DIR weights|m|v
+ * TENSOR INDEX VALUE, or
+ * torture-crash-store DIR COUNTER VALUE for one of state/run. VALUE: nan, inf, a number, or ^BIT,
+ * which flips a bit. torture-crash-store DIR counts the numbers of all generations and moments that
+ * are not finite. */
 #include "base/err.h"
 #include <jansson.h>
 #include <lmdb.h>
@@ -41,8 +43,8 @@ static void find(MDB_txn *txn, MDB_dbi db, const char *prefix, const char *tenso
     check(mdb_cursor_open(txn, db, &c), "cursor");
     while (!mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
         const char *at = k.mv_data;
-        if (strncmp(at, prefix, strlen(prefix)) || k.mv_size < n + 1 || at[k.mv_size - n - 1] != '/' ||
-            memcmp(at + k.mv_size - n, tensor, n))
+        if (strncmp(at, prefix, strlen(prefix)) || k.mv_size < n + 1 ||
+            at[k.mv_size - n - 1] != '/' || memcmp(at + k.mv_size - n, tensor, n))
             continue;
         snprintf(key, 512, "%.*s", (int)k.mv_size, at);
     }
@@ -50,7 +52,8 @@ static void find(MDB_txn *txn, MDB_dbi db, const char *prefix, const char *tenso
     if (!*key) ptd_die(PTD_NOINPUT, "no tensor %s%s", prefix, tensor);
 }
 
-static void edit_tensor(MDB_txn *txn, const char *kind, const char *tensor, long index, const char *value)
+static void edit_tensor(MDB_txn *txn, const char *kind, const char *tensor, long index,
+                        const char *value)
 {
     int weights = !strcmp(kind, "weights");
     char key[512], *copy;
@@ -82,7 +85,8 @@ static void edit_run(MDB_txn *txn, const char *counter, const char *value)
               new = *value == '^' ? old ^ 1ll << atoi(value + 1) : atoll(value);
     json_object_set_new(run, counter, json_integer(new));
     char *text = json_dumps(run, JSON_COMPACT), *plain;
-    uint64_t head[3] = {0, strlen(text), XXH3_64bits_withSeed(text, strlen(text), XXH3_64bits("run", 3))};
+    uint64_t head[3] = {0, strlen(text),
+                        XXH3_64bits_withSeed(text, strlen(text), XXH3_64bits("run", 3))};
     memcpy(head, "PTDB", 4);
     plain = ptd_format("%*s%s", PLAIN_HEAD, "", text);
     memcpy(plain, head, sizeof head);

@@ -1,5 +1,7 @@
-/* Sets one field of a scored stream: torture-crash-stream FIELD VALUE [once] < in > out. In each step (once: in the first) VALUE, which may be nan or inf,
- * goes into the first group with tutored rollouts, and there into the first token of the first rollout with such a field. The digests are right. */
+/* Sets one field of a scored stream: torture-crash-stream FIELD VALUE [once] < in > out. In each
+ * step (once: in the first) VALUE, which may be nan or inf, goes into the first group with tutored
+ * rollouts, and there into the first token of the first rollout with such a field. The digests are
+ * right. */
 #include "base/half.h"
 #include "flow/filter.h"
 #include "flow/record.h"

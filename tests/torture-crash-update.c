@@ -1,5 +1,5 @@
-/* ptd-update that publishes in transactions of 64 KiB, as only stores of more than 256 MiB otherwise do, and has a second thread send
- * their pages to the disk, as otherwise from 4 MiB on.
+/* ptd-update that publishes in transactions of 64 KiB, as only stores of more than 256 MiB
+ * otherwise do, and has a second thread send their pages to the disk, as otherwise from 4 MiB on.
  * Everything else is the program's own. */
 #define main update_main
 #include "../stages/ptd-update.c"

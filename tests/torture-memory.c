@@ -1,9 +1,13 @@
-/* torture-memory: runs a command again and again in fresh copies of a folder, each time with another request for memory failing,
- * and judges every run: refused with 71 and one line, or the same results as undisturbed. The jobs are torture-memory.sh's.
+/* torture-memory: runs a command again and again in fresh copies of a folder, each time with
+ * another request for memory failing,
+ * and judges every run: refused with 71 and one line, or the same results as undisturbed. The jobs
+ * are torture-memory.sh's.
  *
- *     torture-memory [-t TRIES] [-n N] FOLDER COMMAND [ARGUMENT...]     -t: at most so many, evenly; -n: only the N-th, with its place
+ *     torture-memory [-t TRIES] [-n N] FOLDER COMMAND [ARGUMENT...] -t: at most so many, evenly;
+ *         -n: only the N-th, with its place
  *
- * Each request fails alone, then with all that follow. The command runs inside the copy: its input is the file `in`, if there is one, its output the file `out`. */
+ * Each request fails alone, then with all that follow. The command runs inside the copy: its input
+ * is the file `in`, if there is one, its output the file `out`. */
 #include "shim-malloc.h"
 #include "store/store.h"
 #include <fcntl.h>
@@ -50,7 +54,8 @@ static void copy_file(const char *source, const char *target, off_t size)
     close(out);
 }
 
-static void each_entry(const char *root, void (*f)(const FTSENT *e, void *ctx), void *ctx, int after)
+static void each_entry(const char *root, void (*f)(const FTSENT *e, void *ctx), void *ctx,
+                       int after)
 {
     char *roots[] = {(char *)(uintptr_t)root, NULL};
     FTS *all = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -110,7 +115,8 @@ static char *describe_store(const char *dir)
     int rc = ptd_store_walk(s, add_value, h);
     ptd_store_close(s);
     return rc < 0 ? ptd_strdup(ptd_failed_message())
-                  : ptd_format("%016llx cache %016llx", (unsigned long long)h[0], (unsigned long long)h[1]);
+                  : ptd_format("%016llx cache %016llx", (unsigned long long)h[0],
+                               (unsigned long long)h[1]);
 }
 
 /* Metrics say how long things took; all else must be the same. */
@@ -120,7 +126,8 @@ static XXH64_hash_t digest_line(const char *line, size_t n, XXH64_hash_t h)
     const char *key;
     json_t *v;
     void *next;
-    json_object_foreach_safe(o, next, key, v) if (!strncmp(key, "timing_s", 8) || !strncmp(key, "perf/", 5))
+    json_object_foreach_safe(o, next, key,
+                             v) if (!strncmp(key, "timing_s", 8) || !strncmp(key, "perf/", 5))
         json_object_del(o, key);
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     h = text ? XXH3_64bits_withSeed(text, strlen(text), h) : XXH3_64bits_withSeed(line, n, h);
@@ -147,8 +154,8 @@ static void describe_entry(const FTSENT *e, void *ctx)
     struct listing *l = ctx;
     const char *file = e->fts_path + strlen(copy);
     char *what = NULL;
-    int passing =
-        !strncmp(e->fts_name, "lock", 4) || !strncmp(e->fts_name, "pictures-", 9); /* who, when, where */
+    /* who, when, where */
+    int passing = !strncmp(e->fts_name, "lock", 4) || !strncmp(e->fts_name, "pictures-", 9);
     if (e->fts_info == FTS_D || !strcmp(file, "/err") || passing) return;
     if (!strcmp(e->fts_name, "data.mdb")) {
         char *dir = ptd_strdup(e->fts_path);
@@ -175,7 +182,8 @@ static void describe(struct listing *l)
     raw.n = l->n = 0;
     each_entry(copy, describe_entry, &raw, 0);
     raw.text[raw.n] = 0;
-    for (char *at = strtok(raw.text, "\n"); at && n < 1024; at = strtok(NULL, "\n")) lines[n++] = at;
+    for (char *at = strtok(raw.text, "\n"); at && n < 1024; at = strtok(NULL, "\n"))
+        lines[n++] = at;
     qsort(lines, (size_t)n, sizeof *lines, by_name);
     l->text[0] = 0;
     for (int i = 0; i < n; i++) l->n += (size_t)sprintf(l->text + l->n, "%s\n", lines[i]);
@@ -225,7 +233,8 @@ static int one_line(const char *text)
     return end && !end[1] && !strncmp(text, name, n) && strchr(": ", text[n]);
 }
 
-/* Every store of `now` is as it was before or as it is after, but for its cache; one that was not there before may be missing. */
+/* Every store of `now` is as it was before or as it is after, but for its cache; one that was not
+ * there before may be missing. */
 static int stores_whole(const char *now, const char *before, const char *after)
 {
     for (const char *at = now; *at; at = strchr(at, '\n') + 1) {
@@ -242,7 +251,8 @@ static const char *fault(int status, const struct listing *now, const struct lis
 {
     if (status == 0) return strcmp(now->text, after->text) ? "status 0 with other results" : NULL;
     if (!stores_whole(now->text, before->text, after->text)) return "a store is not whole";
-    if (strstr(said(), "AddressSanitizer: CHECK failed")) shim->foreign = 1; /* it does not cope either */
+    /* it does not cope either */
+    if (strstr(said(), "AddressSanitizer: CHECK failed")) shim->foreign = 1;
     if (shim->foreign) return NULL;
     if (status > 128) return "killed by a signal";
     if (status != PTD_OSERR) return "another status than 71";
@@ -250,7 +260,8 @@ static const char *fault(int status, const struct listing *now, const struct lis
 }
 
 /* 0 once the run had no N-th request. */
-static int try(uint64_t n, const struct listing *before, const struct listing *after, struct tally *t)
+static int try(uint64_t n, const struct listing *before, const struct listing *after,
+               struct tally *t)
 {
     static struct listing now;
     fresh_copy();
@@ -324,7 +335,8 @@ int main(int argc, char **argv)
     uint64_t tries = UINT64_MAX, only = 0;
     for (int c; (c = getopt(argc, argv, "+t:n:")) != -1;)
         *(c == 't' ? &tries : &only) = strtoull(optarg, NULL, 10);
-    if (argc - optind < 2 || !tries) give_up("usage: torture-memory [-t TRIES] [-n N] FOLDER COMMAND");
+    if (argc - optind < 2 || !tries)
+        give_up("usage: torture-memory [-t TRIES] [-n N] FOLDER COMMAND");
     set_up(argv[optind]);
     command = argv + optind + 1;
     name = basename(command[0]);
@@ -332,7 +344,8 @@ int main(int argc, char **argv)
     shim->trace = only != 0;
     struct tally t = sweep_both(tries, only);
     if (shim->count == 0) printf("# no request was seen\n"), t.bad++;
-    printf("%llu requests for memory, %ld runs: %ld refused, %ld not affected, %ld ended within OpenBLAS, "
+    printf("%llu requests for memory, %ld runs: %ld refused, %ld not affected, %ld ended within "
+           "OpenBLAS, "
            "%ld wrong\n",
            (unsigned long long)shim->count, t.tried, t.refused, t.same, t.foreign, t.bad);
     return t.bad != 0;

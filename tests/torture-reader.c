@@ -1,5 +1,7 @@
-/* torture-reader: a reader of a store for torture-readers.sh, which stops and kills it. `read`: takes snapshot after snapshot of the newest generation and
- * prints its number and a digest of all its weights; `hold`: keeps the first snapshot. Whether what was read is right is the script's to say. */
+/* torture-reader: a reader of a store for torture-readers.sh, which stops and kills it. `read`:
+ * takes snapshot after snapshot of the newest generation and prints its number and a digest of all
+ * its weights; `hold`: keeps the first snapshot. Whether what was read is right is the script's to
+ * say. */
 #include "store/store.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +10,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static int digest_tensor(struct ptd_store *s, int64_t g, const struct ptd_tensor_about *t, XXH64_hash_t *h)
+static int digest_tensor(struct ptd_store *s, int64_t g, const struct ptd_tensor_about *t,
+                         XXH64_hash_t *h)
 {
     size_t most = ptd_store_piece(t->dtype), size = ptd_dtype_size(t->dtype);
     char *values = ptd_array(t->n < most ? t->n : most, size);

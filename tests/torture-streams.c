@@ -1,5 +1,6 @@
-/* Damages a stream in every way and reads it again, in process: cut, bits flipped, frames dropped, doubled, swapped, spliced. Counts what was
- * refused, with which status, and how many steps were let through before. Leaves whole pipelines to torture-streams.sh. */
+/* Damages a stream in every way and reads it again, in process: cut, bits flipped, frames dropped,
+ * doubled, swapped, spliced. Counts what was refused, with which status, and how many steps were
+ * let through before. Leaves whole pipelines to torture-streams.sh. */
 #include "flow/stream.h"
 #include <malloc.h>
 #include <stdio.h>
@@ -53,7 +54,8 @@ static struct stream load(const char *path)
     fclose(f);
     for (size_t at = 0; at < s.len; at = s.frames[s.n++].end) {
         if (s.n == FRAMES_MAX || s.len - at < PTD_FRAME_PREFIX) stop("not a stream to work with");
-        s.frames[s.n] = (struct span){s.bytes[at + 1], at, at + PTD_FRAME_PREFIX + body_len(s.bytes + at)};
+        s.frames[s.n] =
+            (struct span){s.bytes[at + 1], at, at + PTD_FRAME_PREFIX + body_len(s.bytes + at)};
     }
     return s;
 }
@@ -101,12 +103,14 @@ static void judge(struct count *c, int status, int steps, const char *what, size
     c->damaged += found == PTD_DATAERR;
     if (found == status && seen == steps) return;
     if (c->wrong++ < 5)
-        printf("# %s %zu: status %d, %d steps; expected %d, %d\n", what, at, found, seen, status, steps);
+        printf("# %s %zu: status %d, %d steps; expected %d, %d\n", what, at, found, seen, status,
+               steps);
 }
 
 static int report(int number, const char *what, const struct count *c)
 {
-    printf("%sok %d - %s: %ld tried, %ld refused as cut or out of order (76), %ld as damaged (65), %ld "
+    printf("%sok %d - %s: %ld tried, %ld refused as cut or out of order (76), %ld as damaged (65), "
+           "%ld "
            "otherwise; no step of theirs let through\n",
            c->wrong || !c->tried ? "not " : "", number, what, c->tried, c->cut, c->damaged,
            c->tried - c->cut - c->damaged);
@@ -126,7 +130,8 @@ static struct count every_cut(const struct stream *s)
     return c;
 }
 
-/* A bit of a length may also ask for more bytes than there are, which is a cut; everything else is damage. */
+/* A bit of a length may also ask for more bytes than there are, which is a cut; everything else is
+ * damage. */
 static int status_of_bit(const struct stream *s, const struct span *f, size_t bit)
 {
     char prefix[PTD_FRAME_PREFIX];
@@ -147,7 +152,8 @@ static struct count every_bit(const struct stream *s, size_t stride)
         char byte = (char)(s->bytes[bit / 8] ^ 1 << bit % 8);
         while (bit / 8 >= s->frames[i].end) i++;
         put(&byte, 1, bit / 8);
-        judge(&c, status_of_bit(s, &s->frames[i], bit), steps_within(s, s->frames[i].at), "bit", bit);
+        judge(&c, status_of_bit(s, &s->frames[i], bit), steps_within(s, s->frames[i].at), "bit",
+              bit);
         put(s->bytes + bit / 8, 1, bit / 8);
     }
     return c;
@@ -164,7 +170,8 @@ struct change {
     int from, to, first, last, status, steps;
 };
 
-static void rearrange(struct count *c, const struct stream *s, const struct stream *t, struct change x)
+static void rearrange(struct count *c, const struct stream *s, const struct stream *t,
+                      struct change x)
 {
     size_t at = 0;
     if (ftruncate(memory, 0) < 0) stop("cannot empty the memory");
@@ -189,13 +196,15 @@ static struct count every_order(const struct stream *s)
     for (int i = 0; i < s->n; i++) {
         int before = steps_within(s, s->frames[i].at), with = steps_within(s, s->frames[i].end);
         rearrange(&c, s, s, (struct change){i, i + 1, 0, 0, PTD_CUT, before});
-        rearrange(&c, s, s, (struct change){i, i, i, i + 1, i == s->n - 1 ? PTD_DATAERR : PTD_CUT, with});
+        rearrange(&c, s, s,
+                  (struct change){i, i, i, i + 1, i == s->n - 1 ? PTD_DATAERR : PTD_CUT, with});
         for (int j = i + 1; j < s->n; j++) swap(&c, s, i, j);
     }
     return c;
 }
 
-/* One frame of another stream in the place of each, and each beginning of one stream with each end of the other. */
+/* One frame of another stream in the place of each, and each beginning of one stream with each end
+ * of the other. */
 static struct count every_splice(const struct stream *s, const struct stream *t)
 {
     struct count c = {0};
@@ -217,7 +226,8 @@ static void print_frames(const struct stream *s)
 int main(int argc, char **argv)
 {
     int steps, wrong = 0;
-    if (argc != 3 && argc != 4) stop("usage: torture-streams --frames STREAM | STRIDE STREAM OTHER");
+    if (argc != 3 && argc != 4)
+        stop("usage: torture-streams --frames STREAM | STRIDE STREAM OTHER");
     struct stream s = load(argv[2]);
     if (argc == 3) return print_frames(&s), 0;
     struct stream t = load(argv[3]);

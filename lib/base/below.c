@@ -12,8 +12,8 @@ static int cannot_open(const char *path)
     if (errno == ELOOP)
         return ptd_fail(PTD_DATAERR, "%.300s: is a symbolic link, expected a regular file", path);
     if (errno == ENOTDIR)
-        return ptd_fail(PTD_DATAERR, "%.300s: a part of the path is no folder (links are not followed)",
-                        path);
+        return ptd_fail(PTD_DATAERR,
+                        "%.300s: a part of the path is no folder (links are not followed)", path);
     return ptd_fail(PTD_NOINPUT, "%.300s:", path);
 }
 
@@ -24,13 +24,16 @@ static int open_path(int folder, const char *path)
     int fd = folder;
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/"), skip = n + strspn(p + n, "/");
-        int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (p[skip] ? O_DIRECTORY : O_NONBLOCK | O_NOCTTY), next;
+        int flags =
+                O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (p[skip] ? O_DIRECTORY : O_NONBLOCK | O_NOCTTY),
+            next;
         snprintf(part, sizeof part, "%.*s", (int)n, p);
         if (n >= sizeof part)
             next = ptd_fail(PTD_DATAERR, "%.300s: a name in it is too long", path);
         else if (strcmp(part, "..") == 0)
             next = ptd_fail(PTD_DATAERR,
-                            "%.300s: expected a path inside the data set's folder, without \"..\"", path);
+                            "%.300s: expected a path inside the data set's folder, without \"..\"",
+                            path);
         else if ((next = openat(fd, part, flags)) < 0)
             cannot_open(path);
         if (fd != folder) close(fd);
@@ -44,8 +47,10 @@ static int open_path(int folder, const char *path)
 static int check(int fd, const char *path, struct stat *st)
 {
     if (fstat(fd, st) < 0) return ptd_fail(PTD_NOINPUT, "%.300s:", path);
-    if (!S_ISREG(st->st_mode)) return ptd_fail(PTD_DATAERR, "%.300s: expected a regular file", path);
-    if (st->st_size > PTD_BELOW_MOST) return ptd_fail(PTD_DATAERR, "%.300s: expected at most 64 MiB", path);
+    if (!S_ISREG(st->st_mode))
+        return ptd_fail(PTD_DATAERR, "%.300s: expected a regular file", path);
+    if (st->st_size > PTD_BELOW_MOST)
+        return ptd_fail(PTD_DATAERR, "%.300s: expected at most 64 MiB", path);
     return 0;
 }
 

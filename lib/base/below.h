@@ -1,4 +1,5 @@
-/* below: files inside a folder, by paths that others wrote: never outside of it, and never through a symbolic link. */
+/* below: files inside a folder, by paths that others wrote: never outside of it, and never through
+ * a symbolic link. */
 #ifndef PTD_BELOW_H
 #define PTD_BELOW_H
 #include "base/err.h"
@@ -6,8 +7,9 @@
 
 #define PTD_BELOW_MOST (64l << 20) /* bytes of a file */
 
-/* A descriptor of a regular file of at most 64 MiB, and what the system says of it. -1 after a failure whose text begins with the path: 65 for a path or
- * a kind of file that is refused, 66 for what cannot be opened, or the status of its cause (err.h). */
+/* A descriptor of a regular file of at most 64 MiB, and what the system says of it. -1 after a
+ * failure whose text begins with the path: 65 for a path or a kind of file that is refused, 66 for
+ * what cannot be opened, or the status of its cause (err.h). */
 int ptd_below_open(int folder, const char *path, struct stat *st) PTD_MUST_CHECK;
 /* All bytes of such a file, malloc'd; NULL on failure. */
 char *ptd_below_read(int folder, const char *path, size_t *n) PTD_MUST_CHECK;

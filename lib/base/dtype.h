@@ -1,4 +1,5 @@
-/* dtype: the number formats that weights come in: sizes, names, conversion to and from float. Values are little-endian and may lie unaligned. */
+/* dtype: the number formats that weights come in: sizes, names, conversion to and from float.
+ * Values are little-endian and may lie unaligned. */
 #ifndef PTD_DTYPE_H
 #define PTD_DTYPE_H
 #include <stddef.h>
@@ -7,12 +8,12 @@ enum ptd_dtype { PTD_F32 = 1, PTD_BF16 = 2, PTD_F16 = 3 };
 
 size_t ptd_dtype_size(int dtype);      /* bytes of a value; 0 for an unknown format */
 const char *ptd_dtype_name(int dtype); /* "f32", "bf16", "f16"; "?" */
-int ptd_dtype_from_name(
-    const char *name); /* by that name, or the same in capitals as safetensors has it; 0 if unknown */
+/* by that name, or the same in capitals as safetensors has it; 0 if unknown */
+int ptd_dtype_from_name(const char *name);
 
 void ptd_dtype_to_float(float *out, const void *in, int dtype, size_t n);
-void ptd_dtype_from_float(void *out, int dtype, const float *in,
-                          size_t n); /* to nearest, ties to even; NaN stays NaN */
+/* to nearest, ties to even; NaN stays NaN */
+void ptd_dtype_from_float(void *out, int dtype, const float *in, size_t n);
 /* Index of the first value that is no finite number; -1: all are. */
 long ptd_dtype_not_finite(const void *in, int dtype, size_t n);
 #endif

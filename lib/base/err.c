@@ -45,7 +45,8 @@ static size_t show(char *out, size_t room, const char **s)
     return n;
 }
 
-/* Copies text into out[cap] with controls escaped. Too long text loses its middle, between characters: it begins with where and ends with why. */
+/* Copies text into out[cap] with controls escaped. Too long text loses its middle, between
+ * characters: it begins with where and ends with why. */
 static void escape(char *out, size_t cap, const char *text)
 {
     size_t left = shown_length(text), n;
@@ -53,7 +54,8 @@ static void escape(char *out, size_t cap, const char *text)
     n = show(out, left < cap ? cap - 1 : cap / 2, &text);
     left -= n;
     if (*text) memcpy(out + n, "...", 3), n += 3;
-    for (int len; left > cap - 1 - n; left -= (size_t)len) text += ptd_printable_piece(text, piece, &len);
+    for (int len; left > cap - 1 - n; left -= (size_t)len)
+        text += ptd_printable_piece(text, piece, &len);
     n += show(out + n, cap - 1 - n, &text);
     out[n] = 0;
 }
@@ -78,10 +80,12 @@ static void format_message(char out[LINE_MAX_BYTES], const char *fmt, va_list ap
     va_copy(again, ap);
     int n = vsnprintf(text, room, fmt, ap);
     if (n < 0) snprintf(text, room, "(a message that cannot be formatted)");
-    if (n >= (int)room && vasprintf(&whole, fmt, again) > 0) shorten(text, room, whole), free(whole);
+    if (n >= (int)room && vasprintf(&whole, fmt, again) > 0)
+        shorten(text, room, whole), free(whole);
     va_end(again);
     n = (int)strlen(text);
-    if (len && fmt[len - 1] == ':') snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(reason));
+    if (len && fmt[len - 1] == ':')
+        snprintf(text + n, sizeof text - (size_t)n, " %s", strerror(reason));
     escape(out, LINE_MAX_BYTES, text);
     errno = reason;
 }
@@ -101,11 +105,12 @@ static void say(const char *tag, const char *message)
     }
 }
 
-/* A closed standard descriptor would be given to the next file opened: put something there that fails when
- * used. */
+/* A closed standard descriptor would be given to the next file opened: put something there that
+ * fails when used. */
 static void occupy_standard(int fd)
 {
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+        open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
         errno = 0;
 }
 
@@ -122,8 +127,8 @@ const char *ptd_program_name(void)
     return *program ? program : program_invocation_short_name;
 }
 
-/* Where the reason is that something may not be done, or that memory, descriptors or room on the disk are used up, the status says so,
- * whatever it is at this place otherwise. */
+/* Where the reason is that something may not be done, or that memory, descriptors or room on the
+ * disk are used up, the status says so, whatever it is at this place otherwise. */
 static int status_of(int status, const char *fmt)
 {
     size_t len = strlen(fmt);
@@ -162,7 +167,8 @@ static _Noreturn void leave(int status)
     exit(status);
 }
 
-/* Threads may fail at the same moment: the first one speaks for the program, and the others wait for its end. */
+/* Threads may fail at the same moment: the first one speaks for the program, and the others wait
+ * for its end. */
 static void speak_for_all(void)
 {
     static _Atomic pid_t speaker;

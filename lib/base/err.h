@@ -1,11 +1,15 @@
 /* err: what went wrong, in one line, and the exit status that says so.
  *
- * Library functions that can fail return 0 or -1 (or NULL) after ptd_fail() kept status and message; a program then
- * calls ptd_die_last(), or adds its own context with ptd_die(). Only memory exhaustion dies inside the library (71).
+ * Library functions that can fail return 0 or -1 (or NULL) after ptd_fail() kept status and
+ * message; a program then
+ * calls ptd_die_last(), or adds its own context with ptd_die(). Only memory exhaustion dies inside
+ * the library (71).
  *
  *     if (ptd_store_open(&s, path, 0) < 0) ptd_die_last();
  *
- * A message is one line of at most 512 bytes: where, what, what was expected; control characters and bytes that are no UTF-8 are escaped (printable.h), and a text that is too long loses its middle. */
+ * A message is one line of at most 512 bytes: where, what, what was expected; control characters
+ * and bytes that are no UTF-8 are escaped (printable.h), and a text that is too long loses its
+ * middle. */
 #ifndef PTD_ERR_H
 #define PTD_ERR_H
 #include <stddef.h>
@@ -29,20 +33,22 @@ enum ptd_status {
     PTD_DIVERGED = 79,    /* training diverged (non-finite limit) */
 };
 
-/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is an error, keeps
- * closed standard descriptors from being given to other files, and has Jansson allocate as everybody here does: it
- * answers a failed request with texts that lack a letter. */
+/* Names the program for messages ("ptd-verify"). Also ignores SIGXFSZ, so that a file-size limit is
+ * an error, keeps closed standard descriptors from being given to other files, and has Jansson
+ * allocate as everybody here does: it answers a failed request with texts that lack a letter. */
 void ptd_program(const char *name);
 const char *ptd_program_name(void);
 
-/* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A format that ends in ':'
- * gets strerror(errno) appended after a space; where that is for want of memory or descriptors the status is
- * PTD_OSERR, for want of permission PTD_NOPERM, for want of room on the disk PTD_IOERR. */
+/* Keep status and message for the caller; returns -1, so `return ptd_fail(...)` reads well. A
+ * format that ends in ':' gets strerror(errno) appended after a space; where that is for want of
+ * memory or descriptors the status is PTD_OSERR, for want of permission PTD_NOPERM, for want of
+ * room on the disk PTD_IOERR. */
 int ptd_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ptd_failed_status(void);          /* of the last ptd_fail on this thread; 0 if none */
 const char *ptd_failed_message(void); /* valid until the next ptd_fail on this thread */
 
-/* Status PTD_OSERR ends by quick_exit: what must be done at the end goes to at_quick_exit too; buffered output is not written. */
+/* Status PTD_OSERR ends by quick_exit: what must be done at the end goes to at_quick_exit too;
+ * buffered output is not written. */
 _Noreturn void ptd_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void ptd_die_last(void); /* dies of the last ptd_fail */
 void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -52,14 +58,17 @@ void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ptd_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ptd_quiet(int on);
 int ptd_is_quiet(void);
-/* Called before any line is written to stderr, so that a progress line can be wiped first; NULL: nothing. */
+/* Called before any line is written to stderr, so that a progress line can be wiped first; NULL:
+ * nothing. */
 void ptd_before_message(void (*f)(void));
 
-/* Memory that is there or ends the program with status 71. Sizes are checked for overflow by ptd_array. */
+/* Memory that is there or ends the program with status 71. Sizes are checked for overflow by
+ * ptd_array. */
 void *ptd_alloc(size_t n);              /* zeroed; free() releases it */
 void *ptd_array(size_t n, size_t size); /* zeroed n * size */
 void *ptd_realloc(void *p, size_t n);
-void *ptd_malloc(size_t n); /* not zeroed: for libraries that let others allocate; free() releases it */
+/* not zeroed: for libraries that let others allocate; free() releases it */
+void *ptd_malloc(size_t n);
 char *ptd_strdup(const char *s);
 char *ptd_format(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* malloc'd text */
 

@@ -1,4 +1,5 @@
-/* folder: see folder.h. What the files are called and say is left to dataset_write.c and export.c. */
+/* folder: see folder.h. What the files are called and say is left to dataset_write.c and export.c.
+ */
 #include "base/folder.h"
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +22,8 @@ static int is_link(int at, const char *name)
 static int still_there(int folder, const char *path)
 {
     struct stat a, b;
-    return fstat(folder, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return fstat(folder, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 int ptd_folder_hold(const char *path)
@@ -29,7 +31,8 @@ int ptd_folder_hold(const char *path)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return -2;
     if (fd < 0 && is_link(AT_FDCWD, path))
-        return ptd_fail(PTD_CANTCREAT, "%s: is a symbolic link, expected a folder or nothing", path);
+        return ptd_fail(PTD_CANTCREAT, "%s: is a symbolic link, expected a folder or nothing",
+                        path);
     if (fd < 0) return ptd_fail(PTD_CANTCREAT, "%s: expected a folder or nothing:", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && still_there(fd, path)) return fd;
     close(fd);
@@ -38,7 +41,8 @@ int ptd_folder_hold(const char *path)
 
 int ptd_folder_take(const char *path)
 {
-    if (mkdir(path, 0777) < 0 && errno != EEXIST) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", path);
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", path);
     int fd = ptd_folder_hold(path);
     return fd == -2 ? ptd_fail(PTD_NOPERM, "%s: another program is writing it", path) : fd;
 }
@@ -73,14 +77,18 @@ static int check(int folder, const char *path, const char *name, const struct ow
     struct stat st;
     int known = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
     int link = known && S_ISLNK(st.st_mode);
-    if ((link || (known && S_ISREG(st.st_mode))) && o->is_ours(folder, name, link, o->ctx)) return 0;
-    return ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only files of an earlier run", path, name);
+    if ((link || (known && S_ISREG(st.st_mode))) && o->is_ours(folder, name, link, o->ctx))
+        return 0;
+    return ptd_fail(PTD_CANTCREAT, "%s/%s: in the way, expected only files of an earlier run", path,
+                    name);
 }
 
 static int clear(int folder, const char *path, const char *name, const struct owner *o)
 {
     if (check(folder, path, name, o) < 0) return -1;
-    return unlinkat(folder, name, 0) < 0 ? ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", path, name) : 0;
+    return unlinkat(folder, name, 0) < 0
+               ? ptd_fail(PTD_CANTCREAT, "%s/%s: cannot remove:", path, name)
+               : 0;
 }
 
 int ptd_folder_check(int folder, const char *path, ptd_folder_ours *is_ours, void *ctx)

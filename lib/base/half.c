@@ -75,14 +75,16 @@ uint16_t ptd_half_portable(float x)
     if (exponent == 0xff - 127 + 15)
         return (uint16_t)(sign | 0x7c00 | (mantissa ? 0x200 | mantissa >> 13 : 0));
     if (exponent >= 31) return (uint16_t)(sign | 0x7c00);
-    if (exponent > 0) return (uint16_t)(sign | (((uint32_t)exponent << 10) + round_off(mantissa, 13)));
+    if (exponent > 0)
+        return (uint16_t)(sign | (((uint32_t)exponent << 10) + round_off(mantissa, 13)));
     if (exponent < -10) return (uint16_t)sign;
     return (uint16_t)(sign | round_off(mantissa | 0x800000, 14 - exponent));
 }
 
 float ptd_unhalf_portable(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff, bits;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff,
+             bits;
     if (exponent == 31)
         bits = sign | 0x7f800000 | mantissa << 13 | (mantissa ? 0x400000 : 0);
     else if (exponent)

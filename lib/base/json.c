@@ -11,7 +11,8 @@ static size_t digits(const char *p)
     return strspn(p, "0123456789");
 }
 
-/* Length of the number that begins at p, 0 if none does; *whole: without fraction and exponent. The text ends in a NUL. */
+/* Length of the number that begins at p, 0 if none does; *whole: without fraction and exponent. The
+ * text ends in a NUL. */
 static size_t number_at(const char *p, int *whole)
 {
     const char *end = p + (*p == '-');
@@ -40,8 +41,9 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : end;
 }
 
-/* Copies the text to `out`, which has room for 2 more bytes a number: what is too large in quotes or, if `blank`, as a 0 with blanks behind it,
- * so that all else keeps its place. Returns the bytes written. */
+/* Copies the text to `out`, which has room for 2 more bytes a number: what is too large in quotes
+ * or, if `blank`, as a 0 with blanks behind it, so that all else keeps its place. Returns the bytes
+ * written. */
 static size_t rewrite(const char *text, size_t len, int blank, char *out)
 {
     const char *p = text, *end = text + len;
@@ -81,6 +83,7 @@ json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *
     json_error_t own;
     if (!e) e = &own;
     json_t *root = json_loadb(text, len, flags, e);
-    return !root && json_error_code(e) == json_error_numeric_overflow ? load_rewritten(text, len, flags, e)
-                                                                      : root;
+    return !root && json_error_code(e) == json_error_numeric_overflow
+               ? load_rewritten(text, len, flags, e)
+               : root;
 }

@@ -1,11 +1,14 @@
-/* json: JSON of others, read by Jansson, which refuses a whole text for one number that its types do not hold.
+/* json: JSON of others, read by Jansson, which refuses a whole text for one number that its types
+ * do not hold.
  *
- * transformers writes "model_max_length": 1000000000000000019884624838656; a key that nobody asks for must not make a file unreadable. */
+ * transformers writes "model_max_length": 1000000000000000019884624838656; a key that nobody asks
+ * for must not make a file unreadable. */
 #ifndef PTD_JSON_H
 #define PTD_JSON_H
 #include <jansson.h>
 
-/* As json_loadb, but a number outside of int64 or double becomes a string of its digits: whoever needs a number there finds a text, whoever takes
- * both keeps every digit. *e (may be NULL) says line and column of the text as it came. */
+/* As json_loadb, but a number outside of int64 or double becomes a string of its digits: whoever
+ * needs a number there finds a text, whoever takes both keeps every digit. *e (may be NULL) says
+ * line and column of the text as it came. */
 json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *e);
 #endif

@@ -20,7 +20,8 @@ static void order_marks(int32_t *c, size_t n)
 {
     uint64_t few[32], *key = n > 32 ? ptd_malloc(n * sizeof *key) : few;
     for (size_t i = 0; i < n; i++)
-        key[i] = (uint64_t)utf8proc_get_property(c[i])->combining_class << 56 | (uint64_t)i << 21 | c[i];
+        key[i] =
+            (uint64_t)utf8proc_get_property(c[i])->combining_class << 56 | (uint64_t)i << 21 | c[i];
     qsort(key, n, sizeof *key, by_key);
     for (size_t i = 0; i < n; i++) c[i] = key[i] & 0x1FFFFF;
     if (key != few) free(key);
@@ -33,7 +34,8 @@ size_t ptd_compose(int32_t *c, size_t n)
         if (i - from > 1) order_marks(c + from, i - from);
         from = i + 1;
     }
-    return (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    return (size_t)utf8proc_normalize_utf32(c, (utf8proc_ssize_t)n,
+                                            UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 }
 
 /* s decomposed `how` utf8proc calls it, then composed. */
@@ -48,7 +50,8 @@ static char *mapped(const char *s, size_t len, int how)
             utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i), &c);
         if (took <= 0) return free(all), NULL;
         i += (size_t)took;
-        n += (size_t)utf8proc_decompose_char(c, all + n, (utf8proc_ssize_t)(cap - n), how, &boundary);
+        n += (size_t)utf8proc_decompose_char(c, all + n, (utf8proc_ssize_t)(cap - n), how,
+                                             &boundary);
     }
     n = ptd_compose(all, n);
     unsigned char *text = ptd_malloc(4 * n + 1), *out = text;

@@ -65,8 +65,8 @@ static void print_option(const struct ptd_opt *o, const char *preset)
     char left[80], letter[8] = "    ";
     int on = o->kind == PTD_OPT_FLAG && *preset;
     if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
-    snprintf(left, sizeof left, "  %s--%s%s%s%s", letter, on ? "[no-]" : "", o->name, o->arg ? " " : "",
-             o->arg ? o->arg : "");
+    snprintf(left, sizeof left, "  %s--%s%s%s%s", letter, on ? "[no-]" : "", o->name,
+             o->arg ? " " : "", o->arg ? o->arg : "");
     printf("%-*s%s%s", INDENT - 1, left, strlen(left) >= INDENT - 1 ? "  " : " ", o->help);
     if (*preset && !strstr(o->help, "(default")) printf(" (default %s)", preset);
     putchar('\n');
@@ -129,8 +129,8 @@ static void check_range(const struct ptd_opt *o, const char *text, double x)
 {
     if (o->lo == 0 && o->hi == 0) return;
     if (x < o->lo || x > o->hi)
-        ptd_misuse("option --%s: %.64s is out of range, expected %.10g to %.10g", o->name, text, o->lo,
-                   o->hi);
+        ptd_misuse("option --%s: %.64s is out of range, expected %.10g to %.10g", o->name, text,
+                   o->lo, o->hi);
 }
 
 static int64_t parse_integer(const struct ptd_opt *o, const char *text)
@@ -147,8 +147,8 @@ static int64_t parse_integer(const struct ptd_opt *o, const char *text)
             hi = o->kind == PTD_OPT_INT ? INT_MAX : INT64_MAX;
     check_range(o, text, over ? (*text == '-' ? -HUGE_VAL : HUGE_VAL) : (double)product);
     if (over || product < lo || product > hi)
-        ptd_misuse("option --%s: %.64s is out of range, expected %lld to %lld", o->name, text, (long long)lo,
-                   (long long)hi);
+        ptd_misuse("option --%s: %.64s is out of range, expected %lld to %lld", o->name, text,
+                   (long long)lo, (long long)hi);
     return product;
 }
 
@@ -212,7 +212,8 @@ static void build_longs(struct parser *p)
         p->no_names[i] = ptd_format("no-%s", o->name);
         *l++ = (struct option){p->no_names[i], 0, NULL, NO_BASE + i};
     }
-    const struct option own[] = {{"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'V'}};
+    const struct option own[] = {
+        {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'V'}};
     for (int i = 0; i < 3; i++) {
         *l++ = own[i];
         if (!letter_taken(p->u, own[i].val)) add_letter(p, (char)own[i].val, 0);
@@ -272,7 +273,8 @@ static void note_decided(const struct parser *p)
         const struct ptd_opt *o = &p->u->options[i];
         char *now = value_text(o);
         int same = strcmp(now, p->defaults[i]) == 0, flag = o->kind == PTD_OPT_FLAG;
-        if (!o->idle && !same) words[n++] = ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name);
+        if (!o->idle && !same)
+            words[n++] = ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name);
         if (!o->idle && !same && !flag) words[n++] = ptd_strdup(now);
         free(now);
     }
@@ -366,7 +368,9 @@ static char *quote_text(char *o, const char *s)
 
 static size_t quote(char *out, const char *s)
 {
-    char *end = is_plain(s) ? stpcpy(out, s) : is_text(s) ? quote_text(out, s) : quote_bytes(out, s);
+    char *end = is_plain(s)  ? stpcpy(out, s)
+                : is_text(s) ? quote_text(out, s)
+                             : quote_bytes(out, s);
     return (size_t)(end - out);
 }
 

@@ -1,14 +1,17 @@
-/* opt: one table of options per program drives parsing, --help with the real defaults, and the range checks.
+/* opt: one table of options per program drives parsing, --help with the real defaults, and the
+ * range checks.
  *
  *     static struct { int k; double tau; const char *store; } opt = {.k = 16, .tau = 1.0};
  *     static const struct ptd_opt options[] = {
- *         {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0},
- *         {"top-k", 'k', PTD_OPT_INT, &opt.k, "N", "support of the teacher's distribution", 1, 4096},
+ *         {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the
+ *             stream)", 0, 0},
+ *         {"top-k", 'k', PTD_OPT_INT, &opt.k, "N", "support of the teacher's distribution", 1,
+ *             4096},
  *         {0}};
- *     static const struct ptd_usage usage = {"ptd-ref", "[FILE]", "score rollouts with the frozen reference",
+ *     static const struct ptd_usage usage = {"ptd-ref", "[FILE]", "score rollouts with the frozen
+ *         reference",
  *         "ptd-ref < hinted.rec > scored.rec", options};
- *     int first = ptd_opt_parse(&usage, argc, argv);
- */
+ *     int first = ptd_opt_parse(&usage, argc, argv); */
 #ifndef PTD_OPT_H
 #define PTD_OPT_H
 #include <stddef.h>
@@ -20,17 +23,21 @@ enum ptd_opt_kind { PTD_OPT_FLAG = 1, PTD_OPT_INT, PTD_OPT_LONG, PTD_OPT_DOUBLE,
 struct ptd_opt {
     const char *name; /* long name; NULL ends the table */
     char letter;      /* short name or 0 */
-    int kind; /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const char * */
+    /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const
+     * char * */
+    int kind;
     void *value;     /* holds the default, gets the value; strings point into argv */
     const char *arg; /* argument's name in the help, NULL for flags */
     const char *help;
-    double lo, hi; /* inclusive range of numbers; both 0: any. Numbers take k M G T and Ki Mi Gi Ti. */
-    int idle;      /* 1: decides no number of the output, so that a resumed run may differ in it */
+    /* inclusive range of numbers; both 0: any. Numbers take k M G T and Ki Mi Gi Ti. */
+    double lo, hi;
+    int idle; /* 1: decides no number of the output, so that a resumed run may differ in it */
 };
 
 /* Exit statuses of a program that reads a stream and writes one. */
-#define PTD_STATUSES                                                                                         \
-    "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"
+#define PTD_STATUSES                                                                               \
+    "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 76 cut, 77 no permission, " \
+    "78 config"
 
 struct ptd_usage {
     const char *name;     /* program */
@@ -41,14 +48,18 @@ struct ptd_usage {
     const char *statuses; /* what --help says of exit statuses; NULL: PTD_STATUSES */
 };
 
-/* Sets the program's name, parses, answers --help and --version (status 0), and ends with status 2 on misuse.
- * -q/--quiet is understood by every program. Returns the index of the first operand in argv (options are permuted to the front). */
+/* Sets the program's name, parses, answers --help and --version (status 0), and ends with status 2
+ * on misuse.
+ * -q/--quiet is understood by every program. Returns the index of the first operand in argv
+ * (options are permuted to the front). */
 int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv);
 /* One line of misuse with a pointer to --help; status 2. */
 _Noreturn void ptd_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* What the command line parsed last decides: the program and, in the table's order, the options that are not idle and
- * differ from their defaults, with their values: "ptd-ref --top-k 8". NULL before; valid until the next parsing. */
+/* What the command line parsed last decides: the program and, in the table's order, the options
+ * that are not idle and differ from their defaults, with their values: "ptd-ref --top-k 8". NULL
+ * before; valid until the next parsing. */
 const char *ptd_opt_decided(void);
-/* The command line as a shell would read it back, in UTF-8 whatever its bytes are ($'te\351'); malloc'd. */
+/* The command line as a shell would read it back, in UTF-8 whatever its bytes are ($'te\351');
+ * malloc'd. */
 char *ptd_command_line(int argc, char **argv);
 #endif

@@ -1,5 +1,5 @@
-/* Writers for stdio that go on after interrupted and short writes; stdout that ends the program when it fails.
- * Leaves to stream.c: frames, which do not go through stdio. */
+/* Writers for stdio that go on after interrupted and short writes; stdout that ends the program
+ * when it fails. Leaves to stream.c: frames, which do not go through stdio. */
 #include "base/output.h"
 #include "base/err.h"
 

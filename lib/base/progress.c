@@ -71,7 +71,8 @@ static double left(const struct ptd_progress *p, double elapsed)
     return elapsed / (double)did * (double)(p->total - p->done);
 }
 
-static void compose(const struct ptd_progress *p, double now, const char *note, char *out, size_t cap)
+static void compose(const struct ptd_progress *p, double now, const char *note, char *out,
+                    size_t cap)
 {
     char counts[64], eta[40] = "", took[32], time[32];
     double elapsed = now - p->started, rest = left(p, elapsed);
@@ -82,8 +83,8 @@ static void compose(const struct ptd_progress *p, double now, const char *note, 
     else
         snprintf(counts, sizeof counts, "%ld", p->done);
     if (rest >= 0) span(time, sizeof time, rest), snprintf(eta, sizeof eta, ", ETA %s", time);
-    snprintf(out, cap, "%s %s, %.3g/s, %s%s%s%s", p->what, counts, rate, took, eta, note && *note ? ", " : "",
-             note ? note : "");
+    snprintf(out, cap, "%s %s, %.3g/s, %s%s%s%s", p->what, counts, rate, took, eta,
+             note && *note ? ", " : "", note ? note : "");
 }
 
 static size_t terminal_width(void)
@@ -95,7 +96,8 @@ static size_t terminal_width(void)
 static void draw(const char *text)
 {
     char *whole = ptd_format("%s: %s", ptd_program_name(), text);
-    char *line = ptd_printable_cut(whole, (int)terminal_width() - 1), *drawn = ptd_format("\r%s\033[K", line);
+    char *line = ptd_printable_cut(whole, (int)terminal_width() - 1),
+         *drawn = ptd_format("\r%s\033[K", line);
     put(drawn, strlen(drawn));
     line_shown = 1;
     free(drawn);

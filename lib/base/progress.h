@@ -1,5 +1,5 @@
-/* progress: one line on stderr, redrawn at most ten times a second, with rate and ETA; nothing if stderr is no terminal
- * (then one plain line every 30 s). */
+/* progress: one line on stderr, redrawn at most ten times a second, with rate and ETA; nothing if
+ * stderr is no terminal (then one plain line every 30 s). */
 #ifndef PTD_PROGRESS_H
 #define PTD_PROGRESS_H
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* signals: see signals.h. The stop of a trainer, which has a step in flight, is ptd-update's own. */
+/* signals: see signals.h. The stop of a trainer, which has a step in flight, is ptd-update's own.
+ */
 #include "base/signals.h"
 #include <signal.h>
 #include <stddef.h>
@@ -23,8 +24,9 @@ static void on_ask(int number)
 const volatile int *ptd_stop_heed(void)
 {
     static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    /* nohup, or in the background */
     for (int i = 0; i < 3; i++)
-        if (signal(stops[i], on_stop) == SIG_IGN) signal(stops[i], SIG_IGN); /* nohup, or in the background */
+        if (signal(stops[i], on_stop) == SIG_IGN) signal(stops[i], SIG_IGN);
     return &stop;
 }
 

@@ -1,11 +1,14 @@
-/* signals: what a program is told while it runs. Handlers only set a flag; what is to be done about it is done in the main loop.
+/* signals: what a program is told while it runs. Handlers only set a flag; what is to be done about
+ * it is done in the main loop.
  *
- * A program that makes files ends with nothing left of them (SIGINT, SIGTERM, SIGHUP; what was ignored at its start stays so):
+ * A program that makes files ends with nothing left of them (SIGINT, SIGTERM, SIGHUP; what was
+ * ignored at its start stays so):
  *
  *     const volatile int *stop = ptd_stop_heed();
  *     for (...) if (*stop) { clean up; ptd_stop_die(); }
  *
- * SIGUSR2 asks how far a program is. It answers in one line on stderr, after -q too, and goes on. Waiting calls are interrupted by it (EINTR):
+ * SIGUSR2 asks how far a program is. It answers in one line on stderr, after -q too, and goes on.
+ * Waiting calls are interrupted by it (EINTR):
  *
  *     ptd_asked_heed(tell, &run);     // tell says the line, by ptd_tell
  *     for (...) ptd_asked_answer();   // stream.c does while it waits */

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 /* Open MPI; MPICH, Intel MPI, MVAPICH2 and their like; PMIx; Cray; Slurm. */
-static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK",    "MV2_COMM_WORLD_RANK", "PMIX_RANK",
+static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK",
+                                    "MV2_COMM_WORLD_RANK",  "PMIX_RANK",
                                     "PALS_RANKID",          "SLURM_PROCID"};
 
 /* As they were, and a descriptor of their own, since the program closes 0 and 1 itself. */

@@ -1,6 +1,6 @@
-/* threads: a pool that lives as long as the program; the calling thread works too, and waiting means spinning
- * for some microseconds, then sleeping. Left to others: what is computed, and how it is cut so that results
- * stay fixed. */
+/* threads: a pool that lives as long as the program; the calling thread works too, and waiting
+ * means spinning for some microseconds, then sleeping. Left to others: what is computed, and how it
+ * is cut so that results stay fixed. */
 #include "base/threads.h"
 #include "base/err.h"
 #include <errno.h>
@@ -16,9 +16,9 @@
 #define SPIN_NS     100000
 #define STACK       (1 << 20)
 
-/* `ticket` names what may be taken: loop number (32 bits), shares of it (16), next share (16). One word, so
- * that a late thread can never take a share of a loop it did not mean. A share is fixed by its number, not by
- * who takes it. */
+/* `ticket` names what may be taken: loop number (32 bits), shares of it (16), next share (16). One
+ * word, so that a late thread can never take a share of a loop it did not mean. A share is fixed by
+ * its number, not by who takes it. */
 static struct {
     int count;
     _Atomic uint64_t ticket;
@@ -73,8 +73,8 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Spins until there is something to do (the caller's shares are finished, or a loop other than `seen` began);
- * 0: gave up. */
+/* Spins until there is something to do (the caller's shares are finished, or a loop other than
+ * `seen` began); 0: gave up. */
 static int ready(int caller, uint32_t seen)
 {
     if (caller) return atomic_load(&pool.undone) == 0;
@@ -124,8 +124,9 @@ static void place(struct worker *w, int *cpu)
     }
 }
 
-/* Where processors share no cache, or seem not to, the system wakes a thread on the processor of the one who wakes it, and moves it some 20 ms later: a tenth
- * of a small step, after every pause. So each is woken on a processor of its own; where it goes then is the system's affair again. */
+/* Where processors share no cache, or seem not to, the system wakes a thread on the processor of
+ * the one who wakes it, and moves it some 20 ms later: a tenth of a small step, after every pause.
+ * So each is woken on a processor of its own; where it goes then is the system's affair again. */
 static void wake_workers(void)
 {
     pthread_mutex_lock(&pool.lock);
@@ -183,7 +184,8 @@ static void *worker(void *arg)
     return arg;
 }
 
-/* With a stack of our own size: that of the caller's limit may be too small, or 256 times too large. */
+/* With a stack of our own size: that of the caller's limit may be too small, or 256 times too
+ * large. */
 static int start(struct worker *w)
 {
     pthread_t id;
@@ -203,7 +205,8 @@ static int cores(void)
         char *end;
         long n = strtol(s, &end, 10);
         if (*end || n < 1 || n > THREADS_MAX)
-            ptd_die(PTD_CONFIG, "PTD_THREADS=%s: expected a whole number from 1 to %d", s, THREADS_MAX);
+            ptd_die(PTD_CONFIG, "PTD_THREADS=%s: expected a whole number from 1 to %d", s,
+                    THREADS_MAX);
         return (int)n;
     }
     cpu_set_t set;
@@ -220,7 +223,8 @@ void ptd_threads_start(int n)
     for (int i = 1; i < n; i++)
         if ((errno = start(&crew[i - 1])))
             ptd_die(PTD_OSERR,
-                    "cannot start thread %d of %d (see ulimit -u, ulimit -v; PTD_THREADS=N starts fewer):",
+                    "cannot start thread %d of %d (see ulimit -u, ulimit -v; PTD_THREADS=N starts "
+                    "fewer):",
                     i + 1, n);
     pool.count = n;
 }

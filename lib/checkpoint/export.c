@@ -1,5 +1,5 @@
-/* export: cuts a generation into shards, writes them with an index, publishes the folder. Headers are made by
- * safetensors.c, numbers converted by dtype.c. */
+/* export: cuts a generation into shards, writes them with an index, publishes the folder. Headers
+ * are made by safetensors.c, numbers converted by dtype.c. */
 #include "checkpoint/export.h"
 #include "base/folder.h"
 #include "base/progress.h"
@@ -43,7 +43,8 @@ static uint64_t bytes_of(const struct ptd_tensor_about *t)
 
 static void shard_name(char name[NAME_MAX_BYTES], int i, int n)
 {
-    snprintf(name, NAME_MAX_BYTES, n > 1 ? "model-%05d-of-%05d.safetensors" : "model.safetensors", i, n);
+    snprintf(name, NAME_MAX_BYTES, n > 1 ? "model-%05d-of-%05d.safetensors" : "model.safetensors",
+             i, n);
 }
 
 static void cut(struct job *j)
@@ -62,7 +63,8 @@ static void cut(struct job *j)
     for (int i = 0; i < j->n_shards; i++) shard_name(j->shards[i].name, i + 1, j->n_shards);
 }
 
-/* Floats before shorter numbers, so that every number lies on a multiple of its size; else in order. */
+/* Floats before shorter numbers, so that every number lies on a multiple of its size; else in
+ * order. */
 static int by_width(const void *a, const void *b)
 {
     const struct ptd_tensor_about *x = a, *y = b;
@@ -70,7 +72,8 @@ static int by_width(const void *a, const void *b)
     return p != q ? (p < q) - (p > q) : strcmp(x->name, y->name);
 }
 
-/* Does config.json promise a head of its own that the store lacks? Such files were tied when they came in (import.h). */
+/* Does config.json promise a head of its own that the store lacks? Such files were tied when they
+ * came in (import.h). */
 static int lacks_head(const struct job *j)
 {
     struct ptd_config c;
@@ -110,7 +113,8 @@ static int plan(struct job *j)
 
 /* ---- the folder ---- */
 
-/* "model-00001-of-00002.safetensors": both numbers as %05d writes them, the first from 1 to the second. */
+/* "model-00001-of-00002.safetensors": both numbers as %05d writes them, the first from 1 to the
+ * second. */
 static int is_shard(const char *name)
 {
     int i = 0, n = 0;
@@ -189,7 +193,8 @@ struct buffers {
     float *x;
 };
 
-static int write_piece(struct job *j, int fd, const char *name, int i, size_t at, size_t n, struct buffers *b)
+static int write_piece(struct job *j, int fd, const char *name, int i, size_t at, size_t n,
+                       struct buffers *b)
 {
     const struct ptd_tensor_about *from = &j->stored[i], *to = &j->written[i];
     const void *out = b->raw;
@@ -202,7 +207,8 @@ static int write_piece(struct job *j, int fd, const char *name, int i, size_t at
     return write_all(fd, name, out, n * ptd_dtype_size(to->dtype));
 }
 
-static int write_tensor(struct job *j, int fd, const char *name, int i, struct buffers *b, uint64_t *done)
+static int write_tensor(struct job *j, int fd, const char *name, int i, struct buffers *b,
+                        uint64_t *done)
 {
     const struct ptd_tensor_about *t = &j->stored[i];
     size_t most = ptd_store_piece(t->dtype);
@@ -224,7 +230,8 @@ static int write_shard(struct job *j, const struct shard *s, struct buffers *b, 
     char *header = ptd_safetensors_header(j->written + s->first, s->n, &len);
     rc = write_all(fd, s->name, header, len);
     free(header);
-    for (int i = s->first; i < s->first + s->n && rc == 0; i++) rc = write_tensor(j, fd, s->name, i, b, done);
+    for (int i = s->first; i < s->first + s->n && rc == 0; i++)
+        rc = write_tensor(j, fd, s->name, i, b, done);
     return finish(fd, s->name, rc);
 }
 
@@ -253,9 +260,10 @@ static int write_index(const struct job *j)
     for (int i = 0; i < j->n_shards; i++)
         for (int k = j->shards[i].first; k < j->shards[i].first + j->shards[i].n; k++)
             json_object_set_new(map, j->written[k].name, json_string(j->shards[i].name));
-    json_t *root =
-        json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)j->x->bytes, "weight_map", map);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS), *lines = ptd_format("%s\n", text);
+    json_t *root = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)j->x->bytes,
+                             "weight_map", map);
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS),
+         *lines = ptd_format("%s\n", text);
     int rc = write_file(j, PTD_INDEX_FILE, lines, strlen(lines));
     free(lines);
     free(text);

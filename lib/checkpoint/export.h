@@ -1,9 +1,11 @@
-/* export: one generation of a store as a Hugging Face folder: model.safetensors, or shards with model.safetensors.index.json, and the small files byte for byte
- * as they came. A tied head is left out, as it is not in the store; but if config.json says that there is one, it is written.
+/* export: one generation of a store as a Hugging Face folder: model.safetensors, or shards with
+ * model.safetensors.index.json, and the small files byte for byte as they came. A tied head is left
+ * out, as it is not in the store; but if config.json says that there is one, it is written.
  *
- * The folder appears whole or not at all: it is written under the name DIR.ptd-part, which is locked, synced and renamed at the end; a name that is taken is refused
- * (73). After a failure or a stop nothing is left; what a kill left under DIR.ptd-part the next export removes, if there is nothing in it but what an export
- * writes and DIR.ptd-part is no symbolic link. */
+ * The folder appears whole or not at all: it is written under the name DIR.ptd-part, which is
+ * locked, synced and renamed at the end; a name that is taken is refused (73). After a failure or a
+ * stop nothing is left; what a kill left under DIR.ptd-part the next export removes, if there is
+ * nothing in it but what an export writes and DIR.ptd-part is no symbolic link. */
 #ifndef PTD_EXPORT_H
 #define PTD_EXPORT_H
 #include "store/store.h"

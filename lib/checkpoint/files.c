@@ -1,5 +1,5 @@
-/* files: reads a model's small files and checks that they fit together. What each says is parsed by config.c,
- * token.c and chat.c; weights are shards.c's. */
+/* files: reads a model's small files and checks that they fit together. What each says is parsed by
+ * config.c, token.c and chat.c; weights are shards.c's. */
 #include "checkpoint/files.h"
 #include "checkpoint/shards.h"
 #include "data/chat.h"
@@ -56,7 +56,8 @@ static int check_presence(const struct ptd_files *f, const char *dir)
 {
     struct ptd_config c;
     if (!f->text[CONFIG]) return missing(dir, CONFIG);
-    if (ptd_config_parse(&c, f->text[CONFIG], NULL) < 0 && ptd_failed_status() == PTD_CONFIG) return -1;
+    if (ptd_config_parse(&c, f->text[CONFIG], NULL) < 0 && ptd_failed_status() == PTD_CONFIG)
+        return -1;
     if (!f->text[TOKENIZER]) return missing(dir, TOKENIZER);
     return f->text[IMAGES] || f->text[PROCESSOR] ? 0 : missing(dir, IMAGES);
 }
@@ -96,8 +97,10 @@ static int set_tokenizer(struct ptd_files *f, const char *path)
     gzerror(in, &code);
     if (gzclose(in) == Z_MEM_ERROR || code == Z_MEM_ERROR)
         ptd_die(PTD_OSERR, "%s: out of memory for zlib", path);
-    if (code != Z_OK || got < 0) return ptd_fail(PTD_DATAERR, "%s: cannot be read, or damaged", path);
-    if (n > TEXT_MAX) return ptd_fail(PTD_DATAERR, "%s: more than %u bytes of text", path, TEXT_MAX);
+    if (code != Z_OK || got < 0)
+        return ptd_fail(PTD_DATAERR, "%s: cannot be read, or damaged", path);
+    if (n > TEXT_MAX)
+        return ptd_fail(PTD_DATAERR, "%s: more than %u bytes of text", path, TEXT_MAX);
     return strlen(text) == n ? 0 : ptd_fail(PTD_DATAERR, "%s: a NUL byte, expected text", path);
 }
 
@@ -106,12 +109,14 @@ int ptd_files_read(struct ptd_files *f, const char *from, const char *tokenizer)
     memset(f, 0, sizeof *f);
     for (int i = 0; ptd_builtin_model(i); i++)
         if (!strcmp(from, ptd_builtin_model(i)))
-            return read_builtin(f, from) < 0 || (tokenizer && set_tokenizer(f, tokenizer) < 0) ? -1 : 0;
+            return read_builtin(f, from) < 0 || (tokenizer && set_tokenizer(f, tokenizer) < 0) ? -1
+                                                                                               : 0;
     if (!is_folder(from))
-        return ptd_fail(PTD_NOINPUT,
-                        "%s/config.json: no such folder, and no such model built in (tiny, qwen3-vl-2b, "
-                        "qwen3-vl-4b, qwen3-vl-8b)",
-                        from);
+        return ptd_fail(
+            PTD_NOINPUT,
+            "%s/config.json: no such folder, and no such model built in (tiny, qwen3-vl-2b, "
+            "qwen3-vl-4b, qwen3-vl-8b)",
+            from);
     if (read_folder(f, from) < 0 || (tokenizer && set_tokenizer(f, tokenizer) < 0)) return -1;
     return check_presence(f, from);
 }
@@ -129,17 +134,19 @@ static int check_id(const struct ptd_tokenizer *t, const char *field, int id, co
 {
     int found = ptd_tokenizer_id(t, text);
     if (found == id) return 0;
-    return ptd_fail(PTD_DATAERR, "config.json: field \"%s\": found %d, expected %d as tokenizer.json has %s",
+    return ptd_fail(PTD_DATAERR,
+                    "config.json: field \"%s\": found %d, expected %d as tokenizer.json has %s",
                     field, id, found, text);
 }
 
 static int check_ids(const struct ptd_tokenizer *t, const struct ptd_config *c)
 {
     if (ptd_tokenizer_size(t) > c->vocab)
-        return ptd_fail(PTD_DATAERR,
-                        "config.json: field \"text_config.vocab_size\": found %d, expected at least %d for "
-                        "tokenizer.json",
-                        c->vocab, ptd_tokenizer_size(t));
+        return ptd_fail(
+            PTD_DATAERR,
+            "config.json: field \"text_config.vocab_size\": found %d, expected at least %d for "
+            "tokenizer.json",
+            c->vocab, ptd_tokenizer_size(t));
     if (check_id(t, "image_token_id", c->image_token, "<|image_pad|>") < 0) return -1;
     if (check_id(t, "video_token_id", c->video_token, "<|video_pad|>") < 0) return -1;
     if (check_id(t, "vision_start_token_id", c->vision_start, "<|vision_start|>") < 0) return -1;
@@ -149,7 +156,8 @@ static int check_ids(const struct ptd_tokenizer *t, const struct ptd_config *c)
 
 static int check_tokenizer(const struct ptd_files *f, const struct ptd_config *c)
 {
-    struct ptd_tokenizer *t = ptd_tokenizer_new(f->text[TOKENIZER], f->len[TOKENIZER], "tokenizer.json");
+    struct ptd_tokenizer *t =
+        ptd_tokenizer_new(f->text[TOKENIZER], f->len[TOKENIZER], "tokenizer.json");
     int rc = t ? check_ids(t, c) : -1;
     ptd_tokenizer_free(t);
     return rc;
@@ -174,7 +182,8 @@ int ptd_files_check(const struct ptd_files *f, struct ptd_config *c, struct ptd_
 int ptd_files_put(const struct ptd_files *f, struct ptd_store *s)
 {
     for (int i = 0; i < PTD_FILES; i++)
-        if (f->text[i] && ptd_store_put_meta(s, ptd_file_names[i], f->text[i], f->len[i]) < 0) return -1;
+        if (f->text[i] && ptd_store_put_meta(s, ptd_file_names[i], f->text[i], f->len[i]) < 0)
+            return -1;
     return 0;
 }
 

@@ -1,5 +1,6 @@
-/* import: matches a folder's tensors with a model's parameters and fills a new store, from files or at random.
- * Reading files is left to shards.c and safetensors.c, the store's transactions to store_publish.c. */
+/* import: matches a folder's tensors with a model's parameters and fills a new store, from files or
+ * at random. Reading files is left to shards.c and safetensors.c, the store's transactions to
+ * store_publish.c. */
 #include "checkpoint/import.h"
 #include "base/progress.h"
 #include <inttypes.h>
@@ -18,14 +19,17 @@ static int check_param(const struct ptd_param *p, const struct ptd_shards *s, co
     const struct ptd_shard_tensor *t = ptd_shards_find(s, p->name);
     char found[256], wanted[256];
     ptd_shape_text(p->n_dims, p->dims, wanted, sizeof wanted);
-    if (!t) return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": missing, expected %s", dir, p->name, wanted);
+    if (!t)
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": missing, expected %s", dir, p->name,
+                        wanted);
     ptd_shape_text(t->t->n_dims, t->t->dims, found, sizeof found);
-    if (t->t->n_dims != p->n_dims || memcmp(t->t->dims, p->dims, (size_t)p->n_dims * sizeof *p->dims) != 0)
-        return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": shape %s, expected %s", t->file->path, p->name,
-                        found, wanted);
+    if (t->t->n_dims != p->n_dims ||
+        memcmp(t->t->dims, p->dims, (size_t)p->n_dims * sizeof *p->dims) != 0)
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": shape %s, expected %s", t->file->path,
+                        p->name, found, wanted);
     if (ptd_dtype_from_name(t->t->dtype)) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": dtype %s, expected BF16, F16 or F32", t->file->path,
-                    p->name, t->t->dtype);
+    return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": dtype %s, expected BF16, F16 or F32",
+                    t->file->path, p->name, t->t->dtype);
 }
 
 static int by_text(const void *a, const void *b)
@@ -107,7 +111,8 @@ static int run(struct ptd_store *to, struct filler *f, int dtype, const char *wh
     f->tensors = ptd_array((size_t)m->n_params, sizeof *f->tensors);
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        int own = f->shards ? ptd_dtype_from_name(ptd_shards_find(f->shards, p->name)->t->dtype) : dtype;
+        int own =
+            f->shards ? ptd_dtype_from_name(ptd_shards_find(f->shards, p->name)->t->dtype) : dtype;
         f->tensors[i] = (struct ptd_tensor_about){p->name, own, p->n_dims, {0}, p->n};
         memcpy(f->tensors[i].dims, p->dims, sizeof p->dims);
         total += p->n * ptd_dtype_size(own);

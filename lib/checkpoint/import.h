@@ -1,23 +1,28 @@
 /* import: the weights of a Hugging Face folder into a new store, in the format they came in.
  *
- * The folder must hold exactly the model's tensors, each of its shape, in BF16, F16 or F32, all numbers finite; what is missing, too many, of another shape or
- * format is named (65). lm_head.weight may be missing whatever the config says: the head is then tied; where the config ties it, a copy is ignored, with a warning if it is none. A piece at a
+ * The folder must hold exactly the model's tensors, each of its shape, in BF16, F16 or F32, all
+ * numbers finite; what is missing, too many, of another shape or
+ * format is named (65). lm_head.weight may be missing whatever the config says: the head is then
+ * tied; where the config ties it, a copy is ignored, with a warning if it is none. A piece at a
  * time goes from the file into the store, so memory does not grow with the model. */
 #ifndef PTD_IMPORT_H
 #define PTD_IMPORT_H
 #include "checkpoint/shards.h"
 #include "net/model.h"
 
-#define PTD_HEAD      "lm_head.weight"
-#define PTD_EMBEDDING "model.language_model.embed_tokens.weight" /* the head, where there is none */
+#define PTD_HEAD "lm_head.weight"
+/* the head, where there is none */
+#define PTD_EMBEDDING "model.language_model.embed_tokens.weight"
 
 struct ptd_progress;
 
 /* Ties c's head if the files hold none. */
 void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s);
 /* Everything that can be said without reading numbers. */
-int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, const char *dir) PTD_MUST_CHECK;
-/* Fills generation 0 of a new store; m as checked. `stop` is looked at between pieces: not 0 ends with -1. */
+int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s,
+                     const char *dir) PTD_MUST_CHECK;
+/* Fills generation 0 of a new store; m as checked. `stop` is looked at between pieces: not 0 ends
+ * with -1. */
 int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
                const volatile int *stop) PTD_MUST_CHECK;
 /* The same with random weights of one format (f32 or bf16). */

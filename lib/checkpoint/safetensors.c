@@ -1,5 +1,5 @@
-/* safetensors: reads and checks headers, reads tensors, makes headers. Which tensors a model needs, and files
- * that share them, are left to shards.c and import.c. */
+/* safetensors: reads and checks headers, reads tensors, makes headers. Which tensors a model needs,
+ * and files that share them, are left to shards.c and import.c. */
 #include "checkpoint/safetensors.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,11 @@
 static const struct {
     const char *name;
     int bits;
-} widths[] = {{"BF16", 16},   {"F16", 16},    {"F32", 32},    {"F64", 64},    {"I8", 8},      {"I16", 16},
-              {"I32", 32},    {"I64", 64},    {"U8", 8},      {"U16", 16},    {"U32", 32},    {"U64", 64},
-              {"BOOL", 8},    {"C64", 64},    {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F4", 4},
-              {"F6_E2M3", 6}, {"F6_E3M2", 6}, {NULL, 0}};
+} widths[] = {{"BF16", 16},   {"F16", 16},    {"F32", 32}, {"F64", 64},    {"I8", 8},
+              {"I16", 16},    {"I32", 32},    {"I64", 64}, {"U8", 8},      {"U16", 16},
+              {"U32", 32},    {"U64", 64},    {"BOOL", 8}, {"C64", 64},    {"F8_E4M3", 8},
+              {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6},
+              {NULL, 0}};
 
 static int bits_of(const char *dtype)
 {
@@ -61,10 +62,11 @@ static int read_dtype(struct ptd_safetensor *t, const char *path, const json_t *
 
 static int read_shape(struct ptd_safetensor *t, const char *path, const json_t *v)
 {
-    if (!json_is_array(v)) return refuse(path, t->name, v ? "shape is no list" : "shape is missing");
+    if (!json_is_array(v))
+        return refuse(path, t->name, v ? "shape is no list" : "shape is missing");
     if (json_array_size(v) > PTD_SAFETENSORS_AXES)
-        return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": %zu axes, expected at most %d", path, t->name,
-                        json_array_size(v), PTD_SAFETENSORS_AXES);
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": %zu axes, expected at most %d", path,
+                        t->name, json_array_size(v), PTD_SAFETENSORS_AXES);
     t->n_dims = (int)json_array_size(v);
     for (int i = 0; i < t->n_dims; i++) {
         const json_t *d = json_array_get(v, (size_t)i);
@@ -79,8 +81,8 @@ static int read_offsets(struct ptd_safetensor *t, const char *path, const json_t
 {
     const json_t *a = json_array_get(v, 0), *b = json_array_get(v, 1);
     if (!v) return refuse(path, t->name, "data_offsets are missing");
-    if (json_array_size(v) != 2 || !json_is_integer(a) || !json_is_integer(b) || json_integer_value(a) < 0 ||
-        json_integer_value(b) < 0)
+    if (json_array_size(v) != 2 || !json_is_integer(a) || !json_is_integer(b) ||
+        json_integer_value(a) < 0 || json_integer_value(b) < 0)
         return refuse(path, t->name, "data_offsets are not two whole numbers from 0 on");
     t->begin = (uint64_t)json_integer_value(a);
     t->end = (uint64_t)json_integer_value(b);
@@ -93,11 +95,13 @@ static int check_size(const struct ptd_safetensor *t, const char *path)
     uint64_t n = 1, bits = (uint64_t)bits_of(t->dtype);
     char shape[256];
     int overflow = 0;
-    for (int i = 0; i < t->n_dims; i++) overflow |= __builtin_mul_overflow(n, (uint64_t)t->dims[i], &n);
+    for (int i = 0; i < t->n_dims; i++)
+        overflow |= __builtin_mul_overflow(n, (uint64_t)t->dims[i], &n);
     overflow |= __builtin_mul_overflow(n, bits, &n);
     ptd_shape_text(t->n_dims, t->dims, shape, sizeof shape);
     if (overflow)
-        return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": shape %s is too large", path, t->name, shape);
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": shape %s is too large", path, t->name,
+                        shape);
     if (n % 8) return refuse(path, t->name, "its numbers do not fill whole bytes");
     if (n / 8 == t->end - t->begin) return 0;
     return ptd_fail(PTD_DATAERR,
@@ -121,7 +125,8 @@ static int read_entry(struct ptd_safetensor *t, const char *path, const char *na
         int i = 0;
         while (i < 3 && strcmp(known[i], key) != 0) i++;
         if (i == 3)
-            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": unknown field \"%.40s\"", path, name, key);
+            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": unknown field \"%.40s\"", path,
+                            name, key);
     }
     if (read_dtype(t, path, json_object_get(v, "dtype")) < 0) return -1;
     if (read_shape(t, path, json_object_get(v, "shape")) < 0) return -1;
@@ -151,7 +156,8 @@ static int by_offset(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct ptd_safetensor *)a)->name, ((const struct ptd_safetensor *)b)->name);
+    return strcmp(((const struct ptd_safetensor *)a)->name,
+                  ((const struct ptd_safetensor *)b)->name);
 }
 
 /* No holes, no overlaps, nothing behind. */
@@ -162,11 +168,12 @@ static int check_layout(struct ptd_safetensors *f, uint64_t bytes)
     for (int i = 0; i < f->n; at = f->tensors[i++].end) {
         const struct ptd_safetensor *t = &f->tensors[i];
         if (t->begin < at)
-            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": overlaps tensor \"%.128s\"", f->path,
-                            t->name, f->tensors[i - 1].name);
+            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": overlaps tensor \"%.128s\"",
+                            f->path, t->name, f->tensors[i - 1].name);
         if (t->begin > at)
-            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": a hole of %" PRIu64 " bytes before it",
-                            f->path, t->name, t->begin - at);
+            return ptd_fail(PTD_DATAERR,
+                            "%s: tensor \"%.128s\": a hole of %" PRIu64 " bytes before it", f->path,
+                            t->name, t->begin - at);
         if (t->end > bytes)
             return ptd_fail(PTD_DATAERR,
                             "%s: tensor \"%.128s\": ends at byte %" PRIu64 " of %" PRIu64
@@ -174,7 +181,8 @@ static int check_layout(struct ptd_safetensors *f, uint64_t bytes)
                             f->path, t->name, t->end, bytes);
     }
     if (at == bytes) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: %" PRIu64 " bytes after the last tensor", f->path, bytes - at);
+    return ptd_fail(PTD_DATAERR, "%s: %" PRIu64 " bytes after the last tensor", f->path,
+                    bytes - at);
 }
 
 static int read_entries(struct ptd_safetensors *f, json_t *root)
@@ -183,7 +191,8 @@ static int read_entries(struct ptd_safetensors *f, json_t *root)
     const char *name;
     json_t *v;
     if (n > TENSORS_MAX)
-        return ptd_fail(PTD_DATAERR, "%s: %zu tensors, expected at most %d", f->path, n, TENSORS_MAX);
+        return ptd_fail(PTD_DATAERR, "%s: %zu tensors, expected at most %d", f->path, n,
+                        TENSORS_MAX);
     f->tensors = ptd_array(n + 1, sizeof *f->tensors);
     json_object_foreach(root, name, v)
     {
@@ -194,7 +203,8 @@ static int read_entries(struct ptd_safetensors *f, json_t *root)
     return 0;
 }
 
-/* Where "-0" stands outside of strings: no whole number in the eyes of other readers, 0 in Jansson's. */
+/* Where "-0" stands outside of strings: no whole number in the eyes of other readers, 0 in
+ * Jansson's. */
 static const char *minus_zero(const char *header, size_t len)
 {
     int inside = 0;
@@ -209,13 +219,14 @@ static const char *minus_zero(const char *header, size_t len)
     return NULL;
 }
 
-int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const char *header, size_t len,
-                          uint64_t bytes)
+int ptd_safetensors_parse(struct ptd_safetensors **out, const char *path, const char *header,
+                          size_t len, uint64_t bytes)
 {
     struct ptd_safetensors *f = ptd_alloc(sizeof *f);
     json_error_t e;
     json_t *root = NULL;
-    const char *nul = len ? memchr(header, 0, len) : NULL; /* Jansson overlooks one behind a number */
+    /* Jansson overlooks one behind a number */
+    const char *nul = len ? memchr(header, 0, len) : NULL;
     const char *minus;
     int rc = -1;
     *out = NULL;
@@ -270,7 +281,8 @@ static int open_file(const char *path, int *fd, uint64_t *size)
 static int read_length(int fd, const char *path, uint64_t size, uint64_t *len)
 {
     unsigned char b[8];
-    if (size < 8) return ptd_fail(PTD_DATAERR, "%s: %" PRIu64 " bytes, expected at least 8", path, size);
+    if (size < 8)
+        return ptd_fail(PTD_DATAERR, "%s: %" PRIu64 " bytes, expected at least 8", path, size);
     if (read_all(fd, path, b, sizeof b, 0) < 0) return -1;
     *len = 0;
     for (int i = 7; i >= 0; i--) *len = *len << 8 | b[i];
@@ -278,11 +290,11 @@ static int read_length(int fd, const char *path, uint64_t size, uint64_t *len)
     if (!fits && ((b[0] == 0x80 && b[1] <= 5) || !memcmp(b, "PK\3\4", 4)))
         return ptd_fail(PTD_DATAERR, "%s: a pickle or zip file, expected safetensors", path);
     if (*len > HEADER_MAX)
-        return ptd_fail(PTD_DATAERR, "%s: header of %" PRIu64 " bytes, expected at most %d", path, *len,
-                        HEADER_MAX);
+        return ptd_fail(PTD_DATAERR, "%s: header of %" PRIu64 " bytes, expected at most %d", path,
+                        *len, HEADER_MAX);
     if (*len > size - 8)
-        return ptd_fail(PTD_DATAERR, "%s: header of %" PRIu64 " bytes in a file of %" PRIu64, path, *len,
-                        size);
+        return ptd_fail(PTD_DATAERR, "%s: header of %" PRIu64 " bytes in a file of %" PRIu64, path,
+                        *len, size);
     return 0;
 }
 
@@ -311,11 +323,12 @@ const struct ptd_safetensor *ptd_safetensors_find(const struct ptd_safetensors *
     return f->n ? bsearch(&key, f->tensors, (size_t)f->n, sizeof key, by_name) : NULL;
 }
 
-int ptd_safetensors_read(const struct ptd_safetensors *f, const struct ptd_safetensor *t, uint64_t at,
-                         size_t n, void *out)
+int ptd_safetensors_read(const struct ptd_safetensors *f, const struct ptd_safetensor *t,
+                         uint64_t at, size_t n, void *out)
 {
     if (at > t->end - t->begin || n > t->end - t->begin - at)
-        return ptd_fail(PTD_BUG, "%s: tensor \"%.128s\": asked for bytes outside", f->path, t->name);
+        return ptd_fail(PTD_BUG, "%s: tensor \"%.128s\": asked for bytes outside", f->path,
+                        t->name);
     return read_all(f->fd, f->path, out, n, f->data + t->begin + at);
 }
 
@@ -340,7 +353,10 @@ static json_t *entry(const struct ptd_tensor_about *t, uint64_t begin)
 {
     char dtype[8];
     json_t *shape = json_array();
-    snprintf(dtype, sizeof dtype, "%s", t->dtype == PTD_F32 ? "F32" : t->dtype == PTD_F16 ? "F16" : "BF16");
+    snprintf(dtype, sizeof dtype, "%s",
+             t->dtype == PTD_F32   ? "F32"
+             : t->dtype == PTD_F16 ? "F16"
+                                   : "BF16");
     for (int i = 0; i < t->n_dims; i++) json_array_append_new(shape, json_integer(t->dims[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape, "data_offsets",
                      (json_int_t)begin, (json_int_t)(begin + t->n * ptd_dtype_size(t->dtype)));

@@ -1,5 +1,5 @@
-/* shards: the index, the files it names, and that they agree. One file is safetensors.c's matter; what the
- * tensors mean, import.c's. */
+/* shards: the index, the files it names, and that they agree. One file is safetensors.c's matter;
+ * what the tensors mean, import.c's. */
 #include "checkpoint/shards.h"
 #include "base/json.h"
 #include <dirent.h>
@@ -36,7 +36,8 @@ static char *slurp(int fd, const char *path, size_t most, size_t *len)
         return NULL;
     }
     if ((uint64_t)st.st_size > most) {
-        ptd_fail(PTD_DATAERR, "%s: %lld bytes, expected at most %zu", path, (long long)st.st_size, most);
+        ptd_fail(PTD_DATAERR, "%s: %lld bytes, expected at most %zu", path, (long long)st.st_size,
+                 most);
         return NULL;
     }
     text = ptd_alloc((size_t)st.st_size + 1);
@@ -73,22 +74,25 @@ char *ptd_file_text(const char *path, size_t most, size_t *len, int *failed)
 static int check_name(const char *path, const char *tensor, const json_t *v)
 {
     const char *file = json_string_value(v);
-    if (!file) return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": its file is no text", path, tensor);
+    if (!file)
+        return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": its file is no text", path, tensor);
     if (ptd_is_pickle(file))
         return ptd_fail(PTD_DATAERR,
-                        "%s: tensor \"%.128s\": \"%.100s\" is a pickle file, expected safetensors", path,
-                        tensor, file);
-    if (*file && *file != '.' && !strchr(file, '/') && strlen(file) < 256 && ends_with(file, ".safetensors"))
+                        "%s: tensor \"%.128s\": \"%.100s\" is a pickle file, expected safetensors",
+                        path, tensor, file);
+    if (*file && *file != '.' && !strchr(file, '/') && strlen(file) < 256 &&
+        ends_with(file, ".safetensors"))
         return 0;
-    return ptd_fail(
-        PTD_DATAERR,
-        "%s: tensor \"%.128s\": file \"%.100s\", expected the name of a .safetensors file beside it", path,
-        tensor, file);
+    return ptd_fail(PTD_DATAERR,
+                    "%s: tensor \"%.128s\": file \"%.100s\", expected the name of a .safetensors "
+                    "file beside it",
+                    path, tensor, file);
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct ptd_index_entry *)a)->name, ((const struct ptd_index_entry *)b)->name);
+    return strcmp(((const struct ptd_index_entry *)a)->name,
+                  ((const struct ptd_index_entry *)b)->name);
 }
 
 static int read_map(struct ptd_index *x, const char *path, json_t *map)
@@ -96,7 +100,8 @@ static int read_map(struct ptd_index *x, const char *path, json_t *map)
     const char *name;
     json_t *v;
     if (!json_is_object(map))
-        return ptd_fail(PTD_DATAERR, "%s: weight_map %s", path, map ? "is no object" : "is missing");
+        return ptd_fail(PTD_DATAERR, "%s: weight_map %s", path,
+                        map ? "is no object" : "is missing");
     if (!json_object_size(map)) return ptd_fail(PTD_DATAERR, "%s: weight_map is empty", path);
     x->entries = ptd_array(json_object_size(map), sizeof *x->entries);
     json_object_foreach(map, name, v)
@@ -177,7 +182,8 @@ static struct ptd_safetensors *find_file(const struct ptd_shards *s, const char 
 static int add_files(struct ptd_shards *s, const char *dir, const struct ptd_index *x)
 {
     for (int i = 0; i < x->n; i++)
-        if (!find_file(s, x->entries[i].file) && add_file(s, dir, x->entries[i].file) < 0) return -1;
+        if (!find_file(s, x->entries[i].file) && add_file(s, dir, x->entries[i].file) < 0)
+            return -1;
     return 0;
 }
 
@@ -186,7 +192,8 @@ static int check_forward(const struct ptd_shards *s, const struct ptd_index *x, 
 {
     for (int i = 0; i < x->n; i++)
         if (!ptd_safetensors_find(find_file(s, x->entries[i].file), x->entries[i].name))
-            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": not in %.100s, where the index has it", path,
+            return ptd_fail(PTD_DATAERR,
+                            "%s: tensor \"%.128s\": not in %.100s, where the index has it", path,
                             x->entries[i].name, x->entries[i].file);
     return 0;
 }
@@ -196,11 +203,14 @@ static int check_backward(const struct ptd_safetensors *f, const struct ptd_inde
 {
     for (int i = 0; i < f->n; i++) {
         struct ptd_index_entry key = {f->tensors[i].name, NULL};
-        const struct ptd_index_entry *e = bsearch(&key, x->entries, (size_t)x->n, sizeof key, by_name);
-        if (!e) return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": not in the index", f->path, key.name);
+        const struct ptd_index_entry *e =
+            bsearch(&key, x->entries, (size_t)x->n, sizeof key, by_name);
+        if (!e)
+            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": not in the index", f->path,
+                            key.name);
         if (strcmp(e->file, base_name(f)) != 0)
-            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": the index has it in %.100s", f->path,
-                            key.name, e->file);
+            return ptd_fail(PTD_DATAERR, "%s: tensor \"%.128s\": the index has it in %.100s",
+                            f->path, key.name, e->file);
     }
     return 0;
 }
@@ -210,8 +220,8 @@ static void check_total(const struct ptd_shards *s, const struct ptd_index *x, c
     double sum = 0;
     for (int i = 0; i < s->n_files; i++) sum += (double)(s->files[i]->size - s->files[i]->data);
     if (x->total_size >= 0 && x->total_size != sum)
-        ptd_warn("%s: metadata.total_size is %.0f, the tensors sum up to %.0f bytes", path, x->total_size,
-                 sum);
+        ptd_warn("%s: metadata.total_size is %.0f, the tensors sum up to %.0f bytes", path,
+                 x->total_size, sum);
 }
 
 /* Files of another download or of an older version mix badly with these. */
@@ -228,7 +238,8 @@ static int check_strangers(const struct ptd_shards *s, const char *dir, const ch
     return rc;
 }
 
-static int open_index(struct ptd_shards *s, const char *dir, const char *path, const char *text, size_t len)
+static int open_index(struct ptd_shards *s, const char *dir, const char *path, const char *text,
+                      size_t len)
 {
     struct ptd_index x;
     if (ptd_index_parse(&x, path, text, len) < 0) return -1;
@@ -257,9 +268,10 @@ static int refuse_folder(const char *dir)
     if (!d) return ptd_fail(PTD_NOINPUT, "%s:", dir);
     while ((e = readdir(d)))
         if (ptd_is_pickle(e->d_name)) break;
-    int rc = e ? ptd_fail(PTD_DATAERR, "%s/%s: a pickle file, expected " ONE_FILE " or " PTD_INDEX_FILE, dir,
-                          e->d_name)
-               : ptd_fail(PTD_NOINPUT, "%s: neither " ONE_FILE " nor " PTD_INDEX_FILE " in it", dir);
+    int rc =
+        e ? ptd_fail(PTD_DATAERR, "%s/%s: a pickle file, expected " ONE_FILE " or " PTD_INDEX_FILE,
+                     dir, e->d_name)
+          : ptd_fail(PTD_NOINPUT, "%s: neither " ONE_FILE " nor " PTD_INDEX_FILE " in it", dir);
     closedir(d);
     return rc;
 }
@@ -271,7 +283,8 @@ static int open_folder(struct ptd_shards *s, const char *dir)
     int failed, one = exists(dir, ONE_FILE), rc = -1;
     char *text = ptd_file_text(path, INDEX_MAX, &len, &failed);
     if (text && one)
-        ptd_fail(PTD_DATAERR, "%s: both " ONE_FILE " and " PTD_INDEX_FILE ", expected one of them", dir);
+        ptd_fail(PTD_DATAERR, "%s: both " ONE_FILE " and " PTD_INDEX_FILE ", expected one of them",
+                 dir);
     else if (text)
         rc = open_index(s, dir, path, text, len);
     else if (!failed)
@@ -292,7 +305,8 @@ static void collect(struct ptd_shards *s)
     for (int i = 0; i < s->n_files; i++) {
         struct ptd_safetensors *f = s->files[i];
         s->tensors = ptd_realloc(s->tensors, (size_t)(s->n + f->n + 1) * sizeof *s->tensors);
-        for (int j = 0; j < f->n; j++) s->tensors[s->n++] = (struct ptd_shard_tensor){&f->tensors[j], f};
+        for (int j = 0; j < f->n; j++)
+            s->tensors[s->n++] = (struct ptd_shard_tensor){&f->tensors[j], f};
     }
     qsort(s->tensors, (size_t)s->n, sizeof *s->tensors, by_tensor);
 }

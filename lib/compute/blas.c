@@ -15,8 +15,8 @@
 #ifndef PTD_OPENBLAS
 #define PTD_OPENBLAS "libopenblas.so.0"
 #endif
-#define BUFFER                                                                                               \
-    (128ul << 20) /* what 0.3.21 maps for each product that is on its way; refused, it asks for ever */
+/* what 0.3.21 maps for each product that is on its way; refused, it asks for ever */
+#define BUFFER (128ul << 20)
 
 static struct {
     __typeof__(&cblas_sgemm) sgemm;
@@ -41,7 +41,8 @@ static void *load(void)
 {
     const char *was = getenv("OPENBLAS_NUM_THREADS");
     char *kept = was ? ptd_strdup(was) : NULL;
-    if (setenv("OPENBLAS_NUM_THREADS", "1", 1)) ptd_die(PTD_OSERR, "out of memory for the environment");
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1))
+        ptd_die(PTD_OSERR, "out of memory for the environment");
     void *library = dlopen(PTD_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
     if (!library) library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (kept)
@@ -56,17 +57,21 @@ static void *load(void)
 static void check_kernel(const char *core)
 {
 #ifdef __x86_64__
-    static const char *const wide[] = {"SkylakeX", "Cooperlake", "Sapphirerapids", "SapphireRapids"},
+    static const char *const wide[] = {"SkylakeX", "Cooperlake", "Sapphirerapids",
+                                       "SapphireRapids"},
                              *const avx2[] = {"Haswell", "Zen"};
     for (int i = 0; i < 4; i++)
         if (!strcasecmp(core, wide[i]) && !__builtin_cpu_supports("avx512vl"))
             ptd_die(PTD_CONFIG,
-                    "OPENBLAS_CORETYPE: kernel %s, expected one for this processor, which has no AVX-512",
+                    "OPENBLAS_CORETYPE: kernel %s, expected one for this processor, which has no "
+                    "AVX-512",
                     core);
     for (int i = 0; i < 2; i++)
         if (!strcasecmp(core, avx2[i]) && !__builtin_cpu_supports("avx2"))
-            ptd_die(PTD_CONFIG,
-                    "OPENBLAS_CORETYPE: kernel %s, expected one for this processor, which has no AVX2", core);
+            ptd_die(
+                PTD_CONFIG,
+                "OPENBLAS_CORETYPE: kernel %s, expected one for this processor, which has no AVX2",
+                core);
 #else
     (void)core;
 #endif
@@ -95,7 +100,8 @@ static void open_library(void)
     snprintf(name, sizeof name, "%s kernel of %s", blas.corename(), blas.config());
 }
 
-/* A buffer for each thread. Taken at once, they are OpenBLAS's for good: refused one in the middle of a product, it would ask for ever. */
+/* A buffer for each thread. Taken at once, they are OpenBLAS's for good: refused one in the middle
+ * of a product, it would ask for ever. */
 static void take_buffers(void)
 {
     int n = ptd_threads_count();
@@ -106,7 +112,8 @@ static void take_buffers(void)
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (room == MAP_FAILED)
             ptd_die(PTD_OSERR,
-                    "out of memory: OpenBLAS wants 128 MiB of addresses for each of %d threads (see ulimit "
+                    "out of memory: OpenBLAS wants 128 MiB of addresses for each of %d threads "
+                    "(see ulimit "
                     "-v; PTD_THREADS=N takes fewer)",
                     n);
         munmap(room, (size_t)n * BUFFER);
@@ -131,11 +138,12 @@ const char *ptd_blas_name(void)
     return name;
 }
 
-void ptd_blas_sgemm(int transpose_a, int transpose_b, long m, long n, long k, float alpha, const float *A,
-                    long lda, const float *B, long ldb, float beta, float *C, long ldc)
+void ptd_blas_sgemm(int transpose_a, int transpose_b, long m, long n, long k, float alpha,
+                    const float *A, long lda, const float *B, long ldb, float beta, float *C,
+                    long ldc)
 {
     ptd_blas_open();
     blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-               transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, A, (int)lda, B,
-               (int)ldb, beta, C, (int)ldc);
+               transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, A, (int)lda,
+               B, (int)ldb, beta, C, (int)ldc);
 }

@@ -57,10 +57,12 @@ static const char *instructions(void)
 
 char *ptd_machine(enum ptd_computes what)
 {
-    char *scalars = ptd_format("arithmetic %d; compiler %s %s; instructions %s; libc glibc %s",
-                               PTD_ARITHMETIC, COMPILER, PTD_FLAGS, instructions(), gnu_get_libc_version());
+    char *scalars =
+        ptd_format("arithmetic %d; compiler %s %s; instructions %s; libc glibc %s", PTD_ARITHMETIC,
+                   COMPILER, PTD_FLAGS, instructions(), gnu_get_libc_version());
     if (what == PTD_SCALARS) return scalars;
-    char *all = ptd_format("%s; threads %d; blas %s", scalars, ptd_threads_count(), ptd_blas_name());
+    char *all =
+        ptd_format("%s; threads %d; blas %s", scalars, ptd_threads_count(), ptd_blas_name());
     free(scalars);
     return all;
 }
@@ -77,7 +79,8 @@ static void read_notes(const char *at, const char *end, struct id *id)
         const ElfW(Nhdr) *n = (const void *)at;
         const char *name = at + sizeof *n, *value = name + (n->n_namesz + 3) / 4 * 4;
         at = value + (n->n_descsz + 3) / 4 * 4;
-        if (at > end || n->n_type != NT_GNU_BUILD_ID || n->n_namesz != 4 || memcmp(name, "GNU", 4)) continue;
+        if (at > end || n->n_type != NT_GNU_BUILD_ID || n->n_namesz != 4 || memcmp(name, "GNU", 4))
+            continue;
         for (unsigned i = 0; i < n->n_descsz && i < 32; i++)
             sprintf(id->hex + 2 * i, "%02x", (uint8_t)value[i]);
     }

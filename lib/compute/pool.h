@@ -1,4 +1,5 @@
-/* pool: bump memory: everything is released at once by reset; chunks are merged so that a steady state allocates nothing. */
+/* pool: bump memory: everything is released at once by reset; chunks are merged so that a steady
+ * state allocates nothing. */
 #ifndef PTD_POOL_H
 #define PTD_POOL_H
 #include <stddef.h>

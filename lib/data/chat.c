@@ -27,17 +27,20 @@ struct script {
 static long picture_tokens(const struct ptd_config *c, const struct ptd_picture *p)
 {
     int factor = c->v_patch * c->v_merge;
-    if (p->height >= factor && p->width >= factor && p->height % factor == 0 && p->width % factor == 0)
+    if (p->height >= factor && p->width >= factor && p->height % factor == 0 &&
+        p->width % factor == 0)
         return (long)(p->height / factor) * (p->width / factor);
-    ptd_fail(PTD_DATAERR, "picture of %dx%d pixels: expected sides that are multiples of %d", p->width,
-             p->height, factor);
+    ptd_fail(PTD_DATAERR, "picture of %dx%d pixels: expected sides that are multiples of %d",
+             p->width, p->height, factor);
     return 0;
 }
 
-static int put_picture(struct script *s, FILE *out, const struct ptd_message *m, const struct ptd_picture *p)
+static int put_picture(struct script *s, FILE *out, const struct ptd_message *m,
+                       const struct ptd_picture *p)
 {
     if (strcmp(m->role, "user"))
-        return ptd_fail(PTD_DATAERR, "a picture in a message of the %s, expected it in one of the user",
+        return ptd_fail(PTD_DATAERR,
+                        "a picture in a message of the %s, expected it in one of the user",
                         m->role);
     long n = picture_tokens(s->config, p);
     if (!n) return -1;
@@ -55,7 +58,8 @@ static ssize_t keep(void *text, const char *p, size_t n)
     return (ssize_t)n;
 }
 
-/* A file in memory. open_memstream would not do: out of memory it goes on without what it could not keep. */
+/* A file in memory. open_memstream would not do: out of memory it goes on without what it could not
+ * keep. */
 static FILE *memory(struct ptd_buf *text)
 {
     FILE *out = fopencookie(text, "w", (cookie_io_functions_t){.write = keep});
@@ -122,8 +126,8 @@ static const char *last_of(struct span s, const char *what)
     return found;
 }
 
-/* Cuts an assistant's text: the thought is what stands between the last <think> and the first </think>, the answer
- * what follows the last </think>. */
+/* Cuts an assistant's text: the thought is what stands between the last <think> and the first
+ * </think>, the answer what follows the last </think>. */
 static void cut_thought(struct span *content, struct span *thought)
 {
     const char *first = memmem(content->at, content->n, CLOSE, strlen(CLOSE)), *open;
@@ -164,7 +168,8 @@ static int put_message(struct script *s, int i)
     const struct ptd_message *m = &s->chat->messages[i];
     int assistant = strcmp(m->role, "assistant") == 0;
     if (!assistant && strcmp(m->role, "user") && (i || strcmp(m->role, "system")))
-        return ptd_fail(PTD_DATAERR, "message %d is of the role \"%s\": expected user or assistant%s", i + 1,
+        return ptd_fail(PTD_DATAERR,
+                        "message %d is of the role \"%s\": expected user or assistant%s", i + 1,
                         m->role, i ? "" : " or system");
     char *text = content_of(s, m);
     if (!text) return -1;
@@ -205,7 +210,8 @@ char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
     struct script s = {.config = c, .chat = chat, .out = memory(&text)};
     s.query = last_question(&s);
     for (int i = 0; i < chat->n_messages && !bad; i++) bad = put_message(&s, i);
-    if (chat->reply) fputs(c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n", s.out);
+    if (chat->reply)
+        fputs(c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n", s.out);
     char *all = finish(s.out, &text);
     if (!bad) return all;
     free(all);
@@ -223,7 +229,8 @@ int ptd_chat_check(const struct ptd_tokenizer *t, const struct ptd_config *c)
                 {"<|vision_end|>", c->vision_end},
                 {"<|image_pad|>", c->image_token}};
     if (ptd_tokenizer_id(t, START) < 0 || ptd_tokenizer_id(t, END) < 0)
-        return ptd_fail(PTD_CONFIG, "tokenizer lacks " START " or " END ", which the chat template needs");
+        return ptd_fail(PTD_CONFIG,
+                        "tokenizer lacks " START " or " END ", which the chat template needs");
     for (int i = 0; i < 3; i++)
         if (ptd_tokenizer_id(t, want[i].text) != want[i].id)
             return ptd_fail(PTD_CONFIG, "%s is token %d in the tokenizer, %d in the model's config",
@@ -232,7 +239,8 @@ int ptd_chat_check(const struct ptd_tokenizer *t, const struct ptd_config *c)
 }
 
 /* The pictures' tokens and nothing else of their kind. */
-static int check_pictures(const struct ptd_config *c, const struct ptd_chat *chat, const int32_t *ids, int n)
+static int check_pictures(const struct ptd_config *c, const struct ptd_chat *chat,
+                          const int32_t *ids, int n)
 {
     long pads = 0, starts = 0, ends = 0, videos = 0, pictures = 0, want = 0;
     for (int i = 0; i < n; i++) {
@@ -245,13 +253,12 @@ static int check_pictures(const struct ptd_config *c, const struct ptd_chat *cha
             if (!p->text) pictures++, want += picture_tokens(c, p->picture);
         }
     if (pads == want && starts == pictures && ends == pictures && !videos) return 0;
-    return ptd_fail(
-        PTD_DATAERR,
-        "question or hint spells a picture token (<|vision_start|>, <|image_pad|>, ...); use <image>");
+    return ptd_fail(PTD_DATAERR, "question or hint spells a picture token (<|vision_start|>, "
+                                 "<|image_pad|>, ...); use <image>");
 }
 
-int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, const struct ptd_chat *chat,
-                    int32_t **ids)
+int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
+                    const struct ptd_chat *chat, int32_t **ids)
 {
     *ids = NULL;
     if (ptd_chat_check(t, c) < 0) return -1;
@@ -269,7 +276,8 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, c
 
 /* ---- which template ---- */
 
-/* Where a turn of the template begins with words of its own, such as an assistant introduced by default; NULL: nowhere. */
+/* Where a turn of the template begins with words of its own, such as an assistant introduced by
+ * default; NULL: nowhere. */
 static const char *own_words(const char *jinja)
 {
     while ((jinja = strstr(jinja, START))) {
@@ -288,14 +296,16 @@ int ptd_template_thinks(const char *jinja)
     if (!jinja) return 0;
     for (int i = 0; i < 4; i++)
         if (!strstr(jinja, parts[i]))
-            return ptd_fail(PTD_CONFIG,
-                            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: no %s in it",
-                            parts[i]);
+            return ptd_fail(
+                PTD_CONFIG,
+                "neither Qwen3-VL's chat template of Instruct nor that of Thinking: no %s in it",
+                parts[i]);
     const char *from = own_words(jinja);
     if (from)
         return ptd_fail(
             PTD_CONFIG,
-            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: \"%.20s...\" in it", from);
+            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: \"%.20s...\" in it",
+            from);
     from = strstr(last_of((struct span){jinja, strlen(jinja)}, "add_generation_prompt"), OPEN);
     return from && !strstr(from, CLOSE);
 }
@@ -306,14 +316,15 @@ static int template_in(char **jinja, const char *file, const char *json)
     json_error_t e;
     json_t *root = ptd_json_load(json, strlen(json), 0, &e);
     const char *s = json_string_value(json_object_get(root, "chat_template"));
-    if (!root) return ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
+    if (!root)
+        return ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
     if (s) *jinja = ptd_strdup(s);
     json_decref(root);
     return 0;
 }
 
-const char *const ptd_template_files[PTD_TEMPLATE_FILES] = {"chat_template.jinja", "chat_template.json",
-                                                            "tokenizer_config.json"};
+const char *const ptd_template_files[PTD_TEMPLATE_FILES] = {
+    "chat_template.jinja", "chat_template.json", "tokenizer_config.json"};
 
 int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES])
 {
@@ -330,9 +341,12 @@ int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES])
 int ptd_template_read(struct ptd_config *c, struct ptd_store *s)
 {
     char *text[PTD_TEMPLATE_FILES];
-    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_store_get_meta(s, ptd_template_files[i], NULL);
+    for (int i = 0; i < PTD_TEMPLATE_FILES; i++)
+        text[i] = ptd_store_get_meta(s, ptd_template_files[i], NULL);
     int thinks = ptd_template_choose((const char *const *)text);
     for (int i = 0; i < PTD_TEMPLATE_FILES; i++) free(text[i]);
     c->thinking = thinks > 0;
-    return thinks < 0 ? ptd_fail(ptd_failed_status(), "%s: %s", ptd_store_path(s), ptd_failed_message()) : 0;
+    return thinks < 0
+               ? ptd_fail(ptd_failed_status(), "%s: %s", ptd_store_path(s), ptd_failed_message())
+               : 0;
 }

@@ -1,19 +1,21 @@
-/* chat: a conversation as Qwen3-VL's chat templates write it, Instruct or Thinking; as text and as ids.
+/* chat: a conversation as Qwen3-VL's chat templates write it, Instruct or Thinking; as text and as
+ * ids.
  *
  *     <|im_start|>ROLE\n PARTS <|im_end|>\n        for each message, and if a reply is wanted
  *     <|im_start|>assistant\n                      and <think>\n where the config says `thinking`
  *
- * There is no system message unless one is given, and only the first message can be one. Parts come in the order
- * given, with nothing between them. A picture, in a user's turn only, is <|vision_start|><|image_pad|>*K<|vision_end|>
- * with K = (height/factor)*(width/factor), factor = patch * merge; `numbered` puts "Picture N: " before each, counted
- * through the conversation.
+ * There is no system message unless one is given, and only the first message can be one. Parts come
+ * in the order given, with nothing between them. A picture, in a user's turn only, is
+ * <|vision_start|><|image_pad|>*K<|vision_end|> with K = (height/factor)*(width/factor), factor =
+ * patch * merge; `numbered` puts "Picture N: " before each, counted through the conversation.
  *
- * Thoughts. Instruct writes an assistant's turn as it is, and has no other thoughts. Thinking leaves the thought out of
- * turns before the user's last question, and writes those after it as <think>\nTHOUGHT\n</think>\n\nTEXT; an
- * empty thought only in the last message. Without `thought`, the text's own is taken: what stands before </think>.
+ * Thoughts. Instruct writes an assistant's turn as it is, and has no other thoughts. Thinking
+ * leaves the thought out of turns before the user's last question, and writes those after it as
+ * <think>\nTHOUGHT\n</think>\n\nTEXT; an empty thought only in the last message. Without `thought`,
+ * the text's own is taken: what stands before </think>.
  *
- * Text may spell added tokens such as <|im_end|>, and they count, as in the reference implementation; but picture
- * tokens must stand for pictures. */
+ * Text may spell added tokens such as <|im_end|>, and they count, as in the reference
+ * implementation; but picture tokens must stand for pictures. */
 #ifndef PTD_CHAT_H
 #define PTD_CHAT_H
 #include "data/config.h"
@@ -42,15 +44,18 @@ struct ptd_chat {
 int ptd_chat_check(const struct ptd_tokenizer *t, const struct ptd_config *c) PTD_MUST_CHECK;
 /* The text, malloc'd; NULL on failure (65). */
 char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat);
-/* The text's ids, malloc'd; the count or -1 (65; 78: a tokenizer that lacks what the templates need). */
-int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c, const struct ptd_chat *chat,
-                    int32_t **ids) PTD_MUST_CHECK;
+/* The text's ids, malloc'd; the count or -1 (65; 78: a tokenizer that lacks what the templates
+ * need). */
+int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
+                    const struct ptd_chat *chat, int32_t **ids) PTD_MUST_CHECK;
 
-/* Is it the Thinking template? 1 if its generation prompt opens a thought and leaves it open, 0 if not (a NULL
- * template is Instruct), -1 (78) if it lacks what the two have, or begins a turn with words of its own. */
+/* Is it the Thinking template? 1 if its generation prompt opens a thought and leaves it open, 0 if
+ * not (a NULL template is Instruct), -1 (78) if it lacks what the two have, or begins a turn with
+ * words of its own. */
 int ptd_template_thinks(const char *jinja) PTD_MUST_CHECK;
-/* The same of a model's files, by their texts (NULL: not there): chat_template.jinja, else field "chat_template" of
- * chat_template.json or of tokenizer_config.json, else Instruct. -1 with 65 for what is no JSON. */
+/* The same of a model's files, by their texts (NULL: not there): chat_template.jinja, else field
+ * "chat_template" of chat_template.json or of tokenizer_config.json, else Instruct. -1 with 65 for
+ * what is no JSON. */
 #define PTD_TEMPLATE_FILES 3
 extern const char *const ptd_template_files[PTD_TEMPLATE_FILES];
 int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES]) PTD_MUST_CHECK;

@@ -1,6 +1,6 @@
 /* config: reads config.json, generation_config.json and preprocessor_config.json, and checks every
- * number. Where the texts come from (store, folder, built in) is left to the caller; what the tokenizer says, to
- * token.c. */
+ * number. Where the texts come from (store, folder, built in) is left to the caller; what the
+ * tokenizer says, to token.c. */
 #include "data/config.h"
 #include "base/json.h"
 #include <limits.h>
@@ -30,11 +30,14 @@ static void describe(const json_t *v, char *out, size_t n)
     else if (json_is_boolean(v))
         snprintf(out, n, "found %s", json_is_true(v) ? "true" : "false");
     else
-        snprintf(out, n, "found %s", json_is_null(v) ? "null" : json_is_array(v) ? "an array" : "an object");
+        snprintf(out, n, "found %s",
+                 json_is_null(v)    ? "null"
+                 : json_is_array(v) ? "an array"
+                                    : "an object");
 }
 
-__attribute__((format(printf, 5, 6))) static void refuse(const struct source *s, int status, const char *key,
-                                                         const json_t *v, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void
+refuse(const struct source *s, int status, const char *key, const json_t *v, const char *fmt, ...)
 {
     char found[80], expected[200];
     va_list ap;
@@ -103,7 +106,10 @@ static void only_number(const struct source *s, const char *key, double value)
              : json_is_number(v) && fabs(json_number_value(v) - value) <= 1e-6 * fabs(value))
         return;
     snprintf(wanted, sizeof wanted, "%.10g", value);
-    refuse(s, PTD_CONFIG, key, v, "%s (no other is implemented)", !flag ? wanted : value ? "true" : "false");
+    refuse(s, PTD_CONFIG, key, v, "%s (no other is implemented)",
+           !flag   ? wanted
+           : value ? "true"
+                   : "false");
 }
 
 static json_t *parse(const char *file, const char *json)
@@ -127,19 +133,22 @@ static void read_rotary(struct ptd_config *c, const struct source *text)
     int newer = get(text, "rope_parameters") != NULL;
     struct source rope = newer ? inside(text, "rope_parameters", "text_config.rope_parameters.")
                                : inside(text, "rope_scaling", "text_config.rope_scaling.");
-    const json_t *sections = get(&rope, "mrope_section"), *interleaved = get(&rope, "mrope_interleaved");
+    const json_t *sections = get(&rope, "mrope_section"),
+                 *interleaved = get(&rope, "mrope_interleaved");
     c->rope_theta = number(newer ? &rope : text, "rope_theta", 1, 1e12);
     only_text(&rope, "rope_type", "default", 1);
     if (newer && get(text, "rope_scaling")) {
         struct source older = inside(text, "rope_scaling", "text_config.rope_scaling.");
         only_text(&older, "rope_type", "default", 1);
     }
-    if (!json_is_boolean(interleaved)) refuse(&rope, PTD_DATAERR, "mrope_interleaved", interleaved, "true");
+    if (!json_is_boolean(interleaved))
+        refuse(&rope, PTD_DATAERR, "mrope_interleaved", interleaved, "true");
     only_number(&rope, "mrope_interleaved", 1);
     for (int i = 0; i < 3; i++) {
         const json_t *v = json_array_get(sections, i);
         if (json_array_size(sections) != 3 || !in_range(v, 0, 4096))
-            refuse(&rope, PTD_DATAERR, "mrope_section", sections, "three whole numbers from 0 to 4096");
+            refuse(&rope, PTD_DATAERR, "mrope_section", sections,
+                   "three whole numbers from 0 to 4096");
         c->mrope_section[i] = json_integer_value(v);
     }
 }
@@ -158,7 +167,8 @@ static void read_text(struct ptd_config *c, const struct source *s)
     c->kv_heads = whole(s, "num_key_value_heads", 1, 1024);
     c->head_dim = whole(s, "head_dim", 2, 1024);
     c->intermediate = whole(s, "intermediate_size", 1, 1 << 18);
-    if (get(s, "max_position_embeddings")) c->positions = whole(s, "max_position_embeddings", 1, 1 << 30);
+    if (get(s, "max_position_embeddings"))
+        c->positions = whole(s, "max_position_embeddings", 1, 1 << 30);
     c->rms_eps = number(s, "rms_norm_eps", 1e-12, 0.1);
     c->init_std = number(s, "initializer_range", 0, 10);
     if (c->head_dim % 2) refuse(s, PTD_DATAERR, "head_dim", get(s, "head_dim"), "an even number");
@@ -193,17 +203,18 @@ static void check_vision(const struct ptd_config *c, const struct source *s)
 {
     int side = (int)lrint(sqrt(c->v_positions));
     if (c->v_hidden % c->v_heads || c->v_hidden / c->v_heads % 4)
-        refuse(s, PTD_DATAERR, "hidden_size", get(s, "hidden_size"), "a multiple of 4 * num_heads (%d)",
-               4 * c->v_heads);
+        refuse(s, PTD_DATAERR, "hidden_size", get(s, "hidden_size"),
+               "a multiple of 4 * num_heads (%d)", 4 * c->v_heads);
     if (side * side != c->v_positions)
         refuse(s, PTD_DATAERR, "num_position_embeddings", get(s, "num_position_embeddings"),
                "a square number");
     if (c->v_out != c->hidden)
-        refuse(s, PTD_DATAERR, "out_hidden_size", get(s, "out_hidden_size"), "text_config.hidden_size (%d)",
-               c->hidden);
+        refuse(s, PTD_DATAERR, "out_hidden_size", get(s, "out_hidden_size"),
+               "text_config.hidden_size (%d)", c->hidden);
 }
 
-/* Files of newer library versions say here what the reference implementation has no other value for. */
+/* Files of newer library versions say here what the reference implementation has no other value
+ * for. */
 static void check_vision_rotary(const struct source *s)
 {
     if (!get(s, "rope_parameters")) return;
@@ -242,14 +253,15 @@ static void read_eos(struct ptd_config *c, const struct source *s)
     for (size_t i = 0; i < n && i < PTD_STOP_MAX; i++) {
         const json_t *id = json_is_array(v) ? json_array_get(v, i) : v;
         if (!in_range(id, 0, c->vocab - 1))
-            refuse(s, PTD_DATAERR, "eos_token_id", id, "a token id below vocab_size (%d)", c->vocab);
+            refuse(s, PTD_DATAERR, "eos_token_id", id, "a token id below vocab_size (%d)",
+                   c->vocab);
         c->eos[i] = json_integer_value(id);
     }
     c->n_eos = n;
 }
 
-/* The top level decides, as it does in the reference implementation; files that say it only in text_config
- * exist. */
+/* The top level decides, as it does in the reference implementation; files that say it only in
+ * text_config exist. */
 static int read_tied(const struct source *top, const struct source *text)
 {
     const struct source *s = get(top, "tie_word_embeddings") ? top : text;
@@ -280,9 +292,10 @@ static void check_architecture(const struct source *top)
     if (list && (!name || json_array_size(list) != 1))
         refuse(top, PTD_DATAERR, "architectures", list, "a list of one name");
     else if (list && strcmp(name, ours) != 0)
-        refuse(top, PTD_CONFIG, "architectures", json_array_get(list, 0), "\"%s\" (no other is implemented)",
-               ours);
-    if (quantized) refuse(top, PTD_CONFIG, "quantization_config", quantized, "none (no quantized weights)");
+        refuse(top, PTD_CONFIG, "architectures", json_array_get(list, 0),
+               "\"%s\" (no other is implemented)", ours);
+    if (quantized)
+        refuse(top, PTD_CONFIG, "quantization_config", quantized, "none (no quantized weights)");
 }
 
 /* The format that the weights were published in, where the file says it. */
@@ -347,8 +360,10 @@ static void read_pixels(struct ptd_image_rules *r, const struct source *s)
     struct source size = {s->file, "size.", json_object_get(s->object, "size"), s->failed};
     int own_min = get(s, "min_pixels") != NULL, own_max = get(s, "max_pixels") != NULL;
     if ((!own_min || !own_max) && !*s->failed) size = inside(s, "size", "size.");
-    r->min_pixels = own_min ? whole(s, "min_pixels", 1, most) : whole(&size, "shortest_edge", 1, most);
-    r->max_pixels = own_max ? whole(s, "max_pixels", least, most) : whole(&size, "longest_edge", least, most);
+    r->min_pixels =
+        own_min ? whole(s, "min_pixels", 1, most) : whole(&size, "shortest_edge", 1, most);
+    r->max_pixels =
+        own_max ? whole(s, "max_pixels", least, most) : whole(&size, "longest_edge", least, most);
     if (r->min_pixels > r->max_pixels)
         refuse(own_min ? s : &size, PTD_DATAERR, own_min ? "min_pixels" : "shortest_edge",
                get(own_min ? s : &size, own_min ? "min_pixels" : "shortest_edge"),
@@ -357,12 +372,14 @@ static void read_pixels(struct ptd_image_rules *r, const struct source *s)
 
 static enum ptd_resample read_resample(const struct source *s)
 {
-    static const char *const words[] = {"pillow", "torchvision", "pillow-13"}; /* in the enum's order */
+    /* in the enum's order */
+    static const char *const words[] = {"pillow", "torchvision", "pillow-13"};
     const json_t *own = get(s, "ptd_resample"), *type = get(s, "image_processor_type");
     const char *word = json_string_value(own), *class = json_string_value(type);
     for (int i = 0; i < 3 && word; i++)
         if (!strcmp(word, words[i])) return i;
-    if (own) refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\", \"pillow-13\" or \"torchvision\"");
+    if (own)
+        refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\", \"pillow-13\" or \"torchvision\"");
     size_t n = class ? strlen(class) : 0;
     return !n || (n > 3 && !strcmp(class + n - 3, "Pil")) ? PTD_PILLOW : PTD_TORCHVISION;
 }
@@ -398,8 +415,8 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
 static int same(const char *file, const char *key, int config, int rules)
 {
     if (config == rules) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: field \"%s\": found %d, expected %d as config.json has it", file, key,
-                    rules, config);
+    return ptd_fail(PTD_DATAERR, "%s: field \"%s\": found %d, expected %d as config.json has it",
+                    file, key, rules, config);
 }
 
 int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_rules *r)

@@ -1,5 +1,5 @@
-/* dataset: finds the lines of a data set, digests them and the pictures that they name, and shuffles them.
- * What a line says is read in dataset_row.c. */
+/* dataset: finds the lines of a data set, digests them and the pictures that they name, and
+ * shuffles them. What a line says is read in dataset_row.c. */
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -31,8 +31,10 @@ struct scan { /* the line that the next byte belongs to */
 static void end_line(struct ptd_dataset *d, struct scan *s, int64_t end)
 {
     if (!s->blank) {
-        if (d->n == d->cap) d->lines = ptd_realloc(d->lines, (d->cap = 2 * d->cap + 1024) * sizeof *d->lines);
-        d->lines[d->n++] = (struct ptd_line){s->at, end - s->at, s->number, XXH3_64bits_digest(s->line)};
+        if (d->n == d->cap)
+            d->lines = ptd_realloc(d->lines, (d->cap = 2 * d->cap + 1024) * sizeof *d->lines);
+        d->lines[d->n++] =
+            (struct ptd_line){s->at, end - s->at, s->number, XXH3_64bits_digest(s->line)};
     }
     XXH3_64bits_reset(s->line);
     s->at = end + 1;
@@ -104,7 +106,8 @@ static int find_lines(struct ptd_dataset *d)
 static int open_file(struct ptd_dataset *d)
 {
     const char *slash = strrchr(d->path, '/');
-    char *folder = slash ? ptd_format("%.*s", (int)(slash - d->path + 1), d->path) : ptd_strdup(".");
+    char *folder =
+        slash ? ptd_format("%.*s", (int)(slash - d->path + 1), d->path) : ptd_strdup(".");
     d->fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     d->folder = d->fd < 0 ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(folder);
@@ -153,7 +156,8 @@ long ptd_dataset_line(const struct ptd_dataset *d, int i)
 
 int ptd_dataset_blame(const struct ptd_dataset *d, int i)
 {
-    return ptd_fail(ptd_failed_status(), "%s:%ld: %s", d->path, ptd_dataset_line(d, i), ptd_failed_message());
+    return ptd_fail(ptd_failed_status(), "%s:%ld: %s", d->path, ptd_dataset_line(d, i),
+                    ptd_failed_message());
 }
 
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d)
@@ -181,7 +185,8 @@ static char *memo_path(const struct ptd_dataset *d, const char *store)
 {
     char *real = store ? realpath(d->path, NULL) : NULL, *memo = NULL;
     if (real)
-        memo = ptd_format("%s/pictures-%016llx", store, (unsigned long long)XXH3_64bits(real, strlen(real)));
+        memo = ptd_format("%s/pictures-%016llx", store,
+                          (unsigned long long)XXH3_64bits(real, strlen(real)));
     free(real);
     return memo;
 }
@@ -215,7 +220,8 @@ int ptd_dataset_watch(struct ptd_dataset *d, const char *store)
     d->pictures = ptd_pictures_new(d->folder, memo, d->digest);
     free(memo);
     long known = ptd_pictures_known(d->pictures);
-    ptd_progress_start(&progress, known < 0 ? "rows whose pictures are digested" : "pictures looked at", 0,
+    ptd_progress_start(&progress,
+                       known < 0 ? "rows whose pictures are digested" : "pictures looked at", 0,
                        known < 0 ? d->n : known);
     int rc = known < 0 ? add_all(d, &progress) : add_known(d, &progress);
     ptd_progress_clear(&progress);

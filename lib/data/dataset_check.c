@@ -18,8 +18,9 @@ struct category {
 struct tally {
     const char *file;
     long faults, pictures;
-    int status;  /* of the faults: PTD_NOINPUT as long as pictures are missing and nothing else is wrong */
-    json_t *ids; /* id: its line */
+    /* of the faults: PTD_NOINPUT as long as pictures are missing and nothing else is wrong */
+    int status;
+    json_t *ids;        /* id: its line */
     json_t *categories; /* category: how many rows */
     void (*report)(void *ctx, const char *message);
     void *ctx;
@@ -36,8 +37,9 @@ static void count_id(struct tally *t, long line, const char *id)
 {
     const json_t *earlier = json_object_get(t->ids, id);
     if (earlier) {
-        char *text = ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another",
-                                t->file, line, id, (long long)json_integer_value(earlier));
+        char *text =
+            ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another",
+                       t->file, line, id, (long long)json_integer_value(earlier));
         count_fault(t, text);
         t->status = PTD_DATAERR;
         free(text);
@@ -57,7 +59,8 @@ static void count_row(struct tally *t, long line, const struct ptd_group *g)
 static int by_rows(const void *a, const void *b)
 {
     const struct category *x = a, *y = b;
-    return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows) : (x->at > y->at) - (x->at < y->at);
+    return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows)
+                              : (x->at > y->at) - (x->at < y->at);
 }
 
 /* All in order of appearance or, where there are more than are shown, the largest first. */
@@ -92,7 +95,8 @@ static char *summary(const struct tally *t, int rows)
     for (long i = 0; i < n; i++) {
         ptd_fail(0, "%s", list[i].name); /* makes safe words of it */
         if (i < SHOWN)
-            add_words(&line, ptd_format("%s %s %ld", i ? "," : ":", ptd_failed_message(), list[i].rows));
+            add_words(&line,
+                      ptd_format("%s %s %ld", i ? "," : ":", ptd_failed_message(), list[i].rows));
         if (i >= SHOWN) others += list[i].rows;
     }
     if (n > SHOWN) add_words(&line, ptd_format(", %ld others %ld", n - SHOWN, others));
@@ -130,11 +134,12 @@ static int check_rows(struct tally *t, struct ptd_dataset *d)
 
 static char *words(const struct tally *t, int rows)
 {
-    return t->faults ? ptd_format("%s: %ld faults in %d rows", t->file, t->faults, rows) : summary(t, rows);
+    return t->faults ? ptd_format("%s: %ld faults in %d rows", t->file, t->faults, rows)
+                     : summary(t, rows);
 }
 
-char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const char *message), void *ctx,
-                            long *faults, int *status)
+char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const char *message),
+                            void *ctx, long *faults, int *status)
 {
     struct tally t = {.file = file, .status = PTD_NOINPUT, .report = report, .ctx = ctx};
     struct ptd_dataset *d = ptd_dataset_open(file);

@@ -1,4 +1,5 @@
-/* dataset_private: what dataset.c (the file, its lines, its pictures) and dataset_row.c (one row) share. */
+/* dataset_private: what dataset.c (the file, its lines, its pictures) and dataset_row.c (one row)
+ * share. */
 #ifndef PTD_DATASET_PRIVATE_H
 #define PTD_DATASET_PRIVATE_H
 #include "base/json.h"
@@ -23,7 +24,8 @@ struct ptd_dataset {
     struct ptd_order *order;
 };
 
-/* Calls f for each path among the pictures of row i, as far as the row can be read; -1 as soon as f returns it, or the machine fails. */
+/* Calls f for each path among the pictures of row i, as far as the row can be read; -1 as soon as f
+ * returns it, or the machine fails. */
 int ptd_dataset_paths(struct ptd_dataset *d, int i,
                       int (*f)(struct ptd_pictures *p, const char *path)) PTD_MUST_CHECK;
 #endif

@@ -1,5 +1,5 @@
-/* dataset_row: one line of a data set as a group, strictly; line and field of what is wrong are said.
- * What the texts mean, prompts and hints, is left to others. */
+/* dataset_row: one line of a data set as a group, strictly; line and field of what is wrong are
+ * said. What the texts mean, prompts and hints, is left to others. */
 #include "base/below.h"
 #include "data/dataset_private.h"
 #include "data/image.h"
@@ -21,8 +21,8 @@ struct row { /* one row while it is read */
     json_t *json;
     int faults, status; /* of the fault that is the failure, and its text: */
     char *text;
-    void (*report)(void *ctx,
-                   const char *message); /* NULL: the row is to be used, and its pictures are kept */
+    /* NULL: the row is to be used, and its pictures are kept */
+    void (*report)(void *ctx, const char *message);
     void *ctx;
 };
 
@@ -33,7 +33,8 @@ static int is_about_data(int status)
     return status == PTD_DATAERR || status == PTD_NOINPUT;
 }
 
-/* Keeps the row's first fault as the failure, but one that is not the data's before all others, and hands every other one to the report, if there is one. */
+/* Keeps the row's first fault as the failure, but one that is not the data's before all others, and
+ * hands every other one to the report, if there is one. */
 static void tell(struct row *r, int status, const char *where, const char *what)
 {
     char *text = ptd_format("%s:%lld: %s%s", r->d->path, (long long)r->line->number, where, what);
@@ -71,7 +72,8 @@ static int wrong(struct row *r, const char *key, const json_t *v, const char *ex
 {
     static const char *const kinds[] = {"an object", "a list", "text",  "a whole number",
                                         "a number",  "true",   "false", "null"};
-    return fault(r, PTD_DATAERR, key, "%s, expected %s", v ? kinds[json_typeof(v)] : "missing", expected);
+    return fault(r, PTD_DATAERR, key, "%s, expected %s", v ? kinds[json_typeof(v)] : "missing",
+                 expected);
 }
 
 /* ---- one row's JSON ---- */
@@ -96,7 +98,8 @@ static int parse_json(struct row *r, const char *text)
 {
     json_error_t e;
     if (too_deep(text, r->line->len))
-        return fault(r, PTD_DATAERR, NULL, "nested deeper than %d, expected less", PTD_DATASET_DEPTH);
+        return fault(r, PTD_DATAERR, NULL, "nested deeper than %d, expected less",
+                     PTD_DATASET_DEPTH);
     r->json = ptd_json_load(text, r->line->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!r->json)
         return fault(r, PTD_DATAERR, NULL, "column %d: %s; expected one JSON object in UTF-8",
@@ -105,7 +108,8 @@ static int parse_json(struct row *r, const char *text)
     return 0;
 }
 
-/* Has another file its name, or were bytes written to it since? What is put back in time shows in the line's digest. */
+/* Has another file its name, or were bytes written to it since? What is put back in time shows in
+ * the line's digest. */
 static int check_file(struct row *r)
 {
     const struct stat *was = &r->d->opened;
@@ -254,7 +258,8 @@ static void read_steps(struct row *r)
     for (int i = 0; i < n; i++) {
         const char *s = json_string_value(json_array_get(list, i));
         if (!s || is_empty(s))
-            fault(r, PTD_DATAERR, "steps", "item %d: %s, expected text", i + 1, s ? "empty" : "no text");
+            fault(r, PTD_DATAERR, "steps", "item %d: %s, expected text", i + 1,
+                  s ? "empty" : "no text");
         else
             steps[i] = keep(r, s);
     }
@@ -271,18 +276,22 @@ static int read_box(struct row *r, const char *key, int i, const json_t *box, fl
         if (!json_is_number(v)) good = 0;
         out[k] = x[k] = json_number_value(v);
     }
-    if (good && x[0] >= 0 && x[1] >= 0 && x[0] < x[2] && x[1] < x[3] && x[2] <= 1 && x[3] <= 1) return 0;
-    return fault(r, PTD_DATAERR, key,
-                 "item %d: \"box\": expected [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and the same for y",
-                 i + 1);
+    if (good && x[0] >= 0 && x[1] >= 0 && x[0] < x[2] && x[1] < x[3] && x[2] <= 1 && x[3] <= 1)
+        return 0;
+    return fault(
+        r, PTD_DATAERR, key,
+        "item %d: \"box\": expected [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and the same for y",
+        i + 1);
 }
 
-static void read_region(struct row *r, const char *key, int i, const json_t *v, struct ptd_region *region)
+static void read_region(struct row *r, const char *key, int i, const json_t *v,
+                        struct ptd_region *region)
 {
     const json_t *label = json_object_get(v, "label");
     region->label = "";
     if (!json_is_object(v)) {
-        fault(r, PTD_DATAERR, key, "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}", i + 1);
+        fault(r, PTD_DATAERR, key, "item %d: expected {\"label\": text, \"box\": [x0, y0, x1, y1]}",
+              i + 1);
         return;
     }
     if (json_is_string(label))
@@ -323,8 +332,8 @@ static void keep_picture(struct row *r, const struct ptd_image *im, struct ptd_p
     ptd_picture_hash(pixels, p->height, p->width, p->hash);
 }
 
-static int read_picture(struct row *r, const char *key, const char *path, const struct ptd_image_rules *rules,
-                        struct ptd_picture *p)
+static int read_picture(struct row *r, const char *key, const char *path,
+                        const struct ptd_image_rules *rules, struct ptd_picture *p)
 {
     struct ptd_image im = {0};
     size_t n = 0;
@@ -367,11 +376,13 @@ static int same_before(const json_t *v, int i)
 }
 
 /* A record holds each picture as often as it is named. */
-static int check_room(struct row *r, const char *key, const struct ptd_image_rules *rules, long long bytes)
+static int check_room(struct row *r, const char *key, const struct ptd_image_rules *rules,
+                      long long bytes)
 {
     if (!rules || bytes <= (long long)PTD_FRAME_MAX) return 0;
-    return fault(r, PTD_DATAERR, key, "%lld bytes of pixels, expected at most %u, which a record may have",
-                 bytes, PTD_FRAME_MAX);
+    return fault(r, PTD_DATAERR, key,
+                 "%lld bytes of pixels, expected at most %u, which a record may have", bytes,
+                 PTD_FRAME_MAX);
 }
 
 /* Memory is taken for one picture at a time and for what is kept of those before. */
@@ -417,7 +428,8 @@ static void read_pictures(struct row *r, const struct ptd_image_rules *rules)
         return;
     }
     if (marks && marks != n)
-        fault(r, PTD_DATAERR, key, "%d pictures, expected %d as the question has " MARK " marks", n, marks);
+        fault(r, PTD_DATAERR, key, "%d pictures, expected %d as the question has " MARK " marks", n,
+              marks);
     load_pictures(r, key, v, n, rules);
 }
 
@@ -447,7 +459,8 @@ static int read_row(struct row *r, int i, const struct ptd_image_rules *rules)
     return -1;
 }
 
-int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *rules, struct ptd_group *g)
+int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *rules,
+                     struct ptd_group *g)
 {
     struct row r = {.d = d, .g = g};
     return read_row(&r, i, rules);
@@ -460,16 +473,18 @@ int ptd_dataset_check(struct ptd_dataset *d, int i, struct ptd_group *g,
     return read_row(&r, i, NULL);
 }
 
-int ptd_dataset_paths(struct ptd_dataset *d, int i, int (*f)(struct ptd_pictures *p, const char *path))
+int ptd_dataset_paths(struct ptd_dataset *d, int i,
+                      int (*f)(struct ptd_pictures *p, const char *path))
 {
     struct row r = {.d = d, .line = &d->lines[i]};
     const char *key;
-    int n = 0, rc = load_line(&r) == 0 || is_about_data(r.status) ? 0 : ptd_fail(r.status, "%s", r.text);
+    int n = 0,
+        rc = load_line(&r) == 0 || is_about_data(r.status) ? 0 : ptd_fail(r.status, "%s", r.text);
     json_t *v = json_is_object(r.json) ? find_pictures(&r, &key, &n) : NULL;
     for (int k = 0; k < n && n <= PTD_DATASET_LIST && rc == 0; k++)
         if (path_of(v, k) && f(d->pictures, path_of(v, k)) < 0)
-            rc = ptd_fail(ptd_failed_status(), "%s:%ld: field \"%s\": %s", d->path, ptd_dataset_line(d, i),
-                          key, ptd_failed_message());
+            rc = ptd_fail(ptd_failed_status(), "%s:%ld: field \"%s\": %s", d->path,
+                          ptd_dataset_line(d, i), key, ptd_failed_message());
     json_decref(r.json);
     free(r.text);
     return rc;

@@ -1,8 +1,10 @@
 /* dataset_write: rows and pictures of a data set, published whole or not at all.
  * What the rows say is left to the caller.
  *
- * The rows are FILE.jsonl and the pictures are in FILE.img, and no call of the system replaces both. So for a moment FILE.jsonl is a symbolic link
- * to a file of rows inside FILE.img: first to the old rows, which are the old folder's by then, and, the moment the folders are exchanged, to the new. */
+ * The rows are FILE.jsonl and the pictures are in FILE.img, and no call of the system replaces
+ * both. So for a moment FILE.jsonl is a symbolic link to a file of rows inside FILE.img: first to
+ * the old rows, which are the old folder's by then, and, the moment the folders are exchanged, to
+ * the new. */
 #include "data/dataset_write.h"
 #include "base/folder.h"
 #include "base/output.h"
@@ -23,9 +25,11 @@
 struct ptd_dataset_out {
     char *rows, *folder, *part; /* FILE.jsonl, FILE.img, FILE.img.ptd-part */
     const char *folder_name;    /* as the rows name it */
-    char *images;               /* what stands before a picture's name in a row: ,"images":["FILE.img/ */
-    int made, old;              /* descriptors of the new folder and of the one to be replaced; -1: none */
-    long named;                 /* pictures that the rows to be replaced name: 1 to named */
+    /* what stands before a picture's name in a row: ,"images":["FILE.img/ */
+    char *images;
+    /* descriptors of the new folder and of the one to be replaced; -1: none */
+    int made, old;
+    long named; /* pictures that the rows to be replaced name: 1 to named */
     int published;
     long pictures;
     FILE *out;
@@ -106,7 +110,8 @@ static int check_rows_in(struct ptd_dataset_out *o, int fd, const char *path)
         line++;
         if ((n = row_picture(o, row)) == 0)
             rc = ptd_fail(PTD_CANTCREAT,
-                          "%s:%ld: in the way, expected a data set of an earlier run or nothing", path, line);
+                          "%s:%ld: in the way, expected a data set of an earlier run or nothing",
+                          path, line);
         if (n > o->named) o->named = n;
     }
     free(row);
@@ -120,8 +125,8 @@ static int check_rows(struct ptd_dataset_out *o)
     if (lstat(o->rows, &st) < 0)
         return errno == ENOENT ? 0 : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->rows);
     if (!S_ISREG(st.st_mode) && !is_own_link(o))
-        return ptd_fail(PTD_CANTCREAT, "%s: %s, expected a data set of an earlier run or nothing", o->rows,
-                        S_ISLNK(st.st_mode) ? "is a symbolic link" : "no regular file");
+        return ptd_fail(PTD_CANTCREAT, "%s: %s, expected a data set of an earlier run or nothing",
+                        o->rows, S_ISLNK(st.st_mode) ? "is a symbolic link" : "no regular file");
     int fd = open(o->rows, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT) return 0; /* a link of ours to rows that are gone */
     return fd < 0 ? ptd_fail(PTD_CANTCREAT, "%s: cannot read what is to be replaced:", o->rows)
@@ -167,7 +172,8 @@ static int open_parts(struct ptd_dataset_out *o)
 {
     if (check_rows(o) < 0 || (o->old = ptd_folder_hold(o->folder)) == -1) return -1;
     if (o->old >= 0 && check_old(o) < 0) return -1;
-    if ((o->made = ptd_folder_take(o->part)) < 0 || ptd_folder_clear(o->made, o->part, is_ours, NULL) < 0)
+    if ((o->made = ptd_folder_take(o->part)) < 0 ||
+        ptd_folder_clear(o->made, o->part, is_ours, NULL) < 0)
         return -1;
     o->out = ptd_file_on(openat(o->made, ROWS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     return o->out ? 0 : ptd_fail(PTD_CANTCREAT, "%s/" ROWS ": cannot create:", o->part);
@@ -240,12 +246,14 @@ static json_t *regions_json(const struct ptd_region *regions, int n)
 static json_t *row_json(const struct ptd_dataset_out *o, const struct ptd_group *g)
 {
     char *image = ptd_format("%s/%06ld.png", o->folder_name, o->pictures);
-    json_t *row =
-        json_pack("{s:s, s:s, s:[s], s:s, s:s*, s:s*}", "id", g->uid, "prompt", g->question, "images", image,
-                  "answer", g->answer, "category", g->category, "solution", g->solution);
+    json_t *row = json_pack("{s:s, s:s, s:[s], s:s, s:s*, s:s*}", "id", g->uid, "prompt",
+                            g->question, "images", image, "answer", g->answer, "category",
+                            g->category, "solution", g->solution);
     if (row && g->n_steps) json_object_set_new(row, "steps", steps_json(g));
-    if (row && g->n_regions) json_object_set_new(row, "regions", regions_json(g->regions, g->n_regions));
-    if (row && g->n_objects) json_object_set_new(row, "objects", regions_json(g->objects, g->n_objects));
+    if (row && g->n_regions)
+        json_object_set_new(row, "regions", regions_json(g->regions, g->n_regions));
+    if (row && g->n_objects)
+        json_object_set_new(row, "objects", regions_json(g->objects, g->n_objects));
     free(image);
     return row;
 }
@@ -254,8 +262,8 @@ int ptd_dataset_write(struct ptd_dataset_out *o, const struct ptd_group *g)
 {
     json_t *row = row_json(o, g);
     if (!row) return ptd_fail(PTD_USAGE, "%s: row %s: expected texts in UTF-8", o->rows, g->uid);
-    int failed =
-        json_dumpf(row, o->out, JSON_COMPACT | JSON_REAL_PRECISION(5)) < 0 || putc('\n', o->out) == EOF;
+    int failed = json_dumpf(row, o->out, JSON_COMPACT | JSON_REAL_PRECISION(5)) < 0 ||
+                 putc('\n', o->out) == EOF;
     json_decref(row);
     return failed ? ptd_fail(PTD_IOERR, "%s: write:", o->rows) : 0;
 }
@@ -300,10 +308,10 @@ static int place_folder(struct ptd_dataset_out *o)
     unsigned how = o->old >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
     if (renameat2(AT_FDCWD, o->part, AT_FDCWD, o->folder, how) < 0)
         return o->old >= 0 && (errno == EINVAL || errno == ENOSYS)
-                   ? ptd_fail(
-                         PTD_CANTCREAT,
-                         "%s: this file system cannot exchange two folders at once: remove the old data set",
-                         o->folder)
+                   ? ptd_fail(PTD_CANTCREAT,
+                              "%s: this file system cannot exchange two folders at once: remove "
+                              "the old data set",
+                              o->folder)
                    : ptd_fail(PTD_CANTCREAT, "%s: cannot create:", o->folder);
     o->published = 1;
     return ptd_folder_sync_parent(o->folder);

@@ -1,5 +1,6 @@
-/* digits: composes pictures of coloured handwriting and asks questions about them, with solutions and hints.
- * Files and formats are left to ptd-data; the handwriting itself lies in digitsdata.c. */
+/* digits: composes pictures of coloured handwriting and asks questions about them, with solutions
+ * and hints. Files and formats are left to ptd-data; the handwriting itself lies in
+ * digitsdata.c. */
 #include "data/digits.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +13,8 @@ const char *const ptd_kind_name[PTD_KINDS] = {"csum", "cmax",     "nbr",  "colsu
 const char *const ptd_cell_name[PTD_CELLS] = {"a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"};
 const char *const ptd_colour_name[4] = {"red", "green", "blue", "yellow"};
 
-static const int tint[4][3] = {{100, 20, 20}, {20, 100, 20}, {30, 40, 100}, {100, 90, 10}}; /* per cent */
+/* per cent */
+static const int tint[4][3] = {{100, 20, 20}, {20, 100, 20}, {30, 40, 100}, {100, 90, 10}};
 static const struct {
     const char *words;
     int row, column;
@@ -21,8 +23,8 @@ static const struct {
 enum op { ADD, MAX, SUBTRACT, READ };
 static const char *const op_name[] = {"add", "max", "subtract", "read"};
 
-/* How a question is solved: from the hop (a cell to find first, or -1) to the cells to look at, to the
- * operation. */
+/* How a question is solved: from the hop (a cell to find first, or -1) to the cells to look at, to
+ * the operation. */
 struct plan {
     int hop, colours[2], n_colours;
     int cells[PTD_CELLS], n_cells;
@@ -45,14 +47,15 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *t, const char
 
 /* ---- handwriting ---- */
 
-extern const uint8_t ptd_digits_train_images[], ptd_digits_train_images_end[], ptd_digits_train_labels[],
-    ptd_digits_train_labels_end[], ptd_digits_test_images[], ptd_digits_test_images_end[],
-    ptd_digits_test_labels[], ptd_digits_test_labels_end[];
+extern const uint8_t ptd_digits_train_images[], ptd_digits_train_images_end[],
+    ptd_digits_train_labels[], ptd_digits_train_labels_end[], ptd_digits_test_images[],
+    ptd_digits_test_images_end[], ptd_digits_test_labels[], ptd_digits_test_labels_end[];
 
-static const uint8_t *const embedded[2][4] = {
-    {ptd_digits_train_images, ptd_digits_train_images_end, ptd_digits_train_labels,
-     ptd_digits_train_labels_end},
-    {ptd_digits_test_images, ptd_digits_test_images_end, ptd_digits_test_labels, ptd_digits_test_labels_end}};
+static const uint8_t *const embedded[2][4] = {{ptd_digits_train_images, ptd_digits_train_images_end,
+                                               ptd_digits_train_labels,
+                                               ptd_digits_train_labels_end},
+                                              {ptd_digits_test_images, ptd_digits_test_images_end,
+                                               ptd_digits_test_labels, ptd_digits_test_labels_end}};
 
 /* Each byte holds two rows' levels, the upper row in the high half. */
 static void unpack(uint8_t *pixels, const uint8_t *packed, long n)
@@ -67,7 +70,8 @@ static void unpack(uint8_t *pixels, const uint8_t *packed, long n)
 static int check_labels(const struct ptd_idx *labels)
 {
     for (long i = 0; i < labels->dims[0]; i++)
-        if (labels->data[i] > 9) return ptd_fail(PTD_BUG, "embedded digits: label %d", labels->data[i]);
+        if (labels->data[i] > 9)
+            return ptd_fail(PTD_BUG, "embedded digits: label %d", labels->data[i]);
     return 0;
 }
 
@@ -78,7 +82,8 @@ int ptd_digits_open(struct ptd_digits *d, enum ptd_split split)
     int status = -1;
     memset(d, 0, sizeof *d);
     if (ptd_idx_load(&images, e[0], e[1] - e[0], "embedded digits") < 0 ||
-        ptd_idx_load(&d->labels, e[2], e[3] - e[2], "embedded labels") < 0 || check_labels(&d->labels) < 0)
+        ptd_idx_load(&d->labels, e[2], e[3] - e[2], "embedded labels") < 0 ||
+        check_labels(&d->labels) < 0)
         goto out;
     if (images.dims[0] != d->labels.dims[0] || images.dims[1] != 14 || images.dims[2] != 28) {
         ptd_fail(PTD_BUG, "embedded digits: expected %ld x 14 x 28 bytes", d->labels.dims[0]);
@@ -186,11 +191,13 @@ static int ask_colour(struct text *q, struct plan *p, enum ptd_kind kind, const 
     p->colours[p->n_colours++] = colours[ptd_draw_below(draw, n)];
     p->n_cells = cells_of(g, p->colours[0], p->cells);
     p->op = kind == PTD_CSUM ? ADD : MAX;
-    put(q, "%s of the %s digits", kind == PTD_CSUM ? "sum" : "largest", ptd_colour_name[p->colours[0]]);
+    put(q, "%s of the %s digits", kind == PTD_CSUM ? "sum" : "largest",
+        ptd_colour_name[p->colours[0]]);
     return 1;
 }
 
-static int ask_difference(struct text *q, struct plan *p, const struct ptd_grid *g, struct ptd_draw *draw)
+static int ask_difference(struct text *q, struct plan *p, const struct ptd_grid *g,
+                          struct ptd_draw *draw)
 {
     int colours[4], order[4], n = colours_with(g, 1, 1, colours);
     if (n < 2) return 0;
@@ -215,13 +222,15 @@ static int choose_hop(struct plan *p, const struct ptd_grid *g, struct ptd_draw 
     return 1;
 }
 
-static int ask_neighbour(struct text *q, struct plan *p, const struct ptd_grid *g, struct ptd_draw *draw)
+static int ask_neighbour(struct text *q, struct plan *p, const struct ptd_grid *g,
+                         struct ptd_draw *draw)
 {
     int possible[4], cell[4], n = 0;
     if (!choose_hop(p, g, draw)) return 0;
     for (int i = 0; i < 4; i++) {
         int row = p->hop / 3 + directions[i].row, column = p->hop % 3 + directions[i].column;
-        if (row < 0 || row > 2 || column < 0 || column > 2 || g->colour[row * 3 + column] < 0) continue;
+        if (row < 0 || row > 2 || column < 0 || column > 2 || g->colour[row * 3 + column] < 0)
+            continue;
         possible[n] = i;
         cell[n++] = row * 3 + column;
     }
@@ -278,7 +287,8 @@ static int solve(struct text *s, const struct plan *p, const struct ptd_grid *g)
     for (int i = 0; i < p->n_cells; i++) {
         int cell = p->cells[i], digit = g->digit[cell];
         if (i) put(s, ",");
-        if (p->hop < 0 && i < p->n_colours) put(s, "%s%s", i ? " " : "", ptd_colour_name[p->colours[i]]);
+        if (p->hop < 0 && i < p->n_colours)
+            put(s, "%s%s", i ? " " : "", ptd_colour_name[p->colours[i]]);
         put(s, " %s %d", ptd_cell_name[cell], digit);
         result = i ? apply(p->op, result, digit) : digit;
         if (i) put(s, " = %d", result);
@@ -290,7 +300,8 @@ static int solve(struct text *s, const struct plan *p, const struct ptd_grid *g)
 static void write_steps(struct ptd_task *t, const struct plan *p)
 {
     struct text look = {.cap = sizeof t->steps[0]};
-    if (p->hop >= 0) snprintf(t->steps[t->n_steps++], sizeof t->steps[0], "first %s", ptd_cell_name[p->hop]);
+    if (p->hop >= 0)
+        snprintf(t->steps[t->n_steps++], sizeof t->steps[0], "first %s", ptd_cell_name[p->hop]);
     look.p = t->steps[t->n_steps++];
     put(&look, "look at");
     for (int i = 0; i < p->n_cells; i++) put(&look, " %s", ptd_cell_name[p->cells[i]]);
@@ -315,7 +326,8 @@ static void put_cell(struct text *s, const struct ptd_grid *g, int cell)
         put(s, "%s %d", ptd_colour_name[g->colour[cell]], g->digit[cell]);
 }
 
-static void describe(struct text *q, struct text *s, const struct ptd_grid *g, struct ptd_draw *draw)
+static void describe(struct text *q, struct text *s, const struct ptd_grid *g,
+                     struct ptd_draw *draw)
 {
     int order[PTD_CELLS];
     draw_order(order, PTD_CELLS, draw);
@@ -326,14 +338,16 @@ static void describe(struct text *q, struct text *s, const struct ptd_grid *g, s
     }
 }
 
-static void read_cell(struct text *q, struct text *s, const struct ptd_grid *g, struct ptd_draw *draw)
+static void read_cell(struct text *q, struct text *s, const struct ptd_grid *g,
+                      struct ptd_draw *draw)
 {
     int cell = ptd_draw_below(draw, PTD_CELLS);
     put(q, "read %s", ptd_cell_name[cell]);
     put_cell(s, g, cell);
 }
 
-static void find_colour(struct text *q, struct text *s, const struct ptd_grid *g, struct ptd_draw *draw)
+static void find_colour(struct text *q, struct text *s, const struct ptd_grid *g,
+                        struct ptd_draw *draw)
 {
     int cells[PTD_CELLS], colour = ptd_draw_below(draw, 4), n = cells_of(g, colour, cells);
     put(q, "look at the %s digits", ptd_colour_name[colour]);
@@ -354,7 +368,8 @@ static void see(struct ptd_task *t, struct text *q, struct text *s, const struct
     memcpy(t->answer, t->solution, sizeof t->answer);
 }
 
-int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g, struct ptd_draw *draw)
+int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g,
+                 struct ptd_draw *draw)
 {
     struct text q = {.p = t->question, .cap = sizeof t->question},
                 s = {.p = t->solution, .cap = sizeof t->solution};

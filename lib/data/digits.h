@@ -1,8 +1,9 @@
-/* digits: pictures of handwritten digits in colour, and questions about them whose answers a rule can check.
+/* digits: pictures of handwritten digits in colour, and questions about them whose answers a rule
+ * can check.
  *
- * A picture has 3 x 3 cells of 28 x 28 pixels, a1 to c3 (row letter, column number); 5 to 8 of them hold an
- * MNIST digit in red, green, blue or yellow on black. Train and test pictures use different handwriting
- * (MNIST's own split).
+ * A picture has 3 x 3 cells of 28 x 28 pixels, a1 to c3 (row letter, column number); 5 to 8 of them
+ * hold an MNIST digit in red, green, blue or yellow on black. Train and test pictures use different
+ * handwriting (MNIST's own split).
  *
  *     struct ptd_digits d;
  *     struct ptd_draw draw = {.seed = 1, .split = PTD_TRAIN, .row = 17};
@@ -16,16 +17,15 @@
  *     csum    sum of the red digits                      red b1 4, c3 7 = 11. \boxed{ 11 }
  *     cmax    largest of the red digits                  red b2 9, b3 7 = 9. \boxed{ 9 }
  *     nbr     digit left of the red digit                red a2: a1 1. \boxed{ 1 }
- *     colsum  sum of the column of the red digit         red c3: a3 0, b3 1 = 1, c3 1 = 2. \boxed{ 2 }
- *     rowsum  sum of the row of the red digit            red b3: b1 4, b2 3 = 7, b3 6 = 13. \boxed{ 13 }
+ *     colsum  sum of the column of the red digit red c3: a3 0, b3 1 = 1, c3 1 = 2. \boxed{ 2 }
+ *     rowsum  sum of the row of the red digit red b3: b1 4, b2 3 = 7, b3 6 = 13. \boxed{ 13 }
  *     diff    difference of the red and the blue digit   red c3 8, blue b3 9 = 1. \boxed{ 1 }
  *
  * and the tasks that teach seeing, for the warm start, which have neither box nor hints:
  *
  *     describe  describe                    b2 red 4, c1 none, ... (all nine cells in random order)
  *     read      read b2                     b2 red 4
- *     find      look at the red digits      red a1 b3
- */
+ *     find      look at the red digits      red a1 b3 */
 #ifndef PTD_DIGITS_H
 #define PTD_DIGITS_H
 #include "base/rng.h"
@@ -64,7 +64,8 @@ struct ptd_digits { /* the handwriting of one split */
 int ptd_digits_open(struct ptd_digits *d, enum ptd_split split) PTD_MUST_CHECK;
 void ptd_digits_close(struct ptd_digits *d);
 
-/* The random numbers of one row of a data set: the same key gives the same row, whatever else is made. */
+/* The random numbers of one row of a data set: the same key gives the same row, whatever else is
+ * made. */
 struct ptd_draw {
     uint64_t seed;
     uint32_t split, row, count; /* count: numbers drawn so far */
@@ -77,17 +78,19 @@ struct ptd_grid {          /* one picture, cells in reading order */
     int digit[PTD_CELLS];
 };
 void ptd_grid_draw(struct ptd_grid *g, const struct ptd_digits *d, struct ptd_draw *draw);
-void ptd_grid_paint(const struct ptd_grid *g, const struct ptd_digits *d,
-                    struct ptd_image *im); /* ptd_image_clear frees */
+/* ptd_image_clear frees */
+void ptd_grid_paint(const struct ptd_grid *g, const struct ptd_digits *d, struct ptd_image *im);
 void ptd_cell_box(int cell, float box[4]); /* x0 y0 x1 y1 in shares of the picture */
 
 struct ptd_task {
     enum ptd_kind kind;
     char question[64], solution[160], answer[160];
-    char steps[3][32];             /* the method without any number: "first c3", "look at a3 b3 c3", "add" */
+    /* the method without any number: "first c3", "look at a3 b3 c3", "add" */
+    char steps[3][32];
     int n_steps;                   /* 0 for the tasks of the warm start */
     int cells[PTD_CELLS], n_cells; /* where to look, in the order of first use */
 };
 /* 1: *t is a question of this kind about g. 0: the picture does not allow one; draw another. */
-int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g, struct ptd_draw *draw);
+int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g,
+                 struct ptd_draw *draw);
 #endif

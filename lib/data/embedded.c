@@ -1,5 +1,5 @@
-/* embedded: the files compiled in (builtin.S), by model and name; which of the built-in models a config describes.
- * What the files say is left to config.c and token.c. */
+/* embedded: the files compiled in (builtin.S), by model and name; which of the built-in models a
+ * config describes. What the files say is left to config.c and token.c. */
 #include "data/config.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -16,13 +16,13 @@ FILE_SYMBOLS(qwen3_8b_config);
 FILE_SYMBOLS(qwen3_preprocessor);
 FILE_SYMBOLS(qwen3_generation);
 
-#define FILE_ROW(path, name)                                                                                 \
-    {                                                                                                        \
-        path, ptd_file_##name, ptd_file_##name##_end                                                         \
+#define FILE_ROW(path, name)                                                                       \
+    {                                                                                              \
+        path, ptd_file_##name, ptd_file_##name##_end                                               \
     }
-#define QWEN_ROWS(size)                                                                                      \
-    FILE_ROW("qwen3-vl-" #size "/config.json", qwen3_##size##_config),                                       \
-        FILE_ROW("qwen3-vl-" #size "/preprocessor_config.json", qwen3_preprocessor),                         \
+#define QWEN_ROWS(size)                                                                            \
+    FILE_ROW("qwen3-vl-" #size "/config.json", qwen3_##size##_config),                             \
+        FILE_ROW("qwen3-vl-" #size "/preprocessor_config.json", qwen3_preprocessor),               \
         FILE_ROW("qwen3-vl-" #size "/generation_config.json", qwen3_generation)
 
 static const struct builtin {

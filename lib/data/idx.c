@@ -43,11 +43,12 @@ static int read_head(struct ptd_idx *x, z_stream *z, const char *name)
     for (int i = 0; i < PTD_IDX_DIMS; i++) {
         x->dims[i] = 1;
         if (i >= x->n_dims) continue;
-        if (inflate_exactly(z, size, 4) < 0) return ptd_fail(PTD_DATAERR, "%s: ends within its sizes", name);
+        if (inflate_exactly(z, size, 4) < 0)
+            return ptd_fail(PTD_DATAERR, "%s: ends within its sizes", name);
         x->dims[i] = big_endian(size);
         if (x->dims[i] < 1 || x->dims[i] > PTD_IDX_MAX / total)
-            return ptd_fail(PTD_DATAERR, "%s: size %ld, expected 1 to %ld bytes in all", name, x->dims[i],
-                            PTD_IDX_MAX);
+            return ptd_fail(PTD_DATAERR, "%s: size %ld, expected 1 to %ld bytes in all", name,
+                            x->dims[i], PTD_IDX_MAX);
         total *= x->dims[i];
     }
     return 0;
@@ -67,19 +68,22 @@ static void release(void *ctx, void *p)
 
 int ptd_idx_load(struct ptd_idx *x, const void *gz, size_t len, const char *name)
 {
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)gz, .avail_in = len, .zalloc = grant, .zfree = release};
+    z_stream z = {
+        .next_in = (Bytef *)(uintptr_t)gz, .avail_in = len, .zalloc = grant, .zfree = release};
     int status = -1;
     memset(x, 0, sizeof *x);
     if (len > PTD_IDX_MAX)
         return ptd_fail(PTD_DATAERR, "%s: %zu bytes, expected at most %ld", name, len, PTD_IDX_MAX);
-    if (inflateInit2(&z, 15 + 16) != Z_OK) return ptd_fail(PTD_OSERR, "%s: zlib cannot start", name);
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return ptd_fail(PTD_OSERR, "%s: zlib cannot start", name);
     if (read_head(x, &z, name) < 0) goto out;
     size_t n = (size_t)x->dims[0] * x->dims[1] * x->dims[2];
     x->data = ptd_alloc(n);
     if (inflate_exactly(&z, x->data, n) < 0)
         ptd_fail(PTD_DATAERR, "%s: damaged or cut, expected %zu bytes of data", name, n);
     else if (!at_end(&z))
-        ptd_fail(PTD_DATAERR, "%s: expected the end of the data after %zu bytes, with a right checksum", name,
+        ptd_fail(PTD_DATAERR,
+                 "%s: expected the end of the data after %zu bytes, with a right checksum", name,
                  n);
     else
         status = 0;

@@ -1,8 +1,8 @@
 /* idx: arrays of bytes in MNIST's idx format, gzipped, from memory.
  *
- * Layout: 0 0 8 D, D big-endian 32-bit sizes, then the bytes. The declared sizes are checked against
- * PTD_IDX_MAX before memory is taken; data that ends early, goes on, or fails gzip's checksum is refused
- * (65). */
+ * Layout: 0 0 8 D, D big-endian 32-bit sizes, then the bytes. The declared sizes are checked
+ * against PTD_IDX_MAX before memory is taken; data that ends early, goes on, or fails gzip's
+ * checksum is refused (65). */
 #ifndef PTD_IDX_H
 #define PTD_IDX_H
 #include "base/err.h"
@@ -18,7 +18,7 @@ struct ptd_idx {
     uint8_t *data;           /* [dims[0]][dims[1]][dims[2]], malloc'd */
 };
 
-int ptd_idx_load(struct ptd_idx *x, const void *gz, size_t len,
-                 const char *name) PTD_MUST_CHECK; /* name: for messages */
+/* name: for messages */
+int ptd_idx_load(struct ptd_idx *x, const void *gz, size_t len, const char *name) PTD_MUST_CHECK;
 void ptd_idx_clear(struct ptd_idx *x);
 #endif

@@ -62,7 +62,9 @@ static unsigned char *slurp(int fd, const char *path, size_t *n)
     struct stat st;
     if (fstat(fd, &st) < 0) return ptd_fail(PTD_IOERR, "%s:", path), NULL;
     if (!S_ISREG(st.st_mode))
-        return ptd_fail(PTD_NOINPUT, "%s: not a regular file, expected a PNG or JPEG picture", path), NULL;
+        return ptd_fail(PTD_NOINPUT, "%s: not a regular file, expected a PNG or JPEG picture",
+                        path),
+               NULL;
     if (st.st_size > PTD_IMAGE_FILE_MAX)
         return ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a picture", path,
                         PTD_IMAGE_FILE_MAX >> 20),
@@ -86,7 +88,8 @@ int ptd_image_load(struct ptd_image *im, const char *path)
 {
     size_t n = 0;
     *im = (struct ptd_image){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hold us */
+    /* a pipe without a writer must not hold us */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return ptd_fail(PTD_NOINPUT, "%s:", path);
     unsigned char *bytes = slurp(fd, path, &n);
     close(fd);
@@ -143,11 +146,13 @@ int ptd_image_save_png(const struct ptd_image *im, const char *path)
 
 /* ---- sizes and patches ---- */
 
-int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height, int *out_width)
+int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,
+                     int *out_width)
 {
     double h = height, w = width, f = (double)r->patch * r->merge;
     if (height < 1 || width < 1 || fmax(h, w) / fmin(h, w) > RATIO_MAX)
-        return ptd_fail(PTD_DATAERR, "picture of %dx%d pixels: expected one side at most %d times the other",
+        return ptd_fail(PTD_DATAERR,
+                        "picture of %dx%d pixels: expected one side at most %d times the other",
                         width, height, RATIO_MAX);
     double hb = rint(h / f) * f, wb = rint(w / f) * f;
     if (hb * wb > r->max_pixels) {
@@ -172,13 +177,14 @@ static void value_table(const struct ptd_image_rules *r, float table[3][256])
 }
 
 /* One patch whose first pixel is `from`, in the order channel, time, y, x. */
-static float *cut_patch(float *row, const uint8_t *from, size_t stride, const struct ptd_image_rules *r,
-                        const float table[3][256])
+static float *cut_patch(float *row, const uint8_t *from, size_t stride,
+                        const struct ptd_image_rules *r, const float table[3][256])
 {
     for (int c = 0; c < 3; c++)
         for (int t = 0; t < r->temporal; t++)
             for (int y = 0; y < r->patch; y++)
-                for (int x = 0; x < r->patch; x++) *row++ = table[c][from[y * stride + (size_t)x * 3 + c]];
+                for (int x = 0; x < r->patch; x++)
+                    *row++ = table[c][from[y * stride + (size_t)x * 3 + c]];
     return row;
 }
 

@@ -1,5 +1,5 @@
-/* image_codec: bytes of a PNG or JPEG to RGB and back, through libpng and libjpeg-turbo with limits of our
- * own. Files, turning by orientation and everything about sizes is image.c's. */
+/* image_codec: bytes of a PNG or JPEG to RGB and back, through libpng and libjpeg-turbo with limits
+ * of our own. Files, turning by orientation and everything about sizes is image.c's. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +13,19 @@
 #define JPEG_WORK_MAX   (16ll * PTD_IMAGE_PIXEL_MAX) /* pixels times scans */
 #define JPEG_EXTRAS_MAX 4096                         /* APPn segments and comments */
 #define JPEG_MEMORY_MAX (512l << 20)
-#define EXTRAS_MAX      (8u << 20) /* bytes of a file that are neither pixels nor say how to read them */
-#define PNG_CHUNKS_MAX  64
+/* bytes of a file that are neither pixels nor say how to read them */
+#define EXTRAS_MAX     (8u << 20)
+#define PNG_CHUNKS_MAX 64
 
 static int check_size(size_t width, size_t height, const char *name)
 {
     if (width && height && width <= PTD_IMAGE_SIDE_MAX && height <= PTD_IMAGE_SIDE_MAX &&
         width * height <= PTD_IMAGE_PIXEL_MAX)
         return 0;
-    return ptd_fail(PTD_DATAERR,
-                    "%s: picture of %zux%zu pixels: expected sides of 1 to %d and at most %u pixels", name,
-                    width, height, PTD_IMAGE_SIDE_MAX, PTD_IMAGE_PIXEL_MAX);
+    return ptd_fail(
+        PTD_DATAERR,
+        "%s: picture of %zux%zu pixels: expected sides of 1 to %d and at most %u pixels", name,
+        width, height, PTD_IMAGE_SIDE_MAX, PTD_IMAGE_PIXEL_MAX);
 }
 
 /* ---- EXIF ---- */
@@ -44,7 +46,8 @@ int ptd_exif_orientation(const unsigned char *tiff, size_t n)
     unsigned entries = get(tiff + at, big, 2);
     for (at += 2; entries-- && n >= 12 && at <= n - 12; at += 12) {
         const unsigned char *e = tiff + at; /* tag, type, count, value */
-        if (get(e, big, 2) != 0x0112 || get(e + 2, big, 2) != 3 || get(e + 4, big, 4) != 1) continue;
+        if (get(e, big, 2) != 0x0112 || get(e + 2, big, 2) != 3 || get(e + 4, big, 4) != 1)
+            continue;
         unsigned v = get(e + 8, big, 2);
         return v >= 1 && v <= 8 ? (int)v : 1;
     }
@@ -90,8 +93,8 @@ static void png_release(png_structp png, png_voidp p)
 /* Sets limits and leaves unread what we do not use: text, profiles, times. */
 static void png_restrain(struct png_job *j)
 {
-    static const png_byte unused[] =
-        "iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0tIME\0pCAL\0sCAL\0oFFs\0pHYs\0sRGB\0gAMA\0cHRM\0sBIT\0bKGD";
+    static const png_byte unused[] = "iCCP\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0tIME\0pCAL\0sCAL\0oFFs\0p"
+                                     "HYs\0sRGB\0gAMA\0cHRM\0sBIT\0bKGD";
     png_set_user_limits(j->png, PTD_IMAGE_SIDE_MAX, PTD_IMAGE_SIDE_MAX);
     png_set_chunk_cache_max(j->png, PNG_CHUNKS_MAX);
     png_set_chunk_malloc_max(j->png, EXTRAS_MAX);
@@ -115,8 +118,8 @@ static void drop_alpha(uint8_t *p, size_t pixels)
     }
 }
 
-/* Before anything is unpacked: is the size ours, are all chunks there, and is there not too much besides pixels? Finds
- * the orientation, since libpng's reader by pieces passes over eXIf. */
+/* Before anything is unpacked: is the size ours, are all chunks there, and is there not too much
+ * besides pixels? Finds the orientation, since libpng's reader by pieces passes over eXIf. */
 static int png_walk(const unsigned char *p, size_t n, const char *name, int *orientation)
 {
     size_t extras = 0;
@@ -131,7 +134,8 @@ static int png_walk(const unsigned char *p, size_t n, const char *name, int *ori
         if (!memcmp(chunk + 4, "eXIf", 4)) *orientation = ptd_exif_orientation(chunk + 8, len);
         extras += chunk[4] & 32 ? len : 0;
         if (extras > EXTRAS_MAX)
-            return ptd_fail(PTD_DATAERR, "%s: PNG with over %u bytes besides its pixels", name, EXTRAS_MAX);
+            return ptd_fail(PTD_DATAERR, "%s: PNG with over %u bytes besides its pixels", name,
+                            EXTRAS_MAX);
         at += 12 + len;
     }
     return ptd_fail(PTD_DATAERR, "%s: damaged PNG: file ends too early", name);
@@ -157,8 +161,9 @@ static void png_on_info(png_structp png, png_infop info)
 static void png_on_row(png_structp png, png_bytep row, png_uint_32 y, int pass)
 {
     struct png_job *j = png_get_progressive_ptr(png);
-    int last =
-        png_get_interlace_type(png, j->info) == PNG_INTERLACE_NONE ? 0 : PNG_INTERLACE_ADAM7_PASSES - 1;
+    int last = png_get_interlace_type(png, j->info) == PNG_INTERLACE_NONE
+                   ? 0
+                   : PNG_INTERLACE_ADAM7_PASSES - 1;
     png_progressive_combine_row(png, j->im->pixels + y * j->stride, row);
     j->rows += pass == last;
 }
@@ -179,8 +184,8 @@ int ptd_png_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, c
     int bad;
     *orientation = 1;
     if (png_walk(bytes, n, name, orientation) < 0) return -1;
-    j.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning, NULL, png_grant,
-                                     png_release);
+    j.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, png_on_error, png_on_warning, NULL,
+                                     png_grant, png_release);
     if (j.png) j.info = png_create_info_struct(j.png);
     if (!j.info) ptd_die(PTD_OSERR, "out of memory for libpng");
     if (!setjmp(j.back)) {
@@ -214,7 +219,8 @@ static void png_write_all(struct png_job *j, const struct ptd_image *im)
     png_set_IHDR(j->png, j->info, im->width, im->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(j->png, j->info);
-    for (int y = 0; y < im->height; y++) png_write_row(j->png, im->pixels + (size_t)y * im->width * 3);
+    for (int y = 0; y < im->height; y++)
+        png_write_row(j->png, im->pixels + (size_t)y * im->width * 3);
     png_write_end(j->png, j->info);
 }
 
@@ -260,11 +266,13 @@ static void jpeg_on_error(j_common_ptr c)
 static void jpeg_on_message(j_common_ptr c, int level)
 {
     int code = c->err->msg_code;
-    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM && code != JWRN_JFIF_MAJOR)
+    if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM &&
+        code != JWRN_JFIF_MAJOR)
         jpeg_on_error(c);
 }
 
-/* Entropy-coded bytes from p on: where the next marker is that is neither stuffing nor a restart. */
+/* Entropy-coded bytes from p on: where the next marker is that is neither stuffing nor a restart.
+ */
 static const unsigned char *next_marker(const unsigned char *p, const unsigned char *end)
 {
     while ((p = memchr(p, 0xff, end - p)) && end - p >= 2) {
@@ -296,8 +304,8 @@ static int check_scans(const struct jpeg_job *j, int scans)
         return ptd_fail(PTD_DATAERR, "%s: JPEG with over %d scans", j->name, JPEG_SCANS_MAX);
     if (scans * width * height > JPEG_WORK_MAX)
         return ptd_fail(PTD_DATAERR,
-                        "%s: JPEG of %lldx%lld pixels with over %lld scans, too many for its size", j->name,
-                        width, height, JPEG_WORK_MAX / (width * height));
+                        "%s: JPEG of %lldx%lld pixels with over %lld scans, too many for its size",
+                        j->name, width, height, JPEG_WORK_MAX / (width * height));
     return 0;
 }
 
@@ -305,7 +313,8 @@ static int check_scans(const struct jpeg_job *j, int scans)
 static unsigned jpeg_byte(j_decompress_ptr c)
 {
     struct jpeg_source_mgr *s = c->src;
-    if (!s->bytes_in_buffer) s->fill_input_buffer(c); /* warns, which jpeg_on_message takes for an error */
+    /* warns, which jpeg_on_message takes for an error */
+    if (!s->bytes_in_buffer) s->fill_input_buffer(c);
     s->bytes_in_buffer--;
     return *s->next_input_byte++;
 }
@@ -320,8 +329,9 @@ static boolean jpeg_on_extra(j_decompress_ptr c)
     if (n - 2 > c->src->bytes_in_buffer) c->src->fill_input_buffer(c);
     j->extra_bytes += n;
     if (++j->extras > JPEG_EXTRAS_MAX || j->extra_bytes > EXTRAS_MAX) {
-        ptd_fail(PTD_DATAERR, "%s: JPEG with over %d comments and APPn segments, or %u bytes of them",
-                 j->name, JPEG_EXTRAS_MAX, EXTRAS_MAX);
+        ptd_fail(PTD_DATAERR,
+                 "%s: JPEG with over %d comments and APPn segments, or %u bytes of them", j->name,
+                 JPEG_EXTRAS_MAX, EXTRAS_MAX);
         longjmp(j->back, 1);
     }
     const unsigned char *p = c->src->next_input_byte;
@@ -348,7 +358,8 @@ static void jpeg_start(struct jpeg_job *j, const unsigned char *bytes, size_t n)
 static int jpeg_check(const struct jpeg_job *j, int scans)
 {
     J_COLOR_SPACE s = j->jpeg.jpeg_color_space;
-    if (check_size(j->jpeg.image_width, j->jpeg.image_height, j->name) < 0 || check_scans(j, scans) < 0)
+    if (check_size(j->jpeg.image_width, j->jpeg.image_height, j->name) < 0 ||
+        check_scans(j, scans) < 0)
         return -1;
     if (s == JCS_GRAYSCALE || s == JCS_YCbCr || s == JCS_RGB) return 0;
     return ptd_fail(PTD_DATAERR, "%s: JPEG that is neither grey, YCbCr nor RGB (CMYK?)", j->name);

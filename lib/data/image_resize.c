@@ -1,5 +1,5 @@
-/* image_resize: bicubic with antialiasing, to the last bit as Pillow or torchvision does it: two passes
- * with bytes in between. Which size and whose bits are wanted is the caller's. */
+/* image_resize: bicubic with antialiasing, to the last bit as Pillow or torchvision does it: two
+ * passes with bytes in between. Which size and whose bits are wanted is the caller's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 #define BITS_MAX 22 /* of the fraction in a weight */
 
-/* Weights of one axis: output i is the sum of source[first[i] + k] * weight[i * taps + k], k < count[i], in
- * units of 2^-bits. */
+/* Weights of one axis: output i is the sum of source[first[i] + k] * weight[i * taps + k], k <
+ * count[i], in units of 2^-bits. */
 struct axis {
     int taps, bits, *first, *count;
     int32_t *weight;
@@ -33,7 +33,8 @@ static EXACT double cubic(double x)
 /* Weights of output i as fractions; returns the largest. */
 static EXACT double axis_point(struct axis *a, int i, int in, double scale, double *w)
 {
-    double stretch = scale < 1 ? 1 : scale, support = 2 * stretch, centre = (i + 0.5) * scale, sum = 0;
+    double stretch = scale < 1 ? 1 : scale, support = 2 * stretch, centre = (i + 0.5) * scale,
+           sum = 0;
     double most = 0;
     int lo = (int)(centre - support + 0.5), hi = (int)(centre + support + 0.5);
     if (lo < 0) lo = 0;
@@ -47,7 +48,8 @@ static EXACT double axis_point(struct axis *a, int i, int in, double scale, doub
     return most;
 }
 
-/* Pillow has 32 bits for a weight, torchvision 16: the largest weight of the axis must fit with its sign. */
+/* Pillow has 32 bits for a weight, torchvision 16: the largest weight of the axis must fit with its
+ * sign. */
 static EXACT int axis_bits(enum ptd_resample how, double most)
 {
     int bits = how == PTD_TORCHVISION ? 0 : BITS_MAX;
@@ -64,7 +66,8 @@ static EXACT void axis_init(struct axis *a, int in, int out, enum ptd_resample h
     a->first = ptd_array(out, sizeof *a->first);
     a->count = ptd_array(out, sizeof *a->count);
     a->weight = ptd_array(n, sizeof *a->weight);
-    for (int i = 0; i < out; i++) most = fmax(most, axis_point(a, i, in, scale, w + (size_t)i * a->taps));
+    for (int i = 0; i < out; i++)
+        most = fmax(most, axis_point(a, i, in, scale, w + (size_t)i * a->taps));
     a->bits = axis_bits(how, most);
     for (size_t i = 0; i < n; i++) {
         double v = w[i] * (1 << a->bits);
@@ -86,7 +89,8 @@ static uint8_t to_byte(int32_t sum, int bits)
     return sum < 0 ? 0 : sum > 255 ? 255 : sum;
 }
 
-static void across(const struct axis *a, const uint8_t *from, int in, uint8_t *to, int out, int rows)
+static void across(const struct axis *a, const uint8_t *from, int in, uint8_t *to, int out,
+                   int rows)
 {
     for (int y = 0; y < rows; y++, from += (size_t)in * 3)
         for (int x = 0; x < out; x++, to += 3) {

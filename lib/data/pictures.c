@@ -1,4 +1,5 @@
-/* pictures: see pictures.h. Which pictures the rows name is left to dataset.c, opening them to below.c. */
+/* pictures: see pictures.h. Which pictures the rows name is left to dataset.c, opening them to
+ * below.c. */
 #include "data/pictures.h"
 #include "base/below.h"
 #include "flow/record.h"
@@ -73,8 +74,9 @@ static void put(struct table *t, XXH128_hash_t path, uint64_t value)
 
 struct memo_head {
     char magic[8];
-    uint64_t digest;      /* of all that follows */
-    uint64_t rows, total; /* rows: digest of the data set's, 0 while some of its pictures are still to come */
+    uint64_t digest; /* of all that follows */
+    /* rows: digest of the data set's, 0 while some of its pictures are still to come */
+    uint64_t rows, total;
 };
 static const char magic[8] = "PTDPICS1";
 
@@ -141,8 +143,8 @@ static void recall(struct ptd_pictures *p)
     p->old = load(p->memo_path, &p->old_len);
     if (!p->old) return;
     struct memo_head h = head_of(p->old);
-    int whole =
-        !memcmp(h.magic, magic, sizeof magic) && XXH3_64bits(p->old + skip, p->old_len - skip) == h.digest;
+    int whole = !memcmp(h.magic, magic, sizeof magic) &&
+                XXH3_64bits(p->old + skip, p->old_len - skip) == h.digest;
     for (size_t at = from, here = at; whole; here = at) {
         const char *path = next_entry(p->old, p->old_len, &at, &e);
         if (!path) break;
@@ -334,7 +336,8 @@ void ptd_pictures_end(struct ptd_pictures *p, char digest[17])
     p->places = (struct table){0};
 }
 
-int ptd_pictures_changed(const struct ptd_pictures *p, const char *path, const void *bytes, size_t n)
+int ptd_pictures_changed(const struct ptd_pictures *p, const char *path, const void *bytes,
+                         size_t n)
 {
     const uint64_t *digest = value_of(&p->digests, hash_of(path));
     return !digest || *digest != digest_bytes(bytes, n);

@@ -39,15 +39,16 @@ static int render(const struct ptd_tokenizer *t, const struct ptd_config *c, con
     return ptd_chat_render(t, c, &chat, ids);
 }
 
-int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c, const struct ptd_group *g,
-                      const char *hint, int32_t **ids)
+int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
+                      const struct ptd_group *g, const char *hint, int32_t **ids)
 {
     char *question = ptd_strdup(g->question ? g->question : "");
     int marks = count_marks(question), n;
     struct ptd_part *parts = ptd_array(2 * (size_t)g->n_pictures + 3, sizeof *parts);
     *ids = NULL;
     if (marks && marks != g->n_pictures) {
-        n = ptd_fail(PTD_DATAERR, "question has %d <image> marks, expected %d, one for each picture", marks,
+        n = ptd_fail(PTD_DATAERR,
+                     "question has %d <image> marks, expected %d, one for each picture", marks,
                      g->n_pictures);
     } else {
         n = cut_question(parts, question, g);

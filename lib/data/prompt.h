@@ -1,16 +1,17 @@
-/* prompt: a group's question as a conversation: its system message, if it has one, and one turn of the user.
- * Student and teacher prompts come from the same function and differ only in the hint.
+/* prompt: a group's question as a conversation: its system message, if it has one, and one turn of
+ * the user. Student and teacher prompts come from the same function and differ only in the hint.
  *
- * The user's turn: the question, each <image> in it a picture; without any <image> mark all pictures come first. A
- * hint follows the question after "\nHint: ". How turns are written is chat.h's. */
+ * The user's turn: the question, each <image> in it a picture; without any <image> mark all
+ * pictures come first. A hint follows the question after "\nHint: ". How turns are written is
+ * chat.h's. */
 #ifndef PTD_PROMPT_H
 #define PTD_PROMPT_H
 #include "data/config.h"
 #include "data/token.h"
 #include "flow/record.h"
 
-/* Renders g's system message, question and pictures (and `hint`, may be NULL) to ids; *ids malloc'd. Returns the
- * count, -1: 65 (marks and pictures disagree). */
-int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c, const struct ptd_group *g,
-                      const char *hint, int32_t **ids) PTD_MUST_CHECK;
+/* Renders g's system message, question and pictures (and `hint`, may be NULL) to ids; *ids
+ * malloc'd. Returns the count, -1: 65 (marks and pictures disagree). */
+int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
+                      const struct ptd_group *g, const char *hint, int32_t **ids) PTD_MUST_CHECK;
 #endif

@@ -22,11 +22,16 @@ struct encoder {
 
 /* ---- UTF-8 ---- */
 
-/* Length of the character at s (1..4), or minus the length of the invalid part that U+FFFD stands for. n > 0.
- */
+/* Length of the character at s (1..4), or minus the length of the invalid part that U+FFFD stands
+ * for. n > 0. */
 static int utf8_length(const unsigned char *s, size_t n)
 {
-    int c = s[0], need = c < 0x80 ? 0 : c < 0xC2 ? -1 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : -1;
+    int c = s[0], need = c < 0x80   ? 0
+                         : c < 0xC2 ? -1
+                         : c < 0xE0 ? 1
+                         : c < 0xF0 ? 2
+                         : c < 0xF5 ? 3
+                                    : -1;
     if (need < 0) return -1;
     int low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
     int high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
@@ -70,15 +75,18 @@ static void encode_piece(struct encoder *e, const char *s, size_t n)
 
 /* ---- splitting ---- */
 
-/* The machine's stack does for nearly all texts; a larger one is made for the first that needs it. */
+/* The machine's stack does for nearly all texts; a larger one is made for the first that needs it.
+ */
 static int match(struct encoder *e, const char *s, size_t len, size_t from)
 {
-    int rc = pcre2_match(e->t->split, (PCRE2_SPTR)s, len, from, PCRE2_NO_UTF_CHECK, e->match, e->context);
+    int rc = pcre2_match(e->t->split, (PCRE2_SPTR)s, len, from, PCRE2_NO_UTF_CHECK, e->match,
+                         e->context);
     if (rc != PCRE2_ERROR_JIT_STACKLIMIT || e->stack) return rc;
     e->stack = pcre2_jit_stack_create(32 * 1024, STACK_MAX, NULL);
     if (!e->stack) ptd_die(PTD_OSERR, "out of memory for PCRE2");
     pcre2_jit_stack_assign(e->context, NULL, e->stack);
-    return pcre2_match(e->t->split, (PCRE2_SPTR)s, len, from, PCRE2_NO_UTF_CHECK, e->match, e->context);
+    return pcre2_match(e->t->split, (PCRE2_SPTR)s, len, from, PCRE2_NO_UTF_CHECK, e->match,
+                       e->context);
 }
 
 /* Each match is a piece, and so is each gap between matches. */
@@ -89,7 +97,8 @@ static int encode_normal(struct encoder *e, const char *s, size_t len)
         int rc = match(e, s, len, from);
         if (rc == PCRE2_ERROR_NOMATCH) break;
         if (rc < 0)
-            return ptd_fail(PTD_DATAERR, "%s: the split pattern gives up on this text (PCRE2 error %d)",
+            return ptd_fail(PTD_DATAERR,
+                            "%s: the split pattern gives up on this text (PCRE2 error %d)",
                             e->t->name, rc);
         const PCRE2_SIZE *found = pcre2_get_ovector_pointer(e->match);
         if (found[1] <= found[0]) { /* an empty match moves on by one character */
@@ -200,7 +209,8 @@ static char *repair(const char *s, size_t n)
     return out;
 }
 
-char *ptd_tokenizer_decode(const struct ptd_tokenizer *t, const int32_t *ids, size_t n, int skip_special)
+char *ptd_tokenizer_decode(const struct ptd_tokenizer *t, const int32_t *ids, size_t n,
+                           int skip_special)
 {
     size_t len = 0;
     for (size_t i = 0; i < n; i++)

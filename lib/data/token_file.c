@@ -1,5 +1,5 @@
-/* token_file: tokenizer.json into tables: tokens by id and by bytes, merges by pair, the compiled split
- * pattern. Encoding and decoding with them is token.c's. */
+/* token_file: tokenizer.json into tables: tokens by id and by bytes, merges by pair, the compiled
+ * split pattern. Encoding and decoding with them is token.c's. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
@@ -25,7 +25,8 @@ static int is(const json_t *object, const char *key, const char *value)
 static int is_unset(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);
-    return !v || json_is_null(v) || json_is_false(v) || (json_is_string(v) && !json_string_length(v));
+    return !v || json_is_null(v) || json_is_false(v) ||
+           (json_is_string(v) && !json_string_length(v));
 }
 
 /* ---- tokens ---- */
@@ -49,8 +50,8 @@ static void reserve_ids(struct ptd_tokenizer *t, int32_t id, int *cap)
 
 static int refuse_id(const struct ptd_tokenizer *t, const char *text, int n)
 {
-    return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": id must be a whole number from 0 to %d", t->name, n,
-                    text, PTD_TOKEN_IDS_MAX - 1);
+    return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": id must be a whole number from 0 to %d",
+                    t->name, n, text, PTD_TOKEN_IDS_MAX - 1);
 }
 
 /* How much of a key is shown. */
@@ -69,14 +70,14 @@ static int read_token(struct ptd_tokenizer *t, struct ptd_token_reader *r, int *
     const char *key = r->p;
     int len = ptd_token_read_symbols(r, '"', t->text + t->text_len);
     if (len <= 0)
-        return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": expected symbols of the byte alphabet", t->name,
-                        shown(r, key), key);
+        return ptd_fail(PTD_DATAERR, "%s: token \"%.*s\": expected symbols of the byte alphabet",
+                        t->name, shown(r, key), key);
     int32_t id = ptd_token_read_char(r, ':') ? ptd_token_read_id(r) : -1;
     if (id < 0) return refuse_id(t, key, shown(r, key));
     reserve_ids(t, id, cap);
     if (t->tokens[id].kind)
-        return ptd_fail(PTD_DATAERR, "%s: token %d \"%.*s\": id is used twice", t->name, id, shown(r, key),
-                        key);
+        return ptd_fail(PTD_DATAERR, "%s: token %d \"%.*s\": id is used twice", t->name, id,
+                        shown(r, key), key);
     put(t, id, PTD_TOKEN_BASE, len);
     return 0;
 }
@@ -93,7 +94,8 @@ static int index_tokens(struct ptd_tokenizer *t)
         if (!t->tokens[id].kind) continue;
         int32_t *slot = ptd_token_slot(t, t->text + t->tokens[id].at, t->tokens[id].len);
         if (*slot >= 0)
-            return ptd_fail(PTD_DATAERR, "%s: tokens %d and %d have the same text", t->name, *slot, id);
+            return ptd_fail(PTD_DATAERR, "%s: tokens %d and %d have the same text", t->name, *slot,
+                            id);
         *slot = id;
     }
     for (int b = 0; b < 256; b++) {
@@ -127,12 +129,13 @@ static int add_token(struct ptd_tokenizer *t, const json_t *a)
     int32_t id = json_integer_value(json_object_get(a, "id"));
     for (int f = 0; f < 4; f++)
         if (!is_unset(a, flags[f]))
-            return ptd_fail(PTD_CONFIG, "%s: added token \"%.*s\": %s is not supported", t->name, SHOWN, s,
-                            flags[f]);
+            return ptd_fail(PTD_CONFIG, "%s: added token \"%.*s\": %s is not supported", t->name,
+                            SHOWN, s, flags[f]);
     const struct ptd_token *old = &t->tokens[id];
     if (old->kind != PTD_TOKEN_ABSENT &&
         (old->kind != PTD_TOKEN_BASE || old->len != len || memcmp(t->text + old->at, s, len)))
-        return ptd_fail(PTD_DATAERR, "%s: added token \"%.*s\": id %d is used twice", t->name, SHOWN, s, id);
+        return ptd_fail(PTD_DATAERR, "%s: added token \"%.*s\": id %d is used twice", t->name,
+                        SHOWN, s, id);
     memcpy(t->text + t->text_len, s, len);
     put(t, id, is_unset(a, "special") ? PTD_TOKEN_ADDED : PTD_TOKEN_SPECIAL, len);
     return 0;
@@ -145,8 +148,10 @@ static int measure_added(const struct ptd_tokenizer *t, const json_t *added, siz
         const json_t *a = json_array_get(added, i), *s = json_object_get(a, "content"),
                      *id = json_object_get(a, "id");
         if (!json_is_string(s) || !json_string_length(s))
-            return ptd_fail(PTD_DATAERR, "%s: added_tokens[%zu]: content must be a text", t->name, i);
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= PTD_TOKEN_IDS_MAX)
+            return ptd_fail(PTD_DATAERR, "%s: added_tokens[%zu]: content must be a text", t->name,
+                            i);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+            json_integer_value(id) >= PTD_TOKEN_IDS_MAX)
             return refuse_id(t, json_string_value(s), SHOWN);
         *room += json_string_length(s);
     }
@@ -188,11 +193,13 @@ static int load_added(struct ptd_tokenizer *t, const json_t *added, int *cap)
 
 /* ---- merges ---- */
 
-/* The two sides of a merge, "a b" or ["a", "b"], one behind the other into room; their lengths into n. */
+/* The two sides of a merge, "a b" or ["a", "b"], one behind the other into room; their lengths into
+ * n. */
 static int read_sides(struct ptd_token_reader *r, char *room, int n[2])
 {
     int is_array = ptd_token_read_char(r, '[');
-    if (!ptd_token_read_char(r, '"') || (n[0] = ptd_token_read_symbols(r, is_array ? '"' : ' ', room)) <= 0)
+    if (!ptd_token_read_char(r, '"') ||
+        (n[0] = ptd_token_read_symbols(r, is_array ? '"' : ' ', room)) <= 0)
         return -1;
     if (is_array && (!ptd_token_read_char(r, ',') || !ptd_token_read_char(r, '"'))) return -1;
     if ((n[1] = ptd_token_read_symbols(r, '"', room + n[0])) <= 0) return -1;
@@ -204,14 +211,15 @@ static int read_merge(const struct ptd_tokenizer *t, struct ptd_token_reader *r,
 {
     int n[2];
     if (read_sides(r, room, n) < 0)
-        return ptd_fail(PTD_DATAERR, "%s: merges[%d]: expected two tokens, as \"a b\" or [\"a\", \"b\"]",
+        return ptd_fail(PTD_DATAERR,
+                        "%s: merges[%d]: expected two tokens, as \"a b\" or [\"a\", \"b\"]",
                         t->name, m->rank);
     m->left = *ptd_token_slot(t, room, n[0]);
     m->right = *ptd_token_slot(t, room + n[0], n[1]);
     m->id = *ptd_token_slot(t, room, n[0] + n[1]);
     if (m->left >= 0 && m->right >= 0 && m->id >= 0) return 0;
-    return ptd_fail(PTD_DATAERR, "%s: merges[%d]: a side or the result is not in the vocabulary", t->name,
-                    m->rank);
+    return ptd_fail(PTD_DATAERR, "%s: merges[%d]: a side or the result is not in the vocabulary",
+                    t->name, m->rank);
 }
 
 /* All merges into *list (malloc'd); their count, or -1. */
@@ -221,14 +229,16 @@ static int read_merges(const struct ptd_tokenizer *t, struct ptd_token_reader *r
     int n = 0, cap = 0;
     if (ptd_token_read_char(r, ']')) return 0;
     do {
-        if (n == MERGES_MAX) return ptd_fail(PTD_DATAERR, "%s: merges: over %d", t->name, MERGES_MAX);
+        if (n == MERGES_MAX)
+            return ptd_fail(PTD_DATAERR, "%s: merges: over %d", t->name, MERGES_MAX);
         if (n == cap) *list = ptd_realloc(*list, (cap = 2 * cap + 1024) * sizeof **list);
         (*list)[n].rank = n;
         if (read_merge(t, r, room, &(*list)[n]) < 0) return -1;
         n++;
     } while (ptd_token_read_char(r, ','));
-    return ptd_token_read_char(r, ']') ? n
-                                       : ptd_fail(PTD_DATAERR, "%s: merges: expected ',' or ']'", t->name);
+    return ptd_token_read_char(r, ']')
+               ? n
+               : ptd_fail(PTD_DATAERR, "%s: merges: expected ',' or ']'", t->name);
 }
 
 static int index_merges(struct ptd_tokenizer *t, const struct ptd_merge *list, int n)
@@ -282,7 +292,8 @@ static int check_byte_level(struct ptd_tokenizer *t, const json_t *b, const char
 
 static int load_steps(struct ptd_tokenizer *t, const json_t *root)
 {
-    const json_t *pre = json_object_get(root, "pre_tokenizer"), *seq = json_object_get(pre, "pretokenizers");
+    const json_t *pre = json_object_get(root, "pre_tokenizer"),
+                 *seq = json_object_get(pre, "pretokenizers");
     const json_t *post = json_object_get(root, "post_processor");
     if (!is_unset(root, "normalizer")) {
         if (!is(json_object_get(root, "normalizer"), "type", "NFC"))
@@ -292,7 +303,8 @@ static int load_steps(struct ptd_tokenizer *t, const json_t *root)
     if (!is(pre, "type", "Sequence") || json_array_size(seq) < 1 || json_array_size(seq) > 2)
         return refuse(t, "a pre_tokenizer other than Sequence of Split and ByteLevel");
     if (load_split(t, json_array_get(seq, 0)) < 0) return -1;
-    if (json_array_size(seq) == 2 && check_byte_level(t, json_array_get(seq, 1), "pre_tokenizer") < 0)
+    if (json_array_size(seq) == 2 &&
+        check_byte_level(t, json_array_get(seq, 1), "pre_tokenizer") < 0)
         return -1;
     if (post && !json_is_null(post) && check_byte_level(t, post, "post_processor") < 0) return -1;
     return check_byte_level(t, json_object_get(root, "decoder"), "decoder");
@@ -300,9 +312,13 @@ static int load_steps(struct ptd_tokenizer *t, const json_t *root)
 
 static int check_model(struct ptd_tokenizer *t, const json_t *model)
 {
-    static const char *const unsupported[] = {
-        "dropout",       "unk_token",    "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-        "byte_fallback", "ignore_merges"};
+    static const char *const unsupported[] = {"dropout",
+                                              "unk_token",
+                                              "continuing_subword_prefix",
+                                              "end_of_word_suffix",
+                                              "fuse_unk",
+                                              "byte_fallback",
+                                              "ignore_merges"};
     if (!is(model, "type", "BPE")) return refuse(t, "a model other than BPE");
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
         if (!is_unset(model, unsupported[i]))
@@ -312,7 +328,9 @@ static int check_model(struct ptd_tokenizer *t, const json_t *model)
 
 static int expect(struct ptd_tokenizer *t, const char *what, int is_there)
 {
-    return is_there ? 0 : ptd_fail(PTD_DATAERR, "%s: %s is of another JSON type, or missing", t->name, what);
+    return is_there
+               ? 0
+               : ptd_fail(PTD_DATAERR, "%s: %s is of another JSON type, or missing", t->name, what);
 }
 
 static int load(struct ptd_tokenizer *t, const json_t *root, const struct ptd_token_parts *parts)
@@ -337,7 +355,8 @@ static int load(struct ptd_tokenizer *t, const json_t *root, const struct ptd_to
     return 0;
 }
 
-/* Of a file that could not be read: if all of it is no JSON, that is the reason to give, with its line. */
+/* Of a file that could not be read: if all of it is no JSON, that is the reason to give, with its
+ * line. */
 static void check_syntax(const char *json, size_t len, const char *name)
 {
     json_error_t e;
@@ -350,7 +369,8 @@ struct ptd_tokenizer *ptd_tokenizer_new(const char *json, size_t len, const char
 {
     struct ptd_token_parts parts;
     if (len > FILE_MAX) {
-        ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a tokenizer.json", name, FILE_MAX >> 20);
+        ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a tokenizer.json", name,
+                 FILE_MAX >> 20);
         return NULL;
     }
     ptd_token_cut(json, len, &parts);

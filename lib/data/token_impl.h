@@ -1,4 +1,5 @@
-/* token_impl: what the token*.c share: token_file.c fills it in, token.c reads it. Not for others. */
+/* token_impl: what the token*.c share: token_file.c fills it in, token.c reads it. Not for others.
+ */
 #ifndef PTD_TOKEN_IMPL_H
 #define PTD_TOKEN_IMPL_H
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -27,7 +28,8 @@ struct ptd_tokenizer {
     char *text;               /* the bytes of all tokens, one after another */
     size_t text_len;
     int32_t byte_id[256]; /* base token of each single byte */
-    uint8_t *whole; /* [size] is a token's text, as a piece, the token itself? Found out when first met */
+    /* [size] is a token's text, as a piece, the token itself? Found out when first met */
+    uint8_t *whole;
     int32_t *slots; /* hash of base tokens by bytes, -1 empty; [slot_mask + 1] */
     size_t slot_mask;
     struct ptd_merge *merges; /* hash by (left, right); [merge_mask + 1] */
@@ -40,7 +42,8 @@ struct ptd_tokenizer {
 
 /* The slot of the base token with exactly these bytes; it holds -1 if there is none. */
 int32_t *ptd_token_slot(const struct ptd_tokenizer *t, const void *bytes, size_t len);
-/* The slot of the merge of two neighbours; its rank is INT32_MAX if there is none. Room for n merges by init. */
+/* The slot of the merge of two neighbours; its rank is INT32_MAX if there is none. Room for n
+ * merges by init. */
 struct ptd_merge *ptd_token_merge_slot(const struct ptd_tokenizer *t, int32_t left, int32_t right);
 void ptd_token_merges_init(struct ptd_tokenizer *t, size_t n);
 
@@ -55,8 +58,9 @@ struct ptd_merging {
 size_t ptd_merging_piece(struct ptd_merging *m, const char *s, size_t n, int32_t *out);
 void ptd_merging_clear(struct ptd_merging *m);
 
-/* tokenizer.json in parts: its tables model.vocab and model.merges from bracket to bracket (text NULL where there is
- * none), and the rest with empty ones in their place, malloc'd. Never fails: what is wrong stays in the parts. */
+/* tokenizer.json in parts: its tables model.vocab and model.merges from bracket to bracket (text
+ * NULL where there is none), and the rest with empty ones in their place, malloc'd. Never fails:
+ * what is wrong stays in the parts. */
 struct ptd_token_span {
     const char *text;
     size_t len;
@@ -76,8 +80,8 @@ struct ptd_token_reader {
 void ptd_token_reader_init(struct ptd_token_reader *r, struct ptd_token_span table);
 /* Takes c, white space before it, too; 0 if something else comes. */
 int ptd_token_read_char(struct ptd_token_reader *r, char c);
-/* The bytes that the symbols up to `stop` (taken) stand for; their count, -1 if something else comes. out has room
- * for what is left of the table. */
+/* The bytes that the symbols up to `stop` (taken) stand for; their count, -1 if something else
+ * comes. out has room for what is left of the table. */
 int ptd_token_read_symbols(struct ptd_token_reader *r, char stop, char *out);
 /* A whole number below PTD_TOKEN_IDS_MAX, -1 if something else comes. */
 int32_t ptd_token_read_id(struct ptd_token_reader *r);

@@ -1,5 +1,6 @@
-/* token_json: the text of tokenizer.json: its two large tables are cut out, read as they stand and an entry at a time,
- * which takes a fifth of the time that Jansson needs to build them as objects. What entries mean is token_file.c's. */
+/* token_json: the text of tokenizer.json: its two large tables are cut out, read as they stand and
+ * an entry at a time, which takes a fifth of the time that Jansson needs to build them as objects.
+ * What entries mean is token_file.c's. */
 #include <string.h>
 #include "data/token_impl.h"
 
@@ -128,7 +129,9 @@ int ptd_token_read_char(struct ptd_token_reader *r, char c)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
 }
 
 /* What stands behind a backslash; 0, which is no symbol, for all that cannot be one. */
@@ -171,7 +174,8 @@ int32_t ptd_token_read_id(struct ptd_token_reader *r)
     int32_t n = 0;
     r->p = skip_space(r->p, r->end);
     const char *first = r->p;
-    while (r->p < r->end && *r->p >= '0' && *r->p <= '9' && n < PTD_TOKEN_IDS_MAX) n = 10 * n + *r->p++ - '0';
+    while (r->p < r->end && *r->p >= '0' && *r->p <= '9' && n < PTD_TOKEN_IDS_MAX)
+        n = 10 * n + *r->p++ - '0';
     int is_whole = r->p > first && (*first != '0' || r->p == first + 1) && r->p < r->end &&
                    !strchr(".eE0123456789", *r->p);
     return is_whole && n < PTD_TOKEN_IDS_MAX ? n : -1;

@@ -1,5 +1,5 @@
-/* token_merge: the tables of tokens by bytes and merges by pair, and merging a piece's bytes by rank with them.
- * Filling the tables is token_file.c's, cutting a text into pieces token.c's. */
+/* token_merge: the tables of tokens by bytes and merges by pair, and merging a piece's bytes by
+ * rank with them. Filling the tables is token_file.c's, cutting a text into pieces token.c's. */
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -32,7 +32,8 @@ struct ptd_merge *ptd_token_merge_slot(const struct ptd_tokenizer *t, int32_t le
 {
     uint64_t k = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15ull;
     size_t i = k >> 32 & t->merge_mask;
-    while (t->merges[i].rank != NO_RANK && (t->merges[i].left != left || t->merges[i].right != right))
+    while (t->merges[i].rank != NO_RANK &&
+           (t->merges[i].left != left || t->merges[i].right != right))
         i = (i + 1) & t->merge_mask;
     return &t->merges[i];
 }
@@ -106,8 +107,8 @@ static void join(struct ptd_merging *m, uint32_t at)
     note(m, at);
 }
 
-/* Room for a piece of n bytes: it notes less than n merges at first and two more for each one done, which leaves
- * the heap itself. */
+/* Room for a piece of n bytes: it notes less than n merges at first and two more for each one done,
+ * which leaves the heap itself. */
 static void reserve(struct ptd_merging *m, size_t n)
 {
     if (n <= m->cap) return;
@@ -122,15 +123,17 @@ static size_t merge_long(struct ptd_merging *m, const unsigned char *s, size_t n
 {
     reserve(m, n);
     for (uint32_t i = 0; i < n; i++)
-        m->symbols[i] =
-            (struct ptd_symbol){.id = m->t->byte_id[s[i]], .prev = i - 1, .next = i + 1 < n ? i + 1 : NONE};
+        m->symbols[i] = (struct ptd_symbol){
+            .id = m->t->byte_id[s[i]], .prev = i - 1, .next = i + 1 < n ? i + 1 : NONE};
     m->n_heap = 0;
     for (uint32_t i = 0; i < n; i++)
         if (look_up(m, i)) m->heap[m->n_heap++] = (uint64_t)m->symbols[i].rank << 32 | i;
-    for (size_t i = m->n_heap / 4 + 1; i-- > 0 && m->n_heap;) sift_down(m->heap, m->n_heap, i, m->heap[i]);
+    for (size_t i = m->n_heap / 4 + 1; i-- > 0 && m->n_heap;)
+        sift_down(m->heap, m->n_heap, i, m->heap[i]);
     while (m->n_heap) {
         uint64_t key = pop(m);
-        if ((uint64_t)m->symbols[(uint32_t)key].rank == key >> 32) join(m, key); /* else out of date */
+        /* else out of date */
+        if ((uint64_t)m->symbols[(uint32_t)key].rank == key >> 32) join(m, key);
     }
     size_t k = 0;
     for (uint32_t i = 0; i != NONE; i = m->symbols[i].next) out[k++] = m->symbols[i].id;
@@ -139,7 +142,8 @@ static size_t merge_long(struct ptd_merging *m, const unsigned char *s, size_t n
 
 /* ---- short pieces ---- */
 
-static size_t merge_short(const struct ptd_tokenizer *t, const unsigned char *s, size_t n, int32_t *id)
+static size_t merge_short(const struct ptd_tokenizer *t, const unsigned char *s, size_t n,
+                          int32_t *id)
 {
     int32_t rank[SHORT_PIECE], merged[SHORT_PIECE]; /* of id[i] and id[i + 1] */
     for (size_t i = 0; i < n; i++) id[i] = t->byte_id[s[i]];
@@ -182,7 +186,8 @@ size_t ptd_merging_piece(struct ptd_merging *m, const char *s, size_t n, int32_t
     }
     size_t k = n <= SHORT_PIECE ? merge_short(t, bytes, n, out) : merge_long(m, bytes, n, out);
     if (id >= 0)
-        __atomic_store_n(&t->whole[id], k == 1 && out[0] == id ? WHOLE : NOT_WHOLE, __ATOMIC_RELAXED);
+        __atomic_store_n(&t->whole[id], k == 1 && out[0] == id ? WHOLE : NOT_WHOLE,
+                         __ATOMIC_RELAXED);
     return k;
 }
 

@@ -1,5 +1,6 @@
 /* token_nfc: normalisation form C for the tokenizer, with the tables of the ids' reference.
- * Ordering and composing are normal.c's; deciding which stretches of a text are normalised is token.c's. */
+ * Ordering and composing are normal.c's; deciding which stretches of a text are normalised is
+ * token.c's. */
 #include "base/normal.h"
 #include "data/token_impl.h"
 #include <stdlib.h>
@@ -9,20 +10,23 @@ struct stretch {
     int32_t first, last;
 };
 
-/* Marks that are younger than the reference's tables (Unicode 9): to it they are letters like any other, which
- * neither move nor compose. U+11930 is the one that would compose; U+11A7 composes by mistake in utf8proc 2.8. */
+/* Marks that are younger than the reference's tables (Unicode 9): to it they are letters like any
+ * other, which neither move nor compose. U+11930 is the one that would compose; U+11A7 composes by
+ * mistake in utf8proc 2.8. */
 static const struct stretch late[] = {
-    {0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},     {0xC3C, 0xC3C},
-    {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x11A7, 0x11A7},   {0x1715, 0x1715},   {0x1ABF, 0x1ACE},
-    {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},   {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF},
-    {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E},
-    {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x1193D, 0x1193E}, {0x11943, 0x11943}, {0x119E0, 0x119E0},
-    {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45},
-    {0x11D97, 0x11D97}, {0x11F41, 0x11F42}, {0x16FF0, 0x16FF1}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136},
-    {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}, {0x1E4EC, 0x1E4EF}};
+    {0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
+    {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x11A7, 0x11A7},
+    {0x1715, 0x1715},   {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},
+    {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF}, {0x10F46, 0x10F50},
+    {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B}, {0x1145E, 0x1145E},
+    {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x1193D, 0x1193E}, {0x11943, 0x11943},
+    {0x119E0, 0x119E0}, {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99},
+    {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97}, {0x11F41, 0x11F42},
+    {0x16FF0, 0x16FF1}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE},
+    {0x1E2EC, 0x1E2EF}, {0x1E4EC, 0x1E4EF}};
 
-/* Code points that neither change nor compose with what stands before them: the bulk of texts that need no
- * normalisation. */
+/* Code points that neither change nor compose with what stands before them: the bulk of texts that
+ * need no normalisation. */
 static const struct stretch still[] = {
     {0x0, 0x2FF},      {0x370, 0x373},   {0x375, 0x37D},   {0x388, 0x482},   {0x48A, 0x590},
     {0x5BE, 0x5BE},    {0x5D0, 0x5F4},   {0x61B, 0x64A},   {0x660, 0x66F},   {0x671, 0x6D5},
@@ -41,7 +45,8 @@ static int by_stretch(const void *code_point, const void *stretch)
 
 static int is_late(int32_t c)
 {
-    return c >= late[0].first && bsearch(&c, late, sizeof late / sizeof *late, sizeof *late, by_stretch);
+    return c >= late[0].first &&
+           bsearch(&c, late, sizeof late / sizeof *late, sizeof *late, by_stretch);
 }
 
 int ptd_token_is_nfc(const char *s, size_t len)
@@ -89,8 +94,8 @@ char *ptd_token_nfc(const char *s, size_t len, size_t *out_len)
             finish_part(&p);
             p.out += utf8proc_encode_char(c, p.out);
         } else {
-            p.n += utf8proc_decompose_char(c, p.c + p.n, p.cap - p.n, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE,
-                                           &boundary);
+            p.n += utf8proc_decompose_char(c, p.c + p.n, p.cap - p.n,
+                                           UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &boundary);
         }
     }
     finish_part(&p);

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "typed arrays travel as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "typed arrays travel as they lie in memory");
 
 #define FIELDS_MAX 256 /* of one map, known and unknown */
 
@@ -68,7 +69,8 @@ int ptd_fields_bad(const char *path, const char *name, const char *fmt, ...)
 
 static const char *get_string(struct decoder *d, const char *name, const msgpack_object *o)
 {
-    if (o->type != MSGPACK_OBJECT_STR) return ptd_fields_bad(d->path, name, "expected a string"), NULL;
+    if (o->type != MSGPACK_OBJECT_STR)
+        return ptd_fields_bad(d->path, name, "expected a string"), NULL;
     size_t n = o->via.str.size;
     if (n && memchr(o->via.str.ptr, 0, n))
         return ptd_fields_bad(d->path, name, "a string with a NUL byte"), NULL;
@@ -77,14 +79,14 @@ static const char *get_string(struct decoder *d, const char *name, const msgpack
     return s;
 }
 
-static int get_integer(struct decoder *d, const char *name, const msgpack_object *o, int64_t lo, int64_t hi,
-                       int64_t *v)
+static int get_integer(struct decoder *d, const char *name, const msgpack_object *o, int64_t lo,
+                       int64_t hi, int64_t *v)
 {
     int fits = o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
                (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 <= INT64_MAX);
     if (!fits || o->via.i64 < lo || o->via.i64 > hi)
-        return ptd_fields_bad(d->path, name, "expected a whole number from %lld to %lld", (long long)lo,
-                              (long long)hi);
+        return ptd_fields_bad(d->path, name, "expected a whole number from %lld to %lld",
+                              (long long)lo, (long long)hi);
     *v = o->via.i64;
     return 0;
 }
@@ -102,8 +104,8 @@ static int get_number(struct decoder *d, const char *name, const msgpack_object 
     return 0;
 }
 
-static int get_array(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o,
-                     uint64_t *n)
+static int get_array(struct decoder *d, const struct ptd_field *f, void *base,
+                     const msgpack_object *o, uint64_t *n)
 {
     size_t size = entry_size(f->kind);
     if (o->type != MSGPACK_OBJECT_EXT || o->via.ext.type != (int8_t)f->kind)
@@ -121,8 +123,8 @@ static int get_array(struct decoder *d, const struct ptd_field *f, void *base, c
     return 0;
 }
 
-static int get_pixels(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o,
-                      uint64_t *n)
+static int get_pixels(struct decoder *d, const struct ptd_field *f, void *base,
+                      const msgpack_object *o, uint64_t *n)
 {
     if (o->type != MSGPACK_OBJECT_BIN || o->via.bin.size % 3)
         return ptd_fields_bad(d->path, f->name, "expected RGB bytes as bin");
@@ -131,14 +133,16 @@ static int get_pixels(struct decoder *d, const struct ptd_field *f, void *base, 
     return 0;
 }
 
-static int get_text(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_text(struct decoder *d, const struct ptd_field *f, void *base,
+                    const msgpack_object *o)
 {
     const char *s = get_string(d, f->name, o);
     set_pointer(base, f->at, s);
     return s ? 0 : -1;
 }
 
-static int get_hash(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_hash(struct decoder *d, const struct ptd_field *f, void *base,
+                    const msgpack_object *o)
 {
     if (o->type != MSGPACK_OBJECT_STR || o->via.str.size != 16 ||
         strspn(o->via.str.ptr, "0123456789abcdef") < 16)
@@ -147,7 +151,8 @@ static int get_hash(struct decoder *d, const struct ptd_field *f, void *base, co
     return 0;
 }
 
-static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base,
+                       const msgpack_object *o)
 {
     const char *s = get_string(d, f->name, o);
     for (int i = 0; s && i < 4; i++)
@@ -157,12 +162,15 @@ static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base,
 
 static int expect_list(struct decoder *d, const struct ptd_field *f, const msgpack_object *o)
 {
-    if (o->type != MSGPACK_OBJECT_ARRAY) return ptd_fields_bad(d->path, f->name, "expected an array");
+    if (o->type != MSGPACK_OBJECT_ARRAY)
+        return ptd_fields_bad(d->path, f->name, "expected an array");
     if (!f->most || o->via.array.size <= (uint32_t)f->most) return 0;
-    return ptd_fields_bad(d->path, f->name, "%u entries, expected at most %d", o->via.array.size, f->most);
+    return ptd_fields_bad(d->path, f->name, "%u entries, expected at most %d", o->via.array.size,
+                          f->most);
 }
 
-static int get_strings(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_strings(struct decoder *d, const struct ptd_field *f, void *base,
+                       const msgpack_object *o)
 {
     if (expect_list(d, f, o) < 0) return -1;
     uint32_t n = o->via.array.size;
@@ -179,7 +187,8 @@ static int is_box(const float b[4])
     return b[0] >= 0 && b[0] <= b[2] && b[2] <= 1 && b[1] >= 0 && b[1] <= b[3] && b[3] <= 1;
 }
 
-static int get_region(struct decoder *d, const char *name, const msgpack_object *o, struct ptd_region *r)
+static int get_region(struct decoder *d, const char *name, const msgpack_object *o,
+                      struct ptd_region *r)
 {
     if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size != 5)
         return ptd_fields_bad(d->path, name, "expected [label, x0, y0, x1, y1]");
@@ -190,11 +199,13 @@ static int get_region(struct decoder *d, const char *name, const msgpack_object 
         if (get_number(d, name, part + 1 + i, &v) < 0) return -1;
         r->box[i] = (float)v;
     }
-    return is_box(r->box) ? 0
-                          : ptd_fields_bad(d->path, name, "expected 0 <= x0 <= x1 <= 1 and the same for y");
+    return is_box(r->box)
+               ? 0
+               : ptd_fields_bad(d->path, name, "expected 0 <= x0 <= x1 <= 1 and the same for y");
 }
 
-static int get_regions(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_regions(struct decoder *d, const struct ptd_field *f, void *base,
+                       const msgpack_object *o)
 {
     if (expect_list(d, f, o) < 0) return -1;
     uint32_t n = o->via.array.size;
@@ -227,8 +238,8 @@ static int get_maps(struct decoder *d, const struct ptd_field *f, void *base, st
     int at = snprintf(d->path, sizeof d->path, "%.20s%.20s[", outer, f->name);
     for (uint32_t i = 0; i < n; i++) {
         put_index(d->path + at, i);
-        if (decode_map(d, f->sub, list + i * f->sub->size, (struct source){&in.o->via.array.ptr[i], d->at}) <
-            0)
+        if (decode_map(d, f->sub, list + i * f->sub->size,
+                       (struct source){&in.o->via.array.ptr[i], d->at}) < 0)
             return -1;
     }
     strcpy(d->path, outer);
@@ -247,7 +258,8 @@ static int get_map(struct decoder *d, const struct ptd_field *f, void *base, str
     return 0;
 }
 
-static int get_int(struct decoder *d, const struct ptd_field *f, void *base, const msgpack_object *o)
+static int get_int(struct decoder *d, const struct ptd_field *f, void *base,
+                   const msgpack_object *o)
 {
     int64_t v = 0;
     if (get_integer(d, f->name, o, 0, INT_MAX, &v) < 0) return -1;
@@ -255,7 +267,8 @@ static int get_int(struct decoder *d, const struct ptd_field *f, void *base, con
     return 0;
 }
 
-static int get_field(struct decoder *d, const struct ptd_field *f, void *base, struct source in, uint64_t *n)
+static int get_field(struct decoder *d, const struct ptd_field *f, void *base, struct source in,
+                     uint64_t *n)
 {
     switch (f->kind) {
     case I32:
@@ -302,7 +315,8 @@ static int same_key(const msgpack_object *a, const msgpack_object *b)
     return n == b->via.str.size && (!n || memcmp(a->via.str.ptr, b->via.str.ptr, n) == 0);
 }
 
-/* Fields come in the table's order nearly always, so the search goes on where the last one ended. */
+/* Fields come in the table's order nearly always, so the search goes on where the last one ended.
+ */
 static const struct ptd_field *find_field(const struct ptd_fields *t, const msgpack_object *key,
                                           const struct ptd_field *next)
 {
@@ -315,8 +329,8 @@ static const struct ptd_field *find_field(const struct ptd_fields *t, const msgp
 }
 
 /* Key i of a map, with its field (NULL: unknown). */
-static int check_key(struct decoder *d, const msgpack_object *o, uint32_t i, const struct ptd_field *f,
-                     int seen)
+static int check_key(struct decoder *d, const msgpack_object *o, uint32_t i,
+                     const struct ptd_field *f, int seen)
 {
     const msgpack_object_kv *kv = o->via.map.ptr;
     int again = f && seen;
@@ -341,15 +355,18 @@ static int check_map(struct decoder *d, const msgpack_object *o)
     if (o->type != MSGPACK_OBJECT_MAP) return bad_map(d, "expected a map");
     if (o->via.map.size > FIELDS_MAX) {
         char text[64];
-        snprintf(text, sizeof text, "%u fields, at most %d are allowed", o->via.map.size, FIELDS_MAX);
+        snprintf(text, sizeof text, "%u fields, at most %d are allowed", o->via.map.size,
+                 FIELDS_MAX);
         return bad_map(d, text);
     }
     for (uint32_t i = 0; i < o->via.map.size; i++)
-        if (o->via.map.ptr[i].key.type != MSGPACK_OBJECT_STR) return bad_map(d, "a key that is no string");
+        if (o->via.map.ptr[i].key.type != MSGPACK_OBJECT_STR)
+            return bad_map(d, "a key that is no string");
     return 0;
 }
 
-/* Room for n bytes of unknown fields: it doubles, so that many of them are copied a few times, not each for each. */
+/* Room for n bytes of unknown fields: it doubles, so that many of them are copied a few times, not
+ * each for each. */
 static size_t unknown_room(size_t n)
 {
     size_t room = 64;
@@ -369,15 +386,16 @@ static void keep_unknown(struct decoder *d, struct ptd_unknown *u, const char *r
     u->n++;
 }
 
-static int check_lengths(struct decoder *d, const struct ptd_fields *t, const void *base, const uint64_t *n)
+static int check_lengths(struct decoder *d, const struct ptd_fields *t, const void *base,
+                         const uint64_t *n)
 {
     for (const struct ptd_field *f = t->fields; f->name; f++) {
         int array = f->kind <= F16 || f->kind == PIXELS;
         if (!array || f->own || !pointer(base, f->at)) continue;
         uint64_t wanted = entries(f, base), got = n[f - t->fields];
         if (got != wanted)
-            return ptd_fields_bad(d->path, f->name, "%llu entries, expected %llu", (unsigned long long)got,
-                                  (unsigned long long)wanted);
+            return ptd_fields_bad(d->path, f->name, "%llu entries, expected %llu",
+                                  (unsigned long long)got, (unsigned long long)wanted);
     }
     return 0;
 }
@@ -401,19 +419,21 @@ static int decode_map(struct decoder *d, const struct ptd_fields *t, void *base,
         const char *first = p, *value = skip(d, p);
         if (check_key(d, in.o, i, f, f && seen >> (f - t->fields) & 1) < 0) return -1;
         p = f && (f->kind == MAP || f->kind == MAPS) ? NULL : skip(d, value);
-        if (f && get_field(d, f, base, (struct source){&kv->val, value}, &n[f - t->fields]) < 0) return -1;
+        if (f && get_field(d, f, base, (struct source){&kv->val, value}, &n[f - t->fields]) < 0)
+            return -1;
         if (!p) p = d->at;
         if (f) seen |= 1u << (f - t->fields), next = f + 1;
         if (!f && t->unknown_at != PTD_NONE)
-            keep_unknown(d, &AT(base, t->unknown_at, struct ptd_unknown), first, (size_t)(p - first));
+            keep_unknown(d, &AT(base, t->unknown_at, struct ptd_unknown), first,
+                         (size_t)(p - first));
     }
     d->at = p;
     if (check_lengths(d, t, base, n) < 0) return -1;
     return t->check ? t->check(d->path, base) : 0;
 }
 
-int ptd_fields_decode(void **arena, const struct ptd_fields *t, void *base, const char *body, size_t len,
-                      int (*before)(const msgpack_object *o))
+int ptd_fields_decode(void **arena, const struct ptd_fields *t, void *base, const char *body,
+                      size_t len, int (*before)(const msgpack_object *o))
 {
     msgpack_unpacked u;
     struct decoder d = {.arena = arena, .end = body + len};
@@ -477,8 +497,9 @@ static void put_length(struct encoder *e, int code, size_t n, int width)
     ptd_buf_add(e->out, head, 1 + (size_t)width);
 }
 
-/* Name and entries of a typed array. msgpack has several headers for one length; those are taken that put the entries at a multiple of 4 from
- * the body's start, so that a reader can leave them where they are. (Over 64 KiB there is one header only: one array in four is copied.) */
+/* Name and entries of a typed array. msgpack has several headers for one length; those are taken
+ * that put the entries at a multiple of 4 from the body's start, so that a reader can leave them
+ * where they are. (Over 64 KiB there is one header only: one array in four is copied.) */
 static void put_array(struct encoder *e, const struct ptd_field *f, const void *base)
 {
     size_t bytes = entries(f, base) * entry_size(f->kind), len = strlen(f->name),
@@ -566,7 +587,8 @@ static void put_field(struct encoder *e, const struct ptd_field *f, const void *
     }
 }
 
-static void put_unknown(struct encoder *e, const struct ptd_fields *t, const void *base, size_t *count)
+static void put_unknown(struct encoder *e, const struct ptd_fields *t, const void *base,
+                        size_t *count)
 {
     if (t->unknown_at == PTD_NONE) return;
     const struct ptd_unknown *u = &SEE(base, t->unknown_at, struct ptd_unknown);

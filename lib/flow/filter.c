@@ -35,7 +35,8 @@ struct run {
 
 static _Noreturn void refuse_terminal(const char *what)
 {
-    ptd_misuse("standard %s is a terminal, expected a stream, as in %s < IN > OUT", what, ptd_program_name());
+    ptd_misuse("standard %s is a terminal, expected a stream, as in %s < IN > OUT", what,
+               ptd_program_name());
 }
 
 static int open_input(const char *operand)
@@ -71,13 +72,14 @@ static struct ptd_writer *open_output(struct ptd_head *h)
     struct ptd_buf buf = {0};
     struct ptd_writer *w = ptd_writer_open(1, "-");
     ptd_head_encode(h, &buf);
-    if (ptd_writer_put(w, PTD_HEAD, buf.data, buf.len) < 0 || ptd_writer_flush(w) < 0) ptd_die_last();
+    if (ptd_writer_put(w, PTD_HEAD, buf.data, buf.len) < 0 || ptd_writer_flush(w) < 0)
+        ptd_die_last();
     free(buf.data);
     return w;
 }
 
-static void note_stage(struct ptd_head *h, const char *name, const char *command, enum ptd_computes computes,
-                       const char *reads)
+static void note_stage(struct ptd_head *h, const char *name, const char *command,
+                       enum ptd_computes computes, const char *reads)
 {
     char *machine = ptd_machine(computes),
          *decided = ptd_format("%s%s%s", ptd_opt_decided(), reads ? "; " : "", reads ? reads : "");
@@ -91,8 +93,8 @@ static void note_stage(struct ptd_head *h, const char *name, const char *command
     free(decided);
 }
 
-struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes, int argc,
-                                   char **argv)
+struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes,
+                                   int argc, char **argv)
 {
     if (ptd_terminal(1)) refuse_terminal("output");
     char *command = ptd_command_line(argc, argv);
@@ -104,7 +106,8 @@ struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum pt
 
 static int write_group(struct run *run, const struct ptd_frame *f, struct ptd_group *g, int verb)
 {
-    if (verb == PTD_FAILED) return ptd_failed_status() == PTD_DATAERR ? ptd_reader_blame(run->r, f) : -1;
+    if (verb == PTD_FAILED)
+        return ptd_failed_status() == PTD_DATAERR ? ptd_reader_blame(run->r, f) : -1;
     if (verb == PTD_DROP) return 0;
     run->out++;
     if (verb == PTD_PASS) return ptd_writer_pass(run->w, f);
@@ -120,8 +123,8 @@ static int do_group(struct run *run, const struct ptd_frame *f)
 
 static void keep_frame(struct run *run, const struct ptd_frame *f)
 {
-    const size_t before =
-        32 - PTD_FRAME_PREFIX; /* so that the body lies aligned, and decoding need not copy its arrays */
+    /* so that the body lies aligned, and decoding need not copy its arrays */
+    const size_t before = 32 - PTD_FRAME_PREFIX;
     if (run->n_kept == run->kept_cap) {
         run->kept_cap = run->kept_cap ? 2 * run->kept_cap : 64;
         run->kept = ptd_realloc(run->kept, (size_t)run->kept_cap * sizeof *run->kept);
@@ -200,7 +203,8 @@ static int do_stream(struct run *run)
 
 static const char *only_operand(int first, int argc, char **argv)
 {
-    if (first + 1 < argc) ptd_misuse("unexpected operand \"%.64s\", at most one file", argv[first + 1]);
+    if (first + 1 < argc)
+        ptd_misuse("unexpected operand \"%.64s\", at most one file", argv[first + 1]);
     return first < argc ? argv[first] : NULL;
 }
 
@@ -231,7 +235,8 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     note_stage(&run.head, f->usage->name, command, f->computes, f->reads);
     run.w = open_output(&run.head);
     ptd_reader_watch(run.r, ptd_writer_fd(run.w));
-    if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0) ptd_die_last();
+    if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0)
+        ptd_die_last();
     const char *words = f->summary ? f->summary(f->ctx) : NULL;
     ptd_info("%ld groups in, %ld out, %.1f s%s%s", run.in, run.out, ptd_now() - run.started,
              words ? ", " : "", words ? words : "");

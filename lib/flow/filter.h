@@ -1,15 +1,17 @@
-/* filter: the loop that every middle stage shares: read the head, note this stage in it, hand each group to `process`, pass step frames on,
- * write the end only after a verified end, and close with one counting line on stderr.
+/* filter: the loop that every middle stage shares: read the head, note this stage in it, hand each
+ * group to `process`, pass step frames on, write the end only after a verified end, and close with
+ * one counting line on stderr.
  *
  *     static int process(struct ptd_group *g, void *ctx) { ...; return PTD_CHANGED; }
  *     int main(int argc, char **argv)
  *     {
- *         struct ptd_filter f = {.usage = &usage, .begin = begin, .process = process, .step = NULL};
+ *         struct ptd_filter f = {.usage = &usage, .begin = begin, .process = process, .step =
+ *             NULL};
  *         return ptd_filter_main(&f, argc, argv);
  *     }
  *
- * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is misuse (status 2), but for that of a rank
- * (terminal.h). */
+ * Input: the operand or standard input ("-"); output: standard output. A terminal at either end is
+ * misuse (status 2), but for that of a rank (terminal.h). */
 #ifndef PTD_FILTER_H
 #define PTD_FILTER_H
 #include "base/opt.h"
@@ -23,25 +25,30 @@ struct ptd_filter {
     const struct ptd_usage *usage;
     void *ctx;
     enum ptd_computes computes; /* begin may still set it */
-    const char *
-        reads; /* identity of what else decides its numbers, for the head, such as the store of a teacher; begin sets it */
-    int (*begin)(
-        struct ptd_head *h,
-        void *ctx); /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
-    int (*process)(struct ptd_group *g, void *ctx); /* an enum ptd_verb; may be NULL if `batch` is set */
-    int (*step)(int64_t step, void *ctx); /* at each step frame, before it is passed on; may be NULL */
-    /* Stages that work on a whole step at once (ptd-ref) set batch instead of process: all groups of the step, decoded; verbs[n] filled in. -1 fails: if for one group, its verb is PTD_FAILED. */
+    /* identity of what else decides its numbers, for the head, such as the store of a teacher;
+     * begin sets it */
+    const char *reads;
+    /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
+    int (*begin)(struct ptd_head *h, void *ctx);
+    /* an enum ptd_verb; may be NULL if `batch` is set */
+    int (*process)(struct ptd_group *g, void *ctx);
+    /* at each step frame, before it is passed on; may be NULL */
+    int (*step)(int64_t step, void *ctx);
+    /* Stages that work on a whole step at once (ptd-ref) set batch instead of process: all groups
+     * of the step, decoded; verbs[n] filled in. -1 fails: if for one group, its verb is
+     * PTD_FAILED. */
     int (*batch)(struct ptd_group **g, int n, int *verbs, void *ctx);
     int (*finish)(void *ctx); /* after the last frame, before the end frame; may be NULL */
-    const char *(*summary)(
-        void *ctx); /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
+    /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
+    const char *(*summary)(void *ctx);
 };
 /* Returns the exit status; dies with one line on failure. */
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);
-/* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin (NULL or "-"), refuses terminals, reads the head.
- * Dies on failure, so never NULL. */
+/* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin (NULL
+ * or "-"), refuses terminals, reads the head. Dies on failure, so never NULL. */
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);
-/* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with this stage noted. Dies on failure. */
-struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes, int argc,
-                                   char **argv);
+/* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with
+ * this stage noted. Dies on failure. */
+struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes,
+                                   int argc, char **argv);
 #endif

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST                                                                                                \
-    ((size_t)4                                                                                               \
-     << 10) /* each chunk is twice the one before, up to the largest: a step may hold many small groups */
+/* each chunk is twice the one before, up to the largest: a step may hold many small groups */
+#define FIRST ((size_t)4 << 10)
 #define CHUNK ((size_t)64 << 10)
 
 /* ---- growing bytes ---- */
@@ -159,12 +158,14 @@ int ptd_pack_open(msgpack_unpacked *u, const char *body, size_t len)
 {
     size_t at = 0;
     if (!len || ptd_pack_size(body, len) != len)
-        return ptd_fail(PTD_DATAERR, "body is not one msgpack object within the limits (depth %d, %d items)",
+        return ptd_fail(PTD_DATAERR,
+                        "body is not one msgpack object within the limits (depth %d, %d items)",
                         PTD_PACK_DEPTH, PTD_PACK_ITEMS);
     msgpack_unpacked_init(u);
     msgpack_unpack_return got = msgpack_unpack_next(u, body, len, &at);
     if (got == MSGPACK_UNPACK_SUCCESS && at == len) return 0;
     msgpack_unpacked_destroy(u);
-    if (got == MSGPACK_UNPACK_NOMEM_ERROR) ptd_die(PTD_OSERR, "out of memory for a body of %zu bytes", len);
+    if (got == MSGPACK_UNPACK_NOMEM_ERROR)
+        ptd_die(PTD_OSERR, "out of memory for a body of %zu bytes", len);
     return ptd_fail(PTD_DATAERR, "body is not msgpack");
 }

@@ -32,16 +32,20 @@ static int check_rollout(const char *path, const void *base)
     if (!r->ids) return ptd_fields_bad(path, "ids", "missing");
     if (!r->teacher_ids != !r->teacher_logp)
         return ptd_fields_bad(path, "teacher_logp", "expected together with teacher_ids");
-    if (r->teacher_on_top && !r->top_ids) return ptd_fields_bad(path, "teacher_on_top", "without top_ids");
+    if (r->teacher_on_top && !r->top_ids)
+        return ptd_fields_bad(path, "teacher_on_top", "without top_ids");
     if (r->top_ids && !r->teacher_ids != !r->teacher_on_top)
         return ptd_fields_bad(path, "teacher_on_top", "expected together with teacher_ids");
-    if (r->teacher_key && !r->teacher_ids) return ptd_fields_bad(path, "teacher_key", "without teacher_ids");
+    if (r->teacher_key && !r->teacher_ids)
+        return ptd_fields_bad(path, "teacher_key", "without teacher_ids");
     if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
-    if (!r->teacher_ids != !r->teacher_k) return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
+    if (!r->teacher_ids != !r->teacher_k)
+        return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
     if (!is_share(r->format)) return bad_share(path, "format", r->format);
     if (r->reward >= -REWARD_MAX && r->reward <= REWARD_MAX) return 0;
-    return ptd_fields_bad(path, "reward", "%g, expected %g to %g", r->reward, -REWARD_MAX, REWARD_MAX);
+    return ptd_fields_bad(path, "reward", "%g, expected %g to %g", r->reward, -REWARD_MAX,
+                          REWARD_MAX);
 }
 
 static int check_hint(const char *path, const void *base)
@@ -62,7 +66,8 @@ static int check_head(const char *path, const void *base)
 static int check_picture(const char *path, const void *base)
 {
     const struct ptd_picture *p = base;
-    if (!p->pixels || !*p->hash) return ptd_fields_bad(path, "pixels", "pixels or hash are missing");
+    if (!p->pixels || !*p->hash)
+        return ptd_fields_bad(path, "pixels", "pixels or hash are missing");
     if (p->height && p->width) return 0;
     return ptd_fields_bad(path, p->height ? "width" : "height", "0, expected at least 1");
 }
@@ -79,12 +84,13 @@ static int check_group(const char *path, const void *base)
 #define OFF(T, m)               offsetof(struct T, m)
 #define STR_F(T, m)             {.name = #m, .kind = STR, .at = OFF(T, m)}
 #define NUM_F(T, m, type, r, p) {.name = #m, .kind = type, .at = OFF(T, m), .rule = r, .preset = p}
-#define JUDGED_F(m)             {.name = #m, .kind = F64, .at = OFF(ptd_rollout, m), .n_at = OFF(ptd_rollout, outcome), .rule = WHEN_SET}
-#define OWN_F(T, m, n, r)       {.name = #m, .kind = I32, .at = OFF(T, m), .n_at = OFF(T, n), .k_at = PTD_NONE, .own = 1, .rule = r}
-#define ROW_F(T, m, type)       {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n), .k_at = PTD_NONE}
-#define TOP_F(T, m, type, k)    {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n), .k_at = OFF(T, k)}
-#define LIST_F(T, m, type, t)   {.name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n_##m), .sub = t}
-#define DATA_F(m, type, t)      {.name = #m, .kind = type, .at = OFF(ptd_group, m), .n_at = OFF(ptd_group, n_##m), .sub = t, .most = PTD_LIST_MAX}
+#define ARRAY_F(T, m, type, n)  .name = #m, .kind = type, .at = OFF(T, m), .n_at = OFF(T, n)
+#define JUDGED_F(m)             {ARRAY_F(ptd_rollout, m, F64, outcome), .rule = WHEN_SET}
+#define OWN_F(T, m, n, r)       {ARRAY_F(T, m, I32, n), .k_at = PTD_NONE, .own = 1, .rule = r}
+#define ROW_F(T, m, type)       {ARRAY_F(T, m, type, n), .k_at = PTD_NONE}
+#define TOP_F(T, m, type, k)    {ARRAY_F(T, m, type, n), .k_at = OFF(T, k)}
+#define LIST_F(T, m, type, t)   {ARRAY_F(T, m, type, n_##m), .sub = t}
+#define DATA_F(m, type, t)      {ARRAY_F(ptd_group, m, type, n_##m), .sub = t, .most = PTD_LIST_MAX}
 /* clang-format on */
 
 static const struct ptd_field stage_fields[] = {
@@ -96,7 +102,8 @@ static const struct ptd_field stage_fields[] = {
     STR_F(ptd_stage_note, build),
     {0},
 };
-static const struct ptd_fields stage_table = {stage_fields, sizeof(struct ptd_stage_note), PTD_NONE, NULL};
+static const struct ptd_fields stage_table = {stage_fields, sizeof(struct ptd_stage_note), PTD_NONE,
+                                              NULL};
 
 static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, version, INT, ALWAYS, 0),
@@ -131,8 +138,8 @@ static const struct ptd_field picture_fields[] = {
      .k_at = OFF(ptd_picture, width)},
     {0},
 };
-static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture), PTD_NONE,
-                                                check_picture};
+static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture),
+                                                PTD_NONE, check_picture};
 
 static const struct ptd_field rollout_fields[] = {
     OWN_F(ptd_rollout, ids, n, ALWAYS),
@@ -156,7 +163,8 @@ static const struct ptd_field rollout_fields[] = {
     {0},
 };
 static const struct ptd_fields rollout_table = {rollout_fields, sizeof(struct ptd_rollout),
-                                                offsetof(struct ptd_rollout, unknown), check_rollout};
+                                                offsetof(struct ptd_rollout, unknown),
+                                                check_rollout};
 
 static const struct ptd_field hint_fields[] = {
     STR_F(ptd_hint, text),
@@ -166,7 +174,8 @@ static const struct ptd_field hint_fields[] = {
     OWN_F(ptd_hint, prompt_ids, n_prompt, UNLESS_PRESET),
     {0},
 };
-static const struct ptd_fields hint_table = {hint_fields, sizeof(struct ptd_hint), PTD_NONE, check_hint};
+static const struct ptd_fields hint_table = {hint_fields, sizeof(struct ptd_hint), PTD_NONE,
+                                             check_hint};
 
 static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, uid),
@@ -201,7 +210,8 @@ static int check_version(const msgpack_object *o)
         if (key->type != MSGPACK_OBJECT_STR || key->via.str.size != 7 ||
             memcmp(key->via.str.ptr, "version", 7))
             continue;
-        if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER && v->via.u64 == PTD_STREAM_VERSION) return 0;
+        if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER && v->via.u64 == PTD_STREAM_VERSION)
+            return 0;
         return ptd_fail(PTD_CUT, "field \"version\": stream of another version, expected %d",
                         PTD_STREAM_VERSION);
     }
@@ -219,7 +229,8 @@ int ptd_head_decode(struct ptd_head *h, const char *body, size_t len)
 int ptd_head_check_temperature(const struct ptd_head *h)
 {
     if (h->temperature >= 1e-3) return 0;
-    return ptd_fail(PTD_DATAERR, "record 0: field \"temperature\": found %g, expected at least 0.001",
+    return ptd_fail(PTD_DATAERR,
+                    "record 0: field \"temperature\": found %g, expected at least 0.001",
                     h->temperature);
 }
 
@@ -249,7 +260,8 @@ static const char *copy(struct ptd_head *h, const char *s)
 
 void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *n)
 {
-    struct ptd_stage_note *all = ptd_arena_alloc(&h->arena, (size_t)(h->n_stages + 1) * sizeof *all);
+    struct ptd_stage_note *all =
+        ptd_arena_alloc(&h->arena, (size_t)(h->n_stages + 1) * sizeof *all);
     if (h->n_stages) memcpy(all, h->stages, (size_t)h->n_stages * sizeof *all);
     all[h->n_stages++] = (struct ptd_stage_note){.name = copy(h, n->name),
                                                  .version = copy(h, n->version),

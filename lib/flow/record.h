@@ -1,9 +1,14 @@
-/* record: what the frames of a stream say, as C structs: the head (one per stream) and the group (one prompt with all its rollouts).
+/* record: what the frames of a stream say, as C structs: the head (one per stream) and the group
+ * (one prompt with all its rollouts).
  *
- * Encoded as msgpack maps with string keys = the field names below. Typed arrays are msgpack ext, little-endian:
- * type 1 int32, type 2 float32, type 3 float16 (IEEE), one blob per array. Optional fields are left out when empty.
- * Fields this version does not know pass through untouched (kept as raw msgpack, at head, group and rollout level).
- * Before msgpack-c unpacks, the declared counts and the depth (at most 8) are checked against the bytes at hand.
+ * Encoded as msgpack maps with string keys = the field names below. Typed arrays are msgpack ext,
+ * little-endian:
+ * type 1 int32, type 2 float32, type 3 float16 (IEEE), one blob per array. Optional fields are left
+ * out when empty.
+ * Fields this version does not know pass through untouched (kept as raw msgpack, at head, group and
+ * rollout level).
+ * Before msgpack-c unpacks, the declared counts and the depth (at most 8) are checked against the
+ * bytes at hand.
  *
  *     struct ptd_group g = {0};
  *     if (ptd_group_decode(&g, f.body, f.body_len) < 0) ...
@@ -11,9 +16,10 @@
  *     ptd_group_encode(&g, &buf);
  *     ptd_group_clear(&g);
  *
- * Ownership: decode copies strings into g->arena, where whatever a stage adds lives too (ptd_group_alloc, ptd_group_text), freed by
- * ptd_group_clear; pixels and typed arrays point into the body that was decoded and live as long as it does. (The encoder puts arrays at multiples
- * of 4 from the body's start; those that come to lie odd all the same are copied.)
+ * Ownership: decode copies strings into g->arena, where whatever a stage adds lives too
+ * (ptd_group_alloc, ptd_group_text), freed by ptd_group_clear; pixels and typed arrays point into
+ * the body that was decoded and live as long as it does. (The encoder puts arrays at multiples of 4
+ * from the body's start; those that come to lie odd all the same are copied.)
  * Strings end in a NUL, so one that holds a NUL inside is refused. */
 #ifndef PTD_RECORD_H
 #define PTD_RECORD_H
@@ -30,7 +36,8 @@ struct ptd_buf {
 }; /* growing bytes; free(data) */
 void ptd_buf_add(struct ptd_buf *b, const void *p, size_t n);
 
-/* Fields of a map that this version does not know: raw key/value pairs in their order. Private to record.c. */
+/* Fields of a map that this version does not know: raw key/value pairs in their order. Private to
+ * record.c. */
 struct ptd_unknown {
     char *raw;
     size_t len;
@@ -40,42 +47,53 @@ struct ptd_unknown {
 /* ---- head ---- */
 struct ptd_stage_note {
     const char *name, *version, *command;
-    const char *
-        decided; /* what its options decide, as ptd_opt_decided writes it, and what they name; NULL in older streams */
-    const char *machine; /* what decides its last bits, as ptd_machine writes it; NULL in older streams */
-    const char *build;   /* its file's build id, for people */
+    /* what its options decide, as ptd_opt_decided writes it, and what they name; NULL in older
+     * streams */
+    const char *decided;
+    /* what decides its last bits, as ptd_machine writes it; NULL in older streams */
+    const char *machine;
+    const char *build; /* its file's build id, for people */
 };
 
 struct ptd_head {
-    int version;                 /* "version": PTD_STREAM_VERSION; another is refused with 76 */
-    const char *store;           /* "store": run directory */
-    const char *data;            /* "data": data set's path */
-    const char *data_digest;     /* "data_digest": of its bytes, hex */
-    const char *pictures_digest; /* "pictures_digest": of the pictures it names, hex; NULL: it names none */
-    const char *mode;            /* "mode": "train" (update may publish) or "eval" */
-    int64_t seed, steps;         /* "seed"; "steps": number of the last step of the run, 0 unknown */
-    int64_t first_step; /* "first_step": number of the first step in this stream (1 = first of the run) */
+    int version;             /* "version": PTD_STREAM_VERSION; another is refused with 76 */
+    const char *store;       /* "store": run directory */
+    const char *data;        /* "data": data set's path */
+    const char *data_digest; /* "data_digest": of its bytes, hex */
+    /* "pictures_digest": of the pictures it names, hex; NULL: it names none */
+    const char *pictures_digest;
+    const char *mode; /* "mode": "train" (update may publish) or "eval" */
+    /* "seed"; "steps": number of the last step of the run, 0 unknown */
+    int64_t seed, steps;
+    /* "first_step": number of the first step in this stream (1 = first of the run) */
+    int64_t first_step;
     int group_size;     /* "group_size": rollouts per prompt (G) */
     int step_groups;    /* "step_groups": prompts per step (P) */
     int max_tokens;     /* "max_tokens": limit of a response */
     double temperature; /* "temperature": of sampling and of every log-prob in the stream */
     int top_logprobs;   /* "top_logprobs": ids per token recorded when sampling (0: none) */
-    const char *
-        sampling; /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing was sampled */
-    struct ptd_stage_note *stages; /* "stages": every program that wrote this stream, first to last */
+    /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing
+     * was sampled */
+    const char *sampling;
+    /* "stages": every program that wrote this stream, first to last */
+    struct ptd_stage_note *stages;
     int n_stages;
     struct ptd_unknown unknown;
     void *arena; /* owner of all of the above */
 };
-int ptd_head_decode(struct ptd_head *h, const char *body,
-                    size_t len) PTD_MUST_CHECK; /* copies; 76 if the version is not ours */
+/* copies; 76 if the version is not ours */
+int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_CHECK;
 /* 0 if log-probs can be computed with the head's temperature, which a hand-made stream may lack. */
 int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
-/* Bytes that the rollouts of a group can take, by the head's group_size, max_tokens and top_logprobs, with teacher_k words of a teacher (0: before
- * ptd-ref); a token's text counts as 4 bytes. A frame holds 1 GiB, and it shall be known before anything is computed that it will not do. */
+/* Bytes that the rollouts of a group can take, by the head's group_size, max_tokens and
+ * top_logprobs, with teacher_k words of a teacher (0: before ptd-ref); a token's text counts as 4
+ * bytes. A frame holds 1 GiB, and it shall be known before anything is computed that it will not
+ * do. */
 double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k);
-void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);            /* replaces out's content */
-void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *note); /* copies the texts */
+/* replaces out's content */
+void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);
+/* copies the texts */
+void ptd_head_add_stage(struct ptd_head *h, const struct ptd_stage_note *note);
 char *ptd_head_text(struct ptd_head *h, const char *s); /* copy that lives as long as h */
 void ptd_head_clear(struct ptd_head *h);
 
@@ -99,8 +117,8 @@ struct ptd_rollout {
     const int32_t *ids; /* "ids": int32 [n], the response, stop token included */
     int n;
     const float *logp; /* "logp": float32 [n], log-probs when sampled; NULL from ptd-gold */
-    const int32_t *
-        top_ids; /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
+    /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
+    const int32_t *top_ids;
     int top_k;        /* "top_k" */
     const char *text; /* "text": decoded, special tokens left out; for people and the verifier */
     const char *stop; /* "stop": "eos" or "length" or "gold" */
@@ -109,22 +127,26 @@ struct ptd_rollout {
     const char *extracted;                      /* "extracted": the answer found, or NULL */
     double accuracy, format, reward, advantage; /* same names */
     /* ptd-ref */
-    const float *ref_logp; /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
-    const int32_t *
-        teacher_ids; /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not tutored */
-    const uint16_t
-        *teacher_logp; /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
-    const uint16_t *
-        teacher_on_top; /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids; there if both teacher_ids and top_ids are */
-    int teacher_k;      /* "teacher_k" */
+    /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
+    const float *ref_logp;
+    /* "teacher_ids": int32 [n][teacher_k], teacher's most probable ids, best first; NULL: not
+     * tutored */
+    const int32_t *teacher_ids;
+    /* "teacher_logp": float16 [n][teacher_k] teacher's log-probs of teacher_ids */
+    const uint16_t *teacher_logp;
+    /* "teacher_on_top": float16 [n][top_k] teacher's exact log-probs of top_ids; there if both
+     * teacher_ids and top_ids are */
+    const uint16_t *teacher_on_top;
+    int teacher_k;           /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
     struct ptd_unknown unknown;
 };
 
-struct ptd_hint {                     /* "hint": map; absent if none */
-    const char *text;                 /* "text": what the teacher reads */
-    const char *source;               /* "source": "data", "attention", ... */
-    const struct ptd_region *regions; /* "regions": [[label, x0, y0, x1, y1], ...] the spatial part */
+struct ptd_hint {       /* "hint": map; absent if none */
+    const char *text;   /* "text": what the teacher reads */
+    const char *source; /* "source": "data", "attention", ... */
+    /* "regions": [[label, x0, y0, x1, y1], ...] the spatial part */
+    const struct ptd_region *regions;
     int n_regions;
     const char *const *steps; /* "steps": [str] the method part */
     int n_steps;
@@ -139,17 +161,20 @@ struct ptd_group {
     const char *category; /* "category" */
     const char *system;   /* "system": the prompt's system message, or NULL */
     const char *question, *answer,
-        *solution; /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or NULL */
+        /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or
+         * NULL */
+        *solution;
     const struct ptd_region *regions; /* "regions": the data set's, see hint */
     int n_regions;
     const char *const *steps; /* "steps": the data set's method steps */
     int n_steps;
-    const struct ptd_region
-        *objects; /* "objects": what is where in the first picture, "b2 red 4" (dense grounding for SFT) */
+    /* "objects": what is where in the first picture, "b2 red 4" (dense grounding for SFT) */
+    const struct ptd_region *objects;
     int n_objects;
     struct ptd_picture *pictures; /* "pictures": [map] */
     int n_pictures;
-    const int32_t *prompt_ids; /* "prompt_ids": int32, what the student reads, image pads included */
+    /* "prompt_ids": int32, what the student reads, image pads included */
+    const int32_t *prompt_ids;
     int n_prompt;
     struct ptd_rollout *rollouts; /* "rollouts": [map] */
     int n_rollouts;
@@ -160,24 +185,29 @@ struct ptd_group {
     void *arena;
 };
 
-/* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree (logp against ids, top_k against top_ids, pixels
- * against height and width), numbers out of their range. Costs next to nothing for large arrays, which it leaves alone. */
+/* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree
+ * (logp against ids, top_k against top_ids, pixels against height and width), numbers out of their
+ * range. Costs next to nothing for large arrays, which it leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
-/* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no id is below 0 (-1 where there were fewer words than
- * K), no log-prob is above 0 (but for rounding). NaN and -Inf pass: ptd-update refuses a step for them. -1 with status 65 and the field. */
+/* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
+ * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for
+ * rounding). NaN and -Inf pass: ptd-update refuses a step for them. -1 with status 65 and the
+ * field. */
 int ptd_group_check(const struct ptd_group *g) PTD_MUST_CHECK;
 /* Both: how programs take a group from a stream, so that all accept the same ones. */
 int ptd_group_read(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
-/* That all ids are words of a vocabulary of this size, which a stream of another tokenizer's are not. -1 with status 65 and the field. */
+/* That all ids are words of a vocabulary of this size, which a stream of another tokenizer's are
+ * not. -1 with status 65 and the field. */
 int ptd_group_check_words(const struct ptd_group *g, int vocab) PTD_MUST_CHECK;
-void ptd_picture_hash(const uint8_t *pixels, int height, int width,
-                      char hex[17]); /* XXH3-64 of height and width (uint32, little-endian) and pixels */
+/* XXH3-64 of height and width (uint32, little-endian) and pixels */
+void ptd_picture_hash(const uint8_t *pixels, int height, int width, char hex[17]);
 void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
-void *ptd_group_alloc(struct ptd_group *g,
-                      size_t n); /* zeroed, 16-byte aligned, lives as long as the group */
-char *ptd_group_text(struct ptd_group *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* zeroed, 16-byte aligned, lives as long as the group */
+void *ptd_group_alloc(struct ptd_group *g, size_t n);
+char *ptd_group_text(struct ptd_group *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The n parts with `between` between them. */
 char *ptd_group_join(struct ptd_group *g, const char *between, const char *const *part, int n);
-void ptd_group_clear(
-    struct ptd_group *g); /* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
+/* frees the arena, zeroes *g (group_accuracy = -1, generation = -1) */
+void ptd_group_clear(struct ptd_group *g);
 #endif

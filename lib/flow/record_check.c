@@ -13,7 +13,8 @@
 void ptd_picture_hash(const uint8_t *pixels, int height, int width, char hex[17])
 {
     unsigned char size[8];
-    for (int i = 0; i < 4; i++) size[i] = (unsigned)height >> 8 * i, size[4 + i] = (unsigned)width >> 8 * i;
+    for (int i = 0; i < 4; i++)
+        size[i] = (unsigned)height >> 8 * i, size[4 + i] = (unsigned)width >> 8 * i;
     XXH3_state_t *state = XXH3_createState();
     if (!state) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_64bits_reset(state);
@@ -90,7 +91,9 @@ static int check_words(const char *path, const char *name, const int32_t *ids, s
 {
     int high = 0;
     for (size_t i = 0; ids && i < n; i++) high |= ids[i] >= vocab;
-    return high ? ptd_fields_bad(path, name, "an id above %d, the last of the vocabulary", vocab - 1) : 0;
+    return high
+               ? ptd_fields_bad(path, name, "an id above %d, the last of the vocabulary", vocab - 1)
+               : 0;
 }
 
 static int check_rollout_words(const char *path, const struct ptd_rollout *y, int vocab)

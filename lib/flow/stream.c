@@ -63,7 +63,8 @@ static void put_little(char *p, uint64_t v)
     for (int i = 0; i < 8; i++) p[i] = (char)(v >> 8 * i);
 }
 
-static void put_prefix(char p[PTD_FRAME_PREFIX], int kind, uint64_t seq, uint64_t digest, size_t len)
+static void put_prefix(char p[PTD_FRAME_PREFIX], int kind, uint64_t seq, uint64_t digest,
+                       size_t len)
 {
     p[0] = (char)0x94;
     p[1] = (char)kind;
@@ -76,7 +77,8 @@ static void put_prefix(char p[PTD_FRAME_PREFIX], int kind, uint64_t seq, uint64_
 }
 
 /* A step or end body: a map of three names to uint64. */
-static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS], const uint64_t v[MARKS])
+static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS],
+                        const uint64_t v[MARKS])
 {
     size_t n = 0;
     out[n++] = (char)(0x80 | MARKS);
@@ -93,7 +95,8 @@ static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS], c
 }
 
 /* The same body with the same numbers, or -1. */
-static int get_marks(const char *body, size_t len, const char *const names[MARKS], uint64_t v[MARKS])
+static int get_marks(const char *body, size_t len, const char *const names[MARKS],
+                     uint64_t v[MARKS])
 {
     char again[MARKS_BYTES];
     size_t at = 1;
@@ -216,8 +219,8 @@ static int refuse(struct ptd_reader *r, int status, size_t at, const char *what)
     return keep_failure(&r->state, &r->status, &r->message);
 }
 
-/* Room for at least 64 KiB behind the unread bytes; the buffer grows only when it is full of bytes that came.
- */
+/* Room for at least 64 KiB behind the unread bytes; the buffer grows only when it is full of bytes
+ * that came. */
 static void make_room(struct ptd_reader *r)
 {
     if (r->cap - r->end >= BLOCK / 16) return;
@@ -229,14 +232,16 @@ static void make_room(struct ptd_reader *r)
     r->buf = ptd_realloc(r->buf, r->cap);
 }
 
-/* Until there is something to read; ends the program if the reader of the watched output leaves meanwhile. */
+/* Until there is something to read; ends the program if the reader of the watched output leaves
+ * meanwhile. */
 static void await_input(const struct ptd_reader *r)
 {
     struct pollfd p[2] = {{.fd = r->fd, .events = POLLIN}, {.fd = r->watched}};
     do {
         if (poll(p, 2, -1) < 0 && errno != EINTR) return;
         ptd_asked_answer();
-        if (p[1].revents & (POLLERR | POLLHUP)) ptd_die_of_pipe(); /* HUP: of a socket or a terminal */
+        /* HUP: of a socket or a terminal */
+        if (p[1].revents & (POLLERR | POLLHUP)) ptd_die_of_pipe();
     } while (!p[0].revents && !p[1].revents);
 }
 
@@ -248,9 +253,9 @@ static int fill(struct ptd_reader *r, size_t n)
         ptd_asked_answer();
         if (r->watched >= 0) await_input(r);
         ssize_t got = read(r->fd, r->buf + r->end, r->cap - r->end);
-        if (got > 0)
-            r->end += (size_t)got;
-        else if (got == 0 || (errno == EIO && r->terminal)) /* EIO: whoever held its other end has gone */
+        if (got > 0) r->end += (size_t)got;
+        /* EIO: whoever held its other end has gone */
+        else if (got == 0 || (errno == EIO && r->terminal))
             r->eof = 1;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             wait_for(r->fd, POLLIN);
@@ -271,7 +276,8 @@ static int at_end_of_file(struct ptd_reader *r)
     }
     if (r->state == ENDED) return refuse(r, PTD_DATAERR, 0, "bytes after the end frame");
     if (left) return refuse(r, PTD_CUT, left, "stream is cut in the middle of a frame");
-    if (r->state == BEFORE_HEAD) return refuse(r, PTD_CUT, 0, "stream is empty, expected a head frame");
+    if (r->state == BEFORE_HEAD)
+        return refuse(r, PTD_CUT, 0, "stream is empty, expected a head frame");
     return refuse(r, PTD_CUT, 0, "stream ended without its end frame");
 }
 
@@ -297,7 +303,8 @@ static int check_order(struct ptd_reader *r, const struct ptd_frame *f)
         return refuse(r, PTD_CUT, 3, "frames out of order: one is missing, doubled or moved");
     if (r->state == BEFORE_HEAD && f->kind != PTD_HEAD)
         return refuse(r, PTD_CUT, 1, "expected a head frame first");
-    if (r->state == RUNNING && f->kind == PTD_HEAD) return refuse(r, PTD_CUT, 1, "a second head frame");
+    if (r->state == RUNNING && f->kind == PTD_HEAD)
+        return refuse(r, PTD_CUT, 1, "a second head frame");
     return 0;
 }
 
@@ -343,7 +350,8 @@ static void point_frame(const struct ptd_reader *r, struct ptd_frame *f)
     f->raw_len = PTD_FRAME_PREFIX + f->body_len;
 }
 
-/* Waits for a frame of `whole` bytes, and takes what came into its digest while the writer fills the pipe again. As fill. */
+/* Waits for a frame of `whole` bytes, and takes what came into its digest while the writer fills
+ * the pipe again. As fill. */
 static int fill_frame(struct ptd_reader *r, size_t whole)
 {
     size_t done = PTD_FRAME_PREFIX;
@@ -399,9 +407,10 @@ int ptd_reader_close(struct ptd_reader *r)
 int ptd_frame_step(const struct ptd_frame *f, int64_t *step)
 {
     uint64_t v[MARKS];
-    if (f->kind != PTD_STEP || get_marks(f->body, f->body_len, step_names, v) < 0 || v[0] > INT64_MAX)
-        return ptd_fail(PTD_DATAERR, "record %llu, byte %llu: not a step frame", (unsigned long long)f->seq,
-                        (unsigned long long)f->offset);
+    if (f->kind != PTD_STEP || get_marks(f->body, f->body_len, step_names, v) < 0 ||
+        v[0] > INT64_MAX)
+        return ptd_fail(PTD_DATAERR, "record %llu, byte %llu: not a step frame",
+                        (unsigned long long)f->seq, (unsigned long long)f->offset);
     *step = (int64_t)v[0];
     return 0;
 }
@@ -468,7 +477,8 @@ static int check_writer(struct ptd_writer *w, int kind, size_t len)
 {
     if (w->state == FAILED) return ptd_fail(w->status, "%s", w->message);
     if (len > PTD_FRAME_MAX)
-        return ptd_fail(PTD_DATAERR, "%s: record %llu: body of %zu bytes is over the limit of 1 GiB", w->name,
+        return ptd_fail(PTD_DATAERR,
+                        "%s: record %llu: body of %zu bytes is over the limit of 1 GiB", w->name,
                         (unsigned long long)w->t.seq, len);
     if (w->state == (kind == PTD_HEAD ? BEFORE_HEAD : RUNNING)) return 0;
     return ptd_fail(PTD_BUG, "%s: frame of kind %d written out of order", w->name, kind);
@@ -488,7 +498,8 @@ static int put_frame(struct ptd_writer *w, int kind, const char *body, size_t le
 
 int ptd_writer_put(struct ptd_writer *w, int kind, const void *body, size_t len)
 {
-    if (kind != PTD_HEAD && kind != PTD_GROUP) return ptd_fail(PTD_BUG, "frame of kind %d put by hand", kind);
+    if (kind != PTD_HEAD && kind != PTD_GROUP)
+        return ptd_fail(PTD_BUG, "frame of kind %d put by hand", kind);
     return put_frame(w, kind, body, len);
 }
 
@@ -525,7 +536,8 @@ int ptd_writer_close(struct ptd_writer *w)
 {
     int rc = 0;
     if (w->state == FAILED) rc = ptd_fail(w->status, "%s", w->message);
-    if (close(w->fd) < 0 && errno != EINTR && rc == 0) rc = ptd_fail(PTD_IOERR, "%s: close:", w->name);
+    if (close(w->fd) < 0 && errno != EINTR && rc == 0)
+        rc = ptd_fail(PTD_IOERR, "%s: close:", w->name);
     tally_close(&w->t);
     free(w->message);
     free(w->name);

@@ -2,15 +2,19 @@
  *
  *     [kind, sequence number, XXH3-64, body]
  *
- * kind: 1 head, 2 group, 3 step, 4 end; sequence numbers count from 0 (the head); the digest is XXH3-64 over kind and
- * sequence number (as two little-endian uint64) and the body's bytes, as a uint64; the body is a bin that holds one msgpack map.
- * A stream is: one head, groups, a step after each batch, one end. The encoding is fixed: fixarray(4), fixint kind,
- * uint64 sequence number, uint64 digest, bin32; so the prefix has 1+1+9+9+5 = 25 bytes and each size is known before memory is taken.
+ * kind: 1 head, 2 group, 3 step, 4 end; sequence numbers count from 0 (the head); the digest is
+ * XXH3-64 over kind and
+ * sequence number (as two little-endian uint64) and the body's bytes, as a uint64; the body is a
+ * bin that holds one msgpack map. A stream is: one head, groups, a step after each batch, one end.
+ * The encoding is fixed: fixarray(4), fixint kind,
+ * uint64 sequence number, uint64 digest, bin32; so the prefix has 1+1+9+9+5 = 25 bytes and each
+ * size is known before memory is taken.
  *
- * Step and end bodies carry "count" (groups since the last step; all groups, for end), "steps" (end only) and "digest":
- * XXH3-64 over the digests (little-endian uint64) of all frames before it in the stream, head included. The reader checks
- * all of them. A writer closed without ptd_writer_end leaves no end frame, and a reader that misses it fails with status 76,
- * so damage cannot be laundered by a stage downstream.
+ * Step and end bodies carry "count" (groups since the last step; all groups, for end), "steps" (end
+ * only) and "digest": XXH3-64 over the digests (little-endian uint64) of all frames before it in
+ * the stream, head included. The reader checks
+ * all of them. A writer closed without ptd_writer_end leaves no end frame, and a reader that misses
+ * it fails with status 76, so damage cannot be laundered by a stage downstream.
  *
  *     struct ptd_reader *r = ptd_reader_open(0, "-");
  *     struct ptd_frame f;
@@ -37,26 +41,32 @@ struct ptd_frame {
 };
 
 struct ptd_reader;
-/* Takes fd (closed by ptd_reader_close); `name` is for messages ("-" for standard input). Sets a pipe's buffer to 1 MiB. */
+/* Takes fd (closed by ptd_reader_close); `name` is for messages ("-" for standard input). Sets a
+ * pipe's buffer to 1 MiB. */
 struct ptd_reader *ptd_reader_open(int fd, const char *name);
-/* 1: a frame in *f (head and end frames too: the head is always first); 0: nothing after a verified end; -1 failure:
- * 65 damaged, 74 read error, 76 cut, out of order, or an end frame missing. After a failure it always fails again. */
+/* 1: a frame in *f (head and end frames too: the head is always first); 0: nothing after a verified
+ * end; -1 failure: 65 damaged, 74 read error, 76 cut, out of order, or an end frame missing. After
+ * a failure it always fails again. */
 int ptd_reader_next(struct ptd_reader *r, struct ptd_frame *f) PTD_MUST_CHECK;
 const char *ptd_reader_name(const struct ptd_reader *r);
-/* While input is waited for, watches our own output, too: when its reader leaves, the program ends at once, as SIGPIPE would end it. Without this
- * a pipeline whose last program died would sit for ever, since the first one waits for a generation that nobody makes. */
+/* While input is waited for, watches our own output, too: when its reader leaves, the program ends
+ * at once, as SIGPIPE would end it. Without this a pipeline whose last program died would sit for
+ * ever, since the first one waits for a generation that nobody makes. */
 void ptd_reader_watch(struct ptd_reader *r, int fd);
-/* Puts stream, record and byte in front of the last failure, for bodies that do not decode; the reader fails of it from now on. Returns -1. */
+/* Puts stream, record and byte in front of the last failure, for bodies that do not decode; the
+ * reader fails of it from now on. Returns -1. */
 int ptd_reader_blame(struct ptd_reader *r, const struct ptd_frame *f);
 /* 0 if the stream ended with a verified end, else -1 (the same failure again). Frees r. */
 int ptd_reader_close(struct ptd_reader *r) PTD_MUST_CHECK;
 
 struct ptd_writer;
-/* Takes fd. Bodies are copied into a block of 1 MiB and written in large pieces; step and end frames flush. */
+/* Takes fd. Bodies are copied into a block of 1 MiB and written in large pieces; step and end
+ * frames flush. */
 struct ptd_writer *ptd_writer_open(int fd, const char *name);
 /* kind HEAD or GROUP: body as given (one msgpack map). */
 int ptd_writer_put(struct ptd_writer *w, int kind, const void *body, size_t len) PTD_MUST_CHECK;
-/* Passes on a frame that the stage did not touch: the same bytes if the sequence number still fits. */
+/* Passes on a frame that the stage did not touch: the same bytes if the sequence number still fits.
+ */
 int ptd_writer_pass(struct ptd_writer *w, const struct ptd_frame *f) PTD_MUST_CHECK;
 /* Writes a step frame: {"step": step, "count", "digest"}; flushes. */
 int ptd_writer_step(struct ptd_writer *w, int64_t step) PTD_MUST_CHECK;
@@ -65,7 +75,8 @@ int ptd_writer_end(struct ptd_writer *w) PTD_MUST_CHECK;
 int ptd_writer_flush(struct ptd_writer *w) PTD_MUST_CHECK;
 /* The descriptor, for poll(). */
 int ptd_writer_fd(const struct ptd_writer *w);
-/* Closes the descriptor and reports what close() said; writes nothing. Frees w. EPIPE anywhere ends the program as SIGPIPE would. */
+/* Closes the descriptor and reports what close() said; writes nothing. Frees w. EPIPE anywhere ends
+ * the program as SIGPIPE would. */
 int ptd_writer_close(struct ptd_writer *w) PTD_MUST_CHECK;
 /* The step number inside a verified step frame's body. */
 int ptd_frame_step(const struct ptd_frame *f, int64_t *step) PTD_MUST_CHECK;

@@ -27,7 +27,8 @@ static const struct ptd_region *object_at(const struct ptd_group *g, float x, fl
     return NULL;
 }
 
-/* Every word of the label as it stands inside a sentence: after a space. Words that are never scored are passed over. */
+/* Every word of the label as it stands inside a sentence: after a space. Words that are never
+ * scored are passed over. */
 static int add_words(struct ptd_ground *d, const char *label, int row)
 {
     char *text = ptd_format(" %s", label);
@@ -35,14 +36,16 @@ static int add_words(struct ptd_ground *d, const char *label, int row)
     int n = ptd_tokenizer_encode(d->tokenizer, text, strlen(text), &ids);
     free(text);
     if (n < 0) return -1;
-    if (d->n + n > d->cap) d->words = ptd_realloc(d->words, (d->cap = 2 * (d->n + n)) * sizeof *d->words);
+    if (d->n + n > d->cap)
+        d->words = ptd_realloc(d->words, (d->cap = 2 * (d->n + n)) * sizeof *d->words);
     for (int i = 0; i < n; i++)
         if (!d->banned || !d->banned[ids[i]]) d->words[d->n++] = (struct ptd_word){row, ids[i]};
     free(ids);
     return 0;
 }
 
-int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct ptd_group *g, int first)
+int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct ptd_group *g,
+                   int first)
 {
     int R, C;
     if (!ptd_ground_count(m, g)) return 0;
@@ -86,14 +89,14 @@ static int *index_words(const struct ptd_ground *d, long rows)
     return first;
 }
 
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b, double total,
-                           float *dimage)
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b,
+                           double total, float *dimage)
 {
     const struct ptd_layout *l = m->layout;
     const struct ptd_config *c = &m->config;
     long n = b->n_image_rows;
-    float *x = ptd_pool_floats(&b->pool, n * c->hidden), *dx = ptd_pool_floats(&b->pool, n * c->hidden),
-          *rstd = ptd_pool_floats(&b->pool, n);
+    float *x = ptd_pool_floats(&b->pool, n * c->hidden),
+          *dx = ptd_pool_floats(&b->pool, n * c->hidden), *rstd = ptd_pool_floats(&b->pool, n);
     struct reading r = {d, index_words(d, n), ptd_array(n + 1, sizeof(double)), d->weight / total};
     struct ptd_head_job job = {.ops = m->ops,
                                .W = ptd_model_head(m),
@@ -107,8 +110,8 @@ double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd
     m->ops->rmsnorm(x, rstd, b->merger.out, m->weights + l->norm, n, c->hidden, c->rms_eps);
     ptd_head_backward(&job, x, n, dx, ptd_model_dhead(m));
     memset(dimage, 0, n * c->hidden * sizeof *dimage);
-    m->ops->rmsnorm_backward(dimage, m->grads + l->norm, dx, b->merger.out, rstd, m->weights + l->norm, n,
-                             c->hidden);
+    m->ops->rmsnorm_backward(dimage, m->grads + l->norm, dx, b->merger.out, rstd,
+                             m->weights + l->norm, n, c->hidden);
     for (long i = 0; i < n; i++) sum += r.loss[i];
     free(r.first);
     free(r.loss);

@@ -29,21 +29,22 @@ struct work {
     struct ptd_learned *sum;
 };
 
-static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g, const struct ptd_rollout *y)
+static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                      const struct ptd_rollout *y)
 {
     return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
 /* e [V], shares times their sum total, becomes c p + lambda/N_ptd dJ/dz. */
-static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V, double total,
-                         double c)
+static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V,
+                         double total, double c)
 {
     const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
     int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
     struct ptd_support u;
-    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k, y->teacher_logp + t->token * y->teacher_k,
-                     k, y->top_ids + t->token * y->top_k, y->teacher_on_top + t->token * y->top_k,
-                     y->teacher_on_top ? y->top_k : 0);
+    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k,
+                     y->teacher_logp + t->token * y->teacher_k, k, y->top_ids + t->token * y->top_k,
+                     y->teacher_on_top + t->token * y->top_k, y->teacher_on_top ? y->top_k : 0);
     return ptd_divergence(w->r->divergence, &u, e, V, total, w->r->lambda / w->n_ptd, c);
 }
 
@@ -82,7 +83,8 @@ static void on_row(void *ctx, long row, float *z, int V)
     z[t->id] -= (float)c;
 }
 
-/* What the loss reads of the stream at a token may be clipped to something finite, and is refused nevertheless. */
+/* What the loss reads of the stream at a token may be clipped to something finite, and is refused
+ * nevertheless. */
 static double read_from_stream(const struct answer *a, int token)
 {
     return (a->y->logp ? a->y->logp[token] : 0) + (a->kl ? a->y->ref_logp[token] : 0);
@@ -94,8 +96,10 @@ static void add_up(struct work *w, int *bad)
     for (long i = 0; i < w->score->rows; i++) {
         const struct token *k = &w->token[i];
         const struct answer *a = w->score->target[i].reply;
-        double off = fabs(k->ratio - 1), old = a->y->logp ? a->y->logp[w->score->target[i].token] : k->logp;
-        double given = w->r->loss == PTD_LOSS_POLICY ? read_from_stream(a, w->score->target[i].token) : 0;
+        double off = fabs(k->ratio - 1),
+               old = a->y->logp ? a->y->logp[w->score->target[i].token] : k->logp;
+        double given =
+            w->r->loss == PTD_LOSS_POLICY ? read_from_stream(a, w->score->target[i].token) : 0;
         if (*bad < 0 && !isfinite(k->loss + k->entropy + given)) *bad = a->group;
         s->loss += k->loss;
         s->pg += k->pg;
@@ -134,7 +138,8 @@ static void run_micro(struct work *w, int *bad)
                                .ctx = w};
     float *dX;
     if (!s->rows) return;
-    if (s->rows > w->token_cap) w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
+    if (s->rows > w->token_cap)
+        w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
     ptd_score_forward(s);
     dX = ptd_score_floats(s, s->rows * c->hidden);
     ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
@@ -156,20 +161,22 @@ static int add_group(struct work *w, const struct ptd_group *g, struct answer *a
         a[i] = (struct answer){.y = y,
                                .group = index,
                                .tutored = is_tutored(w->r, g, y),
-                               .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp && w->r->beta != 0};
+                               .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp &&
+                                     w->r->beta != 0};
         replies[i] = (struct ptd_score_reply){y->ids, y->n, &a[i]};
         if (a[i].kl) w->sum->kl_tokens += y->n;
     }
-    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures, g->n_pictures,
-                               replies, g->n_rollouts)
-               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures, replies,
-                               g->n_rollouts);
+    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures,
+                               g->n_pictures, replies, g->n_rollouts)
+               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures,
+                               replies, g->n_rollouts);
     free(replies);
     if (!r && w->r->ground) r = ptd_ground_add(w->r->ground, w->m, g, first);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
-static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *r, struct ptd_learned *out)
+static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
+                 struct ptd_learned *out)
 {
     int answers = 0;
     memset(out, 0, sizeof *out);
@@ -200,7 +207,8 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
         ptd_asked_answer();
         if ((result = add_group(&w, groups[i], next, i))) *bad = i;
         next += groups[i]->n_rollouts;
-        if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1)) run_micro(&w, bad);
+        if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1))
+            run_micro(&w, bad);
     }
     free(w.token);
     free(a);

@@ -1,5 +1,5 @@
-/* metrics: one step in numbers, as one JSON object on a line: the names that EasyR1's users know, the true entropy as actor/entropy, and the families
- * ptd and group_reward. */
+/* metrics: one step in numbers, as one JSON object on a line: the names that EasyR1's users know,
+ * the true entropy as actor/entropy, and the families ptd and group_reward. */
 #ifndef PTD_METRICS_H
 #define PTD_METRICS_H
 #include "flow/record.h"
@@ -15,14 +15,14 @@ struct ptd_metrics {
     struct ptd_learned sum;
     struct {
         long groups, responses, all_fail, all_pass, informative, active, hinted, truncated;
-        double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy, format,
-            advantage_min, advantage_max, unparsable;
+        double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy,
+            format, advantage_min, advantage_max, unparsable;
     } group;
 };
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm);
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);
-int ptd_metrics_print(const struct ptd_metrics *m,
-                      FILE *out) PTD_MUST_CHECK; /* one line, flushed; -1 on a write error */
-const char *ptd_metrics_note(char *buf,
-                             size_t n); /* the last printed step in a few words, for the progress line */
+/* one line, flushed; -1 on a write error */
+int ptd_metrics_print(const struct ptd_metrics *m, FILE *out) PTD_MUST_CHECK;
+/* the last printed step in a few words, for the progress line */
+const char *ptd_metrics_note(char *buf, size_t n);
 #endif

@@ -1,6 +1,6 @@
-/* policy: advantages, the clipped objective, k3 and the divergences on buckets, each with its exact gradient.
- * Left to others: where log-probs and logits come from (head), which tokens count and by how much
- * (ptd-update). */
+/* policy: advantages, the clipped objective, k3 and the divergences on buckets, each with its exact
+ * gradient. Left to others: where log-probs and logits come from (head), which tokens count and by
+ * how much (ptd-update). */
 #include "method/policy.h"
 #include "base/half.h"
 #include "compute/cpu/vec.h"
@@ -24,12 +24,13 @@ void ptd_advantages(const double *reward, int n, double eps, double *advantage)
     for (int i = 0; i < n; i++) mean += reward[i] / n;
     for (int i = 0; i < n; i++) square += (reward[i] - mean) * (reward[i] - mean);
     double deviation = n > 1 ? sqrt(square / (n - 1)) : 0;
-    int flat = all_equal(reward, n); /* the mean of equal rewards may be off by a rounding, so ask them */
+    /* the mean of equal rewards may be off by a rounding, so ask them */
+    int flat = all_equal(reward, n);
     for (int i = 0; i < n; i++) advantage[i] = flat ? 0 : (reward[i] - mean) / (deviation + eps);
 }
 
-double ptd_pg(double logp, double old_logp, double advantage, const struct ptd_clip *c, double *dlogp,
-              int *side)
+double ptd_pg(double logp, double old_logp, double advantage, const struct ptd_clip *c,
+              double *dlogp, int *side)
 {
     double r = exp(logp - old_logp), near = fmin(fmax(r, 1 - c->low), 1 + c->high);
     double plain = -advantage * r, clipped = -advantage * near, ceiling = -advantage * c->dual;
@@ -80,8 +81,9 @@ static void add_words(struct ptd_support *u, uint8_t *marks, uint16_t *all, cons
     u->n = n;
 }
 
-void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const uint16_t *teacher_logp,
-                      int teacher_k, const int32_t *top_ids, const uint16_t *teacher_on_top, int top_k)
+void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids,
+                      const uint16_t *teacher_logp, int teacher_k, const int32_t *top_ids,
+                      const uint16_t *teacher_on_top, int top_k)
 {
     uint16_t half[PTD_SUPPORT_MAX];
     float x[BUCKETS];
@@ -93,7 +95,8 @@ void ptd_support_join(struct ptd_support *u, const int32_t *teacher_ids, const u
     ptd_unhalves(x, half, u->n);
     vec_store(x + u->n, vec_set(-INFINITY));
     for (int i = 0; i < u->n; i += VEC) {
-        vec_f logp = vec_larger(vec_set(-88), vec_load(x + i)), mass = vec_exp(logp); /* finite: 0 ln 0 = 0 */
+        /* finite: 0 ln 0 = 0 */
+        vec_f logp = vec_larger(vec_set(-88), vec_load(x + i)), mass = vec_exp(logp);
         vec_store(x + i, mass);
         sum += vec_widen(mass);
         rounding += vec_widen(mass * vec_larger(logp, -logp) * (1.0f / 2048));
@@ -110,9 +113,11 @@ static int is_word(const struct ptd_support *u, int b, int V)
     return u->id[b] >= 0 && u->id[b] < V;
 }
 
-/* s[n + 1]: the student's masses, then zeros to the end of a vector. The tail is what the whole row holds beyond the support; the very same floats are
- * taken off again, so that nothing but the rest remains, to 1e-7 of the row. */
-static void student_masses(const struct ptd_support *u, const float *e, int V, double total, float *s)
+/* s[n + 1]: the student's masses, then zeros to the end of a vector. The tail is what the whole row
+ * holds beyond the support; the very same floats are taken off again, so that nothing but the rest
+ * remains, to 1e-7 of the row. */
+static void student_masses(const struct ptd_support *u, const float *e, int V, double total,
+                           float *s)
 {
     vec_d inside = {0};
     int n = u->n;
@@ -124,8 +129,9 @@ static void student_masses(const struct ptd_support *u, const float *e, int V, d
     for (int b = 0; b <= n; b++) s[b] = (float)(s[b] * (1 / total));
 }
 
-/* The sum over n buckets in whole vectors (empty ones add nothing); g[b] = s dJ/ds. With d = (s - t)/(s + t) it is s/m = 1 + d, t/m = 1 - d: where
- * s is near t, their difference is exact, and float32 keeps its digits. A mass of 0 has a finite logarithm here, and adds 0. */
+/* The sum over n buckets in whole vectors (empty ones add nothing); g[b] = s dJ/ds. With d = (s -
+ * t)/(s + t) it is s/m = 1 + d, t/m = 1 - d: where s is near t, their difference is exact, and
+ * float32 keeps its digits. A mass of 0 has a finite logarithm here, and adds 0. */
 static double jsd(const float *s, const float *t, int n, float *g)
 {
     vec_f sum = {0};
@@ -158,10 +164,10 @@ static double bucket_reverse(double s, double t, float *g)
     return part;
 }
 
-/* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here g = s h; words outside the support share
- * the tail's h. */
-static void write_gradient(const struct ptd_support *u, float *e, int V, double total, double weight,
-                           double c, const float *s, float *g)
+/* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here
+ * g = s h; words outside the support share the tail's h. */
+static void write_gradient(const struct ptd_support *u, float *e, int V, double total,
+                           double weight, double c, const float *s, float *g)
 {
     double mean = vec_sum(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
     vec_scale(e, (float)((c + weight * h) / total), V);
@@ -170,8 +176,8 @@ static void write_gradient(const struct ptd_support *u, float *e, int V, double 
         if (is_word(u, b, V)) e[u->id[b]] = g[b];
 }
 
-double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double total, double weight,
-                      double c)
+double ptd_divergence(char kind, const struct ptd_support *u, float *e, int V, double total,
+                      double weight, double c)
 {
     float s[BUCKETS], t[BUCKETS], g[BUCKETS];
     double value = 0;

@@ -30,11 +30,13 @@ struct task { /* one response to be read */
     char key[33];  /* of all that decides the value: of the task, then with the micro-batch too */
     void *value;   /* what is cached: see value_size */
     size_t size;
-    int twin; /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
+    /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
+    int twin;
     int missing; /* in the cache */
 };
 
-struct micro { /* tasks that are computed together, order[first .. first + n): whole families of one kind */
+/* tasks that are computed together, order[first .. first + n): whole families of one kind */
+struct micro {
     int first, n;
     long tokens;
     uint64_t digest; /* of all that is read */
@@ -44,7 +46,8 @@ struct ptd_refer {
     struct ptd_refer_rules r;
     struct ptd_store *store, *other; /* other: the teacher's */
     int cache;
-    struct reader reference, teacher; /* teacher: with --teacher only, otherwise the reference teaches */
+    /* teacher: with --teacher only, otherwise the reference teaches */
+    struct reader reference, teacher;
     char reference_id[17], teacher_id[17];
     int64_t teacher_generation;
     int vocab;
@@ -64,7 +67,8 @@ static int open_stores(struct ptd_refer *f, const char *store, const char *teach
     if (f->r.top_k < 1 || f->r.top_k > TOP_K_MAX)
         return ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", f->r.top_k, TOP_K_MAX);
     if (!store) return ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
-    if (ptd_store_open(&f->store, store, mode) || ptd_store_identity(f->store, 0, f->reference_id)) return -1;
+    if (ptd_store_open(&f->store, store, mode) || ptd_store_identity(f->store, 0, f->reference_id))
+        return -1;
     if (!teacher) return 0;
     if (ptd_store_is(f->store, teacher))
         return ptd_fail(
@@ -83,8 +87,9 @@ static int read_vocab(struct ptd_refer *f)
 {
     struct ptd_config c;
     char *config = ptd_store_get_meta(f->store, "config.json", NULL);
-    int r = config ? ptd_config_parse(&c, config, NULL)
-                   : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(f->store));
+    int r =
+        config ? ptd_config_parse(&c, config, NULL)
+               : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(f->store));
     if (!r) f->vocab = c.vocab;
     free(config);
     return r;
@@ -153,7 +158,8 @@ static size_t value_size(const struct ptd_refer *f, const struct task *t)
 {
     size_t n = t->y->n;
     if (!t->teach) return n * sizeof(float);
-    return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) + n * t->y->top_k * sizeof(uint16_t);
+    return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) +
+           n * t->y->top_k * sizeof(uint16_t);
 }
 
 static void put_key(char key[33], XXH3_state_t *s)
@@ -187,7 +193,8 @@ static void name_task(const struct ptd_refer *f, struct task *t)
     XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
     XXH3_128bits_update(s, &f->r.temperature, sizeof f->r.temperature);
     if (t->teach)
-        XXH3_128bits_update(s, t->y->top_ids, (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
+        XXH3_128bits_update(s, t->y->top_ids,
+                            (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
     put_key(t->key, s);
     XXH3_freeState(s);
 }
@@ -233,7 +240,8 @@ static void attach(const struct ptd_refer *f, struct task *t)
 static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     f->n_tasks = 0;
-    for (int i = 0; i < n; i++) /* a group's tasks of one kind are neighbours: they share its prompt */
+    /* a group's tasks of one kind are neighbours: they share its prompt */
+    for (int i = 0; i < n; i++)
         for (int teach = 0; teach < 2; teach++)
             for (int j = 0; j < g[i]->n_rollouts; j++)
                 if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
@@ -294,14 +302,17 @@ static int add_family(struct reader *d, struct task *const *t, int n)
     const struct ptd_group *g = t[0]->g;
     struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
     int teach = t[0]->teach, r;
-    for (int i = 0; i < n; i++) replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
+    for (int i = 0; i < n; i++)
+        replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
     r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids,
-                      teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies, n);
+                      teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies,
+                      n);
     free(replies);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
-/* All tasks of a micro-batch, those too that the cache answers: what is beside them decides the others' last bits. */
+/* All tasks of a micro-batch, those too that the cache answers: what is beside them decides the
+ * others' last bits. */
 static int compute_micro(struct ptd_refer *f, const struct micro *m)
 {
     struct task **t = f->order + m->first;
@@ -327,7 +338,8 @@ static int is_missing(const struct ptd_refer *f, const struct micro *m)
 static int compute(struct ptd_refer *f)
 {
     for (int i = 0; i < f->n_micros; i++)
-        if (is_missing(f, &f->micro[i]) && (load_models(f) || compute_micro(f, &f->micro[i]))) return -1;
+        if (is_missing(f, &f->micro[i]) && (load_models(f) || compute_micro(f, &f->micro[i])))
+            return -1;
     return 0;
 }
 
@@ -337,11 +349,13 @@ static const struct task *sorted_tasks; /* what by_key compares */
 
 static int by_key(const void *a, const void *b)
 {
-    int i = *(const int *)a, j = *(const int *)b, c = strcmp(sorted_tasks[i].key, sorted_tasks[j].key);
+    int i = *(const int *)a, j = *(const int *)b,
+        c = strcmp(sorted_tasks[i].key, sorted_tasks[j].key);
     return c ? c : i - j;
 }
 
-/* Equal responses to one prompt have one key, hence one value: it is computed once, so that a pass from the cache gives the same bits. */
+/* Equal responses to one prompt have one key, hence one value: it is computed once, so that a pass
+ * from the cache gives the same bits. */
 static void find_twins(struct ptd_refer *f)
 {
     int *at = ptd_array(f->n_tasks + 1, sizeof *at);
@@ -360,7 +374,8 @@ static void find_twins(struct ptd_refer *f)
 /* Packed rows that a task adds; the first of a family brings the prompt. */
 static long rows_of(const struct task *t, int first)
 {
-    long prompt = t->teach ? t->g->hint.n_prompt : t->g->n_prompt, reply = t->y->n > 1 ? t->y->n - 1 : 0;
+    long prompt = t->teach ? t->g->hint.n_prompt : t->g->n_prompt,
+         reply = t->y->n > 1 ? t->y->n - 1 : 0;
     return reply + (first ? prompt : 0);
 }
 
@@ -389,8 +404,8 @@ static void extend_key(const struct ptd_refer *f, struct task *t, const struct m
     XXH3_freeState(s);
 }
 
-/* What is computed with what: decided by the step alone, never by what the cache holds. Lessons go by themselves, so that with other hints the
- * reference's values are still found. */
+/* What is computed with what: decided by the step alone, never by what the cache holds. Lessons go
+ * by themselves, so that with other hints the reference's values are still found. */
 static void plan(struct ptd_refer *f)
 {
     int n = 0;
@@ -401,7 +416,8 @@ static void plan(struct ptd_refer *f)
         for (int i = 0; i < f->n_tasks; i++)
             if (f->task[i].twin < 0 && f->task[i].teach == teach) add_to_plan(f, &f->task[i], &n);
     for (int i = 0; i < f->n_micros; i++)
-        for (int j = 0; j < f->micro[i].n; j++) extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
+        for (int j = 0; j < f->micro[i].n; j++)
+            extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
 }
 
 /* ---- the cache ---- */
@@ -451,7 +467,8 @@ static void take_over(struct task *t, const struct task *first)
 static double scored_bytes(const struct ptd_refer *f, const struct ptd_group *g)
 {
     double bytes = 4.0 * g->n_prompt + 4.0 * g->hint.n_prompt;
-    for (int i = 0; i < g->n_pictures; i++) bytes += 3.0 * g->pictures[i].height * g->pictures[i].width;
+    for (int i = 0; i < g->n_pictures; i++)
+        bytes += 3.0 * g->pictures[i].height * g->pictures[i].width;
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
         int tutored = wants_teacher(&f->r, g, y), k = tutored ? f->r.top_k : y->teacher_k;
@@ -468,10 +485,11 @@ static int check_size(const struct ptd_refer *f, const struct ptd_group *g)
 {
     double bytes = scored_bytes(f, g);
     if (bytes <= PTD_FRAME_MAX) return 0;
-    return ptd_fail(PTD_DATAERR,
-                    "field \"rollouts\": %d responses that take %.1f GiB with %d words of the teacher, and a "
-                    "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
-                    g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.top_k);
+    return ptd_fail(
+        PTD_DATAERR,
+        "field \"rollouts\": %d responses that take %.1f GiB with %d words of the teacher, and a "
+        "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
+        g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.top_k);
 }
 
 static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)

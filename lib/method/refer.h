@@ -1,8 +1,10 @@
-/* refer: the frozen reference model reads responses: its log-probs under the student's prompt (for the KL), and, as the tutor, its distribution under
- * the hinted prompt with the same pictures. One packed pass does both.
+/* refer: the frozen reference model reads responses: its log-probs under the student's prompt (for
+ * the KL), and, as the tutor, its distribution under the hinted prompt with the same pictures. One
+ * packed pass does both.
  *
- * Results are cached in the store's dist database. Their key is all that decides their bits: what was read, by whom, on which machine, and beside
- * what else, since that decides last bits. So a value is the same whether it is computed or found, and the cache decides no number. */
+ * Results are cached in the store's dist database. Their key is all that decides their bits: what
+ * was read, by whom, on which machine, and beside what else, since that decides last bits. So a
+ * value is the same whether it is computed or found, and the cache decides no number. */
 #ifndef PTD_REFER_H
 #define PTD_REFER_H
 #include "base/err.h"
@@ -21,15 +23,18 @@ struct ptd_refer_counts {
 }; /* responses; a response may count once as scored and once as tutored */
 
 struct ptd_refer;
-/* Models are loaded when first needed. teacher: another store whose newest generation teaches, or NULL. NULL on failure, which the run's own store
- * as teacher is (78). Call it after ptd_threads_start. */
+/* Models are loaded when first needed. teacher: another store whose newest generation teaches, or
+ * NULL. NULL on failure, which the run's own store as teacher is (78). Call it after
+ * ptd_threads_start. */
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
                                  const struct ptd_refer_rules *r);
-/* "reference 0123456789abcdef; teacher generation 7 fedcba9876543210": the models by content; lives as long as f. */
+/* "reference 0123456789abcdef; teacher generation 7 fedcba9876543210": the models by content; lives
+ * as long as f. */
 const char *ptd_refer_reads(const struct ptd_refer *f);
 /* Bounds the cache (store.h: ptd_store_cache_max); without the cache nothing. */
 int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes) PTD_MUST_CHECK;
-/* Fills ref_logp and teacher_* of the groups (memory in their arenas). -1: *culprit is the index of the group that failed, or -1 if none is to blame. */
+/* Fills ref_logp and teacher_* of the groups (memory in their arenas). -1: *culprit is the index of
+ * the group that failed, or -1 if none is to blame. */
 int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n, int *culprit) PTD_MUST_CHECK;
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f);
 void ptd_refer_close(struct ptd_refer *f);

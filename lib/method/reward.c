@@ -65,7 +65,8 @@ static const char *matching_brace(const char *s, const char *end)
     return NULL;
 }
 
-/* A box that does not close before a later, unclosed one cannot close at all: each byte is looked at once. */
+/* A box that does not close before a later, unclosed one cannot close at all: each byte is looked
+ * at once. */
 static const char *last_box(const char *text, const char **close)
 {
     const char *end = text + strlen(text), *p;
@@ -143,8 +144,8 @@ static char *folded(const char *s, size_t n)
     return text;
 }
 
-/* Bytes of a command that only dresses its argument (the brace included) or that means nothing here; 0:
- * neither. */
+/* Bytes of a command that only dresses its argument (the brace included) or that means nothing
+ * here; 0: neither. */
 static size_t dressing(const char *s, const char *end, int *brace)
 {
     static const char *const wrap[] = {"\\text{",   "\\textbf{", "\\textit{", "\\mathrm{",
@@ -164,7 +165,8 @@ static size_t dressing(const char *s, const char *end, int *brace)
 static void undress(char *t)
 {
     size_t n = strlen(t), depth = 0, skip;
-    char *drop = ptd_alloc(n + 1), *out = t; /* drop[d]: the brace that opened depth d was a wrapper's */
+    /* drop[d]: the brace that opened depth d was a wrapper's */
+    char *drop = ptd_alloc(n + 1), *out = t;
     const char *end = t + n;
     for (const char *s = t; s < end; s++) {
         int wrapper = 0;
@@ -317,7 +319,8 @@ size_t ptd_number_scan(const char *text, size_t n, struct ptd_rational *r)
     const char *s = scan_sign(text, end, &minus);
     if (starts(s, end, "\\frac{") || starts(s, end, "\\dfrac{") || starts(s, end, "\\tfrac{")) {
         s = scan_frac(s, end, r);
-    } else if ((s = scan_decimal(s, end, r)) && end - s > 1 && *s == '/' && (is_digit(s[1]) || s[1] == '.')) {
+    } else if ((s = scan_decimal(s, end, r)) && end - s > 1 && *s == '/' &&
+               (is_digit(s[1]) || s[1] == '.')) {
         s = scan_decimal(s + 1, end, &below);
         if (s && !divide(r, &below)) s = NULL;
     }
@@ -355,7 +358,8 @@ int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r)
 /* Behind words like "the correct option is:" in a normal form. */
 static const char *skip_words(const char *t)
 {
-    static const char *const words[] = {"the", "correct", "final", "option", "choice", "answer", "is", NULL};
+    static const char *const words[] = {"the",    "correct", "final", "option",
+                                        "choice", "answer",  "is",    NULL};
     for (int i = 0; words[i];) {
         t += strspn(t, " :");
         size_t n = strlen(words[i]);
@@ -447,8 +451,8 @@ int ptd_answer_right(int rule, const char *answer, size_t len, const char *gold)
 
 /* ---- a group ---- */
 
-static void score(const struct ptd_reward_rules *r, const struct ptd_gold *gold, struct ptd_group *g,
-                  struct ptd_rollout *y)
+static void score(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
+                  struct ptd_group *g, struct ptd_rollout *y)
 {
     size_t len = 0;
     const char *answer = ptd_answer_find(r->extract, y->text, &len);
@@ -462,13 +466,15 @@ static void score(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
 int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
 {
     if (!g->answer)
-        return ptd_fail(PTD_DATAERR, "group \"%.200s\": field \"answer\": missing, expected what is right",
+        return ptd_fail(PTD_DATAERR,
+                        "group \"%.200s\": field \"answer\": missing, expected what is right",
                         g->uid);
     for (int i = 0; i < g->n_rollouts; i++)
         if (!g->rollouts[i].text)
-            return ptd_fail(PTD_DATAERR,
-                            "group \"%.200s\": field \"rollouts[%d].text\": missing, expected the response",
-                            g->uid, i);
+            return ptd_fail(
+                PTD_DATAERR,
+                "group \"%.200s\": field \"rollouts[%d].text\": missing, expected the response",
+                g->uid, i);
     struct ptd_gold *gold = ptd_gold_new(r->judge, g->answer);
     for (int i = 0; i < g->n_rollouts; i++) score(r, gold, g, &g->rollouts[i]);
     ptd_gold_free(gold);

@@ -1,15 +1,21 @@
-/* reward: find the answer in a response, judge it against the gold answer, and look at the form of the response. All by rule, in linear time.
+/* reward: find the answer in a response, judge it against the gold answer, and look at the form of
+ * the response. All by rule, in linear time.
  *
- * Extraction: `boxed` takes the last \boxed{...} with matched braces, `tag` the last <answer>...</answer>, `auto` the first of the two that is there.
+ * Extraction: `boxed` takes the last \boxed{...} with matched braces, `tag` the last
+ * <answer>...</answer>, `auto` the first of the two that is there.
  *
  * Judging, by the gold answer under `auto` (a number: number; one letter A-J: choice; else exact):
- *   exact   equal after normalising: NFC and case folded, \text{} and $ unwrapped, blanks kept only between words, no full stop at the end
- *   number  equal as exact rationals: 12 = 12.0 = 1.2e1 = 12/1 = \frac{24}{2}; 1,234 = 1234; a percent sign is dropped (50% is 50).
- *           No tolerance: .333 is not 1/3. What does not fit 64-bit integers falls back to exact text
+ *   exact   equal after normalising: NFC and case folded, \text{} and $ unwrapped, blanks kept only
+ *           between words, no full stop at the end
+ *   number  equal as exact rationals: 12 = 12.0 = 1.2e1 = 12/1 = \frac{24}{2}; 1,234 = 1234; a
+ *           percent sign is dropped (50% is 50).
+ *           No tolerance: .333 is not 1/3. What does not fit 64-bit integers falls back to exact
+ *               text
  *   choice  option letters in any usual dress: B, b, (B), [B], B., B) 12 cm, Option B, \text{B}
  *
- * Form: `boxed` exactly one \boxed{} and nothing but blanks, $ or a full stop after it; `think` <think>...</think> first and a \boxed{} after it;
- * `answer-tag` exactly one <answer>...</answer> and nothing but blanks after it. */
+ * Form: `boxed` exactly one \boxed{} and nothing but blanks, $ or a full stop after it; `think`
+ * <think>...</think> first and a \boxed{} after it; `answer-tag` exactly one <answer>...</answer>
+ * and nothing but blanks after it. */
 #ifndef PTD_REWARD_H
 #define PTD_REWARD_H
 #include "base/err.h"
@@ -23,11 +29,13 @@ struct ptd_reward_rules {
     int extract, judge, format; /* of the enums above */
     double format_weight, accuracy_weight;
 };
-/* Rules by name ("auto", "boxed", "answer-tag", ...); -1 with status 2 names the ones there are. Weights are left alone. */
+/* Rules by name ("auto", "boxed", "answer-tag", ...); -1 with status 2 names the ones there are.
+ * Weights are left alone. */
 int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, const char *judge,
                            const char *format) PTD_MUST_CHECK;
-/* Fills every rollout's outcome, extracted, accuracy, format and reward; the text of `extracted` lives in g's arena. -1 (65), and nothing
- * is filled: no answer, or a rollout without text, which is no empty response, since nobody knows what was said. */
+/* Fills every rollout's outcome, extracted, accuracy, format and reward; the text of `extracted`
+ * lives in g's arena. -1 (65), and nothing is filled: no answer, or a rollout without text, which
+ * is no empty response, since nobody knows what was said. */
 int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g) PTD_MUST_CHECK;
 
 /* ---- the parts ---- */
@@ -43,17 +51,18 @@ int ptd_format_good(int format_rule, const char *text);
 struct ptd_rational {
     int64_t num, den;
 }; /* lowest terms, den > 0 */
-/* Length of the number that starts at s (sign, thousands commas, decimals, exponent, a/b, \frac{a}{b}), its value in *r; 0 if there is
- * none or it does not fit. */
+/* Length of the number that starts at s (sign, thousands commas, decimals, exponent, a/b,
+ * \frac{a}{b}), its value in *r; 0 if there is none or it does not fit. */
 size_t ptd_number_scan(const char *s, size_t n, struct ptd_rational *r);
 /* The same for a number without sign and without a/b. */
 size_t ptd_decimal_scan(const char *s, size_t n, struct ptd_rational *r);
-/* 1 if the whole text is one number, perhaps in $, with a percent or degree sign, or a full stop at the end. */
+/* 1 if the whole text is one number, perhaps in $, with a percent or degree sign, or a full stop at
+ * the end. */
 int ptd_number_parse(const char *s, size_t n, struct ptd_rational *r);
 /* The option letter 'A'..'J' that the text names, 0 if none. */
 char ptd_choice_parse(const char *s, size_t n);
-char ptd_gold_letter(
-    const char *gold); /* the same for a gold answer that is nothing but a letter: "B", "(b)" */
+/* the same for a gold answer that is nothing but a letter: "B", "(b)" */
+char ptd_gold_letter(const char *gold);
 /* The normal form that `exact` compares; malloc'd. */
 char *ptd_text_normal(const char *s, size_t n);
 #endif

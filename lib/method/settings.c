@@ -1,5 +1,5 @@
-/* What decides a run's numbers, as one JSON object with a key for each, or a program's within one more.
- * Leaves the comparison to train.c. */
+/* What decides a run's numbers, as one JSON object with a key for each, or a program's within one
+ * more. Leaves the comparison to train.c. */
 #include "method/settings.h"
 #include "compute/fingerprint.h"
 #include <jansson.h>
@@ -60,7 +60,8 @@ static void put_program(json_t *s, const char *name, const char *decided, const 
     free(key);
 }
 
-/* What the first program's options decide is in the fields above, and what ptd-update's do below. */
+/* What the first program's options decide is in the fields above, and what ptd-update's do below.
+ */
 static void put_programs(json_t *s, const struct ptd_head *h)
 {
     char *machine = ptd_machine(PTD_PRODUCTS);
@@ -94,12 +95,14 @@ static void put_optimizer(json_t *s, const struct ptd_settings *all)
 {
     const struct ptd_train_rules *t = all->train;
     const struct ptd_adamw *a = &t->adamw;
-    json_object_set_new(s, "adamw", json_pack("[f f f f f]", a->lr, a->beta1, a->beta2, a->eps, a->decay));
+    json_object_set_new(s, "adamw",
+                        json_pack("[f f f f f]", a->lr, a->beta1, a->beta2, a->eps, a->decay));
     json_object_set_new(s, "clip_grad", json_real(t->clip));
     json_object_set_new(s, "schedule", json_string(all->schedule));
     json_object_set_new(s, "warmup", json_integer(t->warmup));
     json_object_set_new(s, "floor", json_real(t->floor));
-    if (t->schedule != PTD_CONSTANT) json_object_set_new(s, "steps", json_integer(all->head->steps));
+    if (t->schedule != PTD_CONSTANT)
+        json_object_set_new(s, "steps", json_integer(all->head->steps));
 }
 
 char *ptd_settings_text(const struct ptd_settings *all)

@@ -1,10 +1,11 @@
-/* settings: everything that decides the numbers of a run besides the store's weights, as JSON; kept with each
- * generation and compared at the next start (train.h), so that a resume is exact or refused.
+/* settings: everything that decides the numbers of a run besides the store's weights, as JSON; kept
+ * with each generation and compared at the next start (train.h), so that a resume is exact or
+ * refused.
  *
- * From the stream's head: the data set's digest and how answers were sampled; of each program its machine
- * (fingerprint.h) and, but for the first, what its options decide (ptd_opt_decided), so neither --quiet nor the
- * spelling of an option counts. From ptd-update: losses and optimizer, and its own machine. The total of steps
- * counts only if the schedule looks at it. */
+ * From the stream's head: the data set's digest and how answers were sampled; of each program its
+ * machine (fingerprint.h) and, but for the first, what its options decide (ptd_opt_decided), so
+ * neither --quiet nor the spelling of an option counts. From ptd-update: losses and optimizer, and
+ * its own machine. The total of steps counts only if the schedule looks at it. */
 #ifndef PTD_SETTINGS_H
 #define PTD_SETTINGS_H
 #include "flow/record.h"

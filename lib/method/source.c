@@ -1,5 +1,5 @@
-/* source: data set, tokenizer and configuration opened together; rows become groups with rendered prompts.
- * Reading rows is dataset.c, rendering is prompt.c. */
+/* source: data set, tokenizer and configuration opened together; rows become groups with rendered
+ * prompts. Reading rows is dataset.c, rendering is prompt.c. */
 #include "method/source.h"
 #include "checkpoint/files.h"
 #include "data/chat.h"
@@ -25,14 +25,16 @@ struct ptd_tokenizer *ptd_source_tokenizer(struct ptd_store *s)
 
 static int read_config(struct ptd_source *s)
 {
-    char *config = ptd_store_get_meta(s->store, "config.json", NULL), *images = ptd_image_rules_file(s->store);
+    char *config = ptd_store_get_meta(s->store, "config.json", NULL),
+         *images = ptd_image_rules_file(s->store);
     char *generation = ptd_store_get_meta(s->store, "generation_config.json", NULL);
     int r = -1;
     if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json",
                  ptd_store_path(s->store));
     else
-        r = ptd_config_parse(&s->config, config, generation) || ptd_image_rules_parse(&s->rules, images) ||
+        r = ptd_config_parse(&s->config, config, generation) ||
+                    ptd_image_rules_parse(&s->rules, images) ||
                     ptd_template_read(&s->config, s->store)
                 ? -1
                 : 0;
@@ -46,8 +48,10 @@ int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
 {
     memset(s, 0, sizeof *s);
     if (ptd_store_open(&s->store, store, PTD_STORE_READ) || read_config(s)) return -1;
-    if (!(s->tokenizer = ptd_source_tokenizer(s->store)) || !(s->data = ptd_dataset_open(data))) return -1;
-    snprintf(s->digest, sizeof s->digest, "%016llx", (unsigned long long)ptd_dataset_digest(s->data));
+    if (!(s->tokenizer = ptd_source_tokenizer(s->store)) || !(s->data = ptd_dataset_open(data)))
+        return -1;
+    snprintf(s->digest, sizeof s->digest, "%016llx",
+             (unsigned long long)ptd_dataset_digest(s->data));
     return ptd_dataset_watch(s->data, store);
 }
 

@@ -7,7 +7,8 @@
 
 static int load_moments(struct ptd_train *t)
 {
-    struct ptd_tensor_view *m = ptd_model_views(t->model, t->m), *v = ptd_model_views(t->model, t->v);
+    struct ptd_tensor_view *m = ptd_model_views(t->model, t->m),
+                           *v = ptd_model_views(t->model, t->v);
     int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) ||
                              ptd_store_load_optim(t->store, 'v', v, t->model->n_params)
                        : 0;
@@ -29,7 +30,8 @@ static void differs(struct comparison *c, const char *words)
     if (c->anyway)
         ptd_warn("resuming although %s", words);
     else if (!c->differences)
-        ptd_fail(PTD_CONFIG, "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
+        ptd_fail(PTD_CONFIG,
+                 "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
                  ptd_store_path(c->train->store), (long long)c->train->generation, words);
     c->differences++;
 }
@@ -44,7 +46,8 @@ static void compare_values(struct comparison *c, const char *program, const char
 {
     if (json_equal(was, is)) return;
     char *a = value_text(was), *b = value_text(is);
-    char *words = ptd_format("%s%s%s was %.160s, now %.160s", program, *program ? ": " : "", key, a, b);
+    char *words =
+        ptd_format("%s%s%s was %.160s, now %.160s", program, *program ? ": " : "", key, a, b);
     differs(c, words);
     free(words);
     free(a);
@@ -89,8 +92,8 @@ static int resume(struct ptd_train *t, int anyway)
         return 0;
     }
     if (!run)
-        return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters", ptd_store_path(t->store),
-                        (long long)t->generation);
+        return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters",
+                        ptd_store_path(t->store), (long long)t->generation);
     t->updates = json_integer_value(json_object_get(run, "updates"));
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
     r = check_settings(t, run, anyway);
@@ -98,13 +101,14 @@ static int resume(struct ptd_train *t, int anyway)
     return r ? -1 : load_moments(t);
 }
 
-struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
-                                 int anyway)
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
+                                 const char *settings, int anyway)
 {
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
     t->settings = ptd_strdup(settings);
-    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) || ptd_store_head(t->store, &t->generation))
+    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) ||
+        ptd_store_head(t->store, &t->generation))
         goto fail;
     if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) ||
         ptd_model_load(t->model, t->store, t->generation))
@@ -147,8 +151,8 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
-        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset, t->v + p->offset,
-                       m->grads + p->offset, p->n);
+        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset,
+                       t->v + p->offset, m->grads + p->offset, p->n);
     }
     return 0;
 }
@@ -158,7 +162,8 @@ static const char *not_finite(const struct ptd_train *t)
 {
     size_t n = t->model->n_weights;
     if (!isfinite(ptd_norm(t->model->weights, n))) return "weights";
-    if (t->updates && !(isfinite(ptd_norm(t->m, n)) && isfinite(ptd_norm(t->v, n)))) return "moments";
+    if (t->updates && !(isfinite(ptd_norm(t->m, n)) && isfinite(ptd_norm(t->v, n))))
+        return "moments";
     return NULL;
 }
 
@@ -166,9 +171,10 @@ int ptd_train_publish(struct ptd_train *t)
 {
     const char *bad = not_finite(t);
     struct ptd_model *m = t->model;
-    struct ptd_publication p = {.generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
-    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
-                           t->bad_in_row, t->settings);
+    struct ptd_publication p = {
+        .generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
+    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
+                           (long long)t->updates, t->bad_in_row, t->settings);
     int r;
     if (bad) {
         free(run);

@@ -1,11 +1,12 @@
-/* train: the weights, the optimizer and the counters of a run: resumed from a store, stepped, published.
+/* train: the weights, the optimizer and the counters of a run: resumed from a store, stepped,
+ * published.
  *
- *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0); // NULL, 78: resume would not be exact
+ *     // NULL, 78: resume would not be exact
+ *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0);
  *     ptd_train_zero(t);
  *     ptd_learn(score, groups, n, &loss_rules, &learned, &bad);         // adds to t->model->grads
- *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm);     // clip and AdamW; 1: refused
- *     ptd_train_publish(t);                                             // weights, moments, counters at once
- */
+ *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm); // clip and AdamW; 1: refused
+ *     ptd_train_publish(t); // weights, moments, counters at once */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H
 #include "compute/cpu/adamw.h"
@@ -33,12 +34,15 @@ struct ptd_train {
     char *settings; /* JSON object: what exact resume compares */
 };
 
-/* settings: JSON text of everything that decides the run's numbers besides the store (settings.h); kept with each generation and compared at the next start. */
-struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r, const char *settings,
-                                 int anyway);
-double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total); /* step counts from 1 */
+/* settings: JSON text of everything that decides the run's numbers besides the store (settings.h);
+ * kept with each generation and compared at the next start. */
+struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
+                                 const char *settings, int anyway);
+/* step counts from 1 */
+double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total);
 void ptd_train_zero(struct ptd_train *t);
-/* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it was not finite (nothing changed), else 0. */
+/* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it
+ * was not finite (nothing changed), else 0. */
 int ptd_train_apply(struct ptd_train *t, double lr, double *norm);
 int ptd_train_publish(struct ptd_train *t) PTD_MUST_CHECK;
 void ptd_train_close(struct ptd_train *t);

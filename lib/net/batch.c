@@ -1,5 +1,5 @@
-/* batch: packing prompts, pictures and replies into rows without padding; positions (mRoPE) derived from ids and pictures.
- * What is computed on the rows is lm.c and vision.c. */
+/* batch: packing prompts, pictures and replies into rows without padding; positions (mRoPE) derived
+ * from ids and pictures. What is computed on the rows is lm.c and vision.c. */
 #include "data/image.h"
 #include "net/net.h"
 #include <math.h>
@@ -158,7 +158,8 @@ static void place_frame(struct ptd_batch *b, int gh, int gw)
         b->frames_cap = b->frames_cap ? 2 * b->frames_cap : 32;
         b->frames = ptd_realloc(b->frames, b->frames_cap * sizeof *b->frames);
     }
-    b->frames[b->n_frames++] = (struct ptd_span){.row = b->n_patches, .n = gh * gw, .own = b->n_patches};
+    b->frames[b->n_frames++] =
+        (struct ptd_span){.row = b->n_patches, .n = gh * gw, .own = b->n_patches};
     for (int n = 0; n < gh * gw; n++) { /* merge-block order: each merge x merge block together */
         int ic = n % m, ir = n / m % m, bc = n / (m * m) % (gw / m), br = n / (m * m * (gw / m));
         place_patch(b, b->n_patches + n, br * m + ir, bc * m + ic, gh, gw);
@@ -186,10 +187,11 @@ static int add_picture(struct ptd_batch *b, const struct ptd_picture *p)
     int gh = p->height / c->v_patch, gw = p->width / c->v_patch, row = row_length(c);
     if (p->height <= 0 || p->width <= 0 || p->height % (c->v_patch * c->v_merge) ||
         p->width % (c->v_patch * c->v_merge))
-        return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d", p->height,
-                        p->width, c->v_patch * c->v_merge);
+        return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d",
+                        p->height, p->width, c->v_patch * c->v_merge);
     want_patches(b, (long)gh * gw, row);
-    ptd_image_patches(p->pixels, p->height, p->width, &b->m->rules, b->patches + b->n_patches * row);
+    ptd_image_patches(p->pixels, p->height, p->width, &b->m->rules,
+                      b->patches + b->n_patches * row);
     place_frame(b, gh, gw);
     return 0;
 }
@@ -231,26 +233,30 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
     int factor = c->v_patch * c->v_merge, cur = 0, used = 0, index = b->n_segments;
     struct ptd_segment *s;
     if (c->positions && n > c->positions)
-        return ptd_fail(PTD_DATAERR, "a prompt of %d tokens, expected at most %d (max_position_embeddings)",
-                        n, c->positions);
+        return ptd_fail(PTD_DATAERR,
+                        "a prompt of %d tokens, expected at most %d (max_position_embeddings)", n,
+                        c->positions);
     want_rows(b, n);
     s = add_segment(b, n, -1);
     s->first_image_row = (int)b->n_image_rows;
     for (int i = 0; i < n;) {
         if (ids[i] < 0 || ids[i] >= c->vocab)
-            return ptd_fail(PTD_DATAERR, "prompt token %d: id %d, expected 0..%d", i, ids[i], c->vocab - 1);
+            return ptd_fail(PTD_DATAERR, "prompt token %d: id %d, expected 0..%d", i, ids[i],
+                            c->vocab - 1);
         if (ids[i] != c->image_token) {
             place_row(b, ids[i++], cur, cur, cur);
             cur++;
             continue;
         }
         if (used == n_pictures)
-            return ptd_fail(PTD_DATAERR, "prompt token %d is a picture pad, but all %d pictures are used", i,
+            return ptd_fail(PTD_DATAERR,
+                            "prompt token %d is a picture pad, but all %d pictures are used", i,
                             n_pictures);
         int R = p[used].height / factor, C = p[used].width / factor,
             pads = run_of(ids + i, n - i, c->image_token);
         if (pads < R * C)
-            return ptd_fail(PTD_DATAERR, "picture %d needs %d pads, the prompt has %d", used, R * C, pads);
+            return ptd_fail(PTD_DATAERR, "picture %d needs %d pads, the prompt has %d", used, R * C,
+                            pads);
         if (add_picture(b, &p[used])) return -1;
         place_picture_rows(b, R, C, cur);
         cur += R > C ? R : C;
@@ -258,7 +264,8 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
         used++;
     }
     if (used != n_pictures)
-        return ptd_fail(PTD_DATAERR, "%d pictures, but pads for %d in the prompt", n_pictures, used);
+        return ptd_fail(PTD_DATAERR, "%d pictures, but pads for %d in the prompt", n_pictures,
+                        used);
     s->n_image_rows = (int)b->n_image_rows - s->first_image_row;
     s->next = cur;
     return index;
@@ -277,7 +284,8 @@ int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n)
     return b->n_segments - 1;
 }
 
-void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot, struct ptd_span span)
+void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot,
+                    struct ptd_span span)
 {
     want_rows(b, 1);
     add_segment(b, 1, -1);

@@ -1,5 +1,6 @@
-/* head: runs rows through the vocabulary in chunks, and answers what rows are asked: sums, best words,
- * samples. Left to others: the matrix products (ops), and what a row's loss is (policy, ptd-update). */
+/* head: runs rows through the vocabulary in chunks, and answers what rows are asked: sums, best
+ * words, samples. Left to others: the matrix products (ops), and what a row's loss is (policy,
+ * ptd-update). */
 #include "net/head.h"
 #include "base/err.h"
 #include "base/threads.h"
@@ -13,10 +14,11 @@
 
 /* ---- sums over a row ---- */
 
-#define BLOCK 64 /* floats; so few are added before they are widened that the sum is good to 1e-7 */
+/* floats; so few are added before they are widened that the sum is good to 1e-7 */
+#define BLOCK 64
 
-/* Exponentials of a vector of logits, relative to `most`, and what they add to the sums of e and e x. 0 ln 0 = 0: so far down that e is 0, x is kept
- * finite; NaN stays. */
+/* Exponentials of a vector of logits, relative to `most`, and what they add to the sums of e and e
+ * x. 0 ln 0 = 0: so far down that e is 0, x is kept finite; NaN stays. */
 VEC_INLINE vec_f part_weights(vec_f z, float most, vec_f *sum, vec_f *moment)
 {
     vec_f x = vec_larger(vec_set(-88), z - most), e = vec_exp_down(x);
@@ -25,7 +27,8 @@ VEC_INLINE vec_f part_weights(vec_f z, float most, vec_f *sum, vec_f *moment)
     return e;
 }
 
-/* Returns sum e^(z - most); *moment: sum e^(z - most) (z - most); out (NULL: not wanted): the exponentials. */
+/* Returns sum e^(z - most); *moment: sum e^(z - most) (z - most); out (NULL: not wanted): the
+ * exponentials. */
 VEC_INLINE double weights(const float *z, float *out, int V, float most, double *moment)
 {
     vec_d sum = {0}, moments = {0};
@@ -130,7 +133,8 @@ static void run(const struct ptd_head_job *job, const float *X, long n, float *d
         ops->linear(c.z, x, job->W, NULL, k, H, V);
         ptd_parallel(k, grain, run_rows, &c);
         if (c.backward)
-            ops->linear_backward(dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k, H, V);
+            ops->linear_backward(dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k, H,
+                                 V);
     }
     free(c.z);
     free(banned);
@@ -148,8 +152,8 @@ void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, f
 
 /* ---- the best words ---- */
 
-/* An order-preserving number for (logit, id): larger is better; of equal logits the smaller id. NaN counts as
- * -inf. */
+/* An order-preserving number for (logit, id): larger is better; of equal logits the smaller id. NaN
+ * counts as -inf. */
 static uint64_t rank_of(float z, int32_t id)
 {
     uint32_t u;
@@ -186,8 +190,8 @@ static void sort_heap(uint64_t *heap, int k)
     }
 }
 
-/* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of maxima.
- */
+/* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of
+ * maxima. */
 static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
 {
     for (int i = 0; i < k; i++) heap[i] = rank_of(z[i], i);
@@ -207,8 +211,9 @@ static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
     sort_heap(heap, k);
 }
 
-/* A few counts find a bound that k words and few more reach; these are then sorted by buckets. That is nearly all vectors, and several times as fast
- * as a heap, whose every step waits for a mispredicted branch. */
+/* A few counts find a bound that k words and few more reach; these are then sorted by buckets. That
+ * is nearly all vectors, and several times as fast as a heap, whose every step waits for a
+ * mispredicted branch. */
 enum { NEAR_MOST = 512, FOLDED = 4 * NEAR_MOST, SORTED_BY = 128 };
 
 static int count_from(const float *z, int n, float bound)
@@ -220,8 +225,8 @@ static int count_from(const float *z, int n, float bound)
     return sum + (int)vec_lanes_sum(__builtin_convertvector(count, vec_f));
 }
 
-/* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the largest. Every other step guesses by the counts, the
- * others halve the range. */
+/* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the
+ * largest. Every other step guesses by the counts, the others halve the range. */
 static float find_bound(const float *z, int n, int k)
 {
     float high = vec_max(z, n), low = high - 32;
@@ -239,11 +244,13 @@ static float find_bound(const float *z, int n, int k)
     return low;
 }
 
-/* The largest of each of at least 4 k groups of z [V] (4 k = 2 NEAR_MOST at most), so that few of the best k share one, or z itself if that is no
- * more than twice as long; returns how many there are. */
+/* The largest of each of at least 4 k groups of z [V] (4 k = 2 NEAR_MOST at most), so that few of
+ * the best k share one, or z itself if that is no more than twice as long; returns how many there
+ * are. */
 static int fold(const float *z, int V, int k, float *most)
 {
-    int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC, width = V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
+    int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC,
+        width = V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
     for (int i = 0; i < width; i += VEC) {
         vec_f m = vec_set(-INFINITY);
         int at = i;
@@ -254,12 +261,14 @@ static int fold(const float *z, int V, int k, float *most)
     return width;
 }
 
-/* Appends the ids of those of 16 words, from number `first` on, that reach the bound; writes up to 16 places. Returns how many they are. */
+/* Appends the ids of those of 16 words, from number `first` on, that reach the bound; writes up to
+ * 16 places. Returns how many they are. */
 static int append(const float *z, int first, float bound, int32_t *ids)
 {
 #ifdef __AVX512F__
     const vec_i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    __mmask16 reach = _mm512_cmp_ps_mask(_mm512_loadu_ps(z + first), _mm512_set1_ps(bound), _CMP_GE_OQ);
+    __mmask16 reach =
+        _mm512_cmp_ps_mask(_mm512_loadu_ps(z + first), _mm512_set1_ps(bound), _CMP_GE_OQ);
     _mm512_storeu_si512(ids, _mm512_maskz_compress_epi32(reach, (__m512i)(lanes + first)));
     return __builtin_popcount(reach);
 #else
@@ -284,12 +293,14 @@ static int collect(const float *z, int V, float bound, float *near, int32_t *ids
     return n;
 }
 
-/* Sorts n words, none below the bound: into buckets by their distance from the largest, then each to its place among its few neighbours. */
+/* Sorts n words, none below the bound: into buckets by their distance from the largest, then each
+ * to its place among its few neighbours. */
 static void sort_words(const float *near, const int32_t *ids, int n, float bound, uint64_t *sorted)
 {
     int bucket[NEAR_MOST], end[SORTED_BY] = {0};
     uint64_t rank[NEAR_MOST];
-    float most = vec_max(near, n), scale = most - bound > 1e-30f ? (SORTED_BY - 1) / (most - bound) : 0;
+    float most = vec_max(near, n),
+          scale = most - bound > 1e-30f ? (SORTED_BY - 1) / (most - bound) : 0;
     for (int i = 0; i < n; i++) bucket[i] = (int)((most - near[i]) * scale);
     for (int i = 0; i < n; i++) rank[i] = rank_of(near[i], ids[i]);
     for (int i = 0; i < n; i++) end[bucket[i]]++;
@@ -362,7 +373,8 @@ static void shares(const float *z, int n, double lse, double *p)
 static int32_t sample_all(const float *z, int V, double lse, double u)
 {
     double p[BLOCK], sum = 0;
-    int32_t last = argmax(z, V); /* if rounding leaves the shares' sum below u: the last word that has any */
+    /* if rounding leaves the shares' sum below u: the last word that has any */
+    int32_t last = argmax(z, V);
     for (int i = 0; i < V; i += BLOCK) {
         int n = V - i < BLOCK ? V - i : BLOCK;
         shares(z + i, n, lse, p);
@@ -375,8 +387,8 @@ static int32_t sample_all(const float *z, int V, double lse, double u)
     return last;
 }
 
-/* Shares p[n] (best first) of the n best words; returns how many of them make up top_p of `mass`, or n + 1:
- * not enough. */
+/* Shares p[n] (best first) of the n best words; returns how many of them make up top_p of `mass`,
+ * or n + 1: not enough. */
 static int nucleus(const double *p, int n, double mass, double top_p)
 {
     double sum = 0;

@@ -25,12 +25,13 @@ static void make_floats(void *ctx, long from, long to)
         uint64_t at = j->first + (uint64_t)i;
         j->out[i] = j->law.value;
         if (j->law.std > 0)
-            j->out[i] =
-                j->law.std * ptd_normal(j->seed, PTD_RNG_INIT, j->which, (uint32_t)at, (uint32_t)(at >> 32));
+            j->out[i] = j->law.std * ptd_normal(j->seed, PTD_RNG_INIT, j->which, (uint32_t)at,
+                                                (uint32_t)(at >> 32));
     }
 }
 
-void ptd_initial_floats(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n, float *out)
+void ptd_initial_floats(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n,
+                        float *out)
 {
     struct float_job j = {law, seed, first, which, out};
     ptd_parallel((long)n, 4096, make_floats, &j);
@@ -74,13 +75,16 @@ static void make_blocks(void *ctx, long from, long to)
         uint64_t block = j->first / 8 + (uint64_t)b;
         uint32_t r[4];
         uint16_t u[8];
-        ptd_random(r, j->seed, PTD_RNG_INIT, j->which, (uint32_t)block, FAST | (uint32_t)(block >> 32));
+        ptd_random(r, j->seed, PTD_RNG_INIT, j->which, (uint32_t)block,
+                   FAST | (uint32_t)(block >> 32));
         memcpy(u, r, sizeof u);
-        for (size_t i = 0; i < 8 && (size_t)b * 8 + i < j->n; i++) j->out[(size_t)b * 8 + i] = j->table[u[i]];
+        for (size_t i = 0; i < 8 && (size_t)b * 8 + i < j->n; i++)
+            j->out[(size_t)b * 8 + i] = j->table[u[i]];
     }
 }
 
-void ptd_initial_bf16(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n, uint16_t *out)
+void ptd_initial_bf16(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n,
+                      uint16_t *out)
 {
     uint16_t *table = ptd_array(QUANTILES, sizeof *table);
     const float *q = quantiles();

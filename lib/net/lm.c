@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which of the positions t, h, w turns frequency j. Interleaved mRoPE: t h w t h w ... as far as the sections of h
- * and w reach, t beyond. */
+/* Which of the positions t, h, w turns frequency j. Interleaved mRoPE: t h w t h w ... as far as
+ * the sections of h and w reach, t beyond. */
 static int axis_of(const struct ptd_config *c, int j)
 {
     if (j % 3 == 1 && j < 3 * c->mrope_section[1]) return 1;
@@ -15,8 +15,9 @@ static int axis_of(const struct ptd_config *c, int j)
     return 0;
 }
 
-/* Turns of all positions below `n`: b->turn [n, D], cosines in the first half of a row, sines in the second. The batch keeps them, since every
- * micro-batch and every decoded token asks for the same few. */
+/* Turns of all positions below `n`: b->turn [n, D], cosines in the first half of a row, sines in
+ * the second. The batch keeps them, since every micro-batch and every decoded token asks for the
+ * same few. */
 static void grow_turns(struct ptd_batch *b, int n)
 {
     const struct ptd_config *c = &b->m->config;
@@ -91,7 +92,8 @@ static void remember(struct ptd_batch *b, int layer, const float *k, const float
     }
 }
 
-static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a, float *z)
+static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a,
+                   float *z)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -115,8 +117,8 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct p
     o->add(a->x2, a->x, n * c->hidden);
 }
 
-static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a, float *z,
-                 float *out)
+static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a,
+                 float *z, float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -146,8 +148,8 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    float *z = ptd_pool_floats(&b->pool, b->n * wide), *x = ptd_pool_floats(&b->pool, b->n * c->hidden),
-          *other = NULL;
+    float *z = ptd_pool_floats(&b->pool, b->n * wide),
+          *x = ptd_pool_floats(&b->pool, b->n * c->hidden), *other = NULL;
     char stage[32];
     rotary(b);
     embed(m, b, x);
@@ -193,8 +195,8 @@ static struct spare take_spare(struct ptd_batch *b)
                           .dO = ptd_pool_floats(r, n * q)};
 }
 
-static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s,
-                          float *dx)
+static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
+                          const struct spare *s, float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -203,16 +205,17 @@ static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer, c
     const float *w = m->weights;
     float *g = m->grads;
     o->swiglu(s->z, a->gu, b->n, c->intermediate);
-    o->linear_backward(s->dz, 0, g + p->down, NULL, dx, s->z, w + p->down, b->n, c->intermediate, c->hidden);
+    o->linear_backward(s->dz, 0, g + p->down, NULL, dx, s->z, w + p->down, b->n, c->intermediate,
+                       c->hidden);
     o->swiglu_backward(s->wide, s->dz, a->gu, b->n, c->intermediate);
     o->rmsnorm(s->z, NULL, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
-    o->linear_backward(s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n, c->hidden,
-                       2 * c->intermediate);
+    o->linear_backward(s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n,
+                       c->hidden, 2 * c->intermediate);
     o->rmsnorm_backward(dx, g + p->norm2, s->dz, a->x2, a->rstd2, w + p->norm2, b->n, c->hidden);
 }
 
-static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer, const struct spare *s,
-                            float *dx)
+static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
+                            const struct spare *s, float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -230,10 +233,10 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
                           a->qkv + q + kv);
     o->rotate(s->dq, q, b->cosine, b->sine, n, c->heads, D, -1);
     o->rotate(s->dk, kv, b->cosine, b->sine, n, c->kv_heads, D, -1);
-    o->headnorm_backward(s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq, w + p->q_norm, n,
-                         c->heads, D);
-    o->headnorm_backward(s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk, w + p->k_norm, n,
-                         c->kv_heads, D);
+    o->headnorm_backward(s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq, w + p->q_norm,
+                         n, c->heads, D);
+    o->headnorm_backward(s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk,
+                         w + p->k_norm, n, c->kv_heads, D);
     o->rmsnorm(s->z, NULL, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
     o->linear_backward(s->dz, 0, g + p->qkv, NULL, s->dqkv, s->z, w + p->qkv, n, c->hidden, all);
     o->rmsnorm_backward(dx, g + p->norm1, s->dz, a->x, a->rstd1, w + p->norm1, n, c->hidden);
@@ -246,7 +249,8 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, float *dx, 
     int H = m->config.hidden;
     if (dimage) {
         m->ops->gather(dimage, dx, b->image_row, b->n_image_rows, H);
-        for (long i = 0; i < b->n_image_rows; i++) memset(dx + b->image_row[i] * (long)H, 0, H * sizeof *dx);
+        for (long i = 0; i < b->n_image_rows; i++)
+            memset(dx + b->image_row[i] * (long)H, 0, H * sizeof *dx);
     }
     m->ops->scatter_add(m->grads + l->embed, dx, b->ids, b->n, H);
 }
@@ -259,8 +263,8 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhid
     struct spare s = take_spare(b);
     float *dx = ptd_pool_floats(&b->pool, b->n * c->hidden);
     memset(dx, 0, b->n * c->hidden * sizeof *dx);
-    m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd, m->weights + l->norm, b->n,
-                             c->hidden);
+    m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd,
+                             m->weights + l->norm, b->n, c->hidden);
     for (int i = c->layers - 1; i >= 0; i--) {
         if (dimage && i < c->n_deepstack)
             m->ops->gather(ddeep[i], dx, b->image_row, b->n_image_rows, c->hidden);
@@ -270,11 +274,12 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhid
     embed_backward(m, b, dx, dimage);
 }
 
-int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply, const uint8_t *layers,
-                              const uint8_t *heads, float *out)
+int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply,
+                              const uint8_t *layers, const uint8_t *heads, float *out)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_segment *r = &b->segments[reply], *p = &b->segments[r->prompt < 0 ? reply : r->prompt];
+    const struct ptd_segment *r = &b->segments[reply],
+                             *p = &b->segments[r->prompt < 0 ? reply : r->prompt];
     int D = c->head_dim, used = 0;
     long qs = (long)c->heads * D, ks = (long)c->kv_heads * D;
     float scale = 1 / sqrtf(D);
@@ -291,7 +296,8 @@ int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int repl
                                      h / (c->heads / c->kv_heads) * D;
                     float s = 0;
                     for (int d = 0; d < D; d++) s += q[d] * k[d];
-                    out[i * p->n_image_rows + t] += expf(scale * s - a->lse[(r->row + i) * c->heads + h]);
+                    out[i * p->n_image_rows + t] +=
+                        expf(scale * s - a->lse[(r->row + i) * c->heads + h]);
                 }
         }
     for (long i = 0; used && i < (long)r->n * p->n_image_rows; i++) out[i] /= used;

@@ -1,5 +1,6 @@
-/* model: names, shapes and offsets of all parameters; loading, random initialisation; forward and backward as the sum of the two towers.
- * The towers themselves are vision.c and lm.c; packing tokens is batch.c. */
+/* model: names, shapes and offsets of all parameters; loading, random initialisation; forward and
+ * backward as the sum of the two towers. The towers themselves are vision.c and lm.c; packing
+ * tokens is batch.c. */
 #include "base/threads.h"
 #include "net/initial.h"
 #include "net/net.h"
@@ -37,8 +38,8 @@ static struct ptd_norm_at add_norm(struct ptd_model *m, const char *prefix, cons
     return at;
 }
 
-static struct ptd_linear_at add_linear(struct ptd_model *m, const char *prefix, const char *name, int out,
-                                       int in)
+static struct ptd_linear_at add_linear(struct ptd_model *m, const char *prefix, const char *name,
+                                       int out, int in)
 {
     struct ptd_linear_at at;
     char full[96];
@@ -64,8 +65,8 @@ static void add_vision(struct ptd_model *m, struct ptd_layout *l)
     const struct ptd_config *c = &m->config;
     int h = c->v_hidden, wide = h * c->v_merge * c->v_merge;
     char prefix[64];
-    l->patch.w = add_param(m, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels, c->v_temporal,
-                           c->v_patch, c->v_patch);
+    l->patch.w = add_param(m, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels,
+                           c->v_temporal, c->v_patch, c->v_patch);
     l->patch.b = add_param(m, "model.visual.", "patch_embed.proj.bias", 1, h);
     l->positions = add_param(m, "model.visual.", "pos_embed.weight", 2, c->v_positions, h);
     l->blocks = ptd_array(c->v_depth, sizeof *l->blocks);
@@ -148,7 +149,8 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
     char *config = ptd_store_get_meta(s, "config.json", NULL), *images = ptd_image_rules_file(s);
     char *generation = ptd_store_get_meta(s, "generation_config.json", NULL);
     if (!config || !images)
-        ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json", ptd_store_path(s));
+        ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json",
+                 ptd_store_path(s));
     else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
@@ -187,8 +189,9 @@ static int ends_with(const char *s, const char *tail)
     return n >= k && !strcmp(s + n - k, tail);
 }
 
-/* Norm gains 1, biases 0, everything else normal. Text matrices: init_std, with what feeds the residual stream scaled down by the depth (GPT-2's
- * rule). Vision matrices by their fan-in, and position rows of a size that empty patches do not drown. */
+/* Norm gains 1, biases 0, everything else normal. Text matrices: init_std, with what feeds the
+ * residual stream scaled down by the depth (GPT-2's rule). Vision matrices by their fan-in, and
+ * position rows of a size that empty patches do not drown. */
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i)
 {
     const struct ptd_param *p = &m->params[i];
@@ -211,7 +214,8 @@ struct ptd_law ptd_model_law(const struct ptd_model *m, int i)
 void ptd_model_init(struct ptd_model *m, uint64_t seed)
 {
     for (int i = 0; i < m->n_params; i++)
-        ptd_initial_floats(ptd_model_law(m, i), seed, i, 0, m->params[i].n, m->weights + m->params[i].offset);
+        ptd_initial_floats(ptd_model_law(m, i), seed, i, 0, m->params[i].n,
+                           m->weights + m->params[i].offset);
 }
 
 void ptd_model_train(struct ptd_model *m)
@@ -264,7 +268,8 @@ void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden
 {
     int k = m->config.n_deepstack;
     size_t n = (size_t)b->n_image_rows * m->config.hidden;
-    float *dimage = b->n_patches ? ptd_pool_floats(&b->pool, n) : NULL, *ddeep[PTD_DEEPSTACK_MAX] = {0};
+    float *dimage = b->n_patches ? ptd_pool_floats(&b->pool, n) : NULL,
+          *ddeep[PTD_DEEPSTACK_MAX] = {0};
     for (int i = 0; dimage && i < k; i++) ddeep[i] = ptd_pool_floats(&b->pool, n);
     ptd_lm_backward(m, b, dhidden, dimage, ddeep);
     if (dimage && b->dimage) m->ops->add(dimage, b->dimage, (long)n);

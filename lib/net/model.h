@@ -1,17 +1,20 @@
-/* model: a Qwen3-VL network: its parameters by name, batches of packed sequences, forward and backward.
+/* model: a Qwen3-VL network: its parameters by name, batches of packed sequences, forward and
+ * backward.
  *
- * A batch is packed tokens without padding, cut into segments. A segment is a prompt (with pictures) or a reply that continues a prompt segment;
- * the prompt is computed once however many replies share it, and the gradient of its keys and values sums over them.
+ * A batch is packed tokens without padding, cut into segments. A segment is a prompt (with
+ * pictures) or a reply that continues a prompt segment; the prompt is computed once however many
+ * replies share it, and the gradient of its keys and values sums over them.
  *
  *     struct ptd_batch *b = ptd_batch_new(m);
- *     int p = ptd_batch_prompt(b, ids, n, pictures, n_pictures);    // -1: pads and pictures disagree
+ *     int p = ptd_batch_prompt(b, ids, n, pictures, n_pictures); // -1: pads and pictures disagree
  *     for (i = 0; i < G; i++) ptd_batch_reply(b, p, reply[i], len[i]);
- *     ptd_forward(m, b);               // hidden rows after the final norm: b->hidden [b->n, hidden]
+ *     ptd_forward(m, b); // hidden rows after the final norm: b->hidden [b->n, hidden]
  *     ptd_backward(m, b, dhidden);     // gradients accumulate in m->grads
  *     ptd_batch_reset(b);
  *
- * To score a reply of tokens y_0..y_{n-1}: its logits for y_0 come from the last row of the prompt, for y_j from row j-1 of the reply.
- * Positions (mRoPE) are derived from ids and pictures. Weights, gradients and the optimizer's moments are flat arrays with the same offsets. */
+ * To score a reply of tokens y_0..y_{n-1}: its logits for y_0 come from the last row of the prompt,
+ * for y_j from row j-1 of the reply. Positions (mRoPE) are derived from ids and pictures. Weights,
+ * gradients and the optimizer's moments are flat arrays with the same offsets. */
 #ifndef PTD_MODEL_H
 #define PTD_MODEL_H
 #include "compute/ops.h"
@@ -33,8 +36,8 @@ struct ptd_model {
     const struct ptd_ops *ops;
     struct ptd_param *params; /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
-    size_t n_weights;       /* of all parameters */
-    float *weights, *grads; /* [n_weights]; grads NULL until ptd_model_train */
+    size_t n_weights;          /* of all parameters */
+    float *weights, *grads;    /* [n_weights]; grads NULL until ptd_model_train */
     struct ptd_layout *layout; /* offsets by role (net.h) */
 };
 /* Names, shapes and offsets only: weights stays NULL. */
@@ -42,21 +45,22 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
                                  const struct ptd_ops *ops);
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
                                 const struct ptd_ops *ops);
-/* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not loaded yet. NULL on failure. The head is tied to the
- * embedding if the config says so, or if generation 0 has no lm_head.weight. */
+/* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not
+ * loaded yet. NULL on failure. The head is tied to the embedding if the config says so, or if
+ * generation 0 has no lm_head.weight. */
 struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops);
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
-void ptd_model_init(
-    struct ptd_model *m,
-    uint64_t
-        seed); /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
+/* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
+void ptd_model_init(struct ptd_model *m, uint64_t seed);
 void ptd_model_train(struct ptd_model *m); /* allocates gradients */
-struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m,
-                                        float *flat);   /* n_params views into a flat array; free() */
-const float *ptd_model_head(const struct ptd_model *m); /* [vocab, hidden]: lm_head or embed_tokens */
+/* n_params views into a flat array; free() */
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, float *flat);
+/* [vocab, hidden]: lm_head or embed_tokens */
+const float *ptd_model_head(const struct ptd_model *m);
 float *ptd_model_dhead(struct ptd_model *m);
-/* [vocab] 1 for words that are never sampled nor scored: picture and video pads, vision marks, ids at and beyond `real` (tokenizer's size). malloc'd. */
+/* [vocab] 1 for words that are never sampled nor scored: picture and video pads, vision marks, ids
+ * at and beyond `real` (tokenizer's size). malloc'd. */
 uint8_t *ptd_model_banned(const struct ptd_model *m, int real);
 void ptd_model_free(struct ptd_model *m);
 
@@ -66,18 +70,21 @@ void ptd_batch_free(struct ptd_batch *b);
 void ptd_batch_reset(struct ptd_batch *b);
 int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struct ptd_picture *p,
                      int n_pictures) PTD_MUST_CHECK;
-/* Replies follow their prompt directly, or its other replies: prompt A, prompt B, reply to A is not allowed. */
+/* Replies follow their prompt directly, or its other replies: prompt A, prompt B, reply to A is not
+ * allowed. */
 int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n);
 long ptd_batch_rows(const struct ptd_batch *b);             /* packed tokens */
 long ptd_batch_row(const struct ptd_batch *b, int segment); /* first row of a segment */
-float *ptd_batch_hidden(const struct ptd_batch *b);         /* [rows, hidden] after the final norm */
+/* [rows, hidden] after the final norm */
+float *ptd_batch_hidden(const struct ptd_batch *b);
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b);
-void ptd_backward(struct ptd_model *m, struct ptd_batch *b,
-                  const float *dhidden); /* dhidden [rows, hidden] */
+/* dhidden [rows, hidden] */
+void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden);
 
-/* Attention that the rows of segment `reply` (from relative row first) pay to the prompt's picture tokens after ptd_forward: mean over the chosen layers
- * (NULL: all) and heads (NULL: all). out [n_rows of the segment - first][picture tokens of its prompt], raw shares of each row's attention.
- * Returns the number of picture tokens. */
-int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply, const uint8_t *layers,
-                              const uint8_t *heads, float *out);
+/* Attention that the rows of segment `reply` (from relative row first) pay to the prompt's picture
+ * tokens after ptd_forward: mean over the chosen layers (NULL: all) and heads (NULL: all). out
+ * [n_rows of the segment - first][picture tokens of its prompt], raw shares of each row's
+ * attention. Returns the number of picture tokens. */
+int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply,
+                              const uint8_t *layers, const uint8_t *heads, float *out);
 #endif

@@ -1,16 +1,20 @@
-/* net: what the files of the network share; stages and methods use model.h. Public source of both towers: the Qwen3-VL
- * model of Hugging Face transformers. lm.c is the text decoder, forward and backward: embedding with the picture rows
+/* net: what the files of the network share; stages and methods use model.h. Public source of both
+ * towers: the Qwen3-VL
+ * model of Hugging Face transformers. lm.c is the text decoder, forward and backward: embedding
+ * with the picture rows
  * spliced in, interleaved mRoPE, layers with deepstack rows added to the first ones, final norm.
  *
- * The same layer code serves training (keys and values are the packed rows), scoring (activations of one layer, reused) and decoding
- * (keys and values go to a cache first), so sampled log-probs are the trainer's. */
+ * The same layer code serves training (keys and values are the packed rows), scoring (activations
+ * of one layer, reused) and decoding (keys and values go to a cache first), so sampled log-probs
+ * are the trainer's. */
 #ifndef PTD_NET_H
 #define PTD_NET_H
 #include "compute/pool.h"
 #include "net/model.h"
 #include "net/probe.h"
 
-/* Offsets into the flat arrays. q, k, v and gate, up are neighbours, so that each trio and pair is one product. */
+/* Offsets into the flat arrays. q, k, v and gate, up are neighbours, so that each trio and pair is
+ * one product. */
 struct ptd_lm_layer {
     size_t norm1, qkv, o, q_norm, k_norm, norm2, gate_up, down;
 };
@@ -102,17 +106,21 @@ struct ptd_batch {
     struct ptd_vision_acts *vision; /* [depth] */
     float *v_last, *v_cosine, *v_sine;
     struct ptd_merger_acts merger, deepstack[PTD_DEEPSTACK_MAX];
-    const float
-        *dimage; /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
+    /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
+    const float *dimage;
 };
 
-/* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and by tests directly. */
+/* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and
+ * by tests directly. */
 void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh, int gw);
-/* Decoding: one more row with its text position, its row in the cache, and what it attends to (span.row is set here). */
-void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot, struct ptd_span span);
+/* Decoding: one more row with its text position, its row in the cache, and what it attends to
+ * (span.row is set here). */
+void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot,
+                    struct ptd_span span);
 void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dimage, ddeep[k]: [n_image_rows, hidden] */
-void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage, float *const *ddeep);
+void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage,
+                         float *const *ddeep);
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b);
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden, float *dimage,
                      float *const *ddeep);

@@ -1,5 +1,5 @@
-/* sample: prefill, then one decode step for all unfinished replies at a time, with keys and values of prompts shared.
- * What a distribution is asked (top-k, sampling) is head.c. */
+/* sample: prefill, then one decode step for all unfinished replies at a time, with keys and values
+ * of prompts shared. What a distribution is asked (top-k, sampling) is head.c. */
 #include "net/sample.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -35,7 +35,8 @@ static void draw(const struct state *st, int r, const float *z, int V, double ls
     uint32_t prompt = (uint32_t)st->which[r / s->group_size], rollout = r % s->group_size;
     double u = ptd_uniform(s->seed, PTD_RNG_SAMPLE, st->round, prompt, rollout << 20 | y->n);
     int32_t id = ptd_row_sample(z, V, lse, s->greedy ? 1 : s->top_k, s->top_p, u);
-    if (s->top_logprobs) ptd_row_topk(z, V, lse, s->top_logprobs, y->top_ids + y->n * s->top_logprobs, NULL);
+    if (s->top_logprobs)
+        ptd_row_topk(z, V, lse, s->top_logprobs, y->top_ids + y->n * s->top_logprobs, NULL);
     y->logp[y->n] = (float)(z[id] - lse);
     y->ids[y->n++] = id;
     y->stopped = stops(s, id);
@@ -49,7 +50,8 @@ static void on_row(void *ctx, long row, float *z, int V)
         draw(st, st->active[row], z, V, lse);
         return;
     }
-    for (int g = 0; g < st->s->group_size; g++) draw(st, (int)row * st->s->group_size + g, z, V, lse);
+    for (int g = 0; g < st->s->group_size; g++)
+        draw(st, (int)row * st->s->group_size + g, z, V, lse);
 }
 
 static void run_head(struct state *st, const float *X, long n)
@@ -95,7 +97,8 @@ static void first_tokens(struct state *st)
     int H = st->m->config.hidden;
     float *X = ptd_array((size_t)b->n_segments * H, sizeof *X);
     for (int i = 0; i < b->n_segments; i++)
-        memcpy(X + (size_t)i * H, b->hidden + (b->segments[i].row + b->segments[i].n - 1) * H, H * sizeof *X);
+        memcpy(X + (size_t)i * H, b->hidden + (b->segments[i].row + b->segments[i].n - 1) * H,
+               H * sizeof *X);
     st->first = 1;
     run_head(st, X, b->n_segments);
     st->first = 0;
@@ -111,7 +114,8 @@ static void fill_step(struct state *st)
         int r = st->active[i], past = st->replies[r].n - 1;
         const struct ptd_segment *p = &st->prompts->segments[r / s->group_size];
         long own = st->prompts->n + (long)r * s->max_tokens;
-        struct ptd_span span = {.n = 1, .own = own, .past = past, .shared = p->row, .n_shared = p->n};
+        struct ptd_span span = {
+            .n = 1, .own = own, .past = past, .shared = p->row, .n_shared = p->n};
         ptd_batch_step(st->step, st->replies[r].ids[past], p->next + past, own + past, span);
     }
 }
@@ -126,8 +130,8 @@ static void drop_finished(struct state *st)
     st->n_active = kept;
 }
 
-struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s,
-                             int64_t step, const int64_t *which)
+struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
+                             const struct ptd_sampling *s, int64_t step, const int64_t *which)
 {
     int n = prompts->n_segments * s->group_size;
     struct state st = {.m = m,

@@ -1,11 +1,14 @@
-/* sample: G replies to each prompt of a batch. Pictures, prefill and the prompts' keys and values are computed once per prompt; all sequences decode as
- * one batch, and finished ones leave it.
+/* sample: G replies to each prompt of a batch. Pictures, prefill and the prompts' keys and values
+ * are computed once per prompt; all sequences decode as one batch, and finished ones leave it.
  *
- *     struct ptd_sampling s = {.temperature = 1, .top_p = 1, .group_size = 8, .max_tokens = 32, ...};
- *     struct ptd_reply *r = ptd_sample(m, prompts, &s, step, uid_numbers);  // [prompts * group_size], prompt-major
+ *     struct ptd_sampling s = {.temperature = 1, .top_p = 1, .group_size = 8, .max_tokens = 32,
+ *         ...};
+ *     // [prompts * group_size], prompt-major
+ *     struct ptd_reply *r = ptd_sample(m, prompts, &s, step, uid_numbers);
  *     ptd_replies_free(r, n);
  *
- * A token is drawn with the random number of (seed, step, prompt, rollout, token): batch size, threads and restarts change nothing. */
+ * A token is drawn with the random number of (seed, step, prompt, rollout, token): batch size,
+ * threads and restarts change nothing. */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "net/model.h"
@@ -29,9 +32,9 @@ struct ptd_reply {
     int n, stopped;   /* stopped 0: cut at max_tokens */
 };
 
-/* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i that keys its random numbers (its position in
- * the run's order of prompts). */
-struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts, const struct ptd_sampling *s,
-                             int64_t step, const int64_t *which);
+/* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i
+ * that keys its random numbers (its position in the run's order of prompts). */
+struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
+                             const struct ptd_sampling *s, int64_t step, const int64_t *which);
 void ptd_replies_free(struct ptd_reply *r, int n);
 #endif

@@ -1,4 +1,5 @@
-/* score: see score.h. Packing is batch.c; what is asked of the vocabulary is the caller's, through head.h. */
+/* score: see score.h. Packing is batch.c; what is asked of the vocabulary is the caller's, through
+ * head.h. */
 #include "net/score.h"
 #include "net/net.h"
 #include <stdlib.h>
@@ -25,8 +26,8 @@ static void add_target(struct ptd_score *s, long from, int32_t id, int token, vo
 }
 
 int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
-                  const struct ptd_picture *pictures, int n_pictures, const struct ptd_score_reply *replies,
-                  int n_replies)
+                  const struct ptd_picture *pictures, int n_pictures,
+                  const struct ptd_score_reply *replies, int n_replies)
 {
     int p = ptd_batch_prompt(s->batch, prompt, n_prompt, pictures, n_pictures);
     if (p < 0) return -1;
@@ -36,8 +37,8 @@ int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
         long row = ptd_batch_rows(s->batch), last = ptd_batch_row(s->batch, p) + n_prompt - 1;
         for (int j = 0; j < y->n; j++) {
             if (y->ids[j] < 0 || y->ids[j] >= s->m->config.vocab)
-                return ptd_fail(PTD_DATAERR, "reply %d, token %d: id %d, expected 0..%d", r, j, y->ids[j],
-                                s->m->config.vocab - 1);
+                return ptd_fail(PTD_DATAERR, "reply %d, token %d: id %d, expected 0..%d", r, j,
+                                y->ids[j], s->m->config.vocab - 1);
             add_target(s, j ? row + j - 1 : last, y->ids[j], j, y->tag);
         }
         if (y->n > 1) ptd_batch_reply(s->batch, p, y->ids, y->n - 1);

@@ -1,13 +1,16 @@
-/* score: prompts with given replies packed into micro-batches, and the hidden rows that predict each reply token brought together for the head.
+/* score: prompts with given replies packed into micro-batches, and the hidden rows that predict
+ * each reply token brought together for the head.
  *
  *     struct ptd_score *s = ptd_score_new(m);
- *     ptd_score_add(s, prompt_ids, n, pictures, n_pictures, replies, n_replies, tag);   // one prompt, its replies
- *     ptd_score_forward(s);                    // s->rows targets, their hidden rows in s->X [rows, hidden]
+ *     // one prompt, its replies
+ *     ptd_score_add(s, prompt_ids, n, pictures, n_pictures, replies, n_replies, tag);
+ *     ptd_score_forward(s); // s->rows targets, their hidden rows in s->X [rows, hidden]
  *     ... head over s->X, using s->target[i] (reply, token, id) ...
  *     ptd_score_backward(s, dX);               // gradients of the network accumulate
  *     ptd_score_reset(s);
  *
- * The prompt of replies is computed once. Logits of a reply's first token come from the prompt's last row, of token j from row j-1 of the reply. */
+ * The prompt of replies is computed once. Logits of a reply's first token come from the prompt's
+ * last row, of token j from row j-1 of the reply. */
 #ifndef PTD_SCORE_H
 #define PTD_SCORE_H
 #include "net/model.h"
@@ -32,12 +35,15 @@ struct ptd_score {
     float *X; /* [rows, hidden] after ptd_score_forward */
 };
 struct ptd_score *ptd_score_new(struct ptd_model *m, int keep /* 1: backward follows */);
+/* -1: 65 ids out of range, pads and pictures disagree */
 int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
-                  const struct ptd_picture *pictures, int n_pictures, const struct ptd_score_reply *replies,
-                  int n_replies) PTD_MUST_CHECK;  /* -1: 65 ids out of range, pads and pictures disagree */
-long ptd_score_tokens(const struct ptd_score *s); /* packed rows so far: the size of the micro-batch */
+                  const struct ptd_picture *pictures, int n_pictures,
+                  const struct ptd_score_reply *replies, int n_replies) PTD_MUST_CHECK;
+/* packed rows so far: the size of the micro-batch */
+long ptd_score_tokens(const struct ptd_score *s);
 void ptd_score_forward(struct ptd_score *s);
-float *ptd_score_floats(struct ptd_score *s, size_t n);        /* not zeroed; valid until the next forward */
+/* not zeroed; valid until the next forward */
+float *ptd_score_floats(struct ptd_score *s, size_t n);
 void ptd_score_backward(struct ptd_score *s, const float *dX); /* dX [rows, hidden] */
 void ptd_score_reset(struct ptd_score *s);
 void ptd_score_free(struct ptd_score *s);

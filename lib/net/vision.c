@@ -1,5 +1,5 @@
-/* vision: Qwen3-VL's vision encoder, forward and backward: patches to merged rows and deepstack rows.
- * Pixels to patches is image.c; where the rows go in the text is lm.c. */
+/* vision: Qwen3-VL's vision encoder, forward and backward: patches to merged rows and deepstack
+ * rows. Pixels to patches is image.c; where the rows go in the text is lm.c. */
 #include "net/net.h"
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@ static void rotary(struct ptd_batch *b, int d)
     b->v_sine = ptd_pool_floats(&b->pool, b->n_patches * d / 2);
     for (long i = 0; i < b->n_patches; i++)
         for (int a = 0; a < d / 2; a++) {
-            float angle =
-                (float)b->patch_at[2 * i + (a >= n4)] * (1 / powf(V_THETA, (float)(4 * (a % n4)) / (float)d));
+            float angle = (float)b->patch_at[2 * i + (a >= n4)] *
+                          (1 / powf(V_THETA, (float)(4 * (a % n4)) / (float)d));
             b->v_cosine[i * (d / 2) + a] = cosf(angle);
             b->v_sine[i * (d / 2) + a] = sinf(angle);
         }
@@ -40,8 +40,9 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
 }
 
 /* z [n_patches, max(h, F)]: spare rows. */
-static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p,
-                          struct ptd_vision_acts *a, float *z, float *out)
+static void block_forward(struct ptd_model *m, struct ptd_batch *b,
+                          const struct ptd_vision_block *p, struct ptd_vision_acts *a, float *z,
+                          float *out)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -51,7 +52,8 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct
     struct ptd_attention at = heads_of(b);
     o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
     o->linear(a->qkv, z, w + p->qkv.w, w + p->qkv.b, n, h, 3 * h);
-    o->rotate(a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, 1); /* q and k lie side by side */
+    /* q and k lie side by side */
+    o->rotate(a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, 1);
     o->attention(&at, a->o, a->lse, a->qkv, a->qkv + h, a->qkv + 2 * h);
     o->linear(a->x2, a->o, w + p->proj.w, w + p->proj.b, n, h, h);
     o->add(a->x2, a->x, n * h);
@@ -62,7 +64,8 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b, const struct
     o->add(out, a->x2, n * h);
 }
 
-/* x [n_patches, h] read as [n/4, 4h]; the main merger normalises before the reinterpretation, the deepstack mergers after it. */
+/* x [n_patches, h] read as [n/4, 4h]; the main merger normalises before the reinterpretation, the
+ * deepstack mergers after it. */
 static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p,
                            struct ptd_merger_acts *a, const float *x, int norm_width)
 {
@@ -105,8 +108,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     int h = c->v_hidden, row = c->v_channels * c->v_temporal * c->v_patch * c->v_patch, deep = 0;
     long n = b->n_patches;
     int F = c->v_intermediate;
-    float *x = ptd_pool_floats(&b->pool, n * h), *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)),
-          *other = NULL;
+    float *x = ptd_pool_floats(&b->pool, n * h),
+          *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *other = NULL;
     char stage[32];
     rotary(b, h / c->v_heads);
     m->ops->linear(x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
@@ -114,10 +117,10 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
     m->ops->interpolate(x, w + l->positions, b->tap, b->tap_weight, n, h);
     for (int i = 0; i < c->v_depth; i++) {
         struct ptd_vision_acts *a = &b->vision[i];
-        if (b->keep || i == 0)
-            take_acts(b, a);
+        if (b->keep || i == 0) take_acts(b, a);
+        /* one block's memory serves all; its input and output change places */
         else
-            *a = b->vision[0]; /* one block's memory serves all; its input and output change places */
+            *a = b->vision[0];
         if (b->keep || !other) other = ptd_pool_floats(&b->pool, n * h);
         a->x = x;
         block_forward(m, b, &l->blocks[i], a, z, other);
@@ -126,7 +129,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
         snprintf(stage, sizeof stage, "vision block %d", i);
         ptd_probe(stage, x, n, h);
         if (deep < c->n_deepstack && c->deepstack[deep] == i) {
-            merger_forward(m, b, &l->deepstack[deep], &b->deepstack[deep], x, h * c->v_merge * c->v_merge);
+            merger_forward(m, b, &l->deepstack[deep], &b->deepstack[deep], x,
+                           h * c->v_merge * c->v_merge);
             snprintf(stage, sizeof stage, "deepstack %d", deep);
             ptd_probe(stage, b->deepstack[deep].out, n / (c->v_merge * c->v_merge), c->v_out);
             deep++;
@@ -139,7 +143,8 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
 
 /* dx [n_patches, h] is added to. */
 static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p,
-                            const struct ptd_merger_acts *a, const float *dout, int norm_width, float *dx)
+                            const struct ptd_merger_acts *a, const float *dout, int norm_width,
+                            float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -154,13 +159,14 @@ static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const stru
     o->layernorm(z, a->mean, a->rstd, a->x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
     float *dn = ptd_pool_floats(&b->pool, n * wide);
     o->linear_backward(dn, 0, g + p->fc1.w, g + p->fc1.b, dz, z, w + p->fc1.w, n, wide, wide);
-    o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd, w + p->norm.w, rows,
-                          norm_width);
+    o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd,
+                          w + p->norm.w, rows, norm_width);
 }
 
 /* dx [n, h]: gradient of the block's output in, of its input out. */
-static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p,
-                           const struct ptd_vision_acts *a, float *dx)
+static void block_backward(struct ptd_model *m, struct ptd_batch *b,
+                           const struct ptd_vision_block *p, const struct ptd_vision_acts *a,
+                           float *dx)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_ops *o = m->ops;
@@ -169,15 +175,16 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struc
     int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
-    float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *df = ptd_pool_floats(&b->pool, n * F);
+    float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)),
+          *df = ptd_pool_floats(&b->pool, n * F);
     float *dz = ptd_pool_floats(&b->pool, n * h), *dqkv = ptd_pool_floats(&b->pool, n * 3 * h);
     o->gelu(z, a->f1, n * F, 0);
     o->linear_backward(df, 0, g + p->fc2.w, g + p->fc2.b, dx, z, w + p->fc2.w, n, F, h);
     o->gelu_backward(df, df, a->f1, n * F, 0);
     o->layernorm(z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
     o->linear_backward(dz, 0, g + p->fc1.w, g + p->fc1.b, df, z, w + p->fc1.w, n, h, F);
-    o->layernorm_backward(dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2, w + p->norm2.w,
-                          n, h);
+    o->layernorm_backward(dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2,
+                          w + p->norm2.w, n, h);
     o->linear_backward(dz, 0, g + p->proj.w, g + p->proj.b, dx, a->o, w + p->proj.w, n, h, h);
     memset(dqkv, 0, n * 3 * h * sizeof *dqkv);
     o->attention_backward(&at, dqkv, dqkv + h, dqkv + 2 * h, dz, a->o, a->lse, a->qkv, a->qkv + h,
@@ -185,11 +192,12 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b, const struc
     o->rotate(dqkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, -1);
     o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
     o->linear_backward(dz, 0, g + p->qkv.w, g + p->qkv.b, dqkv, z, w + p->qkv.w, n, h, 3 * h);
-    o->layernorm_backward(dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1, w + p->norm1.w, n,
-                          h);
+    o->layernorm_backward(dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1,
+                          w + p->norm1.w, n, h);
 }
 
-void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage, float *const *ddeep)
+void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage,
+                         float *const *ddeep)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
@@ -208,6 +216,6 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *
         block_backward(m, b, &l->blocks[i], &b->vision[i], dx);
     }
     m->ops->interpolate_backward(g + l->positions, dx, b->tap, b->tap_weight, n, h);
-    m->ops->linear_backward(NULL, 0, g + l->patch.w, g + l->patch.b, dx, b->patches, m->weights + l->patch.w,
-                            n, row, h);
+    m->ops->linear_backward(NULL, 0, g + l->patch.w, g + l->patch.b, dx, b->patches,
+                            m->weights + l->patch.w, n, row, h);
 }

@@ -1,6 +1,6 @@
 /* store: failures in words, transactions, plain values with digests, walking.
- * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c, the cache to
- * store_cache.c; what the values mean, to their owners. */
+ * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c, the
+ * cache to store_cache.c; what the values mean, to their owners. */
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,9 @@
 #define SEND_NS     500000
 
 size_t ptd_store_send = 4u << 20;
-const char ptd_store_stale[] = "was written while it was read without its lock.mdb, which cannot be written "
-                               "here; run again when nobody trains it";
+const char ptd_store_stale[] =
+    "was written while it was read without its lock.mdb, which cannot be written "
+    "here; run again when nobody trains it";
 
 struct plain_head {
     char magic[4];
@@ -76,10 +77,10 @@ static int fail_map_full(struct ptd_store *s, const char *doing)
     size_words(now, info.me_mapsize);
     twice = (info.me_mapsize * 2 + (1 << 20) - 1) >> 20 << 20;
     size_words(more, kept > info.me_mapsize ? kept : twice);
-    return ptd_fail(
-        PTD_IOERR,
-        "store %s: %s: map full (%s); %s; for more room, before all programs: export PTD_STORE_MAX=%s",
-        s->dir, doing, now, who, more);
+    return ptd_fail(PTD_IOERR,
+                    "store %s: %s: map full (%s); %s; for more room, before all programs: export "
+                    "PTD_STORE_MAX=%s",
+                    s->dir, doing, now, who, more);
 }
 
 /* Mostly a limit on address space, which a map as large as a store may become meets first. */
@@ -87,10 +88,11 @@ static int fail_memory(struct ptd_store *s, int rc, const char *doing)
 {
     char size[32];
     size_words(size, s->map ? s->map : ptd_store_map_in_file(s));
-    return ptd_fail(PTD_OSERR,
-                    "store %s: %s: %s; its map takes %s of address space: export a smaller PTD_STORE_MAX, or "
-                    "see ulimit -v",
-                    s->dir, doing, mdb_strerror(rc), size);
+    return ptd_fail(
+        PTD_OSERR,
+        "store %s: %s: %s; its map takes %s of address space: export a smaller PTD_STORE_MAX, or "
+        "see ulimit -v",
+        s->dir, doing, mdb_strerror(rc), size);
 }
 
 /* LMDB folds a short write into EIO, so the reason is worked out from what the system allows. */
@@ -102,13 +104,14 @@ static int fail_write(struct ptd_store *s, int rc, const char *doing)
     mdb_filehandle_t fd;
     uint64_t need = s->written + (1 << 20);
     if (statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
-        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%llu KiB free, up to %llu KiB needed)", s->dir,
-                        doing, (unsigned long long)fs.f_bavail * fs.f_frsize / 1024,
+        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%llu KiB free, up to %llu KiB needed)",
+                        s->dir, doing, (unsigned long long)fs.f_bavail * fs.f_frsize / 1024,
                         (unsigned long long)need / 1024);
-    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-        limit.rlim_cur < st.st_size + need)
-        return ptd_fail(PTD_IOERR, "store %s: %s: file size limit reached (%llu bytes, see ulimit -f)",
-                        s->dir, doing, (unsigned long long)limit.rlim_cur);
+    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0 &&
+        getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < st.st_size + need)
+        return ptd_fail(PTD_IOERR,
+                        "store %s: %s: file size limit reached (%llu bytes, see ulimit -f)", s->dir,
+                        doing, (unsigned long long)limit.rlim_cur);
     if (rc == EDQUOT) return ptd_fail(PTD_IOERR, "store %s: %s: disk quota reached", s->dir, doing);
     return ptd_fail(PTD_IOERR, "store %s: %s: %s", s->dir, doing, mdb_strerror(rc));
 }
@@ -127,11 +130,14 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
     case EFBIG:
         return fail_write(s, rc, doing);
     case MDB_INVALID:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is not an LMDB file, or cut short", s->dir);
+        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is not an LMDB file, or cut short",
+                        s->dir);
     case MDB_VERSION_MISMATCH:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb was written by another LMDB version", s->dir);
+        return ptd_fail(PTD_DATAERR, "store %s: data.mdb was written by another LMDB version",
+                        s->dir);
     case MDB_MAP_RESIZED:
-        return ptd_fail(PTD_IOERR, "store %s: %s: another process opened it with a larger PTD_STORE_MAX",
+        return ptd_fail(PTD_IOERR,
+                        "store %s: %s: another process opened it with a larger PTD_STORE_MAX",
                         s->dir, doing);
     case ENOMEM:
         return fail_memory(s, rc, doing);
@@ -162,13 +168,15 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
 
 /* ---- transactions ---- */
 
-/* The size that the file has by now, but for a limit of this process's own. A failure leaves no map at all. */
+/* The size that the file has by now, but for a limit of this process's own. A failure leaves no map
+ * at all. */
 static int map_again(struct ptd_store *s)
 {
     return s->lost = mdb_env_set_mapsize(s->env, s->map);
 }
 
-/* A transaction into *txn, or it again. Others may have made the file larger than our map, and may go on; a damaged one asks for what cannot be. */
+/* A transaction into *txn, or it again. Others may have made the file larger than our map, and may
+ * go on; a damaged one asks for what cannot be. */
 static int begin(struct ptd_store *s, unsigned flags, MDB_txn **txn)
 {
     int rc = s->lost;
@@ -226,9 +234,9 @@ size_t ptd_store_page(struct ptd_store *s)
     return st.ms_psize;
 }
 
-/* The last pages of a transaction may be left unwritten (freed again before the commit), so a healthy file
- * can end before its last page. Making it long enough beforehand (no disk space is taken) lets the length
- * check at opening mean damage. */
+/* The last pages of a transaction may be left unwritten (freed again before the commit), so a
+ * healthy file can end before its last page. Making it long enough beforehand (no disk space is
+ * taken) lets the length check at opening mean damage. */
 static void lengthen(struct ptd_store *s)
 {
     MDB_envinfo info;
@@ -242,10 +250,12 @@ static void lengthen(struct ptd_store *s)
     if (ftruncate(fd, end)) return; /* the commit will say why */
 }
 
-/* LMDB copies all pages of a transaction into the page cache before it syncs: the disk rests while memory is copied, and the copying rests while the disk
- * writes. In a large commit a second thread has the pages sent to the disk as they come: a quarter less time. It is only what the system may do by itself at
- * any moment, with pages that nobody reads yet; fdatasync and then the meta page follow as ever. Sending does not wait, and so does not take write errors
- * away from fdatasync, as a second fdatasync would. Where no thread is to be had, nothing but time is lost. */
+/* LMDB copies all pages of a transaction into the page cache before it syncs: the disk rests while
+ * memory is copied, and the copying rests while the disk writes. In a large commit a second thread
+ * has the pages sent to the disk as they come: a quarter less time. It is only what the system may
+ * do by itself at any moment, with pages that nobody reads yet; fdatasync and then the meta page
+ * follow as ever. Sending does not wait, and so does not take write errors away from fdatasync, as
+ * a second fdatasync would. Where no thread is to be had, nothing but time is lost. */
 struct sending {
     mdb_filehandle_t fd;
     sem_t over;
@@ -288,7 +298,8 @@ static int commit(struct ptd_store *s, MDB_txn *txn)
     return rc;
 }
 
-/* A reader that died within a transaction would hold the pages of its snapshot, and the file would grow by a generation with each step. */
+/* A reader that died within a transaction would hold the pages of its snapshot, and the file would
+ * grow by a generation with each step. */
 int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg)
 {
     MDB_txn *txn = NULL;
@@ -312,11 +323,13 @@ int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *a
     return rc;
 }
 
-int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg, const char *doing)
+int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
+                     const char *doing)
 {
     uint64_t bytes = 0; /* more each time: a reader may hold what was given back */
     int rc = ptd_store_attempt(s, f, arg);
-    if (rc == MDB_MAP_FULL && !s->viewing) map_again(s); /* another process may have made it larger */
+    /* another process may have made it larger */
+    if (rc == MDB_MAP_FULL && !s->viewing) map_again(s);
     for (int first = 1; rc == MDB_MAP_FULL; first = 0) {
         bytes = 2 * bytes + s->written;
         if (!ptd_store_cache_give(s, bytes) && !first) break;
@@ -325,7 +338,8 @@ int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *ar
     return rc ? ptd_store_fail(s, rc, doing) : 0;
 }
 
-int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags)
+int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v,
+                  unsigned flags)
 {
     MDB_val k = ptd_store_key(key);
     s->written += v->mv_size + 3 * 4096;
@@ -339,8 +353,8 @@ static uint64_t plain_digest(const void *key, size_t key_len, const void *value,
     return XXH3_64bits_withSeed(value, len, XXH3_64bits(key, key_len));
 }
 
-int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value,
-                        size_t len)
+int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key,
+                        const void *value, size_t len)
 {
     struct plain_head h = {PLAIN_MAGIC, 0, len, plain_digest(key, strlen(key), value, len)};
     MDB_val v = {sizeof h + len, NULL};
@@ -369,8 +383,8 @@ int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *k
     int rc = mdb_get(txn, s->db[db], &k, value);
     if (rc) return rc;
     if (open_plain(key, k.mv_size, value) == 0) return 0;
-    ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)%s", s->dir, ptd_store_db[db], key,
-             ptd_store_doubt(s));
+    ptd_fail(PTD_DATAERR, "store %s: %s \"%s\": damaged (digest differs)%s", s->dir,
+             ptd_store_db[db], key, ptd_store_doubt(s));
     return KEPT;
 }
 
@@ -384,8 +398,8 @@ int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db)
         int format = db == DB_META && k.mv_size == strlen(PTD_FORMAT_KEY) &&
                      !memcmp(k.mv_data, PTD_FORMAT_KEY, k.mv_size);
         if (format || open_plain(k.mv_data, k.mv_size, &v) == 0) continue;
-        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)", s->dir, ptd_store_db[db],
-                 k.mv_size > 200 ? 200 : (int)k.mv_size, (char *)k.mv_data);
+        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)", s->dir,
+                 ptd_store_db[db], k.mv_size > 200 ? 200 : (int)k.mv_size, (char *)k.mv_data);
         rc = KEPT;
         break;
     }
@@ -393,13 +407,14 @@ int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* A malloc'd copy of a plain value with a NUL behind it; NULL if it is absent, or (with a warning) damaged.
- */
+/* A malloc'd copy of a plain value with a NUL behind it; NULL if it is absent, or (with a warning)
+ * damaged. */
 static char *copy_plain(struct ptd_store *s, int db, const char *key, size_t *len)
 {
     MDB_val v;
     char *copy = NULL;
-    if (ptd_store_view(s) < 0) ptd_die_last(); /* no memory, no free reader: absent would be a lie */
+    /* no memory, no free reader: absent would be a lie */
+    if (ptd_store_view(s) < 0) ptd_die_last();
     int rc = ptd_store_get_plain(s, s->view, db, key, &v);
     if (rc == 0) {
         copy = ptd_alloc(v.mv_size + 1);
@@ -446,7 +461,8 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, 
 {
     struct plain_value p = {key, value, len};
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
-        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot write \"%s\"", s->dir, key);
+        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot write \"%s\"", s->dir,
+                        key);
     if (!strcmp(key, PTD_FORMAT_KEY))
         return ptd_fail(PTD_BUG, "store %s: \"%s\" is set at creation only", s->dir, key);
     if (ptd_store_bad_key(s, key) < 0) return -1;
@@ -456,7 +472,8 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, 
 /* ---- walking ---- */
 
 struct walk {
-    int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx);
+    int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+             void *ctx);
     void *ctx;
     char *copy; /* of values that lie unaligned in the map */
     size_t copy_cap;
@@ -475,11 +492,13 @@ static int visit(struct ptd_store *s, int db, const MDB_val *k, MDB_val *v, stru
     plain = plain && !(db == DB_META && k->mv_size == strlen(PTD_FORMAT_KEY) &&
                        !memcmp(k->mv_data, PTD_FORMAT_KEY, k->mv_size));
     if (plain && open_plain(k->mv_data, k->mv_size, v) < 0) {
-        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)%s", s->dir, ptd_store_db[db],
-                 (int)k->mv_size, (char *)k->mv_data, ptd_store_doubt(s));
+        ptd_fail(PTD_DATAERR, "store %s: %s \"%.*s\": damaged (digest differs)%s", s->dir,
+                 ptd_store_db[db], (int)k->mv_size, (char *)k->mv_data, ptd_store_doubt(s));
         return KEPT;
     }
-    int rc = w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx) ? KEPT : 0;
+    int rc = w->f(ptd_store_db[db], k->mv_data, k->mv_size, aligned(w, v), v->mv_size, w->ctx)
+                 ? KEPT
+                 : 0;
     ptd_store_forget(v->mv_data, v->mv_size);
     return rc;
 }
@@ -506,8 +525,8 @@ static int walk_one(struct ptd_store *s, int db, struct walk *w)
 }
 
 int ptd_store_walk(struct ptd_store *s,
-                   int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,
-                            void *ctx),
+                   int (*f)(const char *db, const char *key, size_t key_len, const void *value,
+                            size_t len, void *ctx),
                    void *ctx)
 {
     struct walk w = {f, ctx, NULL, 0};

@@ -1,43 +1,64 @@
-/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist, order.
+/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist,
+ * order.
  *
- *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json", "preprocessor_config.json", ...: files as they came
+ *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json",
+ *            "preprocessor_config.json", ...: files as they came
  *   weights  "GENERATION/NAME" (generation as 8 hex digits)
- *   optim    "m/GENERATION/NAME", "v/GENERATION/NAME" of the newest generation ("m/NAME", "v/NAME" in stores of earlier programs)
- *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact resume needs)
+ *   optim    "m/GENERATION/NAME", "v/GENERATION/NAME" of the newest generation ("m/NAME", "v/NAME"
+ *            in stores of earlier programs)
+ *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact
+ *            resume needs)
  *   dist     cached teacher distributions by content key
- *   order    their keys by number (16 hex digits), the oldest first; absent in stores of earlier programs
+ *   order    their keys by number (16 hex digits), the oldest first; absent in stores of earlier
+ *            programs
  *
- * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME", "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB
- * 3.3 times what a plain file costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes (little-endian: "PTDT", dtype
- * u32: 1 float32, 2 bfloat16, 3 float16; axes u32, number of the piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece;
- * digest = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. Any other value but "format" is a header of 24 bytes ("PTDB", 0 u32,
- * length u64, digest u64), then bytes; digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
+ * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME",
+ * "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB 3.3 times what a plain file
+ * costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes
+ * (little-endian: "PTDT", dtype u32: 1 float32, 2 bfloat16, 3 float16; axes u32, number of the
+ * piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece; digest
+ * = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. Any other value but
+ * "format" is a header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes; digest =
+ * XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
  *
- * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what training publishes is float32, and so are moments.
- * Loading converts to float32 and gives the mapped pages back at once, so a program holds its weights once.
+ * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what
+ * training publishes is float32, and so are moments. Loading converts to float32 and gives the
+ * mapped pages back at once, so a program holds its weights once.
  *
- * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference, pinned for ever. Up to 256 MiB are published in one write
- * transaction; more goes in transactions of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and a last small one
- * moves the head, so a generation is there whole or not at all. What a killed program left behind is removed by the next publication. In the transaction that
- * moves the head all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot. Sync is on, WRITEMAP is not used. No nested
- * transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on all threads; while a large transaction is committed, one more thread has the disk
- * begin before all is copied.
+ * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference,
+ * pinned for ever. Up to 256 MiB are published in one write transaction; more goes in transactions
+ * of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and
+ * a last small one moves the head, so a generation is there whole or not at all. What a killed
+ * program left behind is removed by the next publication. In the transaction that moves the head
+ * all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot.
+ * Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS. Numbers are
+ * copied and digested on all threads; while a large transaction is committed, one more thread has
+ * the disk begin before all is copied.
  *
- * Opening checks: directory and data.mdb exist (66), file length against the last used page (65), format version (65), digests of meta and state (65). Dead
- * readers are cleared then and before each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends the program with one
- * line and 65.
- * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load (65).
- * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a hole of up to one generation; it takes no disk space.
- * A store is opened once per process, after the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the environment
- * overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is opened for). It is address space: 71 where ulimit -v
- * refuses it. If others made the file larger than this process's map, the next transaction maps it anew, unless a snapshot is held.
+ * Opening checks: directory and data.mdb exist (66), file length against the last used page (65),
+ * format version (65), digests of meta and state (65). Dead readers are cleared then and before
+ * each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends
+ * the program with one line and 65.
+ * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values'
+ * digests are checked on load (65).
+ * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a
+ * hole of up to one generation; it takes no disk space. A store is opened once per process, after
+ * the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the
+ * environment overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed,
+ * whatever the store is opened for). It is address space: 71 where ulimit -v refuses it. If others
+ * made the file larger than this process's map, the next transaction maps it anew, unless a
+ * snapshot is held.
  *
- * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written if they are something else than LMDB's files and a trainer's
- * note (77). CREATE makes all three anew, or leaves what it found as it was (73).
- * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it has, and DIR/lock, which names host and pid (77 if held). Cache
- * writes need no such lock. All who have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there is another).
- * Who may not write lock.mdb reads without it: refused (77) while somebody trains; if it is written meanwhile, so that pages may have been written over, the
- * end of the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning.
+ * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written
+ * if they are something else than LMDB's files and a trainer's note (77). CREATE makes all three
+ * anew, or leaves what it found as it was (73).
+ * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it
+ * has, and DIR/lock, which names host and pid (77 if held). Cache writes need no such lock. All who
+ * have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there
+ * is another).
+ * Who may not write lock.mdb reads without it: refused (77) while somebody trains; if it is written
+ * meanwhile, so that pages may have been written over, the end of the reading ends the program
+ * (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning.
  * If DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail (74). */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
@@ -56,25 +77,26 @@ enum {
 
 #define PTD_STORE_MAP (512ull << 30) /* address space, not disk */
 
-int ptd_store_open(struct ptd_store **s, const char *dir,
-                   int mode) PTD_MUST_CHECK; /* CREATE refuses a folder that holds any of the files (73) */
+/* CREATE refuses a folder that holds any of the files (73) */
+int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK;
 void ptd_store_close(struct ptd_store *s);
-/* The files that CREATE made, and the directory if CREATE made it and nothing else is in it; before it is closed. Asks for no memory. */
+/* The files that CREATE made, and the directory if CREATE made it and nothing else is in it; before
+ * it is closed. Asks for no memory. */
 void ptd_store_remove(struct ptd_store *s);
 const char *ptd_store_path(const struct ptd_store *s);
 int ptd_store_is(const struct ptd_store *s, const char *dir); /* 1 if `dir` holds this very store */
-/* For the end of a message about damage: "; looks like a copy made while it was trained ..." if it does, else "". Reads the whole file. */
+/* For the end of a message about damage: "; looks like a copy made while it was trained ..." if it
+ * does, else "". Reads the whole file. */
 const char *ptd_store_doubt(const struct ptd_store *s);
-/* Gets "store DIR: ..." when LMDB runs into damage that ends the program; must ask for no memory. If it comes back, or is
- * NULL, a line on stderr and 65. */
+/* Gets "store DIR: ..." when LMDB runs into damage that ends the program; must ask for no memory.
+ * If it comes back, or is NULL, a line on stderr and 65. */
 extern void (*ptd_store_on_damage)(const char *words);
 
+/* CREATE or TRAIN */
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
-                       size_t len) PTD_MUST_CHECK; /* CREATE or TRAIN */
-char *ptd_store_get_meta(
-    struct ptd_store *s, const char *key,
-    size_t
-        *len); /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
+                       size_t len) PTD_MUST_CHECK;
+/* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
+char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
 struct ptd_tensor_view {
     const char *name;
@@ -85,31 +107,39 @@ struct ptd_tensor_view {
 }; /* n = product of dims */
 
 int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
-int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK; /* newest published generation */
-/* Reads every tensor in t[] of one generation into t[i].data as float, on all threads, checking shape and digest. 66 if the generation is not kept. */
-int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
-int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */, struct ptd_tensor_view *t,
-                         int n) PTD_MUST_CHECK; /* 66 if absent */
-char *ptd_store_get_run(struct ptd_store *s);   /* the "run" JSON, malloc'd; NULL if none */
+/* newest published generation */
+int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK;
+/* Reads every tensor in t[] of one generation into t[i].data as float, on all threads, checking
+ * shape and digest. 66 if the generation is not kept. */
+int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t,
+                   int n) PTD_MUST_CHECK;
+/* 66 if absent */
+int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */,
+                         struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
+char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
 
 struct ptd_publication {
     int64_t generation;                      /* must be head + 1 (or 0 in a new store) */
     struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
-    const char *
-        run; /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never outlives its generation */
+    /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never
+     * outlives its generation */
+    const char *run;
     int keep; /* newest generations to keep besides the pinned ones; at least 1 */
     int pin;  /* pin this generation; generation 0 always is */
 };
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
 
-/* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does not fit counts as absent, with a warning). */
-int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value, size_t *len) PTD_MUST_CHECK;
-/* Bounds what cached values take in the file, pages and all: -1: an eighth of the map; 0: nothing is kept. What is more goes, the oldest first, now and
- * with each value that comes. Values also leave room for a publication, whatever the bound. */
+/* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does
+ * not fit counts as absent, with a warning). */
+int ptd_store_get_cached(struct ptd_store *s, const char *key, void **value,
+                         size_t *len) PTD_MUST_CHECK;
+/* Bounds what cached values take in the file, pages and all: -1: an eighth of the map; 0: nothing
+ * is kept. What is more goes, the oldest first, now and with each value that comes. Values also
+ * leave room for a publication, whatever the bound. */
 int ptd_store_cache_max(struct ptd_store *s, int64_t bytes) PTD_MUST_CHECK;
-/* Keeps n values, in transactions of 256 MiB. A cache is only a cache: where there is no room for it (map, disk, file size) that is one warning for each
- * opened store, and no failure. */
+/* Keeps n values, in transactions of 256 MiB. A cache is only a cache: where there is no room for
+ * it (map, disk, file size) that is one warning for each opened store, and no failure. */
 int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const void *const *values,
                          const size_t *lens, int n) PTD_MUST_CHECK;
 
@@ -121,8 +151,9 @@ struct ptd_tensor_about {
     size_t n;
 };
 
-/* Fills generation 0 of a new store and publishes it, pinned. fill writes n values of tensor i from value `first` on, in the tensor's dtype, to `out` (aligned
- * to 8 bytes); it is called for each piece in order, possibly twice for the same piece. -1 keeps fill's failure. */
+/* Fills generation 0 of a new store and publishes it, pinned. fill writes n values of tensor i from
+ * value `first` on, in the tensor's dtype, to `out` (aligned to 8 bytes); it is called for each
+ * piece in order, possibly twice for the same piece. -1 keeps fill's failure. */
 struct ptd_filling {
     const struct ptd_tensor_about *tensors;
     int n;
@@ -131,40 +162,51 @@ struct ptd_filling {
 };
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f) PTD_MUST_CHECK;
 
-/* The tensors of a generation in order of their names; free with ptd_store_list_free. 66 if it is not kept. */
+/* The tensors of a generation in order of their names; free with ptd_store_list_free. 66 if it is
+ * not kept. */
 int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list,
                    int *n) PTD_MUST_CHECK;
 void ptd_store_list_free(struct ptd_tensor_about *list, int n);
-int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name); /* 1 yes, 0 no or failed */
-/* Copies n values of a tensor from value `first` on as they are stored; they must lie within one piece: first / k == (first + n - 1) / k for
- * k = ptd_store_piece(dtype). Digest checked. */
-int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
-                   size_t n, void *out) PTD_MUST_CHECK;
+/* 1 yes, 0 no or failed */
+int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name);
+/* Copies n values of a tensor from value `first` on as they are stored; they must lie within one
+ * piece: first / k == (first + n - 1) / k for k = ptd_store_piece(dtype). Digest checked. */
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
+                   size_t first, size_t n, void *out) PTD_MUST_CHECK;
 size_t ptd_store_piece(int dtype); /* values per piece */
-/* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being read; the store grows meanwhile. May nest. */
+/* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being
+ * read; the store grows meanwhile. May nest. */
 int ptd_store_hold(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_release(struct ptd_store *s);
 
-/* Walks everything for ptd-dump: calls f for each key of each database ("weights", "00000000/model...", value, len) in order: meta, weights, optim, state,
- * dist, order. Values of weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest checked (65 if damaged). They are aligned to
- * 8 bytes and live until f returns; keys have no NUL. Stops with -1 when f returns anything but 0, keeping f's failure. */
+/* Walks everything for ptd-dump: calls f for each key of each database ("weights",
+ * "00000000/model...", value, len) in order: meta, weights, optim, state, dist, order. Values of
+ * weights and optim come as pieces, for ptd_store_tensor; all others without their header, digest
+ * checked (65 if damaged). They are aligned to 8 bytes and live until f returns; keys have no NUL.
+ * Stops with -1 when f returns anything but 0, keeping f's failure. */
 int ptd_store_walk(struct ptd_store *s,
-                   int (*f)(const char *db, const char *key, size_t key_len, const void *value, size_t len,
-                            void *ctx),
+                   int (*f)(const char *db, const char *key, size_t key_len, const void *value,
+                            size_t len, void *ctx),
                    void *ctx) PTD_MUST_CHECK;
-/* A decoded value of weights or optim: n values of the whole from `first` on. data points into value, so it is only as aligned as that. */
+/* A decoded value of weights or optim: n values of the whole from `first` on. data points into
+ * value, so it is only as aligned as that. */
 struct ptd_tensor_piece {
     struct ptd_tensor_about whole; /* name NULL */
     size_t first, n;
     const void *data;
 };
-int ptd_store_tensor(const void *value, size_t len,
-                     struct ptd_tensor_piece *p) PTD_MUST_CHECK; /* checks the digest */
-/* What a reader of a generation goes by, in 16 hex digits: names, shapes and digests of its tensors, and the files in meta. */
+/* checks the digest */
+int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
+/* What a reader of a generation goes by, in 16 hex digits: names, shapes and digests of its
+ * tensors, and the files in meta. */
 int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PTD_MUST_CHECK;
-/* Copies all of s, as one snapshot, to the new store DIR, which appears whole or not at all; s may be trained meanwhile, and grows as long as this takes. What
- * was copied is checked. 73 if DIR is there. -1 with *stop set: as soon as that is; a thread may still read s, so the program must end without closing it. */
+/* Copies all of s, as one snapshot, to the new store DIR, which appears whole or not at all; s may
+ * be trained meanwhile, and grows as long as this takes. What was copied is checked. 73 if DIR is
+ * there. -1 with *stop set: as soon as that is; a thread may still read s, so the program must end
+ * without closing it. */
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
-/* Copies meta and one generation's weights of `from` into the new store `to` as generation 0, pinned. */
-int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to) PTD_MUST_CHECK;
+/* Copies meta and one generation's weights of `from` into the new store `to` as generation 0,
+ * pinned. */
+int ptd_store_clone(struct ptd_store *from, int64_t generation,
+                    struct ptd_store *to) PTD_MUST_CHECK;
 #endif

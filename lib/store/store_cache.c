@@ -1,8 +1,9 @@
-/* store_cache: what was computed once, kept within bounds, the oldest out first, and out of the way of publishing. What
- * the values mean is left to refer.c.
+/* store_cache: what was computed once, kept within bounds, the oldest out first, and out of the way
+ * of publishing. What the values mean is left to refer.c.
  *
- * dist holds the values by key, order their keys by the number of their coming. In stores of earlier programs dist has no
- * order: such a cache is emptied before anything is put. What they put beside it later goes last. */
+ * dist holds the values by key, order their keys by the number of their coming. In stores of
+ * earlier programs dist has no order: such a cache is emptied before anything is put. What they put
+ * beside it later goes last. */
 #include "store/store_private.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +13,9 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
-/* A transaction that only deletes takes pages too, and gives none back before the one after the next. So a full map cannot
- * be emptied, and the cache leaves RESERVE bytes: enough to delete FEW values, and FEW again. */
+/* A transaction that only deletes takes pages too, and gives none back before the one after the
+ * next. So a full map cannot be emptied, and the cache leaves RESERVE bytes: enough to delete FEW
+ * values, and FEW again. */
 #define RESERVE  (2u << 20)
 #define FEW      64
 #define MANY     16384         /* values deleted in one transaction where there is room */
@@ -35,7 +37,8 @@ static uint64_t taken(struct ptd_store *s, MDB_txn *txn)
     return taken_by(s, txn, DB_DIST) + taken_by(s, txn, DB_ORDER);
 }
 
-/* Bytes that were freed before the oldest snapshot that somebody else reads: to be used again, if only after the next commit. */
+/* Bytes that were freed before the oldest snapshot that somebody else reads: to be used again, if
+ * only after the next commit. */
 static uint64_t freed(struct ptd_store *s)
 {
     size_t oldest = ptd_store_oldest(s, NULL), id, n;
@@ -43,7 +46,8 @@ static uint64_t freed(struct ptd_store *s)
     MDB_cursor *c;
     MDB_val k, v;
     if (mdb_cursor_open(s->view, 0, &c)) return 0;
-    while (!mdb_cursor_get(c, &k, &v, MDB_NEXT) && k.mv_size == sizeof id && v.mv_size >= sizeof n) {
+    while (!mdb_cursor_get(c, &k, &v, MDB_NEXT) && k.mv_size == sizeof id &&
+           v.mv_size >= sizeof n) {
         memcpy(&id, k.mv_data, sizeof id);
         memcpy(&n, v.mv_data, sizeof n);
         if (id < oldest) pages += n;
@@ -100,7 +104,8 @@ static int drop_first(struct ptd_store *s, MDB_txn *txn)
     rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
     snprintf(at, sizeof at, "%.*s", rc ? 0 : (int)k.mv_size, rc ? "" : (char *)k.mv_data);
     if (!rc && !ptd_store_get_plain(s, txn, DB_ORDER, at, &v)) {
-        snprintf(key, sizeof key, "%.*s", v.mv_size > KEY_MAX ? KEY_MAX : (int)v.mv_size, (char *)v.mv_data);
+        snprintf(key, sizeof key, "%.*s", v.mv_size > KEY_MAX ? KEY_MAX : (int)v.mv_size,
+                 (char *)v.mv_data);
         k = ptd_store_key(key);
         rc = mdb_del(txn, s->db[DB_DIST], &k, NULL);
         if (rc == MDB_NOTFOUND || rc == MDB_BAD_VALSIZE) rc = 0;
@@ -151,7 +156,8 @@ static int evict(struct ptd_store *s, MDB_txn *txn, const void *arg)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* In bounded transactions, until the cache takes at most so many bytes. An LMDB code or KEPT; *dropped counts. */
+/* In bounded transactions, until the cache takes at most so many bytes. An LMDB code or KEPT;
+ * *dropped counts. */
 static int shrink(struct ptd_store *s, uint64_t most, long *dropped)
 {
     struct room r;
@@ -225,7 +231,8 @@ static int is_want_of_room(int rc)
            rc == EFBIG;
 }
 
-/* A cache is only a cache: want of room is told once, and the program goes on without. -1 if something else is at fault. */
+/* A cache is only a cache: want of room is told once, and the program goes on without. -1 if
+ * something else is at fault. */
 static int do_without(struct ptd_store *s, int rc)
 {
     if (!rc) return 0;
@@ -274,7 +281,8 @@ static int last_number(struct ptd_store *s, MDB_txn *txn, uint64_t *number)
 }
 
 /* A value that takes another's place keeps its turn. */
-static int put_one(struct ptd_store *s, MDB_txn *txn, const struct batch *b, int i, uint64_t *number)
+static int put_one(struct ptd_store *s, MDB_txn *txn, const struct batch *b, int i,
+                   uint64_t *number)
 {
     MDB_val v, k = ptd_store_key(b->keys[i]);
     char at[20];
@@ -331,13 +339,15 @@ int ptd_store_put_cached(struct ptd_store *s, const char *const *keys, const voi
 {
     int rc = 0;
     if (s->uncached) return 0;
-    if (s->mode == PTD_STORE_READ) return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     for (int i = 0; i < n; i++)
         if (ptd_store_bad_key(s, keys[i]) < 0) return -1;
     if (!s->cache.bounded) rc = ptd_store_cache_max(s, -1);
     for (int first = 0, last; first < n && !rc && !s->cache.off; first = last) {
         size_t bytes = 0;
-        for (last = first; last < n && last - first < MANY && bytes < ptd_store_batch;) bytes += lens[last++];
+        for (last = first; last < n && last - first < MANY && bytes < ptd_store_batch;)
+            bytes += lens[last++];
         struct batch b = {keys + first, values + first, lens + first, last - first, 0};
         rc = keep(s, &b);
     }

@@ -1,5 +1,5 @@
-/* store_copy: a sound copy of a store, whether it is trained meanwhile or not: one snapshot, without its free pages, checked and published whole.
- * How LMDB writes it is LMDB's. */
+/* store_copy: a sound copy of a store, whether it is trained meanwhile or not: one snapshot,
+ * without its free pages, checked and published whole. How LMDB writes it is LMDB's. */
 #include "base/folder.h"
 #include "base/progress.h"
 #include "store/store_private.h"
@@ -58,7 +58,8 @@ static int make_folder(const char *dir, const char *part)
     int rc = mkdir(part, 0777);
     if (rc < 0 && errno == EEXIST)
         return ptd_fail(PTD_CANTCREAT,
-                        "%s: in the way: another copy is at work, or one that was killed left it", part);
+                        "%s: in the way: another copy is at work, or one that was killed left it",
+                        part);
     if (rc < 0) return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", part);
     if (!registered++) atexit(discard), at_quick_exit(discard);
     ptd_store_on_damage = discard_of_damaged;
@@ -70,7 +71,8 @@ static int make_folder(const char *dir, const char *part)
 static int publish(const char *dir)
 {
     unlinkat(unfinished.folder, "lock.mdb", 0); /* of those who checked it */
-    if (fsync(unfinished.folder) < 0) return ptd_fail(PTD_IOERR, "%s: cannot sync:", unfinished.part);
+    if (fsync(unfinished.folder) < 0)
+        return ptd_fail(PTD_IOERR, "%s: cannot sync:", unfinished.part);
     if (renameat2(AT_FDCWD, unfinished.part, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
         return ptd_fail(PTD_CANTCREAT, "%s: cannot create:", dir);
     unfinished.part = NULL;
@@ -91,7 +93,8 @@ static uint64_t bytes_in_use(struct ptd_store *s)
     return pages * ptd_store_page(s);
 }
 
-/* Pages that nobody accounts for are no damage, but stop LMDB from compacting: they are then copied with the others. */
+/* Pages that nobody accounts for are no damage, but stop LMDB from compacting: they are then copied
+ * with the others. */
 static void *copy_pages(void *arg)
 {
     struct copy *c = arg;
@@ -102,14 +105,16 @@ static void *copy_pages(void *arg)
     return NULL;
 }
 
-/* Looks at the growing file until the other thread is through with it, or somebody wants to stop. */
+/* Looks at the growing file until the other thread is through with it, or somebody wants to stop.
+ */
 static int await(struct copy *c)
 {
     struct timespec until;
     struct stat st;
     do {
         if (*c->stop) return -1;
-        if (fstat(c->fd, &st) == 0) ptd_progress_set(&c->progress, (long)(st.st_size >> 20), "copying");
+        if (fstat(c->fd, &st) == 0)
+            ptd_progress_set(&c->progress, (long)(st.st_size >> 20), "copying");
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += LOOK_NS;
         if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
@@ -122,7 +127,8 @@ static int copy_failed(struct copy *c)
     if (c->rc < 0) return ptd_store_fail(c->from, c->rc, "copying");
     errno = c->rc;
     /* EAGAIN: LMDB got no thread */
-    return ptd_fail(errno == EAGAIN ? PTD_OSERR : PTD_IOERR, "%s/data.mdb: cannot write:", unfinished.part);
+    return ptd_fail(errno == EAGAIN ? PTD_OSERR : PTD_IOERR,
+                    "%s/data.mdb: cannot write:", unfinished.part);
 }
 
 static int write_data(struct copy *c)
@@ -137,13 +143,17 @@ static int write_data(struct copy *c)
     pthread_join(thread, NULL);
     sem_destroy(&c->over);
     if (c->rc) return copy_failed(c);
-    int rc = fsync(c->fd) < 0 ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot sync:", unfinished.part) : 0;
-    return close(c->fd) < 0 && !rc ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot close:", unfinished.part) : rc;
+    int rc =
+        fsync(c->fd) < 0 ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot sync:", unfinished.part) : 0;
+    return close(c->fd) < 0 && !rc
+               ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot close:", unfinished.part)
+               : rc;
 }
 
 /* ---- checking: what was damaged before is not copied ---- */
 
-static int check(const char *db, const char *key, size_t key_len, const void *value, size_t len, void *ctx)
+static int check(const char *db, const char *key, size_t key_len, const void *value, size_t len,
+                 void *ctx)
 {
     struct copy *c = ctx;
     struct ptd_tensor_piece t;
@@ -152,15 +162,16 @@ static int check(const char *db, const char *key, size_t key_len, const void *va
     ptd_progress_set(&c->progress, c->pages >> 8, "checking");
     if (strcmp(db, ptd_store_db[DB_WEIGHTS]) && strcmp(db, ptd_store_db[DB_OPTIM])) return 0;
     if (ptd_store_tensor(value, len, &t) == 0) return 0;
-    return ptd_fail(ptd_failed_status(), "%s \"%.*s\": %s", db, key_len > 200 ? 200 : (int)key_len, key,
-                    ptd_failed_message());
+    return ptd_fail(ptd_failed_status(), "%s \"%.*s\": %s", db, key_len > 200 ? 200 : (int)key_len,
+                    key, ptd_failed_message());
 }
 
 static int check_store(struct copy *c, struct ptd_store *s)
 {
     c->pages = 0;
     return ptd_store_walk(s, check, c) < 0
-               ? ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir, ptd_failed_message())
+               ? ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir,
+                          ptd_failed_message())
                : 0;
 }
 
@@ -168,7 +179,8 @@ static int check_copy(struct copy *c)
 {
     struct ptd_store *s;
     if (ptd_store_open(&s, unfinished.part, PTD_STORE_READ) < 0)
-        return ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir, ptd_failed_message());
+        return ptd_fail(ptd_failed_status(), "store %s: not copied: %s", c->from->dir,
+                        ptd_failed_message());
     int rc = check_store(c, s);
     ptd_store_close(s);
     return rc;

@@ -1,5 +1,6 @@
-/* store_files: the files of a run directory: made, recognized, locked, removed. None is reached through a symbolic link, and none that is
- * somebody else's is written. What is in data.mdb is left to the other store files. */
+/* store_files: the files of a run directory: made, recognized, locked, removed. None is reached
+ * through a symbolic link, and none that is somebody else's is written. What is in data.mdb is left
+ * to the other store files. */
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* LMDB 0.9: how data.mdb (behind a page's head) and lock.mdb begin, and what it makes of lock.mdb. */
+/* LMDB 0.9: how data.mdb (behind a page's head) and lock.mdb begin, and what it makes of lock.mdb.
+ */
 #define LMDB_MAGIC 0xBEEFC0DEu
 #define PAGE_HEAD  16
 #define LOCK_SIZE  8192
@@ -30,8 +32,8 @@ static int look_at(struct ptd_store *s, const char *name, struct stat *st)
         return errno == ENOENT ? 0 : ptd_fail(PTD_NOINPUT, "store %s: %s:", s->dir, name);
     if (S_ISREG(st->st_mode)) return 1;
     int damaged = name == names[DATA] && !S_ISLNK(st->st_mode);
-    return ptd_fail(damaged ? PTD_DATAERR : PTD_NOPERM, "store %s: its %s is %s, expected a file", s->dir,
-                    name,
+    return ptd_fail(damaged ? PTD_DATAERR : PTD_NOPERM, "store %s: its %s is %s, expected a file",
+                    s->dir, name,
                     S_ISLNK(st->st_mode)   ? "a symbolic link"
                     : S_ISDIR(st->st_mode) ? "a folder"
                                            : "a pipe or a device");
@@ -62,12 +64,13 @@ static int make_file(struct ptd_store *s, int i)
     struct stat st;
     int fd = open_file(s, names[i], O_RDWR | O_CREAT | O_EXCL);
     if (fd < 0 && errno == EEXIST && i == DATA)
-        return ptd_fail(PTD_CANTCREAT, "store %s: is there already; remove it or choose another name",
-                        s->dir);
-    if (fd < 0 && errno == EEXIST)
         return ptd_fail(PTD_CANTCREAT,
-                        "store %s: holds a %s already, which is left alone; remove it or choose another name",
-                        s->dir, names[i]);
+                        "store %s: is there already; remove it or choose another name", s->dir);
+    if (fd < 0 && errno == EEXIST)
+        return ptd_fail(
+            PTD_CANTCREAT,
+            "store %s: holds a %s already, which is left alone; remove it or choose another name",
+            s->dir, names[i]);
     if (fd < 0 || fstat(fd, &st) < 0) {
         ptd_fail(PTD_CANTCREAT, "store %s: cannot create %s:", s->dir, names[i]);
         if (fd >= 0) close(fd);
@@ -87,7 +90,8 @@ static int make_directory(struct ptd_store *s)
 {
     struct stat st;
     int made = mkdir(s->dir, 0755) == 0;
-    if (!made && errno != EEXIST) return ptd_fail(PTD_CANTCREAT, "store %s: cannot create it:", s->dir);
+    if (!made && errno != EEXIST)
+        return ptd_fail(PTD_CANTCREAT, "store %s: cannot create it:", s->dir);
     if (stat(s->dir, &st) < 0 || !S_ISDIR(st.st_mode))
         return ptd_fail(PTD_CANTCREAT, "store %s: cannot create it: not a directory", s->dir);
     if (made) s->made_dir = (struct ptd_store_file){st.st_dev, st.st_ino};
@@ -132,7 +136,8 @@ static int open_directory(struct ptd_store *s)
     return s->at < 0 ? ptd_fail(PTD_NOINPUT, "store %s:", s->dir) : 0;
 }
 
-/* LMDB's locks are the process's: to open a file of theirs once more and close it takes them away. */
+/* LMDB's locks are the process's: to open a file of theirs once more and close it takes them away.
+ */
 static int check_once(struct ptd_store *s, dev_t dev, ino_t ino)
 {
     for (struct ptd_store *o = ptd_store_all; o; o = o->next)
@@ -155,12 +160,14 @@ int ptd_store_open_data(struct ptd_store *s)
         (s->data = open_file(s, names[DATA], O_RDONLY)) >= 0)
         give_up_cache(s, names[DATA], reason);
     if (s->data < 0 || fstat(s->data, &st) < 0)
-        return ptd_fail(s->mode == PTD_STORE_READ ? PTD_NOINPUT : PTD_NOPERM, "store %s: data.mdb:", s->dir);
+        return ptd_fail(s->mode == PTD_STORE_READ ? PTD_NOINPUT : PTD_NOPERM,
+                        "store %s: data.mdb:", s->dir);
     if (!st.st_size) return ptd_fail(PTD_DATAERR, "store %s: data.mdb is empty", s->dir);
     if (check_once(s, st.st_dev, st.st_ino) < 0) return -1;
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    if (pread(s->data, &magic, sizeof magic, PAGE_HEAD) == sizeof magic && magic == LMDB_MAGIC) return 0;
+    if (pread(s->data, &magic, sizeof magic, PAGE_HEAD) == sizeof magic && magic == LMDB_MAGIC)
+        return 0;
     return ptd_store_fail(s, MDB_INVALID, "opening");
 }
 
@@ -174,9 +181,11 @@ int ptd_store_check_place(struct ptd_store *s)
 {
     struct stat st;
     if (lstat(s->path, &st) < 0)
-        return ptd_fail(PTD_IOERR, "store %s: data.mdb, which was there when it was opened:", s->dir);
+        return ptd_fail(PTD_IOERR,
+                        "store %s: data.mdb, which was there when it was opened:", s->dir);
     if (st.st_dev == s->dev && st.st_ino == s->ino) return 0;
-    return ptd_fail(PTD_IOERR, "store %s: data.mdb was replaced by another file since it was opened", s->dir);
+    return ptd_fail(PTD_IOERR,
+                    "store %s: data.mdb was replaced by another file since it was opened", s->dir);
 }
 
 /* ---- lock.mdb ---- */
@@ -191,15 +200,16 @@ static int is_lock_file(int fd, const struct stat *st)
     if (n >= (ssize_t)sizeof magic) memcpy(&magic, bytes, sizeof magic);
     if (magic == LMDB_MAGIC) return 1;
     if (magic || n < 0 || st->st_nlink > 1) return 0;
-    return !st->st_size ||
-           (st->st_size == LOCK_SIZE && n == LOCK_SIZE && !memcmp(bytes + LOCK_HEAD, zeros, sizeof zeros));
+    return !st->st_size || (st->st_size == LOCK_SIZE && n == LOCK_SIZE &&
+                            !memcmp(bytes + LOCK_HEAD, zeros, sizeof zeros));
 }
 
 /* A file that we made is for those who may write data.mdb. */
 static void give_away(struct ptd_store *s, int fd)
 {
     struct stat st;
-    if (fstat(s->data, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 0666) < 0)
+    if (fstat(s->data, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ||
+        fchmod(fd, st.st_mode & 0666) < 0)
         errno = 0; /* it is ours, then */
 }
 
@@ -216,14 +226,15 @@ static int make_lock_file(struct ptd_store *s)
     return rc;
 }
 
-/* Who cannot have lock.mdb written reads without LMDB's locks. Where somebody trains that would soon read what is written over. */
+/* Who cannot have lock.mdb written reads without LMDB's locks. Where somebody trains that would
+ * soon read what is written over. */
 static int read_without(struct ptd_store *s, const char *reason)
 {
     if (ptd_store_trained(s))
-        return ptd_fail(
-            PTD_NOPERM,
-            "store %s: is being trained; to be read meanwhile its lock.mdb must be written, which failed: %s",
-            s->dir, reason);
+        return ptd_fail(PTD_NOPERM,
+                        "store %s: is being trained; to be read meanwhile its lock.mdb must be "
+                        "written, which failed: %s",
+                        s->dir, reason);
     s->lockless = 1;
     return 0;
 }
@@ -249,7 +260,8 @@ static int is_locked(int fd, off_t from, off_t len)
     return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
-/* Two who go by different lock.mdb would not see each other, and ruin data.mdb: each lock.mdb has a byte of it, which those share who go by it. */
+/* Two who go by different lock.mdb would not see each other, and ruin data.mdb: each lock.mdb has a
+ * byte of it, which those share who go by it. */
 static int agree(struct ptd_store *s)
 {
     off_t at = 1 + (off_t)(s->locks & INT64_MAX >> 1);
@@ -257,22 +269,25 @@ static int agree(struct ptd_store *s)
     if (fcntl(s->data, F_OFD_SETLK, &mine) < 0 && errno != EAGAIN && errno != EACCES)
         return ptd_fail(PTD_IOERR, "store %s: locking data.mdb:", s->dir);
     if (!is_locked(s->data, at + 1, 0) && (at == 1 || !is_locked(s->data, 1, at - 1))) return 0;
-    return ptd_fail(PTD_NOPERM,
-                    "store %s: its data.mdb is in use with another lock.mdb: it has another name, or "
-                    "lock.mdb was replaced",
-                    s->dir);
+    return ptd_fail(
+        PTD_NOPERM,
+        "store %s: its data.mdb is in use with another lock.mdb: it has another name, or "
+        "lock.mdb was replaced",
+        s->dir);
 }
 
-/* A lock.mdb with more names than data.mdb has is another store's too, whose count of transactions would be taken for this one's. */
+/* A lock.mdb with more names than data.mdb has is another store's too, whose count of transactions
+ * would be taken for this one's. */
 static int check_links(struct ptd_store *s, const struct stat *locks)
 {
     struct stat data;
     if (fstat(s->data, &data) < 0) return ptd_fail(PTD_NOINPUT, "store %s: data.mdb:", s->dir);
     if (locks->st_nlink <= data.st_nlink) return 0;
-    return ptd_fail(PTD_NOPERM,
-                    "store %s: its lock.mdb has other names (hard links): expected a file of its own; while "
-                    "nobody uses it, it may be removed here",
-                    s->dir);
+    return ptd_fail(
+        PTD_NOPERM,
+        "store %s: its lock.mdb has other names (hard links): expected a file of its own; while "
+        "nobody uses it, it may be removed here",
+        s->dir);
 }
 
 int ptd_store_share_lock(struct ptd_store *s)
@@ -287,12 +302,14 @@ int ptd_store_share_lock(struct ptd_store *s)
     close(fd); /* before LMDB takes its locks: they would go */
     s->locks = st.st_ino;
     if (there) return check_links(s, &st) < 0 ? -1 : agree(s);
-    return ptd_fail(PTD_NOPERM, "store %s: its lock.mdb is none of LMDB's, and is left alone", s->dir);
+    return ptd_fail(PTD_NOPERM, "store %s: its lock.mdb is none of LMDB's, and is left alone",
+                    s->dir);
 }
 
 /* ---- one trainer ---- */
 
-/* "HOST PID", of who trains or trained last, or empty, if it was killed early. Any other is not ours. */
+/* "HOST PID", of who trains or trained last, or empty, if it was killed early. Any other is not
+ * ours. */
 static int read_note(int fd, char host[256], long *pid)
 {
     char text[300] = "", newline;
@@ -319,14 +336,17 @@ static int refuse_second(struct ptd_store *s, const char *name)
 {
     char host[256];
     long pid;
-    if (errno != EAGAIN && errno != EACCES) return ptd_fail(PTD_IOERR, "store %s: locking %s:", s->dir, name);
+    if (errno != EAGAIN && errno != EACCES)
+        return ptd_fail(PTD_IOERR, "store %s: locking %s:", s->dir, name);
     if (name == names[NOTE] && read_note(s->lock, host, &pid) == 1)
-        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid, host);
+        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid,
+                        host);
     return ptd_fail(PTD_NOPERM, "store %s is being trained by another process%s", s->dir,
                     name == names[DATA] ? ", under another name of its data.mdb" : "");
 }
 
-/* The lock of the open file, not of the process: it can be asked after without being touched, and goes when its holder does. */
+/* The lock of the open file, not of the process: it can be asked after without being touched, and
+ * goes when its holder does. */
 int ptd_store_take_lock(struct ptd_store *s)
 {
     struct flock note = range(F_WRLCK, 0, 0), data = range(F_WRLCK, 0, 1);
@@ -340,7 +360,8 @@ int ptd_store_take_lock(struct ptd_store *s)
     if (!there) give_away(s, s->lock);
     if (fcntl(s->lock, F_OFD_SETLK, &note) < 0) return refuse_second(s, names[NOTE]);
     if (read_note(s->lock, host, &pid) < 0) /* with the lock, since who has it may be writing his */
-        return ptd_fail(PTD_NOPERM, "store %s: its lock is no note of who trains it, and is left alone",
+        return ptd_fail(PTD_NOPERM,
+                        "store %s: its lock is no note of who trains it, and is left alone",
                         s->dir);
     if (fcntl(s->data, F_OFD_SETLK, &data) < 0) return refuse_second(s, names[DATA]);
     gethostname(host, sizeof host - 1);

@@ -1,5 +1,5 @@
-/* store_guard: LMDB trusts its file. A fault or a failed assertion that damaged pages lead to becomes one line and status 65.
- * What a program does wrong itself still kills it. */
+/* store_guard: LMDB trusts its file. A fault or a failed assertion that damaged pages lead to
+ * becomes one line and status 65. What a program does wrong itself still kills it. */
 #include "store/store_private.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,7 +13,8 @@
 
 struct ptd_store *ptd_store_used;
 
-/* The store whose mapped file this address lies in, or NULL. Asks the system without taking memory: a fault may come while a thread holds the heap. */
+/* The store whose mapped file this address lies in, or NULL. Asks the system without taking memory:
+ * a fault may come while a thread holds the heap. */
 static struct ptd_store *store_at(const void *at)
 {
     static char maps[1 << 16];
@@ -22,10 +23,11 @@ static struct ptd_store *store_at(const void *at)
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     for (ssize_t got = 1; fd >= 0 && got > 0; n += got > 0 ? (size_t)got : 0)
         got = read(fd, maps + n, sizeof maps - 1 - n);
-    for (char *save, *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *save, *line = strtok_r(maps, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         unsigned long from, to, inode = 0;
-        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) != 3 || (uintptr_t)at < from ||
-            (uintptr_t)at >= to)
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) != 3 ||
+            (uintptr_t)at < from || (uintptr_t)at >= to)
             continue;
         if (!strstr(line, "/data.mdb")) return NULL;
         for (s = ptd_store_all; s && s->ino != inode; s = s->next) continue;
@@ -69,11 +71,13 @@ static _Noreturn void leave(struct ptd_store *s, const char *what)
     quick_exit(status); /* what is half made goes */
 }
 
-/* The handler is gone when it runs, so that a fault which is not the file's comes again and kills. */
+/* The handler is gone when it runs, so that a fault which is not the file's comes again and kills.
+ */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     struct ptd_store *s = ptd_store_all ? store_at(info->si_addr) : NULL;
-    if (!s && ptd_store_used && (ptd_store_used->changing || in_lmdb(place_of(context)))) s = ptd_store_used;
+    if (!s && ptd_store_used && (ptd_store_used->changing || in_lmdb(place_of(context))))
+        s = ptd_store_used;
     if (s) leave(s, number == SIGFPE ? "a page of no size" : "a page leads outside of it");
 }
 

@@ -1,5 +1,6 @@
-/* store_open: opening and creating the LMDB environment of a run, with every check that keeps a damaged or
- * foreign file from doing harm. What is read and written afterwards is left to the other store files. */
+/* store_open: opening and creating the LMDB environment of a run, with every check that keeps a
+ * damaged or foreign file from doing harm. What is read and written afterwards is left to the other
+ * store files. */
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,21 +30,23 @@ static int size_from_text(const char *text, size_t *size)
     return -1;
 }
 
-/* PTD_STORE_MAX, whatever a store is opened for: what is malformed must not wait until it is needed. */
+/* PTD_STORE_MAX, whatever a store is opened for: what is malformed must not wait until it is
+ * needed. */
 static int read_limit(struct ptd_store *s)
 {
     const char *text = getenv("PTD_STORE_MAX");
     if (text && size_from_text(text, &s->map) < 0)
-        return ptd_fail(PTD_CONFIG,
-                        "PTD_STORE_MAX: found \"%s\", expected bytes from 64Ki to 64Ti (with Ki, Mi, Gi, Ti)",
-                        text);
+        return ptd_fail(
+            PTD_CONFIG,
+            "PTD_STORE_MAX: found \"%s\", expected bytes from 64Ki to 64Ti (with Ki, Mi, Gi, Ti)",
+            text);
     s->map = (s->map + 65535) / 65536 * 65536;
     if (!text && s->mode & PTD_STORE_CREATE) s->map = PTD_STORE_MAP;
     return 0;
 }
 
-/* A cut file opens without complaint and kills with SIGBUS at the first touch; only meta pages were touched
- * so far. */
+/* A cut file opens without complaint and kills with SIGBUS at the first touch; only meta pages were
+ * touched so far. */
 static int check_length(struct ptd_store *s)
 {
     MDB_envinfo info;
@@ -56,9 +59,10 @@ static int check_length(struct ptd_store *s)
     if (st.st_dev != s->dev || st.st_ino != s->ino)
         return ptd_fail(PTD_IOERR, "store %s: data.mdb was replaced while it was opened", s->dir);
     if (info.me_last_pgno < (uint64_t)st.st_size / page) return 0;
-    return ptd_fail(PTD_DATAERR,
-                    "store %s: data.mdb has %lld bytes, expected at least %llu: cut short or damaged", s->dir,
-                    (long long)st.st_size, (unsigned long long)((info.me_last_pgno + 1) * page));
+    return ptd_fail(
+        PTD_DATAERR,
+        "store %s: data.mdb has %lld bytes, expected at least %llu: cut short or damaged", s->dir,
+        (long long)st.st_size, (unsigned long long)((info.me_last_pgno + 1) * page));
 }
 
 static int open_environment(struct ptd_store *s)
@@ -87,7 +91,8 @@ static int create_databases(struct ptd_store *s, MDB_txn *txn, const void *arg)
     return ptd_store_put(s, txn, DB_META, PTD_FORMAT_KEY, &v, 0);
 }
 
-/* The files and the state are read by those who take a missing one for none: damage to them shows here. */
+/* The files and the state are read by those who take a missing one for none: damage to them shows
+ * here. */
 static int check_values(struct ptd_store *s)
 {
     int rc = ptd_store_check_plain(s, s->view, DB_META);
@@ -106,10 +111,10 @@ static int check_format(struct ptd_store *s)
                         v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
     rc = ptd_store_get_plain(s, s->view, DB_STATE, "head", &v);
     if (rc == MDB_NOTFOUND)
-        return ptd_fail(
-            PTD_DATAERR,
-            "store %s: no generation published: its creation was interrupted; remove it and create it again",
-            s->dir);
+        return ptd_fail(PTD_DATAERR,
+                        "store %s: no generation published: its creation was interrupted; remove "
+                        "it and create it again",
+                        s->dir);
     return rc ? ptd_store_fail(s, rc, "reading its head") : check_values(s);
 }
 
@@ -122,8 +127,8 @@ static int open_databases(struct ptd_store *s)
         if (rc == MDB_NOTFOUND && i == DB_ORDER) rc = 0; /* earlier programs knew no order */
     }
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
-        rc =
-            ptd_fail(PTD_DATAERR, "store %s: its creation was interrupted, or it is not a PTD store", s->dir);
+        rc = ptd_fail(PTD_DATAERR,
+                      "store %s: its creation was interrupted, or it is not a PTD store", s->dir);
     else if (rc)
         rc = ptd_store_fail(s, rc, "opening its databases");
     else
@@ -144,8 +149,9 @@ static int sync_directory(struct ptd_store *s)
     return rc < 0 ? ptd_fail(PTD_IOERR, "store %s: syncing its directory:", s->dir) : 0;
 }
 
-/* Publishing takes and frees pieces of 4 MiB, as much as a generation in all. By itself malloc gives them back to the system each time, and
- * fetching cleared pages anew cost more than a third of a commit. */
+/* Publishing takes and frees pieces of 4 MiB, as much as a generation in all. By itself malloc
+ * gives them back to the system each time, and fetching cleared pages anew cost more than a third
+ * of a commit. */
 static void keep_freed_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 8 << 20);
@@ -154,7 +160,8 @@ static void keep_freed_memory(void)
 
 static int open_store(struct ptd_store *s)
 {
-    int create = s->mode & PTD_STORE_CREATE, trains = s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE);
+    int create = s->mode & PTD_STORE_CREATE,
+        trains = s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE);
     if (read_limit(s) < 0) return -1;
     if ((create ? ptd_store_make_files(s) : ptd_store_open_data(s)) < 0) return -1;
     if (ptd_store_share_lock(s) < 0) return -1;
@@ -162,7 +169,8 @@ static int open_store(struct ptd_store *s)
     if (trains) keep_freed_memory();
     if (open_environment(s) < 0) return -1;
     if (!create && open_databases(s) < 0) return -1;
-    if (s->uncached) ptd_warn("store %s: nothing will be added to its cache: %s", s->dir, s->uncached);
+    if (s->uncached)
+        ptd_warn("store %s: nothing will be added to its cache: %s", s->dir, s->uncached);
     if (!create) return 0;
     if (ptd_store_change(s, create_databases, NULL, "creating") < 0) return -1;
     return sync_directory(s);

@@ -1,5 +1,6 @@
-/* store_private: what store_open.c (the environment), store_files.c (the files it lies in), store.c (errors, transactions, plain values),
- * store_tensor.c (tensors in pieces, reading), store_guard.c (faults), store_publish.c (generations) and store_cache.c (the cache) share. */
+/* store_private: what store_open.c (the environment), store_files.c (the files it lies in), store.c
+ * (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c
+ * (faults), store_publish.c (generations) and store_cache.c (the cache) share. */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store/store.h"
@@ -30,10 +31,11 @@ struct ptd_store {
     struct ptd_store_file made[PTD_STORE_FILES], made_dir; /* what CREATE made */
     MDB_env *env;
     MDB_dbi db[N_DBS]; /* 0: not there, as "order" in stores of earlier programs */
-    MDB_txn *view;     /* the read transaction, idle between calls: renewing it costs less than a new one */
-    int viewing;       /* how often it is held */
-    int changing;      /* in a write transaction: a fault is the file's */
-    size_t written;    /* pages that the running write transaction may add to the file, in bytes */
+    /* the read transaction, idle between calls: renewing it costs less than a new one */
+    MDB_txn *view;
+    int viewing;    /* how often it is held */
+    int changing;   /* in a write transaction: a fault is the file's */
+    size_t written; /* pages that the running write transaction may add to the file, in bytes */
     struct {
         int bounded, off, told; /* max is set; nothing is put any more; want of room was told */
         uint64_t max;           /* bytes that it may take */
@@ -50,12 +52,14 @@ extern struct ptd_store *ptd_store_all;
 int ptd_store_make_files(struct ptd_store *s) PTD_MUST_CHECK;
 /* Opens the directory and data.mdb, which must look like LMDB's. */
 int ptd_store_open_data(struct ptd_store *s) PTD_MUST_CHECK;
-/* Sees to it that LMDB may open lock.mdb, and that all who use data.mdb go by the same one; or sets lockless. */
+/* Sees to it that LMDB may open lock.mdb, and that all who use data.mdb go by the same one; or sets
+ * lockless. */
 int ptd_store_share_lock(struct ptd_store *s) PTD_MUST_CHECK;
 int ptd_store_take_lock(struct ptd_store *s) PTD_MUST_CHECK; /* the trainer's */
 /* DIR/data.mdb is still the file that is open. */
 int ptd_store_check_place(struct ptd_store *s) PTD_MUST_CHECK;
-size_t ptd_store_map_in_file(struct ptd_store *s); /* the map's size that the file keeps; 0 if unknown */
+/* the map's size that the file keeps; 0 if unknown */
+size_t ptd_store_map_in_file(struct ptd_store *s);
 void ptd_store_close_files(struct ptd_store *s);
 
 /* ---- transactions, plain values (store.c) ---- */
@@ -69,31 +73,37 @@ extern const char *const ptd_store_db[N_DBS]; /* names of the databases */
 size_t ptd_store_page(struct ptd_store *s);   /* bytes of a page */
 /* Faults and assertions in LMDB end the program with 65 from now on. */
 void ptd_store_guard(struct ptd_store *s);
-extern struct ptd_store
-    *ptd_store_used; /* the one used last: whose fault it is if the address does not tell */
+/* the one used last: whose fault it is if the address does not tell */
+extern struct ptd_store *ptd_store_used;
 /* -1 after keeping status and words for an LMDB code or errno (KEPT: nothing to add). */
 int ptd_store_fail(struct ptd_store *s, int rc, const char *doing);
-/* The oldest snapshot that another process reads, SIZE_MAX if there is none; its pid (0: none) if pid is not NULL. */
+/* The oldest snapshot that another process reads, SIZE_MAX if there is none; its pid (0: none) if
+ * pid is not NULL. */
 size_t ptd_store_oldest(struct ptd_store *s, long *pid);
 /* A snapshot in s->view until ptd_store_view_end; may nest. */
 int ptd_store_view(struct ptd_store *s) PTD_MUST_CHECK;
 void ptd_store_view_end(struct ptd_store *s);
-/* 1 if what was read without locks may have been written over since the view began. The end of a view dies of it (77). */
+/* 1 if what was read without locks may have been written over since the view began. The end of a
+ * view dies of it (77). */
 int ptd_store_is_stale(struct ptd_store *s);
 extern const char ptd_store_stale[]; /* in words */
-extern size_t ptd_store_send;        /* bytes from which on a commit sends pages ahead; tests lower it */
-/* Runs f in a write transaction and commits; dead readers are cleared before; into a full map the cache gives room back, and f runs again. f returns an
- * LMDB code or KEPT. */
+/* bytes from which on a commit sends pages ahead; tests lower it */
+extern size_t ptd_store_send;
+/* Runs f in a write transaction and commits; dead readers are cleared before; into a full map the
+ * cache gives room back, and f runs again. f returns an LMDB code or KEPT. */
 typedef int ptd_store_change_fn(struct ptd_store *s, MDB_txn *txn, const void *arg);
 int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *arg,
                      const char *doing) PTD_MUST_CHECK;
 /* The same once, whatever comes of it: an LMDB code or KEPT. */
 int ptd_store_attempt(struct ptd_store *s, ptd_store_change_fn *f, const void *arg);
-/* mdb_put that notes how far the file may grow; v->mv_data is set if flags has MDB_RESERVE. An LMDB code. */
-int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v, unsigned flags);
-/* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value points into the map. */
-int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, const void *value,
-                        size_t len);
+/* mdb_put that notes how far the file may grow; v->mv_data is set if flags has MDB_RESERVE. An LMDB
+ * code. */
+int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *v,
+                  unsigned flags);
+/* Plain values: a header with their digest, then the bytes. get: an LMDB code or KEPT; *value
+ * points into the map. */
+int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key,
+                        const void *value, size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
 int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db); /* all of a database */
 
@@ -101,7 +111,8 @@ int ptd_store_bad_key(struct ptd_store *s, const char *key); /* -1 (a bug) if it
 
 /* ---- the cache (store_cache.c) ---- */
 
-/* Gives back at least so many bytes of it, or all there is, and makes what was freed before usable: 1 if trying again is worth while. */
+/* Gives back at least so many bytes of it, or all there is, and makes what was freed before usable:
+ * 1 if trying again is worth while. */
 int ptd_store_cache_give(struct ptd_store *s, uint64_t bytes);
 /* Sees to it that a publication of so many bytes finds room, as far as the cache is in its way. */
 void ptd_store_cache_leave(struct ptd_store *s, uint64_t bytes);
@@ -109,8 +120,10 @@ void ptd_store_cache_leave(struct ptd_store *s, uint64_t bytes);
 /* ---- tensors (store_tensor.c) ---- */
 
 #define PTD_PREFIX 24 /* bytes of a prefix with its NUL */
-void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind /* "" or "m/" */, int64_t generation);
-/* Moves to the first key from `from` on, which must begin with `prefix`: an LMDB code, MDB_NOTFOUND if it does not. */
+void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind /* "" or "m/" */,
+                      int64_t generation);
+/* Moves to the first key from `from` on, which must begin with `prefix`: an LMDB code, MDB_NOTFOUND
+ * if it does not. */
 int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v);
 int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix);
 /* An LMDB code or KEPT; *g is -1 if nothing was published. */
@@ -137,11 +150,14 @@ struct ptd_waiting {
 };
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
-size_t ptd_store_room(const struct ptd_tensor_about *t, int n); /* what they take in the file, at most */
-/* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n: its values. An LMDB code or KEPT. */
-int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
-                        size_t *n, struct ptd_waiting *waiting);
-/* Fills them on all threads; to be called before anything is deleted and before the transaction ends. */
+/* what they take in the file, at most */
+size_t ptd_store_room(const struct ptd_tensor_about *t, int n);
+/* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n:
+ * its values. An LMDB code or KEPT. */
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i,
+                        size_t first, size_t *n, struct ptd_waiting *waiting);
+/* Fills them on all threads; to be called before anything is deleted and before the transaction
+ * ends. */
 void ptd_store_fill_waiting(struct ptd_waiting *waiting);
 /* Gives the mapped pages of a large value back; they stay in the page cache. */
 void ptd_store_forget(const void *data, size_t bytes);

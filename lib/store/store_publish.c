@@ -1,5 +1,5 @@
-/* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what stays,
- * filling and cloning new stores. How a tensor is laid out is left to store_tensor.c. */
+/* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what
+ * stays, filling and cloning new stores. How a tensor is laid out is left to store_tensor.c. */
 #include "store/store_private.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -75,7 +75,8 @@ static int begins(const MDB_val *k, const char *prefix)
 }
 
 /* Deletes all keys that begin with `prefix` but not with `but` (NULL: all of them). */
-static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix, const char *but)
+static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix,
+                         const char *but)
 {
     MDB_cursor *c;
     MDB_val k, v;
@@ -172,8 +173,9 @@ static int check_order(struct ptd_store *s, MDB_txn *txn, int64_t generation)
     int64_t head;
     int rc = ptd_store_get_head(s, txn, &head);
     if (rc || generation == head + 1) return rc;
-    ptd_fail(PTD_DATAERR, "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64,
-             s->dir, generation, head + 1);
+    ptd_fail(PTD_DATAERR,
+             "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64, s->dir,
+             generation, head + 1);
     return KEPT;
 }
 
@@ -261,7 +263,9 @@ static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
     step->after = *step->job;
     int rc = check_order(s, txn, step->job->generation);
     if (!rc && step->begins) rc = sweep(s, txn, step->job->generation);
-    if (!rc) rc = put_pieces(s, txn, &step->after, step->begins && step->ends ? SIZE_MAX : ptd_store_batch);
+    if (!rc)
+        rc = put_pieces(s, txn, &step->after,
+                        step->begins && step->ends ? SIZE_MAX : ptd_store_batch);
     if (!rc && step->ends) rc = finish(s, txn, step->job);
     return rc;
 }
@@ -271,7 +275,8 @@ static int remove_leftovers(struct ptd_store *s, MDB_txn *txn, const void *arg)
     return sweep(s, txn, *(const int64_t *)arg);
 }
 
-/* After a failure in the middle; if this fails too, the next publication sweeps. The first failure is kept. */
+/* After a failure in the middle; if this fails too, the next publication sweeps. The first failure
+ * is kept. */
 static int give_up(struct ptd_store *s, int64_t generation)
 {
     int status = ptd_failed_status();
@@ -312,8 +317,8 @@ static int check_tensors(struct ptd_store *s, const struct ptd_tensor_about *t, 
         for (int j = 0; j < t[i].n_dims; j++) size *= t[i].dims[j];
         if (t[i].n_dims < 1 || t[i].n_dims > 5 || size != t[i].n || !size || !*t[i].name ||
             strlen(t[i].name) > 400 || strchr(t[i].name, '#') || !ptd_dtype_size(t[i].dtype))
-            return ptd_fail(PTD_BUG, "store %s: tensor \"%s\" has an impossible shape or name", s->dir,
-                            t[i].name);
+            return ptd_fail(PTD_BUG, "store %s: tensor \"%s\" has an impossible shape or name",
+                            s->dir, t[i].name);
     }
     return 0;
 }
@@ -345,7 +350,8 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
         return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
     if (p->generation < 0 || p->generation > UINT32_MAX)
-        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir, p->generation);
+        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir,
+                        p->generation);
     for (int i = 0; i < 3; i++) {
         if (!views[i]) continue;
         struct ptd_writing *w = add_run(&j, i ? DB_OPTIM : DB_WEIGHTS, kinds[i], p->generation);
@@ -361,7 +367,8 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
 {
     struct job j = {.keep = 1, .pin = 1};
-    if (!(s->mode & PTD_STORE_CREATE)) return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
+    if (!(s->mode & PTD_STORE_CREATE))
+        return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
     if (check_tensors(s, f->tensors, f->n) < 0) return -1;
     add_run(&j, DB_WEIGHTS, "", 0)->f = *f;
     return run_job(s, &j);
@@ -386,7 +393,8 @@ int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store
     struct job j = {.keep = 1, .pin = 1, .meta = from};
     struct ptd_tensor_about *list;
     int n;
-    if (!(to->mode & PTD_STORE_CREATE)) return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
+    if (!(to->mode & PTD_STORE_CREATE))
+        return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
     struct clone c = {from, generation, list};

@@ -1,5 +1,6 @@
-/* store_tensor: tensors in pieces, each with format, shape and digest; listing and reading them, as they are
- * or as floats. Generations and who may write are left to store_publish.c; failures in words to store.c. */
+/* store_tensor: tensors in pieces, each with format, shape and digest; listing and reading them, as
+ * they are or as floats. Generations and who may write are left to store_publish.c; failures in
+ * words to store.c. */
 #include "base/threads.h"
 #include "store/store_private.h"
 #include <errno.h>
@@ -17,16 +18,19 @@
 #define PIECE        (4u << 20) /* bytes of numbers */
 #define LARGE        (1u << 20) /* mapped values from here on are given back when read */
 
-/* A large value has pages of its own. They stay where LMDB reserved them while others are reserved, unless the transaction has almost 128 Ki dirty pages (a
- * large value counts as one): then LMDB writes some of them out. */
+/* A large value has pages of its own. They stay where LMDB reserved them while others are reserved,
+ * unless the transaction has almost 128 Ki dirty pages (a large value counts as one): then LMDB
+ * writes some of them out. */
 #define STAYS (64u << 10)
-#define DIRTY 100000 /* pages written, of which ptd_store.written counts each: no piece waits from here on */
+/* pages written, of which ptd_store.written counts each: no piece waits from here on */
+#define DIRTY 100000
 
 struct tensor_head { /* 64 bytes, then the numbers */
     char magic[4];
     uint32_t dtype, n_dims, piece;
     int64_t dims[5]; /* of the whole */
-    uint64_t digest; /* XXH3-64 of the numbers, seeded with that of the 56 bytes before this field */
+    /* XXH3-64 of the numbers, seeded with that of the 56 bytes before this field */
+    uint64_t digest;
 };
 
 _Static_assert(sizeof(struct tensor_head) == 64, "the header has no holes");
@@ -112,8 +116,10 @@ static int count_values(const struct tensor_head *h, size_t *n)
     return 0;
 }
 
-/* A value without its digest's check; *h gets the header. Earlier programs wrote large tensors in one value. */
-static int read_header(const void *value, size_t len, struct tensor_head *h, struct ptd_tensor_piece *p)
+/* A value without its digest's check; *h gets the header. Earlier programs wrote large tensors in
+ * one value. */
+static int read_header(const void *value, size_t len, struct tensor_head *h,
+                       struct ptd_tensor_piece *p)
 {
     if (len < sizeof *h)
         return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, sizeof *h);
@@ -121,19 +127,22 @@ static int read_header(const void *value, size_t len, struct tensor_head *h, str
     size_t bytes = len - sizeof *h, size = ptd_dtype_size(h->dtype > 100 ? 0 : (int)h->dtype), rest;
     if (memcmp(h->magic, TENSOR_MAGIC, 4)) return ptd_fail(PTD_DATAERR, "not a tensor");
     if (!size)
-        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)", h->dtype);
+        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)",
+                        h->dtype);
     memset(p, 0, sizeof *p);
     if (count_values(h, &p->whole.n) < 0) return -1;
     p->whole.dtype = h->dtype;
     p->whole.n_dims = h->n_dims;
     memcpy(p->whole.dims, h->dims, sizeof h->dims);
     p->first = h->piece * ptd_store_piece(h->dtype);
-    if (p->first >= p->whole.n) return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
+    if (p->first >= p->whole.n)
+        return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
     rest = p->whole.n - p->first;
     p->n = rest < ptd_store_piece(h->dtype) ? rest : ptd_store_piece(h->dtype);
     if (!h->piece && bytes / size == p->whole.n) p->n = p->whole.n;
     if (p->n * size != bytes)
-        return ptd_fail(PTD_DATAERR, "tensor %s than its value", p->n * size > bytes ? "larger" : "smaller");
+        return ptd_fail(PTD_DATAERR, "tensor %s than its value",
+                        p->n * size > bytes ? "larger" : "smaller");
     p->data = (const char *)value + sizeof *h;
     return 0;
 }
@@ -153,7 +162,8 @@ int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p)
 }
 
 /* Values smaller than a page lie anywhere in it; fill wants its place aligned. */
-static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t n, char *out, size_t bytes)
+static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t n, char *out,
+                        size_t bytes)
 {
     if ((uintptr_t)out % 8 == 0) return f->fill(f->ctx, i, first, n, out);
     char *copy = ptd_alloc(bytes);
@@ -167,7 +177,8 @@ static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t
 static int fill_piece(const struct ptd_waiting_piece *p)
 {
     const struct ptd_tensor_about *t = &p->w->f.tensors[p->i];
-    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, p->first / ptd_store_piece(t->dtype), {0}, 0};
+    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, p->first / ptd_store_piece(t->dtype),
+                            {0},          0};
     size_t bytes = p->n * ptd_dtype_size(t->dtype);
     char *data = p->place + sizeof h;
     if (p->w->views)
@@ -197,8 +208,8 @@ void ptd_store_fill_waiting(struct ptd_waiting *waiting)
     waiting->next = 0;
 }
 
-int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i, size_t first,
-                        size_t *n, struct ptd_waiting *waiting)
+int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i,
+                        size_t first, size_t *n, struct ptd_waiting *waiting)
 {
     const struct ptd_tensor_about *t = &w->f.tensors[i];
     size_t most = ptd_store_piece(t->dtype);
@@ -229,8 +240,8 @@ static int blame(struct ptd_store *s, const char *key, const char *what)
 }
 
 /* Piece number `piece` of a tensor in the present view, not yet checked against its digest. */
-static int get_piece(struct ptd_store *s, int db, const char *prefix, const char *name, size_t piece,
-                     struct ptd_tensor_piece *p)
+static int get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
+                     size_t piece, struct ptd_tensor_piece *p)
 {
     char key[KEY_MAX + 1];
     struct tensor_head h;
@@ -253,12 +264,13 @@ static void shape_text(int n_dims, const int64_t *dims, char *out, size_t n)
     if (at < n) snprintf(out + at, n - at, "]");
 }
 
-static int check_shape(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *found,
-                       const struct ptd_tensor_view *wanted)
+static int check_shape(struct ptd_store *s, const char *prefix,
+                       const struct ptd_tensor_about *found, const struct ptd_tensor_view *wanted)
 {
     char a[128], b[128], key[KEY_MAX + 1], words[300];
     size_t bytes = wanted->n_dims * sizeof *wanted->dims;
-    if (found->n_dims == wanted->n_dims && found->n == wanted->n && !memcmp(found->dims, wanted->dims, bytes))
+    if (found->n_dims == wanted->n_dims && found->n == wanted->n &&
+        !memcmp(found->dims, wanted->dims, bytes))
         return 0;
     shape_text(found->n_dims, found->dims, a, sizeof a);
     shape_text(wanted->n_dims, wanted->dims, b, sizeof b);
@@ -268,8 +280,8 @@ static int check_shape(struct ptd_store *s, const char *prefix, const struct ptd
 }
 
 /* All pieces of a tensor in order; *list is malloc'd. */
-static int get_pieces(struct ptd_store *s, int db, const char *prefix, const struct ptd_tensor_view *t,
-                      struct ptd_tensor_piece **list, int *n)
+static int get_pieces(struct ptd_store *s, int db, const char *prefix,
+                      const struct ptd_tensor_view *t, struct ptd_tensor_piece **list, int *n)
 {
     struct ptd_tensor_piece p;
     *list = NULL;
@@ -278,7 +290,8 @@ static int get_pieces(struct ptd_store *s, int db, const char *prefix, const str
         if (get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
         if (check_shape(s, prefix, &p.whole, t) < 0) return -1;
         ptd_store_forget(p.data, p.n * ptd_dtype_size(p.whole.dtype));
-        if (*n && p.whole.dtype != (*list)->whole.dtype) return blame(s, t->name, "pieces of two formats");
+        if (*n && p.whole.dtype != (*list)->whole.dtype)
+            return blame(s, t->name, "pieces of two formats");
         *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
         (*list)[(*n)++] = p;
     }
@@ -319,7 +332,8 @@ static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_
 
 static int absent(struct ptd_store *s, int64_t generation)
 {
-    return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir, generation);
+    return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir,
+                    generation);
 }
 
 /* Whether the view holds a published generation; its prefix. */
@@ -329,7 +343,9 @@ static int find_generation(struct ptd_store *s, int64_t generation, char prefix[
     if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
     ptd_store_prefix(prefix, "", generation);
     int rc = ptd_store_get_head(s, s->view, &head);
-    if (!rc) rc = generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, s->view, DB_WEIGHTS, prefix);
+    if (!rc)
+        rc =
+            generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, s->view, DB_WEIGHTS, prefix);
     if (rc == MDB_NOTFOUND) return absent(s, generation);
     return rc ? ptd_store_fail(s, rc, "loading") : 0;
 }
@@ -385,17 +401,19 @@ int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
     return found;
 }
 
-/* The piece that holds value `first`; earlier programs wrote tensors in one value, whatever their size. */
-static int piece_at(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t, size_t first,
-                    struct ptd_tensor_piece *p)
+/* The piece that holds value `first`; earlier programs wrote tensors in one value, whatever their
+ * size. */
+static int piece_at(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t,
+                    size_t first, struct ptd_tensor_piece *p)
 {
     size_t piece = first / ptd_store_piece(t->dtype);
     if (get_piece(s, DB_WEIGHTS, prefix, t->name, piece, p) == 0) return 0;
-    return piece && get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 && p->n == p->whole.n ? 0 : -1;
+    return piece && get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 && p->n == p->whole.n ? 0
+                                                                                               : -1;
 }
 
-int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, size_t first,
-                   size_t n, void *out)
+int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
+                   size_t first, size_t n, void *out)
 {
     struct ptd_tensor_piece p = {0};
     char prefix[PTD_PREFIX];
@@ -404,7 +422,8 @@ int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_ten
     int rc = find_generation(s, generation, prefix);
     if (!rc) rc = piece_at(s, prefix, t, first, &p);
     if (!rc && (p.whole.dtype != t->dtype || first < p.first || first + n > p.first + p.n))
-        rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir, t->name);
+        rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir,
+                      t->name);
     if (!rc && !is_intact(&p)) rc = blame(s, t->name, "damaged (digest differs)");
     if (!rc) memcpy(out, (const char *)p.data + (first - p.first) * size, n * size);
     if (p.data) ptd_store_forget(p.data, p.n * size);
@@ -442,7 +461,8 @@ int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_ab
     *n = 0;
     if (ptd_store_view(s) < 0) return -1;
     int rc = find_generation(s, generation, prefix);
-    if (!rc && mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c)) rc = ptd_store_fail(s, ENOMEM, "listing");
+    if (!rc && mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c))
+        rc = ptd_store_fail(s, ENOMEM, "listing");
     int at = rc ? rc : ptd_store_seek(c, prefix, prefix, &k, &v);
     while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
         rc = list_one(s, &k, &v, strlen(prefix), list, n);

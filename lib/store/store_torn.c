@@ -1,13 +1,14 @@
-/* store_torn: tells whether a damaged file looks like a copy that was made, page after page, while the store was trained: its
- * last pages are then from later transactions than its first ones. Asks for no memory, so that store_guard.c can use it. */
+/* store_torn: tells whether a damaged file looks like a copy that was made, page after page, while
+ * the store was trained: its last pages are then from later transactions than its first ones. Asks
+ * for no memory, so that store_guard.c can use it. */
 #include "store/store_private.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What is used of LMDB's file, version 1. A page begins with its number; leaves hold nodes, those of the free list are the
- * numbers of transactions. */
+/* What is used of LMDB's file, version 1. A page begins with its number; leaves hold nodes, those
+ * of the free list are the numbers of transactions. */
 struct page {
     uint64_t number;
     uint16_t pad, flags, lower, upper; /* lower - 16: bytes of the offsets that follow */
@@ -31,7 +32,8 @@ static uint64_t number_at(const unsigned char *at)
     return x;
 }
 
-/* Does a leaf of the free list belong to a transaction after the next one? That one may have been killed. */
+/* Does a leaf of the free list belong to a transaction after the next one? That one may have been
+ * killed. */
 static int is_later(const unsigned char *p, size_t size, uint64_t txn)
 {
     struct page h;
@@ -59,7 +61,8 @@ static int search(int fd, unsigned char *p, size_t size, uint64_t txn)
     return 0;
 }
 
-/* The newest transaction that the file's two first pages know, and the size of a page; 0 if they know none. */
+/* The newest transaction that the file's two first pages know, and the size of a page; 0 if they
+ * know none. */
 static uint64_t newest(int fd, size_t *size)
 {
     unsigned char p[256];

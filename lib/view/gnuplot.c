@@ -1,5 +1,5 @@
-/* gnuplot: its script, running it, its terminals, quoting, and the rename at the end. What it draws comes back through a pipe and is written here,
- * because it does not notice a full disk.
+/* gnuplot: its script, running it, its terminals, quoting, and the rename at the end. What it draws
+ * comes back through a pipe and is written here, because it does not notice a full disk.
  * Leaves what is drawn to ptd-plot. */
 #include "view/gnuplot.h"
 #include "base/output.h"
@@ -24,8 +24,8 @@ struct ptd_gnuplot {
 static const struct {
     const char *ending, *terminal;
 } kinds[] = {
-    {".svg",
-     "svg size %d,%d dynamic noenhanced font 'DejaVu Sans,Verdana,sans-serif,12' background '#ffffff'"},
+    {".svg", "svg size %d,%d dynamic noenhanced font 'DejaVu Sans,Verdana,sans-serif,12' "
+             "background '#ffffff'"},
     {".png", "pngcairo size %d,%d noenhanced font 'DejaVu Sans,11' background '#ffffff'"},
     {".pdf", "pdfcairo size %d/96.,%d/96. noenhanced font 'DejaVu Sans,10' background '#ffffff'"},
     {".gp", "unknown"},
@@ -45,10 +45,12 @@ static int kind_of(const char *path)
 static int check_installed(void)
 {
     if (system("command -v gnuplot >/dev/null 2>&1") == 0) return 0;
-    return ptd_fail(PTD_UNAVAILABLE, "gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
+    return ptd_fail(PTD_UNAVAILABLE,
+                    "gnuplot is not installed (Debian: apt-get install gnuplot-nox)");
 }
 
-/* A file without a name in the output's folder: nothing is left of it, whatever happens. Where the file system has no such thing, one with a name. */
+/* A file without a name in the output's folder: nothing is left of it, whatever happens. Where the
+ * file system has no such thing, one with a name. */
 static int open_output(struct ptd_gnuplot *p)
 {
     char *copy = ptd_strdup(p->path);
@@ -111,20 +113,24 @@ FILE *ptd_gnuplot_script(struct ptd_gnuplot *p)
     return p->f;
 }
 
-/* What stands in SVG for a character that is no text there: a control, or bytes that are no UTF-8. NULL: it may stay. */
+/* What stands in SVG for a character that is no text there: a control, or bytes that are no UTF-8.
+ * NULL: it may stay. */
 static const char *instead(const char *s, int took)
 {
     char piece[PTD_PRINTABLE_PIECE];
     int len;
     ptd_printable_piece(s, piece, &len);
-    if ((took == 1 && *s & 0x80) || strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
+    if ((took == 1 && *s & 0x80) || strncmp(s, "\xef\xbf\xbe", 3) == 0 ||
+        strncmp(s, "\xef\xbf\xbf", 3) == 0)
         return "\xef\xbf\xbd";
-    if (strncmp(s, "]]>", 3) == 0) return "] "; /* it ends something in XML, and gnuplot does not know */
+    /* it ends something in XML, and gnuplot does not know */
+    if (strncmp(s, "]]>", 3) == 0) return "] ";
     return len != took || *piece != *s ? " " : NULL;
 }
 
-/* In double quotes, with an octal escape for every character that gnuplot may see something in: quotes, back quotes, which run commands, the
- * marks of macros, comments and blocks. An escape takes in any digits that follow, so they are escaped too. */
+/* In double quotes, with an octal escape for every character that gnuplot may see something in:
+ * quotes, back quotes, which run commands, the marks of macros, comments and blocks. An escape
+ * takes in any digits that follow, so they are escaped too. */
 void ptd_gnuplot_quote(FILE *f, const char *s)
 {
     char piece[PTD_PRINTABLE_PIECE];
@@ -156,19 +162,20 @@ static int draw(struct ptd_gnuplot *p)
         fclose(to);
         return -1;
     }
-    for (size_t n; (n = fread(bytes, 1, sizeof bytes, from)) > 0;) full |= fwrite(bytes, 1, n, to) != n;
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, from)) > 0;)
+        full |= fwrite(bytes, 1, n, to) != n;
     full |= fclose(to) != 0;
     if (full) ptd_fail(PTD_IOERR, "%s: write:", p->path);
     int status = pclose(from);
     if (full || status == 0) return full ? -1 : 0;
     int killed = status > 0 && WIFSIGNALED(status);
-    return ptd_fail(
-        PTD_IOERR,
-        "%s: gnuplot failed (%s %d), expected status 0; an output that ends in .gp keeps the script", p->path,
-        killed ? "signal" : "status",
-        killed       ? WTERMSIG(status)
-        : status > 0 ? WEXITSTATUS(status)
-                     : status);
+    return ptd_fail(PTD_IOERR,
+                    "%s: gnuplot failed (%s %d), expected status 0; an output that ends in .gp "
+                    "keeps the script",
+                    p->path, killed ? "signal" : "status",
+                    killed       ? WTERMSIG(status)
+                    : status > 0 ? WEXITSTATUS(status)
+                                 : status);
 }
 
 int ptd_gnuplot_close(struct ptd_gnuplot *p)

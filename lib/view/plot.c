@@ -39,13 +39,15 @@ static int read_line(struct ptd_run_metrics *r, const char *where, long line, co
         if (v && !json_is_null(v) && !json_is_number(v))
             return ptd_fail(PTD_DATAERR, "%s:%ld: field \"%.64s\": expected a number", where, line,
                             fields[i]);
-        if (json_is_number(v) && add_point(&r->series[i], json_number_value(step), json_number_value(v)) < 0)
+        if (json_is_number(v) &&
+            add_point(&r->series[i], json_number_value(step), json_number_value(v)) < 0)
             return ptd_fail(PTD_DATAERR, "%s:%ld: more than %d steps", where, line, POINTS_MAX);
     }
     return 0;
 }
 
-/* The next line of f, of which no more than one byte over the limit is kept; its length, 0 at the end. */
+/* The next line of f, of which no more than one byte over the limit is kept; its length, 0 at the
+ * end. */
 static size_t next_line(FILE *f, char text[LINE_LIMIT + 2])
 {
     size_t n = 0;
@@ -62,11 +64,13 @@ static int read_lines(struct ptd_run_metrics *r, FILE *f, const char *where, cha
     int rc = 0;
     for (long line = 1; rc == 0 && (len = next_line(f, text)); line++) {
         if (text[strspn(text, " \t\r\n")] == '\0' && !memchr(text, '\0', len)) continue;
-        json_t *o = len <= LINE_LIMIT ? ptd_json_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        json_t *o =
+            len <= LINE_LIMIT ? ptd_json_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
         if (json_is_object(o))
             rc = read_line(r, where, line, o, fields);
         else if (text[len - 1] == '\n' || o || len > LINE_LIMIT)
-            rc = ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB", where, line);
+            rc = ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB", where,
+                          line);
         json_decref(o);
     }
     if (rc == 0 && !feof(f)) rc = ptd_fail(errno == EISDIR ? PTD_NOINPUT : PTD_IOERR, "%s:", where);
@@ -134,7 +138,8 @@ static struct known words_for(const char *field)
     return (struct known){field, field, 0};
 }
 
-/* mean[i] of the last `width` of y[0..i], or of all of them: of each block of so many, sums from its begin and sums to its end, which meet. */
+/* mean[i] of the last `width` of y[0..i], or of all of them: of each block of so many, sums from
+ * its begin and sums to its end, which meet. */
 static void running_mean(const double *y, int n, int width, double *mean)
 {
     double head = 0, *tail = ptd_array((size_t)n + 1, sizeof *tail);
@@ -193,13 +198,14 @@ static int check_fields(const struct ptd_curves *c)
 {
     for (int i = 0; i < c->n_fields; i++)
         if (!has_data(c, i))
-            return ptd_fail(PTD_DATAERR, "field \"%.64s\": expected it in at least one of the files",
+            return ptd_fail(PTD_DATAERR,
+                            "field \"%.64s\": expected it in at least one of the files",
                             c->fields[i]);
     return 0;
 }
 
-/* The grid of panels, and above it room for the title and the key: `per_row` names of `item` pixels. All in
- * pixels. */
+/* The grid of panels, and above it room for the title and the key: `per_row` names of `item`
+ * pixels. All in pixels. */
 struct layout {
     int rows, columns, width, height, title, item, per_row, key;
 };
@@ -220,7 +226,8 @@ static struct layout lay_out(const struct ptd_curves *c)
     return l;
 }
 
-/* Names and samples of the lines, centred row by row. Drawn with the first panel, then taken away again. */
+/* Names and samples of the lines, centred row by row. Drawn with the first panel, then taken away
+ * again. */
 static void put_key(FILE *f, const struct ptd_curves *c, const struct layout *l)
 {
     for (int r = 0; r < c->n_runs; r++) {
@@ -229,7 +236,8 @@ static void put_key(FILE *f, const struct ptd_curves *c, const struct layout *l)
         double x = (l->width - in_row * l->item) / 2. + column * l->item + 8,
                y = l->height - l->title - 12 - 20 * row;
         fprintf(f,
-                "set arrow %d from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.4 dt %s lc rgb '#%s'\n",
+                "set arrow %d from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.4 dt %s lc rgb "
+                "'#%s'\n",
                 r + 1, x / l->width, y / l->height, (x + 40) / l->width, y / l->height,
                 styles[r % STYLES].dash, styles[r % STYLES].colour);
         fprintf(f, "set label %d ", r + 2);
@@ -241,12 +249,14 @@ static void put_key(FILE *f, const struct ptd_curves *c, const struct layout *l)
 static void put_layout(FILE *f, const struct ptd_curves *c, const struct layout *l)
 {
     const double w = l->width, h = l->height;
-    fputs("set encoding utf8\nunset key\nset border 3 lc rgb '#404040'\nset tics nomirror out scale 0.6 tc "
+    fputs("set encoding utf8\nunset key\nset border 3 lc rgb '#404040'\nset tics nomirror out "
+          "scale 0.6 tc "
           "rgb '#202020'\n"
           "set grid lc rgb '#DDDDDD' lt 1 lw 0.7\nset xrange [0:*] noextend\nset format y '%g'\n"
           "set ytics font ',10'\nset xtics font ',10'\nset title offset 0,-0.6\n",
           f);
-    fprintf(f, "set multiplot layout %d,%d margins screen %.4f, screen %.4f, screen %.4f, screen %.4f",
+    fprintf(f,
+            "set multiplot layout %d,%d margins screen %.4f, screen %.4f, screen %.4f, screen %.4f",
             l->rows, l->columns, 66 / w, 1 - 20 / w, 52 / h, 1 - (l->title + l->key + 26) / h);
     fprintf(f, " spacing screen %.4f, screen %.4f\n", 72 / w, 64 / h);
     put_key(f, c, l);

@@ -44,15 +44,17 @@ static int find_group(struct ptd_reader *r, const char *uid, struct ptd_group *g
         if (wanted(g, uid)) return 0;
     }
     if (got < 0) return -1;
-    if (uid) return ptd_fail(PTD_DATAERR, "%s: no group \"%.64s\" with a picture", ptd_reader_name(r), uid);
+    if (uid)
+        return ptd_fail(PTD_DATAERR, "%s: no group \"%.64s\" with a picture", ptd_reader_name(r),
+                        uid);
     return ptd_fail(PTD_DATAERR, "%s: no group with a hint: expected the output of ptd-hint",
                     ptd_reader_name(r));
 }
 
 /* ---- drawing ---- */
 
-/* Where the picture is drawn, in pixels. Enlarged by a whole number it stays sharp, each pixel becoming a square of them; of one that is too
- * large every so manyth is drawn. */
+/* Where the picture is drawn, in pixels. Enlarged by a whole number it stays sharp, each pixel
+ * becoming a square of them; of one that is too large every so manyth is drawn. */
 struct canvas {
     int w, h;          /* of the picture */
     int width, height; /* of all */
@@ -66,7 +68,8 @@ static int shrunk(int side, int larger)
 
 static struct canvas lay_out(const struct ptd_picture *p)
 {
-    int larger = p->width > p->height ? p->width : p->height, scale = larger < SIDE ? SIDE / larger : 1;
+    int larger = p->width > p->height ? p->width : p->height,
+        scale = larger < SIDE ? SIDE / larger : 1;
     struct canvas c = {.w = p->width * scale, .h = p->height * scale};
     if (larger > SIDE_MAX) c.w = shrunk(p->width, larger), c.h = shrunk(p->height, larger);
     c.width = c.w < WIDTH_MIN ? WIDTH_MIN : c.w;
@@ -95,11 +98,13 @@ static void put_region(FILE *f, int width, int height, const struct ptd_region *
     double x1 = r->box[2] * width - inset, y1 = r->box[3] * height - inset;
     for (int k = 0; k < 2; k++)
         fprintf(f,
-                "set object %d rectangle from %.4f,%.4f to %.4f,%.4f front fs empty border rgb '%s' lw %d\n",
+                "set object %d rectangle from %.4f,%.4f to %.4f,%.4f front fs empty border rgb "
+                "'%s' lw %d\n",
                 2 * i + k + 1, x0, y0, x1, y1, k ? "#FFFFFF" : "#000000", k ? 2 : 5);
     fputs("set label ", f);
     ptd_gnuplot_quote(f, r->label ? r->label : "");
-    fprintf(f, " at %.4f,%.4f left offset character 0.4,-0.7 front tc rgb '#FFFFFF' font ',13'\n", x0, y0);
+    fprintf(f, " at %.4f,%.4f left offset character 0.4,-0.7 front tc rgb '#FFFFFF' font ',13'\n",
+            x0, y0);
 }
 
 static void put_text(FILE *f, const char *what, const char *text, double y, int height)
@@ -133,8 +138,9 @@ static int draw(const struct ptd_group *g, const char *path)
 {
     const struct ptd_picture *p = &g->pictures[0];
     if (p->width < 1 || p->height < 1 || !p->pixels)
-        return ptd_fail(PTD_DATAERR, "group \"%.200s\": a picture of %d x %d, expected at least 1 x 1",
-                        g->uid, p->width, p->height);
+        return ptd_fail(PTD_DATAERR,
+                        "group \"%.200s\": a picture of %d x %d, expected at least 1 x 1", g->uid,
+                        p->width, p->height);
     struct canvas c = lay_out(p);
     struct ptd_gnuplot *plot = ptd_gnuplot_open(path, c.width, c.height);
     if (!plot) return -1;
@@ -142,11 +148,13 @@ static int draw(const struct ptd_group *g, const char *path)
     double left = (c.width - c.w) / 2. / c.width, below = (double)ROOM / c.height;
     put_pixels(f, p, &c);
     fprintf(f,
-            "set encoding utf8\nunset key\nunset border\nunset tics\nset xrange [-0.5:%d.5]\nset yrange "
+            "set encoding utf8\nunset key\nunset border\nunset tics\nset xrange [-0.5:%d.5]\nset "
+            "yrange "
             "[%d.5:-0.5]\n",
             c.w - 1, c.h - 1);
     fprintf(f,
-            "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen %.5f\nset tmargin "
+            "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen "
+            "%.5f\nset tmargin "
             "at screen %.5f\n",
             left, 1 - left, below, 1 - below);
     for (int i = 0; i < g->hint.n_regions; i++) put_region(f, c.w, c.h, &g->hint.regions[i], i);

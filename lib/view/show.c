@@ -42,7 +42,8 @@ json_t *ptd_show_number(double x)
     return isinf(x) ? json_string(x > 0 ? "Infinity" : "-Infinity") : json_real(x);
 }
 
-/* A float32 as the shortest decimal of up to `digits` that a person expects: 0.1, not 0.100000001. */
+/* A float32 as the shortest decimal of up to `digits` that a person expects: 0.1, not 0.100000001.
+ */
 static json_t *show_float(float x, int flags)
 {
     char text[32];
@@ -90,15 +91,17 @@ static json_t *show_ext(const msgpack_object_ext *e, int flags)
 static json_t *show_array(const msgpack_object_array *a, int flags)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < a->size; i++) json_array_append_new(list, show_object(&a->ptr[i], flags));
+    for (uint32_t i = 0; i < a->size; i++)
+        json_array_append_new(list, show_object(&a->ptr[i], flags));
     return list;
 }
 
 /* Jansson has no setter for a key that holds any bytes, so a key is made valid text first. */
 static void show_pair(json_t *map, const msgpack_object_kv *kv, int flags)
 {
-    json_t *key =
-        kv->key.type == MSGPACK_OBJECT_STR ? ptd_show_text(kv->key.via.str.ptr, kv->key.via.str.size) : NULL;
+    json_t *key = kv->key.type == MSGPACK_OBJECT_STR
+                      ? ptd_show_text(kv->key.via.str.ptr, kv->key.via.str.size)
+                      : NULL;
     json_object_set_new(map, key ? json_string_value(key) : "?", show_object(&kv->val, flags));
     json_decref(key);
 }
@@ -152,7 +155,8 @@ static void show_digest_field(json_t *j, const msgpack_object *o)
         const msgpack_object_kv *kv = &o->via.map.ptr[i];
         if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == 6 &&
             !memcmp(kv->key.via.str.ptr, "digest", 6))
-            json_object_set_new(j, "digest", json_sprintf("%016llx", (unsigned long long)kv->val.via.u64));
+            json_object_set_new(j, "digest",
+                                json_sprintf("%016llx", (unsigned long long)kv->val.via.u64));
     }
 }
 
@@ -161,8 +165,8 @@ json_t *ptd_show_frame(const struct ptd_frame *f, int flags)
     static const char *const kinds[] = {"?", "head", "group", "step", "end"};
     msgpack_unpacked u;
     if (ptd_pack_open(&u, f->body, f->body_len) < 0) return NULL;
-    json_t *j = json_pack("{s:s, s:I, s:I}", "kind", kinds[f->kind], "record", (json_int_t)f->seq, "byte",
-                          (json_int_t)f->offset);
+    json_t *j = json_pack("{s:s, s:I, s:I}", "kind", kinds[f->kind], "record", (json_int_t)f->seq,
+                          "byte", (json_int_t)f->offset);
     show_pairs(j, &u.data, flags);
     if (f->kind >= PTD_STEP) show_digest_field(j, &u.data);
     msgpack_unpacked_destroy(&u);
@@ -227,8 +231,8 @@ __attribute__((format(printf, 1, 2))) static void show(const char *fmt, ...)
 void ptd_show_head_text(const struct ptd_head *h)
 {
     show("run %s, data %s, mode %s, seed %lld, %d rollouts per prompt, %d prompts per step",
-         h->store ? h->store : "-", h->data ? h->data : "-", h->mode ? h->mode : "-", (long long)h->seed,
-         h->group_size, h->step_groups);
+         h->store ? h->store : "-", h->data ? h->data : "-", h->mode ? h->mode : "-",
+         (long long)h->seed, h->group_size, h->step_groups);
     putchar('\n');
     for (int i = 0; i < h->n_stages; i++) {
         show("  %s%s", i ? "| " : "", h->stages[i].command ? h->stages[i].command : "?");

@@ -17,8 +17,8 @@ struct part {
     long entries;
     uint64_t bytes, numbers;
     int dtype; /* of its tensors; -1: several */
-    uint64_t
-        digest; /* over the values in order of their keys: equal bits, equal digest, whatever the generation */
+    /* over the values in order of their keys: equal bits, equal digest, whatever the generation */
+    uint64_t digest;
 };
 
 struct walk {
@@ -35,15 +35,16 @@ static void print_part(struct walk *w)
     if (!p->entries) return;
     if (strcmp(p->db, "weights") == 0) {
         long long generation = strtoll(p->name, NULL, 16);
-        j = json_pack("{s:s, s:I, s:b}", "kind", "weights", "generation", (json_int_t)generation, "head",
-                      generation == w->head);
+        j = json_pack("{s:s, s:I, s:b}", "kind", "weights", "generation", (json_int_t)generation,
+                      "head", generation == w->head);
         if (generation > w->head) json_object_set_new(j, "unfinished", json_true());
     } else
         j = json_pack("{s:s, s:o}", "kind", p->db, "name", ptd_show_text(p->name, strlen(p->name)));
     json_object_set_new(j, "entries", json_integer(p->entries));
     if (p->numbers) json_object_set_new(j, "numbers", json_integer((json_int_t)p->numbers));
     if (p->dtype)
-        json_object_set_new(j, "dtype", json_string(p->dtype < 0 ? "mixed" : ptd_dtype_name(p->dtype)));
+        json_object_set_new(j, "dtype",
+                            json_string(p->dtype < 0 ? "mixed" : ptd_dtype_name(p->dtype)));
     json_object_set_new(j, "bytes", json_integer((json_int_t)p->bytes));
     json_object_set_new(j, "xxh3", json_sprintf("%016llx", (unsigned long long)p->digest));
     ptd_show_print(j, w->flags);
@@ -57,8 +58,8 @@ static int damaged(struct ptd_store *s, const char *db, const char *key, size_t 
                     (int)(n > 200 ? 200 : n), key, ptd_failed_message(), ptd_store_doubt(s));
 }
 
-static int add_to_part(struct walk *w, const char *db, const char *name, size_t n, const void *value,
-                       size_t len)
+static int add_to_part(struct walk *w, const char *db, const char *name, size_t n,
+                       const void *value, size_t len)
 {
     struct part *p = &w->part;
     if (strcmp(p->db, db) != 0 || strncmp(p->name, name, n) != 0 || p->name[n]) {
@@ -82,9 +83,11 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
 /* The numbers of a config.json that tell models apart. */
 static void print_config(const char *text, size_t len, int flags)
 {
-    static const char *const names[] = {"hidden_size",         "num_hidden_layers", "num_attention_heads",
-                                        "num_key_value_heads", "intermediate_size", "vocab_size"};
-    json_t *config = ptd_json_load(text, len, 0, NULL), *inner = json_object_get(config, "text_config");
+    static const char *const names[] = {"hidden_size",         "num_hidden_layers",
+                                        "num_attention_heads", "num_key_value_heads",
+                                        "intermediate_size",   "vocab_size"};
+    json_t *config = ptd_json_load(text, len, 0, NULL),
+           *inner = json_object_get(config, "text_config");
     json_t *j = json_pack("{s:s}", "kind", "config");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *v = json_object_get(inner ? inner : config, names[i]);
@@ -98,8 +101,8 @@ static void print_config(const char *text, size_t len, int flags)
 
 static int print_meta(struct walk *w, const char *key, size_t n, const void *value, size_t len)
 {
-    ptd_show_print(json_pack("{s:s, s:o, s:I, s:o}", "kind", "meta", "name", ptd_show_text(key, n), "bytes",
-                             (json_int_t)len, "xxh3", ptd_show_digest(value, len)),
+    ptd_show_print(json_pack("{s:s, s:o, s:I, s:o}", "kind", "meta", "name", ptd_show_text(key, n),
+                             "bytes", (json_int_t)len, "xxh3", ptd_show_digest(value, len)),
                    w->flags);
     if (n == 11 && memcmp(key, "config.json", 11) == 0) print_config(value, len, w->flags);
     return 0;
@@ -108,13 +111,14 @@ static int print_meta(struct walk *w, const char *key, size_t n, const void *val
 static int print_state(struct walk *w, const char *key, size_t n, const void *value, size_t len)
 {
     json_t *v = json_loadb(value, len, JSON_DECODE_ANY, NULL);
-    ptd_show_print(json_pack("{s:s, s:o, s:o}", "kind", "state", "name", ptd_show_text(key, n), "value",
-                             v ? v : ptd_show_text(value, len)),
+    ptd_show_print(json_pack("{s:s, s:o, s:o}", "kind", "state", "name", ptd_show_text(key, n),
+                             "value", v ? v : ptd_show_text(value, len)),
                    w->flags);
     return 0;
 }
 
-static int visit(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
+static int visit(const char *db, const char *key, size_t n, const void *value, size_t len,
+                 void *ctx)
 {
     struct walk *w = ctx;
     const char *slash = memchr(key, '/', n);
@@ -191,8 +195,8 @@ static void measure(struct stats *s, const float *x, size_t n)
     }
 }
 
-static int measure_pieces(struct ptd_store *store, int64_t generation, const struct ptd_tensor_about *t,
-                          struct stats *s)
+static int measure_pieces(struct ptd_store *store, int64_t generation,
+                          const struct ptd_tensor_about *t, struct stats *s)
 {
     size_t size = ptd_dtype_size(t->dtype), most = ptd_store_piece(t->dtype);
     void *raw = ptd_array(most, size);
@@ -210,23 +214,25 @@ static int measure_pieces(struct ptd_store *store, int64_t generation, const str
     return rc;
 }
 
-static void print_tensor(int64_t generation, const struct ptd_tensor_about *t, const struct stats *s,
-                         int flags)
+static void print_tensor(int64_t generation, const struct ptd_tensor_about *t,
+                         const struct stats *s, int flags)
 {
     double n = s->finite ? (double)s->finite : NAN, mean = s->sum / n;
     double deviation = sqrt(fmax(0, s->squares / n - mean * mean));
-    json_t *j = json_pack("{s:o, s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
-                          ptd_show_text(t->name, strlen(t->name)), "generation", (json_int_t)generation,
-                          "dtype", ptd_dtype_name(t->dtype), "shape", shape(t), "bytes",
-                          (json_int_t)(t->n * ptd_dtype_size(t->dtype)), "min", ptd_show_number(s->min),
-                          "mean", ptd_show_number(mean), "max", ptd_show_number(s->max), "std",
-                          ptd_show_number(deviation), "non_finite", (json_int_t)(s->n - s->finite), "xxh3",
-                          json_sprintf("%016llx", (unsigned long long)XXH3_64bits_digest(s->digest)));
+    json_t *j =
+        json_pack("{s:o, s:I, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}", "name",
+                  ptd_show_text(t->name, strlen(t->name)), "generation", (json_int_t)generation,
+                  "dtype", ptd_dtype_name(t->dtype), "shape", shape(t), "bytes",
+                  (json_int_t)(t->n * ptd_dtype_size(t->dtype)), "min", ptd_show_number(s->min),
+                  "mean", ptd_show_number(mean), "max", ptd_show_number(s->max), "std",
+                  ptd_show_number(deviation), "non_finite", (json_int_t)(s->n - s->finite), "xxh3",
+                  json_sprintf("%016llx", (unsigned long long)XXH3_64bits_digest(s->digest)));
     if (s->values) json_object_set(j, "values", s->values);
     ptd_show_print(j, flags);
 }
 
-static int show_tensor(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t, int flags)
+static int show_tensor(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
+                       int flags)
 {
     struct stats stats = {.min = INFINITY, .max = -INFINITY, .digest = XXH3_createState()};
     if (!stats.digest) ptd_die(PTD_OSERR, "out of memory for a hash");
@@ -247,8 +253,8 @@ static int find_and_show(struct ptd_store *s, const char *name, int64_t generati
     if (ptd_store_list(s, generation, &list, &n) < 0) return -1;
     while (at < n && strcmp(list[at].name, name) != 0) at++;
     rc = at < n ? show_tensor(s, generation, &list[at], flags)
-                : ptd_fail(PTD_NOINPUT, "%s: no tensor \"%.64s\" in generation %lld", ptd_store_path(s), name,
-                           (long long)generation);
+                : ptd_fail(PTD_NOINPUT, "%s: no tensor \"%.64s\" in generation %lld",
+                           ptd_store_path(s), name, (long long)generation);
     ptd_store_list_free(list, n);
     return rc;
 }
@@ -266,7 +272,8 @@ int ptd_show_tensor(const char *dir, const char *name, int64_t generation, int f
     return rc;
 }
 
-/* What a check has seen: tensors, the newest generation's moments, and the generations that weights belong to. */
+/* What a check has seen: tensors, the newest generation's moments, and the generations that weights
+ * belong to. */
 struct seen {
     struct ptd_store *store;
     int64_t head;
@@ -292,7 +299,8 @@ static void see_moment(struct seen *seen, const char *key, size_t n)
     if (!dated || !memcmp(key, prefix, (size_t)m)) ++*(*key == 'm' ? &seen->m : &seen->v);
 }
 
-static int verify(const char *db, const char *key, size_t n, const void *value, size_t len, void *ctx)
+static int verify(const char *db, const char *key, size_t n, const void *value, size_t len,
+                  void *ctx)
 {
     struct seen *seen = ctx;
     struct ptd_tensor_piece t;
@@ -304,15 +312,16 @@ static int verify(const char *db, const char *key, size_t n, const void *value, 
     return 0;
 }
 
-/* A tensor's digest does not know its name: every published generation must hold all that the model asks for. */
+/* A tensor's digest does not know its name: every published generation must hold all that the model
+ * asks for. */
 static int check_names(struct ptd_store *s, const struct seen *seen, const struct ptd_model *m)
 {
     for (int k = 0; k < seen->n; k++)
         for (int i = 0; i < m->n_params && seen->generations[k] <= seen->head; i++)
             if (!ptd_store_has(s, seen->generations[k], m->params[i].name))
                 return ptd_fail(PTD_DATAERR, "store %s: generation %lld holds no tensor \"%s\"%s",
-                                ptd_store_path(s), (long long)seen->generations[k], m->params[i].name,
-                                ptd_store_doubt(s));
+                                ptd_store_path(s), (long long)seen->generations[k],
+                                m->params[i].name, ptd_store_doubt(s));
     return 0;
 }
 
@@ -331,13 +340,14 @@ static int check_whole(struct ptd_store *s, const struct seen *seen)
         rc = ptd_fail(PTD_DATAERR, "store %s: generation %lld is missing%s", ptd_store_path(s),
                       first ? (long long)seen->head : 0, ptd_store_doubt(s));
     if (rc == 0 && (seen->m != seen->v || (seen->m && seen->m != m->n_params)))
-        rc = ptd_fail(PTD_DATAERR, "store %s: %ld and %ld moments, expected %d or none%s", ptd_store_path(s),
-                      seen->m, seen->v, m->n_params, ptd_store_doubt(s));
+        rc = ptd_fail(PTD_DATAERR, "store %s: %ld and %ld moments, expected %d or none%s",
+                      ptd_store_path(s), seen->m, seen->v, m->n_params, ptd_store_doubt(s));
     ptd_model_free(m);
     return rc;
 }
 
-/* The store is there and can be opened: what is missing in it, or cannot be configured, is damage. */
+/* The store is there and can be opened: what is missing in it, or cannot be configured, is damage.
+ */
 static void blame_damage(struct ptd_store *s)
 {
     int status = ptd_failed_status();

@@ -1,5 +1,7 @@
-/* bench: what the measuring programs share: a table of works, the loop that serves them, clock, numbers from a counter. A program reads lines "WORK ARGUMENT",
- * does the work once and answers with a line of seconds, so that bench.py can run ours, PyTorch and plain matrix products in turn. */
+/* bench: what the measuring programs share: a table of works, the loop that serves them, clock,
+ * numbers from a counter. A program reads lines "WORK ARGUMENT", does the work once and answers
+ * with a line of seconds, so that bench.py can run ours, PyTorch and plain matrix products in
+ * turn. */
 #ifndef PTD_BENCH_H
 #define PTD_BENCH_H
 #include <stdint.h>
@@ -26,7 +28,8 @@ struct bench_work {
     double (*run)(const char *argument); /* seconds, or what else the name promises */
 };
 
-static inline double bench_one(const struct bench_work *works, const char *name, const char *argument)
+static inline double bench_one(const struct bench_work *works, const char *name,
+                               const char *argument)
 {
     for (; works->name; works++)
         if (!strcmp(works->name, name)) return works->run(argument);

@@ -1,5 +1,6 @@
-/* engine: the network's works on the shapes of the table: a training step, sampling, scoring, the whole GRPO and PTD-PO steps.
- * torch_peer.py does the same works with the same weights; the channel's and the store's are parts.c. */
+/* engine: the network's works on the shapes of the table: a training step, sampling, scoring, the
+ * whole GRPO and PTD-PO steps. torch_peer.py does the same works with the same weights; the
+ * channel's and the store's are parts.c. */
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
@@ -95,7 +96,8 @@ static double weights(const char *argument)
     for (int i = 0; i < m->n_params; i++)
         if (strstr(m->params[i].name, "embed_tokens")) first = m->params[i].offset;
     FILE *f = fopen(path, "wb");
-    if (!f || fwrite(m->weights + first, sizeof(float), m->n_weights - first, f) < m->n_weights - first ||
+    if (!f ||
+        fwrite(m->weights + first, sizeof(float), m->n_weights - first, f) < m->n_weights - first ||
         fclose(f))
         exit(1);
     return 0;
@@ -110,7 +112,8 @@ static void update(struct bed *b, struct ptd_group **g, int n, const struct ptd_
     int bad;
     ptd_train_zero(&b->train);
     if (ptd_learn(b->learning, g, n, r, &sum, &bad) < 0) ptd_die_last();
-    if (ptd_train_apply(&b->train, 1e-5, &norm)) ptd_die(PTD_DIVERGED, "the gradient is not finite");
+    if (ptd_train_apply(&b->train, 1e-5, &norm))
+        ptd_die(PTD_DIVERGED, "the gradient is not finite");
     b->loss = sum.loss;
 }
 
@@ -126,7 +129,8 @@ static double step(const char *name)
     for (int i = 0; i < s->sequences; i++, at += s->length + 1) {
         for (int t = 0; t <= s->length; t++) at[t] = bench_id(1, i * (s->length + 1) + t, s->vocab);
         y[i] = (struct ptd_rollout){.ids = at + 1, .n = s->length};
-        groups[i] = (struct ptd_group){.prompt_ids = at, .n_prompt = 1, .rollouts = &y[i], .n_rollouts = 1};
+        groups[i] =
+            (struct ptd_group){.prompt_ids = at, .n_prompt = 1, .rollouts = &y[i], .n_rollouts = 1};
         g[i] = &groups[i];
     }
     double start = bench_now();
@@ -185,7 +189,8 @@ static double sampling(const char *name)
     return seconds;
 }
 
-/* ---- reading by the reference: one log-prob a token, and the best words where a tutor is asked ---- */
+/* ---- reading by the reference: one log-prob a token, and the best words where a tutor is asked
+ * ---- */
 
 struct reading {
     const struct ptd_score *score;
@@ -279,7 +284,8 @@ static void judge(struct round *w, struct ptd_reply *r, const struct shape *s)
     ptd_advantages(reward, GROUP, 1e-6, advantage);
     for (int p = 0; p < PROMPTS; p++) {
         for (int t = 0; t < HINT; t++) w->prompt[p][t] = bench_id(4, p * HINT + t, s->vocab);
-        for (int t = 0; t < PROMPT; t++) w->prompt[p][HINT + t] = bench_id(2, p * PROMPT + t, s->vocab);
+        for (int t = 0; t < PROMPT; t++)
+            w->prompt[p][HINT + t] = bench_id(2, p * PROMPT + t, s->vocab);
         w->group[p] = (struct ptd_group){.uid = "p",
                                          .prompt_ids = w->prompt[p] + HINT,
                                          .n_prompt = PROMPT,
@@ -309,8 +315,8 @@ static void attach(const struct reading *r, int tutor)
     }
 }
 
-/* Log-probs of all answers under the plain prompts, or the tutor's best words for the failed ones under the
- * hinted prompts. */
+/* Log-probs of all answers under the plain prompts, or the tutor's best words for the failed ones
+ * under the hinted prompts. */
 static void refer(struct bed *b, struct round *w, int tutor, struct reading part)
 {
     ptd_score_reset(b->reading);
@@ -320,8 +326,8 @@ static void refer(struct bed *b, struct round *w, int tutor, struct reading part
         for (int i = p * GROUP; i < (p + 1) * GROUP; i++)
             if (!tutor || w->y[i].accuracy < 1)
                 y[n++] = (struct ptd_score_reply){w->y[i].ids, w->y[i].n, &w->y[i]};
-        if (ptd_score_add(b->reading, w->prompt[p] + (tutor ? 0 : HINT), PROMPT + (tutor ? HINT : 0), NULL, 0,
-                          y, n) < 0)
+        if (ptd_score_add(b->reading, w->prompt[p] + (tutor ? 0 : HINT),
+                          PROMPT + (tutor ? HINT : 0), NULL, 0, y, n) < 0)
             ptd_die_last();
         if (ptd_score_tokens(b->reading) < MICRO && p < PROMPTS - 1) continue;
         read_replies(b, &part);
@@ -369,7 +375,8 @@ static double ptd(const char *name)
     return whole(name, 1);
 }
 
-/* Gradient of 8 groups of 8 answers, each prompt computed once for its group or once for each answer. */
+/* Gradient of 8 groups of 8 answers, each prompt computed once for its group or once for each
+ * answer. */
 static float *gradient_of(struct bed *b, int together)
 {
     struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = MICRO};
@@ -413,9 +420,11 @@ static double sharing(const char *name)
 
 int main(void)
 {
-    static const struct bench_work works[] = {
-        {"weights", weights}, {"step", step}, {"loss", loss}, {"memory", memory},   {"sample", sampling},
-        {"score", scoring},   {"grpo", grpo}, {"ptd", ptd},   {"sharing", sharing}, {0}};
+    static const struct bench_work works[] = {{"weights", weights}, {"step", step},
+                                              {"loss", loss},       {"memory", memory},
+                                              {"sample", sampling}, {"score", scoring},
+                                              {"grpo", grpo},       {"ptd", ptd},
+                                              {"sharing", sharing}, {0}};
     ptd_program("bench");
     ptd_threads_start(0);
     return bench_serve(works);

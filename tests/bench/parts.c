@@ -1,5 +1,6 @@
-/* parts: works around the network: the loss heads on given logits, the record's codec beside memcpy, frames through a pipe beside plain writes,
- * commits of a generation beside a plain file. */
+/* parts: works around the network: the loss heads on given logits, the record's codec beside
+ * memcpy, frames through a pipe beside plain writes, commits of a generation beside a plain
+ * file. */
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
@@ -22,7 +23,8 @@ static float uniform(void) /* 0..1 */
     return (float)(state >> 8) * 0x1p-24f;
 }
 
-/* The median of TIMES_IN_A_ROW: what is measured is the work, not waking up and fetching its data again after the rest. */
+/* The median of TIMES_IN_A_ROW: what is measured is the work, not waking up and fetching its data
+ * again after the rest. */
 enum { TIMES_IN_A_ROW = 9 };
 
 static double repeated(double (*once)(void *), void *what)
@@ -51,7 +53,8 @@ struct head {
     uint16_t *logp;
 };
 
-static double copying; /* seconds: where the network would have its products, so they do not count */
+/* seconds: where the network would have its products, so they do not count */
+static double copying;
 
 struct copy {
     float *to;
@@ -66,7 +69,8 @@ static void copy_rows(void *ctx, long first, long last)
            (size_t)(last - first) * c->width * sizeof *c->to);
 }
 
-/* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen asleep. */
+/* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen
+ * asleep. */
 static void copy(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
 {
     struct copy c = {Y, X, out};
@@ -76,10 +80,11 @@ static void copy(float *Y, const float *X, const float *W, const float *b, long 
     copying += bench_now() - start;
 }
 
-static void leave(float *dX, int add, float *dW, float *db, const float *dY, const float *X, const float *W,
-                  long n, int in, int out)
+static void leave(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
+                  const float *W, long n, int in, int out)
 {
-    (void)dX, (void)add, (void)dW, (void)db, (void)dY, (void)X, (void)W, (void)n, (void)in, (void)out;
+    (void)dX, (void)add, (void)dW, (void)db, (void)dY, (void)X, (void)W, (void)n, (void)in,
+        (void)out;
 }
 
 /* What learn.c does to the row of one answer's token. */
@@ -113,7 +118,8 @@ static struct head *head_of(const char *argument)
     float *t = ptd_array(h->V, sizeof *t), logp[TOP_K];
     for (long r = 0; r < h->rows; r++) {
         double sum = 0;
-        for (int v = 0; v < h->V; v++) h->z[r * h->V + v] = 8 * uniform(), sum += exp(t[v] = 8 * uniform());
+        for (int v = 0; v < h->V; v++)
+            h->z[r * h->V + v] = 8 * uniform(), sum += exp(t[v] = 8 * uniform());
         ptd_row_topk(t, h->V, log(sum), TOP_K, h->ids + r * TOP_K, logp);
         ptd_halves(h->logp + r * TOP_K, logp, TOP_K);
     }
@@ -156,7 +162,8 @@ static double over_plain(const char *argument)
     return repeated(over_plain_once, head_of(argument));
 }
 
-/* ---- a group of 6.5 MB: 64 answers of 128 tokens with the tutor's 100 and the student's 34 best words ---- */
+/* ---- a group of 6.5 MB: 64 answers of 128 tokens with the tutor's 100 and the student's 34 best
+ * words ---- */
 
 enum { ANSWERS = 64, TOKENS = 128, WORDS = 34 };
 
@@ -342,8 +349,11 @@ static double commit(const char *argument)
     for (size_t done = 0; done < mib; n++) { /* as a network's: matrices of some MiB */
         size_t part = mib - done < 4 ? mib - done : 4;
         snprintf(names[n], sizeof names[n], "t%03d", n);
-        t[n] = (struct ptd_tensor_view){
-            .name = names[n], .n_dims = 1, .dims = {part << 18}, .n = part << 18, .data = p + (done << 18)};
+        t[n] = (struct ptd_tensor_view){.name = names[n],
+                                        .n_dims = 1,
+                                        .dims = {part << 18},
+                                        .n = part << 18,
+                                        .data = p + (done << 18)};
         done += part;
     }
     struct ptd_publication pub = {.generation = generation[mib]++, .weights = t, .n = n, .keep = 1};
@@ -373,10 +383,10 @@ static double plain_file(const char *argument)
 
 int main(void)
 {
-    static const struct bench_work works[] = {{"jsd", jsd},          {"over", over_plain}, {"pack", pack},
-                                              {"copy", copy_packed}, {"unpack", unpack},   {"check", check},
-                                              {"bytes", bytes},      {"frames", frames},   {"raw", raw},
-                                              {"commit", commit},    {"file", plain_file}, {0}};
+    static const struct bench_work works[] = {
+        {"jsd", jsd},       {"over", over_plain}, {"pack", pack},       {"copy", copy_packed},
+        {"unpack", unpack}, {"check", check},     {"bytes", bytes},     {"frames", frames},
+        {"raw", raw},       {"commit", commit},   {"file", plain_file}, {0}};
     ptd_program("bench");
     ptd_threads_start(0);
     return bench_serve(works);

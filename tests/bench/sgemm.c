@@ -1,5 +1,5 @@
-/* sgemm: the rate of plain matrix products on this machine at this moment, with the library's own threads.
- * It is a program of its own because ours keep OpenBLAS on one thread. */
+/* sgemm: the rate of plain matrix products on this machine at this moment, with the library's own
+ * threads. It is a program of its own because ours keep OpenBLAS on one thread. */
 #include "bench.h"
 #include <cblas.h>
 

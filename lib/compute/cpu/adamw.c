@@ -75,8 +75,8 @@ static double correction(double b, int64_t t)
     return -expm1((double)t * log(b));
 }
 
-void ptd_adamw_step(const struct ptd_adamw *a, int64_t t, double scale, float *w, float *m, float *v,
-                    const float *g, size_t n)
+void ptd_adamw_step(const struct ptd_adamw *a, int64_t t, double scale, float *w, float *m,
+                    float *v, const float *g, size_t n)
 {
     struct step s = {.scale = (float)scale,
                      .b1 = (float)a->beta1,

@@ -1,5 +1,6 @@
-/* attention: grouped-query attention over spans, with the keys of a shared prompt computed together for all its replies.
- * Scores exist for one block of query rows and one head at a time; the backward pass recomputes them from the log-sum-exp. */
+/* attention: grouped-query attention over spans, with the keys of a shared prompt computed together
+ * for all its replies. Scores exist for one block of query rows and one head at a time; the
+ * backward pass recomputes them from the log-sum-exp. */
 #include "base/err.h"
 #include "base/threads.h"
 #include "compute/cpu/ops.h"
@@ -12,7 +13,8 @@
 #define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
 #define FEW_ROWS   4  /* below, plain loops beat a product call */
 
-/* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without). */
+/* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without).
+ */
 struct run {
     int first, n;
 };
@@ -26,7 +28,8 @@ struct piece {
 
 static int joins(const struct ptd_span *a, const struct ptd_span *b)
 {
-    return a->n_shared && a->shared == b->shared && a->n_shared == b->n_shared && a->row + a->n == b->row;
+    return a->n_shared && a->shared == b->shared && a->n_shared == b->n_shared &&
+           a->row + a->n == b->row;
 }
 
 static struct run *find_runs(const struct ptd_attention *a, int *n)
@@ -55,8 +58,8 @@ static float *scratch(int which, size_t n)
 }
 
 /* C [m, n] (ldc) = alpha A [m, k] B [n, k]^T, few rows by dots. */
-static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb, int m,
-                             int n, int k, float alpha)
+static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb,
+                             int m, int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
         ptd_product_nt(C, ldc, 0, alpha, A, lda, B, ldb, m, n, k);
@@ -67,8 +70,8 @@ static void times_transposed(float *C, long ldc, const float *A, long lda, const
 }
 
 /* C [m, n] (+)= alpha A [m, k] B [k, n] */
-static void times(float *C, long ldc, int add, const float *A, long lda, const float *B, long ldb, int m,
-                  int n, int k, float alpha)
+static void times(float *C, long ldc, int add, const float *A, long lda, const float *B, long ldb,
+                  int m, int n, int k, float alpha)
 {
     if (m >= FEW_ROWS) {
         ptd_product_nn(C, ldc, add, alpha, A, lda, B, ldb, m, n, k);
@@ -87,8 +90,10 @@ struct block {
     const struct ptd_span *head;
 };
 
-/* Cuts rows of a run into the next block of at most BLOCK_ROWS rows; *span, *at say where to go on. Returns 0 when the run is done. */
-static int next_block(const struct ptd_attention *a, const struct run *r, int *span, int *at, struct block *b)
+/* Cuts rows of a run into the next block of at most BLOCK_ROWS rows; *span, *at say where to go on.
+ * Returns 0 when the run is done. */
+static int next_block(const struct ptd_attention *a, const struct run *r, int *span, int *at,
+                      struct block *b)
 {
     b->rows = b->n_pieces = b->ld = 0;
     if (*span == r->n) return 0;
@@ -108,18 +113,20 @@ static int next_block(const struct ptd_attention *a, const struct run *r, int *s
     return 1;
 }
 
-/* S [rows, ld] = scaled scores of block b for one query head; q, k point at the head's first column. */
-static void scores(const struct ptd_attention *a, const struct block *b, const float *q, const float *k,
-                   float scale, float *S)
+/* S [rows, ld] = scaled scores of block b for one query head; q, k point at the head's first
+ * column. */
+static void scores(const struct ptd_attention *a, const struct block *b, const float *q,
+                   const float *k, float scale, float *S)
 {
     const float *qb = q + b->row * a->q_stride;
     if (b->head->n_shared)
-        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride, b->rows,
-                         b->head->n_shared, a->dim, scale);
+        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride,
+                         b->rows, b->head->n_shared, a->dim, scale);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride, a->q_stride,
-                         k + p->span->own * a->k_stride, a->k_stride, p->n, p->keys, a->dim, scale);
+        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride,
+                         a->q_stride, k + p->span->own * a->k_stride, a->k_stride, p->n, p->keys,
+                         a->dim, scale);
     }
 }
 
@@ -168,7 +175,8 @@ static void forward_block(const struct job *j, const struct block *b, int h)
     for (int i = 0; i < b->n_pieces; i++)
         for (int r = 0; r < b->piece[i].n; r++) {
             const struct piece *p = &b->piece[i];
-            float l = softmax_row(S + (p->row - b->row + r) * b->ld, visible(a, p, r), p->col + p->keys);
+            float l =
+                softmax_row(S + (p->row - b->row + r) * b->ld, visible(a, p, r), p->col + p->keys);
             if (j->lse) j->lse[(p->row + r) * a->heads + h] = l;
         }
     if (b->head->n_shared)
@@ -176,8 +184,9 @@ static void forward_block(const struct job *j, const struct block *b, int h)
               a->v_stride, b->rows, D, b->head->n_shared, 1);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times(o + p->row * a->o_stride, a->o_stride, p->col > 0, S + (p->row - b->row) * b->ld + p->col,
-              b->ld, v + p->span->own * a->v_stride, a->v_stride, p->n, D, p->keys, 1);
+        times(o + p->row * a->o_stride, a->o_stride, p->col > 0,
+              S + (p->row - b->row) * b->ld + p->col, b->ld, v + p->span->own * a->v_stride,
+              a->v_stride, p->n, D, p->keys, 1);
     }
 }
 
@@ -193,8 +202,8 @@ static void forward_runs(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q, const float *k,
-                       const float *v)
+void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q,
+                       const float *k, const float *v)
 {
     struct job j = {.a = a, .o = o, .lse = lse, .q = q, .k = k, .v = v};
     j.runs = find_runs(a, &j.n_runs);
@@ -228,7 +237,8 @@ static void backward_block(const struct job *j, const struct block *b, int h)
     const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D, *dout = j->dout + h * D,
                 *out = j->out + h * D;
     float *dq = j->dq + h * D, *dk = j->dk + c * D, *dv = j->dv + c * D;
-    struct ptd_attention values = *a; /* dP = dO V^T has the shape of the scores, with v in place of k */
+    /* dP = dO V^T has the shape of the scores, with v in place of k */
+    struct ptd_attention values = *a;
     values.q_stride = a->o_stride;
     values.k_stride = a->v_stride;
     scores(a, b, q, k, scale, P);
@@ -247,27 +257,29 @@ static void backward_block(const struct job *j, const struct block *b, int h)
         }
     if (b->head->n_shared) {
         long k0 = b->head->shared, ns = b->head->n_shared;
-        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride, a->k_stride,
-              b->rows, D, ns, 1);
-        ptd_product_tn(dk + k0 * a->k_stride, a->k_stride, 1, 1, dS, b->ld, q + b->row * a->q_stride,
-                       a->q_stride, ns, D, b->rows);
-        ptd_product_tn(dv + k0 * a->v_stride, a->v_stride, 1, 1, P, b->ld, dout + b->row * a->o_stride,
-                       a->o_stride, ns, D, b->rows);
+        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride,
+              a->k_stride, b->rows, D, ns, 1);
+        ptd_product_tn(dk + k0 * a->k_stride, a->k_stride, 1, 1, dS, b->ld,
+                       q + b->row * a->q_stride, a->q_stride, ns, D, b->rows);
+        ptd_product_tn(dv + k0 * a->v_stride, a->v_stride, 1, 1, P, b->ld,
+                       dout + b->row * a->o_stride, a->o_stride, ns, D, b->rows);
     }
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
         long own = p->span->own;
-        float *s = P + (p->row - b->row) * b->ld + p->col, *d = dS + (p->row - b->row) * b->ld + p->col;
+        float *s = P + (p->row - b->row) * b->ld + p->col,
+              *d = dS + (p->row - b->row) * b->ld + p->col;
         times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride,
               a->k_stride, p->n, D, p->keys, 1);
-        ptd_product_tn(dk + own * a->k_stride, a->k_stride, 1, 1, d, b->ld, q + p->row * a->q_stride,
-                       a->q_stride, p->keys, D, p->n);
-        ptd_product_tn(dv + own * a->v_stride, a->v_stride, 1, 1, s, b->ld, dout + p->row * a->o_stride,
-                       a->o_stride, p->keys, D, p->n);
+        ptd_product_tn(dk + own * a->k_stride, a->k_stride, 1, 1, d, b->ld,
+                       q + p->row * a->q_stride, a->q_stride, p->keys, D, p->n);
+        ptd_product_tn(dv + own * a->v_stride, a->v_stride, 1, 1, s, b->ld,
+                       dout + p->row * a->o_stride, a->o_stride, p->keys, D, p->n);
     }
 }
 
-/* Runs from `first` on that share their keys' gradients: a prompt's own run and the runs of its replies. */
+/* Runs from `first` on that share their keys' gradients: a prompt's own run and the runs of its
+ * replies. */
 static int family_end(const struct job *j, int first)
 {
     const struct ptd_span *prompt = &j->a->spans[j->runs[first].first];

@@ -1,5 +1,6 @@
-/* ops: the table of operations in float32 on the CPU: products on one thread each (product.h), shared out by rows over our own threads, and plain
- * vector loops. It is the specification for any other device. Attention is attention.c. */
+/* ops: the table of operations in float32 on the CPU: products on one thread each (product.h),
+ * shared out by rows over our own threads, and plain vector loops. It is the specification for any
+ * other device. Attention is attention.c. */
 #include "compute/cpu/ops.h"
 #include "base/threads.h"
 #include "compute/cpu/product.h"
@@ -29,9 +30,10 @@ static void linear_rows(void *ctx, long first, long last)
 {
     const struct linear_job *j = ctx;
     float *Y = j->Y + first * j->out;
-    for (long i = 0; j->b && i < last - first; i++) memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
-    ptd_product_nt(Y, j->out, j->b != NULL, 1, j->X + first * j->in, j->in, j->W, j->in, last - first, j->out,
-                   j->in);
+    for (long i = 0; j->b && i < last - first; i++)
+        memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
+    ptd_product_nt(Y, j->out, j->b != NULL, 1, j->X + first * j->in, j->in, j->W, j->in,
+                   last - first, j->out, j->in);
 }
 
 /* The share that is not cut is packed by every thread, so the longer side is cut. */
@@ -40,8 +42,8 @@ static void linear_outputs(void *ctx, long first, long last)
     const struct linear_job *j = ctx;
     for (long i = 0; j->b && i < j->n; i++)
         memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
-    ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in, j->n,
-                   last - first, j->in);
+    ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in,
+                   j->n, last - first, j->in);
 }
 
 /* A few rows: plain dots. */
@@ -50,10 +52,12 @@ static void linear_columns(void *ctx, long first, long last)
     const struct linear_job *j = ctx;
     for (long o = first; o < last; o++)
         for (long i = 0; i < j->n; i++)
-            j->Y[i * j->out + o] = vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
+            j->Y[i * j->out + o] =
+                vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
 }
 
-static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in,
+                   int out)
 {
     struct linear_job j = {Y, X, W, b, n, in, out};
     if (n <= FEW_ROWS)
@@ -75,22 +79,22 @@ struct linear_back {
 static void linear_back_input(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
-    ptd_product_nn(j->dX + first * j->in, j->in, j->add, 1, j->dY + first * j->out, j->out, j->W, j->in,
-                   last - first, j->in, j->out);
+    ptd_product_nn(j->dX + first * j->in, j->in, j->add, 1, j->dY + first * j->out, j->out, j->W,
+                   j->in, last - first, j->in, j->out);
 }
 
 static void linear_back_weight(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
     if (j->dW)
-        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in, last - first,
-                       j->in, j->n);
+        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in,
+                       last - first, j->in, j->n);
     for (long i = 0; j->db && i < j->n; i++)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
 }
 
-static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
-                            const float *W, long n, int in, int out)
+static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY,
+                            const float *X, const float *W, long n, int in, int out)
 {
     struct linear_back j = {dX, dW, db, add, dY, X, W, n, in, out};
     if (dX) ptd_parallel(n, grain_of((double)in * out), linear_back_input, &j);
@@ -115,7 +119,8 @@ static void rms_row(float *y, float *rstd, const float *x, const float *g, int w
 }
 
 /* dx (+)= r a - x r^3 (a.x)/w, a = dy g */
-static void rms_back_row(float *dx, int add, const float *dy, const float *x, float r, const float *g, int w)
+static void rms_back_row(float *dx, int add, const float *dy, const float *x, float r,
+                         const float *g, int w)
 {
     vec_f acc = {0};
     float s = 0, k;
@@ -153,8 +158,8 @@ static void rmsnorm(float *Y, float *rstd, const float *X, const float *g, long 
     ptd_parallel(n, grain_of(2.0 * w), rms_rows, &j);
 }
 
-static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride, const float *g,
-                     long n, int heads, int dim, float eps)
+static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride,
+                     const float *g, long n, int heads, int dim, float eps)
 {
     struct norm_job j = {.y = y,
                          .rstd = rstd,
@@ -173,7 +178,8 @@ static void rms_back_rows(void *ctx, long first, long last)
 {
     const struct norm_job *j = ctx;
     for (long i = first; i < last; i++)
-        rms_back_row(j->dx + i * j->w, 1, j->dy + i * j->w, j->x + i * j->w, j->crstd[i], j->g, j->w);
+        rms_back_row(j->dx + i * j->w, 1, j->dy + i * j->w, j->x + i * j->w, j->crstd[i], j->g,
+                     j->w);
 }
 
 /* Columns first..last of dg += sum over rows of dy x r. */
@@ -182,14 +188,16 @@ static void rms_back_gain(void *ctx, long first, long last)
     const struct norm_job *j = ctx;
     for (long i = 0; i < j->n; i++) {
         float r = j->crstd[i];
-        for (long c = first; c < last; c++) j->dg[c] += j->dy[i * j->w + c] * j->x[i * j->w + c] * r;
+        for (long c = first; c < last; c++)
+            j->dg[c] += j->dy[i * j->w + c] * j->x[i * j->w + c] * r;
     }
 }
 
-static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X, const float *rstd,
-                             const float *g, long n, int w)
+static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X,
+                             const float *rstd, const float *g, long n, int w)
 {
-    struct norm_job j = {.dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
+    struct norm_job j = {
+        .dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
     if (dX) ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
     if (dg) ptd_parallel(w, grain_of(2.0 * n), rms_back_gain, &j);
 }
@@ -230,13 +238,14 @@ static void headnorm_back_input(void *ctx, long first, long last)
     const struct headnorm_back *j = ctx;
     for (long i = first; i < last; i++)
         for (int h = 0; h < j->heads; h++)
-            rms_back_row(j->dx + i * j->dx_stride + h * j->dim, 0, j->dy + i * j->dy_stride + h * j->dim,
-                         j->x + i * j->x_stride + h * j->dim, j->rstd[i * j->heads + h], j->g, j->dim);
+            rms_back_row(j->dx + i * j->dx_stride + h * j->dim, 0,
+                         j->dy + i * j->dy_stride + h * j->dim, j->x + i * j->x_stride + h * j->dim,
+                         j->rstd[i * j->heads + h], j->g, j->dim);
 }
 
 static void headnorm_backward(float *dx, long dx_stride, float *dg, const float *dy, long dy_stride,
-                              const float *x, long x_stride, const float *rstd, const float *g, long n,
-                              int heads, int dim)
+                              const float *x, long x_stride, const float *rstd, const float *g,
+                              long n, int heads, int dim)
 {
     struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
     struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
@@ -258,8 +267,8 @@ static void layer_rows(void *ctx, long first, long last)
     }
 }
 
-static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g, const float *b,
-                      long n, int w, float eps)
+static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g,
+                      const float *b, long n, int w, float eps)
 {
     struct norm_job j = {
         .y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
@@ -271,7 +280,8 @@ static void layer_back_rows(void *ctx, long first, long last)
 {
     const struct norm_job *j = ctx;
     for (long i = first; i < last; i++) {
-        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i], r = j->crstd[i];
+        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i],
+                    r = j->crstd[i];
         float *dx = j->dx + i * j->w, sa = 0, sx = 0;
         vec_f va = {0}, vx = {0};
         int c = 0;
@@ -291,7 +301,8 @@ static void layer_back_gain(void *ctx, long first, long last)
 {
     const struct norm_job *j = ctx;
     for (long i = 0; i < j->n; i++) {
-        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i], r = j->crstd[i];
+        const float *x = j->x + i * j->w, *dy = j->dy + i * j->w, mean = j->cmean[i],
+                    r = j->crstd[i];
         for (long c = first; j->dg && c < last; c++) j->dg[c] += dy[c] * (x[c] - mean) * r;
         for (long c = first; j->db && c < last; c++) j->db[c] += dy[c];
     }
@@ -300,8 +311,16 @@ static void layer_back_gain(void *ctx, long first, long last)
 static void layernorm_backward(float *dX, float *dg, float *db, const float *dY, const float *X,
                                const float *mean, const float *rstd, const float *g, long n, int w)
 {
-    struct norm_job j = {
-        .dx = dX, .dg = dg, .db = db, .dy = dY, .x = X, .cmean = mean, .crstd = rstd, .g = g, .n = n, .w = w};
+    struct norm_job j = {.dx = dX,
+                         .dg = dg,
+                         .db = db,
+                         .dy = dY,
+                         .x = X,
+                         .cmean = mean,
+                         .crstd = rstd,
+                         .g = g,
+                         .n = n,
+                         .w = w};
     if (dX) ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
     if (dg || db) ptd_parallel(w, grain_of(3.0 * n), layer_back_gain, &j);
 }
@@ -331,8 +350,8 @@ static void rotate_rows(void *ctx, long first, long last)
         }
 }
 
-static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads, int dim,
-                   int sign)
+static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads,
+                   int dim, int sign)
 {
     struct rotate_job j = {x, cosine, sine, stride, heads, dim, sign};
     ptd_parallel(n, grain_of(3.0 * heads * dim), rotate_rows, &j);
@@ -346,23 +365,24 @@ struct map_job {
     int w, exact;
 };
 
-/* Sets r from vectors p of x at offset i of n floats by the statements, and stores it in y; the last piece is shorter. VEC_HERE, VEC_THERE: other
- * arrays at that place, to read and to write. */
-#define VEC_HERE(a)     (n__ - i >= VEC ? vec_load((a) + i) : vec_load_part((a) + i, n__ - i, 0))
-#define VEC_THERE(a, v) (n__ - i >= VEC ? vec_store((a) + i, v) : vec_store_part((a) + i, v, n__ - i))
-#define VEC_MAP(y_, x_, n_, ...)                                                                             \
-    do {                                                                                                     \
-        long i = 0, n__ = (n_);                                                                              \
-        for (; i + VEC <= n__; i += VEC) {                                                                   \
-            vec_f p = vec_load((x_) + i), r;                                                                 \
-            __VA_ARGS__;                                                                                     \
-            vec_store((y_) + i, r);                                                                          \
-        }                                                                                                    \
-        if (i < n__) {                                                                                       \
-            vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                                \
-            __VA_ARGS__;                                                                                     \
-            vec_store_part((y_) + i, r, n__ - i);                                                            \
-        }                                                                                                    \
+/* Sets r from vectors p of x at offset i of n floats by the statements, and stores it in y; the
+ * last piece is shorter. VEC_HERE, VEC_THERE: other arrays at that place, to read and to write. */
+#define VEC_HERE(a) (n__ - i >= VEC ? vec_load((a) + i) : vec_load_part((a) + i, n__ - i, 0))
+#define VEC_THERE(a, v)                                                                            \
+    (n__ - i >= VEC ? vec_store((a) + i, v) : vec_store_part((a) + i, v, n__ - i))
+#define VEC_MAP(y_, x_, n_, ...)                                                                   \
+    do {                                                                                           \
+        long i = 0, n__ = (n_);                                                                    \
+        for (; i + VEC <= n__; i += VEC) {                                                         \
+            vec_f p = vec_load((x_) + i), r;                                                       \
+            __VA_ARGS__;                                                                           \
+            vec_store((y_) + i, r);                                                                \
+        }                                                                                          \
+        if (i < n__) {                                                                             \
+            vec_f p = vec_load_part((x_) + i, n__ - i, 0), r;                                      \
+            __VA_ARGS__;                                                                           \
+            vec_store_part((y_) + i, r, n__ - i);                                                  \
+        }                                                                                          \
     } while (0)
 
 #define GELU_C 0.7978845608028654f /* sqrt(2/pi) */
@@ -374,10 +394,12 @@ static void gelu_range(void *ctx, long first, long last)
     float *y = j->y + first;
     const float *x = j->x + first;
     if (j->exact) {
-        for (long i = 0; i < last - first; i++) y[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
+        for (long i = 0; i < last - first; i++)
+            y[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
         return;
     }
-    VEC_MAP(y, x, last - first, r = 0.5f * p * (1.0f + vec_tanh(GELU_C * (p + GELU_A * p * p * p))));
+    VEC_MAP(y, x, last - first,
+            r = 0.5f * p * (1.0f + vec_tanh(GELU_C * (p + GELU_A * p * p * p))));
 }
 
 static void gelu(float *y, const float *x, long n, int exact)
@@ -403,7 +425,8 @@ static void gelu_back_range(void *ctx, long first, long last)
         vec_f p = k == VEC ? vec_load(x + i) : vec_load_part(x + i, k, 0),
               g = k == VEC ? vec_load(dy + i) : vec_load_part(dy + i, k, 0);
         vec_f t = vec_tanh(GELU_C * (p + GELU_A * p * p * p));
-        vec_f r = g * (0.5f * (1.0f + t) + 0.5f * p * (1.0f - t * t) * GELU_C * (1.0f + 3 * GELU_A * p * p));
+        vec_f r = g * (0.5f * (1.0f + t) +
+                       0.5f * p * (1.0f - t * t) * GELU_C * (1.0f + 3 * GELU_A * p * p));
         if (k == VEC)
             vec_store(dx + i, r);
         else
@@ -471,15 +494,16 @@ static void scatter_add(float *table, const float *y, const int32_t *ids, long n
     for (long i = 0; i < n; i++) add(table + (long)ids[i] * w, y + i * w, w);
 }
 
-static void interpolate(float *y, const float *table, const int32_t *tap, const float *weight, long n, int w)
+static void interpolate(float *y, const float *table, const int32_t *tap, const float *weight,
+                        long n, int w)
 {
     for (long i = 0; i < n; i++)
         for (int k = 0; k < 4; k++)
             vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
 }
 
-static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap, const float *weight,
-                                 long n, int w)
+static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap,
+                                 const float *weight, long n, int w)
 {
     for (long i = 0; i < n; i++)
         for (int k = 0; k < 4; k++)

@@ -1,6 +1,8 @@
-/* product: see product.h. Small networks live on products of a few hundred words: there OpenBLAS spends a tenth of its time on clearing C, packing both
- * factors and choosing a kernel. Here only B is packed, one panel of 32 columns at a time, and 12 x 32 entries of C stay in registers over the whole of k:
- * 24 multiply-adds for 14 loads, which the caches feed as long as 12 rows of A fit the first one. For deep products OpenBLAS's blocks are better. */
+/* product: see product.h. Small networks live on products of a few hundred words: there OpenBLAS
+ * spends a tenth of its time on clearing C, packing both factors and choosing a kernel. Here only B
+ * is packed, one panel of 32 columns at a time, and 12 x 32 entries of C stay in registers over the
+ * whole of k: 24 multiply-adds for 14 loads, which the caches feed as long as 12 rows of A fit the
+ * first one. For deep products OpenBLAS's blocks are better. */
 #include "compute/cpu/product.h"
 #include "compute/blas.h"
 #include "compute/cpu/vec.h"
@@ -15,19 +17,21 @@
 #define ROWS   12
 #define COLS   (2 * VEC) /* a panel's width */
 #define DEPTH  512       /* of a panel: 64 KiB, and 12 rows of A of 24 KiB */
-#define DIRECT 128       /* rows of B that need no packing: 16 KiB of them stay in the first cache */
-#define BLOCK  64        /* of k between two looks ahead */
+#define DIRECT 128 /* rows of B that need no packing: 16 KiB of them stay in the first cache */
+#define BLOCK  64  /* of k between two looks ahead */
 
-/* What lies ahead: lines of the next panel's rows, fetched while this one is used. Weights beyond the caches would otherwise be waited for when packed. */
+/* What lies ahead: lines of the next panel's rows, fetched while this one is used. Weights beyond
+ * the caches would otherwise be waited for when packed. */
 struct ahead {
     const float *at; /* NULL: nothing */
     long ld;
     int rows;
 };
 
-/* C [rows, cols] (+)= alpha A P: entry (r, p) of A is A[r * s + p * step], rows of P [k, COLS] are ldp apart. */
-VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alpha, const float *A, long s,
-                     long step, const float *P, long ldp, long k, const struct ahead *next)
+/* C [rows, cols] (+)= alpha A P: entry (r, p) of A is A[r * s + p * step], rows of P [k, COLS] are
+ * ldp apart. */
+VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alpha, const float *A,
+                     long s, long step, const float *P, long ldp, long k, const struct ahead *next)
 {
     vec_f sum[ROWS][2];
     const float *a[ROWS / 4] = {A, A + 4 * s, A + 8 * s}; /* few enough for registers */
@@ -36,7 +40,8 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alph
     for (long first = 0; first < k; first += BLOCK) {
         long last = first + BLOCK < k ? first + BLOCK : k;
         for (int i = 0; i < next->rows; i++)
-            for (long p = first; p < last; p += VEC) __builtin_prefetch(next->at + i * next->ld + p);
+            for (long p = first; p < last; p += VEC)
+                __builtin_prefetch(next->at + i * next->ld + p);
         for (long p = first; p < last; p++, P += ldp) {
             vec_f p0 = vec_load(P), p1 = vec_load(P + VEC);
 #pragma GCC unroll 12
@@ -61,15 +66,16 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alph
         }
 }
 
-static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha, const float *A, long s,
-                    long step, const float *P, long ldp, long k, const struct ahead *next)
+static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha, const float *A,
+                    long s, long step, const float *P, long ldp, long k, const struct ahead *next)
 {
-#define TILE(n)                                                                                              \
-    case n:                                                                                                  \
-        tile(n, C, ldc, cols, add, alpha, A, s, step, P, ldp, k, next);                                      \
+#define TILE(n)                                                                                    \
+    case n:                                                                                        \
+        tile(n, C, ldc, cols, add, alpha, A, s, step, P, ldp, k, next);                            \
         break;
     switch (rows) { /* the compiler keeps sums in registers only if their number is known */
-        TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+        TILE(1)
+        TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
     }
 #undef TILE
 }
@@ -82,17 +88,18 @@ static void pack(float *P, const float *B, long ldb, long k, int cols)
             vec_store(P + h, cols - h >= VEC ? vec_load(B + h) : vec_load_part(B + h, cols - h, 0));
 }
 
-/* Rows and columns of 16 x 16 floats change places: each round exchanges the off-diagonal quarters of all blocks of 2h x 2h. */
-#define LANES(f, h)                                                                                          \
-    ((vec_i){f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h),       \
-             f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)})
+/* Rows and columns of 16 x 16 floats change places: each round exchanges the off-diagonal quarters
+ * of all blocks of 2h x 2h. */
+#define LANES(f, h)                                                                                \
+    ((vec_i){f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h),      \
+             f(9, h), f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)})
 #define LOW(i, h)  ((i) & (h) ? (i) - (h) + VEC : (i))
 #define HIGH(i, h) ((i) & (h) ? (i) + VEC : (i) + (h))
-#define EXCHANGE(to, from, h)                                                                                \
-    _Pragma("GCC unroll 16") for (int i = 0; i < VEC; i++) if (!(i & h))                                     \
-    {                                                                                                        \
-        to[i] = __builtin_shuffle(from[i], from[i + h], LANES(LOW, h));                                      \
-        to[i + h] = __builtin_shuffle(from[i], from[i + h], LANES(HIGH, h));                                 \
+#define EXCHANGE(to, from, h)                                                                      \
+    _Pragma("GCC unroll 16") for (int i = 0; i < VEC; i++) if (!(i & h))                           \
+    {                                                                                              \
+        to[i] = __builtin_shuffle(from[i], from[i + h], LANES(LOW, h));                            \
+        to[i + h] = __builtin_shuffle(from[i], from[i + h], LANES(HIGH, h));                       \
     }
 
 VEC_INLINE void transpose(vec_f *x)
@@ -110,7 +117,9 @@ VEC_INLINE void pack_square(float *P, const float *B, long ldb, int n, int cols)
     vec_f x[VEC];
 #pragma GCC unroll 16
     for (int j = 0; j < VEC; j++)
-        x[j] = j >= cols ? (vec_f){0} : n == VEC ? vec_load(B + j * ldb) : vec_load_part(B + j * ldb, n, 0);
+        x[j] = j >= cols  ? (vec_f){0}
+               : n == VEC ? vec_load(B + j * ldb)
+                          : vec_load_part(B + j * ldb, n, 0);
     transpose(x);
 #pragma GCC unroll 16
     for (int j = 0; j < VEC; j++)
@@ -139,15 +148,18 @@ struct factors {
     int transposed; /* B is [n, k] */
 };
 
-static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m, long n, long k)
+static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
+                    long n, long k)
 {
     static _Thread_local float P[DEPTH * COLS] __attribute__((aligned(64)));
-    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0; /* of the next panel, for a tile to fetch */
+    /* of the next panel, for a tile to fetch */
+    int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0;
     for (long p = 0; p == 0 || p < k; p += DEPTH)
         for (long j = 0; j < n; j += COLS) {
             long depth = k - p < DEPTH ? k - p : DEPTH;
             int cols = n - j < COLS ? (int)(n - j) : COLS;
-            const float *B = f->transposed ? f->B + j * f->ldb + p : f->B + p * f->ldb + j, *used = P;
+            const float *B = f->transposed ? f->B + j * f->ldb + p : f->B + p * f->ldb + j,
+                        *used = P;
             long ldp = COLS;
             if (f->transposed)
                 pack_transposed(P, B, f->ldb, depth, cols);
@@ -156,16 +168,18 @@ static void product(float *C, long ldc, int add, float alpha, const struct facto
             else
                 pack(P, B, f->ldb, depth, cols);
             for (long i = 0; i < m; i += ROWS) {
-                struct ahead next = {.at = f->B + (j + COLS + i / ROWS * share) * f->ldb + p, .ld = f->ldb};
+                struct ahead next = {.at = f->B + (j + COLS + i / ROWS * share) * f->ldb + p,
+                                     .ld = f->ldb};
                 if (f->transposed && j + COLS + (i / ROWS + 1) * share <= n) next.rows = share;
-                tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add || p, alpha,
-                        f->A + i * f->s + p * f->step, f->s, f->step, used, ldp, depth, &next);
+                tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add || p,
+                        alpha, f->A + i * f->s + p * f->step, f->s, f->step, used, ldp, depth,
+                        &next);
             }
         }
 }
 
-void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k)
+void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k)
 {
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 1}, m, n, k);
@@ -173,8 +187,8 @@ void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, lo
         ptd_blas_sgemm(0, 1, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }
 
-void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k)
+void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k)
 {
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
@@ -182,8 +196,8 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
         ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }
 
-void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k)
+void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k)
 {
     if (OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, 1, lda, ldb, 0}, m, n, k);

@@ -1,21 +1,25 @@
-/* product: matrix products on one thread; who shares a large one out over threads gives each of them a block of C.
+/* product: matrix products on one thread; who shares a large one out over threads gives each of
+ * them a block of C.
  *
- *     C [m, n] (+)= alpha A B        row-major; ldc, lda, ldb: floats from one row to the next; added to C if add
+ *     C [m, n] (+)= alpha A B row-major; ldc, lda, ldb: floats from one row to the next; added to C
+ *         if add
  *
- *     nt   A [m, k], B [n, k]: rows by rows      nn   A [m, k], B [k, n]      tn   A [k, m], B [k, n]
+ *     nt   A [m, k], B [n, k]: rows by rows nn A [m, k], B [k, n] tn A [k, m], B [k, n]
  *
- * With 512-bit registers products of k up to PTD_PRODUCT_DEEP are our own: an entry of C is then summed in an order that depends on k
- * alone, so that a row's result does not depend on the rows beside it. Everything else is OpenBLAS: deep products, where its blocks pay, and
- * those of rows of A that lie a multiple of 4 KiB apart, which drive each other out of the first cache unless they are packed. */
+ * With 512-bit registers products of k up to PTD_PRODUCT_DEEP are our own: an entry of C is then
+ * summed in an order that depends on k alone, so that a row's result does not depend on the rows
+ * beside it. Everything else is OpenBLAS: deep products, where its blocks pay, and those of rows of
+ * A that lie a multiple of 4 KiB apart, which drive each other out of the first cache unless they
+ * are packed. */
 #ifndef PTD_PRODUCT_H
 #define PTD_PRODUCT_H
 
 #define PTD_PRODUCT_DEEP 1536
 
-void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k);
-void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k);
-void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda, const float *B,
-                    long ldb, long m, long n, long k);
+void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k);
+void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k);
+void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                    const float *B, long ldb, long m, long n, long k);
 #endif

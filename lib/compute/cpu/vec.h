@@ -1,10 +1,10 @@
-/* vec: short loops over floats in vectors of 16 lanes (GCC vector extensions; the compiler maps them to what
- * the machine has). Loads are unaligned, so results do not depend on where an array lies; no dependence on
- * -ffast-math.
+/* vec: short loops over floats in vectors of 16 lanes (GCC vector extensions; the compiler maps
+ * them to what the machine has). Loads are unaligned, so results do not depend on where an array
+ * lies; no dependence on -ffast-math.
  *
- * vec_dot, vec_axpy ... take arrays of any length; vec_exp, vec_tanh, vec_sigmoid take one vector. Sums use a
- * fixed order, which depends only on the length. For a last piece shorter than a vector: vec_load_part,
- * vec_store_part.
+ * vec_dot, vec_axpy ... take arrays of any length; vec_exp, vec_tanh, vec_sigmoid take one vector.
+ * Sums use a fixed order, which depends only on the length. For a last piece shorter than a vector:
+ * vec_load_part, vec_store_part.
  *
  *     for (i = 0; i + VEC <= n; i += VEC) vec_store(y + i, vec_exp(vec_load(x + i)));
  *     if (i < n) vec_store_part(y + i, vec_exp(vec_load_part(x + i, n - i, 0)), n - i); */
@@ -17,8 +17,8 @@
 #include <immintrin.h>
 #endif
 
-/* Without 512-bit registers GCC notes that vectors as arguments have no fixed ABI; all these functions are
- * inlined. */
+/* Without 512-bit registers GCC notes that vectors as arguments have no fixed ABI; all these
+ * functions are inlined. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 #define VEC        16
@@ -81,7 +81,8 @@ VEC_INLINE vec_f vec_pick(vec_i mask, vec_f a, vec_f b)
     return (vec_f)(((vec_i)a & mask) | ((vec_i)b & ~mask));
 }
 
-/* b where one is NaN. The same on all machines, but GCC 12 does not find the one instruction for it by itself. */
+/* b where one is NaN. The same on all machines, but GCC 12 does not find the one instruction for it
+ * by itself. */
 VEC_INLINE vec_f vec_larger(vec_f a, vec_f b)
 {
 #ifdef __AVX512F__
@@ -121,7 +122,8 @@ VEC_INLINE double vec_lanes_sum_d(vec_d v)
     return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
 }
 
-/* The 16 lanes as 8 sums of two, in double. (GCC 12 goes by way of halves of halves, hence the first form.) */
+/* The 16 lanes as 8 sums of two, in double. (GCC 12 goes by way of halves of halves, hence the
+ * first form.) */
 VEC_INLINE vec_d vec_widen(vec_f v)
 {
 #ifdef __AVX512F__
@@ -147,8 +149,8 @@ VEC_INLINE vec_f vec_exp_mantissa(vec_f x, vec_f n)
     return p * (r * r) + r + 1.0f;
 }
 
-/* e^x within 1.5 ulp where the result is a normal number; 0 below -87.33 (-inf too), inf above 88.72, NaN
- * stays NaN. */
+/* e^x within 1.5 ulp where the result is a normal number; 0 below -87.33 (-inf too), inf above
+ * 88.72, NaN stays NaN. */
 VEC_INLINE vec_f vec_exp(vec_f x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
@@ -160,8 +162,8 @@ VEC_INLINE vec_f vec_exp(vec_f x)
     return vec_pick(x == x, y, x);
 }
 
-/* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69, where n is
- * -127. */
+/* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69,
+ * where n is -127. */
 VEC_INLINE vec_f vec_exp_down(vec_f x)
 {
     const float magic = 12582912.0f + 127; /* so the low bits of t are the exponent of 2^n */
@@ -170,7 +172,8 @@ VEC_INLINE vec_f vec_exp_down(vec_f x)
     return vec_exp_mantissa(x, t - magic) * (vec_f)((vec_u)t << 23);
 }
 
-/* ln(1 + x) to a relative 2e-7 for x > -1, also where x is small; some finite number at -1; NaN stays NaN. */
+/* ln(1 + x) to a relative 2e-7 for x > -1, also where x is small; some finite number at -1; NaN
+ * stays NaN. */
 VEC_INLINE vec_f vec_log1p(vec_f x)
 {
     vec_f u = 1.0f + x, lost = x - (u - 1.0f);    /* what rounding took */
@@ -186,7 +189,8 @@ VEC_INLINE vec_f vec_log1p(vec_f x)
     return __builtin_convertvector(e, vec_f) * 0.693147182f + (p * (r * r) + r);
 }
 
-/* 1 / (1 + e^-x). What is held at -87 is lost beside the 1, and e^89 has the exponent of infinity. */
+/* 1 / (1 + e^-x). What is held at -87 is lost beside the 1, and e^89 has the exponent of infinity.
+ */
 VEC_INLINE vec_f vec_sigmoid(vec_f x)
 {
     const float magic = 12582912.0f + 127; /* as in vec_exp_down */

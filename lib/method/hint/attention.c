@@ -1,14 +1,15 @@
-/* hint_attention: where the frozen reference model looks while it reads the private solution, as boxes and
- * words. Leaves text, checks and rendering to hint.c, and attention itself to the model.
+/* hint_attention: where the frozen reference model looks while it reads the private solution, as
+ * boxes and words. Leaves text, checks and rendering to hint.c, and attention itself to the model.
  *
- * The model (generation 0 of the store) reads prompt and solution; each row's attention to the picture's
- * tokens is averaged over the chosen layers and heads. A token's score is its mean over the solution's rows.
- * Sinks, tokens that draw attention whatever is being read, are taken out first: a token is one if even in
- * the tenth part of all rows (question and solution) that look at it least it gets more than `sink` times an
- * even share. What is looked at because of what is being said fails that test, for it is left alone while
- * other things are said. Tokens whose score exceeds `mass` times the mean become boxes (neighbours joined)
- * and names of grid cells, in the order in which attention to them peaks. The method words come from the
- * data's steps that name no cell. Of several pictures the one that is looked at most is taken. */
+ * The model (generation 0 of the store) reads prompt and solution; each row's attention to the
+ * picture's tokens is averaged over the chosen layers and heads. A token's score is its mean over
+ * the solution's rows. Sinks, tokens that draw attention whatever is being read, are taken out
+ * first: a token is one if even in the tenth part of all rows (question and solution) that look at
+ * it least it gets more than `sink` times an even share. What is looked at because of what is being
+ * said fails that test, for it is left alone while other things are said. Tokens whose score
+ * exceeds `mass` times the mean become boxes (neighbours joined) and names of grid cells, in the
+ * order in which attention to them peaks. The method words come from the data's steps that name no
+ * cell. Of several pictures the one that is looked at most is taken. */
 #include "method/hint/hint.h"
 #include "net/model.h"
 #include <ctype.h>
@@ -59,8 +60,8 @@ static int parse_grid(struct attention *a)
     a->rows = take_number(&s, ROWS_MAX);
     a->columns = *s++ == 'x' ? take_number(&s, COLUMNS_MAX) : -1;
     if (a->rows >= 1 && a->columns >= 1 && !*s) return 0;
-    return ptd_fail(PTD_USAGE, "--grid \"%s\": expected ROWSxCOLUMNS, at most %dx%d", a->options.grid,
-                    ROWS_MAX, COLUMNS_MAX);
+    return ptd_fail(PTD_USAGE, "--grid \"%s\": expected ROWSxCOLUMNS, at most %dx%d",
+                    a->options.grid, ROWS_MAX, COLUMNS_MAX);
 }
 
 /* "0,2-3" as n flags, malloc'd; *out stays NULL (all) without a list. */
@@ -75,8 +76,8 @@ static int parse_list(const char *what, const char *list, int n, uint8_t **out)
         memset(*out + from, 1, (size_t)(to - from + 1));
         if (!*s++) return 0;
     }
-    return ptd_fail(PTD_USAGE, "--%s \"%s\": expected a list such as 0,2-3 of numbers up to %d", what, list,
-                    n - 1);
+    return ptd_fail(PTD_USAGE, "--%s \"%s\": expected a list such as 0,2-3 of numbers up to %d",
+                    what, list, n - 1);
 }
 
 static void close_attention(void *source)
@@ -111,8 +112,8 @@ static int load_model(struct attention *a)
 
 /* ---- reading ---- */
 
-/* Tokens of the prompt up to and including the last picture; what follows is read as text that can be
- * watched. */
+/* Tokens of the prompt up to and including the last picture; what follows is read as text that can
+ * be watched. */
 static int picture_end(const struct attention *a, const struct ptd_group *g)
 {
     int n = g->n_prompt;
@@ -124,16 +125,18 @@ static int check_ids(const struct attention *a, const struct ptd_group *g, int f
 {
     for (int i = from; i < g->n_prompt; i++)
         if (g->prompt_ids[i] < 0 || g->prompt_ids[i] >= a->model->config.vocab)
-            return ptd_fail(PTD_DATAERR, "group \"%s\": prompt token %d is %d, expected 0..%d", g->uid, i,
-                            g->prompt_ids[i], a->model->config.vocab - 1);
+            return ptd_fail(PTD_DATAERR, "group \"%s\": prompt token %d is %d, expected 0..%d",
+                            g->uid, i, g->prompt_ids[i], a->model->config.vocab - 1);
     return 0;
 }
 
 /* The rest of the question and the solution, malloc'd; *first is the solution's first token. */
-static int32_t *text_after(const struct attention *a, const struct ptd_group *g, int from, int *n, int *first)
+static int32_t *text_after(const struct attention *a, const struct ptd_group *g, int from, int *n,
+                           int *first)
 {
     int32_t *solution = NULL, *ids;
-    int len = ptd_tokenizer_encode(a->tools->tokenizer, g->solution, strlen(g->solution), &solution);
+    int len =
+        ptd_tokenizer_encode(a->tools->tokenizer, g->solution, strlen(g->solution), &solution);
     if (len < 0) return NULL;
     if (len > SOLUTION_MAX) len = SOLUTION_MAX;
     *first = g->n_prompt - from;
@@ -252,7 +255,8 @@ static void find_cells(const struct attention *a, struct ptd_group *g, struct lo
     }
 }
 
-/* The row of the solution in which the cell gets its largest share; -1 if it is not among the high ones. */
+/* The row of the solution in which the cell gets its largest share; -1 if it is not among the high
+ * ones. */
 static int peak_of(const struct look *l, int cell)
 {
     float best = -1;
@@ -301,10 +305,11 @@ static void flood(const struct look *l, int *region, int *stack, int t, int mark
     region[t] = mark;
     for (stack[n++] = t; n > 0;) {
         int at = stack[--n], r = at / l->C, c = at % l->C;
-        const int near[4] = {r > 0 ? at - l->C : -1, r + 1 < l->R ? at + l->C : -1, c > 0 ? at - 1 : -1,
-                             c + 1 < l->C ? at + 1 : -1};
+        const int near[4] = {r > 0 ? at - l->C : -1, r + 1 < l->R ? at + l->C : -1,
+                             c > 0 ? at - 1 : -1, c + 1 < l->C ? at + 1 : -1};
         for (int k = 0; k < 4; k++)
-            if (near[k] >= 0 && near[k] < picture && l->high[l->from + near[k]] && !region[near[k]]) {
+            if (near[k] >= 0 && near[k] < picture && l->high[l->from + near[k]] &&
+                !region[near[k]]) {
                 region[near[k]] = mark;
                 stack[n++] = near[k];
             }
@@ -361,13 +366,14 @@ static void add_regions(const struct attention *a, struct ptd_group *g, const st
 
 /* ---- steps ---- */
 
-/* Of the data's steps only the form is used: is there one that names a first cell, and does the next look at
- * that cell again? */
+/* Of the data's steps only the form is used: is there one that names a first cell, and does the
+ * next look at that cell again? */
 static int wants_first(const struct attention *a, const struct ptd_group *g, int *again)
 {
     for (int i = 0; i < g->n_steps && a->options.first; i++) {
-        const char *cell =
-            strncmp(g->steps[i], "first ", 6) ? NULL : ptd_hint_cell(g->steps[i], a->rows, a->columns);
+        const char *cell = strncmp(g->steps[i], "first ", 6)
+                               ? NULL
+                               : ptd_hint_cell(g->steps[i], a->rows, a->columns);
         if (!cell) continue;
         *again = i + 1 < g->n_steps && strstr(g->steps[i + 1], cell) != NULL;
         return 1;
@@ -375,7 +381,8 @@ static int wants_first(const struct attention *a, const struct ptd_group *g, int
     return 0;
 }
 
-static const char *look_step(const struct attention *a, struct ptd_group *g, const struct place *place, int n)
+static const char *look_step(const struct attention *a, struct ptd_group *g,
+                             const struct place *place, int n)
 {
     const char **words = ptd_group_alloc(g, (size_t)(n + 1) * sizeof *words);
     words[0] = "look at";
@@ -400,7 +407,8 @@ static void add_steps(const struct attention *a, struct ptd_group *g, struct pla
 }
 
 /* From raw shares to a hint: 1, or 0 if nothing was looked at. */
-static int hint_from(const struct attention *a, struct ptd_group *g, struct look *l, struct ptd_hint *out)
+static int hint_from(const struct attention *a, struct ptd_group *g, struct look *l,
+                     struct ptd_hint *out)
 {
     find_sinks(g, l, a->options.sink);
     score(g, l);

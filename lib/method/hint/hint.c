@@ -24,8 +24,9 @@ static int read_config(struct ptd_hint_tools *t)
 {
     char *config = ptd_store_get_meta(t->store, "config.json", NULL);
     char *generation = ptd_store_get_meta(t->store, "generation_config.json", NULL);
-    int rc = config ? ptd_config_parse(&t->config, config, generation)
-                    : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(t->store));
+    int rc =
+        config ? ptd_config_parse(&t->config, config, generation)
+               : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(t->store));
     free(config);
     free(generation);
     return rc;
@@ -35,7 +36,9 @@ static int read_tokenizer(struct ptd_hint_tools *t)
 {
     size_t len = 0;
     char *json = ptd_store_get_meta(t->store, "tokenizer.json", &len);
-    if (!json) return ptd_fail(PTD_DATAERR, "%s: no tokenizer.json in the store", ptd_store_path(t->store));
+    if (!json)
+        return ptd_fail(PTD_DATAERR, "%s: no tokenizer.json in the store",
+                        ptd_store_path(t->store));
     t->tokenizer = ptd_tokenizer_new(json, len, "tokenizer.json");
     free(json);
     return t->tokenizer ? 0 : -1;
@@ -44,9 +47,11 @@ static int read_tokenizer(struct ptd_hint_tools *t)
 int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
 {
     memset(t, 0, sizeof *t);
-    if (!dir || !*dir) return ptd_fail(PTD_CONFIG, "the stream names no store: give one with --store");
+    if (!dir || !*dir)
+        return ptd_fail(PTD_CONFIG, "the stream names no store: give one with --store");
     if (ptd_store_open(&t->store, dir, PTD_STORE_READ) < 0) return -1;
-    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 && read_tokenizer(t) == 0)
+    if (read_config(t) == 0 && ptd_template_read(&t->config, t->store) == 0 &&
+        read_tokenizer(t) == 0)
         return 0;
     ptd_hint_tools_close(t);
     return -1;
@@ -64,12 +69,15 @@ void ptd_hint_tools_close(struct ptd_hint_tools *t)
 static const struct ptd_hint_source *source_by_name(const char *name, size_t n)
 {
     for (int i = 0; i < SOURCES; i++)
-        if (strlen(sources[i]->name) == n && memcmp(sources[i]->name, name, n) == 0) return sources[i];
-    ptd_fail(PTD_USAGE, "--from \"%.*s\": expected a list of data, attention", (int)(n < 64 ? n : 64), name);
+        if (strlen(sources[i]->name) == n && memcmp(sources[i]->name, name, n) == 0)
+            return sources[i];
+    ptd_fail(PTD_USAGE, "--from \"%.*s\": expected a list of data, attention",
+             (int)(n < 64 ? n : 64), name);
     return NULL;
 }
 
-static int add_source(struct ptd_hints *h, const char *name, size_t n, const struct ptd_hint_options *o)
+static int add_source(struct ptd_hints *h, const char *name, size_t n,
+                      const struct ptd_hint_options *o)
 {
     const struct ptd_hint_source *s = source_by_name(name, n);
     if (!s) return -1;

@@ -1,11 +1,13 @@
 /* hint: where hints come from and how one gets into a group.
  *
- * A source is one small file: it looks at a group and fills in a hint's regions (the spatial part) and steps (the method part). hint.c joins the
- * steps to the text that the teacher reads ("first c3 then look at a3 b3 c3 then add"), has it checked for spoilers, and renders the hinted prompt.
+ * A source is one small file: it looks at a group and fills in a hint's regions (the spatial part)
+ * and steps (the method part). hint.c joins the steps to the text that the teacher reads ("first c3
+ * then look at a3 b3 c3 then add"), has it checked for spoilers, and renders the hinted prompt.
  *
  *     ptd_hint_tools_open(&tools, head.store);
  *     struct ptd_hints *h = ptd_hints_open(&tools, "data,attention", &options);
- *     ptd_hints_give(h, g);             // 1: g->hint is set; 0: none, g->hint_drop says whether one was rejected
+ *     // 1: g->hint is set; 0: none, g->hint_drop says whether one was rejected
+ *     ptd_hints_give(h, g);
  *     ptd_hints_close(h);
  *     ptd_hint_tools_close(&tools);
  *
@@ -29,7 +31,8 @@ struct ptd_hint_options {       /* of the source `attention`; see attention.c */
     const char *layers, *heads; /* lists such as "0,2-3"; NULL: all */
     const char *grid;           /* "ROWSxCOLUMNS" of the words for places */
     double mass,
-        sink;  /* a token counts above mass times the mean; is a sink above sink times an even share */
+        /* a token counts above mass times the mean; is a sink above sink times an even share */
+        sink;
     int first; /* name the cell that is looked at first, where the data's steps do */
 };
 
@@ -38,24 +41,28 @@ struct ptd_hint_source {
     int computes; /* runs the model: needs ptd_threads_start before it makes anything */
     /* NULL on failure. Expensive things (a model) wait for the first make. */
     void *(*open)(const struct ptd_hint_tools *t, const struct ptd_hint_options *o);
-    /* 1: out's regions and steps are filled in (memory of g's arena); 0: nothing to go by in this group; -1 failure. */
+    /* 1: out's regions and steps are filled in (memory of g's arena); 0: nothing to go by in this
+     * group; -1 failure. */
     int (*make)(void *source, struct ptd_group *g, struct ptd_hint *out);
     void (*close)(void *source);
 };
 extern const struct ptd_hint_source ptd_hint_data; /* the data set's own steps and regions */
-extern const struct ptd_hint_source
-    ptd_hint_attention; /* the reference model's attention to the picture while it reads the solution */
+/* the reference model's attention to the picture while it reads the solution */
+extern const struct ptd_hint_source ptd_hint_attention;
 
 struct ptd_hints;
-/* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that is none). */
+/* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that
+ * is none). */
 struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o);
-/* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is none; -1 failure. */
+/* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is
+ * none; -1 failure. */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
 int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources does */
 void ptd_hints_close(struct ptd_hints *h);
 
-/* Shared by sources: does the step name a cell such as b3 of a grid with so many rows and columns? The name's address, NULL if not. */
+/* Shared by sources: does the step name a cell such as b3 of a grid with so many rows and columns?
+ * The name's address, NULL if not. */
 const char *ptd_hint_cell(const char *step, int rows, int columns);
 /* The cell's name in g's arena. */
 char *ptd_hint_cell_name(struct ptd_group *g, int row, int column);

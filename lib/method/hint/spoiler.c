@@ -1,5 +1,6 @@
 /* spoiler: does a hint give the answer away? One function per rule; see spoiler.h.
- * Leaves numbers' syntax and option letters to reward.c, and what becomes of a rejected hint to ptd-hint. */
+ * Leaves numbers' syntax and option letters to reward.c, and what becomes of a rejected hint to
+ * ptd-hint. */
 #include "method/hint/spoiler.h"
 #include "base/normal.h"
 #include "method/reward.h"
@@ -104,8 +105,8 @@ static int ordinal_at(const char *s)
     return one_of(word_at(s), endings);
 }
 
-/* Behind digits whose number does not fit (the rule on text sees them); noughts and commas before them count, for
- * they fit no better without some of these. */
+/* Behind digits whose number does not fit (the rule on text sees them); noughts and commas before
+ * them count, for they fit no better without some of these. */
 static const char *after_digits(const char *s)
 {
     size_t noughts = strspn(s, "0,");
@@ -171,7 +172,8 @@ static int is_pronoun(const char *text, struct word w)
 {
     static const char *const point[] = {"the",   "this",    "that",  "each", "which",
                                         "every", "another", "other", NULL};
-    static const char *const verb[] = {"is", "are", "be", "equals", "gives", "makes", "has", "get", NULL};
+    static const char *const verb[] = {"is",    "are", "be",  "equals", "gives",
+                                       "makes", "has", "get", NULL};
     if (w.n != 3 || strncasecmp(w.s, "one", 3) != 0) return 0;
     struct word before = word_before(text, w.s), further = word_before(text, before.s);
     return one_of(before, point) || (!one_of(before, verb) && one_of(further, point));
@@ -195,7 +197,8 @@ static const char *next_number_word(const char *s, int last, const struct number
     return *k && goes_on(last, *k) ? p + w.n : NULL;
 }
 
-/* A number in words that begins with k, which ends at s: "one hundred and twenty-one", "three quarters". */
+/* A number in words that begins with k, which ends at s: "one hundred and twenty-one", "three
+ * quarters". */
 static const char *add_words(struct numbers *a, const struct number_word *k, const char *s)
 {
     double total = 0, current = 0;
@@ -439,11 +442,13 @@ static char right_letter(const struct ptd_group *g)
     return letter;
 }
 
-/* "A" that begins a sentence as an article: a word in lower case follows that is no verb of judging. */
+/* "A" that begins a sentence as an article: a word in lower case follows that is no verb of
+ * judging. */
 static int is_article(const char *text, const char *s)
 {
-    static const char *const verbs[] = {"is",  "was",  "fits",   "matches", "seems", "looks", "has", "or",
-                                        "and", "must", "should", "can",     "would", "holds", NULL};
+    static const char *const verbs[] = {"is",     "was", "fits",  "matches", "seems",
+                                        "looks",  "has", "or",    "and",     "must",
+                                        "should", "can", "would", "holds",   NULL};
     const char *before = s;
     while (before > text && isspace((unsigned char)before[-1])) before--;
     int begins = before == text || strchr(".!?:;-*\"", before[-1]);
@@ -453,8 +458,8 @@ static int is_article(const char *text, const char *s)
 
 static int names_option(const char *text, const char *s)
 {
-    static const char *const kinds[] = {"option", "choice", "answer", "letter", NULL}, *const is[] = {"is",
-                                                                                                      NULL};
+    static const char *const kinds[] = {"option", "choice", "answer", "letter", NULL},
+                             *const is[] = {"is", NULL};
     if (isupper((unsigned char)*s)) return !is_article(text, s);
     if (s[1] == ')' || (s > text && (s[-1] == '(' || s[-1] == '['))) return 1;
     struct word before = word_before(text, s);
@@ -496,7 +501,8 @@ static int answer_number(const char *hint, const struct ptd_group *g)
 
 static int answer_text(const char *hint, const struct ptd_group *g)
 {
-    if (!g->answer || is_number(g->answer) || ptd_gold_letter(g->answer) || is_verdict(g->answer)) return 0;
+    if (!g->answer || is_number(g->answer) || ptd_gold_letter(g->answer) || is_verdict(g->answer))
+        return 0;
     struct searched t = searched(hint);
     int found = holds_text(&t, g->answer, strlen(g->answer)) || holds_part(&t, g->answer);
     clear_searched(&t);
@@ -508,7 +514,8 @@ static int option_letter(const char *hint, const struct ptd_group *g)
     char letter = g->answer ? right_letter(g) : 0;
     if (!letter) return 0;
     for (const char *s = hint; *s; s++) {
-        int alone = (s == hint || (!is_word(s[-1]) && s[-1] != '\'')) && !is_word(s[1]) && s[1] != '\'';
+        int alone =
+            (s == hint || (!is_word(s[-1]) && s[-1] != '\'')) && !is_word(s[1]) && s[1] != '\'';
         if (alone && toupper((unsigned char)*s) == letter && names_option(hint, s)) return 1;
     }
     return 0;
