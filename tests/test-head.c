@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compute/cpu/row.h"
 #include "net/head.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
  * double with the plain network; counts, micro-batches, the state before the first update, values
  * that are not finite, and which tokens get which term. */
 #include "base/half.h"
+#include "compute/cpu/row.h"
 #include "plain.h"
 #include "tiny.h"
 #include "method/learn.h"

@@ -2,6 +2,7 @@
  * divergence: a detached weight, equal distributions, zero masses, banned words. The functions
  * under test see float logits. */
 #include "base/half.h"
+#include "compute/cpu/row.h"
 #include "test.h"
 #include "base/rng.h"
 #include "flow/record.h"

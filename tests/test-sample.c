@@ -3,6 +3,7 @@
  * temperature, top-k, top-p. */
 #include "plain.h"
 #include "tiny.h"
+#include "compute/cpu/row.h"
 #include "net/head.h"
 #include "net/sample.h"
 #include "net/score.h"

@@ -1,5 +1,6 @@
 /* ground: see ground.h. */
 #include "method/ground.h"
+#include "compute/cpu/row.h"
 #include "compute/cpu/vec.h"
 #include "net/head.h"
 #include "net/net.h"

@@ -1,6 +1,7 @@
 /* learn: see learn.h. One token's loss is policy.c, the vocabulary head.c, packing score.c. */
 #include "method/learn.h"
 #include "base/signals.h"
+#include "compute/cpu/row.h"
 #include "compute/cpu/vec.h"
 #include "net/head.h"
 #include "net/net.h"

@@ -2,6 +2,7 @@
 #include "method/refer.h"
 #include "base/half.h"
 #include "base/signals.h"
+#include "compute/cpu/row.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
 #include "method/source.h"

@@ -3,6 +3,7 @@
 #include "net/sample.h"
 #include "base/rng.h"
 #include "base/signals.h"
+#include "compute/cpu/row.h"
 #include "net/head.h"
 #include "net/net.h"
 #include <stdlib.h>

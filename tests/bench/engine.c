@@ -4,6 +4,7 @@
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
+#include "compute/cpu/row.h"
 #include "method/learn.h"
 #include "method/train.h"
 #include "net/head.h"

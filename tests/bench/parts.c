@@ -4,6 +4,7 @@
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
+#include "compute/cpu/row.h"
 #include "compute/cpu/vec.h"
 #include "flow/record.h"
 #include "flow/stream.h"
