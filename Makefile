@@ -5,8 +5,8 @@ ARCH    ?= native
 BUILD   ?= build/cpu
 BIN     ?= bin
 CFLAGS  ?= -O3 -g -march=$(ARCH)
-# Tables may leave optional last fields out.
-WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers
+# Tables may leave optional last fields out, and their functions what they do not need.
+WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-parameter
 
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.

@@ -3,6 +3,7 @@
  * group_accuracy, accuracy; adds hint or hint_drop. Changes no rollout. */
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compute/device.h"
 #include "flow/filter.h"
 #include "method/hint/hint.h"
 #include "method/hint/spoiler.h"
@@ -67,6 +68,7 @@ static int begin(struct ptd_head *h, void *ctx)
     filter->reads = reads;
     if (!ptd_hints_compute(opt.hints)) return 0;
     ptd_threads_start(0);
+    if (!(opt.tools.device = ptd_device_open("cpu"))) return -1;
     filter->computes = PTD_PRODUCTS;
     return 0;
 }

@@ -9,6 +9,7 @@
  * What was computed is cached in the store by content, so that a second pass computes nothing;
  * --cache-max bounds the cache. */
 #include "base/threads.h"
+#include "compute/device.h"
 #include "flow/filter.h"
 #include "method/refer.h"
 #include "method/source.h"
@@ -77,8 +78,8 @@ static int begin(struct ptd_head *h, void *ctx)
     if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
-    opt.refer =
-        ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules);
+    opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules,
+                               ptd_device_open("cpu"));
     if (!opt.refer) return -1;
     filter->reads = ptd_refer_reads(opt.refer);
     return ptd_refer_cache_max(opt.refer, opt.cache_max);

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
+#include "compute/device.h"
 #include "flow/filter.h"
 #include "method/source.h"
 #include "net/sample.h"
@@ -75,6 +76,7 @@ static const struct ptd_usage usage = {
     options};
 
 struct run {
+    struct ptd_device *device;
     struct ptd_source src;
     struct ptd_model *model;
     struct ptd_batch *batch;
@@ -284,7 +286,8 @@ static void open_run(struct run *r, const char *data)
     struct ptd_config *c;
     if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system))
         ptd_die_last();
-    r->model = ptd_model_open(r->src.store, &ptd_ops_cpu);
+    if (!(r->device = ptd_device_open("cpu"))) ptd_die_last();
+    r->model = ptd_model_open(r->src.store, r->device);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
     r->loaded = -1;

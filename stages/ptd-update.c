@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
+#include "compute/device.h"
 #include "flow/filter.h"
 #include "method/learn.h"
 #include "method/metrics.h"
@@ -204,7 +205,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
                                                         .updates = opt.updates});
-    r->train = ptd_train_open(store, &opt.train, settings, opt.anyway);
+    r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, ptd_device_open("cpu"));
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));

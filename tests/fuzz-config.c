@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void lay_out(const struct ptd_config *c, const struct ptd_image_rules *r)
 {
-    struct ptd_model *m = ptd_model_plan(c, r, &ptd_ops_cpu);
+    struct ptd_model *m = ptd_model_plan(c, r, NULL);
     size_t sum = 0;
     for (int i = 0; i < m->n_params; i++) {
         if (m->params[i].offset != sum || !m->params[i].n) abort();

@@ -1,6 +1,7 @@
 /* test-head: gradients through the chunked head against finite differences in double, independence
  * of chunks and threads, and what rows are asked: sums, best words, samples. Products come from a
  * plain table of our own. */
+#include "device.h"
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -23,8 +24,8 @@ static float *normals(int which, long n, double scale)
 
 /* ---- products, as plain as they can be ---- */
 
-static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in,
-                   int out)
+static void linear(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
+                   long n, int in, int out)
 {
     for (long i = 0; i < n; i++)
         for (int o = 0; o < out; o++) {
@@ -34,8 +35,9 @@ static void linear(float *Y, const float *X, const float *W, const float *b, lon
         }
 }
 
-static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY,
-                            const float *X, const float *W, long n, int in, int out)
+static void linear_backward(struct ptd_device *d, float *dX, int add, float *dW, float *db,
+                            const float *dY, const float *X, const float *W, long n, int in,
+                            int out)
 {
     assert_null(db);
     for (long i = 0; i < n; i++)
@@ -52,8 +54,8 @@ static void linear_backward(float *dX, int add, float *dW, float *db, const floa
         }
 }
 
-static const struct ptd_ops plain = {
-    .name = "plain", .linear = linear, .linear_backward = linear_backward};
+static const struct ptd_ops plain_ops = {.linear = linear, .linear_backward = linear_backward};
+static struct ptd_device plain = {.name = "plain", .ops = &plain_ops};
 
 /* ---- the usual loss: cross-entropy, and what the row saw ---- */
 
@@ -183,12 +185,12 @@ static void wide_free(struct wide *w)
 }
 
 /* Rows in calls of `step` at a time. */
-static void wide_run(struct wide *w, const struct ptd_ops *ops, int step)
+static void wide_run(struct wide *w, struct ptd_device *device, int step)
 {
     memset(w->dW, 0, sizeof(float) * (size_t)(w->v * w->h));
     for (int i = 0; i < w->n; i += step) {
         struct loss loss = {w->target + i, w->value + i, 1};
-        struct ptd_head_job job = {ops, w->W, w->v, w->h, 0.9f, NULL, cross_entropy, &loss};
+        struct ptd_head_job job = {device, w->W, w->v, w->h, 0.9f, NULL, cross_entropy, &loss};
         long k = w->n - i < step ? w->n - i : step;
         ptd_head_backward(&job, w->X + i * w->h, k, w->dX + i * w->h, w->dW);
     }
@@ -201,15 +203,15 @@ static void compare(const float *a, const float *b, int n, double within)
     for (int i = 0; i < n; i++) assert_close(a[i], b[i], within * most);
 }
 
-static void check_chunks(int n, int v, const struct ptd_ops *ops)
+static void check_chunks(int n, int v, struct ptd_device *device)
 {
     struct wide whole, pieces;
     wide_new(&whole, n, v, 6);
     wide_new(&pieces, n, v, 6);
-    wide_run(&whole, ops, n);
+    wide_run(&whole, device, n);
     const int steps[] = {1, 5, 17};
     for (int s = 0; s < 3; s++) {
-        wide_run(&pieces, ops, steps[s]);
+        wide_run(&pieces, device, steps[s]);
         compare(whole.dX, pieces.dX, n * 6, 1e-6);
         compare(whole.dW, pieces.dW, v * 6, 1e-6);
         for (int i = 0; i < n; i++) assert_close(whole.value[i], pieces.value[i], 2e-6);
@@ -223,7 +225,7 @@ static void chunks_change_nothing(void **state)
     (void)state;
     check_chunks(1100, 300, &plain); /* chunks of at most 512 rows */
     check_chunks(40, 30011, &plain); /* chunks of 17 rows */
-    check_chunks(1100, 300, &ptd_ops_cpu);
+    check_chunks(1100, 300, the_device());
 }
 
 static void threads_change_no_bit(void **state)

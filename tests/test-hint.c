@@ -2,6 +2,7 @@
  * shares made by hand, then on a model). */
 #include "../lib/method/hint/attention.c"
 #include "data/prompt.h"
+#include "device.h"
 #include "test.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static int make_store(void **state)
     put_file(s, "generation_config.json");
     put_file(s, "preprocessor_config.json");
     put_file(s, "tokenizer.json");
-    struct ptd_model *m = ptd_model_open(s, &ptd_ops_cpu);
+    struct ptd_model *m = ptd_model_open(s, the_device());
     if (!m) return -1;
     ptd_model_init(m, 1);
     struct ptd_publication p = {
@@ -68,6 +69,7 @@ static int give(struct ptd_group *g, const char *from)
 {
     struct ptd_hint_tools tools;
     assert_int_equal(ptd_hint_tools_open(&tools, store_path), 0);
+    tools.device = the_device();
     struct ptd_hints *h = ptd_hints_open(&tools, from, &usual);
     assert_non_null(h);
     int rc = ptd_hints_give(h, g);
@@ -95,6 +97,7 @@ static void assert_prompt_says(const struct ptd_group *g, const char *words)
 {
     struct ptd_hint_tools tools;
     assert_int_equal(ptd_hint_tools_open(&tools, store_path), 0);
+    tools.device = the_device();
     char *text =
         ptd_tokenizer_decode(tools.tokenizer, g->hint.prompt_ids, (size_t)g->hint.n_prompt, 1);
     if (!strstr(text, words)) fail_msg("hinted prompt \"%s\" does not say \"%s\"", text, words);
@@ -377,6 +380,7 @@ static void render_prompt(struct ptd_group *g)
     struct ptd_hint_tools tools;
     int32_t *ids;
     assert_int_equal(ptd_hint_tools_open(&tools, store_path), 0);
+    tools.device = the_device();
     g->n_prompt = ptd_prompt_render(tools.tokenizer, &tools.config, g, NULL, &ids);
     assert_true(g->n_prompt > 0);
     int32_t *mine = ptd_group_alloc(g, (size_t)g->n_prompt * sizeof *mine);

@@ -68,7 +68,7 @@ static void read_response(struct ptd_model *m, const struct ptd_group *g, const 
 {
     struct ptd_score *s = ptd_score_new(m, 0);
     struct ptd_score_reply reply = {y->ids, y->n, NULL};
-    struct ptd_head_job job = {.ops = m->ops,
+    struct ptd_head_job job = {.device = m->device,
                                .W = ptd_model_head(m),
                                .V = VOCAB,
                                .H = m->config.hidden,

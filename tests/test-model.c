@@ -51,7 +51,7 @@ static float *logits_of(struct ptd_model *m, struct ptd_batch *b)
 {
     int V = m->config.vocab, H = m->config.hidden;
     float *z = ptd_array(b->n * V, sizeof *z);
-    m->ops->linear(z, b->hidden, ptd_model_head(m), NULL, b->n, H, V);
+    m->device->ops->linear(m->device, z, b->hidden, ptd_model_head(m), NULL, b->n, H, V);
     return z;
 }
 
@@ -102,8 +102,8 @@ static double loss_and_gradients(struct ptd_model *m, struct ptd_batch *b)
     ptd_forward(m, b);
     z = logits_of(m, b);
     loss = cross_entropy(b, z, V, dz);
-    m->ops->linear_backward(dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden, ptd_model_head(m),
-                            b->n, H, V);
+    m->device->ops->linear_backward(m->device, dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden,
+                                    ptd_model_head(m), b->n, H, V);
     ptd_backward(m, b, dhidden);
     free(z);
     free(dz);

@@ -147,7 +147,7 @@ static float *logits_of(const struct parity *p, const float *hidden, long n)
 {
     int V = p->m->config.vocab, H = p->m->config.hidden;
     float *z = ptd_array(n * V, sizeof *z);
-    p->m->ops->linear(z, hidden, ptd_model_head(p->m), NULL, n, H, V);
+    p->m->device->ops->linear(p->m->device, z, hidden, ptd_model_head(p->m), NULL, n, H, V);
     return z;
 }
 
@@ -264,8 +264,8 @@ static void gradients(void **state)
     z = logits_of(p, p->b->hidden, p->n);
     used = &worst[1];
     within("loss", "value", cross_entropy(p, z, dz), loss, LOGITS * loss);
-    p->m->ops->linear_backward(dhidden, 0, ptd_model_dhead(p->m), NULL, dz, p->b->hidden,
-                               ptd_model_head(p->m), p->n, H, V);
+    p->m->device->ops->linear_backward(p->m->device, dhidden, 0, ptd_model_dhead(p->m), NULL, dz,
+                                       p->b->hidden, ptd_model_head(p->m), p->n, H, V);
     ptd_backward(p->m, p->b, dhidden);
     used = &worst[2];
     for (int i = 0; i < p->m->n_params; i++) {

@@ -2,6 +2,7 @@
  * distribution against the network in double; a teacher under the student's own prompt teaches
  * nothing, one that sees another picture something else; the cache; who is tutored. */
 #include "base/half.h"
+#include "device.h"
 #include "plain.h"
 #include "tiny.h"
 #include "data/prompt.h"
@@ -33,7 +34,7 @@ static struct ptd_model *builtin_model(void)
         ptd_die_last();
     if (ptd_image_rules_parse(&r, ptd_builtin("tiny/preprocessor_config.json", NULL)))
         ptd_die_last();
-    m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    m = ptd_model_new(&c, &r, the_device());
     for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
     return m;
 }
@@ -199,7 +200,7 @@ static struct ptd_refer_rules usual(void)
 static struct ptd_refer_counts refer(const struct ptd_refer_rules *r, const char *teacher,
                                      int cache, int n)
 {
-    struct ptd_refer *f = ptd_refer_open(run, teacher, cache, r);
+    struct ptd_refer *f = ptd_refer_open(run, teacher, cache, r, the_device());
     struct ptd_refer_counts c;
     int culprit;
     assert_non_null(f);
@@ -410,7 +411,7 @@ static void the_second_pass_is_the_first(void **state)
     assert_memory_equal(&first, &second, sizeof first);
     assert_int_equal(strlen(groups[0].rollouts[1].teacher_key), 32);
     make_groups(NULL);
-    f = ptd_refer_open(run, NULL, 1, &r);
+    f = ptd_refer_open(run, NULL, 1, &r, the_device());
     /* what is read beside it decides last bits: only the lessons are the same */
     groups[1].rollouts[0].n--;
     assert_int_equal(ptd_refer_score(f, both, 2, &culprit), 0);
@@ -627,29 +628,29 @@ static void stores_that_do_not_serve(void **state)
                    *vocab = strstr(config, "640");
     (void)state;
     for (r.top_k = 0; r.top_k <= 257; r.top_k += 257) {
-        assert_null(ptd_refer_open(run, NULL, 1, &r));
+        assert_null(ptd_refer_open(run, NULL, 1, &r, the_device()));
         assert_failed(PTD_USAGE, "expected 1 to 256");
     }
     r = usual();
-    assert_null(ptd_refer_open(NULL, NULL, 1, &r));
+    assert_null(ptd_refer_open(NULL, NULL, 1, &r, the_device()));
     assert_failed(PTD_USAGE, "--store");
     snprintf(path, sizeof path, "%s/none", folder);
-    assert_null(ptd_refer_open(path, NULL, 1, &r));
+    assert_null(ptd_refer_open(path, NULL, 1, &r, the_device()));
     assert_failed(PTD_NOINPUT, "none");
-    assert_null(ptd_refer_open(run, path, 1, &r));
+    assert_null(ptd_refer_open(run, path, 1, &r, the_device()));
     assert_failed(PTD_NOINPUT, "none");
     snprintf(path, sizeof path, "%s/./run.ptd", folder);
-    assert_null(ptd_refer_open(run, path, 1, &r));
+    assert_null(ptd_refer_open(run, path, 1, &r, the_device()));
     assert_failed(PTD_CONFIG, "is the run's own store");
     memcpy(vocab, "656", 3);
     snprintf(path, sizeof path, "%s/wide", folder);
     struct ptd_config c;
     assert_int_equal(ptd_config_parse(&c, config, NULL), 0);
-    struct ptd_model *wide = ptd_model_new(&c, &model->rules, &ptd_ops_cpu);
+    struct ptd_model *wide = ptd_model_new(&c, &model->rules, the_device());
     struct ptd_store *s = create(path, config);
     publish(s, wide, 0);
     ptd_store_close(s);
-    f = ptd_refer_open(run, path, 1, &r);
+    f = ptd_refer_open(run, path, 1, &r, the_device());
     assert_int_equal(ptd_refer_score(f, both, 1, &culprit), -1);
     assert_int_equal(culprit, -1);
     assert_failed(PTD_CONFIG, "vocabulary of 656, expected the student's 640");
@@ -661,7 +662,7 @@ static void stores_that_do_not_serve(void **state)
 static void groups_that_cannot_be_read(void **state)
 {
     struct ptd_refer_rules r = usual();
-    struct ptd_refer *f = ptd_refer_open(run, NULL, 0, &r);
+    struct ptd_refer *f = ptd_refer_open(run, NULL, 0, &r, the_device());
     int culprit;
     (void)state;
     groups[0].hint.n_prompt -= 12; /* pads of the picture are missing */
@@ -671,7 +672,7 @@ static void groups_that_cannot_be_read(void **state)
     assert_int_equal(culprit, 0);
     ptd_refer_close(f);
     make_groups(NULL);
-    f = ptd_refer_open(run, NULL, 0, &r);
+    f = ptd_refer_open(run, NULL, 0, &r, the_device());
     ((int32_t *)groups[1].rollouts[2].ids)[5] = VOCAB;
     assert_int_equal(ptd_refer_score(f, both, 2, &culprit), -1);
     assert_failed(PTD_DATAERR, "field \"rollouts[2].ids\": an id above 639");

@@ -176,7 +176,7 @@ static void scoring_gives_the_same_log_probs(void **state)
                                        prompts[i].n_pictures, y, 4),
                          0);
     }
-    struct ptd_head_job job = {.ops = model->ops,
+    struct ptd_head_job job = {.device = model->device,
                                .W = ptd_model_head(model),
                                .V = 64,
                                .H = 40,

@@ -2,6 +2,7 @@
  * one prompt, as the specification describes them. */
 #ifndef PTD_TESTS_TINY_H
 #define PTD_TESTS_TINY_H
+#include "device.h"
 #include "base/threads.h"
 #include "net/net.h"
 #include <math.h>
@@ -114,7 +115,7 @@ static inline struct ptd_model *tiny_model_of(const struct ptd_config *c)
                                 .max_pixels = 1 << 20,
                                 .mean = {.5f, .5f, .5f},
                                 .std = {.5f, .5f, .5f}};
-    struct ptd_model *m = ptd_model_new(c, &r, &ptd_ops_cpu);
+    struct ptd_model *m = ptd_model_new(c, &r, the_device());
     for (int i = 0; i < m->n_params; i++) tiny_fill_param(m, &m->params[i]);
     return m;
 }

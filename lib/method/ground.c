@@ -99,7 +99,7 @@ double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd
     float *x = ptd_pool_floats(&b->pool, n * c->hidden),
           *dx = ptd_pool_floats(&b->pool, n * c->hidden), *rstd = ptd_pool_floats(&b->pool, n);
     struct reading r = {d, index_words(d, n), ptd_array(n + 1, sizeof(double)), d->weight / total};
-    struct ptd_head_job job = {.ops = m->ops,
+    struct ptd_head_job job = {.device = m->device,
                                .W = ptd_model_head(m),
                                .V = c->vocab,
                                .H = c->hidden,
@@ -108,11 +108,12 @@ double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd
                                .row = on_row,
                                .ctx = &r};
     double sum = 0;
-    m->ops->rmsnorm(x, rstd, b->merger.out, m->weights + l->norm, n, c->hidden, c->rms_eps);
+    m->device->ops->rmsnorm(m->device, x, rstd, b->merger.out, m->weights + l->norm, n, c->hidden,
+                            c->rms_eps);
     ptd_head_backward(&job, x, n, dx, ptd_model_dhead(m));
     memset(dimage, 0, n * c->hidden * sizeof *dimage);
-    m->ops->rmsnorm_backward(dimage, m->grads + l->norm, dx, b->merger.out, rstd,
-                             m->weights + l->norm, n, c->hidden);
+    m->device->ops->rmsnorm_backward(m->device, dimage, m->grads + l->norm, dx, b->merger.out, rstd,
+                                     m->weights + l->norm, n, c->hidden);
     for (long i = 0; i < n; i++) sum += r.loss[i];
     free(r.first);
     free(r.loss);

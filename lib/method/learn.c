@@ -129,7 +129,7 @@ static void run_micro(struct work *w, int *bad)
 {
     struct ptd_score *s = w->score;
     const struct ptd_config *c = &w->m->config;
-    struct ptd_head_job job = {.ops = w->m->ops,
+    struct ptd_head_job job = {.device = w->m->device,
                                .W = ptd_model_head(w->m),
                                .V = c->vocab,
                                .H = c->hidden,

@@ -44,6 +44,7 @@ struct micro {
 };
 
 struct ptd_refer {
+    struct ptd_device *device;
     struct ptd_refer_rules r;
     struct ptd_store *store, *other; /* other: the teacher's */
     int cache;
@@ -97,10 +98,11 @@ static int read_vocab(struct ptd_refer *f)
 }
 
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
-                                 const struct ptd_refer_rules *r)
+                                 const struct ptd_refer_rules *r, struct ptd_device *d)
 {
     struct ptd_refer *f = ptd_alloc(sizeof *f);
     f->r = *r;
+    f->device = d;
     f->cache = cache;
     if (open_stores(f, store, teacher) || read_vocab(f)) {
         ptd_refer_close(f);
@@ -123,11 +125,12 @@ int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
     return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
 }
 
-static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation)
+static int reader_open(struct reader *d, struct ptd_device *device, struct ptd_store *s,
+                       int64_t generation)
 {
     struct ptd_tokenizer *t = ptd_source_tokenizer(s);
     if (!t) return -1;
-    d->m = ptd_model_open(s, &ptd_ops_cpu);
+    d->m = ptd_model_open(s, device);
     if (d->m) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
     ptd_tokenizer_free(t);
     if (!d->m || ptd_model_load(d->m, s, generation)) return -1;
@@ -137,9 +140,9 @@ static int reader_open(struct reader *d, struct ptd_store *s, int64_t generation
 
 static int load_models(struct ptd_refer *f)
 {
-    if (!f->reference.m && reader_open(&f->reference, f->store, 0)) return -1;
+    if (!f->reference.m && reader_open(&f->reference, f->device, f->store, 0)) return -1;
     if (!f->other || f->teacher.m) return 0;
-    if (reader_open(&f->teacher, f->other, f->teacher_generation)) return -1;
+    if (reader_open(&f->teacher, f->device, f->other, f->teacher_generation)) return -1;
     if (f->teacher.m->config.vocab == f->reference.m->config.vocab) return 0;
     return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
                     f->teacher.m->config.vocab, f->reference.m->config.vocab);
@@ -283,7 +286,7 @@ static void run_micro(struct ptd_refer *f, struct reader *d)
 {
     struct row_ctx c = {f, d->score};
     const struct ptd_config *k = &d->m->config;
-    struct ptd_head_job job = {.ops = d->m->ops,
+    struct ptd_head_job job = {.device = d->m->device,
                                .W = ptd_model_head(d->m),
                                .V = k->vocab,
                                .H = k->hidden,

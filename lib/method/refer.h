@@ -8,6 +8,7 @@
 #ifndef PTD_REFER_H
 #define PTD_REFER_H
 #include "base/err.h"
+#include "compute/device.h"
 #include "flow/record.h"
 
 struct ptd_refer_rules {
@@ -27,7 +28,7 @@ struct ptd_refer;
  * NULL. NULL on failure, which the run's own store as teacher is (78). Call it after
  * ptd_threads_start. */
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
-                                 const struct ptd_refer_rules *r);
+                                 const struct ptd_refer_rules *r, struct ptd_device *d);
 /* "reference 0123456789abcdef; teacher generation 7 fedcba9876543210": the models by content; lives
  * as long as f. */
 const char *ptd_refer_reads(const struct ptd_refer *f);

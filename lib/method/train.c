@@ -102,7 +102,7 @@ static int resume(struct ptd_train *t, int anyway)
 }
 
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
-                                 const char *settings, int anyway)
+                                 const char *settings, int anyway, struct ptd_device *d)
 {
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
@@ -110,7 +110,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) ||
         ptd_store_head(t->store, &t->generation))
         goto fail;
-    if (!(t->model = ptd_model_open(t->store, &ptd_ops_cpu)) ||
+    if (!(t->model = ptd_model_open(t->store, d)) ||
         ptd_model_load(t->model, t->store, t->generation))
         goto fail;
     t->m = ptd_array(t->model->n_weights, sizeof *t->m);

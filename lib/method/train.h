@@ -2,7 +2,7 @@
  * published.
  *
  *     // NULL, 78: resume would not be exact
- *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0);
+ *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0, device);
  *     ptd_train_zero(t);
  *     ptd_learn(score, groups, n, &loss_rules, &learned, &bad);         // adds to t->model->grads
  *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm); // clip and AdamW; 1: refused
@@ -37,7 +37,7 @@ struct ptd_train {
 /* settings: JSON text of everything that decides the run's numbers besides the store (settings.h);
  * kept with each generation and compared at the next start. */
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
-                                 const char *settings, int anyway);
+                                 const char *settings, int anyway, struct ptd_device *d);
 /* step counts from 1 */
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total);
 void ptd_train_zero(struct ptd_train *t);

@@ -55,7 +55,7 @@ static long chunk_rows(int V, long n)
 
 static void run(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW)
 {
-    const struct ptd_ops *ops = job->ops;
+    struct ptd_device *d = job->device;
     int V = job->V, H = job->H;
     long rows = chunk_rows(V, n), grain = SHARE_FLOATS / V + 1;
     struct chunk c = {.job = job, .backward = dX || dW};
@@ -65,11 +65,11 @@ static void run(const struct ptd_head_job *job, const float *X, long n, float *d
     for (c.first = 0; c.first < n; c.first += rows) {
         long k = n - c.first < rows ? n - c.first : rows;
         const float *x = X + c.first * H;
-        ops->linear(c.z, x, job->W, NULL, k, H, V);
+        d->ops->linear(d, c.z, x, job->W, NULL, k, H, V);
         ptd_parallel(k, grain, run_rows, &c);
         if (c.backward)
-            ops->linear_backward(dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k, H,
-                                 V);
+            d->ops->linear_backward(d, dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k,
+                                    H, V);
     }
     free(c.z);
     free(banned);

@@ -16,7 +16,7 @@
 typedef void ptd_head_row(void *ctx, long row, float *z, int V);
 
 struct ptd_head_job {
-    const struct ptd_ops *ops;
+    struct ptd_device *device;
     const float *W; /* [V, H] */
     int V, H;
     float temperature;

@@ -97,24 +97,25 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct p
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     int D = c->head_dim, q = c->heads * D, kv = c->kv_heads * D, all = q + 2 * kv;
     long n = b->n;
     struct ptd_attention at = heads_of(b);
-    o->rmsnorm(z, a->rstd1, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
-    o->linear(a->qkv, z, w + p->qkv, NULL, n, c->hidden, all);
-    o->headnorm(a->q, q, a->rq, a->qkv, all, w + p->q_norm, n, c->heads, D, c->rms_eps);
-    o->headnorm(a->k, kv, a->rk, a->qkv + q, all, w + p->k_norm, n, c->kv_heads, D, c->rms_eps);
-    o->rotate(a->q, q, b->cosine, b->sine, n, c->heads, D, 1);
-    o->rotate(a->k, kv, b->cosine, b->sine, n, c->kv_heads, D, 1);
+    o->rmsnorm(d, z, a->rstd1, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
+    o->linear(d, a->qkv, z, w + p->qkv, NULL, n, c->hidden, all);
+    o->headnorm(d, a->q, q, a->rq, a->qkv, all, w + p->q_norm, n, c->heads, D, c->rms_eps);
+    o->headnorm(d, a->k, kv, a->rk, a->qkv + q, all, w + p->k_norm, n, c->kv_heads, D, c->rms_eps);
+    o->rotate(d, a->q, q, b->cosine, b->sine, n, c->heads, D, 1);
+    o->rotate(d, a->k, kv, b->cosine, b->sine, n, c->kv_heads, D, 1);
     if (b->kv) {
         remember(b, layer, a->k, a->qkv + q + kv, all);
-        o->attention(&at, a->o, a->lse, a->q, b->kv->k[layer], b->kv->v[layer]);
+        o->attention(d, &at, a->o, a->lse, a->q, b->kv->k[layer], b->kv->v[layer]);
     } else
-        o->attention(&at, a->o, a->lse, a->q, a->k, a->qkv + q + kv);
-    o->linear(a->x2, a->o, w + p->o, NULL, n, q, c->hidden);
-    o->add(a->x2, a->x, n * c->hidden);
+        o->attention(d, &at, a->o, a->lse, a->q, a->k, a->qkv + q + kv);
+    o->linear(d, a->x2, a->o, w + p->o, NULL, n, q, c->hidden);
+    o->add(d, a->x2, a->x, n * c->hidden);
 }
 
 static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a,
@@ -122,15 +123,16 @@ static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
-    o->rmsnorm(z, a->rstd2, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
-    o->linear(a->gu, z, w + p->gate_up, NULL, b->n, c->hidden, 2 * c->intermediate);
-    o->swiglu(z, a->gu, b->n, c->intermediate);
-    o->linear(out, z, w + p->down, NULL, b->n, c->intermediate, c->hidden);
-    o->add(out, a->x2, b->n * c->hidden);
+    o->rmsnorm(d, z, a->rstd2, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
+    o->linear(d, a->gu, z, w + p->gate_up, NULL, b->n, c->hidden, 2 * c->intermediate);
+    o->swiglu(d, z, a->gu, b->n, c->intermediate);
+    o->linear(d, out, z, w + p->down, NULL, b->n, c->intermediate, c->hidden);
+    o->add(d, out, a->x2, b->n * c->hidden);
     if (b->n_patches && layer < c->n_deepstack)
-        o->scatter_add(out, b->deepstack[layer].out, b->image_row, b->n_image_rows, c->hidden);
+        o->scatter_add(d, out, b->deepstack[layer].out, b->image_row, b->n_image_rows, c->hidden);
 }
 
 /* Rows of picture pads are replaced by the merger's output. */
@@ -138,7 +140,7 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, float *x)
 {
     const struct ptd_layout *l = m->layout;
     int H = m->config.hidden;
-    m->ops->gather(x, m->weights + l->embed, b->ids, b->n, H);
+    m->device->ops->gather(m->device, x, m->weights + l->embed, b->ids, b->n, H);
     for (long i = 0; b->n_patches && i < b->n_image_rows; i++)
         memcpy(x + b->image_row[i] * (long)H, b->merger.out + i * H, H * sizeof *x);
 }
@@ -172,7 +174,8 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     b->last = x;
     b->rstd = ptd_pool_floats(&b->pool, b->n);
     b->hidden = ptd_pool_floats(&b->pool, b->n * c->hidden);
-    m->ops->rmsnorm(b->hidden, b->rstd, x, m->weights + l->norm, b->n, c->hidden, c->rms_eps);
+    m->device->ops->rmsnorm(m->device, b->hidden, b->rstd, x, m->weights + l->norm, b->n, c->hidden,
+                            c->rms_eps);
     ptd_probe("final norm", b->hidden, b->n, c->hidden);
 }
 
@@ -201,17 +204,18 @@ static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
     const struct ptd_lm_acts *a = &b->lm[layer];
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     float *g = m->grads;
-    o->swiglu(s->z, a->gu, b->n, c->intermediate);
-    o->linear_backward(s->dz, 0, g + p->down, NULL, dx, s->z, w + p->down, b->n, c->intermediate,
+    o->swiglu(d, s->z, a->gu, b->n, c->intermediate);
+    o->linear_backward(d, s->dz, 0, g + p->down, NULL, dx, s->z, w + p->down, b->n, c->intermediate,
                        c->hidden);
-    o->swiglu_backward(s->wide, s->dz, a->gu, b->n, c->intermediate);
-    o->rmsnorm(s->z, NULL, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
-    o->linear_backward(s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n,
+    o->swiglu_backward(d, s->wide, s->dz, a->gu, b->n, c->intermediate);
+    o->rmsnorm(d, s->z, NULL, a->x2, w + p->norm2, b->n, c->hidden, c->rms_eps);
+    o->linear_backward(d, s->dz, 0, g + p->gate_up, NULL, s->wide, s->z, w + p->gate_up, b->n,
                        c->hidden, 2 * c->intermediate);
-    o->rmsnorm_backward(dx, g + p->norm2, s->dz, a->x2, a->rstd2, w + p->norm2, b->n, c->hidden);
+    o->rmsnorm_backward(d, dx, g + p->norm2, s->dz, a->x2, a->rstd2, w + p->norm2, b->n, c->hidden);
 }
 
 static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
@@ -220,26 +224,27 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
     const struct ptd_lm_acts *a = &b->lm[layer];
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     float *g = m->grads;
     int D = c->head_dim, q = c->heads * D, kv = c->kv_heads * D, all = q + 2 * kv;
     long n = b->n;
     struct ptd_attention at = heads_of(b);
-    o->linear_backward(s->dO, 0, g + p->o, NULL, dx, a->o, w + p->o, n, q, c->hidden);
+    o->linear_backward(d, s->dO, 0, g + p->o, NULL, dx, a->o, w + p->o, n, q, c->hidden);
     memset(s->dqkv, 0, n * all * sizeof *s->dqkv);
     memset(s->dk, 0, n * kv * sizeof *s->dk);
-    o->attention_backward(&at, s->dq, s->dk, s->dqkv + q + kv, s->dO, a->o, a->lse, a->q, a->k,
+    o->attention_backward(d, &at, s->dq, s->dk, s->dqkv + q + kv, s->dO, a->o, a->lse, a->q, a->k,
                           a->qkv + q + kv);
-    o->rotate(s->dq, q, b->cosine, b->sine, n, c->heads, D, -1);
-    o->rotate(s->dk, kv, b->cosine, b->sine, n, c->kv_heads, D, -1);
-    o->headnorm_backward(s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq, w + p->q_norm,
-                         n, c->heads, D);
-    o->headnorm_backward(s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk,
+    o->rotate(d, s->dq, q, b->cosine, b->sine, n, c->heads, D, -1);
+    o->rotate(d, s->dk, kv, b->cosine, b->sine, n, c->kv_heads, D, -1);
+    o->headnorm_backward(d, s->dqkv, all, g + p->q_norm, s->dq, q, a->qkv, all, a->rq,
+                         w + p->q_norm, n, c->heads, D);
+    o->headnorm_backward(d, s->dqkv + q, all, g + p->k_norm, s->dk, kv, a->qkv + q, all, a->rk,
                          w + p->k_norm, n, c->kv_heads, D);
-    o->rmsnorm(s->z, NULL, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
-    o->linear_backward(s->dz, 0, g + p->qkv, NULL, s->dqkv, s->z, w + p->qkv, n, c->hidden, all);
-    o->rmsnorm_backward(dx, g + p->norm1, s->dz, a->x, a->rstd1, w + p->norm1, n, c->hidden);
+    o->rmsnorm(d, s->z, NULL, a->x, w + p->norm1, n, c->hidden, c->rms_eps);
+    o->linear_backward(d, s->dz, 0, g + p->qkv, NULL, s->dqkv, s->z, w + p->qkv, n, c->hidden, all);
+    o->rmsnorm_backward(d, dx, g + p->norm1, s->dz, a->x, a->rstd1, w + p->norm1, n, c->hidden);
 }
 
 /* dX of the embedding: picture rows go to the merger and give nothing to the table. */
@@ -248,11 +253,11 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, float *dx, 
     const struct ptd_layout *l = m->layout;
     int H = m->config.hidden;
     if (dimage) {
-        m->ops->gather(dimage, dx, b->image_row, b->n_image_rows, H);
+        m->device->ops->gather(m->device, dimage, dx, b->image_row, b->n_image_rows, H);
         for (long i = 0; i < b->n_image_rows; i++)
             memset(dx + b->image_row[i] * (long)H, 0, H * sizeof *dx);
     }
-    m->ops->scatter_add(m->grads + l->embed, dx, b->ids, b->n, H);
+    m->device->ops->scatter_add(m->device, m->grads + l->embed, dx, b->ids, b->n, H);
 }
 
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden, float *dimage,
@@ -263,11 +268,12 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhid
     struct spare s = take_spare(b);
     float *dx = ptd_pool_floats(&b->pool, b->n * c->hidden);
     memset(dx, 0, b->n * c->hidden * sizeof *dx);
-    m->ops->rmsnorm_backward(dx, m->grads + l->norm, dhidden, b->last, b->rstd,
-                             m->weights + l->norm, b->n, c->hidden);
+    m->device->ops->rmsnorm_backward(m->device, dx, m->grads + l->norm, dhidden, b->last, b->rstd,
+                                     m->weights + l->norm, b->n, c->hidden);
     for (int i = c->layers - 1; i >= 0; i--) {
         if (dimage && i < c->n_deepstack)
-            m->ops->gather(ddeep[i], dx, b->image_row, b->n_image_rows, c->hidden);
+            m->device->ops->gather(m->device, ddeep[i], dx, b->image_row, b->n_image_rows,
+                                   c->hidden);
         feed_backward(m, b, i, &s, dx);
         attend_backward(m, b, i, &s, dx);
     }

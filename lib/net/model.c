@@ -114,13 +114,13 @@ static void add_text(struct ptd_model *m, struct ptd_layout *l)
 }
 
 struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
-                                 const struct ptd_ops *ops)
+                                 struct ptd_device *d)
 {
     struct ptd_model *m = ptd_alloc(sizeof *m);
     struct ptd_layout *l = ptd_alloc(sizeof *l);
     m->config = *c;
     m->rules = *r;
-    m->ops = ops;
+    m->device = d;
     m->layout = l;
     add_vision(m, l);
     add_text(m, l);
@@ -128,9 +128,9 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
 }
 
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
-                                const struct ptd_ops *ops)
+                                struct ptd_device *d)
 {
-    struct ptd_model *m = ptd_model_plan(c, r, ops);
+    struct ptd_model *m = ptd_model_plan(c, r, d);
     m->weights = ptd_array(m->n_weights, sizeof *m->weights);
     return m;
 }
@@ -141,7 +141,7 @@ static void tie_by_presence(struct ptd_config *c, struct ptd_store *s)
     if (!c->tied && !ptd_store_has(s, 0, "lm_head.weight")) c->tied = 1;
 }
 
-struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
+struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
 {
     struct ptd_config c;
     struct ptd_image_rules r;
@@ -154,7 +154,7 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops)
     else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
-        m = ptd_model_new(&c, &r, ops);
+        m = ptd_model_new(&c, &r, d);
     }
     free(config);
     free(images);
@@ -272,7 +272,7 @@ void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden
           *ddeep[PTD_DEEPSTACK_MAX] = {0};
     for (int i = 0; dimage && i < k; i++) ddeep[i] = ptd_pool_floats(&b->pool, n);
     ptd_lm_backward(m, b, dhidden, dimage, ddeep);
-    if (dimage && b->dimage) m->ops->add(dimage, b->dimage, (long)n);
+    if (dimage && b->dimage) m->device->ops->add(m->device, dimage, b->dimage, (long)n);
     b->dimage = NULL;
     if (dimage) ptd_vision_backward(m, b, dimage, ddeep);
 }

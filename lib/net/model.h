@@ -33,8 +33,8 @@ struct ptd_param {
 struct ptd_model {
     struct ptd_config config;
     struct ptd_image_rules rules;
-    const struct ptd_ops *ops;
-    struct ptd_param *params; /* in the order of Qwen3-VL's modules: vision, then text */
+    struct ptd_device *device; /* NULL: none was needed */
+    struct ptd_param *params;  /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
     size_t n_weights;          /* of all parameters */
     float *weights, *grads;    /* [n_weights]; grads NULL until ptd_model_train */
@@ -42,13 +42,13 @@ struct ptd_model {
 };
 /* Names, shapes and offsets only: weights stays NULL. */
 struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
-                                 const struct ptd_ops *ops);
+                                 struct ptd_device *d);
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
-                                const struct ptd_ops *ops);
+                                struct ptd_device *d);
 /* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not
  * loaded yet. NULL on failure. The head is tied to the embedding if the config says so, or if
  * generation 0 has no lm_head.weight. */
-struct ptd_model *ptd_model_open(struct ptd_store *s, const struct ptd_ops *ops);
+struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */

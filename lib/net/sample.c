@@ -58,7 +58,7 @@ static void on_row(void *ctx, long row, float *z, int V)
 static void run_head(struct state *st, const float *X, long n)
 {
     const struct ptd_config *c = &st->m->config;
-    struct ptd_head_job job = {.ops = st->m->ops,
+    struct ptd_head_job job = {.device = st->m->device,
                                .W = ptd_model_head(st->m),
                                .V = c->vocab,
                                .H = c->hidden,

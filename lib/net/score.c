@@ -56,7 +56,7 @@ void ptd_score_forward(struct ptd_score *s)
     int H = s->m->config.hidden;
     ptd_forward(s->m, s->batch);
     s->X = ptd_pool_floats(&s->batch->pool, s->rows * H);
-    s->m->ops->gather(s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
+    s->m->device->ops->gather(s->m->device, s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
 }
 
 float *ptd_score_floats(struct ptd_score *s, size_t n)
@@ -70,7 +70,7 @@ void ptd_score_backward(struct ptd_score *s, const float *dX)
     long n = ptd_batch_rows(s->batch);
     float *dhidden = ptd_pool_floats(&s->batch->pool, n * H);
     memset(dhidden, 0, n * H * sizeof *dhidden);
-    s->m->ops->scatter_add(dhidden, dX, s->from, s->rows, H);
+    s->m->device->ops->scatter_add(s->m->device, dhidden, dX, s->from, s->rows, H);
     ptd_backward(s->m, s->batch, dhidden);
 }
 

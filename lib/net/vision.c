@@ -45,23 +45,24 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b,
                           float *out)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
-    int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
+    int h = c->v_hidden, F = c->v_intermediate, D = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
-    o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
-    o->linear(a->qkv, z, w + p->qkv.w, w + p->qkv.b, n, h, 3 * h);
+    o->layernorm(d, z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
+    o->linear(d, a->qkv, z, w + p->qkv.w, w + p->qkv.b, n, h, 3 * h);
     /* q and k lie side by side */
-    o->rotate(a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, 1);
-    o->attention(&at, a->o, a->lse, a->qkv, a->qkv + h, a->qkv + 2 * h);
-    o->linear(a->x2, a->o, w + p->proj.w, w + p->proj.b, n, h, h);
-    o->add(a->x2, a->x, n * h);
-    o->layernorm(z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
-    o->linear(a->f1, z, w + p->fc1.w, w + p->fc1.b, n, h, F);
-    o->gelu(z, a->f1, n * F, 0);
-    o->linear(out, z, w + p->fc2.w, w + p->fc2.b, n, F, h);
-    o->add(out, a->x2, n * h);
+    o->rotate(d, a->qkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, D, 1);
+    o->attention(d, &at, a->o, a->lse, a->qkv, a->qkv + h, a->qkv + 2 * h);
+    o->linear(d, a->x2, a->o, w + p->proj.w, w + p->proj.b, n, h, h);
+    o->add(d, a->x2, a->x, n * h);
+    o->layernorm(d, z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
+    o->linear(d, a->f1, z, w + p->fc1.w, w + p->fc1.b, n, h, F);
+    o->gelu(d, z, a->f1, n * F, 0);
+    o->linear(d, out, z, w + p->fc2.w, w + p->fc2.b, n, F, h);
+    o->add(d, out, a->x2, n * h);
 }
 
 /* x [n_patches, h] read as [n/4, 4h]; the main merger normalises before the reinterpretation, the
@@ -70,7 +71,8 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
                            struct ptd_merger_acts *a, const float *x, int norm_width)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     int wide = c->v_hidden * c->v_merge * c->v_merge;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
@@ -80,10 +82,10 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
     a->rstd = ptd_pool_floats(&b->pool, rows);
     a->f1 = ptd_pool_floats(&b->pool, n * wide);
     a->out = ptd_pool_floats(&b->pool, n * c->v_out);
-    o->layernorm(z, a->mean, a->rstd, x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
-    o->linear(a->f1, z, w + p->fc1.w, w + p->fc1.b, n, wide, wide);
-    o->gelu(z, a->f1, n * wide, 1);
-    o->linear(a->out, z, w + p->fc2.w, w + p->fc2.b, n, wide, c->v_out);
+    o->layernorm(d, z, a->mean, a->rstd, x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
+    o->linear(d, a->f1, z, w + p->fc1.w, w + p->fc1.b, n, wide, wide);
+    o->gelu(d, z, a->f1, n * wide, 1);
+    o->linear(d, a->out, z, w + p->fc2.w, w + p->fc2.b, n, wide, c->v_out);
 }
 
 static void take_acts(struct ptd_batch *b, struct ptd_vision_acts *a)
@@ -112,9 +114,9 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
           *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)), *other = NULL;
     char stage[32];
     rotary(b, h / c->v_heads);
-    m->ops->linear(x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
+    m->device->ops->linear(m->device, x, b->patches, w + l->patch.w, w + l->patch.b, n, row, h);
     ptd_probe("patch embed", x, n, h);
-    m->ops->interpolate(x, w + l->positions, b->tap, b->tap_weight, n, h);
+    m->device->ops->interpolate(m->device, x, w + l->positions, b->tap, b->tap_weight, n, h);
     for (int i = 0; i < c->v_depth; i++) {
         struct ptd_vision_acts *a = &b->vision[i];
         if (b->keep || i == 0) take_acts(b, a);
@@ -147,19 +149,22 @@ static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const stru
                             float *dx)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     float *g = m->grads;
     int wide = c->v_hidden * c->v_merge * c->v_merge;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
     float *z = ptd_pool_floats(&b->pool, n * wide), *dz = ptd_pool_floats(&b->pool, n * wide);
-    o->gelu(z, a->f1, n * wide, 1);
-    o->linear_backward(dz, 0, g + p->fc2.w, g + p->fc2.b, dout, z, w + p->fc2.w, n, wide, c->v_out);
-    o->gelu_backward(dz, dz, a->f1, n * wide, 1);
-    o->layernorm(z, a->mean, a->rstd, a->x, w + p->norm.w, w + p->norm.b, rows, norm_width, V_EPS);
+    o->gelu(d, z, a->f1, n * wide, 1);
+    o->linear_backward(d, dz, 0, g + p->fc2.w, g + p->fc2.b, dout, z, w + p->fc2.w, n, wide,
+                       c->v_out);
+    o->gelu_backward(d, dz, dz, a->f1, n * wide, 1);
+    o->layernorm(d, z, a->mean, a->rstd, a->x, w + p->norm.w, w + p->norm.b, rows, norm_width,
+                 V_EPS);
     float *dn = ptd_pool_floats(&b->pool, n * wide);
-    o->linear_backward(dn, 0, g + p->fc1.w, g + p->fc1.b, dz, z, w + p->fc1.w, n, wide, wide);
-    o->layernorm_backward(dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd,
+    o->linear_backward(d, dn, 0, g + p->fc1.w, g + p->fc1.b, dz, z, w + p->fc1.w, n, wide, wide);
+    o->layernorm_backward(d, dx, g + p->norm.w, g + p->norm.b, dn, a->x, a->mean, a->rstd,
                           w + p->norm.w, rows, norm_width);
 }
 
@@ -169,30 +174,31 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b,
                            float *dx)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_ops *o = m->ops;
+    struct ptd_device *d = m->device;
+    const struct ptd_ops *o = d->ops;
     const float *w = m->weights;
     float *g = m->grads;
-    int h = c->v_hidden, F = c->v_intermediate, d = h / c->v_heads;
+    int h = c->v_hidden, F = c->v_intermediate, D = h / c->v_heads;
     long n = b->n_patches;
     struct ptd_attention at = heads_of(b);
     float *z = ptd_pool_floats(&b->pool, n * (h > F ? h : F)),
           *df = ptd_pool_floats(&b->pool, n * F);
     float *dz = ptd_pool_floats(&b->pool, n * h), *dqkv = ptd_pool_floats(&b->pool, n * 3 * h);
-    o->gelu(z, a->f1, n * F, 0);
-    o->linear_backward(df, 0, g + p->fc2.w, g + p->fc2.b, dx, z, w + p->fc2.w, n, F, h);
-    o->gelu_backward(df, df, a->f1, n * F, 0);
-    o->layernorm(z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
-    o->linear_backward(dz, 0, g + p->fc1.w, g + p->fc1.b, df, z, w + p->fc1.w, n, h, F);
-    o->layernorm_backward(dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2,
+    o->gelu(d, z, a->f1, n * F, 0);
+    o->linear_backward(d, df, 0, g + p->fc2.w, g + p->fc2.b, dx, z, w + p->fc2.w, n, F, h);
+    o->gelu_backward(d, df, df, a->f1, n * F, 0);
+    o->layernorm(d, z, a->mean2, a->rstd2, a->x2, w + p->norm2.w, w + p->norm2.b, n, h, V_EPS);
+    o->linear_backward(d, dz, 0, g + p->fc1.w, g + p->fc1.b, df, z, w + p->fc1.w, n, h, F);
+    o->layernorm_backward(d, dx, g + p->norm2.w, g + p->norm2.b, dz, a->x2, a->mean2, a->rstd2,
                           w + p->norm2.w, n, h);
-    o->linear_backward(dz, 0, g + p->proj.w, g + p->proj.b, dx, a->o, w + p->proj.w, n, h, h);
+    o->linear_backward(d, dz, 0, g + p->proj.w, g + p->proj.b, dx, a->o, w + p->proj.w, n, h, h);
     memset(dqkv, 0, n * 3 * h * sizeof *dqkv);
-    o->attention_backward(&at, dqkv, dqkv + h, dqkv + 2 * h, dz, a->o, a->lse, a->qkv, a->qkv + h,
-                          a->qkv + 2 * h);
-    o->rotate(dqkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, d, -1);
-    o->layernorm(z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
-    o->linear_backward(dz, 0, g + p->qkv.w, g + p->qkv.b, dqkv, z, w + p->qkv.w, n, h, 3 * h);
-    o->layernorm_backward(dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1,
+    o->attention_backward(d, &at, dqkv, dqkv + h, dqkv + 2 * h, dz, a->o, a->lse, a->qkv,
+                          a->qkv + h, a->qkv + 2 * h);
+    o->rotate(d, dqkv, 3 * h, b->v_cosine, b->v_sine, n, 2 * c->v_heads, D, -1);
+    o->layernorm(d, z, a->mean1, a->rstd1, a->x, w + p->norm1.w, w + p->norm1.b, n, h, V_EPS);
+    o->linear_backward(d, dz, 0, g + p->qkv.w, g + p->qkv.b, dqkv, z, w + p->qkv.w, n, h, 3 * h);
+    o->layernorm_backward(d, dx, g + p->norm1.w, g + p->norm1.b, dz, a->x, a->mean1, a->rstd1,
                           w + p->norm1.w, n, h);
 }
 
@@ -215,7 +221,8 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *
         }
         block_backward(m, b, &l->blocks[i], &b->vision[i], dx);
     }
-    m->ops->interpolate_backward(g + l->positions, dx, b->tap, b->tap_weight, n, h);
-    m->ops->linear_backward(NULL, 0, g + l->patch.w, g + l->patch.b, dx, b->patches,
-                            m->weights + l->patch.w, n, row, h);
+    m->device->ops->interpolate_backward(m->device, g + l->positions, dx, b->tap, b->tap_weight, n,
+                                         h);
+    m->device->ops->linear_backward(m->device, NULL, 0, g + l->patch.w, g + l->patch.b, dx,
+                                    b->patches, m->weights + l->patch.w, n, row, h);
 }

@@ -329,7 +329,7 @@ static int check_names(struct ptd_store *s, const struct seen *seen, const struc
 static int check_whole(struct ptd_store *s, const struct seen *seen)
 {
     int first = 0, newest = 0;
-    struct ptd_model *m = ptd_model_open(s, &ptd_ops_cpu);
+    struct ptd_model *m = ptd_model_open(s, NULL);
     if (!m) return -1;
     for (int k = 0; k < seen->n; k++) {
         first |= seen->generations[k] == 0;

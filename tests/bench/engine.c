@@ -1,6 +1,7 @@
 /* engine: the network's works on the shapes of the table: a training step, sampling, scoring, the
  * whole GRPO and PTD-PO steps. torch_peer.py does the same works with the same weights; the
  * channel's and the store's are parts.c. */
+#include "../device.h"
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
@@ -63,7 +64,7 @@ static struct ptd_model *new_model(const struct shape *s)
                            .image_token = -1,
                            .video_token = -1};
     struct ptd_image_rules r = {.patch = 2, .merge = 1, .temporal = 1};
-    struct ptd_model *m = ptd_model_new(&c, &r, &ptd_ops_cpu);
+    struct ptd_model *m = ptd_model_new(&c, &r, the_device());
     ptd_model_init(m, 1);
     return m;
 }
@@ -213,7 +214,7 @@ static void read_row(void *ctx, long row, float *z, int V)
 
 static void read_replies(struct bed *b, struct reading *r)
 {
-    struct ptd_head_job job = {.ops = &ptd_ops_cpu,
+    struct ptd_head_job job = {.device = the_device(),
                                .W = ptd_model_head(b->reference),
                                .V = b->shape->vocab,
                                .H = b->shape->hidden,

@@ -72,7 +72,8 @@ static void copy_rows(void *ctx, long first, long last)
 
 /* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen
  * asleep. */
-static void copy(float *Y, const float *X, const float *W, const float *b, long n, int in, int out)
+static void copy(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
+                 long n, int in, int out)
 {
     struct copy c = {Y, X, out};
     double start = bench_now();
@@ -81,8 +82,8 @@ static void copy(float *Y, const float *X, const float *W, const float *b, long 
     copying += bench_now() - start;
 }
 
-static void leave(float *dX, int add, float *dW, float *db, const float *dY, const float *X,
-                  const float *W, long n, int in, int out)
+static void leave(struct ptd_device *d, float *dX, int add, float *dW, float *db, const float *dY,
+                  const float *X, const float *W, long n, int in, int out)
 {
     (void)dX, (void)add, (void)dW, (void)db, (void)dY, (void)X, (void)W, (void)n, (void)in,
         (void)out;
@@ -131,9 +132,10 @@ static struct head *head_of(const char *argument)
 static double head_once(void *what)
 {
     static const struct ptd_ops ops = {.linear = copy, .linear_backward = leave};
+    static struct ptd_device device = {.name = "none", .ops = &ops};
     struct head *h = what;
     struct ptd_head_job job = {
-        .ops = &ops, .V = h->V, .H = h->V, .temperature = 1, .row = loss_row, .ctx = h};
+        .device = &device, .V = h->V, .H = h->V, .temperature = 1, .row = loss_row, .ctx = h};
     float dX;
     double start = bench_now();
     copying = 0;

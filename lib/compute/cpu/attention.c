@@ -202,8 +202,8 @@ static void forward_runs(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_attention(const struct ptd_attention *a, float *o, float *lse, const float *q,
-                       const float *k, const float *v)
+void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention *a, float *o, float *lse,
+                       const float *q, const float *k, const float *v)
 {
     struct job j = {.a = a, .o = o, .lse = lse, .q = q, .k = k, .v = v};
     j.runs = find_runs(a, &j.n_runs);
@@ -314,9 +314,9 @@ static void backward_families(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_attention_backward(const struct ptd_attention *a, float *dq, float *dk, float *dv,
-                                const float *dout, const float *o, const float *lse, const float *q,
-                                const float *k, const float *v)
+void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention *a, float *dq,
+                                float *dk, float *dv, const float *dout, const float *o,
+                                const float *lse, const float *q, const float *k, const float *v)
 {
     struct family_job f = {.job = {.a = a,
                                    .dq = dq,

@@ -56,8 +56,8 @@ static void linear_columns(void *ctx, long first, long last)
                 vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
 }
 
-static void linear(float *Y, const float *X, const float *W, const float *b, long n, int in,
-                   int out)
+static void linear(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
+                   long n, int in, int out)
 {
     struct linear_job j = {Y, X, W, b, n, in, out};
     if (n <= FEW_ROWS)
@@ -93,8 +93,9 @@ static void linear_back_weight(void *ctx, long first, long last)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
 }
 
-static void linear_backward(float *dX, int add, float *dW, float *db, const float *dY,
-                            const float *X, const float *W, long n, int in, int out)
+static void linear_backward(struct ptd_device *d, float *dX, int add, float *dW, float *db,
+                            const float *dY, const float *X, const float *W, long n, int in,
+                            int out)
 {
     struct linear_back j = {dX, dW, db, add, dY, X, W, n, in, out};
     if (dX) ptd_parallel(n, grain_of((double)in * out), linear_back_input, &j);
@@ -143,7 +144,8 @@ static void rms_rows(void *ctx, long first, long last)
                     j->x + i * j->x_stride + h * j->w, j->g, j->w, j->eps);
 }
 
-static void rmsnorm(float *Y, float *rstd, const float *X, const float *g, long n, int w, float eps)
+static void rmsnorm(struct ptd_device *d, float *Y, float *rstd, const float *X, const float *g,
+                    long n, int w, float eps)
 {
     struct norm_job j = {.y = Y,
                          .rstd = rstd,
@@ -158,8 +160,8 @@ static void rmsnorm(float *Y, float *rstd, const float *X, const float *g, long 
     ptd_parallel(n, grain_of(2.0 * w), rms_rows, &j);
 }
 
-static void headnorm(float *y, long y_stride, float *rstd, const float *x, long x_stride,
-                     const float *g, long n, int heads, int dim, float eps)
+static void headnorm(struct ptd_device *d, float *y, long y_stride, float *rstd, const float *x,
+                     long x_stride, const float *g, long n, int heads, int dim, float eps)
 {
     struct norm_job j = {.y = y,
                          .rstd = rstd,
@@ -193,8 +195,8 @@ static void rms_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void rmsnorm_backward(float *dX, float *dg, const float *dY, const float *X,
-                             const float *rstd, const float *g, long n, int w)
+static void rmsnorm_backward(struct ptd_device *d, float *dX, float *dg, const float *dY,
+                             const float *X, const float *rstd, const float *g, long n, int w)
 {
     struct norm_job j = {
         .dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
@@ -243,9 +245,9 @@ static void headnorm_back_input(void *ctx, long first, long last)
                          j->rstd[i * j->heads + h], j->g, j->dim);
 }
 
-static void headnorm_backward(float *dx, long dx_stride, float *dg, const float *dy, long dy_stride,
-                              const float *x, long x_stride, const float *rstd, const float *g,
-                              long n, int heads, int dim)
+static void headnorm_backward(struct ptd_device *d, float *dx, long dx_stride, float *dg,
+                              const float *dy, long dy_stride, const float *x, long x_stride,
+                              const float *rstd, const float *g, long n, int heads, int dim)
 {
     struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
     struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
@@ -267,8 +269,8 @@ static void layer_rows(void *ctx, long first, long last)
     }
 }
 
-static void layernorm(float *Y, float *mean, float *rstd, const float *X, const float *g,
-                      const float *b, long n, int w, float eps)
+static void layernorm(struct ptd_device *d, float *Y, float *mean, float *rstd, const float *X,
+                      const float *g, const float *b, long n, int w, float eps)
 {
     struct norm_job j = {
         .y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
@@ -308,8 +310,9 @@ static void layer_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void layernorm_backward(float *dX, float *dg, float *db, const float *dY, const float *X,
-                               const float *mean, const float *rstd, const float *g, long n, int w)
+static void layernorm_backward(struct ptd_device *d, float *dX, float *dg, float *db,
+                               const float *dY, const float *X, const float *mean,
+                               const float *rstd, const float *g, long n, int w)
 {
     struct norm_job j = {.dx = dX,
                          .dg = dg,
@@ -350,8 +353,8 @@ static void rotate_rows(void *ctx, long first, long last)
         }
 }
 
-static void rotate(float *x, long stride, const float *cosine, const float *sine, long n, int heads,
-                   int dim, int sign)
+static void rotate(struct ptd_device *d, float *x, long stride, const float *cosine,
+                   const float *sine, long n, int heads, int dim, int sign)
 {
     struct rotate_job j = {x, cosine, sine, stride, heads, dim, sign};
     ptd_parallel(n, grain_of(3.0 * heads * dim), rotate_rows, &j);
@@ -402,7 +405,7 @@ static void gelu_range(void *ctx, long first, long last)
             r = 0.5f * p * (1.0f + vec_tanh(GELU_C * (p + GELU_A * p * p * p))));
 }
 
-static void gelu(float *y, const float *x, long n, int exact)
+static void gelu(struct ptd_device *d, float *y, const float *x, long n, int exact)
 {
     struct map_job j = {.y = y, .x = x, .exact = exact};
     ptd_parallel(n, 4096, gelu_range, &j);
@@ -434,7 +437,8 @@ static void gelu_back_range(void *ctx, long first, long last)
     }
 }
 
-static void gelu_backward(float *dx, const float *dy, const float *x, long n, int exact)
+static void gelu_backward(struct ptd_device *d, float *dx, const float *dy, const float *x, long n,
+                          int exact)
 {
     struct map_job j = {.y = dx, .x = x, .dy = dy, .exact = exact};
     ptd_parallel(n, 4096, gelu_back_range, &j);
@@ -450,7 +454,7 @@ static void swiglu_rows(void *ctx, long first, long last)
     }
 }
 
-static void swiglu(float *y, const float *gu, long n, int w)
+static void swiglu(struct ptd_device *d, float *y, const float *gu, long n, int w)
 {
     struct map_job j = {.y = y, .x = gu, .w = w};
     ptd_parallel(n, grain_of(8.0 * w), swiglu_rows, &j);
@@ -471,7 +475,8 @@ static void swiglu_back_rows(void *ctx, long first, long last)
     }
 }
 
-static void swiglu_backward(float *dgu, const float *dy, const float *gu, long n, int w)
+static void swiglu_backward(struct ptd_device *d, float *dgu, const float *dy, const float *gu,
+                            long n, int w)
 {
     struct map_job j = {.y = dgu, .x = gu, .dy = dy, .w = w};
     ptd_parallel(n, grain_of(10.0 * w), swiglu_back_rows, &j);
@@ -479,31 +484,33 @@ static void swiglu_backward(float *dgu, const float *dy, const float *gu, long n
 
 /* ---- rows of tables ---- */
 
-static void add(float *y, const float *x, long n)
+static void add(struct ptd_device *d, float *y, const float *x, long n)
 {
     for (long i = 0; i < n; i++) y[i] += x[i];
 }
 
-static void gather(float *y, const float *table, const int32_t *ids, long n, int w)
+static void gather(struct ptd_device *d, float *y, const float *table, const int32_t *ids, long n,
+                   int w)
 {
     for (long i = 0; i < n; i++) memcpy(y + i * w, table + (long)ids[i] * w, w * sizeof *y);
 }
 
-static void scatter_add(float *table, const float *y, const int32_t *ids, long n, int w)
+static void scatter_add(struct ptd_device *d, float *table, const float *y, const int32_t *ids,
+                        long n, int w)
 {
-    for (long i = 0; i < n; i++) add(table + (long)ids[i] * w, y + i * w, w);
+    for (long i = 0; i < n; i++) add(d, table + (long)ids[i] * w, y + i * w, w);
 }
 
-static void interpolate(float *y, const float *table, const int32_t *tap, const float *weight,
-                        long n, int w)
+static void interpolate(struct ptd_device *d, float *y, const float *table, const int32_t *tap,
+                        const float *weight, long n, int w)
 {
     for (long i = 0; i < n; i++)
         for (int k = 0; k < 4; k++)
             vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
 }
 
-static void interpolate_backward(float *dtable, const float *dy, const int32_t *tap,
-                                 const float *weight, long n, int w)
+static void interpolate_backward(struct ptd_device *d, float *dtable, const float *dy,
+                                 const int32_t *tap, const float *weight, long n, int w)
 {
     for (long i = 0; i < n; i++)
         for (int k = 0; k < 4; k++)
@@ -511,7 +518,6 @@ static void interpolate_backward(float *dtable, const float *dy, const int32_t *
 }
 
 const struct ptd_ops ptd_ops_cpu = {
-    .name = "cpu",
     .linear = linear,
     .linear_backward = linear_backward,
     .rmsnorm = rmsnorm,

@@ -104,7 +104,7 @@ static void *open_attention(const struct ptd_hint_tools *t, const struct ptd_hin
 
 static int load_model(struct attention *a)
 {
-    a->model = ptd_model_open(a->tools->store, &ptd_ops_cpu);
+    a->model = ptd_model_open(a->tools->store, a->tools->device);
     if (!a->model || ptd_model_load(a->model, a->tools->store, 0) < 0) return -1;
     a->batch = ptd_batch_new(a->model);
     return 0;

@@ -19,7 +19,8 @@
 #include "flow/record.h"
 #include "store/store.h"
 
-struct ptd_hint_tools { /* what the store says, for all sources */
+struct ptd_hint_tools {        /* what the store says, for all sources */
+    struct ptd_device *device; /* NULL: not set, and no source computes */
     struct ptd_store *store;
     struct ptd_config config;
     struct ptd_tokenizer *tokenizer;
