@@ -1,6 +1,7 @@
 /* ptd-stat: how good is the policy? A table of accuracies by category from a verified stream. Reads
  * category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
  * stream. */
+#include "base/escape.h"
 #include "base/output.h"
 #include "base/printable.h"
 #include "flow/filter.h"
@@ -82,9 +83,9 @@ static void count(struct tally *t, const struct ptd_group *g)
 /* Is the byte at s no part of UTF-8? *n: the bytes of the character. */
 static int is_stray(const char *s, int *n)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     int len;
-    *n = ptd_printable_piece(s, piece, &len);
+    *n = ptd_escape(s, piece, &len);
     return *n == 1 && (unsigned char)*s >= 0x80;
 }
 

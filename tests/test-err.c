@@ -188,6 +188,7 @@ static int use_closed(void *ctx)
     (void)ctx;
     close(1);
     ptd_program("ptd-test");
+    ptd_stdout_open();
     int fd = memfd_create("next", 0);
     fputs("data", stdout);
     if (fd <= 2) return 99;

@@ -2,6 +2,7 @@
  * shares made by hand, then on a model). */
 #include "../lib/method/hint/attention.c"
 #include "data/prompt.h"
+#include "method/hint/cell.h"
 #include "device.h"
 #include "test.h"
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* Messages of one escaped line, the kept failure of a thread, and allocation that dies.
  * Leaves to callers: which status a failure deserves, and when to die of it. */
 #include "base/err.h"
-#include "base/printable.h"
+#include "base/escape.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,19 +26,19 @@ static __thread char last_message[LINE_MAX_BYTES];
 
 static size_t shown_length(const char *s)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     size_t n = 0;
-    for (int len; *s; n += (size_t)len) s += ptd_printable_piece(s, piece, &len);
+    for (int len; *s; n += (size_t)len) s += ptd_escape(s, piece, &len);
     return n;
 }
 
 /* Copies what fits of *s, which moves on; returns the bytes written. */
 static size_t show(char *out, size_t room, const char **s)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     size_t n = 0;
     for (int len, took; **s; *s += took, n += (size_t)len) {
-        took = ptd_printable_piece(*s, piece, &len);
+        took = ptd_escape(*s, piece, &len);
         if (n + (size_t)len > room) break;
         memcpy(out + n, piece, (size_t)len);
     }
@@ -50,12 +50,11 @@ static size_t show(char *out, size_t room, const char **s)
 static void escape(char *out, size_t cap, const char *text)
 {
     size_t left = shown_length(text), n;
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     n = show(out, left < cap ? cap - 1 : cap / 2, &text);
     left -= n;
     if (*text) memcpy(out + n, "...", 3), n += 3;
-    for (int len; left > cap - 1 - n; left -= (size_t)len)
-        text += ptd_printable_piece(text, piece, &len);
+    for (int len; left > cap - 1 - n; left -= (size_t)len) text += ptd_escape(text, piece, &len);
     n += show(out + n, cap - 1 - n, &text);
     out[n] = 0;
 }

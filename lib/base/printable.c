@@ -1,46 +1,21 @@
-/* printable: what is escaped, and how wide the rest is.
- * Leaves to callers: what they show, and where raw bytes are wanted. */
+/* printable: see printable.h. What is escaped is escape.c's. */
 #include "base/printable.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
-static int is_control(utf8proc_int32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069);
-}
-
-/* A byte that has a name in C, or any other. */
-static int escape_byte(unsigned char c, char *piece)
-{
-    static const char names[] = "\nn\tt\rr";
-    for (const char *p = names; *p; p += 2)
-        if ((unsigned char)*p == c) return sprintf(piece, "\\%c", p[1]);
-    return sprintf(piece, "\\x%02x", c);
-}
-
-int ptd_printable_piece(const char *s, char piece[PTD_PRINTABLE_PIECE], int *len)
-{
-    utf8proc_int32_t c;
-    int n = (int)utf8proc_iterate((const utf8proc_uint8_t *)s, -1, &c);
-    if (n <= 1 && (n < 1 || is_control(c))) return *len = escape_byte((unsigned char)*s, piece), 1;
-    if (is_control(c)) return *len = sprintf(piece, "\\u%04x", (unsigned)c), n;
-    memcpy(piece, s, (size_t)n);
-    return *len = n;
-}
-
 char *ptd_printable(const char *s)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     size_t n = 0;
     int len;
-    for (const char *p = s; *p; n += (size_t)len) p += ptd_printable_piece(p, piece, &len);
-    char *text = ptd_malloc(n + PTD_PRINTABLE_PIECE), *out = text;
-    for (; *s; out += len) s += ptd_printable_piece(s, out, &len);
+    for (const char *p = s; *p; n += (size_t)len) p += ptd_escape(p, piece, &len);
+    char *text = ptd_malloc(n + PTD_ESCAPED), *out = text;
+    for (; *s; out += len) s += ptd_escape(s, out, &len);
     *out = '\0';
     return text;
 }

@@ -6,12 +6,7 @@
  * else stays. Messages (err.h) are made so by themselves. */
 #ifndef PTD_PRINTABLE_H
 #define PTD_PRINTABLE_H
-#include <stddef.h>
 
-#define PTD_PRINTABLE_PIECE 8 /* bytes of the longest piece, and its zero */
-/* The character at s, which is not at its end, as it is shown: its bytes in piece, how many in
- * *len. Returns how many of s it takes. */
-int ptd_printable_piece(const char *s, char piece[PTD_PRINTABLE_PIECE], int *len);
 char *ptd_printable(const char *s); /* malloc'd */
 /* columns that such a text takes on a terminal: wide characters two, marks none */
 int ptd_printable_width(const char *s);

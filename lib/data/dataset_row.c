@@ -483,8 +483,8 @@ int ptd_dataset_paths(struct ptd_dataset *d, int i,
     json_t *v = json_is_object(r.json) ? find_pictures(&r, &key, &n) : NULL;
     for (int k = 0; k < n && n <= PTD_DATASET_LIST && rc == 0; k++)
         if (path_of(v, k) && f(d->pictures, path_of(v, k)) < 0)
-            rc = ptd_fail(ptd_failed_status(), "%s:%ld: field \"%s\": %s", d->path,
-                          ptd_dataset_line(d, i), key, ptd_failed_message());
+            rc = ptd_fail(ptd_failed_status(), "%s:%lld: field \"%s\": %s", d->path,
+                          (long long)d->lines[i].number, key, ptd_failed_message());
     json_decref(r.json);
     free(r.text);
     return rc;

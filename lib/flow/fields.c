@@ -151,13 +151,13 @@ static int get_hash(struct decoder *d, const struct ptd_field *f, void *base,
     return 0;
 }
 
-static int get_outcome(struct decoder *d, const struct ptd_field *f, void *base,
-                       const msgpack_object *o)
+static int get_named(struct decoder *d, const struct ptd_field *f, void *base,
+                     const msgpack_object *o)
 {
     const char *s = get_string(d, f->name, o);
-    for (int i = 0; s && i < 4; i++)
-        if (strcmp(s, ptd_outcome_name[i]) == 0) return AT(base, f->at, int) = i, 0;
-    return s ? ptd_fields_bad(d->path, f->name, "\"%.40s\" is no outcome", s) : -1;
+    for (int i = 0; s && i < f->n_names; i++)
+        if (strcmp(s, f->names[i]) == 0) return AT(base, f->at, int) = i, 0;
+    return s ? ptd_fields_bad(d->path, f->name, "\"%.40s\" is no %s", s, f->name) : -1;
 }
 
 static int expect_list(struct decoder *d, const struct ptd_field *f, const msgpack_object *o)
@@ -289,8 +289,8 @@ static int get_field(struct decoder *d, const struct ptd_field *f, void *base, s
         return get_strings(d, f, base, in.o);
     case REGIONS:
         return get_regions(d, f, base, in.o);
-    case OUTCOME:
-        return get_outcome(d, f, base, in.o);
+    case NAMED:
+        return get_named(d, f, base, in.o);
     case HASH:
         return get_hash(d, f, base, in.o);
     case MAP:
@@ -471,7 +471,7 @@ static int is_present(const struct ptd_field *f, const void *base)
     case REGIONS:
     case MAPS:
         return SEE(base, f->n_at, int) > 0;
-    case OUTCOME:
+    case NAMED:
         return SEE(base, f->at, int) != PTD_UNJUDGED;
     case MAP:
         return pointer(base, f->at + f->sub->fields[0].at) != NULL;
@@ -560,8 +560,8 @@ static void put_field(struct encoder *e, const struct ptd_field *f, const void *
     case HASH:
         ptd_pack_str(&e->pk, (const char *)base + f->at);
         break;
-    case OUTCOME:
-        ptd_pack_str(&e->pk, ptd_outcome_name[SEE(base, f->at, int) & 3]);
+    case NAMED:
+        ptd_pack_str(&e->pk, f->names[SEE(base, f->at, int)]);
         break;
     case I64:
         msgpack_pack_int64(&e->pk, SEE(base, f->at, int64_t));

@@ -19,7 +19,7 @@ enum ptd_field_kind {
     F64,     /* double */
     STRINGS, /* const char *const * and a count */
     REGIONS, /* const struct ptd_region * and a count */
-    OUTCOME, /* int, by name; left out when PTD_UNJUDGED */
+    NAMED,   /* int, by its name; left out when 0 */
     HASH,    /* char[17] of 16 hex digits */
     /* const uint8_t * to height * width * 3 bytes; never copied, as typed arrays that lie
      * aligned */
@@ -40,7 +40,9 @@ struct ptd_field {
     int own;  /* reading this array sets n */
     int most; /* entries that a list may have; 0: no limit of its own */
     enum ptd_field_rule rule;
-    double preset; /* of numbers: when absent */
+    double preset;            /* of numbers: when absent */
+    const char *const *names; /* of NAMED: n_names of them */
+    int n_names;
     const struct ptd_fields *sub;
 };
 struct ptd_fields {

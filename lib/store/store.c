@@ -1,6 +1,6 @@
-/* store: failures in words, transactions, plain values with digests, walking.
- * Opening is left to store_open.c, tensors to store_tensor.c, generations to store_publish.c, the
- * cache to store_cache.c; what the values mean, to their owners. */
+/* store: transactions, plain values with digests, the head, walking. Failures in words are
+ * store_fail.c's, opening store_open.c's, tensors store_tensor.c's, generations store_publish.c's,
+ * the cache store_cache.c's; what the values mean, their owners'. */
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,151 +20,11 @@
 #define SEND_NS     500000
 
 size_t ptd_store_send = 4u << 20;
-const char ptd_store_stale[] =
-    "was written while it was read without its lock.mdb, which cannot be written "
-    "here; run again when nobody trains it";
-
 struct plain_head {
     char magic[4];
     uint32_t zero;
     uint64_t len, digest; /* XXH3-64 of the bytes, seeded with that of the key */
 };
-
-const char *const ptd_store_db[N_DBS] = {"meta", "weights", "optim", "state", "dist", "order"};
-
-/* ---- failures in words ---- */
-
-struct reader {
-    long pid;
-    size_t txn;
-};
-
-/* LMDB lists readers as text: pid, thread, and the snapshot's number or "-". */
-static int note_reader(const char *line, void *ctx)
-{
-    struct reader *oldest = ctx, r;
-    if (sscanf(line, "%ld %*s %zu", &r.pid, &r.txn) != 2 || r.pid == getpid()) return 0;
-    if (r.txn < oldest->txn) *oldest = r;
-    return 0;
-}
-
-size_t ptd_store_oldest(struct ptd_store *s, long *pid)
-{
-    struct reader oldest = {0, SIZE_MAX};
-    mdb_reader_list(s->env, note_reader, &oldest);
-    if (pid) *pid = oldest.pid;
-    return oldest.txn;
-}
-
-/* 512Gi of 549755813888 */
-static void size_words(char words[32], size_t size)
-{
-    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
-    int unit = 0;
-    while (unit < 4 && size && size % 1024 == 0) size /= 1024, unit++;
-    snprintf(words, 32, "%zu%s", size, units[unit]);
-}
-
-static int fail_map_full(struct ptd_store *s, const char *doing)
-{
-    MDB_envinfo info;
-    size_t kept = ptd_store_map_in_file(s), twice;
-    char now[32], more[32], who[64] = "no reader holds old pages";
-    long pid;
-    mdb_env_info(s->env, &info);
-    ptd_store_oldest(s, &pid);
-    if (pid) snprintf(who, sizeof who, "oldest reader is pid %ld", pid);
-    size_words(now, info.me_mapsize);
-    twice = (info.me_mapsize * 2 + (1 << 20) - 1) >> 20 << 20;
-    size_words(more, kept > info.me_mapsize ? kept : twice);
-    return ptd_fail(PTD_IOERR,
-                    "store %s: %s: map full (%s); %s; for more room, before all programs: export "
-                    "PTD_STORE_MAX=%s",
-                    s->dir, doing, now, who, more);
-}
-
-/* Mostly a limit on address space, which a map as large as a store may become meets first. */
-static int fail_memory(struct ptd_store *s, int rc, const char *doing)
-{
-    char size[32];
-    size_words(size, s->map ? s->map : ptd_store_map_in_file(s));
-    return ptd_fail(
-        PTD_OSERR,
-        "store %s: %s: %s; its map takes %s of address space: export a smaller PTD_STORE_MAX, or "
-        "see ulimit -v",
-        s->dir, doing, mdb_strerror(rc), size);
-}
-
-/* LMDB folds a short write into EIO, so the reason is worked out from what the system allows. */
-static int fail_write(struct ptd_store *s, int rc, const char *doing)
-{
-    struct statvfs fs;
-    struct rlimit limit;
-    struct stat st;
-    mdb_filehandle_t fd;
-    uint64_t need = s->written + (1 << 20);
-    if (statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
-        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%llu KiB free, up to %llu KiB needed)",
-                        s->dir, doing, (unsigned long long)fs.f_bavail * fs.f_frsize / 1024,
-                        (unsigned long long)need / 1024);
-    if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0 &&
-        getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < st.st_size + need)
-        return ptd_fail(PTD_IOERR,
-                        "store %s: %s: file size limit reached (%llu bytes, see ulimit -f)", s->dir,
-                        doing, (unsigned long long)limit.rlim_cur);
-    if (rc == EDQUOT) return ptd_fail(PTD_IOERR, "store %s: %s: disk quota reached", s->dir, doing);
-    return ptd_fail(PTD_IOERR, "store %s: %s: %s", s->dir, doing, mdb_strerror(rc));
-}
-
-int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
-{
-    int status = PTD_IOERR;
-    switch (rc) {
-    case KEPT:
-        return -1;
-    case MDB_MAP_FULL:
-        return fail_map_full(s, doing);
-    case EIO:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return fail_write(s, rc, doing);
-    case MDB_INVALID:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is not an LMDB file, or cut short",
-                        s->dir);
-    case MDB_VERSION_MISMATCH:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb was written by another LMDB version",
-                        s->dir);
-    case MDB_MAP_RESIZED:
-        return ptd_fail(PTD_IOERR,
-                        "store %s: %s: another process opened it with a larger PTD_STORE_MAX",
-                        s->dir, doing);
-    case ENOMEM:
-        return fail_memory(s, rc, doing);
-    case MDB_CORRUPTED:
-    case MDB_BAD_TXN: /* it met damage before */
-    case MDB_PAGE_NOTFOUND:
-    case MDB_PAGE_FULL:
-    case MDB_CURSOR_FULL:
-    case MDB_NOTFOUND:
-    case MDB_INCOMPATIBLE:
-        status = PTD_DATAERR;
-        break;
-    case MDB_READERS_FULL:
-    case EMFILE:
-    case ENFILE:
-    case EAGAIN:
-        status = PTD_OSERR;
-        break;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        status = PTD_NOPERM;
-        break;
-    }
-    return ptd_fail(status, "store %s: %s: %s%s", s->dir, doing, mdb_strerror(rc),
-                    status == PTD_DATAERR ? ptd_store_doubt(s) : "");
-}
 
 /* ---- transactions ---- */
 
@@ -195,15 +55,6 @@ int ptd_store_view(struct ptd_store *s)
     if (rc) return ptd_store_fail(s, rc, "read transaction");
     s->viewing++;
     return 0;
-}
-
-/* LMDB leaves the pages of a snapshot alone through one more commit, whoever reads it. */
-int ptd_store_is_stale(struct ptd_store *s)
-{
-    MDB_envinfo info;
-    if (!s->lockless || !s->view || s->lost) return 0;
-    mdb_env_info(s->env, &info);
-    return info.me_last_txnid > mdb_txn_id(s->view) + 1;
 }
 
 static void check_snapshot(struct ptd_store *s)
@@ -332,7 +183,7 @@ int ptd_store_change(struct ptd_store *s, ptd_store_change_fn *f, const void *ar
     if (rc == MDB_MAP_FULL && !s->viewing) map_again(s);
     for (int first = 1; rc == MDB_MAP_FULL; first = 0) {
         bytes = 2 * bytes + s->written;
-        if (!ptd_store_cache_give(s, bytes) && !first) break;
+        if (!s->cache.give(s, bytes) && !first) break;
         rc = ptd_store_attempt(s, f, arg);
     }
     return rc ? ptd_store_fail(s, rc, doing) : 0;
@@ -467,6 +318,22 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, 
         return ptd_fail(PTD_BUG, "store %s: \"%s\" is set at creation only", s->dir, key);
     if (ptd_store_bad_key(s, key) < 0) return -1;
     return ptd_store_change(s, put_value, &p, key);
+}
+
+/* ---- the head ---- */
+
+int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g)
+{
+    MDB_val v;
+    char text[24], *end;
+    int rc = ptd_store_get_plain(s, txn, DB_STATE, "head", &v);
+    *g = -1;
+    if (rc) return rc == MDB_NOTFOUND ? 0 : rc;
+    snprintf(text, sizeof text, "%.*s", v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
+    *g = strtoll(text, &end, 10);
+    if (end > text && !*end && *g >= 0 && *g <= UINT32_MAX) return 0;
+    ptd_fail(PTD_DATAERR, "store %s: head: found \"%s\", expected a generation", s->dir, text);
+    return KEPT;
 }
 
 /* ---- walking ---- */

@@ -13,7 +13,6 @@
 /* LMDB 0.9: how data.mdb (behind a page's head) and lock.mdb begin, and what it makes of lock.mdb.
  */
 #define LMDB_MAGIC 0xBEEFC0DEu
-#define PAGE_HEAD  16
 #define LOCK_SIZE  8192
 #define LOCK_HEAD  512 /* at most; readers follow */
 
@@ -169,12 +168,6 @@ int ptd_store_open_data(struct ptd_store *s)
     if (pread(s->data, &magic, sizeof magic, PAGE_HEAD) == sizeof magic && magic == LMDB_MAGIC)
         return 0;
     return ptd_store_fail(s, MDB_INVALID, "opening");
-}
-
-size_t ptd_store_map_in_file(struct ptd_store *s)
-{
-    uint64_t size; /* behind magic, version and an address */
-    return pread(s->data, &size, sizeof size, PAGE_HEAD + 16) == sizeof size ? size : 0;
 }
 
 int ptd_store_check_place(struct ptd_store *s)

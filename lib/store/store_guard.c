@@ -11,8 +11,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-struct ptd_store *ptd_store_used;
-
 /* The store whose mapped file this address lies in, or NULL. Asks the system without taking memory:
  * a fault may come while a thread holds the heap. */
 static struct ptd_store *store_at(const void *at)

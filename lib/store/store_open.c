@@ -13,8 +13,6 @@
 
 #define FORMAT "1"
 
-struct ptd_store *ptd_store_all;
-
 static int size_from_text(const char *text, size_t *size)
 {
     static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
@@ -182,6 +180,7 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     s->dir = ptd_strdup(dir);
     s->path = ptd_format("%s/data.mdb", dir);
     s->mode = mode;
+    s->cache.give = ptd_store_cache_give;
     s->at = s->data = s->lock = -1;
     s->next = ptd_store_all;
     ptd_store_all = s;

@@ -1,6 +1,15 @@
-/* store_private: what store_open.c (the environment), store_files.c (the files it lies in), store.c
- * (errors, transactions, plain values), store_tensor.c (tensors in pieces, reading), store_guard.c
- * (faults), store_publish.c (generations) and store_cache.c (the cache) share. */
+/* store_private: what the files of the store share; each builds on those before it:
+ *
+ *   store_torn     whether a damaged file looks like a copy made while it was trained
+ *   store_fail     failures in words, the stores that are open
+ *   store_files    the files that a store lies in, and their locks
+ *   store_guard    faults that damaged pages lead to
+ *   store          transactions, plain values, the head, walking
+ *   store_tensor   tensors in pieces, reading
+ *   store_cache    cached values
+ *   store_publish  generations
+ *   store_open     the environment
+ *   store_copy     copies of a whole store */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store/store.h"
@@ -9,6 +18,7 @@
 #include <sys/types.h>
 
 enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, DB_ORDER, N_DBS };
+#define PAGE_HEAD      16 /* bytes of LMDB's page before what it holds */
 #define KEY_MAX        511
 #define PTD_FORMAT_KEY "format"
 #define KEPT           INT_MIN /* in place of an LMDB code: ptd_fail was called already */
@@ -40,6 +50,8 @@ struct ptd_store {
         int bounded, off, told; /* max is set; nothing is put any more; want of room was told */
         uint64_t max;           /* bytes that it may take */
         uint64_t publishing;    /* bytes that a publication takes */
+        /* ptd_store_cache_give, for who may write: asked when the map is full */
+        int (*give)(struct ptd_store *s, uint64_t bytes);
     } cache;
     dev_t dev;
     ino_t ino, locks;       /* of data.mdb and lock.mdb */

@@ -7,23 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t ptd_store_batch = 256u << 20;
-
 /* ---- head and pins ---- */
-
-int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g)
-{
-    MDB_val v;
-    char text[24], *end;
-    int rc = ptd_store_get_plain(s, txn, DB_STATE, "head", &v);
-    *g = -1;
-    if (rc) return rc == MDB_NOTFOUND ? 0 : rc;
-    snprintf(text, sizeof text, "%.*s", v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
-    *g = strtoll(text, &end, 10);
-    if (end > text && !*end && *g >= 0 && *g <= UINT32_MAX) return 0;
-    ptd_fail(PTD_DATAERR, "store %s: head: found \"%s\", expected a generation", s->dir, text);
-    return KEPT;
-}
 
 static int put_head(struct ptd_store *s, MDB_txn *txn, int64_t g)
 {

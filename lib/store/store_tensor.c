@@ -16,7 +16,6 @@
 
 #define TENSOR_MAGIC "PTDT"
 #define PIECE        (4u << 20) /* bytes of numbers */
-#define LARGE        (1u << 20) /* mapped values from here on are given back when read */
 
 /* A large value has pages of its own. They stay where LMDB reserved them while others are reserved,
  * unless the transaction has almost 128 Ki dirty pages (a large value counts as one): then LMDB
@@ -59,14 +58,7 @@ static uint64_t tensor_digest(const struct tensor_head *h, const void *data, siz
     return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));
 }
 
-/* Touching one byte may map two megabytes, where the page cache holds the file in large pages. */
-void ptd_store_forget(const void *data, size_t bytes)
-{
-    uintptr_t page = sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)data + page - 1) / page * page,
-              end = ((uintptr_t)data + bytes) / page * page;
-    if (bytes >= LARGE) madvise((void *)first, end - first, MADV_DONTNEED);
-}
+size_t ptd_store_batch = 256u << 20;
 
 /* ---- keys ---- */
 

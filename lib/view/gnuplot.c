@@ -2,8 +2,8 @@
  * comes back through a pipe and is written here, because it does not notice a full disk.
  * Leaves what is drawn to ptd-plot. */
 #include "view/gnuplot.h"
+#include "base/escape.h"
 #include "base/output.h"
-#include "base/printable.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -117,9 +117,9 @@ FILE *ptd_gnuplot_script(struct ptd_gnuplot *p)
  * NULL: it may stay. */
 static const char *instead(const char *s, int took)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     int len;
-    ptd_printable_piece(s, piece, &len);
+    ptd_escape(s, piece, &len);
     if ((took == 1 && *s & 0x80) || strncmp(s, "\xef\xbf\xbe", 3) == 0 ||
         strncmp(s, "\xef\xbf\xbf", 3) == 0)
         return "\xef\xbf\xbd";
@@ -133,11 +133,11 @@ static const char *instead(const char *s, int took)
  * takes in any digits that follow, so they are escaped too. */
 void ptd_gnuplot_quote(FILE *f, const char *s)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     int octal = 0, len;
     fputc('"', f);
     for (int took; *s; s += took) {
-        took = ptd_printable_piece(s, piece, &len);
+        took = ptd_escape(s, piece, &len);
         const char *other = instead(s, took);
         octal = !other && (strchr("\"'`\\@$#%{}~^_&<>", *s) || (octal && *s >= '0' && *s <= '7'));
         if (octal)

@@ -1,6 +1,7 @@
 /* Frames as JSON and as text.
  * Leaves to ptd-dump: which frames; to show_store.c: stores. */
 #include "view/show.h"
+#include "base/escape.h"
 #include "base/half.h"
 #include "base/printable.h"
 #include "flow/pack.h"
@@ -178,9 +179,9 @@ json_t *ptd_show_frame(const struct ptd_frame *f, int flags)
 /* Escaped as JSON has it: what a terminal would obey, but for the newlines of PTD_SHOW_PRETTY. */
 static void put_json(const char *s)
 {
-    char piece[PTD_PRINTABLE_PIECE];
+    char piece[PTD_ESCAPED];
     for (int took, len; *s; s += took) {
-        took = ptd_printable_piece(s, piece, &len);
+        took = ptd_escape(s, piece, &len);
         if (*s == '\n')
             putchar('\n');
         else if (took == 1 && len > 1)

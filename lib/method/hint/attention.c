@@ -10,6 +10,7 @@
  * exceeds `mass` times the mean become boxes (neighbours joined) and names of grid cells, in the
  * order in which attention to them peaks. The method words come from the data's steps that name no
  * cell. Of several pictures the one that is looked at most is taken. */
+#include "method/hint/cell.h"
 #include "method/hint/hint.h"
 #include "net/model.h"
 #include <ctype.h>

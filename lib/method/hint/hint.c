@@ -4,7 +4,6 @@
 #include "data/chat.h"
 #include "data/prompt.h"
 #include "method/hint/spoiler.h"
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,29 +153,4 @@ int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
     }
     g->hint_drop = drop;
     return 0;
-}
-
-/* ---- words for places ---- */
-
-static int cell_at(const char *s, int rows, int columns)
-{
-    int row = *s - 'a', column = 0;
-    const char *p = s + 1;
-    if (row < 0 || row >= rows || *p == '0') return 0;
-    for (; isdigit((unsigned char)*p) && column < 1000; p++) column = 10 * column + (*p - '0');
-    return column >= 1 && column <= columns && !isalnum((unsigned char)*p) && *p != '_';
-}
-
-const char *ptd_hint_cell(const char *step, int rows, int columns)
-{
-    for (const char *s = step; *s; s++) {
-        int begins = s == step || (!isalnum((unsigned char)s[-1]) && s[-1] != '_');
-        if (begins && cell_at(s, rows, columns)) return s;
-    }
-    return NULL;
-}
-
-char *ptd_hint_cell_name(struct ptd_group *g, int row, int column)
-{
-    return ptd_group_text(g, "%c%d", 'a' + row, column + 1);
 }

@@ -61,10 +61,4 @@ struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *fro
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
 int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources does */
 void ptd_hints_close(struct ptd_hints *h);
-
-/* Shared by sources: does the step name a cell such as b3 of a grid with so many rows and columns?
- * The name's address, NULL if not. */
-const char *ptd_hint_cell(const char *step, int rows, int columns);
-/* The cell's name in g's arena. */
-char *ptd_hint_cell_name(struct ptd_group *g, int row, int column);
 #endif
