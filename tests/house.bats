@@ -63,12 +63,12 @@ layers() { run "$root/tests/layers.py" ground ground/cellar roof; }
 }
 
 @test "objects: another ARCH or other CFLAGS after make builds them anew, the same ones do not" {
-    object() { run make --no-print-directory -C "$root" BUILD="$PWD/built" "$@" "$PWD/built/base/rng.o"; }
+    object() { run env -u MAKEFLAGS make --no-print-directory -C "$root" BUILD="$PWD/built" "$@" "$PWD/built/base/rng.o"; }
     object
     [ "$status" = 0 ]
     object
     [ "$status" = 0 ]
-    [[ "$output" == *"is up to date"* ]]
+    [[ "$output" != *"lib/base/rng.c"* ]]
     object ARCH=x86-64-v2
     [ "$status" = 0 ]
     [[ "$output" == *"-march=x86-64-v2"*"lib/base/rng.c"* ]]
