@@ -6,6 +6,9 @@ round it waits until the machine is idle, BENCH_WAIT seconds at most (20). The l
 processes kept busy meanwhile: from 0.2 on the figures are not to be believed, since PyTorch's threads wait by spinning and
 suffer most. A row is run if its label holds one of the words (none given: all). PyTorch runs at its best setting: the
 OpenMP build of OpenBLAS and as many threads as cores. Comes with `make bench`.
+
+With BEFORE=BUILD (the folder of another checkout's objects and benches, such as ../before/build/cpu) the table is another
+one: each of our arithmetic works beside that build's, 9 rounds in turn, as the median of the rounds' ratios.
 """
 import glob
 import os
@@ -60,7 +63,10 @@ def torch_party():
 
 
 ours, parts, sgemm = (Party([BUILD / f"bench-{n}"]) for n in ("engine", "parts", "sgemm"))
+BEFORE = os.environ.get("BEFORE")
+ours_before, parts_before = (Party([pathlib.Path(BEFORE or BUILD) / f"bench-{n}"]) for n in ("engine", "parts"))
 torch = torch_party()
+PARTIES = ours, parts, sgemm, torch, ours_before, parts_before
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -84,11 +90,11 @@ class Load:
 
     @classmethod
     def watch(cls, work):
-        own = lambda: sum(p.busy() for p in (ours, parts, sgemm, torch)) + sum(os.times()[:4])
-        started = [p for p in (ours, parts, sgemm, torch) if p.process]
+        own = lambda: sum(p.busy() for p in PARTIES) + sum(os.times()[:4])
+        started = [p for p in PARTIES if p.process]
         start, machine, mine = time.perf_counter(), cls.machine(), own()
         answers = work()
-        if len(started) == len([p for p in (ours, parts, sgemm, torch) if p.process]):
+        if len(started) == len([p for p in PARTIES if p.process]):
             cls.elsewhere += max(0, cls.machine() - machine - own() + mine)
             cls.wall += time.perf_counter() - start
         return answers
@@ -225,9 +231,29 @@ ROWS = [
 ]
 
 
+def beside_before(work, argument, now=ours, then=ours_before):
+    if now is ours:
+        weights(argument)
+    return (middle(b / n for n, b in rounds(9, (now, work, argument), (then, work, argument))),)
+
+
+def works_beside_before():
+    """Rows as above: the works of arithmetic, each beside the other build's."""
+    text = over(0.97, "{:.2f}x before")
+    for shape in "tiny", "small", "medium":
+        for work, name in (("step", "gradient step"), ("sample", "sampling 64 of 8 prompts, 64+64"),
+                           ("score", "scoring 64 x 128 with top-100"), ("grpo", "whole GRPO step"), ("ptd", "whole PTD-PO step")):
+            yield f"{name}, {shape}", lambda work=work, shape=shape: beside_before(work, shape), text
+    for size in "8192x512", "2048x8192":
+        yield (f"Top-100 JSD with gradient, {size.replace('x', ' x ')}",
+               lambda size=size: beside_before("jsd", size, parts, parts_before), text)
+    for work in "pack", "unpack", "check":
+        yield f"record of 6.5 MB, {work}", lambda work=work: beside_before(work, "-", parts, parts_before), text
+
+
 def main():
     print(f"{'work':<42} {'measured':<28} {'goal':<14} {'met':<4} others", flush=True)
-    for label, work, *columns in ROWS:
+    for label, work, *columns in works_beside_before() if BEFORE else ROWS:
         if WORDS and not any(w in label for w in WORDS):
             continue
         values = work()
@@ -237,7 +263,7 @@ def main():
             verdict = ("-", "-") if goal is None else (f"{sign} {goal}", "yes" if met(value, goal) else "NO")
             print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]:<4} {others}", flush=True)
             label = others = ""
-    for p in ours, parts, sgemm, torch:
+    for p in PARTIES:
         p.end()
 
 
