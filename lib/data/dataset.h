@@ -3,36 +3,29 @@
  *     {"id": "csum-000017", "prompt": "<image>sum of the red digits", "answer": "11",
  *      "images": ["train.img/000017.png"]}
  *
- * | key                                 | value |
- * | ----------------------------------- |
- * ----------------------------------------------------------------- |
- * | "prompt" or "problem" or "question" | the question (the first of them that is there); <image>
- * marks are |
- * |                                     | optional |
- * | "answer"                            | text or a number, never empty |
- * | "images" or "image" | path or list of paths, relative to the file's folder; optional |
- * | "id"                                | text or a whole number; default: line-17 |
- * | "category", "solution" | text |
- * | "steps"                             | list of texts: how to go on, for hints |
- * | "regions"                           | list of {"label": text, "box": [x0, y0, x1, y1]}: where
- *                                       to look, |
- * |                                     | for hints; in shares of width and height |
- * | "objects"                           | list of the same form: what is in the first picture, for
- *                                       |
- * |                                     | ptd-update --picture-words |
+ *     key         value
+ *     "prompt"    the question; also "problem" or "question" (the first of them that is there);
+ *                 <image> marks are optional; where there are any, as many as pictures
+ *     "answer"    text or a number, never empty
+ *     "images"    path or list of paths, relative to the file's folder; also "image"; optional
+ *     "id"        text or a whole number; default: line-17
+ *     "category"  text, for ptd-stat
+ *     "solution"  text: how the answer is found, for ptd-gold and for hints from attention
+ *     "steps"     list of texts: how to go on, for hints
+ *     "regions"   list of {"label": text, "box": [x0, y0, x1, y1]}: where to look, for hints; in
+ *                 shares of width and height
+ *     "objects"   list of the same form: what is in the first picture, for ptd-update
+ *                 --picture-words
  *
- * null is the same as a missing key; other keys are left alone. With marks there are as many as
- * pictures.
- * Lines of at most 4 MiB, nested at most 64 deep; duplicate keys, bad UTF-8 and lone surrogates are
- * refused;
- * a byte order mark, CRLF, empty lines and a last line without newline are accepted. Pictures must
- * be regular
+ * null is the same as a missing key; other keys are left alone. Lines of at most 4 MiB, nested at
+ * most 64 deep; duplicate keys, bad UTF-8 and lone surrogates are refused; a byte order mark, CRLF,
+ * empty lines and a last line without newline are accepted. A number beyond 64 bits is its digits,
+ * and only a key that needs a number refuses it (json.h). Pictures, PNG or JPEG, must be regular
  * files inside the data set's folder: no absolute path, no "..", no symbolic link on the way.
  *
  * Messages name line and field: "train.jsonl:17: field "answer": missing, expected text or a
- * number" (status
- * 65; 66 for a picture that cannot be opened, 77 where that is not permitted, 71 for want of
- * descriptors).
+ * number" (status 65; 66 for a picture that cannot be opened, 77 where that is not permitted, 71
+ * for want of descriptors).
  *
  * What changes under a reader is noticed: another file of the data set's name, bytes written to it,
  * and each line is what it was when it was found. */

@@ -2,13 +2,10 @@
  * (one prompt with all its rollouts).
  *
  * Encoded as msgpack maps with string keys = the field names below. Typed arrays are msgpack ext,
- * little-endian:
- * type 1 int32, type 2 float32, type 3 float16 (IEEE), one blob per array. Optional fields are left
- * out when empty.
- * Fields this version does not know pass through untouched (kept as raw msgpack, at head, group and
- * rollout level).
- * Before msgpack-c unpacks, the declared counts and the depth (at most 8) are checked against the
- * bytes at hand.
+ * little-endian, one blob each: type 1 int32, type 2 float32, type 3 float16 (IEEE). Optional
+ * fields are left out when empty. Fields this version does not know pass through untouched (kept as
+ * raw msgpack, at head, group and rollout level). Before msgpack-c unpacks, the declared counts and
+ * the depth (at most 8) are checked against the bytes at hand.
  *
  *     struct ptd_group g = {0};
  *     if (ptd_group_decode(&g, f.body, f.body_len) < 0) ...
@@ -16,11 +13,15 @@
  *     ptd_group_encode(&g, &buf);
  *     ptd_group_clear(&g);
  *
+ * What is wrong is refused with record and field, by every program that works with it and by
+ * ptd-dump --check. ptd-dump shows such heads and groups all the same, and with --text those in
+ * which only arrays are wrong (ptd_group_check), so that they can be looked at.
+ *
  * Ownership: decode copies strings into g->arena, where whatever a stage adds lives too
  * (ptd_group_alloc, ptd_group_text), freed by ptd_group_clear; pixels and typed arrays point into
  * the body that was decoded and live as long as it does. (The encoder puts arrays at multiples of 4
- * from the body's start; those that come to lie odd all the same are copied.)
- * Strings end in a NUL, so one that holds a NUL inside is refused. */
+ * from the body's start; those that come to lie odd all the same are copied.) Strings end in a NUL,
+ * so one that holds a NUL inside is refused. */
 #ifndef PTD_RECORD_H
 #define PTD_RECORD_H
 #include "base/err.h"
@@ -186,8 +187,10 @@ struct ptd_group {
 };
 
 /* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree
- * (logp against ids, top_k against top_ids, pixels against height and width), numbers out of their
- * range. Costs next to nothing for large arrays, which it leaves alone. */
+ * (logp against ids, top_k against top_ids, pixels against height and width), one of the teacher's
+ * arrays without the others, accuracy, format or a box outside of 0 to 1, a reward beyond 1e30,
+ * more pictures, steps, regions or objects than PTD_LIST_MAX. Costs next to nothing for large
+ * arrays, which it leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
  * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for

@@ -1,20 +1,25 @@
 /* stream: frames on a pipe. Every frame is one msgpack array
  *
- *     [kind, sequence number, XXH3-64, body]
+ *     [kind, sequence number, digest, body]
  *
- * kind: 1 head, 2 group, 3 step, 4 end; sequence numbers count from 0 (the head); the digest is
- * XXH3-64 over kind and
- * sequence number (as two little-endian uint64) and the body's bytes, as a uint64; the body is a
- * bin that holds one msgpack map. A stream is: one head, groups, a step after each batch, one end.
- * The encoding is fixed: fixarray(4), fixint kind,
- * uint64 sequence number, uint64 digest, bin32; so the prefix has 1+1+9+9+5 = 25 bytes and each
- * size is known before memory is taken.
+ * of a fixed encoding, so that each size is known before memory is taken:
  *
- * Step and end bodies carry "count" (groups since the last step; all groups, for end), "steps" (end
- * only) and "digest": XXH3-64 over the digests (little-endian uint64) of all frames before it in
- * the stream, head included. The reader checks
- * all of them. A writer closed without ptd_writer_end leaves no end frame, and a reader that misses
- * it fails with status 76, so damage cannot be laundered by a stage downstream.
+ *     part             bytes   is
+ *     array of 4       1       94
+ *     kind             1       1 head, 2 group, 3 step, 4 end (fixint)
+ *     sequence number  1 + 8   cf and a big-endian uint64, from 0 (the head)
+ *     digest           1 + 8   cf and a big-endian uint64: XXH3-64 over kind and sequence number
+ *                              (two little-endian uint64) and the body's bytes
+ *     body             5 + n   c6, length (big-endian uint32), one msgpack map; at most 1 GiB
+ *
+ * A stream is one head, groups, a step after each batch of groups, one end. What head and group say
+ * is record.h's. The body of a step is {"step", "count", "digest"}, of the end {"count", "steps",
+ * "digest"}: count, the groups since the last step (in the end: all); digest, XXH3-64 over the
+ * digests (little-endian uint64) of all frames before it, head included. The reader checks all of
+ * them. A writer closed without ptd_writer_end leaves no end frame, and a reader that misses it, or
+ * finds frames dropped, doubled or swapped, fails with status 76 (65: a frame is damaged), so a
+ * stage downstream cannot make damage pass for whole: ptd-update publishes a step only after its
+ * step frame fitted. Frames that a stage does not touch pass as the same bytes.
  *
  *     struct ptd_reader *r = ptd_reader_open(0, "-");
  *     struct ptd_frame f;

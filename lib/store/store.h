@@ -1,16 +1,19 @@
 /* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist,
  * order.
  *
- *   meta     "format" (version, plain decimal text), "config.json", "tokenizer.json",
- *            "preprocessor_config.json", ...: files as they came
- *   weights  "GENERATION/NAME" (generation as 8 hex digits)
- *   optim    "m/GENERATION/NAME", "v/GENERATION/NAME" of the newest generation ("m/NAME", "v/NAME"
- *            in stores of earlier programs)
- *   state    "head" (newest generation, decimal), "pinned" (JSON list), and "run" (JSON: what exact
- *            resume needs)
- *   dist     cached teacher distributions by content key
- *   order    their keys by number (16 hex digits), the oldest first; absent in stores of earlier
- *            programs
+ *     database  key                       value
+ *     meta      "format"                  version, plain decimal text
+ *               "config.json",            files as they came
+ *               "tokenizer.json", ...
+ *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
+ *     optim     "m/GENERATION/NAME",      moments of the newest generation
+ *               "v/GENERATION/NAME"       ("m/NAME", "v/NAME" in stores of earlier programs)
+ *     state     "head"                    newest generation, decimal
+ *               "pinned"                  generations that are never freed, a JSON list
+ *               "run"                     counters and what exact resume needs, JSON
+ *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
+ *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
+ *                                         earlier programs
  *
  * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME",
  * "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB 3.3 times what a plain file
@@ -30,36 +33,41 @@
  * of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and
  * a last small one moves the head, so a generation is there whole or not at all. What a killed
  * program left behind is removed by the next publication. In the transaction that moves the head
- * all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot.
- * Sync is on, WRITEMAP is not used. No nested transactions, no DUPSORT, MDB_NOTLS. Numbers are
- * copied and digested on all threads; while a large transaction is committed, one more thread has
- * the disk begin before all is copied.
+ * all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot;
+ * one that stands still within it keeps every page that is freed from being used again, so the file
+ * grows by a generation a step until it goes on. Sync is on, WRITEMAP is not used. No nested
+ * transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on all threads; while a
+ * large transaction is committed, one more thread has the disk begin before all is copied.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65),
  * format version (65), digests of meta and state (65). Dead readers are cleared then and before
  * each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends
- * the program with one line and 65.
- * Map full and disk full are told apart (LMDB folds ENOSPC into EIO) and named with 74. Values'
- * digests are checked on load (65).
- * A store whose creation was cut short (no generation 0) is refused too (65). The file may end in a
- * hole of up to one generation; it takes no disk space. A store is opened once per process, after
- * the last fork, and used from one thread. The map's size is kept in the file; PTD_STORE_MAX in the
- * environment overrides it at creation and opening (bytes, or with Ki Mi Gi Ti; 78 if malformed,
- * whatever the store is opened for). It is address space: 71 where ulimit -v refuses it. If others
- * made the file larger than this process's map, the next transaction maps it anew, unless a
- * snapshot is held.
+ * the program with one line and 65. Map full and disk full are told apart (LMDB folds ENOSPC into
+ * EIO) and named with 74. Values' digests are checked on load (65). A store whose creation was cut
+ * short (no generation 0) is refused too (65). The file may end in a hole of up to one generation;
+ * it takes no disk space. A store is opened once per process, after the last fork, and used from
+ * one thread.
+ *
+ * The map's size is kept in the file; PTD_STORE_MAX in the environment overrides it at creation and
+ * opening (64Ki to 64Ti, in bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is
+ * opened for). A larger one enlarges the store when something is written, and the other programs
+ * follow; a smaller one than the file takes by now shrinks nothing, and the file does not grow. It
+ * is address space: 71 where ulimit -v refuses it. If others made the file larger than this
+ * process's map, the next transaction maps it anew, unless a snapshot is held.
  *
  * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written
  * if they are something else than LMDB's files and a trainer's note (77). CREATE makes all three
- * anew, or leaves what it found as it was (73).
+ * anew, or leaves what it found as it was (73). Beside them lie pictures-*, memos of data sets that
+ * were read for this store (pictures.h), which only save time.
  * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it
  * has, and DIR/lock, which names host and pid (77 if held). Cache writes need no such lock. All who
  * have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there
- * is another).
- * Who may not write lock.mdb reads without it: refused (77) while somebody trains; if it is written
- * meanwhile, so that pages may have been written over, the end of the reading ends the program
- * (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning.
- * If DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail (74). */
+ * is another). A lock.mdb with more names than data.mdb has is another store's too (77).
+ * Who may not write lock.mdb reads without it, also where there is none: refused (77) while
+ * somebody trains; if it is written meanwhile, so that pages may have been written over, the end of
+ * the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a
+ * warning. If DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail
+ * (74); what is loaded stays. */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
 #include "base/dtype.h"
