@@ -200,7 +200,7 @@ int ptd_group_check(const struct ptd_group *g) PTD_MUST_CHECK;
 /* Both: how programs take a group from a stream, so that all accept the same ones. */
 int ptd_group_read(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* That all ids are words of a vocabulary of this size, which a stream of another tokenizer's are
- * not. -1 with status 65 and the field. */
+ * not; ptd-ref and ptd-update ask. -1 with status 65 and the field. */
 int ptd_group_check_words(const struct ptd_group *g, int vocab) PTD_MUST_CHECK;
 /* XXH3-64 of height and width (uint32, little-endian) and pixels */
 void ptd_picture_hash(const uint8_t *pixels, int height, int width, char hex[17]);
