@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The pages point at what is there: words.py ROOT looks at every *.md of the repository and names, one line each, a
-relative link, a heading that a link names, or a path in backquotes that does not exist.
+"""The pages point at what is there: words.py ROOT looks at every *.md of the repository and names,
+one line each, a relative link, a heading that a link names, or a path in backquotes that does not
+exist.
 
-A path is taken for one of the repository's if its first part is a folder of it, if it begins with `./` or `../`, or if
-it is one word that ends as sources and pages do. It counts from the page's folder or from ROOT, and may hold `*`.
-Blocks of code (indented by four, or fenced) are left alone."""
+A path is taken for one of the repository's if its first part is a folder of it, if it begins with
+`./` or `../`, or if it is one word that ends as sources and pages do. It counts from the page's
+folder or from ROOT, and may hold `*`. Blocks of code (indented by four, or fenced) are left
+alone."""
 import pathlib
 import re
 import subprocess
@@ -22,7 +24,8 @@ def tracked(root):
     git = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, text=True)
     if git.returncode == 0 and git.stdout:
         return [root / name for name in git.stdout.split("\0") if name]
-    return [p for p in root.rglob("*") if p.is_file() and not MADE & set(p.relative_to(root).parts[:1])]
+    found = (p for p in root.rglob("*") if p.is_file())
+    return [p for p in found if p.relative_to(root).parts[0] not in MADE]
 
 
 def prose(text):
@@ -40,8 +43,8 @@ def prose(text):
 
 def anchors(page):
     """What links to headings of a page may say behind #."""
-    heads = [line.lstrip("#").strip().lower() for _, line in prose(page.read_text()) if line.startswith("#")]
-    return {re.sub(r"[^\w -]", "", head).replace(" ", "-") for head in heads}
+    heads = (line for _, line in prose(page.read_text()) if line.startswith("#"))
+    return {re.sub(r"[^\w -]", "", h.lstrip("#").strip().lower()).replace(" ", "-") for h in heads}
 
 
 def link_fault(page, target):
