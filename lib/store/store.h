@@ -51,9 +51,9 @@
  * The map's size is kept in the file; PTD_STORE_MAX in the environment overrides it at creation and
  * opening (64Ki to 64Ti, in bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is
  * opened for). A larger one enlarges the store when something is written, and the other programs
- * follow; a smaller one than the file takes by now shrinks nothing, and the file does not grow. It
- * is address space: 71 where ulimit -v refuses it. If others made the file larger than this
- * process's map, the next transaction maps it anew, unless a snapshot is held.
+ * follow; a smaller one shrinks nothing, and is where growing ends. It is address space: 71 where
+ * ulimit -v refuses it. If others made the file larger than this process's map, the next
+ * transaction maps it anew, unless a snapshot is held.
  *
  * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written
  * if they are something else than LMDB's files and a trainer's note (77). CREATE makes all three
