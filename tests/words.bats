@@ -16,16 +16,16 @@ words() { python3 "$BATS_TEST_DIRNAME/words.py" "$@"; }
     touch lib/base/err.h lib/base/err.c
     printf '%s\n' '# One thing, or two' '' '[a](docs/b.md#the-rest) [b](#one-thing-or-two)' \
         '`lib/base/err.[ch]`' \
-        '`lib/base/*.c` `base/none.h` `train.jsonl` `make x.c` [far](https://example.org/none.md)' \
+        '`lib/base/*.c` `base/none.x` `train.jsonl` `make x.c` [far](https://example.org/none.md)' \
         '' '    `lib/none.c` in code' '' '```' '[code](none.md)' '```' > a.md
     printf '%s\n' '## The rest' '[up](../a.md) `../lib/base/` `lib/base/err.h`' '`a.md` `b.md`' \
         > docs/b.md
     run -0 words .
     [ -z "$output" ]
     printf '%s\n' '`lib/none.c`' '[a](docs/c.md)' '`none.h` and `a.md`' '[b](docs/b.md#rest)' \
-        '[c](#here)' '`../a.md`' '`lib/base/*.py`' > bad.md
+        '[c](#here)' '`../a.md`' '`lib/base/*.py`' '`base/err.h`' > bad.md
     run -1 words .
-    [ "${#lines[@]}" = 7 ]
+    [ "${#lines[@]}" = 8 ]
     [ "${lines[0]}" = "bad.md:1: names lib/none.c, which is not there" ]
     [ "${lines[1]}" = "bad.md:2: links to docs/c.md, which is not there" ]
     [ "${lines[2]}" = "bad.md:3: names none.h, which is not there" ]
@@ -33,6 +33,7 @@ words() { python3 "$BATS_TEST_DIRNAME/words.py" "$@"; }
     [ "${lines[4]}" = "bad.md:5: links to #here, and no heading is called so" ]
     [ "${lines[5]}" = "bad.md:6: names ../a.md, which is not there" ]
     [ "${lines[6]}" = "bad.md:7: names lib/base/*.py, which is not there" ]
+    [ "${lines[7]}" = "bad.md:8: names base/err.h, which is not there" ]
 }
 
 @test "README has a row for each room, in the order of the Makefile" {

@@ -4,9 +4,8 @@ one line each, a relative link, a heading that a link names, or a path in backqu
 exist.
 
 A path is taken for one of the repository's if its first part is a folder of it, if it begins with
-`./` or `../`, or if it is one word that ends as sources and pages do. It counts from the page's
-folder or from ROOT, and may hold `*`. Blocks of code (indented by four, or fenced) are left
-alone."""
+`./` or `../`, or if it ends as sources and pages do. It counts from the page's folder or from ROOT,
+and may hold `*`. Blocks of code (indented by four, or fenced) are left alone."""
 import pathlib
 import re
 import subprocess
@@ -15,7 +14,7 @@ import sys
 LINK = re.compile(r"(?<!`)\[[^\]\n]*\]\(([^()\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.*/+-]+/?")
-SOURCE = re.compile(r"[\w*+-]+\.(c|h|S|sh|py|bats|bash|md)")
+SOURCE = re.compile(r"[\w.*/+-]+\.(c|h|S|sh|py|bats|bash|md)")
 MADE = {"bin", "build", "run"}  # by make, so they may be missing
 
 
