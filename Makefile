@@ -10,7 +10,7 @@ WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-
 
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.
-# OpenBLAS is not linked but loaded when the first product is wanted (lib/blas.h says why that, and why this build of it).
+# OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/blas.h says why that, and why this build of it).
 PKGS    := msgpack lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
@@ -39,7 +39,7 @@ RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps layers format clean help
+.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps layers format formatted clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
@@ -147,8 +147,14 @@ $(BUILD)/shim-%.so: tests/shim-%.c | $(BUILD)
 $(BUILD) $(BIN):
 	mkdir -p $@
 
+# Sources as clang-format 14 lays them out: another version does it otherwise.
+CLANG_FORMAT = $(or $(shell command -v clang-format-14),clang-format)
+SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch])
 format:
-	$(or $(shell command -v clang-format),clang-format-14) -i $(foreach r,$(ROOMS),lib/$r/*.[ch]) stages/*.c tests/*.[ch] tests/bench/*.[ch]
+	@$(CLANG_FORMAT) -i $(SOURCES)
+formatted:
+	+$(MAKE) --no-print-directory deps DEBS=clang-format-14
+	@$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
 
 clean:
 	rm -rf build bin/*
@@ -163,6 +169,7 @@ help:
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
+	@echo 'make formatted  refuse sources that make format would change'
 	@echo 'make layers     refuse an include that goes against the order of the rooms'
 	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
