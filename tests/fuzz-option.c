@@ -144,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     char *text = calloc(n + 1, 1);
     static FILE *pages; /* nobody reads what --help prints */
     ptd_program("ptd-fuzz");
+    ptd_stdout_open();
     if (!pages && !(stdout = pages = fopen("/dev/null", "w"))) abort();
     memcpy(text, data, n);
     try(text);
