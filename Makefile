@@ -1,5 +1,6 @@
-# PTD: `make demo` trains on the embedded default, `make test` checks everything, `make help` lists the rest.
-# demo, quick and test install what is missing, then build; all the others take the machine as it is.
+# PTD: `make demo` trains on the embedded default, `make test` checks everything, `make help` lists
+# the rest. demo, quick and test install what is missing, then build; all the others take the
+# machine as it is.
 SHELL   := /bin/bash
 ARCH    ?= native
 BUILD   ?= build/cpu
@@ -8,9 +9,11 @@ CFLAGS  ?= -O3 -g -march=$(ARCH)
 # Tables may leave optional last fields out, and their functions what they do not need.
 WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-parameter
 
-# Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config is asked once,
+# Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config
+# is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.
-# OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/blas.h says why that, and why this build of it).
+# OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/blas.h says why
+# that, and why this build of it).
 PKGS    := msgpack lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
@@ -22,7 +25,8 @@ ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fn
 LIBS       = -Wl,--as-needed $(PKG_LIBS) -ljpeg -lpthread -lm -ldl
 OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /dev/null)/openblas-pthread/libopenblas.so.0) libopenblas.so.0)
 
-# The rooms of the library, from the ground up: each may include itself and those before it (make layers).
+# The rooms of the library, from the ground up: each may include itself and those before it (make
+# layers).
 ROOMS   := base compute compute/cpu flow store data net checkpoint method method/hint view
 LIB     := $(foreach r,$(ROOMS),$(sort $(wildcard lib/$r/*.c)))
 LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
@@ -66,7 +70,8 @@ torture: deps
 debug:
 	+$(MAKE) --no-print-directory test BUILD=build/debug BIN=bin/debug CFLAGS="$(SANITIZE)"
 
-# One table: ours beside PyTorch, matrix products, memcpy and plain files, each in turn. BENCH=small,commit: only rows with these words.
+# One table: ours beside PyTorch, matrix products, memcpy and plain files, each in turn.
+# BENCH=small,commit: only rows with these words.
 BENCH   ?=
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench-%,$(sort $(wildcard tests/bench/*.c)))
 
@@ -76,8 +81,10 @@ bench:
 	@PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/bench/bench.py $(BENCH)
 benches: $(BENCHES)
 
-# Fuzzing entries, tests/fuzz-*.c, by clang for libFuzzer or, with FUZZ_CC=afl-clang-fast, for AFL++; FUZZ=60 runs each for 60 seconds. make test replays their corpus,
-# tests/corpus-fuzz, without clang. clang does not know the vectors of vec.h, so arithmetic is compiled as always, and not watched.
+# Fuzzing entries, tests/fuzz-*.c, by clang for libFuzzer or, with FUZZ_CC=afl-clang-fast, for
+# AFL++; FUZZ=60 runs each for 60 seconds. make test replays their corpus, tests/corpus-fuzz,
+# without clang. clang does not know the vectors of vec.h, so arithmetic is compiled as always, and
+# not watched.
 FUZZ_CC ?= clang-14
 AFL      = $(findstring afl,$(FUZZ_CC))
 FUZZ_DIR = build/$(or $(AFL),fuzz)

@@ -1,10 +1,13 @@
 #!/bin/bash
-# Open MPI 4.1.4 (Debian 12: openmpi-bin 4.1.4-3+b1) gives each rank a terminal of its own as standard output, though mpirun's own goes to a file or
-# pipe: programs that behave otherwise before people do so in the file.
+# Open MPI 4.1.4 (Debian 12: openmpi-bin 4.1.4-3+b1) gives each rank a terminal of its own as
+# standard output, though mpirun's own goes to a file or pipe: programs that behave otherwise before
+# people do so in the file.
 #
-# A good guess: a rank's output is a pipe, since mpirun collects it, and `mpirun ... > metrics.jsonl` holds what the program writes to a file. Seen:
-# jq 1.6 finds a terminal and colours its lines, so that the file holds escape sequences and is no JSON any more; a filter that refuses to write
-# binary records to a terminal refuses. The bytes themselves pass unchanged (newlines stay one byte), and standard input of rank 0 is a pipe.
+# A good guess: a rank's output is a pipe, since mpirun collects it, and `mpirun ... >
+# metrics.jsonl` holds what the program writes to a file. Seen: jq 1.6 finds a terminal and colours
+# its lines, so that the file holds escape sequences and is no JSON any more; a filter that refuses
+# to write binary records to a terminal refuses. The bytes themselves pass unchanged (newlines stay
+# one byte), and standard input of rank 0 is a pipe.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,10 +1,14 @@
 #!/bin/bash
-# Debian 12's serial OpenBLAS (libopenblas0-serial 0.3.21+ds-4) computes wrong products, in silence, when several threads of a program call it at once.
+# Debian 12's serial OpenBLAS (libopenblas0-serial 0.3.21+ds-4) computes wrong products, in silence,
+# when several threads of a program call it at once.
 #
-# A good guess: a library that starts no threads of its own is the one for programs that have theirs, as the package's description and most advice
-# ("set one thread") suggest. But it was built without USE_LOCKING (its configuration string says SINGLE_THREADED and nothing of locks), so that two
-# callers may be handed the same work buffer; no product fails, some entries are just those of another. Seen on two cores: 48 and 442 of 80,000 products of
-# 96 x 200 x 96 wrong with the serial build, none with libopenblas0-pthread asked for one thread (OPENBLAS_NUM_THREADS=1 before it is loaded).
+# A good guess: a library that starts no threads of its own is the one for programs that have
+# theirs, as the package's description and most advice ("set one thread") suggest. But it was built
+# without USE_LOCKING (its configuration string says SINGLE_THREADED and nothing of locks), so that
+# two callers may be handed the same work buffer; no product fails, some entries are just those of
+# another. Seen on two cores: 48 and 442 of 80,000 products of 96 x 200 x 96 wrong with the serial
+# build, none with libopenblas0-pthread asked for one thread (OPENBLAS_NUM_THREADS=1 before it is
+# loaded).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,10 +1,13 @@
 #!/bin/bash
-# transformers 5.23.0 saves a tokenizer without a length limit as "model_max_length": 1000000000000000019884624838656 (10^30 as a double, written as an
-# integer), and JSON libraries with 64-bit integers take the whole file for broken.
+# transformers 5.23.0 saves a tokenizer without a length limit as "model_max_length":
+# 1000000000000000019884624838656 (10^30 as a double, written as an integer), and JSON libraries
+# with 64-bit integers take the whole file for broken.
 #
-# A good guess: an unlimited length is left out or null, and any JSON reader opens what transformers wrote. Seen: Jansson 2.14 (Debian 12) ends at that
-# number with "too big integer", though nobody asked for the key; its flag JSON_DECODE_INT_AS_REAL reads it, but then turns every size and id of the
-# file into a real number, which a reader that wants integers refuses. jq 1.6 rounds it to 1e+30 without a word.
+# A good guess: an unlimited length is left out or null, and any JSON reader opens what transformers
+# wrote. Seen: Jansson 2.14 (Debian 12) ends at that number with "too big integer", though nobody
+# asked for the key; its flag JSON_DECODE_INT_AS_REAL reads it, but then turns every size and id of
+# the file into a real number, which a reader that wants integers refuses. jq 1.6 rounds it to 1e+30
+# without a word.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

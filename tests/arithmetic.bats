@@ -1,5 +1,6 @@
-# Last bits have a version (PTD_ARITHMETIC in lib/compute/fingerprint.h), since runs are resumed only under the one they began with. tests/vectors/bits.tsv holds
-# what a small run gives: a digest of its weights, moments and metrics, and the machine it ran on (others are skipped).
+# Last bits have a version (PTD_ARITHMETIC in lib/compute/fingerprint.h), since runs are resumed
+# only under the one they began with. tests/vectors/bits.tsv holds what a small run gives: a digest
+# of its weights, moments and metrics, and the machine it ran on (others are skipped).
 load lib.bash
 
 setup() { small_run; }

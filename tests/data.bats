@@ -11,7 +11,8 @@ setup_file() {
 
 setup() { cd "$WORK" && rm -rf x && mkdir x; }
 
-# Is what is in x, as whoever goes by its names sees it, the data set in $1? What a killed run has left in the folder beside pictures does not count.
+# Is what is in x, as whoever goes by its names sees it, the data set in $1? What a killed run has
+# left in the folder beside pictures does not count.
 holds() { cmp -s x/x.jsonl "$1/x.jsonl" && diff -rq -x 'rows.*' x/x.img "$1/x.img" > /dev/null; }
 
 # digits INJECTION: makes the new data set in x under strace.
@@ -133,7 +134,8 @@ x.jsonl.part" ]
     ptd-data check -q "$name.jsonl"
 }
 
-# While ptd-gold reads x/x.jsonl, after its first groups, runs COMMAND in x; then it must fail with STATUS and one line that fits PATTERN.
+# While ptd-gold reads x/x.jsonl, after its first groups, runs COMMAND in x; then it must fail with
+# STATUS and one line that fits PATTERN.
 changed_meanwhile() {
     local expected=$1 pattern=$2
     shift 2

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# ptd-dump and the manners that all programs share, on a real stream and store. PTD_BIN: where the programs are.
+# ptd-dump and the manners that all programs share, on a real stream and store. PTD_BIN: where the
+# programs are.
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -46,7 +46,8 @@ terminal() { timeout 60 /usr/bin/python3 "$BATS_TEST_DIRNAME/on-terminal.py" "$@
     cmp out.rec piped.rec
 }
 
-# PROGRAM's output is a socket whose reader leaves while PROGRAM waits for input (idle) or reads it (busy).
+# PROGRAM's output is a socket whose reader leaves while PROGRAM waits for input (idle) or reads it
+# (busy).
 reader_leaves() { # idle|busy PROGRAM...
     timeout 60 /usr/bin/python3 -c '
 import socket, subprocess, sys, time

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs fuzzing entries for some seconds each, from their corpus and the damaged files of the tests; one line per entry, status 1 if one found something.
-# Entries were built for libFuzzer (in build/fuzz/) or for AFL++ (in build/afl/); what they find lies in found/ beside them.
+# Runs fuzzing entries for some seconds each, from their corpus and the damaged files of the tests;
+# one line per entry, status 1 if one found something. Entries were built for libFuzzer (in
+# build/fuzz/) or for AFL++ (in build/afl/); what they find lies in found/ beside them.
 # Usage: tests/fuzz.sh SECONDS ENTRY...
 set -u
 seconds=$1 failed=0

@@ -1,4 +1,5 @@
-# The house: rooms stand on each other in one order (make layers), and what is built follows its flags.
+# The house: rooms stand on each other in one order (make layers), and what is built follows its
+# flags.
 
 setup() {
     load lib

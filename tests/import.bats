@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Checkpoints in and out: folders of safetensors to stores and back, bit for bit; what does not fit is named; nothing half done is left.
+# Checkpoints in and out: folders of safetensors to stores and back, bit for bit; what does not fit
+# is named; nothing half done is left.
 load lib
 
 setup_file() {
@@ -283,7 +284,8 @@ refused() {
     [ ! -e busy ] && [ -d busy.ptd-part ]
 }
 
-# Runs COMMAND, which makes THING, and stops it after a moment, with either signal; what is there then must be whole.
+# Runs COMMAND, which makes THING, and stops it after a moment, with either signal; what is there
+# then must be whole.
 stopped_at_any_moment() {
     local thing=$1 whole=$2 status i=0 sig
     shift 2

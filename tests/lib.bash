@@ -1,11 +1,12 @@
-# What the command-line tests share: where the programs are, a small run's files, and how to compare them.
-# PTD_BIN: the programs under test. Nothing here reads the terminal or the user's environment.
+# What the command-line tests share: where the programs are, a small run's files, and how to compare
+# them. PTD_BIN: the programs under test. Nothing here reads the terminal or the user's environment.
 bats_require_minimum_version 1.5.0
 bin=$(cd "${PTD_BIN:-$BATS_TEST_DIRNAME/../bin}" && pwd)
 export PATH="$bin:$PATH" WORK="$BATS_FILE_TMPDIR"
 unset PTD_THREADS PTD_STORE_MAX
 
-# Eight questions, and a store that learned them by heart for a moment: it answers some of them right, some wrong.
+# Eight questions, and a store that learned them by heart for a moment: it answers some of them
+# right, some wrong.
 small_run() {
     cd "$WORK" || return
     ptd-data digits -q train.jsonl -n 8 -k nbr

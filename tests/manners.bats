@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What each program says about itself, and how it refuses: one line, the right status, nothing half done.
+# What each program says about itself, and how it refuses: one line, the right status, nothing half
+# done.
 load lib
 
 setup_file() {
@@ -266,7 +267,8 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     done
 }
 
-# Starts COMMAND on the first half of FILE, asks it with SIGUSR2 until it has answered once, and gives it the rest; its output is in asked.out.
+# Starts COMMAND on the first half of FILE, asks it with SIGUSR2 until it has answered once, and
+# gives it the rest; its output is in asked.out.
 asked() {
     local file=$1 half pid
     shift

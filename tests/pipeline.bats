@@ -1,10 +1,12 @@
 #!/usr/bin/env bats
-# The pipeline end to end: as typed, cut open anywhere, replayed; what the first step must show; other methods.
+# The pipeline end to end: as typed, cut open anywhere, replayed; what the first step must show;
+# other methods.
 load lib
 
 setup_file() {
     small_run
-    # What the other tests compare with: three steps in one pipe, and the same in a pipe cut open by tee.
+    # What the other tests compare with: three steps in one pipe, and the same in a pipe cut open by
+    # tee.
     fresh run.ptd
     pipeline run.ptd 3 > run.jsonl
 }
@@ -30,7 +32,8 @@ setup() { cd "$WORK"; }
     [ "$(timeless run.jsonl)" = "$(timeless again.jsonl)" ]
     [ "$(jq -s 'map(.step) == [1, 2, 3] and all(."actor/entropy" > 0 and ."actor/grad_norm" > 0 and ."response_length/mean" > 1)' run.jsonl)" = true ]
     [ "$(jq -s 'all(."reward/overall" - 0.9 * ."reward/accuracy" - 0.1 * ."reward/format" | fabs < 1e-6)' run.jsonl)" = true ]
-    # The warm store answers some questions, not all: so there is something to learn, by both terms of the loss.
+    # The warm store answers some questions, not all: so there is something to learn, by both terms
+    # of the loss.
     [ "$(jq -s '(map(."reward/accuracy") | add / length | . > 0 and . < 1) and (map(."ptd/ptd_trajectories"? // ."ptd/total_trajectories") | add > 0)' run.jsonl)" = true ]
     [ "$(bits run.ptd)" != "$(bits warm.ptd)" ]
 }
@@ -169,7 +172,8 @@ distance() {
     fresh plain.ptd
     ptd-rollout -q -s plain.ptd -P 8 -G 8 -m 16 -n 2 train.jsonl | ptd-verify -q | ptd-update -q --lr 1e-3 --beta 0 > plain.jsonl
     [ "$(jq -s 'length' plain.jsonl)" = 2 ]
-    # The first step's policy gradient does not depend on the reference: kl and its gradient are 0 there.
+    # The first step's policy gradient does not depend on the reference: kl and its gradient are 0
+    # there.
     jq -e -n --slurpfile a plain.jsonl --slurpfile b grpo.jsonl '($a[0]."actor/grad_norm" - $b[0]."actor/grad_norm" | fabs) < 1e-4 * $a[0]."actor/grad_norm"' > /dev/null
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# A system message from ptd-rollout and ptd-gold to the hinted prompt; another one at resume. PTD_BIN: where the programs are.
+# A system message from ptd-rollout and ptd-gold to the hinted prompt; another one at resume.
+# PTD_BIN: where the programs are.
 bats_require_minimum_version 1.5.0
 load lib.bash
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Records that another program changed: all programs accept the same ones, and refuse the others by record and field; none takes memory out of proportion.
+# Records that another program changed: all programs accept the same ones, and refuse the others by
+# record and field; none takes memory out of proportion.
 load lib
 
 setup_file() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Killed anywhere, the store stays whole and the same command line ends in the same bits; a pipeline that loses a
-# program ends as a whole.
+# Killed anywhere, the store stays whole and the same command line ends in the same bits; a pipeline
+# that loses a program ends as a whole.
 load lib
 
 setup_file() {
@@ -11,8 +11,8 @@ setup_file() {
 
 setup() { cd "$WORK"; }
 
-# The five programs, each a child of this shell, joined by named pipes: STORE STEPS. Their process ids are in pids[0..4].
-# Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
+# The five programs, each a child of this shell, joined by named pipes: STORE STEPS. Their process
+# ids are in pids[0..4]. Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
 launch() {
     rm -f p1 p2 p3 p4
     mkfifo p1 p2 p3 p4

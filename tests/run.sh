@@ -1,12 +1,16 @@
 #!/bin/bash
-# Runs unit tests (programs), command-line tests (*.bats) and torture (*.sh), each as given; prints what fails and one closing line.
-# A bats file that holds statements whose failure bats would not see (unseen.py) is not run, and counts as failed.
-# PTD_TORTURE=full: torture runs to the end instead of a small fixed share of it, and prints its rows for tests/LEDGER.md. Usage: PTD_BIN=bin PTD_BUILD=build/cpu tests/run.sh TEST...
+# Runs unit tests (programs), command-line tests (*.bats) and torture (*.sh), each as given; prints
+# what fails and one closing line.
+# A bats file that holds statements whose failure bats would not see (unseen.py) is not run, and
+# counts as failed.
+# PTD_TORTURE=full: torture runs to the end instead of a small fixed share of it, and prints its
+# rows for tests/LEDGER.md. Usage: PTD_BIN=bin PTD_BUILD=build/cpu tests/run.sh TEST...
 set -u
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 passed=0 failed=0 skipped=0
-# Who looks for leaks must be alone with the process, without strace or a kill; and torture preloads libraries before a sanitizer's.
+# Who looks for leaks must be alone with the process, without strace or a kill; and torture preloads
+# libraries before a sanitizer's.
 tortured=detect_leaks=0:verify_asan_link_order=0
 
 # Rows for the ledger: what the script in $t said in $log, and the seconds it took.

@@ -10,7 +10,8 @@ setup_file() {
 
 setup() { cd "$WORK"; }
 
-# The data set with TEXTS (JSON strings) as category, id, question and solution of its rows, as dirty.jsonl, and the judged stream of it.
+# The data set with TEXTS (JSON strings) as category, id, question and solution of its rows, as
+# dirty.jsonl, and the judged stream of it.
 dirty() {
     jq -c --argjson texts "[$1]" '$texts[(input_line_number - 1) % ($texts | length)] as $t
         | .category = $t | .id = $t + "\(input_line_number)" | .question += $t | .solution += $t' train.jsonl > dirty.jsonl

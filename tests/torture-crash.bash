@@ -1,5 +1,6 @@
-# What the torture of crash and resume shares: a model of 29 thousand numbers and its run step by step, comparing whole stores, TAP.
-# The programs are under $PTD_BIN, the tools under $PTD_BUILD. Everything happens in a folder of its own.
+# What the torture of crash and resume shares: a model of 29 thousand numbers and its run step by
+# step, comparing whole stores, TAP. The programs are under $PTD_BIN, the tools under $PTD_BUILD.
+# Everything happens in a folder of its own.
 set -u
 built=$(cd "$PTD_BUILD" && pwd)
 PATH=$(cd "$PTD_BIN" && pwd):$built:$PATH
@@ -31,7 +32,8 @@ must() {
     exit 1
 }
 
-# A smaller tiny model that has learned five questions by heart for a moment: some answers are right, some wrong.
+# A smaller tiny model that has learned five questions by heart for a moment: some answers are
+# right, some wrong.
 small_model() { # QUESTIONS
     cp -r "$sources/lib/builtin/tiny" small
     jq '.text_config += {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8, intermediate_size: 16}
@@ -44,19 +46,21 @@ small_model() { # QUESTIONS
     must ptd-init -q base.ptd --from-store warm.ptd
 }
 
-# The five programs up to and with ptd-ref: STORE STEPS. Three prompts a step: steps cross epochs of five questions.
+# The five programs up to and with ptd-ref: STORE STEPS. Three prompts a step: steps cross epochs of
+# five questions.
 scored() { ptd-rollout -q -s "$1" -P 3 -G 4 -m 12 -n "$2" train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q; }
 update=(ptd-update -q --lr 1e-3)
 
-# Everything that is trained in a store, as text with a digest of every number, and what ptd-ref has put beside it; neither if not all of it is whole.
+# Everything that is trained in a store, as text with a digest of every number, and what ptd-ref has
+# put beside it; neither if not all of it is whole.
 contents() { ptd-dump --check "$1" > /dev/null && ptd-dump "$1" | grep -v '"kind":"dist"'; }
 cached() { ptd-dump "$1" | grep '"kind":"dist"'; }
 
 # A new store NAME that begins where the uninterrupted run does.
 fresh() { rm -rf "$1" && cp -r base.ptd "$1"; }
 
-# The uninterrupted run of STEPS steps: what the store holds after each step in DIR/0 DIR/1 ..., the cache in DIR/0.cached ..., and the streams
-# that go on from there in DIR/0.rec ...
+# The uninterrupted run of STEPS steps: what the store holds after each step in DIR/0 DIR/1 ..., the
+# cache in DIR/0.cached ..., and the streams that go on from there in DIR/0.rec ...
 uninterrupted() {
     local dir=$1 steps=$2 k
     mkdir "$dir"
@@ -72,7 +76,8 @@ uninterrupted() {
     [ -s "$dir/$steps.cached" ] || blame "the cache is empty: comparing it tests nothing"
 }
 
-# Which of the files DIR/0SUFFIX DIR/1SUFFIX ... equals standard input: its number; fails if none does.
+# Which of the files DIR/0SUFFIX DIR/1SUFFIX ... equals standard input: its number; fails if none
+# does.
 which_of() {
     local k
     cat > found

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Kills programs at every system call they make (strace). Whatever the call: the store opens without repair, holds exactly what the
-# uninterrupted run held after some step, lost at most the step in flight, and the resumed run ends in the same bits.
-# Random moments of the whole pipeline are left to torture-kill.sh.
+# Kills programs at every system call they make (strace). Whatever the call: the store opens without
+# repair, holds exactly what the uninterrupted run held after some step, lost at most the step in
+# flight, and the resumed run ends in the same bits. Random moments of the whole pipeline are left
+# to torture-kill.sh.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 writes='ftruncate|pwrite64|pwritev|writev|write|fdatasync|fsync|rename|unlink'
@@ -13,8 +14,9 @@ killed_at() {
     { strace -f -qq -o /dev/null -e "trace=$name" -e "inject=$name:signal=KILL:when=$n" "$@"; } 2> said
 }
 
-# Calls TRIAL NAME N for each call in the list on standard input. Full: each N until it kills no more; quick: all calls whose names match ALWAYS,
-# every 40th of the others. The trial leaves its program's status in $status. Kills are counted in $kills.
+# Calls TRIAL NAME N for each call in the list on standard input. Full: each N until it kills no
+# more; quick: all calls whose names match ALWAYS, every 40th of the others. The trial leaves its
+# program's status in $status. Kills are counted in $kills.
 sweep() { # TRIAL [ALWAYS]
     local trial=$1 always=${2:-} most name n index=0
     kills=0
@@ -32,7 +34,8 @@ sweep() { # TRIAL [ALWAYS]
     [ $kills != 0 ] || blame "nothing was killed"
 }
 
-# ---- ptd-update: from store $from, which is at step $start, on the stream that goes on from there ----
+# ---- ptd-update: from store $from, which is at step $start, on the stream that goes on from there
+# ----
 
 command=()   # what is killed
 look=step_of # how its store is looked at
@@ -42,13 +45,15 @@ train_from() { # STORE STEP
 }
 again() { rm -rf hit.ptd && cp -r "$from" hit.ptd; }
 
-# One store for each step and each kind of call that writes is kept as the kill left it, for kills of the resumed run.
+# One store for each step and each kind of call that writes is kept as the kill left it, for kills
+# of the resumed run.
 keep_state() { # STEP CALL
     [ -d states ] && [[ $2 = @($writes) ]] || return
     [ -e "states/$1.$2" ] || cp -r hit.ptd "states/$1.$2"
 }
 
-# The step that readers see: head, counters, and weights up to it. A killed publication may leave pieces that the next one removes.
+# The step that readers see: head, counters, and weights up to it. A killed publication may leave
+# pieces that the next one removes.
 published() { jq -c -s '(.[] | select(.name == "head").value) as $head | .[] | select(.kind != "optim" and (.generation // 0) <= $head)'; }
 published_step_of() { contents "$1" 2> said | published | which_of "$2" .published; }
 
@@ -70,7 +75,8 @@ try_update() {
     check_trained "$1 $2, from step $start"
 }
 
-# The same while ptd-ref has the store open and waits for the rest of a step, which it then scores and keeps.
+# The same while ptd-ref has the store open and waits for the rest of a step, which it then scores
+# and keeps.
 try_beside() {
     again
     rm -f beside.rec

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Damaged stores and misused options, through the programs: a store cut short at many sizes, with bits of its pages flipped, or something else in its place,
-# and each option of each program with a value that it cannot take. What is bad leaves in one line with the right status; nobody is killed.
+# Damaged stores and misused options, through the programs: a store cut short at many sizes, with
+# bits of its pages flipped, or something else in its place, and each option of each program with a
+# value that it cannot take. What is bad leaves in one line with the right status; nobody is killed.
 # PTD_BIN: the programs; PTD_TORTURE: quick or full. Options are read from the sources, ../stages.
 set -u
 bin=$(cd "$PTD_BIN" && pwd) stages=$(cd "$(dirname "$0")/../stages" && pwd)
@@ -22,7 +23,8 @@ report() {
 }
 below() { echo $(((RANDOM * 32768 + RANDOM) % $1)); }
 
-# COMMAND must leave with one of STATUSES ("65 66") and in one line that fits PATTERN; 0 stands for silence, 1 for a verdict.
+# COMMAND must leave with one of STATUSES ("65 66") and in one line that fits PATTERN; 0 stands for
+# silence, 1 for a verdict.
 leaves() {
     local statuses=$1 pattern=$2 said
     shift 2
@@ -108,7 +110,8 @@ flip() {
 
 flipped_bits() {
     local at page seen=0
-    # Pages of the trees and of free lists begin with their own number, flags in byte 10 say which they are.
+    # Pages of the trees and of free lists begin with their own number, flags in byte 10 say which
+    # they are.
     mapfile -t pages < <(od -An -v -tu8 -w4096 -N "$size" good.ptd/data.mdb | awk '{ kind = int($2 / 65536) % 65536; if ($1 == NR - 1 && (kind == 1 || kind == 2 || kind == 8)) print $1 }')
     for _ in $(seq "$flips"); do
         page=${pages[$((RANDOM % ${#pages[@]}))]}

@@ -1,12 +1,17 @@
 #!/bin/bash
-# Lets programs run out of room: a disk that is full (tmpfs of 64 sizes), a store's map that is full (PTD_STORE_MAX), files that may not grow (ulimit -f).
-# Whatever the size: status 74 and one line that names the cause, never a signal; what was there before is whole, nothing unfinished is published; with room
-# made the same command goes on to the same bits. Where only the cache of ptd-ref has no room, one line says so, and the output is what it always is. Memory is torture-memory.sh's, full maps with readers in the way torture-readers.sh's.
+# Lets programs run out of room: a disk that is full (tmpfs of 64 sizes), a store's map that is full
+# (PTD_STORE_MAX), files that may not grow (ulimit -f).
+# Whatever the size: status 74 and one line that names the cause, never a signal; what was there
+# before is whole, nothing unfinished is published; with room
+# made the same command goes on to the same bits. Where only the cache of ptd-ref has no room, one
+# line says so, and the output is what it always is. Memory is torture-memory.sh's, full maps with
+# readers in the way torture-readers.sh's.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 disk=$work/disk
 
-# ---- jobs: start_X lays out $disk, run_X may run out of room there, result_X describes what it made, rest_X what it left when it did not get through ----
+# ---- jobs: start_X lays out $disk, run_X may run out of room there, result_X describes what it
+# made, rest_X what it left when it did not get through ----
 
 start_init() { :; }
 run_init() { "${limit[@]}" ptd-init -q "$disk/new.ptd" --config small --tokenizer small/tokenizer.json; }

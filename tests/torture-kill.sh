@@ -1,7 +1,8 @@
 #!/bin/bash
-# Kills at random moments in the whole pipeline of five programs: one of them or all, again and again, until the run has come to its end. After each kill
-# every program ends by itself, the store opens without repair, holds exactly what the uninterrupted run held after some step, and lost at most one;
-# the chain ends in the same bits. Kills at each system call are torture-crash.sh's.
+# Kills at random moments in the whole pipeline of five programs: one of them or all, again and
+# again, until the run has come to its end. After each kill every program ends by itself, the store
+# opens without repair, holds exactly what the uninterrupted run held after some step, and lost at
+# most one; the chain ends in the same bits. Kills at each system call are torture-crash.sh's.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 steps=6
@@ -41,7 +42,8 @@ land() {
     read -ra codes < ended
 }
 
-# What a program may leave with when VICTIM (a number, or "all") was killed: 0 it had ended before, 76 the stream was cut, 141 its reader left.
+# What a program may leave with when VICTIM (a number, or "all") was killed: 0 it had ended before,
+# 76 the stream was cut, 141 its reader left.
 check_codes() {
     local i
     for i in 0 1 2 3 4; do

@@ -1,14 +1,18 @@
 #!/bin/bash
-# Makes each request for memory of each program fail, alone and with all that follow it (malloc and its kin, mmap, new threads; of our own and of every
-# library's). The program leaves with 71 and one line, or with the same results as undisturbed; stores stay whole. OpenBLAS and libgfortran do not
-# cope with a refusal of their own requests (shim-malloc.c): such runs are counted apart, and stores stay whole in them too. Disks are torture-disk.sh's.
+# Makes each request for memory of each program fail, alone and with all that follow it (malloc and
+# its kin, mmap, new threads; of our own and of every library's). The program leaves with 71 and one
+# line, or with the same results as undisturbed; stores stay whole. OpenBLAS and libgfortran do not
+# cope with a refusal of their own requests (shim-malloc.c): such runs are counted apart, and stores
+# stay whole in them too. Disks are torture-disk.sh's.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
-# In an address space that a sanitizer watches, requests are passed on to it; libasan must not insist on being loaded first.
+# In an address space that a sanitizer watches, requests are passed on to it; libasan must not
+# insist on being loaded first.
 export SHIM=$built/shim-malloc.so ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1
 tries=$(pick 14 1000000) # of each job's requests, alone and with all that follow
 
-# A job: what is in its folder, and the command that runs there: NAME FILE... -- COMMAND. The file NAME.in is its standard input.
+# A job: what is in its folder, and the command that runs there: NAME FILE... -- COMMAND. The file
+# NAME.in is its standard input.
 job() {
     local name=$1 files=()
     shift

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Puts NaN, Inf, -Inf and what overflows into every input of the update: stream, weights, moments, counters, options. No number that is not finite is ever
-# published; a step is refused with its record, a damaged field is named, what the loss does not read changes no bit.
+# Puts NaN, Inf, -Inf and what overflows into every input of the update: stream, weights, moments,
+# counters, options. No number that is not finite is ever published; a step is refused with its
+# record, a damaged field is named, what the loss does not read changes no bit.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 norm=model.language_model.norm.weight

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Outputs that fail: full devices, closed descriptors, readers that leave, and by strace an error at each write of every program and output option. A failure
-# is one line and 74, a reader that left is no message and SIGPIPE's end, what is interrupted or short goes on to equal bytes, and nothing half is published.
-# PTD_BIN, PTD_BUILD: the programs and the tools; PTD_TORTURE: quick or full.
+# Outputs that fail: full devices, closed descriptors, readers that leave, and by strace an error at
+# each write of every program and output option. A failure is one line and 74, a reader that left is
+# no message and SIGPIPE's end, what is interrupted or short goes on to equal bytes, and nothing
+# half is published. PTD_BIN, PTD_BUILD: the programs and the tools; PTD_TORTURE: quick or full.
 # Command lines are split on purpose, and functions are called by name:
 # shellcheck disable=SC2015,SC2086,SC2094,SC2317
 set -u
@@ -31,7 +32,8 @@ prepare() {
         ptd-ref -q 2.rec > 3.rec && ptd-update -q -s run.ptd 3.rec > metrics.jsonl && cp -r start.ptd update.ptd
 }
 
-# Every program that prints, in every form, and every option that names an output: what it is called, and its line.
+# Every program that prints, in every form, and every option that names an output: what it is
+# called, and its line.
 prints() {
     sed 's/^ *//' <<- 'END'
         rollout: ptd-rollout -q -s start.ptd -g latest -P 2 -G 2 -m 8 train.jsonl
@@ -67,7 +69,8 @@ writes() {
 	END
 }
 
-# $line with its output in OUT and what it says in err; a trainer starts from the same store each time.
+# $line with its output in OUT and what it says in err; a trainer starts from the same store each
+# time.
 run() {
     [ "${line#ptd-update}" = "$line" ] || { rm -rf update.ptd && cp -r start.ptd update.ptd; }
     : > "$1"
@@ -194,8 +197,9 @@ to_files() {
     report 'files named by an option: an error at each write and sync (whole or nothing is left), short and interrupted writes (the same bytes)'
 }
 
-# Stores: what writes to one, and its line. new.ptd is there whole or not at all; in update.ptd there are the steps that were told, or one more. ptd-ref
-# writes to its cache only, and goes on without.
+# Stores: what writes to one, and its line. new.ptd is there whole or not at all; in update.ptd
+# there are the steps that were told, or one more. ptd-ref writes to its cache only, and goes on
+# without.
 stores() {
     sed 's/^ *//' <<- 'END'
         init: ptd-init -q new.ptd

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Power failures: the calls by which ptd-update and ptd-ref change a store are written down, and images of what a disk may hold are made for every moment among
-# them: what was synced, and of the rest any part. Each image opens without repair, holds exactly what the uninterrupted run held after the last step
-# that was published, or the one in flight, and the resumed run ends in the same bits.
+# Power failures: the calls by which ptd-update and ptd-ref change a store are written down, and
+# images of what a disk may hold are made for every moment among them: what was synced, and of the
+# rest any part. Each image opens without repair, holds exactly what the uninterrupted run held
+# after the last step that was published, or the one in flight, and the resumed run ends in the same
+# bits.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Readers of a store that are killed or stopped in the middle of a transaction, many readers beside a trainer, and trainers that start together.
-# A dead reader costs no room; one that stands still costs room until it goes on or dies, and is named when the map is full; nobody reads what no
-# generation holds; of two trainers exactly one trains. What kills do to the trainer itself is torture-crash.sh's.
+# Readers of a store that are killed or stopped in the middle of a transaction, many readers beside
+# a trainer, and trainers that start together. A dead reader costs no room; one that stands still
+# costs room until it goes on or dies, and is named when the map is full; nobody reads what no
+# generation holds; of two trainers exactly one trains. What kills do to the trainer itself is
+# torture-crash.sh's.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 steps=$(pick 30 300)
@@ -28,7 +30,8 @@ contents whole.ptd > expected
 room=$(size_of whole.ptd)
 same() { contents hit.ptd | cmp -s - expected || blame "$1: other bits"; }
 
-# Readers killed while they hold a snapshot, after the trainer has opened the store and before it trains.
+# Readers killed while they hold a snapshot, after the trainer has opened the store and before it
+# trains.
 rm -f go
 fresh hit.ptd
 rm -f hit.ptd/lock

@@ -1,6 +1,7 @@
 #!/bin/bash
-# A long run of a very small model through the whole pipeline, with and without the cache of ptd-ref (which is soon full): memory, descriptors and threads of
-# the five programs, and the size of the store, stay what they were after warm-up.
+# A long run of a very small model through the whole pipeline, with and without the cache of ptd-ref
+# (which is soon full): memory, descriptors and threads of the five programs, and the size of the
+# store, stay what they were after warm-up.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 export ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64 # what is freed is not to look as if it were held
@@ -19,8 +20,9 @@ launch() {
     "${update[@]}" < p4 > lines & pids+=($!)
 }
 
-# A line "STEP KIB DESCRIPTORS THREADS" for each program into its file, and "STEP BYTES" of the store. Memory is what is the program's own: mapped pages of
-# the store are the system's, which takes them back.
+# A line "STEP KIB DESCRIPTORS THREADS" for each program into its file, and "STEP BYTES" of the
+# store. Memory is what is the program's own: mapped pages of the store are the system's, which
+# takes them back.
 sample() { # STORE
     local i step descriptors
     step=$(wc -l < lines)
@@ -49,7 +51,8 @@ slope() {
     awk -v from=$((steps / 4)) '$1 >= from { n++; x += $1; y += $2; xx += $1 * $1; xy += $1 * $2 }
         END { d = n * xx - x * x; if (n < 3 || d <= 0) exit 1; printf "%.3f", (n * xy - x * y) / d }' "$1"
 }
-# "DESCRIPTORS THREADS" in the first and in the second half of what follows warm-up, the least seen: some are open for a moment.
+# "DESCRIPTORS THREADS" in the first and in the second half of what follows warm-up, the least seen:
+# some are open for a moment.
 settled() {
     awk -v from=$((steps / 4)) -v half=$((steps * 5 / 8)) '$1 >= from { h = $1 >= half; if (!n[h]++ || $3 < d[h]) d[h] = $3; if ($4 > t[h]) t[h] = $4 }
         END { print d[0], t[0]; print d[1], t[1] }' "$1" | uniq
@@ -83,7 +86,8 @@ soak full.ptd --cache-max 128Ki
 check_programs "with the cache"
 check_store "with the cache"
 first=$(ptd-dump full.ptd | jq 'select(.kind == "dist").bytes')
-# What is bounded are LMDB's pages: the values of short responses share them with keys, headers and their order, and they end up half full.
+# What is bounded are LMDB's pages: the values of short responses share them with keys, headers and
+# their order, and they end up half full.
 [ "$first" -le $((128 * 1024)) ] && [ "$first" -ge $((8 * 1024)) ] || blame "the cache holds $first bytes"
 report "$steps steps: the cache, of 128 KiB at most, holds $first bytes"
 echo "1..$reported"

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Stops runs with the signals that ask for it: SIGTERM, SIGHUP, SIGUSR1 at ptd-update finish the step, or drop it when the rest of the pipeline was
-# stopped too, and leave with 75; SIGINT ends it, SIGUSR2 changes nothing. The store is whole, nothing that was told is lost, and the same command line ends in the same bits.
+# Stops runs with the signals that ask for it: SIGTERM, SIGHUP, SIGUSR1 at ptd-update finish the
+# step, or drop it when the rest of the pipeline was
+# stopped too, and leave with 75; SIGINT ends it, SIGUSR2 changes nothing. The store is whole,
+# nothing that was told is lost, and the same command line ends in the same bits.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 steps=6
@@ -53,7 +55,8 @@ stop_at_calls() { # SIGNAL
     report "SIG$1 at system calls of ptd-update: $(told_stops)whole, resumed to the same bits"
 }
 
-# ---- asked how far it is, at every system call of ptd-update: it answers in a line, and nothing else changes ----
+# ---- asked how far it is, at every system call of ptd-update: it answers in a line, and nothing
+# else changes ----
 
 ask_at() { # NAME N
     local status where="USR2 at $1 $2"
@@ -85,7 +88,8 @@ ask_at_calls() {
     report "SIGUSR2 at system calls of ptd-update: $answers answers, $(told_stops)the same bits"
 }
 
-# ---- at random moments of the whole pipeline, which is a process group as a terminal or a scheduler makes one ----
+# ---- at random moments of the whole pipeline, which is a process group as a terminal or a
+# scheduler makes one ----
 
 strike() { # SIGNAL trainer|group
     local pid first status

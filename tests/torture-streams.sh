@@ -1,6 +1,7 @@
 #!/bin/bash
-# Damaged streams: a stream of 64 KiB that holds every kind of frame, damaged in every way in process; a share of that through the trainer; pipelines of
-# all five programs cut at random bytes. Nothing damaged passes for whole, and what is published is whole steps to the bit.
+# Damaged streams: a stream of 64 KiB that holds every kind of frame, damaged in every way in
+# process; a share of that through the trainer; pipelines of all five programs cut at random bytes.
+# Nothing damaged passes for whole, and what is published is whole steps to the bit.
 # PTD_BIN, PTD_BUILD: the programs and the tools; PTD_TORTURE: quick or full.
 set -u
 bin=$(cd "$PTD_BIN" && pwd) tool=$(cd "$PTD_BUILD" && pwd)/torture-streams
@@ -23,8 +24,9 @@ ok() {
 # A number below $1, which may be large.
 below() { echo $(((RANDOM * 32768 + RANDOM) % $1)); }
 
-# What stands between program $1 and the next besides the pipe: while $at is "keep" a tee, else after program $at a cut at byte $n. The cut may hold
-# no byte back, since the first program waits for what the last one makes of them.
+# What stands between program $1 and the next besides the pipe: while $at is "keep" a tee, else
+# after program $at a cut at byte $n. The cut may hold no byte back, since the first program waits
+# for what the last one makes of them.
 between() {
     if [ "$at" = keep ]; then echo "| tee $1.rec"; elif [ "$at" = "$1" ]; then echo "| stdbuf -o0 head -c $n"; fi
 }
@@ -50,7 +52,8 @@ prepare() {
         at=keep && pipeline 11 && mv 3.rec other.rec && pipeline 6 && weights run.ptd > published && mkdir whole && mv [0-3].rec whole
 }
 
-# Stream damaged.rec into the trainer: it must leave with status $1, say so in one line and have published $2 steps.
+# Stream damaged.rec into the trainer: it must leave with status $1, say so in one line and have
+# published $2 steps.
 trains() {
     rm -rf run.ptd
     cp -r start.ptd run.ptd
