@@ -12,8 +12,8 @@ WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config
 # is asked once,
 # when the first file is compiled, so that `make deps` works before it is there.
-# OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/blas.h says why
-# that, and why this build of it).
+# OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/cpu/blas.h says
+# why that, and why this build of it).
 PKGS    := msgpack lmdb jansson libpng libpcre2-8 libutf8proc libxxhash zlib
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
@@ -130,7 +130,7 @@ $(BUILD)/flags: FORCE | $(BUILD)
 	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
 FORCE:
 $(BUILD)/compute/fingerprint.o: private ALL_CFLAGS += -DPTD_FLAGS='"$(subst ",\",$(CFLAGS))"'
-$(BUILD)/compute/blas.o $(FUZZ_DIR)/compute/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
+$(BUILD)/compute/cpu/blas.o $(FUZZ_DIR)/compute/cpu/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
 $(BUILD)/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     h.group_size = 1;
     h.step_groups = opt.step_groups;
     h.temperature = 1;
-    out = ptd_output_open(&h, usage.name, PTD_SCALARS, argc, argv);
+    out = ptd_output_open(&h, usage.name, NULL, argc, argv);
     for (int64_t s = done + 1; s <= opt.steps; s++) do_step(&src, out, s);
     if (ptd_writer_end(out) || ptd_writer_close(out)) ptd_die_last();
     ptd_source_close(&src);

@@ -14,7 +14,7 @@
 #define RULES_MAX 16
 
 static struct {
-    const char *store, *from;
+    const char *store, *from, *device;
     struct ptd_hint_options hint;
     double tau, share;
     int always;
@@ -37,6 +37,7 @@ static const struct ptd_opt options[] = {
      0, 1},
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: from the stream)", 0, 0,
      1},
+    {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"layers", 0, PTD_OPT_STR, &opt.hint.layers, "LIST",
      "attention: layers, such as 0,2-3 (default: all)", 0, 0},
     {"heads", 0, PTD_OPT_STR, &opt.hint.heads, "LIST", "attention: heads (default: all)", 0, 0},
@@ -61,6 +62,7 @@ static int begin(struct ptd_head *h, void *ctx)
     struct ptd_filter *filter = ctx;
     char id[17];
     opt.seed = (uint64_t)h->seed;
+    if (ptd_device_check(opt.device) < 0) return -1;
     if (ptd_hint_tools_open(&opt.tools, opt.store ? opt.store : h->store) < 0) return -1;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
     if (!opt.hints || ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
@@ -68,9 +70,8 @@ static int begin(struct ptd_head *h, void *ctx)
     filter->reads = reads;
     if (!ptd_hints_compute(opt.hints)) return 0;
     ptd_threads_start(0);
-    if (!(opt.tools.device = ptd_device_open("cpu"))) return -1;
-    filter->computes = PTD_PRODUCTS;
-    return 0;
+    opt.tools.device = filter->device = ptd_device_open(opt.device);
+    return filter->device ? 0 : -1;
 }
 
 static int chosen(const struct ptd_group *g)
@@ -123,6 +124,7 @@ static int finish(void *ctx)
     (void)ctx;
     ptd_hints_close(opt.hints);
     ptd_hint_tools_close(&opt.tools);
+    ptd_device_close(opt.tools.device);
     return 0;
 }
 

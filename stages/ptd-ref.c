@@ -17,7 +17,7 @@
 #include <string.h>
 
 static struct {
-    const char *store, *teacher, *scope;
+    const char *store, *teacher, *scope, *device;
     struct ptd_refer_rules rules;
     int cache, threads;
     int64_t cache_max;
@@ -47,6 +47,7 @@ static const struct ptd_opt options[] = {
      1e15, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1,
      1e8},
+    {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256, 1},
     {0}};
 static const struct ptd_usage usage = {
@@ -78,8 +79,9 @@ static int begin(struct ptd_head *h, void *ctx)
     if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
+    if (!(filter->device = ptd_device_open(opt.device))) return -1;
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules,
-                               ptd_device_open("cpu"));
+                               filter->device);
     if (!opt.refer) return -1;
     filter->reads = ptd_refer_reads(opt.refer);
     return ptd_refer_cache_max(opt.refer, opt.cache_max);
@@ -107,13 +109,10 @@ static const char *summary(void *ctx)
 
 int main(int argc, char **argv)
 {
-    struct ptd_filter f = {.usage = &usage,
-                           .ctx = &f,
-                           .computes = PTD_PRODUCTS,
-                           .begin = begin,
-                           .batch = batch,
-                           .summary = summary};
+    struct ptd_filter f = {
+        .usage = &usage, .ctx = &f, .begin = begin, .batch = batch, .summary = summary};
     int status = ptd_filter_main(&f, argc, argv);
     ptd_refer_close(opt.refer);
+    ptd_device_close(f.device);
     return status;
 }

@@ -24,7 +24,7 @@
 #define PART 65536
 
 static struct {
-    const char *store, *generation, *stop, *system;
+    const char *store, *generation, *stop, *system, *device;
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
     int64_t steps, seed, part;
     double temperature, top_p;
@@ -67,6 +67,7 @@ static const struct ptd_opt options[] = {
     {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
      "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
+    {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage usage = {
@@ -286,7 +287,7 @@ static void open_run(struct run *r, const char *data)
     struct ptd_config *c;
     if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system))
         ptd_die_last();
-    if (!(r->device = ptd_device_open("cpu"))) ptd_die_last();
+    if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);
     if (!r->model) ptd_die_last();
     r->batch = ptd_batch_new(r->model);
@@ -367,7 +368,7 @@ int main(int argc, char **argv)
     check_limits(&r, &h);
     h.sampling = ptd_head_text(&h, words = sampling_words());
     free(words);
-    r.out = ptd_output_open(&h, usage.name, PTD_PRODUCTS, argc, argv);
+    r.out = ptd_output_open(&h, usage.name, r.device, argc, argv);
     if (r.eval)
         evaluate(&r);
     else
@@ -379,6 +380,7 @@ int main(int argc, char **argv)
     free(r.which);
     ptd_batch_free(r.batch);
     ptd_model_free(r.model);
+    ptd_device_close(r.device);
     ptd_source_close(&r.src);
     ptd_head_clear(&h);
     return 0;

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 static struct {
-    const char *store, *loss, *divergence, *schedule;
+    const char *store, *loss, *divergence, *schedule, *device;
     struct ptd_loss_rules rules;
     struct ptd_train_rules train;
     double words;
@@ -84,6 +84,7 @@ static const struct ptd_opt options[] = {
      86400},
     {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL,
      "resume although the result will not be exact", 0, 0},
+    {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage usage = {
@@ -152,6 +153,7 @@ struct step {
 struct run {
     struct ptd_head head;
     struct ptd_reader *in;
+    struct ptd_device *device;
     struct ptd_train *train;
     struct ptd_score *score;
     struct ptd_tokenizer *tokenizer;
@@ -197,7 +199,9 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
+    if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
+                                                        .device = r->device,
                                                         .rules = &opt.rules,
                                                         .train = &opt.train,
                                                         .loss = opt.loss,
@@ -205,7 +209,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
                                                         .updates = opt.updates});
-    r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, ptd_device_open("cpu"));
+    r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
@@ -285,8 +289,7 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     for (int i = 0; i < n; i++) {
         ptd_train_zero(r->train);
         if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
-        if (bad >= 0 || !isfinite(ptd_norm(r->train->model->grads, r->train->model->n_weights)))
-            return g[i]->uid;
+        if (bad >= 0 || !isfinite(ptd_train_norm(r->train))) return g[i]->uid;
     }
     return "";
 }
@@ -416,6 +419,7 @@ int main(int argc, char **argv)
     ptd_tokenizer_free(r.tokenizer);
     free(r.ground.words);
     ptd_train_close(r.train);
+    ptd_device_close(r.device);
     ptd_head_clear(&r.head);
     free((void *)opt.rules.banned);
     free(r.step.held);

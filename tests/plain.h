@@ -5,10 +5,12 @@
 #ifndef PTD_TESTS_PLAIN_H
 #define PTD_TESTS_PLAIN_H
 #include "base/err.h"
+#include "compute/ops.h"
 #include "net/model.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct plain {
@@ -400,7 +402,10 @@ static inline void plain_logits(const struct plain *p, const double *hidden, dou
 static inline double *plain_weights(const struct ptd_model *m)
 {
     double *w = ptd_array(m->n_weights, sizeof *w);
-    for (size_t i = 0; i < m->n_weights; i++) w[i] = m->weights[i];
+    float *f = ptd_array(m->n_weights, sizeof *f);
+    m->device->ops->get_nums(m->device, f, m->weights, m->n_weights);
+    for (size_t i = 0; i < m->n_weights; i++) w[i] = f[i];
+    free(f);
     return w;
 }
 #endif

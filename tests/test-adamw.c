@@ -1,9 +1,9 @@
 /* test-adamw: a step by hand, several against a plain double implementation, and a norm that is the
  * same with any number of threads and does not hide what is not finite. */
+#include "host-ops.h"
 #include "test.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "compute/cpu/adamw.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ static void one_step_by_hand(void **state)
     const struct ptd_adamw a = {
         .lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01};
     float w = 1, m = 0, v = 0, g = 0.5f;
-    ptd_adamw_step(&a, 1, 1, &w, &m, &v, &g, 1);
+    host_adamw(&a, 1, 1, &w, &m, &v, &g, 1);
     assert_close(w, 0.899, 1e-6);
     assert_close(m, 0.05, 1e-8);
     assert_close(v, 0.00025, 1e-10);
@@ -30,7 +30,7 @@ static void clipping_scales_the_gradient(void **state)
     (void)state;
     const struct ptd_adamw a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0};
     float w = 1, m = 0, v = 0, g = 4;
-    ptd_adamw_step(&a, 1, 0.125, &w, &m, &v, &g, 1);
+    host_adamw(&a, 1, 0.125, &w, &m, &v, &g, 1);
     assert_close(m, 0.05, 1e-8);
     assert_close(v, 0.00025, 1e-10);
     assert_true(g == 4);
@@ -43,7 +43,7 @@ static void eps_is_added_to_the_corrected_root(void **state)
     (void)state;
     const struct ptd_adamw a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-3, .decay = 0};
     float w = 1, m = 0, v = 0, g = 1e-3f;
-    ptd_adamw_step(&a, 1, 1, &w, &m, &v, &g, 1);
+    host_adamw(&a, 1, 1, &w, &m, &v, &g, 1);
     assert_close(w, 0.95, 1e-6);
 }
 
@@ -66,7 +66,7 @@ static void steps_match_double(void **state)
             double mh = mm[i] / (1 - pow(a.beta1, t)), vh = vv[i] / (1 - pow(a.beta2, t));
             ww[i] -= a.lr * (mh / (sqrt(vh) + a.eps) + a.decay * ww[i]);
         }
-        ptd_adamw_step(&a, t, scale, w, m, v, g, MANY);
+        host_adamw(&a, t, scale, w, m, v, g, MANY);
     }
     for (int i = 0; i < MANY; i++) {
         assert_close(w[i], ww[i], 2e-6);
@@ -83,14 +83,14 @@ static void norm_is_right(void **state)
     for (int i = 0; i < MANY; i++)
         g[i] = (float)normal(9, (uint32_t)i) * 1e-25f,
         sum += (double)g[i] * g[i]; /* squares vanish in float */
-    assert_close(ptd_norm(g, MANY) / sqrt(sum), 1, 1e-12);
-    assert_true(ptd_norm(g, 0) == 0);
+    assert_close(host_norm(g, PTD_ACCS, MANY) / sqrt(sum), 1, 1e-12);
+    assert_true(host_norm(g, PTD_ACCS, 0) == 0);
     const float two[] = {3e30f, 4e30f}; /* and overflow there */
-    assert_close(ptd_norm(two, 2) / 5e30, 1, 1e-6);
+    assert_close(host_norm(two, PTD_ACCS, 2) / 5e30, 1, 1e-6);
     for (int n = 1; n < 20; n++) {
         double want = 0;
         for (int i = 0; i < n; i++) g[i + 1] = (float)i, want += i * i;
-        assert_close(ptd_norm(g + 1, (size_t)n), sqrt(want), 1e-12);
+        assert_close(host_norm(g + 1, PTD_ACCS, (size_t)n), sqrt(want), 1e-12);
     }
     free(g);
 }
@@ -103,11 +103,11 @@ static void norm_shows_what_is_not_finite(void **state)
     for (int i = 0; i < MANY; i++) g[i] = 1;
     for (int k = 0; k < 5; k++) {
         g[places[k]] = NAN;
-        assert_true(isnan(ptd_norm(g, MANY)));
+        assert_true(isnan(host_norm(g, PTD_ACCS, MANY)));
         g[places[k]] = -INFINITY;
-        assert_false(isfinite(ptd_norm(g, MANY)));
+        assert_false(isfinite(host_norm(g, PTD_ACCS, MANY)));
         g[places[k]] = 1;
-        assert_true(isfinite(ptd_norm(g, MANY)));
+        assert_true(isfinite(host_norm(g, PTD_ACCS, MANY)));
     }
     free(g);
 }
@@ -127,8 +127,8 @@ static void threads_change_no_bit(void **state)
             for (int i = 0; i < N; i++)
                 x[side][k][i] = fabsf((float)normal(20 + (uint32_t)k, (uint32_t)i));
         }
-        norm[side] = ptd_norm(x[side][3], N);
-        ptd_adamw_step(&a, 3, 0.7, x[side][0], x[side][1], x[side][2], x[side][3], N);
+        norm[side] = host_norm(x[side][3], PTD_ACCS, N);
+        host_adamw(&a, 3, 0.7, x[side][0], x[side][1], x[side][2], x[side][3], N);
     }
     assert_int_equal(ptd_threads_count(), 3);
     assert_true(norm[0] == norm[1]);

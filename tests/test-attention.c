@@ -1,6 +1,6 @@
 /* test-attention: the CPU's attention against a plain one in double, forward and backward, over
  * every kind of span; the plain backward against differences; one and two threads. */
-#include "device.h"
+#include "host-ops.h"
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -230,8 +230,7 @@ static void check_forward(struct scene *s)
     struct ptd_attention a = table(s);
     plain(s, 0);
     for (int keep = 1; keep >= 0; keep--) {
-        the_device()->ops->attention(the_device(), &a, s->o, keep ? s->lse : NULL, s->q, s->k,
-                                     s->v);
+        host_attention(&a, s->o, keep ? s->lse : NULL, s->q, s->k, s->v);
         compare(s, "o", s->o, NULL, s->ref_o, s->rows, q_width(s), o_stride(s), 5e-6);
     }
     compare(s, "lse", s->lse, NULL, s->ref_lse, s->rows, s->heads, s->heads, 2e-6);
@@ -242,8 +241,7 @@ static void check_backward(struct scene *s)
     struct ptd_attention a = table(s);
     float *dk = values(5, s->pool * k_stride(s), 1), *dv = values(6, s->pool * v_stride(s), 1);
     plain(s, 1);
-    the_device()->ops->attention_backward(the_device(), &a, s->dq, s->dk, s->dv, s->dout, s->o,
-                                          s->lse, s->q, s->k, s->v);
+    host_attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k, s->v);
     compare(s, "dq", s->dq, NULL, s->ref_dq, s->rows, q_width(s), q_stride(s), 2e-5);
     compare(s, "dk", s->dk, dk, s->ref_dk, s->pool, k_width(s), k_stride(s), 2e-5);
     compare(s, "dv", s->dv, dv, s->ref_dv, s->pool, k_width(s), v_stride(s), 2e-5);
@@ -404,9 +402,8 @@ static void large_scores(void **state)
     for (long i = 0; i < s.rows * q_stride(&s); i++) s.q[i] *= 200;
     plain(&s, 1);
     struct ptd_attention a = table(&s);
-    the_device()->ops->attention(the_device(), &a, s.o, s.lse, s.q, s.k, s.v);
-    the_device()->ops->attention_backward(the_device(), &a, s.dq, s.dk, s.dv, s.dout, s.o, s.lse,
-                                          s.q, s.k, s.v);
+    host_attention(&a, s.o, s.lse, s.q, s.k, s.v);
+    host_attention_backward(&a, s.dq, s.dk, s.dv, s.dout, s.o, s.lse, s.q, s.k, s.v);
     compare(&s, "o", s.o, NULL, s.ref_o, s.rows, q_width(&s), o_stride(&s), 2e-3);
     for (long i = 0; i < s.rows * q_stride(&s); i++) assert_true(isfinite(s.dq[i]));
     clear(&s);
@@ -423,9 +420,8 @@ static void threads_change_no_bit(void **state)
         struct scene *s = threads == 1 ? &one : &two;
         ptd_threads_start(threads);
         assert_int_equal(ptd_threads_count(), threads);
-        the_device()->ops->attention(the_device(), &a, s->o, s->lse, s->q, s->k, s->v);
-        the_device()->ops->attention_backward(the_device(), &a, s->dq, s->dk, s->dv, s->dout, s->o,
-                                              s->lse, s->q, s->k, s->v);
+        host_attention(&a, s->o, s->lse, s->q, s->k, s->v);
+        host_attention_backward(&a, s->dq, s->dk, s->dv, s->dout, s->o, s->lse, s->q, s->k, s->v);
     }
     assert_memory_equal(one.o, two.o, one.rows * o_stride(&one) * sizeof(float));
     assert_memory_equal(one.lse, two.lse, one.rows * one.heads * sizeof(float));

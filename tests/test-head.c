@@ -24,25 +24,23 @@ static float *normals(int which, long n, double scale)
 
 /* ---- products, as plain as they can be ---- */
 
-static void linear(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
-                   long n, int in, int out)
+static void logits(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
+                   int in, int out)
 {
     for (long i = 0; i < n; i++)
         for (int o = 0; o < out; o++) {
-            double sum = b ? b[o] : 0;
+            double sum = 0;
             for (int k = 0; k < in; k++) sum += (double)X[i * in + k] * W[(long)o * in + k];
             Y[i * out + o] = (float)sum;
         }
 }
 
-static void linear_backward(struct ptd_device *d, float *dX, int add, float *dW, float *db,
-                            const float *dY, const float *X, const float *W, long n, int in,
-                            int out)
+static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dY,
+                            const ptd_num *X, const ptd_num *W, long n, int in, int out)
 {
-    assert_null(db);
     for (long i = 0; i < n; i++)
         for (int k = 0; dX && k < in; k++) {
-            double sum = add ? dX[i * in + k] : 0;
+            double sum = 0;
             for (int o = 0; o < out; o++) sum += (double)dY[i * out + o] * W[(long)o * in + k];
             dX[i * in + k] = (float)sum;
         }
@@ -54,7 +52,7 @@ static void linear_backward(struct ptd_device *d, float *dX, int add, float *dW,
         }
 }
 
-static const struct ptd_ops plain_ops = {.linear = linear, .linear_backward = linear_backward};
+static const struct ptd_ops plain_ops = {.logits = logits, .logits_backward = logits_backward};
 static struct ptd_device plain = {.name = "plain", .ops = &plain_ops};
 
 /* ---- the usual loss: cross-entropy, and what the row saw ---- */

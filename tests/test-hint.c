@@ -38,7 +38,7 @@ static int make_store(void **state)
     if (!m) return -1;
     ptd_model_init(m, 1);
     struct ptd_publication p = {
-        .weights = ptd_model_views(m, m->weights), .n = m->n_params, .keep = 1, .pin = 1};
+        .weights = ptd_model_views(m), .n = m->n_params, .keep = 1, .pin = 1};
     int rc = ptd_store_publish(s, &p);
     free(p.weights);
     ptd_model_free(m);

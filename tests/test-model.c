@@ -47,12 +47,9 @@ static struct ptd_batch *tiny_batch(struct ptd_model *m, const int32_t *ids, int
     return b;
 }
 
-static float *logits_of(struct ptd_model *m, struct ptd_batch *b)
+static float *logits_of(const struct ptd_model *m, const struct ptd_batch *b)
 {
-    int V = m->config.vocab, H = m->config.hidden;
-    float *z = ptd_array(b->n * V, sizeof *z);
-    m->device->ops->linear(m->device, z, b->hidden, ptd_model_head(m), NULL, b->n, H, V);
-    return z;
+    return tiny_logits(m, b->hidden, b->n);
 }
 
 /* Mean cross-entropy of the next tokens, those of pictures left out; dz gets its gradient (may be
@@ -93,21 +90,17 @@ static double loss_of(struct ptd_model *m, struct ptd_batch *b)
 
 static double loss_and_gradients(struct ptd_model *m, struct ptd_batch *b)
 {
-    int V = m->config.vocab, H = m->config.hidden;
-    float *z, *dz = ptd_array(b->n * V, sizeof *dz),
-              *dhidden = ptd_array(b->n * H, sizeof *dhidden);
+    int V = m->config.vocab;
+    float *z, *dz = ptd_array(b->n * V, sizeof *dz);
     double loss;
     ptd_model_train(m);
-    memset(m->grads, 0, m->n_weights * sizeof *m->grads);
+    tiny_zero_gradients(m);
     ptd_forward(m, b);
     z = logits_of(m, b);
     loss = cross_entropy(b, z, V, dz);
-    m->device->ops->linear_backward(m->device, dhidden, 0, ptd_model_dhead(m), NULL, dz, b->hidden,
-                                    ptd_model_head(m), b->n, H, V);
-    ptd_backward(m, b, dhidden);
+    tiny_backward(m, b, dz);
     free(z);
     free(dz);
-    free(dhidden);
     return loss;
 }
 
@@ -123,7 +116,9 @@ static void test_generator(void **state)
     assert_int_equal(sum[1], 75514);
     assert_int_equal(m->n_params, 104);
     assert_int_equal(m->n_weights, 146688);
-    assert_close(m->weights[m->params[1].offset], -0.0833813772, 1e-9);
+    float *w = tiny_weights(m);
+    assert_close(w[m->params[1].offset], -0.0833813772, 1e-9);
+    free(w);
     free((void *)p0.pixels);
     free((void *)p1.pixels);
     ptd_model_free(m);
@@ -197,10 +192,11 @@ static void test_backward(void **state)
     (void)state;
     assert_non_null(f);
     assert_close(loss_and_gradients(m, b), 7.081414679980, 1e-5);
+    float *grads = tiny_gradients(m);
     while (fscanf(f, "%127s %lf %lf", name, &norm, &first) == 3)
         for (int i = 0; i < m->n_params; i++)
             if (!strcmp(m->params[i].name, name)) {
-                const float *g = m->grads + m->params[i].offset;
+                const float *g = grads + m->params[i].offset;
                 double s = 0;
                 for (size_t k = 0; k < m->params[i].n; k++) s += (double)g[k] * g[k];
                 assert_close(sqrt(s) / norm, 1, 1e-4);
@@ -211,6 +207,7 @@ static void test_backward(void **state)
     fclose(f);
     assert_int_equal(seen, 104);
     assert_close(sqrt(all), 31.95451257, 1e-3);
+    free(grads);
     ptd_batch_free(b);
     ptd_model_free(m);
 }
@@ -249,10 +246,12 @@ static void test_text_only(void **state)
     ptd_model_free(m);
 }
 
-static double abs_sum(const float *x, long n)
+static double abs_sum(const ptd_num *x, long n)
 {
     double s = 0;
-    for (long i = 0; i < n; i++) s += fabs(x[i]);
+    float *f = read_nums(the_device(), x, (size_t)n);
+    for (long i = 0; i < n; i++) s += fabs(f[i]);
+    free(f);
     return s;
 }
 
@@ -265,8 +264,11 @@ static void test_two_frames(void **state)
     (void)state;
     tiny_fill(rows, "pixels_t2", 32 * 96, 1, 0);
     ptd_batch_frames(b, rows, 2, 4, 4);
+    ptd_batch_seal(b);
     ptd_vision_forward(m, b);
-    for (int i = 0; i < 4; i++) assert_close(b->merger.out[5 * 40 + i], row5[i], 2e-5);
+    float *out = read_nums(m->device, b->merger.out, 6 * 40);
+    for (int i = 0; i < 4; i++) assert_close(out[5 * 40 + i], row5[i], 2e-5);
+    free(out);
     assert_close(abs_sum(b->merger.out, 8 * 40), 184.962127, 1e-3);
     assert_close(abs_sum(b->deepstack[0].out, 8 * 40), 181.964252, 1e-3);
     assert_close(abs_sum(b->deepstack[1].out, 8 * 40), 140.212946, 1e-3);
@@ -283,7 +285,7 @@ static void test_decode_step(void **state)
     struct ptd_model *m = tiny_model(1);
     int32_t ids[23], next = 4;
     struct ptd_batch *b, *d = ptd_batch_new(m);
-    struct ptd_kv *kv = ptd_kv_new(&m->config, 23);
+    struct ptd_kv *kv = ptd_kv_new(m, 23);
     float *z;
     (void)state;
     memcpy(ids, tiny_ids, sizeof tiny_ids);
@@ -321,13 +323,14 @@ static void test_finite_differences(void **state)
     struct ptd_batch *b = tiny_batch(m, tiny_ids, 22, 2);
     (void)state;
     loss_and_gradients(m, b);
+    float *weights = tiny_weights(m), *grads = tiny_gradients(m);
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        float *w = m->weights + p->offset, *saved = ptd_array(p->n, sizeof *saved);
+        float *w = weights + p->offset, *saved = ptd_array(p->n, sizeof *saved);
         double slope = 0, len = 0, h, up, down;
         memcpy(saved, w, p->n * sizeof *w);
         for (size_t k = 0; k < p->n; k++) {
-            double d = m->grads[p->offset + k];
+            double d = grads[p->offset + k];
             len += d * d;
         }
         len = sqrt(len / p->n);
@@ -337,18 +340,21 @@ static void test_finite_differences(void **state)
         for (int side = 1; side >= -1; side -= 2) {
             slope = 0;
             for (size_t k = 0; k < p->n; k++) {
-                double g = m->grads[p->offset + k],
+                double g = grads[p->offset + k],
                        d = g / (len + 1e-12) + tiny_uniform(p->name, 77 + k);
                 d /= sqrt(2.0 * p->n);
                 w[k] = (float)(saved[k] + side * h * d);
                 slope += g * d;
             }
+            tiny_put_weights(m, weights);
             *(side > 0 ? &up : &down) = loss_of(m, b);
         }
         memcpy(w, saved, p->n * sizeof *w);
         assert_close((up - down) / (2 * h) / slope, 1, 2e-2);
         free(saved);
     }
+    free(weights);
+    free(grads);
     ptd_batch_free(b);
     ptd_model_free(m);
 }
@@ -360,7 +366,7 @@ static void test_shared_prompt(void **state)
     static const int32_t replies[3][4] = {{4, 9, 13, 2}, {21, 17, 3, 5}, {8, 8, 1, 30}};
     struct ptd_model *m = tiny_model(1);
     struct ptd_picture p[2] = {tiny_picture(0), tiny_picture(1)};
-    float *dh, *kept = ptd_array(m->n_weights, sizeof *kept);
+    float *dh, *grads[2]; /* repeated, shared */
     int H = m->config.hidden;
     (void)state;
     ptd_model_train(m);
@@ -371,28 +377,30 @@ static void test_shared_prompt(void **state)
             if (!shared || r == 0) prompt = ptd_batch_prompt(b, tiny_ids, 22, p, 2);
             reply[r] = ptd_batch_reply(b, prompt, replies[r], 4);
         }
-        memset(m->grads, 0, m->n_weights * sizeof *m->grads);
+        tiny_zero_gradients(m);
         ptd_forward(m, b);
         dh = ptd_array(b->n * H, sizeof *dh);
         for (int r = 0; r < 3; r++)
             for (int k = 0; k < 4 * H; k++)
                 dh[ptd_batch_row(b, reply[r]) * H + k] =
                     (float)tiny_uniform("dhidden", r * 4 * H + k);
-        ptd_backward(m, b, dh);
-        if (shared) memcpy(kept, m->grads, m->n_weights * sizeof *kept);
+        ptd_backward(m, b, in_nums(dh, (size_t)b->n * H));
+        back();
+        grads[shared] = tiny_gradients(m);
         free(dh);
         ptd_batch_free(b);
     }
     for (int i = 0; i < m->n_params; i++) {
         double diff = 0, norm = 0;
         for (size_t k = 0; k < m->params[i].n; k++) {
-            double a = kept[m->params[i].offset + k], c = m->grads[m->params[i].offset + k];
+            double a = grads[1][m->params[i].offset + k], c = grads[0][m->params[i].offset + k];
             diff += (a - c) * (a - c);
             norm += c * c;
         }
         assert_true(sqrt(diff) <= 2e-5 * sqrt(norm) + 1e-7);
     }
-    free(kept);
+    free(grads[0]);
+    free(grads[1]);
     free((void *)p[0].pixels);
     free((void *)p[1].pixels);
     ptd_model_free(m);

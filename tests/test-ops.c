@@ -1,7 +1,7 @@
 /* test-ops: every operation of the CPU table but attention: forward against the same formula in
  * double, backward against differences of that formula; one and two threads. Attention is
  * test-attention.c. */
-#include "device.h"
+#include "host-ops.h"
 #include "test.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct ptd_ops *ops; /* of the_device */
 static const long counts[] = {1, 3, 9, 130};
 #define EACH(i, a) (size_t i = 0; i < sizeof(a) / sizeof *(a); i++)
 
@@ -197,13 +196,12 @@ static void check_linear(struct job *j)
     float *y = nans(j->n_y), *dy = floats(j->dy, j->n_y);
     double *base = values(9, j->size[0] + j->size[1] + j->out), *base_w = base + j->size[0],
            *base_b = base_w + j->size[1];
-    ops->linear(the_device(), y, x, w, j->size[2] ? b : NULL, j->n, j->w, j->out);
+    host_linear(y, x, w, j->size[2] ? b : NULL, NULL, j->n, j->w, j->out);
     check(y, j->y, j->n_y, 2e-5);
     for (int add = 0; add < 2; add++) {
         float *dx = add ? floats(base, j->size[0]) : nans(j->size[0]),
               *dw = floats(base_w, j->size[1]), *db = floats(base_b, j->out);
-        ops->linear_backward(the_device(), dx, add, dw, j->size[2] ? db : NULL, dy, x, w, j->n,
-                             j->w, j->out);
+        host_linear_backward(dx, add, dw, j->size[2] ? db : NULL, dy, x, w, j->n, j->w, j->out);
         check_gradient(j, 0, dx, add ? base : NULL);
         check_gradient(j, 1, dw, base_w);
         if (j->size[2]) check_gradient(j, 2, db, base_b);
@@ -233,7 +231,7 @@ static void gradients_not_wanted(void **state)
     for (int wanted = 1; wanted < 8; wanted++) {
         dx = wanted & 1 ? nans(63) : NULL, dw = wanted & 2 ? take(35, 4) : NULL,
         db = wanted & 4 ? take(5, 4) : NULL;
-        ops->linear_backward(the_device(), dx, 0, dw, db, dy, x, w, 9, 7, 5);
+        host_linear_backward(dx, 0, dw, db, dy, x, w, 9, 7, 5);
         if (dx) check_gradient(&j, 0, dx, NULL);
         if (dw) check_gradient(&j, 1, dw, NULL);
         if (db) check_gradient(&j, 2, db, NULL);
@@ -260,17 +258,17 @@ static void rmsnorm_and_its_gradients(void **state)
             float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *dy = floats(j.dy, n * w),
                   *y = nans(n * w), *rstd = nans(n);
             float *dx = floats(base, n * w), *dg = floats(base + n * w, w);
-            ops->rmsnorm(the_device(), y, NULL, x, g, n, w, j.eps);
+            host_rmsnorm(y, NULL, x, g, n, w, j.eps);
             check(y, j.y, n * w, 1e-5);
-            ops->rmsnorm(the_device(), y, rstd, x, g, n, w, j.eps);
+            host_rmsnorm(y, rstd, x, g, n, w, j.eps);
             check(y, j.y, n * w, 1e-5);
-            ops->rmsnorm_backward(the_device(), dx, dg, dy, x, rstd, g, n, w);
+            host_rmsnorm_backward(dx, dg, dy, x, rstd, g, n, w);
             check_gradient(&j, 0, dx, base);
             check_gradient(&j, 1, dg, base + n * w);
             dx = floats(base, n * w), dg = floats(base + n * w, w);
-            ops->rmsnorm_backward(the_device(), dx, NULL, dy, x, rstd, g, n, w);
+            host_rmsnorm_backward(dx, NULL, dy, x, rstd, g, n, w);
             check_gradient(&j, 0, dx, base);
-            ops->rmsnorm_backward(the_device(), NULL, dg, dy, x, rstd, g, n, w);
+            host_rmsnorm_backward(NULL, dg, dy, x, rstd, g, n, w);
             check_gradient(&j, 1, dg, base + n * w);
             release(NULL);
         }
@@ -292,15 +290,15 @@ static void layernorm_and_its_gradients(void **state)
                 float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *b = floats(j.in[2], w),
                       *dy = floats(j.dy, n * w), *y = nans(n * w);
                 float *mean = nans(n), *rstd = nans(n);
-                ops->layernorm(the_device(), y, mean, rstd, x, g, b, n, w, j.eps);
+                host_layernorm(y, mean, rstd, x, g, b, n, w, j.eps);
                 check(y, j.y, n * w, 1e-5);
-                ops->layernorm(the_device(), y, NULL, NULL, x, g, b, n, w, j.eps);
+                host_layernorm(y, NULL, NULL, x, g, b, n, w, j.eps);
                 check(y, j.y, n * w, 1e-5);
                 for (int wanted = 0; wanted < 8; wanted++) {
                     float *dx = wanted & 4 ? floats(base, n * w) : NULL,
                           *dg = wanted & 1 ? floats(base_g, w) : NULL,
                           *db = wanted & 2 ? floats(base_b, w) : NULL;
-                    ops->layernorm_backward(the_device(), dx, dg, db, dy, x, mean, rstd, g, n, w);
+                    host_layernorm_backward(dx, dg, db, dy, x, mean, rstd, g, n, w);
                     if (dx) check_gradient(&j, 0, dx, base);
                     if (dg) check_gradient(&j, 1, dg, base_g);
                     if (db) check_gradient(&j, 2, db, base_b);
@@ -318,8 +316,8 @@ static void layernorm_far_from_zero(void **state)
     start(&j, 99, 33, 33, 99);
     for (int i = 0; i < 99; i++) j.in[0][i] = (float)(j.in[0][i] + 300);
     j.f(&j, j.y);
-    ops->layernorm(the_device(), y, mean, rstd, floats(j.in[0], 99), floats(j.in[1], 33),
-                   floats(j.in[2], 33), 3, 33, 1e-6f);
+    host_layernorm(y, mean, rstd, floats(j.in[0], 99), floats(j.in[1], 33), floats(j.in[2], 33), 3,
+                   33, 1e-6f);
     check(y, j.y, 99, 2e-4);
 }
 
@@ -361,14 +359,12 @@ static void headnorm_and_its_gradients(void **state)
                 float *x = spread(j.in[0], n, all, xs), *g = floats(j.in[1], w),
                       *dy = spread(j.dy, n, all, dys), *y = nans(n * ys);
                 float *rstd = nans(n * heads), *dx = nans(n * dxs), *dg = floats(base, w);
-                ops->headnorm(the_device(), y, ys, rstd, x, xs, g, n, heads, w, j.eps);
+                host_headnorm(y, ys, rstd, x, xs, g, n, heads, w, j.eps);
                 check(gathered(y, n, all, ys), j.y, n * all, 1e-5);
-                ops->headnorm_backward(the_device(), dx, dxs, dg, dy, dys, x, xs, rstd, g, n, heads,
-                                       w);
+                host_headnorm_backward(dx, dxs, dg, dy, dys, x, xs, rstd, g, n, heads, w);
                 check_gradient(&j, 0, gathered(dx, n, all, dxs), NULL);
                 check_gradient(&j, 1, dg, base);
-                ops->headnorm_backward(the_device(), dx, dxs, NULL, dy, dys, x, xs, rstd, g, n,
-                                       heads, w);
+                host_headnorm_backward(dx, dxs, NULL, dy, dys, x, xs, rstd, g, n, heads, w);
                 check_gradient(&j, 0, gathered(dx, n, all, dxs), NULL);
                 release(NULL);
             }
@@ -391,9 +387,9 @@ static void rotate_and_its_transpose(void **state)
                 start(&j, n * all, n * w / 2, n * w / 2, n * all);
                 float *x = spread(j.in[0], n, all, all + 3), *dy = spread(j.dy, n, all, all + 1);
                 float *co = floats(j.in[1], n * w / 2), *si = floats(j.in[2], n * w / 2);
-                ops->rotate(the_device(), x, all + 3, co, si, n, heads, w, 1);
+                host_rotate(x, all + 3, co, si, n, heads, w, 1);
                 check(gathered(x, n, all, all + 3), j.y, n * all, 1e-5);
-                ops->rotate(the_device(), dy, all + 1, co, si, n, heads, w, -1);
+                host_rotate(dy, all + 1, co, si, n, heads, w, -1);
                 check_gradient(&j, 0, gathered(dy, n, all, all + 1), NULL);
                 release(NULL);
             }
@@ -413,9 +409,9 @@ static void swiglu_and_its_gradient(void **state)
                 struct job j = {.n = n, .w = w, .f = ref_swiglu};
                 start(&j, 2 * n * w, 0, 0, n * w);
                 float *gu = floats(j.in[0], 2 * n * w), *y = nans(n * w), *dgu = nans(2 * n * w);
-                ops->swiglu(the_device(), y, gu, n, w);
+                host_swiglu(y, gu, n, w);
                 check(y, j.y, n * w, 2e-6);
-                ops->swiglu_backward(the_device(), dgu, floats(j.dy, n * w), gu, n, w);
+                host_swiglu_backward(dgu, floats(j.dy, n * w), gu, n, w);
                 check_gradient(&j, 0, dgu, NULL);
                 release(NULL);
             }
@@ -434,11 +430,11 @@ static void gelu_and_its_gradient(void **state)
         for (long i = 0; i < n; i++) j.in[0][i] = (float)(2 * j.in[0][i]);
         j.f(&j, j.y);
         float *x = floats(j.in[0], n), *y = nans(n), *dx = nans(n), *dy = floats(j.dy, n);
-        ops->gelu(the_device(), y, x, n, exact);
+        host_gelu(y, x, n, exact);
         check(y, j.y, n, 1e-6);
-        ops->gelu_backward(the_device(), dx, dy, x, n, exact);
+        host_gelu_backward(dx, dy, x, n, exact);
         check_gradient(&j, 0, dx, NULL);
-        ops->gelu_backward(the_device(), dy, dy, x, n, exact); /* in place */
+        host_gelu_backward(dy, dy, x, n, exact); /* in place */
         assert_memory_equal(dx, dy, n * sizeof *dx);
         release(NULL);
     }
@@ -449,8 +445,8 @@ static void the_two_forms_of_gelu_differ(void **state)
 {
     float x = -2.2f, tanh_form, exact;
     (void)state;
-    ops->gelu(the_device(), &tanh_form, &x, 1, 0);
-    ops->gelu(the_device(), &exact, &x, 1, 1);
+    host_gelu(&tanh_form, &x, 1, 0);
+    host_gelu(&exact, &x, 1, 1);
     assert_close(exact, -0.03058758, 1e-7);
     assert_true(fabsf(tanh_form - exact) > 1e-4);
 }
@@ -467,13 +463,13 @@ static void activations_at_the_edges(void **state)
                                  : far[i] < -1 ? 0
                                                : 0.5f;
             for (int exact = 0; exact < 2; exact++) {
-                ops->gelu(the_device(), &y, &far[i], 1, exact);
-                ops->gelu_backward(the_device(), &dx, &one, &far[i], 1, exact);
+                host_gelu(&y, &far[i], 1, exact);
+                host_gelu_backward(&dx, &one, &far[i], 1, exact);
                 assert_close(y, want, 1e-6);
                 assert_close(dx, slope, 1e-6);
             }
-            ops->swiglu(the_device(), &y, gu, 1, 1);
-            ops->swiglu_backward(the_device(), dgu, &one, gu, 1, 1);
+            host_swiglu(&y, gu, 1, 1);
+            host_swiglu_backward(dgu, &one, gu, 1, 1);
             assert_close(y, want, 1e-6);
             assert_close(dgu[0], slope, 1e-6);
             assert_close(dgu[1], want, 1e-6);
@@ -499,12 +495,12 @@ static void rows_by_their_ids(void **state)
                 want[i] = table[ids[i / w] * w + i % w];
                 sum[ids[i / w] * w + i % w] += dy[i];
             }
-            ops->gather(the_device(), y, floats(table, ROWS * w), ids, 8, w);
+            host_gather(y, floats(table, ROWS * w), ids, 8, w);
             check(y, want, 8 * w, 0);
-            ops->scatter_add(the_device(), dtable, floats(dy, 8 * w), ids, 8, w);
+            host_scatter_add(dtable, floats(dy, 8 * w), ids, 8, w);
             check(dtable, sum, ROWS * w, 1e-6);
             for (int i = 0; i < 8 * w; i++) want[i] += dy[i];
-            ops->add(the_device(), y, floats(dy, 8 * w), 8 * w);
+            host_add(y, floats(dy, 8 * w), 8 * w);
             check(y, want, 8 * w, 1e-7);
             release(NULL);
         }
@@ -526,11 +522,9 @@ static void interpolated_rows(void **state)
                 want[row * w + c] += weight[i / w] * table[at * w + c];
                 sum[at * w + c] += weight[i / w] * dy[row * w + c];
             }
-            ops->interpolate(the_device(), y, floats(table, ROWS * w), tap, floats(weight, 12), 3,
-                             w);
+            host_interpolate(y, floats(table, ROWS * w), tap, floats(weight, 12), 3, w);
             check(y, want, 3 * w, 1e-6);
-            ops->interpolate_backward(the_device(), dtable, floats(dy, 3 * w), tap,
-                                      floats(weight, 12), 3, w);
+            host_interpolate_backward(dtable, floats(dy, 3 * w), tap, floats(weight, 12), 3, w);
             check(dtable, sum, ROWS * w, 2e-6);
             release(NULL);
         }
@@ -558,37 +552,36 @@ static float *result(long n)
 
 static void run_products(const float *x, const float *w, const float *b, const float *dy)
 {
-    ops->linear(the_device(), result(MANY * 45), x, w, b, MANY, WIDE, 45);
-    ops->linear(the_device(), result(5 * 45), x, w, b, 5, WIDE, 45);
-    ops->linear_backward(the_device(), result(MANY * WIDE), 0, result(45 * WIDE), result(45), dy, x,
-                         w, MANY, WIDE, 45);
+    host_linear(result(MANY * 45), x, w, b, NULL, MANY, WIDE, 45);
+    host_linear(result(5 * 45), x, w, b, NULL, 5, WIDE, 45);
+    host_linear_backward(result(MANY * WIDE), 0, result(45 * WIDE), result(45), dy, x, w, MANY,
+                         WIDE, 45);
 }
 
 static void run_norms(const float *x, const float *g, const float *b, const float *dy)
 {
     float *mean = result(MANY), *rstd = result(MANY * HEADS);
     int w = WIDE / HEADS;
-    ops->rmsnorm(the_device(), result(MANY * WIDE), rstd, x, g, MANY, WIDE, 1e-6f);
-    ops->rmsnorm_backward(the_device(), result(MANY * WIDE), result(WIDE), dy, x, rstd, g, MANY,
-                          WIDE);
-    ops->layernorm(the_device(), result(MANY * WIDE), mean, rstd, x, g, b, MANY, WIDE, 1e-6f);
-    ops->layernorm_backward(the_device(), result(MANY * WIDE), result(WIDE), result(WIDE), dy, x,
-                            mean, rstd, g, MANY, WIDE);
-    ops->headnorm(the_device(), result(MANY * WIDE), WIDE, rstd, x, WIDE, g, MANY, HEADS, w, 1e-6f);
-    ops->headnorm_backward(the_device(), result(MANY * WIDE), WIDE, result(w), dy, WIDE, x, WIDE,
-                           rstd, g, MANY, HEADS, w);
+    host_rmsnorm(result(MANY * WIDE), rstd, x, g, MANY, WIDE, 1e-6f);
+    host_rmsnorm_backward(result(MANY * WIDE), result(WIDE), dy, x, rstd, g, MANY, WIDE);
+    host_layernorm(result(MANY * WIDE), mean, rstd, x, g, b, MANY, WIDE, 1e-6f);
+    host_layernorm_backward(result(MANY * WIDE), result(WIDE), result(WIDE), dy, x, mean, rstd, g,
+                            MANY, WIDE);
+    host_headnorm(result(MANY * WIDE), WIDE, rstd, x, WIDE, g, MANY, HEADS, w, 1e-6f);
+    host_headnorm_backward(result(MANY * WIDE), WIDE, result(w), dy, WIDE, x, WIDE, rstd, g, MANY,
+                           HEADS, w);
 }
 
 static void run_maps(const float *x, const float *dy)
 {
     float *turned = result(MANY * WIDE);
     memcpy(turned, x, MANY * WIDE * sizeof *x);
-    ops->rotate(the_device(), turned, WIDE, dy, x, MANY, HEADS, 42, 1);
-    ops->swiglu(the_device(), result(MANY * 65), x, MANY, 65);
-    ops->swiglu_backward(the_device(), result(MANY * 130), dy, x, MANY, 65);
+    host_rotate(turned, WIDE, dy, x, MANY, HEADS, 42, 1);
+    host_swiglu(result(MANY * 65), x, MANY, 65);
+    host_swiglu_backward(result(MANY * 130), dy, x, MANY, 65);
     for (int exact = 0; exact < 2; exact++) {
-        ops->gelu(the_device(), result(MANY * WIDE), x, MANY * WIDE, exact);
-        ops->gelu_backward(the_device(), result(MANY * WIDE), dy, x, MANY * WIDE, exact);
+        host_gelu(result(MANY * WIDE), x, MANY * WIDE, exact);
+        host_gelu_backward(result(MANY * WIDE), dy, x, MANY * WIDE, exact);
     }
 }
 
@@ -653,6 +646,5 @@ int main(void)
     };
     ptd_program("test-ops");
     ptd_threads_start(1);
-    ops = the_device()->ops;
     return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

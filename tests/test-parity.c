@@ -143,14 +143,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static float *logits_of(const struct parity *p, const float *hidden, long n)
-{
-    int V = p->m->config.vocab, H = p->m->config.hidden;
-    float *z = ptd_array(n * V, sizeof *z);
-    p->m->device->ops->linear(p->m->device, z, hidden, ptd_model_head(p->m), NULL, n, H, V);
-    return z;
-}
-
 static int is_mark(const struct ptd_config *c, int id)
 {
     return id == c->image_token || id == c->video_token || id == c->vision_start ||
@@ -192,7 +184,7 @@ static void on_stage(const char *stage, const float *x, long n, int w)
 static void check_angles(const struct parity *p)
 {
     const struct ptd_config *c = &p->m->config;
-    const float *x[] = {p->b->cosine, p->b->sine, p->b->v_cosine, p->b->v_sine};
+    float *const *x = p->b->angles;
     static const char *const name[] = {"text cosine", "text sine", "vision cosine", "vision sine"};
     used = &worst[4];
     for (int i = 0; i < (p->n_pictures ? 4 : 2); i++, stages_seen++)
@@ -206,7 +198,7 @@ static void check_logits(struct parity *p)
 {
     json_t *s = at(p->file, "logits"), *row, *v;
     double largest = real_at(s, "largest");
-    float *z = logits_of(p, p->b->hidden, p->n);
+    float *z = tiny_logits(p->m, p->b->hidden, p->n);
     int V = p->m->config.vocab;
     size_t i, k;
     used = &worst[1];
@@ -254,28 +246,25 @@ static void forward(void **state)
 static void gradients(void **state)
 {
     struct parity *p = *state;
-    int V = p->m->config.vocab, H = p->m->config.hidden;
-    float *dhidden = ptd_array((size_t)p->n * H, sizeof *dhidden),
-          *dz = ptd_array((size_t)p->n * V, sizeof *dz), *z;
+    float *dz = ptd_array((size_t)p->n * p->m->config.vocab, sizeof *dz), *z, *grads;
     json_t *want = at(p->file, "gradients");
     double loss = real_at(p->file, "loss");
     ptd_model_train(p->m);
     ptd_forward(p->m, p->b);
-    z = logits_of(p, p->b->hidden, p->n);
+    z = tiny_logits(p->m, p->b->hidden, p->n);
     used = &worst[1];
     within("loss", "value", cross_entropy(p, z, dz), loss, LOGITS * loss);
-    p->m->device->ops->linear_backward(p->m->device, dhidden, 0, ptd_model_dhead(p->m), NULL, dz,
-                                       p->b->hidden, ptd_model_head(p->m), p->n, H, V);
-    ptd_backward(p->m, p->b, dhidden);
+    tiny_backward(p->m, p->b, dz);
+    grads = tiny_gradients(p->m);
     used = &worst[2];
     for (int i = 0; i < p->m->n_params; i++) {
         const struct ptd_param *q = &p->m->params[i];
-        check_array(q->name, p->m->grads + q->offset, q->n, at(want, q->name), GRAD);
+        check_array(q->name, grads + q->offset, q->n, at(want, q->name), GRAD);
     }
     assert_int_equal(p->m->n_params, json_object_size(want));
     free(z);
     free(dz);
-    free(dhidden);
+    free(grads);
 }
 
 static void both(void **state)
@@ -307,27 +296,38 @@ static void greedy(void **state)
     free(banned);
 }
 
-/* The hidden rows that predict the words of the reply y, from the cache. */
-static float *cached_rows(struct parity *p, const int32_t *y, int n)
+/* Of n rows of a batch from row `first` on. */
+static float *last_logits(const struct parity *p, const struct ptd_batch *b, long first, int n)
 {
-    int H = p->m->config.hidden, next = p->b->segments[0].next;
-    float *rows = ptd_array((size_t)n * H, sizeof *rows);
-    struct ptd_kv *kv = ptd_kv_new(&p->m->config, p->n + n);
+    size_t H = (size_t)p->m->config.hidden;
+    return tiny_logits(p->m, ptd_at(p->m->device, b->hidden, (size_t)first * H), n);
+}
+
+/* The logits [n, V] of the words of the reply y, from the cache. */
+static float *cached_logits(struct parity *p, const int32_t *y, int n)
+{
+    int V = p->m->config.vocab, next = p->b->segments[0].next;
+    float *z = ptd_array((size_t)n * V, sizeof *z), *row;
+    struct ptd_kv *kv = ptd_kv_new(p->m, p->n + n);
     struct ptd_batch *step = ptd_batch_new(p->m);
     p->b->kv = step->kv = kv;
     ptd_forward(p->m, p->b);
-    memcpy(rows, p->b->hidden + (size_t)(p->n - 1) * H, H * sizeof *rows);
+    row = last_logits(p, p->b, p->n - 1, 1);
+    memcpy(z, row, V * sizeof *z);
+    free(row);
     for (int i = 0; i + 1 < n; i++) {
         ptd_batch_reset(step);
         ptd_batch_step(step, y[i], next + i, p->n + i,
                        (struct ptd_span){.n = 1, .own = 0, .past = p->n + i});
         ptd_forward(p->m, step);
-        memcpy(rows + (size_t)(i + 1) * H, step->hidden, H * sizeof *rows);
+        row = last_logits(p, step, 0, 1);
+        memcpy(z + (size_t)(i + 1) * V, row, V * sizeof *z);
+        free(row);
     }
     p->b->kv = NULL;
     ptd_batch_free(step);
     ptd_kv_free(kv);
-    return rows;
+    return z;
 }
 
 /* From the cache, in one pass, and as a reply behind its prompt. */
@@ -335,13 +335,13 @@ static void cache(void **state)
 {
     struct parity *p = *state;
     json_t *want = at(p->file, "greedy"), *list = at(want, "ids"), *v;
-    int n = (int)json_array_size(list), V = p->m->config.vocab, H = p->m->config.hidden;
+    int n = (int)json_array_size(list), V = p->m->config.vocab;
     double largest = real_at(at(want, "logits"), "largest");
     int32_t *all = ptd_array(p->n + n, sizeof *all);
     size_t i;
     memcpy(all, p->ids, p->n * sizeof *all);
     json_array_foreach(list, i, v) all[p->n + i] = (int32_t)json_integer_value(v);
-    float *rows = cached_rows(p, all + p->n, n), *z = logits_of(p, rows, n);
+    float *z = cached_logits(p, all + p->n, n);
     used = &worst[1];
     check_array("greedy logits", z, (size_t)n * V, at(want, "logits"), LOGITS);
     used = &worst[3];
@@ -351,14 +351,13 @@ static void cache(void **state)
             ptd_batch_prompt(b, all, shared ? p->n : p->n + n - 1, p->pictures, p->n_pictures), 0);
         if (shared) ptd_batch_reply(b, 0, all + p->n, n - 1);
         ptd_forward(p->m, b);
-        float *whole = logits_of(p, b->hidden + (size_t)(p->n - 1) * H, n);
+        float *whole = last_logits(p, b, p->n - 1, n);
         for (int k = 0; k < n * V; k++)
             within("cached logits", "entry", z[k], whole[k], CACHE * largest);
         free(whole);
         ptd_batch_free(b);
     }
     free(all);
-    free(rows);
     free(z);
 }
 

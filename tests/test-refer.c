@@ -41,7 +41,7 @@ static struct ptd_model *builtin_model(void)
 
 static void publish(struct ptd_store *s, struct ptd_model *m, int64_t generation)
 {
-    struct ptd_tensor_view *v = ptd_model_views(m, m->weights);
+    struct ptd_tensor_view *v = ptd_model_views(m);
     struct ptd_publication p = {.generation = generation,
                                 .weights = v,
                                 .n = m->n_params,

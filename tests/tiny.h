@@ -83,7 +83,7 @@ static inline int tiny_ends(const char *s, const char *tail)
 
 static inline void tiny_fill_param(struct ptd_model *m, const struct ptd_param *p)
 {
-    float *w = m->weights + p->offset;
+    float *w = ptd_array(p->n, sizeof *w);
     double fan_in = (double)p->n / p->dims[0];
     if (tiny_ends(p->name, "pos_embed.weight") || tiny_ends(p->name, "embed_tokens.weight") ||
         tiny_ends(p->name, "lm_head.weight"))
@@ -94,6 +94,8 @@ static inline void tiny_fill_param(struct ptd_model *m, const struct ptd_param *
         tiny_fill(w, p->name, p->n, 0.2, 1);
     else
         tiny_fill(w, p->name, p->n, sqrt(3 / fan_in), 0);
+    m->device->ops->put_nums(m->device, ptd_at(m->device, m->weights, p->offset), w, p->n);
+    free(w);
 }
 
 static inline struct ptd_config tiny_config(int tied)
@@ -144,5 +146,53 @@ static inline struct ptd_picture tiny_picture_of(const char *name, int height, i
 static inline struct ptd_picture tiny_picture(int k)
 {
     return k ? tiny_picture_of("image1", 24, 8) : tiny_picture_of("image0", 16, 24);
+}
+
+/* ---- weights and gradients on the host, malloc'd: [n_weights] ---- */
+
+static inline float *tiny_weights(const struct ptd_model *m)
+{
+    return read_nums(m->device, m->weights, m->n_weights);
+}
+
+static inline void tiny_put_weights(struct ptd_model *m, const float *w)
+{
+    m->device->ops->put_nums(m->device, m->weights, w, m->n_weights);
+}
+
+static inline float *tiny_gradients(const struct ptd_model *m)
+{
+    float *g = ptd_array(m->n_weights, sizeof *g);
+    m->device->ops->get_accs(m->device, g, m->grads, m->n_weights);
+    return g;
+}
+
+static inline void tiny_zero_gradients(struct ptd_model *m)
+{
+    m->device->ops->zero(m->device, m->grads, m->n_weights * m->device->acc_size);
+}
+
+/* Logits [n, vocab] of hidden rows of the device, malloc'd. */
+static inline float *tiny_logits(const struct ptd_model *m, const ptd_num *hidden, long n)
+{
+    int V = m->config.vocab;
+    float *z = ptd_array((size_t)n * V + 1, sizeof *z);
+    m->device->ops->logits(m->device, stats(z, (size_t)n * V), hidden, ptd_model_head(m), n,
+                           m->config.hidden, V);
+    back();
+    return z;
+}
+
+/* The gradients of the whole network from those of its logits, which belong to the batch's last
+ * forward. */
+static inline void tiny_backward(struct ptd_model *m, struct ptd_batch *b, const float *dz)
+{
+    int V = m->config.vocab, H = m->config.hidden;
+    struct ptd_device *d = m->device;
+    ptd_num *dhidden = ptd_pool_nums(&b->pool, (size_t)b->n * H);
+    d->ops->logits_backward(d, dhidden, ptd_model_dhead(m), in_stats(dz, (size_t)b->n * V),
+                            b->hidden, ptd_model_head(m), b->n, H, V);
+    ptd_backward(m, b, dhidden);
+    back();
 }
 #endif

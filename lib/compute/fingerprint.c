@@ -2,8 +2,6 @@
  * When to insist on it is left to settings.c and train.c. */
 #include "compute/fingerprint.h"
 #include "base/err.h"
-#include "base/threads.h"
-#include "compute/blas.h"
 #include <gnu/libc-version.h>
 #include <link.h>
 #include <stdint.h>
@@ -55,15 +53,15 @@ static const char *instructions(void)
         ;
 }
 
-char *ptd_machine(enum ptd_computes what)
+char *ptd_machine(struct ptd_device *d)
 {
-    char *scalars =
+    char *program =
         ptd_format("arithmetic %d; compiler %s %s; instructions %s; libc glibc %s", PTD_ARITHMETIC,
                    COMPILER, PTD_FLAGS, instructions(), gnu_get_libc_version());
-    if (what == PTD_SCALARS) return scalars;
-    char *all =
-        ptd_format("%s; threads %d; blas %s", scalars, ptd_threads_count(), ptd_blas_name());
-    free(scalars);
+    if (!d) return program;
+    char *device = ptd_device_machine(d), *all = ptd_format("%s; %s", program, device);
+    free(program);
+    free(device);
     return all;
 }
 

@@ -1,8 +1,11 @@
-/* ops: the table of arithmetic that model code is written against. cpu/ops.c (plain C and OpenBLAS,
- * float32) is the specification; another device fills the same table. All arrays are row-major;
- * shapes in brackets; n rows; "dX" is the gradient of X; parameter gradients accumulate, activation
- * gradients are overwritten unless said otherwise. NULL for a bias, or for a gradient, means there
- * is none or it is not wanted. */
+/* ops: the table of operations that model code is written against. cpu/ops.c (plain C and OpenBLAS,
+ * float32) is the specification; another device fills the same table. All arrays lie on the device,
+ * but those said to be the host's, and are row-major; shapes in brackets; n rows; "dX" is the
+ * gradient of X; parameter gradients accumulate, activation gradients are overwritten unless said
+ * otherwise. NULL for a bias, or for a gradient, means there is none or it is not wanted.
+ *
+ * Nothing here fails at once: what goes wrong comes out at ptd_device_wait. A new operation is a
+ * member here, a row in each device's table, and a row in tests/test-ops.c, which counts. */
 #ifndef PTD_OPS_H
 #define PTD_OPS_H
 #include "compute/device.h"
@@ -22,84 +25,161 @@ struct ptd_span {
 struct ptd_attention {
     int heads, kv_heads, dim;
     int causal; /* own keys: row i sees past + i + 1 of them; not causal: past + n */
-    long q_stride, k_stride, v_stride,
-        o_stride; /* floats from one row to the next; dq, dk, dv have the same */
-    const struct ptd_span *spans;
+    /* numbers from one row to the next; dq, dk, dv have the same */
+    long q_stride, k_stride, v_stride, o_stride;
+    const struct ptd_span *spans; /* the host's */
     /* neighbours with the same shared prompt and consecutive rows are computed together */
     int n_spans;
 };
+struct ptd_attention_plan; /* what a device makes of it, once for all layers of a batch */
+
+/* Attention of some query rows to some keys; see attention_shares. */
+struct ptd_shares_asked {
+    long first, n;       /* query rows */
+    const ptd_int *keys; /* [n_keys] their rows */
+    long n_keys;
+    const uint8_t *heads; /* [heads] the host's: 1: counts; NULL: all */
+};
+
+/* AdamW (Loshchilov and Hutter, 2019):
+ *   m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= lr (m^ / (sqrt(v^) + eps) + decay w),
+ *   m^ = m/(1-b1^t), v^ = v/(1-b2^t) */
+struct ptd_adamw {
+    double lr, beta1, beta2, eps, decay;
+};
+
+enum ptd_entries { PTD_NUMS, PTD_ACCS, PTD_STATS };
 
 struct ptd_ops {
-    /* Y [n, out] = X [n, in] W^T + b; W [out, in], b [out] */
-    void (*linear)(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
-                   long n, int in, int out);
+    /* ---- the device itself: behind the functions of device.h ---- */
+
+    void *(*alloc)(struct ptd_device *d, size_t bytes); /* zeros; NULL: there is no room */
+    void (*free)(struct ptd_device *d, void *p);
+    void (*wait)(struct ptd_device *d); /* NULL: an operation is done when it returns */
+    char *(*machine)(struct ptd_device *d);
+    void (*close)(struct ptd_device *d); /* NULL: nothing to do */
+
+    /* ---- copies: in order with all else; get waits ---- */
+
+    void (*put)(struct ptd_device *d, void *to, const void *host, size_t bytes);
+    void (*get)(struct ptd_device *d, void *host, const void *from, size_t bytes);
+    void (*put_nums)(struct ptd_device *d, ptd_num *to, const float *host, size_t n);
+    void (*get_nums)(struct ptd_device *d, float *host, const ptd_num *from, size_t n);
+    void (*put_accs)(struct ptd_device *d, ptd_acc *to, const float *host, size_t n);
+    void (*get_accs)(struct ptd_device *d, float *host, const ptd_acc *from, size_t n);
+    void (*zero)(struct ptd_device *d, void *p, size_t bytes);
+    /* to[to_row[i]] = from[from_row[i]] for n rows of width w; strides in numbers. NULL for a list:
+     * 0, 1, 2 ...; NULL for from: zeros. */
+    void (*copy_rows)(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
+                      const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
+                      int w);
+
+    /* ---- products ---- */
+
+    /* Y [n, out] = X [n, in] W^T + b + residual; W [out, in], b [out], residual [n, out] */
+    void (*linear)(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
+                   const ptd_num *b, const ptd_num *residual, long n, int in, int out);
     /* dX [n, in] = dY W (added to dX if add); dW += dY^T X; db += column sums of dY */
-    void (*linear_backward)(struct ptd_device *d, float *dX, int add, float *dW, float *db,
-                            const float *dY, const float *X, const float *W, long n, int in,
+    void (*linear_backward)(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
+                            const ptd_num *dY, const ptd_num *X, const ptd_num *W, long n, int in,
                             int out);
+    /* The same with float32 in place of Y, whatever the device: logits Z [n, V] = X [n, H] W^T. */
+    void (*logits)(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const ptd_num *W, long n,
+                   int H, int V);
+    void (*logits_backward)(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
+                            const ptd_num *X, const ptd_num *W, long n, int H, int V);
+
+    /* ---- norms ---- */
 
     /* Y = X / sqrt(mean(X^2) + eps) * g over rows of width w; rstd [n] kept for backward (may be
      * NULL). */
-    void (*rmsnorm)(struct ptd_device *d, float *Y, float *rstd, const float *X, const float *g,
-                    long n, int w, float eps);
+    void (*rmsnorm)(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
+                    const ptd_num *g, long n, int w, float eps);
     /* dX is added to (the residual path is already there); dg += ... */
-    void (*rmsnorm_backward)(struct ptd_device *d, float *dX, float *dg, const float *dY,
-                             const float *X, const float *rstd, const float *g, long n, int w);
-    void (*layernorm)(struct ptd_device *d, float *Y, float *mean, float *rstd, const float *X,
-                      const float *g, const float *b, long n, int w, float eps);
+    void (*rmsnorm_backward)(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, const ptd_num *dY,
+                             const ptd_num *X, const ptd_stat *rstd, const ptd_num *g, long n,
+                             int w);
+    void (*layernorm)(struct ptd_device *d, ptd_num *Y, ptd_stat *mean, ptd_stat *rstd,
+                      const ptd_num *X, const ptd_num *g, const ptd_num *b, long n, int w,
+                      float eps);
     /* dX is added to */
-    void (*layernorm_backward)(struct ptd_device *d, float *dX, float *dg, float *db,
-                               const float *dY, const float *X, const float *mean,
-                               const float *rstd, const float *g, long n, int w);
-
-    /* Split-half rotation of every head of x [n rows, heads, dim] in place; stride: floats from row
-     * to row; cosine, sine [n, dim/2]; sign +1 forward, -1 backward. */
-    void (*rotate)(struct ptd_device *d, float *x, long stride, const float *cosine,
-                   const float *sine, long n, int heads, int dim, int sign);
+    void (*layernorm_backward)(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, ptd_acc *db,
+                               const ptd_num *dY, const ptd_num *X, const ptd_stat *mean,
+                               const ptd_stat *rstd, const ptd_num *g, long n, int w);
     /* q_norm/k_norm: per-head RMSNorm over dim with one gain for all heads: y[n, heads, dim] from
-     * x; rstd [n, heads]. y_stride, x_stride in floats. */
-    void (*headnorm)(struct ptd_device *d, float *y, long y_stride, float *rstd, const float *x,
-                     long x_stride, const float *g, long n, int heads, int dim, float eps);
+     * x; rstd [n, heads]. y_stride, x_stride in numbers. */
+    void (*headnorm)(struct ptd_device *d, ptd_num *y, long y_stride, ptd_stat *rstd,
+                     const ptd_num *x, long x_stride, const ptd_num *g, long n, int heads, int dim,
+                     float eps);
     /* dx (overwritten) from dy. */
-    void (*headnorm_backward)(struct ptd_device *d, float *dx, long dx_stride, float *dg,
-                              const float *dy, long dy_stride, const float *x, long x_stride,
-                              const float *rstd, const float *g, long n, int heads, int dim);
+    void (*headnorm_backward)(struct ptd_device *d, ptd_num *dx, long dx_stride, ptd_acc *dg,
+                              const ptd_num *dy, long dy_stride, const ptd_num *x, long x_stride,
+                              const ptd_stat *rstd, const ptd_num *g, long n, int heads, int dim);
 
+    /* ---- attention ---- */
+
+    /* Split-half rotation of every head of x [n rows, heads, dim] in place; stride: numbers from
+     * row to row; cosine, sine [n, dim/2]; sign +1 forward, -1 backward. */
+    void (*rotate)(struct ptd_device *d, ptd_num *x, long stride, const ptd_stat *cosine,
+                   const ptd_stat *sine, long n, int heads, int dim, int sign);
+    /* Spans are copied; the same plan serves forward, backward and shares. */
+    struct ptd_attention_plan *(*attention_plan)(struct ptd_device *d,
+                                                 const struct ptd_attention *a);
+    void (*attention_plan_free)(struct ptd_device *d, struct ptd_attention_plan *p); /* or NULL */
     /* o[row, heads, dim] = softmax(q k^T / sqrt(dim)) v; lse [rows, heads] log-sum-exp of scaled
      * scores (NULL: not kept). Query head h uses kv head h / (heads / kv_heads). */
-    void (*attention)(struct ptd_device *d, const struct ptd_attention *a, float *o, float *lse,
-                      const float *q, const float *k, const float *v);
+    void (*attention)(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
+                      ptd_stat *lse, const ptd_num *q, const ptd_num *k, const ptd_num *v);
     /* Recomputes the probabilities from lse. dq overwritten; dk, dv accumulate (the caller zeroes
      * them). A span that shares a prompt must follow that prompt's own span, with nothing but
      * siblings between. */
-    void (*attention_backward)(struct ptd_device *d, const struct ptd_attention *a, float *dq,
-                               float *dk, float *dv, const float *dout, const float *o,
-                               const float *lse, const float *q, const float *k, const float *v);
+    void (*attention_backward)(struct ptd_device *d, const struct ptd_attention_plan *p,
+                               ptd_num *dq, ptd_num *dk, ptd_num *dv, const ptd_num *dout,
+                               const ptd_num *o, const ptd_stat *lse, const ptd_num *q,
+                               const ptd_num *k, const ptd_num *v);
+    /* out [n, n_keys] += the shares of attention that rows first .. first + n pay to the keys,
+     * summed over heads; the rows must see these keys. */
+    void (*attention_shares)(struct ptd_device *d, const struct ptd_attention_plan *p,
+                             const struct ptd_shares_asked *a, ptd_stat *out, const ptd_num *q,
+                             const ptd_num *k, const ptd_stat *lse);
+
+    /* ---- activations ---- */
 
     /* y [n, w] = silu(g) * u with gu [n, 2w], g the first half of each row; backward: dgu
      * overwritten. */
-    void (*swiglu)(struct ptd_device *d, float *y, const float *gu, long n, int w);
-    void (*swiglu_backward)(struct ptd_device *d, float *dgu, const float *dy, const float *gu,
-                            long n, int w);
+    void (*swiglu)(struct ptd_device *d, ptd_num *y, const ptd_num *gu, long n, int w);
+    void (*swiglu_backward)(struct ptd_device *d, ptd_num *dgu, const ptd_num *dy,
+                            const ptd_num *gu, long n, int w);
     /* exact: x/2 (1 + erf(x/sqrt 2)); else the tanh form. dx may be dy. */
-    void (*gelu)(struct ptd_device *d, float *y, const float *x, long n, int exact);
-    void (*gelu_backward)(struct ptd_device *d, float *dx, const float *dy, const float *x, long n,
-                          int exact);
+    void (*gelu)(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n, int exact);
+    void (*gelu_backward)(struct ptd_device *d, ptd_num *dx, const ptd_num *dy, const ptd_num *x,
+                          long n, int exact);
 
-    void (*add)(struct ptd_device *d, float *y, const float *x, long n); /* y += x */
-    /* y[i] = table[ids[i]] */
-    void (*gather)(struct ptd_device *d, float *y, const float *table, const int32_t *ids, long n,
-                   int w);
-    /* table[ids[i]] += y[i]; ids may repeat */
-    void (*scatter_add)(struct ptd_device *d, float *table, const float *y, const int32_t *ids,
+    /* ---- rows of tables ---- */
+
+    void (*add)(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n); /* y += x */
+    /* y[i] = table[ids[i]]; backward: dtable[ids[i]] += dy[i]; ids may repeat */
+    void (*gather)(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *ids,
+                   long n, int w);
+    void (*gather_backward)(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                            const ptd_int *ids, long n, int w);
+    /* x[ids[i]] += y[i]; ids may repeat */
+    void (*scatter_add)(struct ptd_device *d, ptd_num *x, const ptd_num *y, const ptd_int *ids,
                         long n, int w);
     /* y[i] = sum of four table rows: tap [n,4] row numbers, weight [n,4]; added to y. Backward:
      * scatter into dtable. */
-    void (*interpolate)(struct ptd_device *d, float *y, const float *table, const int32_t *tap,
-                        const float *weight, long n, int w);
-    void (*interpolate_backward)(struct ptd_device *d, float *dtable, const float *dy,
-                                 const int32_t *tap, const float *weight, long n, int w);
-};
+    void (*interpolate)(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *tap,
+                        const ptd_stat *weight, long n, int w);
+    void (*interpolate_backward)(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                                 const ptd_int *tap, const ptd_stat *weight, long n, int w);
 
-extern const struct ptd_ops ptd_ops_cpu;
+    /* ---- the optimizer ---- */
+
+    /* Euclidean norm of x [n], an array of these, summed in double in a fixed order whatever
+     * the thread count; NaN or Inf if any entry is not finite. Waits. */
+    double (*norm)(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n);
+    /* One step (t counts from 1) on w, m, v, g [n]; g is scaled by `scale` first (clipping). */
+    void (*adamw)(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
+                  ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n);
+};
 #endif

@@ -1,16 +1,23 @@
-/* pool: bump memory: everything is released at once by reset; chunks are merged so that a steady
- * state allocates nothing. */
+/* pool: bump memory of a device: everything is released at once by reset; chunks are merged so that
+ * a steady state allocates nothing. What comes from it is not zeroed. */
 #ifndef PTD_POOL_H
 #define PTD_POOL_H
-#include <stddef.h>
+#include "compute/device.h"
 
 struct ptd_pool {
-    char **chunk;
+    struct ptd_device *device;
+    void **chunk;
     size_t *size;
     int n;
     size_t used;
 };
-float *ptd_pool_floats(struct ptd_pool *a, size_t n); /* 64-byte aligned, not zeroed */
+ptd_num *ptd_pool_nums(struct ptd_pool *a, size_t n); /* 64-byte aligned */
+ptd_stat *ptd_pool_stats(struct ptd_pool *a, size_t n);
+/* What the host has, on the device; where that is the host, the same memory, which must stay as it
+ * is until the pool is reset. */
+const ptd_num *ptd_pool_put_nums(struct ptd_pool *a, const float *host, size_t n);
+const ptd_stat *ptd_pool_put_stats(struct ptd_pool *a, const float *host, size_t n);
+const ptd_int *ptd_pool_put_ints(struct ptd_pool *a, const int32_t *host, size_t n);
 void ptd_pool_reset(struct ptd_pool *a);
 void ptd_pool_free(struct ptd_pool *a);
 #endif

@@ -79,9 +79,9 @@ static struct ptd_writer *open_output(struct ptd_head *h)
 }
 
 static void note_stage(struct ptd_head *h, const char *name, const char *command,
-                       enum ptd_computes computes, const char *reads)
+                       struct ptd_device *device, const char *reads)
 {
-    char *machine = ptd_machine(computes),
+    char *machine = ptd_machine(device),
          *decided = ptd_format("%s%s%s", ptd_opt_decided(), reads ? "; " : "", reads ? reads : "");
     ptd_head_add_stage(h, &(struct ptd_stage_note){.name = name,
                                                    .version = PTD_VERSION,
@@ -93,13 +93,13 @@ static void note_stage(struct ptd_head *h, const char *name, const char *command
     free(decided);
 }
 
-struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes,
+struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, struct ptd_device *device,
                                    int argc, char **argv)
 {
     if (ptd_terminal(1)) refuse_terminal("output");
     char *command = ptd_command_line(argc, argv);
     h->version = PTD_STREAM_VERSION;
-    note_stage(h, name, command, computes, NULL);
+    note_stage(h, name, command, device, NULL);
     free(command);
     return open_output(h);
 }
@@ -232,7 +232,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     ptd_asked_heed(tell, &run);
     run.r = ptd_input_open(operand, &run.head);
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();
-    note_stage(&run.head, f->usage->name, command, f->computes, f->reads);
+    note_stage(&run.head, f->usage->name, command, f->device, f->reads);
     run.w = open_output(&run.head);
     ptd_reader_watch(run.r, ptd_writer_fd(run.w));
     if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0)

@@ -24,7 +24,7 @@ enum ptd_verb { PTD_FAILED = -1, PTD_PASS = 0, PTD_CHANGED = 1, PTD_DROP = 2 };
 struct ptd_filter {
     const struct ptd_usage *usage;
     void *ctx;
-    enum ptd_computes computes; /* begin may still set it */
+    struct ptd_device *device; /* that computes; NULL: nothing does; begin sets it */
     /* identity of what else decides its numbers, for the head, such as the store of a teacher;
      * begin sets it */
     const char *reads;
@@ -49,6 +49,6 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);
 /* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with
  * this stage noted. Dies on failure. */
-struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, enum ptd_computes computes,
+struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, struct ptd_device *device,
                                    int argc, char **argv);
 #endif

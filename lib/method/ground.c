@@ -91,13 +91,15 @@ static int *index_words(const struct ptd_ground *d, long rows)
 }
 
 double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b,
-                           double total, float *dimage)
+                           double total, ptd_num *dimage)
 {
     const struct ptd_layout *l = m->layout;
     const struct ptd_config *c = &m->config;
     long n = b->n_image_rows;
-    float *x = ptd_pool_floats(&b->pool, n * c->hidden),
-          *dx = ptd_pool_floats(&b->pool, n * c->hidden), *rstd = ptd_pool_floats(&b->pool, n);
+    struct ptd_device *device = m->device;
+    ptd_num *x = ptd_pool_nums(&b->pool, n * c->hidden),
+            *dx = ptd_pool_nums(&b->pool, n * c->hidden);
+    ptd_stat *rstd = ptd_pool_stats(&b->pool, n);
     struct reading r = {d, index_words(d, n), ptd_array(n + 1, sizeof(double)), d->weight / total};
     struct ptd_head_job job = {.device = m->device,
                                .W = ptd_model_head(m),
@@ -108,12 +110,12 @@ double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd
                                .row = on_row,
                                .ctx = &r};
     double sum = 0;
-    m->device->ops->rmsnorm(m->device, x, rstd, b->merger.out, m->weights + l->norm, n, c->hidden,
+    m->device->ops->rmsnorm(m->device, x, rstd, b->merger.out, l->norm.gain.value, n, c->hidden,
                             c->rms_eps);
     ptd_head_backward(&job, x, n, dx, ptd_model_dhead(m));
-    memset(dimage, 0, n * c->hidden * sizeof *dimage);
-    m->device->ops->rmsnorm_backward(m->device, dimage, m->grads + l->norm, dx, b->merger.out, rstd,
-                                     m->weights + l->norm, n, c->hidden);
+    device->ops->zero(device, dimage, n * c->hidden * device->num_size);
+    m->device->ops->rmsnorm_backward(m->device, dimage, l->norm.gain.gradient, dx, b->merger.out,
+                                     rstd, l->norm.gain.value, n, c->hidden);
     for (long i = 0; i < n; i++) sum += r.loss[i];
     free(r.first);
     free(r.loss);

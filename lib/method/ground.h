@@ -31,5 +31,5 @@ int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct
 /* After the forward: returns sum of the losses (not divided), adds weight / total times its
  * gradient to the head, the final norm's gain and dimage [picture rows, hidden] (overwritten). */
 double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b,
-                           double total, float *dimage);
+                           double total, ptd_num *dimage);
 #endif

@@ -118,7 +118,7 @@ static void add_up(struct work *w, int *bad)
 static void ground(struct work *w)
 {
     struct ptd_batch *b = w->score->batch;
-    float *dimage = ptd_score_floats(w->score, b->n_image_rows * w->m->config.hidden);
+    ptd_num *dimage = ptd_score_nums(w->score, b->n_image_rows * w->m->config.hidden);
     double sum = ptd_ground_backward(w->r->ground, w->m, b, w->n_pictures, dimage);
     w->sum->words += sum / w->n_pictures;
     w->sum->loss += w->r->ground->weight * sum / w->n_pictures;
@@ -137,12 +137,12 @@ static void run_micro(struct work *w, int *bad)
                                .banned = w->r->banned,
                                .row = on_row,
                                .ctx = w};
-    float *dX;
+    ptd_num *dX;
     if (!s->rows) return;
     if (s->rows > w->token_cap)
         w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
     ptd_score_forward(s);
-    dX = ptd_score_floats(s, s->rows * c->hidden);
+    dX = ptd_score_nums(s, s->rows * c->hidden);
     ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
     if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
     ptd_score_backward(s, dX);

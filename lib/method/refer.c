@@ -108,7 +108,7 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
         ptd_refer_close(f);
         return NULL;
     }
-    f->machine = ptd_machine(PTD_PRODUCTS);
+    f->machine = ptd_machine(d);
     f->reads = f->other ? ptd_format("reference %s; teacher generation %lld %s", f->reference_id,
                                      (long long)f->teacher_generation, f->teacher_id)
                         : ptd_format("reference %s", f->reference_id);

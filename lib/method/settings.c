@@ -62,9 +62,9 @@ static void put_program(json_t *s, const char *name, const char *decided, const 
 
 /* What the first program's options decide is in the fields above, and what ptd-update's do below.
  */
-static void put_programs(json_t *s, const struct ptd_head *h)
+static void put_programs(json_t *s, const struct ptd_head *h, struct ptd_device *device)
 {
-    char *machine = ptd_machine(PTD_PRODUCTS);
+    char *machine = ptd_machine(device);
     json_t *pipe = json_array();
     for (int i = 0; i < h->n_stages; i++)
         json_array_append_new(pipe, text(h->stages[i].name ? h->stages[i].name : ""));
@@ -111,7 +111,7 @@ char *ptd_settings_text(const struct ptd_settings *all)
     put_sampling(s, all->head);
     put_losses(s, all);
     put_optimizer(s, all);
-    put_programs(s, all->head);
+    put_programs(s, all->head, all->device);
     char *text = json_dumps(s, JSON_COMPACT);
     json_decref(s);
     return text;

@@ -14,6 +14,7 @@
 
 struct ptd_settings {
     const struct ptd_head *head;
+    struct ptd_device *device; /* ptd-update's */
     const struct ptd_loss_rules *rules;
     const struct ptd_train_rules *train;
     const char *loss, *divergence, *schedule; /* by name */

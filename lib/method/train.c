@@ -7,14 +7,14 @@
 
 static int load_moments(struct ptd_train *t)
 {
-    struct ptd_tensor_view *m = ptd_model_views(t->model, t->m),
-                           *v = ptd_model_views(t->model, t->v);
+    struct ptd_tensor_view *m = ptd_model_moment_views(t->model, t->m),
+                           *v = ptd_model_moment_views(t->model, t->v);
     int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) ||
                              ptd_store_load_optim(t->store, 'v', v, t->model->n_params)
                        : 0;
     free(m);
     free(v);
-    return r ? -1 : 0;
+    return r || ptd_device_wait(t->model->device) ? -1 : 0;
 }
 
 /* ---- what was decided before, and now ---- */
@@ -113,8 +113,8 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     if (!(t->model = ptd_model_open(t->store, d)) ||
         ptd_model_load(t->model, t->store, t->generation))
         goto fail;
-    t->m = ptd_array(t->model->n_weights, sizeof *t->m);
-    t->v = ptd_array(t->model->n_weights, sizeof *t->v);
+    t->m = ptd_device_stats(d, t->model->n_weights, "moments");
+    t->v = ptd_device_stats(d, t->model->n_weights, "moments");
     ptd_model_train(t->model);
     if (!resume(t, anyway)) return t;
 fail:
@@ -135,15 +135,23 @@ double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total
 
 void ptd_train_zero(struct ptd_train *t)
 {
-    memset(t->model->grads, 0, t->model->n_weights * sizeof *t->model->grads);
+    struct ptd_device *d = t->model->device;
+    d->ops->zero(d, t->model->grads, t->model->n_weights * d->acc_size);
+}
+
+double ptd_train_norm(const struct ptd_train *t)
+{
+    struct ptd_device *d = t->model->device;
+    return d->ops->norm(d, t->model->grads, PTD_ACCS, t->model->n_weights);
 }
 
 int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
 {
     struct ptd_model *m = t->model;
+    struct ptd_device *d = m->device;
     struct ptd_adamw a = t->rules.adamw;
     double scale = 1;
-    *norm = ptd_norm(m->grads, m->n_weights);
+    *norm = ptd_train_norm(t);
     if (!isfinite(*norm)) return 1;
     if (t->rules.clip > 0 && *norm > t->rules.clip) scale = t->rules.clip / *norm;
     t->updates++;
@@ -151,8 +159,9 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
-        ptd_adamw_step(&a, t->updates, scale, m->weights + p->offset, t->m + p->offset,
-                       t->v + p->offset, m->grads + p->offset, p->n);
+        d->ops->adamw(d, &a, t->updates, scale, ptd_at(d, m->weights, p->offset),
+                      ptd_stat_at(t->m, p->offset), ptd_stat_at(t->v, p->offset),
+                      ptd_acc_at(d, m->grads, p->offset), p->n);
     }
     return 0;
 }
@@ -160,9 +169,11 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
 /* What of the next generation holds a number that is not finite; NULL: nothing. */
 static const char *not_finite(const struct ptd_train *t)
 {
+    struct ptd_device *d = t->model->device;
     size_t n = t->model->n_weights;
-    if (!isfinite(ptd_norm(t->model->weights, n))) return "weights";
-    if (t->updates && !(isfinite(ptd_norm(t->m, n)) && isfinite(ptd_norm(t->v, n))))
+    if (!isfinite(d->ops->norm(d, t->model->weights, PTD_NUMS, n))) return "weights";
+    if (t->updates && !(isfinite(d->ops->norm(d, t->m, PTD_STATS, n)) &&
+                        isfinite(d->ops->norm(d, t->v, PTD_STATS, n))))
         return "moments";
     return NULL;
 }
@@ -176,15 +187,19 @@ int ptd_train_publish(struct ptd_train *t)
     char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
                            (long long)t->updates, t->bad_in_row, t->settings);
     int r;
+    if (ptd_device_wait(m->device)) {
+        free(run);
+        return -1;
+    }
     if (bad) {
         free(run);
         return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
                         (long long)p.generation);
     }
-    p.weights = ptd_model_views(m, m->weights);
+    p.weights = ptd_model_views(m);
     if (t->updates) {
-        p.m = ptd_model_views(m, t->m);
-        p.v = ptd_model_views(m, t->v);
+        p.m = ptd_model_moment_views(m, t->m);
+        p.v = ptd_model_moment_views(m, t->v);
     }
     p.run = run;
     r = ptd_store_publish(t->store, &p);
@@ -200,9 +215,11 @@ void ptd_train_close(struct ptd_train *t)
 {
     if (!t) return;
     if (t->store) ptd_store_close(t->store);
+    if (t->model) {
+        ptd_device_free(t->model->device, t->m);
+        ptd_device_free(t->model->device, t->v);
+    }
     ptd_model_free(t->model);
-    free(t->m);
-    free(t->v);
     free(t->settings);
     free(t);
 }

@@ -9,7 +9,7 @@
  *     ptd_train_publish(t); // weights, moments, counters at once */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H
-#include "compute/cpu/adamw.h"
+#include "compute/ops.h"
 #include "net/model.h"
 #include "store/store.h"
 
@@ -27,7 +27,7 @@ struct ptd_train_rules {
 struct ptd_train {
     struct ptd_store *store;
     struct ptd_model *model;
-    float *m, *v;
+    ptd_stat *m, *v;             /* [model->n_weights] moments, on the device */
     int64_t generation, updates; /* published; optimizer steps so far */
     int bad_in_row;              /* steps refused in a row */
     struct ptd_train_rules rules;
@@ -41,6 +41,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
 /* step counts from 1 */
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total);
 void ptd_train_zero(struct ptd_train *t);
+double ptd_train_norm(const struct ptd_train *t); /* of model->grads; not finite if any is not */
 /* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it
  * was not finite (nothing changed), else 0. */
 int ptd_train_apply(struct ptd_train *t, double lr, double *norm);

@@ -8,17 +8,19 @@
 
 /* ---- the cache ---- */
 
-struct ptd_kv *ptd_kv_new(const struct ptd_config *c, long rows)
+struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long rows)
 {
+    const struct ptd_config *c = &m->config;
     struct ptd_kv *kv = ptd_alloc(sizeof *kv);
     size_t n = (size_t)rows * c->kv_heads * c->head_dim;
+    kv->device = m->device;
     kv->rows = rows;
     kv->layers = c->layers;
     kv->k = ptd_array(c->layers, sizeof *kv->k);
     kv->v = ptd_array(c->layers, sizeof *kv->v);
     for (int l = 0; l < c->layers; l++) {
-        kv->k[l] = ptd_array(n, sizeof(float));
-        kv->v[l] = ptd_array(n, sizeof(float));
+        kv->k[l] = ptd_device_nums(m->device, n, "keys");
+        kv->v[l] = ptd_device_nums(m->device, n, "values");
     }
     return kv;
 }
@@ -27,8 +29,8 @@ void ptd_kv_free(struct ptd_kv *kv)
 {
     if (!kv) return;
     for (int l = 0; l < kv->layers; l++) {
-        free(kv->k[l]);
-        free(kv->v[l]);
+        ptd_device_free(kv->device, kv->k[l]);
+        ptd_device_free(kv->device, kv->v[l]);
     }
     free(kv->k);
     free(kv->v);
@@ -41,6 +43,7 @@ struct ptd_batch *ptd_batch_new(struct ptd_model *m)
 {
     struct ptd_batch *b = ptd_alloc(sizeof *b);
     b->m = m;
+    b->pool.device = m->device;
     b->keep = 1;
     b->lm = ptd_array(m->config.layers, sizeof *b->lm);
     b->vision = ptd_array(m->config.v_depth, sizeof *b->vision);
@@ -52,9 +55,20 @@ void ptd_batch_reset(struct ptd_batch *b)
     b->n = b->n_segments = b->n_image_rows = b->n_patches = b->n_frames = 0;
 }
 
+/* Plans go with the batch they were made of. */
+static void free_plans(struct ptd_batch *b)
+{
+    const struct ptd_ops *o = b->m->device->ops;
+    o->attention_plan_free(b->m->device, b->on.text);
+    o->attention_plan_free(b->m->device, b->on.frames);
+    memset(&b->on, 0, sizeof b->on);
+}
+
 void ptd_batch_free(struct ptd_batch *b)
 {
     if (!b) return;
+    free_plans(b);
+    for (int i = 0; i < 4; i++) free(b->angles[i]);
     ptd_pool_free(&b->pool);
     free(b->turn);
     free(b->slot);
@@ -81,7 +95,7 @@ long ptd_batch_row(const struct ptd_batch *b, int segment)
 {
     return b->segments[segment].row;
 }
-float *ptd_batch_hidden(const struct ptd_batch *b)
+ptd_num *ptd_batch_hidden(const struct ptd_batch *b)
 {
     return b->hidden;
 }
@@ -201,7 +215,7 @@ static int add_picture(struct ptd_batch *b, const struct ptd_picture *p)
 static void place_row(struct ptd_batch *b, int32_t id, int t, int h, int w)
 {
     int32_t *p = b->pos + 3 * b->n;
-    b->slot[b->n] = b->n;
+    b->slot[b->n] = (int32_t)b->n;
     b->ids[b->n++] = id;
     p[0] = t, p[1] = h, p[2] = w;
 }
@@ -292,5 +306,36 @@ void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot
     span.row = b->n;
     b->spans[b->n_segments - 1] = span;
     place_row(b, id, position, position, position);
-    b->slot[b->n - 1] = slot;
+    b->slot[b->n - 1] = (int32_t)slot;
+}
+
+/* ---- to the device ---- */
+
+float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n)
+{
+    if (n > b->angles_cap[which]) {
+        free(b->angles[which]);
+        b->angles[which] = ptd_array(b->angles_cap[which] = n + n / 2, sizeof(float));
+    }
+    return b->angles[which];
+}
+
+static void seal_pictures(struct ptd_batch *b)
+{
+    size_t n = (size_t)b->n_patches;
+    b->on.patches = ptd_pool_put_nums(&b->pool, b->patches, n * row_length(&b->m->config));
+    b->on.tap = ptd_pool_put_ints(&b->pool, b->tap, 4 * n);
+    b->on.tap_weight = ptd_pool_put_stats(&b->pool, b->tap_weight, 4 * n);
+    ptd_vision_seal(b);
+}
+
+void ptd_batch_seal(struct ptd_batch *b)
+{
+    free_plans(b);
+    if (b->n_patches) seal_pictures(b);
+    if (!b->n) return;
+    b->on.ids = ptd_pool_put_ints(&b->pool, b->ids, (size_t)b->n);
+    b->on.slot = ptd_pool_put_ints(&b->pool, b->slot, (size_t)b->n);
+    b->on.image_row = ptd_pool_put_ints(&b->pool, b->image_row, (size_t)b->n_image_rows);
+    ptd_lm_seal(b);
 }

@@ -65,11 +65,10 @@ static void run(const struct ptd_head_job *job, const float *X, long n, float *d
     for (c.first = 0; c.first < n; c.first += rows) {
         long k = n - c.first < rows ? n - c.first : rows;
         const float *x = X + c.first * H;
-        d->ops->linear(d, c.z, x, job->W, NULL, k, H, V);
+        d->ops->logits(d, c.z, x, job->W, k, H, V);
         ptd_parallel(k, grain, run_rows, &c);
         if (c.backward)
-            d->ops->linear_backward(d, dX ? dX + c.first * H : NULL, 0, dW, NULL, c.z, x, job->W, k,
-                                    H, V);
+            d->ops->logits_backward(d, dX ? dX + c.first * H : NULL, dW, c.z, x, job->W, k, H, V);
     }
     free(c.z);
     free(banned);

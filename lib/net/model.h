@@ -28,6 +28,7 @@ struct ptd_param {
     int n_dims;
     int64_t dims[5];
     size_t offset, n;
+    struct ptd_weight *role; /* in the layout; NULL: part of the one before */
 };
 
 struct ptd_model {
@@ -37,8 +38,9 @@ struct ptd_model {
     struct ptd_param *params;  /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
     size_t n_weights;          /* of all parameters */
-    float *weights, *grads;    /* [n_weights]; grads NULL until ptd_model_train */
-    struct ptd_layout *layout; /* offsets by role (net.h) */
+    ptd_num *weights;          /* [n_weights] */
+    ptd_acc *grads;            /* [n_weights]; NULL until ptd_model_train */
+    struct ptd_layout *layout; /* places in them by role (net.h) */
 };
 /* Names, shapes and offsets only: weights stays NULL. */
 struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
@@ -54,11 +56,12 @@ struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
 void ptd_model_init(struct ptd_model *m, uint64_t seed);
 void ptd_model_train(struct ptd_model *m); /* allocates gradients */
-/* n_params views into a flat array; free() */
-struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, float *flat);
+/* n_params views of the weights, or of moments [n_weights] of theirs; free() */
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m);
+struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments);
 /* [vocab, hidden]: lm_head or embed_tokens */
-const float *ptd_model_head(const struct ptd_model *m);
-float *ptd_model_dhead(struct ptd_model *m);
+const ptd_num *ptd_model_head(const struct ptd_model *m);
+ptd_acc *ptd_model_dhead(struct ptd_model *m);
 /* [vocab] 1 for words that are never sampled nor scored: picture and video pads, vision marks, ids
  * at and beyond `real` (tokenizer's size). malloc'd. */
 uint8_t *ptd_model_banned(const struct ptd_model *m, int real);
@@ -76,15 +79,15 @@ int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n);
 long ptd_batch_rows(const struct ptd_batch *b);             /* packed tokens */
 long ptd_batch_row(const struct ptd_batch *b, int segment); /* first row of a segment */
 /* [rows, hidden] after the final norm */
-float *ptd_batch_hidden(const struct ptd_batch *b);
+ptd_num *ptd_batch_hidden(const struct ptd_batch *b);
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dhidden [rows, hidden] */
-void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden);
+void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden);
 
 /* Attention that the rows of segment `reply` (from relative row first) pay to the prompt's picture
  * tokens after ptd_forward: mean over the chosen layers (NULL: all) and heads (NULL: all). out
  * [n_rows of the segment - first][picture tokens of its prompt], raw shares of each row's
- * attention. Returns the number of picture tokens. */
+ * attention, on the host. Returns the number of picture tokens. */
 int ptd_attention_to_pictures(struct ptd_model *m, struct ptd_batch *b, int reply,
                               const uint8_t *layers, const uint8_t *heads, float *out);
 #endif

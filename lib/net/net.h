@@ -10,62 +10,67 @@
 #ifndef PTD_NET_H
 #define PTD_NET_H
 #include "compute/pool.h"
+#include "net/linear.h"
 #include "net/model.h"
 #include "net/probe.h"
 
-/* Offsets into the flat arrays. q, k, v and gate, up are neighbours, so that each trio and pair is
- * one product. */
+struct ptd_norm {
+    struct ptd_weight gain, bias; /* bias: layernorm's */
+};
+/* q, k, v and gate, up are neighbours, so that each trio and pair is one product. */
 struct ptd_lm_layer {
-    size_t norm1, qkv, o, q_norm, k_norm, norm2, gate_up, down;
-};
-struct ptd_norm_at {
-    size_t w, b;
-};
-struct ptd_linear_at {
-    size_t w, b;
+    struct ptd_norm norm1, q_norm, k_norm, norm2;
+    struct ptd_linear qkv, o, gate_up, down;
 };
 struct ptd_vision_block {
-    struct ptd_norm_at norm1, norm2;
-    struct ptd_linear_at qkv, proj, fc1, fc2;
+    struct ptd_norm norm1, norm2;
+    struct ptd_linear qkv, proj, fc1, fc2;
 };
 struct ptd_merger {
-    struct ptd_norm_at norm;
-    struct ptd_linear_at fc1, fc2;
+    struct ptd_norm norm;
+    struct ptd_linear fc1, fc2;
 };
+/* The parameters by role. */
 struct ptd_layout {
-    struct ptd_linear_at patch;
-    size_t positions;
+    struct ptd_linear patch;
+    struct ptd_weight positions;
     struct ptd_vision_block *blocks;
     struct ptd_merger merger, deepstack[PTD_DEEPSTACK_MAX];
-    size_t embed, norm, head;
+    struct ptd_weight embed, own_head;
+    const struct ptd_weight *head; /* one of the two */
+    struct ptd_norm norm;
     struct ptd_lm_layer *layers;
 };
 
 /* Keys and values of earlier tokens, by layer: [rows, kv_heads * head_dim] each. */
 struct ptd_kv {
-    float **k, **v;
+    struct ptd_device *device;
+    ptd_num **k, **v;
     long rows;
     int layers;
 };
-struct ptd_kv *ptd_kv_new(const struct ptd_config *c, long rows);
+struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long rows);
 void ptd_kv_free(struct ptd_kv *kv);
 
-struct ptd_lm_acts {      /* of one layer */
-    float *x;             /* [n, H] input */
-    float *rstd1, *rstd2; /* [n] */
-    float *qkv;           /* [n, (nh + 2 nkv) D] before q_norm/k_norm; v is used from here */
-    float *q, *k;         /* [n, nh D], [n, nkv D] normalised and rotated */
-    float *rq, *rk;       /* [n, nh], [n, nkv] */
-    float *o, *lse;       /* [n, nh D], [n, nh] */
-    float *x2;            /* [n, H] after attention */
-    float *gu;            /* [n, 2 I] */
+struct ptd_lm_acts {         /* of one layer */
+    ptd_num *x;              /* [n, H] input */
+    ptd_stat *rstd1, *rstd2; /* [n] */
+    ptd_num *qkv;            /* [n, (nh + 2 nkv) D] before q_norm/k_norm; v is used from here */
+    ptd_num *q, *k;          /* [n, nh D], [n, nkv D] normalised and rotated */
+    ptd_stat *rq, *rk;       /* [n, nh], [n, nkv] */
+    ptd_num *o;              /* [n, nh D] */
+    ptd_stat *lse;           /* [n, nh] */
+    ptd_num *x2;             /* [n, H] after attention */
+    ptd_num *gu;             /* [n, 2 I] */
 };
 struct ptd_vision_acts {
-    float *x, *mean1, *rstd1, *qkv, *o, *lse, *x2, *mean2, *rstd2, *f1;
+    ptd_num *x, *qkv, *o, *x2, *f1;
+    ptd_stat *mean1, *rstd1, *lse, *mean2, *rstd2;
 };
 struct ptd_merger_acts {
-    const float *x;
-    float *mean, *rstd, *f1, *out;
+    const ptd_num *x;
+    ptd_stat *mean, *rstd;
+    ptd_num *f1, *out;
 };
 
 struct ptd_segment {
@@ -75,12 +80,26 @@ struct ptd_segment {
     int32_t next; /* position after the last */
 };
 
+/* What the host wrote of a batch, on its device, and the plans made of it; from ptd_batch_seal to
+ * the next reset of the pool. */
+struct ptd_sealed {
+    const ptd_int *ids, *slot;                /* [n] */
+    const ptd_int *image_row;                 /* [n_image_rows] */
+    const ptd_stat *cosine, *sine;            /* [n, D/2] */
+    const ptd_num *patches;                   /* [n_patches, row length] */
+    const ptd_int *tap;                       /* [n_patches, 4] */
+    const ptd_stat *tap_weight;               /* [n_patches, 4] */
+    const ptd_stat *v_cosine, *v_sine;        /* [n_patches, D/2] */
+    struct ptd_attention_plan *text, *frames; /* NULL: no such rows */
+};
+
 struct ptd_batch {
     struct ptd_model *m;
     int keep;          /* 1: keep what backward (and attention maps) need; 0: forward only */
     struct ptd_kv *kv; /* decoding: keys and values go here first; NULL otherwise */
-    long *slot;        /* decoding: pool row of each packed row */
+    int32_t *slot;     /* decoding: pool row of each packed row */
     struct ptd_pool pool;
+    struct ptd_sealed on; /* the device */
     /* tokens */
     long n, cap;
     int32_t *ids, *pos; /* [cap], [3][cap] as t h w triples: pos[3 * row + axis] */
@@ -97,17 +116,21 @@ struct ptd_batch {
     float *tap_weight;
     struct ptd_span *frames; /* one attention segment each */
     int n_frames, frames_cap;
-    /* activations */
-    float *turn; /* [turns, D] rotations by position, kept from batch to batch */
+    /* rotations: those of a position are kept from batch to batch, in `turn` [turns, D] */
+    float *turn;
     int turns;
-    float *cosine, *sine;           /* [n, D/2] */
+    float *angles[4]; /* cosines and sines of tokens, of patches: what was sealed */
+    size_t angles_cap[4];
+    /* activations */
     struct ptd_lm_acts *lm;         /* [layers] */
-    float *last, *rstd, *hidden;    /* input of the final norm, its rstd, its output */
+    ptd_num *last;                  /* input of the final norm */
+    ptd_stat *rstd;                 /* its rstd */
+    ptd_num *hidden;                /* its output */
     struct ptd_vision_acts *vision; /* [depth] */
-    float *v_last, *v_cosine, *v_sine;
+    ptd_num *v_last;
     struct ptd_merger_acts merger, deepstack[PTD_DEEPSTACK_MAX];
     /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
-    const float *dimage;
+    const ptd_num *dimage;
 };
 
 /* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and
@@ -117,11 +140,18 @@ void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh
  * (span.row is set here). */
 void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot,
                     struct ptd_span span);
+/* Brings what the batch says to the device, in the pool, which the caller has reset: ptd_forward
+ * does it, and who runs one tower alone. */
+void ptd_batch_seal(struct ptd_batch *b);
+/* Host memory for angles[which], n floats. */
+float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n);
+void ptd_lm_seal(struct ptd_batch *b);     /* the rotations and the plan of the text */
+void ptd_vision_seal(struct ptd_batch *b); /* those of the pictures */
 void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dimage, ddeep[k]: [n_image_rows, hidden] */
-void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const float *dimage,
-                         float *const *ddeep);
+void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dimage,
+                         ptd_num *const *ddeep);
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b);
-void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const float *dhidden, float *dimage,
-                     float *const *ddeep);
+void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden,
+                     ptd_num *dimage, ptd_num *const *ddeep);
 #endif

@@ -95,15 +95,16 @@ void ptd_replies_free(struct ptd_reply *r, int n)
 static void first_tokens(struct state *st)
 {
     struct ptd_batch *b = st->prompts;
-    int H = st->m->config.hidden;
-    float *X = ptd_array((size_t)b->n_segments * H, sizeof *X);
-    for (int i = 0; i < b->n_segments; i++)
-        memcpy(X + (size_t)i * H, b->hidden + (b->segments[i].row + b->segments[i].n - 1) * H,
-               H * sizeof *X);
+    struct ptd_device *d = st->m->device;
+    int H = st->m->config.hidden, n = b->n_segments;
+    ptd_num *X = ptd_pool_nums(&b->pool, (size_t)n * H);
+    int32_t *last = ptd_array((size_t)n + 1, sizeof *last);
+    for (int i = 0; i < n; i++) last[i] = (int32_t)(b->segments[i].row + b->segments[i].n - 1);
+    d->ops->gather(d, X, b->hidden, ptd_pool_put_ints(&b->pool, last, (size_t)n), n, H);
     st->first = 1;
     run_head(st, X, b->n_segments);
     st->first = 0;
-    free(X);
+    free(last);
 }
 
 /* Rows of the next decode step: the last token of each active reply. */
@@ -141,7 +142,7 @@ struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
                        .s = s,
                        .which = which,
                        .round = (uint32_t)step};
-    struct ptd_kv *kv = ptd_kv_new(&m->config, prompts->n + (long)n * s->max_tokens);
+    struct ptd_kv *kv = ptd_kv_new(m, prompts->n + (long)n * s->max_tokens);
     st.replies = new_replies(s, n);
     st.active = ptd_array(n, sizeof *st.active);
     for (st.n_active = 0; st.n_active < n; st.n_active++) st.active[st.n_active] = st.n_active;

@@ -53,24 +53,27 @@ long ptd_score_tokens(const struct ptd_score *s)
 
 void ptd_score_forward(struct ptd_score *s)
 {
+    struct ptd_device *d = s->m->device;
     int H = s->m->config.hidden;
     ptd_forward(s->m, s->batch);
-    s->X = ptd_pool_floats(&s->batch->pool, s->rows * H);
-    s->m->device->ops->gather(s->m->device, s->X, ptd_batch_hidden(s->batch), s->from, s->rows, H);
+    s->on_device = ptd_pool_put_ints(&s->batch->pool, s->from, (size_t)s->rows);
+    s->X = ptd_pool_nums(&s->batch->pool, s->rows * H);
+    d->ops->gather(d, s->X, ptd_batch_hidden(s->batch), s->on_device, s->rows, H);
 }
 
-float *ptd_score_floats(struct ptd_score *s, size_t n)
+ptd_num *ptd_score_nums(struct ptd_score *s, size_t n)
 {
-    return ptd_pool_floats(&s->batch->pool, n);
+    return ptd_pool_nums(&s->batch->pool, n);
 }
 
-void ptd_score_backward(struct ptd_score *s, const float *dX)
+void ptd_score_backward(struct ptd_score *s, const ptd_num *dX)
 {
+    struct ptd_device *d = s->m->device;
     int H = s->m->config.hidden;
-    long n = ptd_batch_rows(s->batch);
-    float *dhidden = ptd_pool_floats(&s->batch->pool, n * H);
-    memset(dhidden, 0, n * H * sizeof *dhidden);
-    s->m->device->ops->scatter_add(s->m->device, dhidden, dX, s->from, s->rows, H);
+    size_t n = (size_t)ptd_batch_rows(s->batch) * H;
+    ptd_num *dhidden = ptd_pool_nums(&s->batch->pool, n);
+    d->ops->zero(d, dhidden, n * d->num_size);
+    d->ops->scatter_add(d, dhidden, dX, s->on_device, s->rows, H);
     ptd_backward(s->m, s->batch, dhidden);
 }
 

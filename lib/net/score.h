@@ -31,8 +31,9 @@ struct ptd_score {
     struct ptd_batch *batch;
     struct ptd_target *target; /* [rows] */
     int32_t *from;             /* [rows] packed row whose hidden state predicts the target */
+    const ptd_int *on_device;  /* the same, after ptd_score_forward */
     long rows, cap;
-    float *X; /* [rows, hidden] after ptd_score_forward */
+    ptd_num *X; /* [rows, hidden] after ptd_score_forward */
 };
 struct ptd_score *ptd_score_new(struct ptd_model *m, int keep /* 1: backward follows */);
 /* -1: 65 ids out of range, pads and pictures disagree */
@@ -43,8 +44,8 @@ int ptd_score_add(struct ptd_score *s, const int32_t *prompt, int n_prompt,
 long ptd_score_tokens(const struct ptd_score *s);
 void ptd_score_forward(struct ptd_score *s);
 /* not zeroed; valid until the next forward */
-float *ptd_score_floats(struct ptd_score *s, size_t n);
-void ptd_score_backward(struct ptd_score *s, const float *dX); /* dX [rows, hidden] */
+ptd_num *ptd_score_nums(struct ptd_score *s, size_t n);
+void ptd_score_backward(struct ptd_score *s, const ptd_num *dX); /* dX [rows, hidden] */
 void ptd_score_reset(struct ptd_score *s);
 void ptd_score_free(struct ptd_score *s);
 #endif

@@ -106,18 +106,24 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
 /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
+/* A tensor to be loaded or published, and where its numbers lie: in floats of the host, or wherever
+ * take puts and give finds n of them from number `first` on, at most those of a piece (4 MiB). Both
+ * are called by one thread, the one that loads or publishes. */
 struct ptd_tensor_view {
     const char *name;
     int n_dims;
     int64_t dims[5];
-    float *data;
-    size_t n;
-}; /* n = product of dims */
+    float *data; /* NULL: they lie elsewhere */
+    size_t n;    /* product of dims */
+    void (*take)(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from);
+    void (*give)(const struct ptd_tensor_view *v, size_t first, size_t n, float *to);
+    void *owner, *place; /* theirs */
+};
 
 int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
 /* newest published generation */
 int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK;
-/* Reads every tensor in t[] of one generation into t[i].data as float, on all threads, checking
+/* Reads every tensor in t[] of one generation as float, on all threads if into t[i].data, checking
  * shape and digest. 66 if the generation is not kept. */
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t,
                    int n) PTD_MUST_CHECK;

@@ -165,6 +165,23 @@ static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t
     return rc;
 }
 
+static void fill_from_view(const struct ptd_tensor_view *v, const struct ptd_waiting_piece *p,
+                           char *out, size_t bytes)
+{
+    if (v->data) {
+        memcpy(out, v->data + p->first, bytes);
+        return;
+    }
+    if ((uintptr_t)out % sizeof(float) == 0) {
+        v->give(v, p->first, p->n, (float *)(void *)out);
+        return;
+    }
+    float *copy = ptd_array(p->n, sizeof *copy);
+    v->give(v, p->first, p->n, copy);
+    memcpy(out, copy, bytes);
+    free(copy);
+}
+
 /* Its numbers and then its header to the piece's place. An LMDB code or KEPT. */
 static int fill_piece(const struct ptd_waiting_piece *p)
 {
@@ -174,7 +191,7 @@ static int fill_piece(const struct ptd_waiting_piece *p)
     size_t bytes = p->n * ptd_dtype_size(t->dtype);
     char *data = p->place + sizeof h;
     if (p->w->views)
-        memcpy(data, p->w->views[p->i].data + p->first, bytes);
+        fill_from_view(&p->w->views[p->i], p, data, bytes);
     else if (fill_aligned(&p->w->f, p->i, p->first, p->n, data, bytes) < 0)
         return KEPT;
     memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
@@ -208,7 +225,8 @@ int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writ
     *n = t->n - first < most ? t->n - first : most;
     MDB_val v = {sizeof(struct tensor_head) + *n * ptd_dtype_size(t->dtype), NULL};
     char key[KEY_MAX + 1];
-    int few = s->written / 4096 < DIRTY, wait = few && w->views && v.mv_size >= STAYS;
+    int few = s->written / 4096 < DIRTY,
+        wait = few && w->views && w->views[i].data && v.mv_size >= STAYS;
     piece_key(key, w->prefix, t->name, first / most);
     if (!few) ptd_store_fill_waiting(waiting);
     int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE | (w->views ? MDB_NOOVERWRITE : 0));
@@ -296,15 +314,31 @@ struct conversion {
     _Atomic int damaged; /* 1 + number of such a piece */
 };
 
+static void convert_piece(struct conversion *c, long i, float *out)
+{
+    const struct ptd_tensor_piece *p = &c->pieces[i];
+    if (!is_intact(p)) c->damaged = (int)i + 1;
+    ptd_dtype_to_float(out, p->data, p->whole.dtype, p->n);
+    ptd_store_forget(p->data, p->n * ptd_dtype_size(p->whole.dtype));
+}
+
 static void convert(void *ctx, long first, long last)
 {
     struct conversion *c = ctx;
-    for (long i = first; i < last; i++) {
-        const struct ptd_tensor_piece *p = &c->pieces[i];
-        if (!is_intact(p)) c->damaged = (int)i + 1;
-        ptd_dtype_to_float(c->out + p->first, p->data, p->whole.dtype, p->n);
-        ptd_store_forget(p->data, p->n * ptd_dtype_size(p->whole.dtype));
+    for (long i = first; i < last; i++) convert_piece(c, i, c->out + c->pieces[i].first);
+}
+
+/* One after the other through a buffer, to where numbers are taken. */
+static void hand_over(struct conversion *c, const struct ptd_tensor_view *t, int n)
+{
+    size_t most = 0;
+    for (int i = 0; i < n; i++) most = c->pieces[i].n > most ? c->pieces[i].n : most;
+    float *buffer = ptd_array(most + 1, sizeof *buffer);
+    for (int i = 0; i < n; i++) {
+        convert_piece(c, i, buffer);
+        t->take(t, c->pieces[i].first, c->pieces[i].n, buffer);
     }
+    free(buffer);
 }
 
 static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_tensor_view *t)
@@ -313,7 +347,8 @@ static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_
     char key[KEY_MAX + 1];
     int n, rc = get_pieces(s, db, prefix, t, &pieces, &n);
     struct conversion c = {pieces, t->data, 0};
-    if (rc == 0) ptd_parallel(n, 1, convert, &c);
+    if (rc == 0 && t->data) ptd_parallel(n, 1, convert, &c);
+    if (rc == 0 && !t->data) hand_over(&c, t, n);
     if (c.damaged) {
         piece_key(key, prefix, t->name, c.damaged - 1);
         rc = blame(s, key, "damaged (digest differs)");

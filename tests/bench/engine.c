@@ -11,6 +11,7 @@
 #include "net/head.h"
 #include "net/net.h"
 #include "net/sample.h"
+#include <math.h>
 #include <sys/resource.h>
 
 enum { PROMPTS = 8, GROUP = 8, PROMPT = 64, REPLY = 64, HINT = 32, TOP_K = 100 };
@@ -77,8 +78,8 @@ static struct bed *bed_of(const char *name)
     if (b->shape) return b;
     b->shape = &shapes[i];
     b->train.model = new_model(b->shape);
-    b->train.m = ptd_array(b->train.model->n_weights, sizeof(float));
-    b->train.v = ptd_array(b->train.model->n_weights, sizeof(float));
+    b->train.m = ptd_device_stats(the_device(), b->train.model->n_weights, "moments");
+    b->train.v = ptd_device_stats(the_device(), b->train.model->n_weights, "moments");
     b->train.rules = (struct ptd_train_rules){.adamw = {1e-5, 0.9, 0.999, 1e-8, 0.01}, .clip = 1};
     ptd_model_train(b->train.model);
     b->reference = new_model(b->shape);
@@ -97,11 +98,11 @@ static double weights(const char *argument)
     size_t first = 0;
     for (int i = 0; i < m->n_params; i++)
         if (strstr(m->params[i].name, "embed_tokens")) first = m->params[i].offset;
+    size_t n = m->n_weights - first;
+    float *w = read_nums(m->device, ptd_at(m->device, m->weights, first), n);
     FILE *f = fopen(path, "wb");
-    if (!f ||
-        fwrite(m->weights + first, sizeof(float), m->n_weights - first, f) < m->n_weights - first ||
-        fclose(f))
-        exit(1);
+    if (!f || fwrite(w, sizeof *w, n, f) < n || fclose(f)) exit(1);
+    free(w);
     return 0;
 }
 
@@ -153,7 +154,7 @@ static double memory(const char *name)
     struct rusage before, after;
     struct ptd_model *m = bed_of(name)->train.model;
     size_t states = 3 * m->n_weights;
-    memset(m->grads, 0, m->n_weights * sizeof(float));
+    ptd_train_zero(&bed_of(name)->train);
     getrusage(RUSAGE_SELF, &before);
     step(name);
     step(name);
@@ -402,8 +403,17 @@ static float *gradient_of(struct bed *b, int together)
     ptd_train_zero(&b->train);
     if (ptd_learn(b->learning, g, PROMPTS * GROUP / size, &r, &sum, &bad) < 0) ptd_die_last();
     free(w);
-    size_t bytes = b->train.model->n_weights * sizeof(float);
-    return memcpy(ptd_alloc(bytes), b->train.model->grads, bytes);
+    size_t n = b->train.model->n_weights;
+    float *gradient = ptd_array(n, sizeof *gradient);
+    the_device()->ops->get_accs(the_device(), gradient, b->train.model->grads, n);
+    return gradient;
+}
+
+static double norm_of(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
+    return sqrt(sum);
 }
 
 /* How far the two gradients are apart, over their norm. */
@@ -412,9 +422,9 @@ static double sharing(const char *name)
     struct bed *b = bed_of(name);
     size_t n = b->train.model->n_weights;
     float *shared = gradient_of(b, 1), *plain = gradient_of(b, 0);
-    double norm = ptd_norm(plain, n);
+    double norm = norm_of(plain, n);
     for (size_t i = 0; i < n; i++) shared[i] -= plain[i];
-    double apart = ptd_norm(shared, n) / norm;
+    double apart = norm_of(shared, n) / norm;
     free(shared);
     free(plain);
     return apart;

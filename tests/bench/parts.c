@@ -72,21 +72,18 @@ static void copy_rows(void *ctx, long first, long last)
 
 /* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen
  * asleep. */
-static void copy(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
-                 long n, int in, int out)
+static void copy(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
+                 int in, int out)
 {
     struct copy c = {Y, X, out};
     double start = bench_now();
-    (void)W, (void)b, (void)in;
     ptd_parallel(n, 1, copy_rows, &c);
     copying += bench_now() - start;
 }
 
-static void leave(struct ptd_device *d, float *dX, int add, float *dW, float *db, const float *dY,
-                  const float *X, const float *W, long n, int in, int out)
+static void leave(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dY,
+                  const ptd_num *X, const ptd_num *W, long n, int in, int out)
 {
-    (void)dX, (void)add, (void)dW, (void)db, (void)dY, (void)X, (void)W, (void)n, (void)in,
-        (void)out;
 }
 
 /* What learn.c does to the row of one answer's token. */
@@ -131,7 +128,7 @@ static struct head *head_of(const char *argument)
 
 static double head_once(void *what)
 {
-    static const struct ptd_ops ops = {.linear = copy, .linear_backward = leave};
+    static const struct ptd_ops ops = {.logits = copy, .logits_backward = leave};
     static struct ptd_device device = {.name = "none", .ops = &ops};
     struct head *h = what;
     struct ptd_head_job job = {

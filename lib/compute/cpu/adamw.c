@@ -1,8 +1,9 @@
 /* adamw: the optimizer's step and the gradient's norm, in shares of fixed blocks.
  * Left to others: learning rate schedules, which tensors decay, where the moments are kept. */
-#include "compute/cpu/adamw.h"
+#include "compute/cpu/ops.h"
 #include "base/err.h"
 #include "base/threads.h"
+#include "compute/cpu/floats.h"
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ static void square_blocks(void *ctx, long first, long last)
     }
 }
 
-double ptd_norm(const float *g, size_t n)
+static double norm(const float *g, size_t n)
 {
     size_t blocks = (n + BLOCK - 1) / BLOCK;
     struct norm w = {g, n, ptd_array(blocks + 1, sizeof(double))};
@@ -47,6 +48,12 @@ double ptd_norm(const float *g, size_t n)
     for (size_t b = 0; b < blocks; b++) sum += w.sum[b];
     free(w.sum);
     return sqrt(sum);
+}
+
+/* The CPU has one format for all kinds. */
+double ptd_cpu_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n)
+{
+    return norm(x, n);
 }
 
 struct step {
@@ -75,8 +82,8 @@ static double correction(double b, int64_t t)
     return -expm1((double)t * log(b));
 }
 
-void ptd_adamw_step(const struct ptd_adamw *a, int64_t t, double scale, float *w, float *m,
-                    float *v, const float *g, size_t n)
+void ptd_cpu_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
+                   ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n)
 {
     struct step s = {.scale = (float)scale,
                      .b1 = (float)a->beta1,
@@ -87,9 +94,9 @@ void ptd_adamw_step(const struct ptd_adamw *a, int64_t t, double scale, float *w
                      .root2 = (float)(1 / sqrt(correction(a->beta2, t))),
                      .eps = (float)a->eps,
                      .shrink = (float)(a->lr * a->decay),
-                     .w = w,
-                     .m = m,
-                     .v = v,
-                     .g = g};
+                     .w = FLOATS(w),
+                     .m = FLOATS(m),
+                     .v = FLOATS(v),
+                     .g = FLOATS(g)};
     ptd_parallel((long)n, BLOCK, step_range, &s);
 }

@@ -3,6 +3,7 @@
  * backward pass recomputes them from the log-sum-exp. */
 #include "base/err.h"
 #include "base/threads.h"
+#include "compute/cpu/floats.h"
 #include "compute/cpu/ops.h"
 #include "compute/cpu/product.h"
 #include "compute/cpu/vec.h"
@@ -157,12 +158,21 @@ static float softmax_row(float *s, int n, int all)
     return m + logf(sum);
 }
 
+/* Runs that share their keys' gradients, a prompt's own and those of its replies, are a family:
+ * family[i] is the first run of family i. */
+struct ptd_attention_plan {
+    struct ptd_attention shape;
+    struct run *runs;
+    int n_runs;
+    int *family;
+    int n_families;
+};
+
 struct job {
+    const struct ptd_attention_plan *plan;
     const struct ptd_attention *a;
     float *o, *lse, *dq, *dk, *dv;
     const float *q, *k, *v, *dout, *out, *clse;
-    struct run *runs;
-    int n_runs;
 };
 
 static void forward_block(const struct job *j, const struct block *b, int h)
@@ -197,18 +207,22 @@ static void forward_runs(void *ctx, long first, long last)
     for (long i = first; i < last; i++) {
         struct block b = {.piece = pieces};
         int span = 0, at = 0;
-        while (next_block(j->a, &j->runs[i / j->a->heads], &span, &at, &b))
+        while (next_block(j->a, &j->plan->runs[i / j->a->heads], &span, &at, &b))
             forward_block(j, &b, i % j->a->heads);
     }
 }
 
-void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention *a, float *o, float *lse,
-                       const float *q, const float *k, const float *v)
+void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
+                       ptd_stat *lse, const ptd_num *q, const ptd_num *k, const ptd_num *v)
 {
-    struct job j = {.a = a, .o = o, .lse = lse, .q = q, .k = k, .v = v};
-    j.runs = find_runs(a, &j.n_runs);
-    ptd_parallel((long)j.n_runs * a->heads, 1, forward_runs, &j);
-    free(j.runs);
+    struct job j = {.plan = p,
+                    .a = &p->shape,
+                    .o = FLOATS(o),
+                    .lse = FLOATS(lse),
+                    .q = FLOATS(q),
+                    .k = FLOATS(k),
+                    .v = FLOATS(v)};
+    ptd_parallel((long)p->n_runs * p->shape.heads, 1, forward_runs, &j);
 }
 
 /* Scores s [n] become probabilities, dP in d [n] becomes dS. */
@@ -278,61 +292,141 @@ static void backward_block(const struct job *j, const struct block *b, int h)
     }
 }
 
-/* Runs from `first` on that share their keys' gradients: a prompt's own run and the runs of its
- * replies. */
-static int family_end(const struct job *j, int first)
+static void backward_families(void *ctx, long first, long last)
 {
-    const struct ptd_span *prompt = &j->a->spans[j->runs[first].first];
+    const struct job *j = ctx;
+    const int *family = j->plan->family;
+    int group = j->a->heads / j->a->kv_heads;
+    struct piece pieces[BLOCK_ROWS];
+    for (long i = first; i < last; i++) {
+        long f = i / j->a->kv_heads;
+        int c = (int)(i % j->a->kv_heads);
+        for (int r = family[f]; r < family[f + 1]; r++)
+            for (int h = c * group; h < (c + 1) * group; h++) {
+                struct block b = {.piece = pieces};
+                int span = 0, at = 0;
+                while (next_block(j->a, &j->plan->runs[r], &span, &at, &b))
+                    backward_block(j, &b, h);
+            }
+    }
+}
+
+void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention_plan *p,
+                                ptd_num *dq, ptd_num *dk, ptd_num *dv, const ptd_num *dout,
+                                const ptd_num *o, const ptd_stat *lse, const ptd_num *q,
+                                const ptd_num *k, const ptd_num *v)
+{
+    struct job j = {.plan = p,
+                    .a = &p->shape,
+                    .dq = FLOATS(dq),
+                    .dk = FLOATS(dk),
+                    .dv = FLOATS(dv),
+                    .dout = FLOATS(dout),
+                    .out = FLOATS(o),
+                    .clse = FLOATS(lse),
+                    .q = FLOATS(q),
+                    .k = FLOATS(k),
+                    .v = FLOATS(v)};
+    ptd_parallel((long)p->n_families * p->shape.kv_heads, 1, backward_families, &j);
+}
+
+/* ---- the plan ---- */
+
+static int family_end(const struct ptd_attention_plan *p, int first)
+{
+    const struct ptd_span *prompt = &p->shape.spans[p->runs[first].first];
     int i = first + 1;
-    while (i < j->n_runs) {
-        const struct ptd_span *s = &j->a->spans[j->runs[i].first];
+    while (i < p->n_runs) {
+        const struct ptd_span *s = &p->shape.spans[p->runs[i].first];
         if (!s->n_shared || (s->shared != prompt->own && s->shared != prompt->shared)) break;
         i++;
     }
     return i;
 }
 
-struct family_job {
-    struct job job;
-    int *first;
+struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
+                                                  const struct ptd_attention *a)
+{
+    struct ptd_attention_plan *p = ptd_alloc(sizeof *p);
+    struct ptd_span *spans = ptd_array((size_t)a->n_spans + 1, sizeof *spans);
+    if (a->n_spans) memcpy(spans, a->spans, (size_t)a->n_spans * sizeof *spans);
+    p->shape = *a;
+    p->shape.spans = spans;
+    p->runs = find_runs(&p->shape, &p->n_runs);
+    p->family = ptd_array((size_t)p->n_runs + 1, sizeof *p->family);
+    for (int i = 0; i < p->n_runs; i = p->family[p->n_families])
+        p->family[++p->n_families] = family_end(p, i);
+    return p;
+}
+
+void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p)
+{
+    if (!p) return;
+    free((void *)(uintptr_t)p->shape.spans);
+    free(p->runs);
+    free(p->family);
+    free(p);
+}
+
+/* ---- shares ---- */
+
+struct share_job {
+    const struct ptd_attention *a;
+    const struct ptd_shares_asked *asked;
+    const int32_t *keys;
+    float *out;
+    const float *q, *k, *lse;
 };
 
-static void backward_families(void *ctx, long first, long last)
+/* The keys of one kv head side by side: [n_keys, D]. */
+static void bring_keys(const struct share_job *j, int head, float *to)
 {
-    const struct family_job *f = ctx;
-    const struct job *j = &f->job;
-    int group = j->a->heads / j->a->kv_heads;
-    struct piece pieces[BLOCK_ROWS];
-    for (long i = first; i < last; i++) {
-        int family = i / j->a->kv_heads, c = i % j->a->kv_heads;
-        for (int r = f->first[family]; r < f->first[family + 1]; r++)
-            for (int h = c * group; h < (c + 1) * group; h++) {
-                struct block b = {.piece = pieces};
-                int span = 0, at = 0;
-                while (next_block(j->a, &j->runs[r], &span, &at, &b)) backward_block(j, &b, h);
-            }
+    int D = j->a->dim;
+    for (long t = 0; t < j->asked->n_keys; t++)
+        memcpy(to + t * D, j->k + j->keys[t] * j->a->k_stride + (long)head * D, D * sizeof *to);
+}
+
+/* out += e^(s - lse) */
+static void add_shares(float *out, const float *s, long n, float lse)
+{
+    long t = 0;
+    for (; t + VEC <= n; t += VEC)
+        vec_store(out + t, vec_load(out + t) + vec_exp(vec_load(s + t) - lse));
+    if (t < n) {
+        vec_f e = vec_exp(vec_load_part(s + t, n - t, -INFINITY) - lse);
+        vec_store_part(out + t, vec_load_part(out + t, n - t, 0) + e, n - t);
     }
 }
 
-void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention *a, float *dq,
-                                float *dk, float *dv, const float *dout, const float *o,
-                                const float *lse, const float *q, const float *k, const float *v)
+/* Blocks of rows, each over all heads, whose keys are fetched once a block. */
+static void share_blocks(void *ctx, long first, long last)
 {
-    struct family_job f = {.job = {.a = a,
-                                   .dq = dq,
-                                   .dk = dk,
-                                   .dv = dv,
-                                   .dout = dout,
-                                   .out = o,
-                                   .clse = lse,
-                                   .q = q,
-                                   .k = k,
-                                   .v = v}};
-    int n = 0;
-    f.job.runs = find_runs(a, &f.job.n_runs);
-    f.first = ptd_array(f.job.n_runs + 1, sizeof *f.first);
-    for (int i = 0; i < f.job.n_runs; i = f.first[n]) f.first[++n] = family_end(&f.job, i);
-    ptd_parallel((long)n * a->kv_heads, 1, backward_families, &f);
-    free(f.job.runs);
-    free(f.first);
+    const struct share_job *j = ctx;
+    const struct ptd_attention *a = j->a;
+    long n_keys = j->asked->n_keys;
+    int D = a->dim, group = a->heads / a->kv_heads;
+    for (long b = first; b < last; b++) {
+        long at = b * BLOCK_ROWS, left = j->asked->n - at,
+             n = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+        float *S = scratch(0, (size_t)BLOCK_ROWS * n_keys), *K = scratch(1, (size_t)n_keys * D);
+        for (int h = 0; h < a->heads; h++) {
+            long row = j->asked->first + at;
+            if (h % group == 0) bring_keys(j, h / group, K);
+            if (j->asked->heads && !j->asked->heads[h]) continue;
+            times_transposed(S, n_keys, j->q + row * a->q_stride + (long)h * D, a->q_stride, K, D,
+                             (int)n, (int)n_keys, D, 1 / sqrtf(D));
+            for (long i = 0; i < n; i++)
+                add_shares(j->out + (at + i) * n_keys, S + i * n_keys, n_keys,
+                           j->lse[(row + i) * a->heads + h]);
+        }
+    }
+}
+
+void ptd_cpu_attention_shares(struct ptd_device *d, const struct ptd_attention_plan *p,
+                              const struct ptd_shares_asked *a, ptd_stat *out, const ptd_num *q,
+                              const ptd_num *k, const ptd_stat *lse)
+{
+    struct share_job j = {&p->shape, a,         INTS(a->keys), FLOATS(out),
+                          FLOATS(q), FLOATS(k), FLOATS(lse)};
+    ptd_parallel((a->n + BLOCK_ROWS - 1) / BLOCK_ROWS, 1, share_blocks, &j);
 }

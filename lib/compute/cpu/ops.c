@@ -2,8 +2,11 @@
  * shared out by rows over our own threads, and plain vector loops. It is the specification for any
  * other device. Attention is attention.c. */
 #include "compute/cpu/ops.h"
+#include "base/dtype.h"
 #include "base/threads.h"
+#include "compute/cpu/floats.h"
 #include "compute/cpu/product.h"
+#include "compute/drivers.h"
 #include "compute/cpu/vec.h"
 #include <math.h>
 #include <string.h>
@@ -21,29 +24,45 @@ static long grain_of(double work_per_item)
 
 struct linear_job {
     float *Y;
-    const float *X, *W, *b;
+    const float *X, *W, *b, *residual;
     long n;
     int in, out;
 };
 
+/* Rows of Y begin as the bias, where there is one. */
+static void begin_rows(const struct linear_job *j, long row, long n, long first, long last)
+{
+    for (long i = row; j->b && i < row + n; i++)
+        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
+}
+
+/* Added when the product is done, so that it rounds as an addition of its own does. */
+static void end_rows(const struct linear_job *j, long row, long n, long first, long last)
+{
+    for (long i = row; j->residual && i < row + n; i++) {
+        float *y = j->Y + i * j->out;
+        const float *r = j->residual + i * j->out;
+        for (long o = first; o < last; o++) y[o] += r[o];
+    }
+}
+
 static void linear_rows(void *ctx, long first, long last)
 {
     const struct linear_job *j = ctx;
-    float *Y = j->Y + first * j->out;
-    for (long i = 0; j->b && i < last - first; i++)
-        memcpy(Y + i * j->out, j->b, j->out * sizeof *Y);
-    ptd_product_nt(Y, j->out, j->b != NULL, 1, j->X + first * j->in, j->in, j->W, j->in,
-                   last - first, j->out, j->in);
+    begin_rows(j, first, last - first, 0, j->out);
+    ptd_product_nt(j->Y + first * j->out, j->out, j->b != NULL, 1, j->X + first * j->in, j->in,
+                   j->W, j->in, last - first, j->out, j->in);
+    end_rows(j, first, last - first, 0, j->out);
 }
 
 /* The share that is not cut is packed by every thread, so the longer side is cut. */
 static void linear_outputs(void *ctx, long first, long last)
 {
     const struct linear_job *j = ctx;
-    for (long i = 0; j->b && i < j->n; i++)
-        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
+    begin_rows(j, 0, j->n, first, last);
     ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in,
                    j->n, last - first, j->in);
+    end_rows(j, 0, j->n, first, last);
 }
 
 /* A few rows: plain dots. */
@@ -54,18 +73,30 @@ static void linear_columns(void *ctx, long first, long last)
         for (long i = 0; i < j->n; i++)
             j->Y[i * j->out + o] =
                 vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
+    end_rows(j, 0, j->n, first, last);
 }
 
-static void linear(struct ptd_device *d, float *Y, const float *X, const float *W, const float *b,
-                   long n, int in, int out)
+static void multiply(const struct linear_job *j)
 {
-    struct linear_job j = {Y, X, W, b, n, in, out};
-    if (n <= FEW_ROWS)
-        ptd_parallel(out, grain_of((double)n * in), linear_columns, &j);
-    else if (n < out)
-        ptd_parallel(out, grain_of((double)n * in), linear_outputs, &j);
+    if (j->n <= FEW_ROWS)
+        ptd_parallel(j->out, grain_of((double)j->n * j->in), linear_columns, (void *)j);
+    else if (j->n < j->out)
+        ptd_parallel(j->out, grain_of((double)j->n * j->in), linear_outputs, (void *)j);
     else
-        ptd_parallel(n, grain_of((double)in * out), linear_rows, &j);
+        ptd_parallel(j->n, grain_of((double)j->in * j->out), linear_rows, (void *)j);
+}
+
+static void linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
+                   const ptd_num *b, const ptd_num *residual, long n, int in, int out)
+{
+    multiply(&(struct linear_job){FLOATS(Y), FLOATS(X), FLOATS(W), FLOATS(b), FLOATS(residual), n,
+                                  in, out});
+}
+
+static void logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const ptd_num *W, long n,
+                   int H, int V)
+{
+    multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), FLOATS(W), NULL, NULL, n, H, V});
 }
 
 struct linear_back {
@@ -93,13 +124,26 @@ static void linear_back_weight(void *ctx, long first, long last)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
 }
 
-static void linear_backward(struct ptd_device *d, float *dX, int add, float *dW, float *db,
-                            const float *dY, const float *X, const float *W, long n, int in,
+static void multiply_back(const struct linear_back *j)
+{
+    if (j->dX) ptd_parallel(j->n, grain_of((double)j->in * j->out), linear_back_input, (void *)j);
+    if (j->dW || j->db)
+        ptd_parallel(j->out, grain_of((double)j->n * j->in), linear_back_weight, (void *)j);
+}
+
+static void linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
+                            const ptd_num *dY, const ptd_num *X, const ptd_num *W, long n, int in,
                             int out)
 {
-    struct linear_back j = {dX, dW, db, add, dY, X, W, n, in, out};
-    if (dX) ptd_parallel(n, grain_of((double)in * out), linear_back_input, &j);
-    if (dW || db) ptd_parallel(out, grain_of((double)n * in), linear_back_weight, &j);
+    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
+                                        FLOATS(X), FLOATS(W), n, in, out});
+}
+
+static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
+                            const ptd_num *X, const ptd_num *W, long n, int H, int V)
+{
+    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X),
+                                        FLOATS(W), n, H, V});
 }
 
 /* ---- norms ---- */
@@ -144,13 +188,13 @@ static void rms_rows(void *ctx, long first, long last)
                     j->x + i * j->x_stride + h * j->w, j->g, j->w, j->eps);
 }
 
-static void rmsnorm(struct ptd_device *d, float *Y, float *rstd, const float *X, const float *g,
-                    long n, int w, float eps)
+static void rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
+                    const ptd_num *g, long n, int w, float eps)
 {
-    struct norm_job j = {.y = Y,
-                         .rstd = rstd,
-                         .x = X,
-                         .g = g,
+    struct norm_job j = {.y = FLOATS(Y),
+                         .rstd = FLOATS(rstd),
+                         .x = FLOATS(X),
+                         .g = FLOATS(g),
                          .n = n,
                          .w = w,
                          .heads = 1,
@@ -160,13 +204,14 @@ static void rmsnorm(struct ptd_device *d, float *Y, float *rstd, const float *X,
     ptd_parallel(n, grain_of(2.0 * w), rms_rows, &j);
 }
 
-static void headnorm(struct ptd_device *d, float *y, long y_stride, float *rstd, const float *x,
-                     long x_stride, const float *g, long n, int heads, int dim, float eps)
+static void headnorm(struct ptd_device *d, ptd_num *y, long y_stride, ptd_stat *rstd,
+                     const ptd_num *x, long x_stride, const ptd_num *g, long n, int heads, int dim,
+                     float eps)
 {
-    struct norm_job j = {.y = y,
-                         .rstd = rstd,
-                         .x = x,
-                         .g = g,
+    struct norm_job j = {.y = FLOATS(y),
+                         .rstd = FLOATS(rstd),
+                         .x = FLOATS(x),
+                         .g = FLOATS(g),
                          .n = n,
                          .w = dim,
                          .heads = heads,
@@ -195,11 +240,18 @@ static void rms_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void rmsnorm_backward(struct ptd_device *d, float *dX, float *dg, const float *dY,
-                             const float *X, const float *rstd, const float *g, long n, int w)
+static void rmsnorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, const ptd_num *dY,
+                             const ptd_num *X, const ptd_stat *rstd, const ptd_num *g, long n,
+                             int w)
 {
-    struct norm_job j = {
-        .dx = dX, .dg = dg, .dy = dY, .x = X, .crstd = rstd, .g = g, .n = n, .w = w};
+    struct norm_job j = {.dx = FLOATS(dX),
+                         .dg = FLOATS(dg),
+                         .dy = FLOATS(dY),
+                         .x = FLOATS(X),
+                         .crstd = FLOATS(rstd),
+                         .g = FLOATS(g),
+                         .n = n,
+                         .w = w};
     if (dX) ptd_parallel(n, grain_of(4.0 * w), rms_back_rows, &j);
     if (dg) ptd_parallel(w, grain_of(2.0 * n), rms_back_gain, &j);
 }
@@ -245,12 +297,14 @@ static void headnorm_back_input(void *ctx, long first, long last)
                          j->rstd[i * j->heads + h], j->g, j->dim);
 }
 
-static void headnorm_backward(struct ptd_device *d, float *dx, long dx_stride, float *dg,
-                              const float *dy, long dy_stride, const float *x, long x_stride,
-                              const float *rstd, const float *g, long n, int heads, int dim)
+static void headnorm_backward(struct ptd_device *d, ptd_num *dx, long dx_stride, ptd_acc *dg,
+                              const ptd_num *dy, long dy_stride, const ptd_num *x, long x_stride,
+                              const ptd_stat *rstd, const ptd_num *g, long n, int heads, int dim)
 {
-    struct headnorm_back in = {dx, dy, x, rstd, g, dx_stride, dy_stride, x_stride, heads, dim};
-    struct headnorm_gain gain = {dg, dy, x, rstd, n, dy_stride, x_stride, heads, dim};
+    struct headnorm_back in = {FLOATS(dx), FLOATS(dy), FLOATS(x), FLOATS(rstd), FLOATS(g),
+                               dx_stride,  dy_stride,  x_stride,  heads,        dim};
+    struct headnorm_gain gain = {FLOATS(dg), FLOATS(dy), FLOATS(x), FLOATS(rstd), n,
+                                 dy_stride,  x_stride,   heads,     dim};
     if (dx) ptd_parallel(n, grain_of(4.0 * heads * dim), headnorm_back_input, &in);
     if (dg) ptd_parallel(dim, grain_of(2.0 * n * heads), headnorm_back_gain, &gain);
 }
@@ -269,11 +323,19 @@ static void layer_rows(void *ctx, long first, long last)
     }
 }
 
-static void layernorm(struct ptd_device *d, float *Y, float *mean, float *rstd, const float *X,
-                      const float *g, const float *b, long n, int w, float eps)
+static void layernorm(struct ptd_device *d, ptd_num *Y, ptd_stat *mean, ptd_stat *rstd,
+                      const ptd_num *X, const ptd_num *g, const ptd_num *b, long n, int w,
+                      float eps)
 {
-    struct norm_job j = {
-        .y = Y, .mean = mean, .rstd = rstd, .x = X, .g = g, .b = b, .n = n, .w = w, .eps = eps};
+    struct norm_job j = {.y = FLOATS(Y),
+                         .mean = FLOATS(mean),
+                         .rstd = FLOATS(rstd),
+                         .x = FLOATS(X),
+                         .g = FLOATS(g),
+                         .b = FLOATS(b),
+                         .n = n,
+                         .w = w,
+                         .eps = eps};
     ptd_parallel(n, grain_of(4.0 * w), layer_rows, &j);
 }
 
@@ -310,18 +372,18 @@ static void layer_back_gain(void *ctx, long first, long last)
     }
 }
 
-static void layernorm_backward(struct ptd_device *d, float *dX, float *dg, float *db,
-                               const float *dY, const float *X, const float *mean,
-                               const float *rstd, const float *g, long n, int w)
+static void layernorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, ptd_acc *db,
+                               const ptd_num *dY, const ptd_num *X, const ptd_stat *mean,
+                               const ptd_stat *rstd, const ptd_num *g, long n, int w)
 {
-    struct norm_job j = {.dx = dX,
-                         .dg = dg,
-                         .db = db,
-                         .dy = dY,
-                         .x = X,
-                         .cmean = mean,
-                         .crstd = rstd,
-                         .g = g,
+    struct norm_job j = {.dx = FLOATS(dX),
+                         .dg = FLOATS(dg),
+                         .db = FLOATS(db),
+                         .dy = FLOATS(dY),
+                         .x = FLOATS(X),
+                         .cmean = FLOATS(mean),
+                         .crstd = FLOATS(rstd),
+                         .g = FLOATS(g),
                          .n = n,
                          .w = w};
     if (dX) ptd_parallel(n, grain_of(6.0 * w), layer_back_rows, &j);
@@ -353,10 +415,10 @@ static void rotate_rows(void *ctx, long first, long last)
         }
 }
 
-static void rotate(struct ptd_device *d, float *x, long stride, const float *cosine,
-                   const float *sine, long n, int heads, int dim, int sign)
+static void rotate(struct ptd_device *d, ptd_num *x, long stride, const ptd_stat *cosine,
+                   const ptd_stat *sine, long n, int heads, int dim, int sign)
 {
-    struct rotate_job j = {x, cosine, sine, stride, heads, dim, sign};
+    struct rotate_job j = {FLOATS(x), FLOATS(cosine), FLOATS(sine), stride, heads, dim, sign};
     ptd_parallel(n, grain_of(3.0 * heads * dim), rotate_rows, &j);
 }
 
@@ -405,9 +467,9 @@ static void gelu_range(void *ctx, long first, long last)
             r = 0.5f * p * (1.0f + vec_tanh(GELU_C * (p + GELU_A * p * p * p))));
 }
 
-static void gelu(struct ptd_device *d, float *y, const float *x, long n, int exact)
+static void gelu(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n, int exact)
 {
-    struct map_job j = {.y = y, .x = x, .exact = exact};
+    struct map_job j = {.y = FLOATS(y), .x = FLOATS(x), .exact = exact};
     ptd_parallel(n, 4096, gelu_range, &j);
 }
 
@@ -437,10 +499,10 @@ static void gelu_back_range(void *ctx, long first, long last)
     }
 }
 
-static void gelu_backward(struct ptd_device *d, float *dx, const float *dy, const float *x, long n,
-                          int exact)
+static void gelu_backward(struct ptd_device *d, ptd_num *dx, const ptd_num *dy, const ptd_num *x,
+                          long n, int exact)
 {
-    struct map_job j = {.y = dx, .x = x, .dy = dy, .exact = exact};
+    struct map_job j = {.y = FLOATS(dx), .x = FLOATS(x), .dy = FLOATS(dy), .exact = exact};
     ptd_parallel(n, 4096, gelu_back_range, &j);
 }
 
@@ -454,9 +516,9 @@ static void swiglu_rows(void *ctx, long first, long last)
     }
 }
 
-static void swiglu(struct ptd_device *d, float *y, const float *gu, long n, int w)
+static void swiglu(struct ptd_device *d, ptd_num *y, const ptd_num *gu, long n, int w)
 {
-    struct map_job j = {.y = y, .x = gu, .w = w};
+    struct map_job j = {.y = FLOATS(y), .x = FLOATS(gu), .w = w};
     ptd_parallel(n, grain_of(8.0 * w), swiglu_rows, &j);
 }
 
@@ -475,67 +537,114 @@ static void swiglu_back_rows(void *ctx, long first, long last)
     }
 }
 
-static void swiglu_backward(struct ptd_device *d, float *dgu, const float *dy, const float *gu,
-                            long n, int w)
+static void swiglu_backward(struct ptd_device *d, ptd_num *dgu, const ptd_num *dy,
+                            const ptd_num *gu, long n, int w)
 {
-    struct map_job j = {.y = dgu, .x = gu, .dy = dy, .w = w};
+    struct map_job j = {.y = FLOATS(dgu), .x = FLOATS(gu), .dy = FLOATS(dy), .w = w};
     ptd_parallel(n, grain_of(10.0 * w), swiglu_back_rows, &j);
 }
 
 /* ---- rows of tables ---- */
 
-static void add(struct ptd_device *d, float *y, const float *x, long n)
+static void add_floats(float *y, const float *x, long n)
 {
     for (long i = 0; i < n; i++) y[i] += x[i];
 }
 
-static void gather(struct ptd_device *d, float *y, const float *table, const int32_t *ids, long n,
-                   int w)
+static void add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n)
 {
-    for (long i = 0; i < n; i++) memcpy(y + i * w, table + (long)ids[i] * w, w * sizeof *y);
+    add_floats(FLOATS(y), FLOATS(x), n);
 }
 
-static void scatter_add(struct ptd_device *d, float *table, const float *y, const int32_t *ids,
+static void gather(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *ids,
+                   long n, int w)
+{
+    const float *from = FLOATS(table);
+    for (long i = 0; i < n; i++)
+        memcpy(FLOATS(y) + i * w, from + (long)INTS(ids)[i] * w, w * sizeof *from);
+}
+
+static void scatter(float *table, const float *y, const int32_t *ids, long n, int w)
+{
+    for (long i = 0; i < n; i++) add_floats(table + (long)ids[i] * w, y + i * w, w);
+}
+
+static void gather_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                            const ptd_int *ids, long n, int w)
+{
+    scatter(FLOATS(dtable), FLOATS(dy), INTS(ids), n, w);
+}
+
+static void scatter_add(struct ptd_device *d, ptd_num *x, const ptd_num *y, const ptd_int *ids,
                         long n, int w)
 {
-    for (long i = 0; i < n; i++) add(d, table + (long)ids[i] * w, y + i * w, w);
+    scatter(FLOATS(x), FLOATS(y), INTS(ids), n, w);
 }
 
-static void interpolate(struct ptd_device *d, float *y, const float *table, const int32_t *tap,
-                        const float *weight, long n, int w)
+static void interpolate(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *tap,
+                        const ptd_stat *weight, long n, int w)
 {
-    for (long i = 0; i < n; i++)
-        for (int k = 0; k < 4; k++)
-            vec_axpy(y + i * w, weight[4 * i + k], table + (long)tap[4 * i + k] * w, w);
+    for (long i = 0; i < 4 * n; i++)
+        vec_axpy(FLOATS(y) + i / 4 * w, FLOATS(weight)[i], FLOATS(table) + (long)INTS(tap)[i] * w,
+                 w);
 }
 
-static void interpolate_backward(struct ptd_device *d, float *dtable, const float *dy,
-                                 const int32_t *tap, const float *weight, long n, int w)
+static void interpolate_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                                 const ptd_int *tap, const ptd_stat *weight, long n, int w)
 {
-    for (long i = 0; i < n; i++)
-        for (int k = 0; k < 4; k++)
-            vec_axpy(dtable + (long)tap[4 * i + k] * w, weight[4 * i + k], dy + i * w, w);
+    for (long i = 0; i < 4 * n; i++)
+        vec_axpy(FLOATS(dtable) + (long)INTS(tap)[i] * w, FLOATS(weight)[i], FLOATS(dy) + i / 4 * w,
+                 w);
 }
+
+/* ---- the table ---- */
 
 const struct ptd_ops ptd_ops_cpu = {
+    .alloc = ptd_cpu_alloc,
+    .free = ptd_cpu_free,
+    .machine = ptd_cpu_machine,
+    .put = ptd_cpu_copy,
+    .get = ptd_cpu_copy,
+    .put_nums = ptd_cpu_put_nums,
+    .get_nums = ptd_cpu_get_nums,
+    .put_accs = ptd_cpu_put_accs,
+    .get_accs = ptd_cpu_get_accs,
+    .zero = ptd_cpu_zero,
+    .copy_rows = ptd_cpu_copy_rows,
     .linear = linear,
     .linear_backward = linear_backward,
+    .logits = logits,
+    .logits_backward = logits_backward,
     .rmsnorm = rmsnorm,
     .rmsnorm_backward = rmsnorm_backward,
     .layernorm = layernorm,
     .layernorm_backward = layernorm_backward,
-    .rotate = rotate,
     .headnorm = headnorm,
     .headnorm_backward = headnorm_backward,
+    .rotate = rotate,
+    .attention_plan = ptd_cpu_attention_plan,
+    .attention_plan_free = ptd_cpu_attention_plan_free,
     .attention = ptd_cpu_attention,
     .attention_backward = ptd_cpu_attention_backward,
+    .attention_shares = ptd_cpu_attention_shares,
     .swiglu = swiglu,
     .swiglu_backward = swiglu_backward,
     .gelu = gelu,
     .gelu_backward = gelu_backward,
     .add = add,
     .gather = gather,
+    .gather_backward = gather_backward,
     .scatter_add = scatter_add,
     .interpolate = interpolate,
     .interpolate_backward = interpolate_backward,
+    .norm = ptd_cpu_norm,
+    .adamw = ptd_cpu_adamw,
 };
+
+int ptd_cpu_open(struct ptd_device *d)
+{
+    d->ops = &ptd_ops_cpu;
+    d->num = d->acc = PTD_F32;
+    d->is_host = 1;
+    return 0;
+}

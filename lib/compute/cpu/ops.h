@@ -1,11 +1,40 @@
-/* ops: attention on the CPU, in a file of its own; see compute/ops.h for the contract. */
+/* ops: what of the CPU's table lies in files of its own; see compute/ops.h for the contracts. */
 #ifndef PTD_OPS_CPU_H
 #define PTD_OPS_CPU_H
 #include "compute/ops.h"
 
-void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention *a, float *o, float *lse,
-                       const float *q, const float *k, const float *v);
-void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention *a, float *dq,
-                                float *dk, float *dv, const float *dout, const float *o,
-                                const float *lse, const float *q, const float *k, const float *v);
+extern const struct ptd_ops ptd_ops_cpu;
+
+/* memory.c */
+void *ptd_cpu_alloc(struct ptd_device *d, size_t bytes);
+void ptd_cpu_free(struct ptd_device *d, void *p);
+char *ptd_cpu_machine(struct ptd_device *d);
+void ptd_cpu_copy(struct ptd_device *d, void *to, const void *from, size_t bytes);
+void ptd_cpu_put_nums(struct ptd_device *d, ptd_num *to, const float *host, size_t n);
+void ptd_cpu_get_nums(struct ptd_device *d, float *host, const ptd_num *from, size_t n);
+void ptd_cpu_put_accs(struct ptd_device *d, ptd_acc *to, const float *host, size_t n);
+void ptd_cpu_get_accs(struct ptd_device *d, float *host, const ptd_acc *from, size_t n);
+void ptd_cpu_zero(struct ptd_device *d, void *p, size_t bytes);
+void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
+                       const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
+                       int w);
+
+/* attention.c */
+struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
+                                                  const struct ptd_attention *a);
+void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p);
+void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
+                       ptd_stat *lse, const ptd_num *q, const ptd_num *k, const ptd_num *v);
+void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention_plan *p,
+                                ptd_num *dq, ptd_num *dk, ptd_num *dv, const ptd_num *dout,
+                                const ptd_num *o, const ptd_stat *lse, const ptd_num *q,
+                                const ptd_num *k, const ptd_num *v);
+void ptd_cpu_attention_shares(struct ptd_device *d, const struct ptd_attention_plan *p,
+                              const struct ptd_shares_asked *a, ptd_stat *out, const ptd_num *q,
+                              const ptd_num *k, const ptd_stat *lse);
+
+/* adamw.c */
+double ptd_cpu_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n);
+void ptd_cpu_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
+                   ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n);
 #endif

@@ -4,7 +4,7 @@
  * whole of k: 24 multiply-adds for 14 loads, which the caches feed as long as 12 rows of A fit the
  * first one. For deep products OpenBLAS's blocks are better. */
 #include "compute/cpu/product.h"
-#include "compute/blas.h"
+#include "compute/cpu/blas.h"
 #include "compute/cpu/vec.h"
 
 #ifdef __AVX512F__

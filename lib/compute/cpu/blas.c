@@ -1,5 +1,5 @@
 /* blas: see blas.h. Which products are OpenBLAS's is product.c's. */
-#include "compute/blas.h"
+#include "compute/cpu/blas.h"
 #include "base/err.h"
 #include "base/threads.h"
 #include <cblas.h>

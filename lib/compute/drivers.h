@@ -1,0 +1,16 @@
+/* drivers: the kinds of devices. A new one is a file that fills a table of operations, a line here
+ * and a row in device.c.
+ *
+ * open sets ops, num, acc and is_host of a device of zeros; -1 after ptd_fail: 69 it is not there.
+ */
+#ifndef PTD_DRIVERS_H
+#define PTD_DRIVERS_H
+#include "compute/device.h"
+
+struct ptd_driver {
+    const char *name;
+    int (*open)(struct ptd_device *d);
+};
+
+int ptd_cpu_open(struct ptd_device *d); /* cpu/ops.c */
+#endif

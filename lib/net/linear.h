@@ -1,0 +1,32 @@
+/* linear: one matrix of the network with all that belongs to it, so that a product is one line
+ * wherever it stands: y = x W^T + b (+ residual).
+ *
+ *     ptd_linear_forward(d, &p->o, y, x, residual, n);
+ *     ptd_linear_backward(d, &p->o, dx, dy, x, n);   // gradients of weight and bias accumulate */
+#ifndef PTD_LINEAR_H
+#define PTD_LINEAR_H
+#include "compute/device.h"
+
+/* Where a parameter lies: weights and, while training, its gradient. */
+struct ptd_weight {
+    ptd_num *value;
+    ptd_acc *gradient; /* NULL: it has none */
+};
+
+struct ptd_adapter; /* what is added to a product, x A^T B^T; none is written yet */
+
+struct ptd_linear {
+    struct ptd_weight weight; /* [out, in] */
+    struct ptd_weight bias;   /* [out]; value NULL: none */
+    int in, out;
+    int dtype;                         /* of the weights on the device, dtype.h */
+    const struct ptd_adapter *adapter; /* NULL: none */
+};
+
+/* y [n, out], x [n, in], residual [n, out] or NULL */
+void ptd_linear_forward(struct ptd_device *d, const struct ptd_linear *l, ptd_num *y,
+                        const ptd_num *x, const ptd_num *residual, long n);
+/* dx [n, in] (NULL: not wanted) from dy [n, out] */
+void ptd_linear_backward(struct ptd_device *d, const struct ptd_linear *l, ptd_num *dx,
+                         const ptd_num *dy, const ptd_num *x, long n);
+#endif
