@@ -10,6 +10,8 @@
 
 static const struct ptd_driver drivers[] = {
     {"cpu", ptd_cpu_open},
+    {"strict", ptd_strict_open},
+    {"strict:bf16", ptd_strict_bf16_open},
 };
 #define N_DRIVERS (sizeof drivers / sizeof *drivers)
 

@@ -37,6 +37,7 @@ struct ptd_device {
      * way round, so that nothing needs to be copied */
     int is_host;
     size_t used; /* bytes that are allocated now */
+    void *own;   /* the driver's */
     struct {
         int status; /* 0: none */
         char words[200];

@@ -1,7 +1,8 @@
 /* drivers: the kinds of devices. A new one is a file that fills a table of operations, a line here
  * and a row in device.c.
  *
- * open sets ops, num, acc and is_host of a device of zeros; -1 after ptd_fail: 69 it is not there.
+ * open sets ops, num, acc, is_host and own of a device of zeros; -1 after ptd_fail: 69 it is not
+ * there.
  */
 #ifndef PTD_DRIVERS_H
 #define PTD_DRIVERS_H
@@ -12,5 +13,7 @@ struct ptd_driver {
     int (*open)(struct ptd_device *d);
 };
 
-int ptd_cpu_open(struct ptd_device *d); /* cpu/ops.c */
+int ptd_cpu_open(struct ptd_device *d);    /* cpu/ops.c */
+int ptd_strict_open(struct ptd_device *d); /* cpu/strict.c: memory that the host cannot touch */
+int ptd_strict_bf16_open(struct ptd_device *d); /* the same, rounding to bfloat16 */
 #endif

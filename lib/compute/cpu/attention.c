@@ -359,6 +359,11 @@ struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
     return p;
 }
 
+const struct ptd_attention *ptd_cpu_attention_shape(const struct ptd_attention_plan *p)
+{
+    return &p->shape;
+}
+
 void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p)
 {
     if (!p) return;

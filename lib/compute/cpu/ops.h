@@ -23,6 +23,8 @@ void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const 
 struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
                                                   const struct ptd_attention *a);
 void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p);
+/* What the plan was made of, its spans too. */
+const struct ptd_attention *ptd_cpu_attention_shape(const struct ptd_attention_plan *p);
 void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
                        ptd_stat *lse, const ptd_num *q, const ptd_num *k, const ptd_num *v);
 void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention_plan *p,
