@@ -7,8 +7,9 @@
  *     struct ptd_reply *r = ptd_sample(m, prompts, &s, step, uid_numbers);
  *     ptd_replies_free(r, n);
  *
- * A token is drawn with the random number of (seed, step, prompt, rollout, token): batch size,
- * threads and restarts change nothing. */
+ * A token is drawn with the random number of (seed, step, prompt, rollout, token), which therefore
+ * does not depend on batch size, threads or restarts. The last bits of log-probs do depend on what
+ * is computed together, and so, rarely, does a token that is drawn at the border of two shares. */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "net/model.h"
