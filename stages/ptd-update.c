@@ -4,8 +4,8 @@
  *
  *     ptd-ref < hinted.rec | ptd-update >> metrics.jsonl
  *
- * Policy loss: PPO clip, k3 KL where nothing is tutored, Top-K Jensen-Shannon divergence on tutored
- * responses (learn.h, policy.h).
+ * --loss ppo: PPO clip, k3 KL where nothing is tutored, and the divergence from the tutor on
+ * tutored responses (lib/method: learn.h, loss, divergence).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
 #include "base/progress.h"
 #include "base/signals.h"
@@ -30,14 +30,14 @@ static struct {
     double words;
     int updates, anyway, threads, max_bad, grace;
     int64_t micro;
-} opt = {.loss = "policy",
+} opt = {.loss = "ppo",
          .divergence = "jsd",
          .schedule = "constant",
          .updates = 1,
          .micro = 512,
          .max_bad = 3,
          .grace = 30,
-         .rules = {.beta = 0.01, .lambda = 0.5, .tau = 1, .clip = {0.2, 0.28, 3}},
+         .rules = {.lambda = 0.5, .tau = 1},
          .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
                    .clip = 1,
                    .floor = 0.05,
@@ -45,31 +45,24 @@ static struct {
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
-    {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "policy or sft", 0, 0},
+    {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "%s", 0, 0},
     {"lr", 0, PTD_OPT_DOUBLE, &opt.train.adamw.lr, "X", "peak learning rate", 0, 1},
     {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
     {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},
     {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X",
      "share of the learning rate that cosine and linear end at", 0, 1},
-    {"beta", 0, PTD_OPT_DOUBLE, &opt.rules.beta, "X", "weight of the KL to the reference", 0, 100},
     {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor",
      0, 1000},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
     {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
      "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
-    {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "jsd, forward, reverse", 0, 0},
-    {"clip-low", 0, PTD_OPT_DOUBLE, &opt.rules.clip.low, "X", "ratios below 1 - X gain nothing", 0,
-     1},
-    {"clip-high", 0, PTD_OPT_DOUBLE, &opt.rules.clip.high, "X", "ratios above 1 + X gain nothing",
-     0, 100},
-    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.rules.clip.dual, "X",
-     "bound on the loss of bad tokens (0: none)", 0, 1000},
+    {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "%s", 0, 0},
     {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X",
      "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
     {"updates", 'u', PTD_OPT_INT, &opt.updates, "N",
      "optimizer steps per step: the groups in N parts", 1, 1024},
     {"micro", 0, PTD_OPT_LONG, &opt.micro, "N",
-     "packed tokens of a micro-batch; changes memory, not results", 1, 1e8},
+     "packed tokens of a micro-batch; changes memory, not results beyond rounding", 1, 1e8},
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
     {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
     {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
@@ -87,7 +80,9 @@ static const struct ptd_opt options[] = {
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
-static const struct ptd_usage usage = {
+static const struct ptd_method_choice choices[] = {
+    {"loss", ptd_losses}, {"divergence", ptd_divergences}, {0}};
+static struct ptd_usage usage = {
     "ptd-update",
     "[FILE]",
     "one gradient step for each step of the stream, published as a generation",
@@ -163,24 +158,20 @@ struct run {
     int64_t first; /* generation at start */
 };
 
-static int choice(const char *option, const char *given, const char *const *names)
+static int schedule_named(const char *name)
 {
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(given, names[i])) return i;
-    ptd_misuse("--%s \"%s\": expected one of %s%s%s%s%s", option, given, names[0],
-               names[1] ? ", " : "", names[1] ? names[1] : "", names[1] && names[2] ? ", " : "",
-               names[1] && names[2] ? names[2] : "");
+    static const char *const names[] = {"constant", "cosine", "linear"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, names[i])) return i;
+    ptd_misuse("--schedule \"%s\": expected one of constant, cosine, linear", name);
 }
 
 static void settle_options(void)
 {
-    static const char *const losses[] = {"policy", "sft", NULL}, *const divergences[] = {
-                                                                     "jsd", "forward", "reverse",
-                                                                     NULL};
-    static const char *const schedules[] = {"constant", "cosine", "linear", NULL};
-    opt.rules.loss = choice("loss", opt.loss, losses);
-    opt.rules.divergence = "jfr"[choice("divergence", opt.divergence, divergences)];
-    opt.train.schedule = choice("schedule", opt.schedule, schedules);
+    if (!(opt.rules.loss = ptd_loss_named(opt.loss)) ||
+        !(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
+        ptd_misuse("%s", ptd_failed_message());
+    opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
 }
 
@@ -204,8 +195,6 @@ static void open_run(struct run *r, const char *operand)
                                                         .device = r->device,
                                                         .rules = &opt.rules,
                                                         .train = &opt.train,
-                                                        .loss = opt.loss,
-                                                        .divergence = opt.divergence,
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
                                                         .updates = opt.updates});
@@ -218,7 +207,7 @@ static void open_run(struct run *r, const char *operand)
     r->tokenizer = tok;
     r->ground =
         (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
-    if (opt.words > 0 && opt.rules.loss == PTD_LOSS_SFT) opt.rules.ground = &r->ground;
+    if (opt.words > 0 && opt.rules.loss->supervised) opt.rules.ground = &r->ground;
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
         ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s",
@@ -226,10 +215,10 @@ static void open_run(struct run *r, const char *operand)
                 store);
 }
 
-/* What the policy losses need: a program left out of the pipe is not taken for zeros. */
+/* What a loss of rewards needs: a program left out of the pipe is not taken for zeros. */
 static int check_group(const struct ptd_group *g)
 {
-    if (opt.rules.loss != PTD_LOSS_POLICY) return 0;
+    if (opt.rules.loss->supervised) return 0;
     if (g->group_accuracy < 0)
         return ptd_fail(
             PTD_DATAERR,
@@ -243,7 +232,7 @@ static int check_group(const struct ptd_group *g)
                 "group \"%s\" has no log-probs of when it was sampled: expected responses of "
                 "ptd-rollout (or --loss sft)",
                 g->uid);
-        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
+        if (ptd_loss_reference(&opt.rules) > 0 && y->n && !y->ref_logp)
             return ptd_fail(PTD_DATAERR,
                             "group \"%s\" has no reference log-probs: expected the output of "
                             "ptd-ref (or --beta 0)",
@@ -402,6 +391,7 @@ static void train(struct run *r)
 
 int main(int argc, char **argv)
 {
+    usage.options = ptd_method_options(options, choices);
     int first = ptd_opt_parse(&usage, argc, argv);
     struct run r = {0};
     double started = ptd_now();

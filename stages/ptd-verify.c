@@ -2,23 +2,22 @@
  * Reads answer and rollouts' text; adds outcome, extracted, accuracy, format, reward, advantage,
  * group_accuracy. Needs no weights. */
 #include "flow/filter.h"
-#include "method/policy.h"
+#include "method/advantage/advantage.h"
 #include "method/reward.h"
 #include <stdio.h>
 #include <string.h>
 
 static struct {
     const char *extract, *judge, *format, *advantage;
+    const struct ptd_advantage *kind;
     struct ptd_reward_rules rules;
-    double eps;
     int explain;
     long right, judged;
 } opt = {.extract = "auto",
          .judge = "auto",
          .format = "boxed",
          .advantage = "grpo",
-         .rules = {.format_weight = 0.1, .accuracy_weight = 0.9},
-         .eps = 1e-6};
+         .rules = {.format_weight = 0.1, .accuracy_weight = 0.9}};
 
 static const struct ptd_opt options[] = {
     {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE", "where the answer is: auto, boxed, tag", 0,
@@ -31,12 +30,12 @@ static const struct ptd_opt options[] = {
      1e6},
     {"accuracy-weight", 0, PTD_OPT_DOUBLE, &opt.rules.accuracy_weight, "W",
      "reward for the right answer", 0, 1e6},
-    {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "grpo, dr-grpo, rloo, none", 0, 0},
-    {"eps", 0, PTD_OPT_DOUBLE, &opt.eps, "E", "added to the deviation in grpo", 0, 1},
+    {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "%s", 0, 0},
     {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
      "say on stderr what was found in each response", 0, 0, 1},
     {0}};
-static const struct ptd_usage usage = {
+static const struct ptd_method_choice choices[] = {{"advantage", ptd_advantages}, {0}};
+static struct ptd_usage usage = {
     "ptd-verify", "[FILE]", "judge responses by rule: rewards and advantages",
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
     "ptd-verify --explain < rollouts.rec > verified.rec",
@@ -45,30 +44,8 @@ static const struct ptd_usage usage = {
 static int begin(struct ptd_head *h, void *ctx)
 {
     (void)h, (void)ctx;
-    static const char *const kinds[] = {"grpo", "dr-grpo", "rloo", "none"};
-    for (int i = 0; i < 4; i++)
-        if (strcmp(opt.advantage, kinds[i]) == 0)
-            return ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format);
-    return ptd_fail(PTD_USAGE, "--advantage \"%s\": expected one of grpo, dr-grpo, rloo, none",
-                    opt.advantage);
-}
-
-/* R - mean, times scale; equal rewards give exactly 0. */
-static void centred(const double *reward, int n, double scale, double *advantage)
-{
-    double mean = 0;
-    int differ = 0;
-    for (int i = 0; i < n; i++) mean += reward[i] / n;
-    for (int i = 1; i < n; i++) differ |= reward[i] != reward[0];
-    for (int i = 0; i < n; i++) advantage[i] = differ ? scale * (reward[i] - mean) : 0;
-}
-
-static void advantages(const double *reward, int n, double *advantage)
-{
-    if (strcmp(opt.advantage, "grpo") == 0) ptd_advantages(reward, n, opt.eps, advantage);
-    if (strcmp(opt.advantage, "dr-grpo") == 0) centred(reward, n, 1, advantage);
-    if (strcmp(opt.advantage, "rloo") == 0)
-        centred(reward, n, n > 1 ? n / (n - 1.0) : 0, advantage);
+    if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
+    return ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format);
 }
 
 static void explain(const struct ptd_group *g, int i)
@@ -95,7 +72,7 @@ static int process(struct ptd_group *g, void *ctx)
         right += g->rollouts[i].accuracy;
         if (opt.explain) explain(g, i);
     }
-    advantages(reward, n, advantage);
+    opt.kind->value(opt.kind->is.own, reward, n, advantage);
     for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
     g->group_accuracy = right / n;
     opt.right += (long)right;
@@ -113,6 +90,7 @@ static const char *summary(void *ctx)
 
 int main(int argc, char **argv)
 {
+    usage.options = ptd_method_options(options, choices);
     struct ptd_filter f = {.usage = &usage, .begin = begin, .process = process, .summary = summary};
     return ptd_filter_main(&f, argc, argv);
 }

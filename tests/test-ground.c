@@ -90,7 +90,7 @@ static int make_groups(void **state)
 
 static struct ptd_loss_rules rules(long micro)
 {
-    return (struct ptd_loss_rules){.loss = PTD_LOSS_SFT,
+    return (struct ptd_loss_rules){.loss = ptd_loss_named("sft"),
                                    .temperature = 1,
                                    .micro_tokens = micro,
                                    .banned = banned,

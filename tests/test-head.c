@@ -52,24 +52,54 @@ static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, cons
         }
 }
 
-static const struct ptd_ops plain_ops = {.logits = logits, .logits_backward = logits_backward};
-static struct ptd_device plain = {.name = "plain", .ops = &plain_ops};
+/* What rows are asked is the CPU's own; with rows_near 0 they are asked for a chunk at once. */
+static struct ptd_ops plain_ops, far_ops;
+static struct ptd_device plain, far;
 
-/* ---- the usual loss: cross-entropy, and what the row saw ---- */
+static void make_devices(void)
+{
+    plain = far = *the_device();
+    plain.ops = &plain_ops;
+    far.ops = &far_ops;
+    plain_ops = *the_device()->ops;
+    plain_ops.logits = logits;
+    plain_ops.logits_backward = logits_backward;
+    far_ops = plain_ops;
+    far_ops.rows_near = 0;
+}
+
+/* ---- the usual loss: cross-entropy, here told after rows were scored ---- */
 
 struct loss {
-    const int32_t *target;
-    double *value; /* [n] */
-    int backward;
+    double *logp, *dlogp, *total; /* [n] */
+    int *seen;
 };
 
-static void cross_entropy(void *ctx, long row, float *z, int V)
+static void cross_entropy(void *ctx, long first, long n)
 {
-    struct loss *l = ctx;
-    double lse = ptd_row_lse(z, V);
-    l->value[row] = lse - z[l->target[row]];
-    for (int v = 0; l->backward && v < V; v++)
-        z[v] = (float)(exp(z[v] - lse) - (v == l->target[row]));
+    const struct loss *l = ctx;
+    for (long i = first; i < first + n; i++) {
+        l->seen[i]++;
+        l->dlogp[i] = l->logp[i] <= 0 && l->total[i] > 0 ? -1 : NAN;
+    }
+}
+
+/* Of target [n] from X [n, H] with temperature T; logp [n]. */
+static void learn(struct ptd_lm_head *h, const float *X, long n, double T, const int32_t *target,
+                  double *logp, float *dX)
+{
+    struct loss l = {logp, calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)),
+                     calloc(n + 1, sizeof(int))};
+    ptd_lm_head_learn(
+        h, X, n,
+        &(struct ptd_head_lesson){.score = {.rules.temperature = (float)T, .words.id = target},
+                                  .scored = {.total = l.total, .logp = logp},
+                                  .loss = cross_entropy,
+                                  .ctx = &l,
+                                  .gradient.dlogp = l.dlogp},
+        dX);
+    for (long i = 0; i <= n; i++) assert_int_equal(l.seen[i], i < n);
+    free(l.dlogp), free(l.total), free(l.seen);
 }
 
 enum { N = 7, V = 37, H = 5 };
@@ -117,40 +147,37 @@ static void gradients_match_finite_differences(void **state)
         double x[N * H], w[V * H], value[N], sum = 0;
         uint8_t banned[V] = {[3] = 1, [17] = 1, [V - 1] = 1};
         int32_t target[N] = {0, 1, 2, 4, 35, 20, 1};
-        struct loss loss = {target, value, 1};
-        struct ptd_head_job job = {
-            &plain, W, V, H, (float)temperatures[t], t ? banned : NULL, cross_entropy, &loss};
         if (!t) memset(banned, 0, sizeof banned);
         for (int i = 0; i < N * H; i++) x[i] = X[i], dX[i] = 99; /* overwritten */
         for (int i = 0; i < V * H; i++)
             w[i] = W[i], before[i] = dW[i] = 0.5f * (float)(i % 3); /* accumulates */
-        ptd_head_backward(&job, X, N, dX, dW);
-        for (int i = 0; i < N; i++) sum += value[i];
-        double T = job.temperature;
+        struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, dW, V, H, t ? banned : NULL);
+        double T = (float)temperatures[t];
+        learn(h, X, N, T, target, value, dX);
+        for (int i = 0; i < N; i++) sum -= value[i];
         assert_close(sum, reference_loss(x, w, T, banned, target), 1e-5);
         check_slopes(x, N * H, dX, NULL, x, w, T, banned, target);
         check_slopes(w, V * H, dW, before, x, w, T, banned, target);
         for (int k = 0; t && k < H; k++) assert_true(dW[17 * H + k] == before[17 * H + k]);
+        ptd_lm_head_free(h);
         free(X);
         free(W);
     }
 }
 
-/* A careless row cannot push banned words: the head clears what it left there. */
-static void leave_ones(void *ctx, long row, float *z, int v)
-{
-    (void)ctx, (void)row;
-    for (int i = 0; i < v; i++) z[i] = isinf(z[i]) ? NAN : 1;
-}
-
+/* Nor do they learn when they are the target. */
 static void banned_words_get_no_gradient(void **state)
 {
     (void)state;
     float *X = normals(3, N * H, 1), *W = normals(4, V * H, 1), dX[N * H], dW[V * H] = {0};
     uint8_t banned[V] = {[0] = 1, [V - 1] = 1};
-    struct ptd_head_job job = {&plain, W, V, H, 0.5f, banned, leave_ones, NULL};
-    ptd_head_backward(&job, X, N, dX, dW);
+    int32_t target[N] = {0, V - 1, 1, 0, 2, 3, 0};
+    double logp[N];
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, dW, V, H, banned);
+    learn(h, X, N, 0.5, target, logp, dX);
+    ptd_lm_head_free(h);
     for (int i = 0; i < N * H; i++) assert_true(isfinite(dX[i]));
+    for (int i = 0; i < N; i++) assert_true((logp[i] == -INFINITY) == (i < 2 || i == 3 || i == 6));
     for (int k = 0; k < H; k++) assert_true(dW[k] == 0 && dW[(V - 1) * H + k] == 0);
     assert_true(dW[H] != 0);
     free(X);
@@ -186,12 +213,12 @@ static void wide_free(struct wide *w)
 static void wide_run(struct wide *w, struct ptd_device *device, int step)
 {
     memset(w->dW, 0, sizeof(float) * (size_t)(w->v * w->h));
+    struct ptd_lm_head *h = ptd_lm_head_new(device, w->W, w->dW, w->v, w->h, NULL);
     for (int i = 0; i < w->n; i += step) {
-        struct loss loss = {w->target + i, w->value + i, 1};
-        struct ptd_head_job job = {device, w->W, w->v, w->h, 0.9f, NULL, cross_entropy, &loss};
         long k = w->n - i < step ? w->n - i : step;
-        ptd_head_backward(&job, w->X + i * w->h, k, w->dX + i * w->h, w->dW);
+        learn(h, w->X + i * w->h, k, 0.9f, w->target + i, w->value + i, w->dX + i * w->h);
     }
+    ptd_lm_head_free(h);
 }
 
 static void compare(const float *a, const float *b, int n, double within)
@@ -223,6 +250,7 @@ static void chunks_change_nothing(void **state)
     (void)state;
     check_chunks(1100, 300, &plain); /* chunks of at most 512 rows */
     check_chunks(40, 30011, &plain); /* chunks of 17 rows */
+    check_chunks(1100, 300, &far);
     check_chunks(1100, 300, the_device());
 }
 
@@ -241,27 +269,69 @@ static void threads_change_no_bit(void **state)
         assert_memory_equal(alone.dW, together.dW, sizeof(float) * 301 * 6);
         assert_memory_equal(alone.value, together.value, sizeof(double) * 700);
     }
+    wide_run(&together, &far, 700); /* nor does it matter how many rows are asked at a time */
+    assert_memory_equal(alone.dX, together.dX, sizeof(float) * 700 * 6);
+    assert_memory_equal(alone.dW, together.dW, sizeof(float) * 301 * 6);
     wide_free(&alone);
     wide_free(&together);
 }
 
-static void seen(void *ctx, long row, float *z, int v)
-{
-    (void)z, (void)v;
-    ((int *)ctx)[row]++;
-}
-
+/* One head for calls of all sizes, which learn() counts. */
 static void every_row_comes_once(void **state)
 {
     (void)state;
-    const int sizes[] = {0, 1, 15, 512, 513, 1500};
-    float *W = normals(7, 300 * 4, 1), *X = normals(8, 1500 * 4, 1);
-    for (int s = 0; s < 6; s++) {
-        int count[1501] = {0};
-        struct ptd_head_job job = {&plain, W, 300, 4, 1, NULL, seen, count};
-        ptd_head_forward(&job, X, sizes[s]);
-        for (int i = 0; i <= 1500; i++) assert_int_equal(count[i], i < sizes[s]);
+    const int sizes[] = {0, 1, 15, 512, 513, 1500, 7};
+    float *W = normals(7, 300 * 4, 1), *X = normals(8, 1500 * 4, 1), *dX = normals(8, 1500 * 4, 1);
+    int32_t target[1501] = {0};
+    double logp[1501];
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, NULL, 300, 4, NULL);
+    for (int s = 0; s < 7; s++) learn(h, X, sizes[s], 1, target, logp, dX);
+    ptd_lm_head_free(h);
+    free(W);
+    free(X);
+    free(dX);
+}
+
+/* What is asked row by row, of several chunks: the answers are those of each row alone. */
+static void answers_are_by_row(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, WORDS = 30011, BEST = 3, DRAWS = 2 };
+    float *W = normals(7, WORDS * 2, 1), *X = normals(8, ROWS * 2, 1), top_logp[ROWS * BEST],
+          logp[ROWS * DRAWS], alone_logp[DRAWS], alone_top[BEST];
+    int32_t first[ROWS + 1] = {0}, id[3 * ROWS], top[ROWS * BEST], best[ROWS * BEST],
+                         drawn[ROWS * DRAWS], alone_id[DRAWS], alone_best[BEST];
+    double of_words[3 * ROWS], lse[ROWS], u[ROWS * DRAWS], alone_words[3], alone_lse;
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, NULL, WORDS, 2, NULL);
+    for (int i = 0; i < ROWS; i++) first[i + 1] = first[i] + i % 4;
+    for (int i = 0; i < 3 * ROWS; i++) id[i] = i * 71 % WORDS;
+    for (int i = 0; i < ROWS * DRAWS; i++) u[i] = (i + 0.5) / (ROWS * DRAWS);
+    struct ptd_ask_score ask = {.rules.temperature = 0.8f, .words = {first, id}, .top_k = BEST};
+    struct ptd_ask_draw draw = {
+        .rules.temperature = 0.8f, .draws = DRAWS, .u = u, .top_p = 1, .best = BEST};
+    ptd_lm_head_score(
+        h, X, ROWS, &ask,
+        &(struct ptd_got_score){.lse = lse, .logp = of_words, .top_id = top, .top_logp = top_logp});
+    ptd_lm_head_draw(h, X, ROWS, &draw, &(struct ptd_got_draw){drawn, logp, best});
+    for (int i = 0; i < ROWS; i++) {
+        ask.words = (struct ptd_row_words){(int32_t[]){0, i % 4}, id + first[i]};
+        ptd_lm_head_score(h, X + 2 * i, 1, &ask,
+                          &(struct ptd_got_score){.lse = &alone_lse,
+                                                  .logp = alone_words,
+                                                  .top_id = alone_best,
+                                                  .top_logp = alone_top});
+        assert_true(alone_lse == lse[i]);
+        assert_memory_equal(alone_words, of_words + first[i], i % 4 * sizeof(double));
+        assert_memory_equal(alone_best, top + i * BEST, sizeof alone_best);
+        assert_memory_equal(alone_top, top_logp + i * BEST, sizeof alone_top);
+        draw.u = u + i * DRAWS;
+        ptd_lm_head_draw(h, X + 2 * i, 1, &draw,
+                         &(struct ptd_got_draw){alone_id, alone_logp, alone_best});
+        assert_memory_equal(alone_id, drawn + i * DRAWS, sizeof alone_id);
+        assert_memory_equal(alone_logp, logp + i * DRAWS, sizeof alone_logp);
+        assert_memory_equal(alone_best, best + i * BEST, sizeof alone_best);
     }
+    ptd_lm_head_free(h);
     free(W);
     free(X);
 }
@@ -495,6 +565,7 @@ int main(void)
         cmocka_unit_test(banned_words_get_no_gradient),
         cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(every_row_comes_once),
+        cmocka_unit_test(answers_are_by_row),
         cmocka_unit_test(threads_change_no_bit), /* from here on with threads */
         cmocka_unit_test(every_row_comes_once),
         cmocka_unit_test(sums_match_double),
@@ -505,5 +576,6 @@ int main(void)
         cmocka_unit_test(nucleus_of_a_wide_row),
         cmocka_unit_test(samples_at_the_edges),
     };
+    make_devices();
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);
 }

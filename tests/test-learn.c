@@ -2,10 +2,11 @@
  * double with the plain network; counts, micro-batches, the state before the first update, values
  * that are not finite, and which tokens get which term. */
 #include "base/half.h"
-#include "compute/cpu/row.h"
 #include "plain.h"
 #include "tiny.h"
+#include "compute/cpu/support.h"
 #include "method/learn.h"
+#include "method/loss/ppo.h"
 #include "net/head.h"
 #include "net/sample.h"
 #include "test.h"
@@ -40,46 +41,46 @@ static struct ptd_model *small_model(double noise)
 }
 
 struct reading {
-    const struct ptd_score *s;
     double temperature;
     float *logp;
     int32_t *ids, *own;
-    uint16_t *half, *on_own;
+    uint16_t *half, *on_own; /* on_own: of the words in own; NULL: own is asked for */
 };
-
-static void on_read(void *ctx, long row, float *z, int V)
-{
-    const struct reading *r = ctx;
-    const struct ptd_target *t = &r->s->target[row];
-    float logp[TEACHER_K];
-    double lse = ptd_row_lse(z, V);
-    if (r->logp) r->logp[t->token] = (float)(z[t->id] - lse);
-    if (r->own && !r->on_own) ptd_row_topk(z, V, lse, TOP_K, r->own + t->token * TOP_K, NULL);
-    for (int i = 0; r->on_own && i < TOP_K; i++)
-        r->on_own[t->token * TOP_K + i] = ptd_half((float)(z[r->own[t->token * TOP_K + i]] - lse));
-    if (!r->ids) return;
-    ptd_row_topk(z, V, lse, TEACHER_K, r->ids + t->token * TEACHER_K, logp);
-    for (int i = 0; i < TEACHER_K; i++) r->half[t->token * TEACHER_K + i] = ptd_half(logp[i]);
-}
 
 /* What model m says about a response to a prompt. */
 static void read_response(struct ptd_model *m, const struct ptd_group *g, const int32_t *prompt,
-                          int n, const struct ptd_rollout *y, struct reading *r)
+                          int n, const struct ptd_rollout *y, const struct reading *r)
 {
     struct ptd_score *s = ptd_score_new(m, 0);
     struct ptd_score_reply reply = {y->ids, y->n, NULL};
-    struct ptd_head_job job = {.device = m->device,
-                               .W = ptd_model_head(m),
-                               .V = VOCAB,
-                               .H = m->config.hidden,
-                               .temperature = (float)r->temperature,
-                               .banned = banned,
-                               .row = on_read,
-                               .ctx = r};
-    r->s = s;
+    int each = 1 + (r->on_own ? TOP_K : 0);
+    int32_t *first = ptd_array(y->n + 1, sizeof *first), *id = ptd_array(each * y->n, sizeof *id),
+            *top = ptd_array(TEACHER_K * y->n, sizeof *top);
+    double *logp = ptd_array(each * y->n, sizeof *logp);
+    float *top_logp = ptd_array(TEACHER_K * y->n, sizeof *top_logp);
+    struct ptd_ask_score ask = {
+        .rules.temperature = (float)r->temperature, .words = {first, id}, .top_k = TEACHER_K};
+    struct ptd_got_score got = {.logp = logp, .top_id = top, .top_logp = top_logp};
+    for (int j = 0; j < y->n; j++) {
+        first[j + 1] = first[j] + each;
+        id[first[j]] = y->ids[j];
+        for (int i = 1; i < each; i++) id[first[j] + i] = r->own[j * TOP_K + i - 1];
+    }
     assert_int_equal(ptd_score_add(s, prompt, n, g->pictures, g->n_pictures, &reply, 1), 0);
     ptd_score_forward(s);
-    ptd_head_forward(&job, s->X, s->rows);
+    ptd_lm_head_score(ptd_score_head(s, banned), s->X, s->rows, &ask, &got);
+    for (int j = 0; j < y->n; j++) {
+        if (r->logp) r->logp[j] = (float)logp[first[j]];
+        for (int i = 1; i < each; i++)
+            r->on_own[j * TOP_K + i - 1] = ptd_half((float)logp[first[j] + i]);
+        for (int i = 0; r->own && !r->on_own && i < TOP_K; i++)
+            r->own[j * TOP_K + i] = top[j * TEACHER_K + i];
+        for (int i = 0; r->ids && i < TEACHER_K; i++) {
+            r->ids[j * TEACHER_K + i] = top[j * TEACHER_K + i];
+            r->half[j * TEACHER_K + i] = ptd_half(top_logp[j * TEACHER_K + i]);
+        }
+    }
+    free(first), free(id), free(top), free(logp), free(top_logp);
     ptd_score_free(s);
 }
 
@@ -200,14 +201,16 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct ptd_ppo ppo; /* of the rules below */
+
 static struct ptd_loss_rules rules(double beta, double lambda)
 {
-    return (struct ptd_loss_rules){.loss = PTD_LOSS_POLICY,
-                                   .beta = beta,
+    ppo = (struct ptd_ppo){.clip = {0.2, 0.28, 3}, .beta = beta};
+    return (struct ptd_loss_rules){.loss = &ptd_loss_ppo,
+                                   .own = &ppo,
                                    .lambda = lambda,
                                    .tau = 1,
-                                   .divergence = 'j',
-                                   .clip = {0.2, 0.28, 3},
+                                   .divergence = ptd_divergence_named("jsd"),
                                    .temperature = 1.2,
                                    .micro_tokens = 1 << 20,
                                    .banned = banned};
@@ -257,21 +260,22 @@ static double xlogx(double x, double y)
     return x > 0 ? x * log(x / y) : 0;
 }
 
-static double plain_divergence(char kind, const struct ptd_rollout *y, int j, int top_k,
+static double plain_divergence(const char *kind, const struct ptd_rollout *y, int j, int top_k,
                                const double *logp)
 {
     struct ptd_support u;
     double s[PTD_SUPPORT_MAX + 1], sum = 0, tail = 1;
-    ptd_support_join(&u, y->teacher_ids + j * TEACHER_K, y->teacher_logp + j * TEACHER_K,
-                     top_k ? top_k : TEACHER_K, y->top_ids + j * TOP_K,
-                     y->teacher_on_top + j * TOP_K, TOP_K);
+    ptd_support_join(&u, &(struct ptd_lesson){y->teacher_ids + j * TEACHER_K,
+                                              y->teacher_logp + j * TEACHER_K,
+                                              top_k ? top_k : TEACHER_K, y->top_ids + j * TOP_K,
+                                              y->teacher_on_top + j * TOP_K, TOP_K});
     for (int b = 0; b < u.n; b++) tail -= s[b] = exp(logp[u.id[b]]);
     s[u.n] = tail;
     for (int b = 0; b <= u.n; b++) {
         double t = u.t[b], m = (s[b] + t) / 2;
-        sum += kind == 'f'   ? xlogx(t, s[b])
-               : kind == 'r' ? xlogx(s[b], t)
-                             : (xlogx(s[b], m) + xlogx(t, m)) / 2;
+        sum += *kind == 'f'   ? xlogx(t, s[b])
+               : *kind == 'r' ? xlogx(s[b], t)
+                              : (xlogx(s[b], m) + xlogx(t, m)) / 2;
     }
     return sum;
 }
@@ -293,12 +297,12 @@ static void plain_token(const struct ptd_loss_rules *r, const struct ptd_group *
     out->logp += own;
     for (int v = 0; v < VOCAB; v++) out->entropy -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
     out->ppo_kl += y->logp[j] - own;
-    if (r->loss == PTD_LOSS_SFT) return;
+    if (r->loss->supervised) return;
     out->max_ratio_error = fmax(out->max_ratio_error, fabs(exp(own - y->logp[j]) - 1));
-    out->pg += plain_pg(own, y->logp[j], y->advantage, &r->clip, out);
-    if (kl && r->beta > 0) out->kl += exp(d) - d - 1, out->kl_tokens++;
+    out->pg += plain_pg(own, y->logp[j], y->advantage, &ppo.clip, out);
+    if (kl && ppo.beta > 0) out->kl += exp(d) - d - 1, out->kl_tokens++;
     if (!plain_tutored(r, g, y)) return;
-    out->jsd += plain_divergence(r->divergence, y, j, r->top_k, logp);
+    out->jsd += plain_divergence(r->divergence->is.name, y, j, r->top_k, logp);
     out->tutored_tokens++;
 }
 
@@ -313,7 +317,7 @@ static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
         for (int k = 0; k < group[i].n_rollouts; k++) {
             const struct ptd_group *g = &group[i];
             const struct ptd_rollout *y = &g->rollouts[k];
-            int hinted = r->loss == PTD_LOSS_SFT && g->hint.text,
+            int hinted = r->loss->supervised && g->hint.text,
                 n = hinted ? g->hint.n_prompt : g->n_prompt;
             memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
             memcpy(ids + n, y->ids, y->n * sizeof *ids);
@@ -325,14 +329,20 @@ static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
             out.tutored += plain_tutored(r, g, y);
         }
     out.loss =
-        r->loss == PTD_LOSS_SFT ? -out.logp / out.tokens : (out.pg + r->beta * out.kl) / out.tokens;
-    if (out.tutored_tokens && r->loss == PTD_LOSS_POLICY)
+        r->loss->supervised ? -out.logp / out.tokens : (out.pg + ppo.beta * out.kl) / out.tokens;
+    if (out.tutored_tokens && !r->loss->supervised)
         out.loss += r->lambda * out.jsd / out.tutored_tokens;
     return out;
 }
 
+static double loss_of_weights(const void *rules)
+{
+    return plain_learn(rules).loss;
+}
+
 /* Along a random direction in entries first .. last of the weights. */
-static void check_slope(const struct ptd_loss_rules *r, const char *name, size_t first, size_t last)
+static void check_slope_of(const char *name, size_t first, size_t last,
+                           double (*loss)(const void *), const void *ctx)
 {
     const double h = 1e-4, norm = sqrt((double)(last - first) / 3);
     double slope = 0, length = 0, value[2], *saved = ptd_array(last - first, sizeof *saved);
@@ -340,7 +350,7 @@ static void check_slope(const struct ptd_loss_rules *r, const char *name, size_t
     for (int up = 0; up < 2; up++) {
         for (size_t i = first; i < last; i++)
             weights[i] = saved[i - first] + (up ? h : -h) * tiny_uniform(name, i) / norm;
-        value[up] = plain_learn(r).loss;
+        value[up] = loss(ctx);
     }
     memcpy(weights + first, saved, (last - first) * sizeof *saved);
     free(saved);
@@ -353,6 +363,11 @@ static void check_slope(const struct ptd_loss_rules *r, const char *name, size_t
         fail_msg("%s: the gradient says %.8g, differences %.8g", name, slope, value[1]);
 }
 
+static void check_slope(const struct ptd_loss_rules *r, const char *name, size_t first, size_t last)
+{
+    check_slope_of(name, first, last, loss_of_weights, r);
+}
+
 /* ---- losses ---- */
 
 static void check_sums(const struct ptd_loss_rules *r)
@@ -360,8 +375,8 @@ static void check_sums(const struct ptd_loss_rules *r)
     struct ptd_learned got = learn(r), want = plain_learn(r);
     assert_int_equal(got.tokens, want.tokens);
     assert_int_equal(got.kl_tokens, want.kl_tokens);
-    assert_int_equal(got.tutored_tokens, r->loss == PTD_LOSS_POLICY ? want.tutored_tokens : 0);
-    assert_int_equal(got.tutored, r->loss == PTD_LOSS_POLICY ? want.tutored : 0);
+    assert_int_equal(got.tutored_tokens, !r->loss->supervised ? want.tutored_tokens : 0);
+    assert_int_equal(got.tutored, !r->loss->supervised ? want.tutored : 0);
     assert_close(got.loss, want.loss, 1e-5);
     assert_close(got.pg, want.pg, 3e-4);
     assert_close(got.kl, want.kl, 1e-4);
@@ -389,7 +404,7 @@ static void policy_gradient_alone(void **state)
     (void)state;
     assert_true(plain_learn(&r).clipped_high > 3);
     check_loss(&r);
-    r.clip.dual = 1.5;
+    ppo.clip.dual = 1.5;
     assert_true(plain_learn(&r).clipped_dual > 0);
     check_loss(&r);
 }
@@ -404,11 +419,11 @@ static void with_the_reference(void **state)
 static void with_the_teacher(void **state)
 {
     (void)state;
-    for (const char *kind = "frj"; *kind; kind++) {
+    for (int d = 0; ptd_divergences[d]; d++) {
         struct ptd_loss_rules r = rules(0.3, 2);
-        r.divergence = *kind;
+        r.divergence = (const struct ptd_divergence *)ptd_divergences[d];
         check_loss(&r);
-        if (*kind != 'j') continue;
+        if (strcmp(ptd_divergences[d]->name, "jsd")) continue;
         for (int i = 0; i < model->n_params; i++)
             check_slope(&r, model->params[i].name, model->params[i].offset,
                         model->params[i].offset + model->params[i].n);
@@ -421,11 +436,113 @@ static void supervised(void **state)
 {
     struct ptd_loss_rules r = rules(0.3, 2);
     (void)state;
-    r.loss = PTD_LOSS_SFT;
+    r.loss = ptd_loss_named("sft");
     r.temperature = 1;
     check_loss(&r);
     group[2].hint.text = NULL; /* then its own prompt */
     check_loss(&r);
+}
+
+/* ---- a loss of whole responses ---- */
+
+/* Rows when each response has a prompt to itself. */
+static long packed_alone(void)
+{
+    long rows = 0;
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++)
+            rows += group[i].n_prompt + group[i].rollouts[k].n - 1;
+    return rows;
+}
+
+/* GSPO (arXiv:2507.18071): the ratio is that of the response's probabilities, to the power
+ * 1/length, and is clipped; each response counts as one. */
+struct gspo {
+    double low, high;
+};
+
+static double gspo_ratio(const struct ptd_tokens *t, const struct ptd_sequence *q)
+{
+    double sum = 0;
+    for (long i = q->first; i < q->first + q->n; i++) sum += t->logp[i] - t->old[i];
+    return exp(sum / q->n);
+}
+
+static void gspo_value(const void *own, const struct ptd_tokens *t, long first, long n,
+                       const struct ptd_token_losses *out)
+{
+    const struct gspo *o = own;
+    assert_true(first == 0 && n == t->n);
+    for (long k = 0; k < t->n_sequences; k++) {
+        const struct ptd_sequence *q = &t->sequences[k];
+        double A = q->advantage, r = gspo_ratio(t, q),
+               near = fmin(fmax(r, 1 - o->low), 1 + o->high), loss = fmax(-A * r, -A * near);
+        for (long i = q->first; i < q->first + q->n; i++) {
+            out->ratio[i] = r;
+            out->side[i] = -A * near > -A * r;
+            out->pg[i] = loss / q->n;
+            out->loss[i] = out->pg[i] / t->n_sequences;
+            out->dlogp[i] = out->side[i] ? 0 : -A * r / q->n / t->n_sequences;
+        }
+    }
+}
+
+static double plain_gspo(const struct gspo *o, int *clipped)
+{
+    struct plain p = {model, weights};
+    double logp[VOCAB], loss = 0;
+    int n = 0;
+    *clipped = 0;
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++, n++) {
+            const struct ptd_rollout *y = &group[i].rollouts[k];
+            int32_t ids[64];
+            double sum = 0, A = y->advantage;
+            memcpy(ids, group[i].prompt_ids, group[i].n_prompt * sizeof *ids);
+            memcpy(ids + group[i].n_prompt, y->ids, y->n * sizeof *ids);
+            const double *x = plain_hidden(&p, ids, group[i].n_prompt + y->n, group[i].pictures,
+                                           group[i].n_pictures);
+            for (int j = 0; j < y->n; j++) {
+                plain_row(&p, x + (group[i].n_prompt - 1 + j) * model->config.hidden, 1.2, logp);
+                sum += logp[y->ids[j]] - y->logp[j];
+            }
+            double r = exp(sum / y->n), near = fmin(fmax(r, 1 - o->low), 1 + o->high);
+            loss += fmax(-A * r, -A * near);
+            *clipped += -A * near > -A * r;
+        }
+    return loss / n;
+}
+
+static double gspo_of_weights(const void *own)
+{
+    int clipped;
+    return plain_gspo(own, &clipped);
+}
+
+/* In one micro-batch and in one for each response: its ratio needs all of its tokens first. */
+static void losses_of_whole_responses_can_be_written(void **state)
+{
+    static const struct gspo own = {0.2, 0.28};
+    static const struct ptd_loss gspo = {
+        .is = {.name = "gspo", .own = &own}, .sequences = 1, .value = gspo_value};
+    struct ptd_loss_rules r = rules(0, 0);
+    int clipped;
+    double want = plain_gspo(&own, &clipped);
+    (void)state;
+    r.loss = &gspo;
+    r.own = NULL;
+    assert_in_range(clipped, 1, 6);
+    for (int small = 0; small < 2; small++) {
+        r.micro_tokens = small ? 1 : 1 << 20;
+        struct ptd_learned got = learn(&r);
+        assert_close(got.loss, want, 1e-5);
+        assert_int_equal(got.packed, small ? packed_alone() : 71);
+        assert_int_equal(got.tutored, 2); /* whose divergence is learned beside it */
+        check_slope_of("everything", 0, model->n_weights, gspo_of_weights, &own);
+        for (int i = 0; i < model->n_params; i += 7)
+            check_slope_of(model->params[i].name, model->params[i].offset,
+                           model->params[i].offset + model->params[i].n, gspo_of_weights, &own);
+    }
 }
 
 /* ---- which tokens get which term ---- */
@@ -455,7 +572,7 @@ static void groups_with_tutored_responses_drop_the_reference(void **state)
     out = learn(&r);
     assert_int_equal(out.tutored, 0);
     assert_int_equal(out.kl_tokens, 36);
-    r.beta = 0;
+    ppo.beta = 0;
     assert_int_equal(learn(&r).kl_tokens, 0);
 }
 
@@ -524,7 +641,7 @@ static void micro_batches_change_nothing(void **state)
         many = learn(&r);
         assert_same_gradients(kept);
         assert_close(many.loss, one.loss, 1e-6);
-        assert_int_equal(many.packed, one.packed);
+        assert_int_equal(many.packed, sizes[i] > 1 ? one.packed : packed_alone());
         assert_int_equal(many.kl_tokens, one.kl_tokens);
         assert_int_equal(many.tutored_tokens, one.tutored_tokens);
     }
@@ -532,6 +649,40 @@ static void micro_batches_change_nothing(void **state)
     many = learn(&r);
     groups[0] = &group[0], groups[2] = &group[2];
     assert_same_gradients(kept);
+    free(kept);
+}
+
+static double apart(const float *kept)
+{
+    double off = 0, norm = 0;
+    for (size_t i = 0; i < model->n_weights; i++) {
+        off += ((double)kept[i] - model->grads[i]) * ((double)kept[i] - model->grads[i]);
+        norm += (double)kept[i] * kept[i];
+    }
+    return sqrt(off / norm);
+}
+
+/* A group that is larger than a micro-batch is cut between its responses: the first here, of 34
+ * rows with a prompt of 22, into two pieces and into four. */
+static void large_groups_are_cut(void **state)
+{
+    static const struct {
+        long micro, packed;
+    } cuts[] = {{17, 34 + 17 + 20}, {16, 34 + 22 + 17 + 20}, {10, 34 + 3 * 22 + 17 + 20}};
+    struct ptd_loss_rules r = rules(0.5, 1);
+    struct ptd_learned one, many;
+    float *kept = ptd_array(model->n_weights, sizeof *kept);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        r.micro_tokens = cuts[i].micro;
+        many = learn(&r);
+        assert_int_equal(many.packed, cuts[i].packed);
+        if (!i) memcpy(kept, model->grads, model->n_weights * sizeof *kept), one = many;
+        if (!(apart(kept) < 1e-6)) fail_msg("micro %ld: %g", cuts[i].micro, apart(kept));
+        assert_close(many.loss, one.loss, 1e-7);
+        assert_close(many.jsd, one.jsd, 1e-6);
+        assert_int_equal(many.tutored_tokens, one.tutored_tokens);
+    }
     free(kept);
 }
 
@@ -707,10 +858,12 @@ int main(void)
         TEST(with_the_reference),
         TEST(with_the_teacher),
         TEST(supervised),
+        TEST(losses_of_whole_responses_can_be_written),
         TEST(groups_with_tutored_responses_drop_the_reference),
         TEST(nothing_to_learn),
         TEST(empty_responses_count_nothing),
         TEST(micro_batches_change_nothing),
+        TEST(large_groups_are_cut),
         TEST(shared_prompts_change_nothing),
         TEST(gradients_are_added),
         TEST(ratio_is_one_and_divergence_zero),

@@ -8,6 +8,7 @@
 #include "data/prompt.h"
 #include "data/token.h"
 #include "method/learn.h"
+#include "method/loss/ppo.h"
 #include "method/refer.h"
 #include "test.h"
 #include <unistd.h>
@@ -277,11 +278,11 @@ static void what_is_said_is_right(void **state)
 
 static struct ptd_learned learn(double *norm)
 {
-    struct ptd_loss_rules r = {.loss = PTD_LOSS_POLICY,
+    struct ptd_loss_rules r = {.loss = ptd_loss_named("ppo"),
+                               .own = &(struct ptd_ppo){.clip = {0.2, 0.28, 3}},
                                .lambda = 1,
                                .tau = 1,
-                               .divergence = 'j',
-                               .clip = {0.2, 0.28, 3},
+                               .divergence = ptd_divergence_named("jsd"),
                                .temperature = 1.1,
                                .micro_tokens = 4096,
                                .banned = banned};
@@ -430,7 +431,7 @@ static void micro_batches_are_found_one_by_one(void **state)
     r.micro_tokens = 1;
     assert_counts(refer(&r, NULL, 1, 2), 2, 0, 10);
     groups[1].rollouts[0].n--;
-    assert_counts(refer(&r, NULL, 1, 2), 2, 6, 4);
+    assert_counts(refer(&r, NULL, 1, 2), 2, 9, 1);
 }
 
 /* A part of what was cached is lost: what is computed again has the bits of before, with whatever
@@ -510,6 +511,24 @@ static void micro_batches_change_nothing(void **state)
             for (int j = 0; j < 6; j++) assert_close(one.ref[i][k][j], many.ref[i][k][j], 2e-5);
     for (int k = 0; k < 4; k++)
         for (int j = 0; j < 24; j++) assert_half(one.on_top[k][j], ptd_unhalf(many.on_top[k][j]));
+}
+
+/* A group that is larger than a micro-batch is cut between its responses: here each has its own, so
+ * that one more beside it changes no key but its own. */
+static void large_groups_are_cut(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    r.temperature = 1.9;
+    r.micro_tokens =
+        (groups[1].n_prompt + 4 + 2) / 2; /* room for the first response, not for two */
+    groups[1].n_rollouts = 2;
+    assert_counts(refer(&r, NULL, 1, 2), 2, 0, 8);
+    make_groups(NULL);
+    assert_counts(refer(&r, NULL, 1, 2), 2, 8, 2);
+    make_groups(NULL);
+    r.micro_tokens = 2 * (groups[1].n_prompt + 12); /* room for all */
+    assert_counts(refer(&r, NULL, 1, 2), 2, 0, 10);
 }
 
 /* ---- who is tutored ---- */
@@ -694,6 +713,7 @@ int main(void)
         TEST(values_are_the_same_found_or_computed),
         TEST(another_question_is_computed),
         TEST(micro_batches_change_nothing),
+        TEST(large_groups_are_cut),
         TEST(rules_choose_the_tutored),
         TEST(no_reference_when_none_is_wanted),
         TEST(students_without_favourites),

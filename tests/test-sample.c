@@ -3,7 +3,6 @@
  * temperature, top-k, top-p. */
 #include "plain.h"
 #include "tiny.h"
-#include "compute/cpu/row.h"
 #include "net/head.h"
 #include "net/sample.h"
 #include "net/score.h"
@@ -123,17 +122,6 @@ static int place_of(const double *logp, int id)
     return better;
 }
 
-struct scored {
-    const struct ptd_score *s;
-    double *logp;
-}; /* [rows]; rows come from several threads */
-
-static void on_row(void *ctx, long row, float *z, int V)
-{
-    const struct scored *c = ctx;
-    c->logp[row] = z[c->s->target[row].id] - ptd_row_lse(z, V);
-}
-
 /* ---- tests ---- */
 
 static void log_probs_are_the_networks(void **state)
@@ -164,7 +152,6 @@ static void scoring_gives_the_same_log_probs(void **state)
     struct ptd_sampling s = usual();
     struct ptd_reply *r = sample_all(&s);
     struct ptd_score *score = ptd_score_new(model, 0);
-    struct scored c = {.s = score};
     int words = 0;
     (void)state;
     for (int i = 0; i < PROMPTS; i++) {
@@ -176,25 +163,22 @@ static void scoring_gives_the_same_log_probs(void **state)
                                        prompts[i].n_pictures, y, 4),
                          0);
     }
-    struct ptd_head_job job = {.device = model->device,
-                               .W = ptd_model_head(model),
-                               .V = 64,
-                               .H = 40,
-                               .temperature = 1.3f,
-                               .banned = banned,
-                               .row = on_row,
-                               .ctx = &c};
     assert_int_equal(score->rows, words);
-    c.logp = ptd_array(words, sizeof *c.logp);
+    int32_t *id = ptd_array(words, sizeof *id);
+    double *logp = ptd_array(words, sizeof *logp);
+    for (int i = 0; i < words; i++) id[i] = score->target[i].id;
     ptd_score_forward(score);
-    ptd_head_forward(&job, score->X, score->rows);
+    ptd_lm_head_score(ptd_score_head(score, banned), score->X, score->rows,
+                      &(struct ptd_ask_score){.rules.temperature = 1.3f, .words.id = id},
+                      &(struct ptd_got_score){.logp = logp});
     for (long i = 0; i < score->rows; i++) {
         const struct ptd_target *t = &score->target[i];
         const struct ptd_reply *y = t->reply;
         assert_int_equal(t->id, y->ids[t->token]);
-        assert_close(c.logp[i], y->logp[t->token], 1e-5);
+        assert_close(logp[i], y->logp[t->token], 1e-5);
     }
-    free(c.logp);
+    free(id);
+    free(logp);
     ptd_score_free(score);
     ptd_replies_free(r, PROMPTS * 4);
 }

@@ -9,6 +9,7 @@
 #ifndef PTD_OPS_H
 #define PTD_OPS_H
 #include "compute/device.h"
+#include "compute/rows.h"
 #include <stdint.h>
 
 /* One segment of packed rows for attention. Keys and values live in a pool of rows (training: the
@@ -172,6 +173,22 @@ struct ptd_ops {
                         const ptd_stat *weight, long n, int w);
     void (*interpolate_backward)(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
                                  const ptd_int *tap, const ptd_stat *weight, long n, int w);
+
+    /* ---- rows of logits z [n, V]: rows.h ---- */
+
+    /* z is changed: banned words become -inf, all are divided by the temperature, and see shares */
+    void (*rows_score)(struct ptd_device *d, ptd_stat *z, long n, int V,
+                       const struct ptd_ask_score *ask, const struct ptd_got_score *got);
+    void (*rows_draw)(struct ptd_device *d, ptd_stat *z, long n, int V,
+                      const struct ptd_ask_draw *ask, const struct ptd_got_draw *got);
+    /* The shares that rows_score left become dL by the logits as they were given to rows_score, 0
+     * for banned words. value [n]: the divergence, its weight left out, 0 without a lesson; NULL:
+     * not wanted. */
+    void (*rows_gradient)(struct ptd_device *d, ptd_stat *z, long n, int V,
+                          const struct ptd_ask_gradient *ask, double *value);
+    /* Logits that stay in the first caches from rows_score to rows_gradient; then both are called
+     * for so many at a time, and from several threads at once. 0: for all of them, from one. */
+    long rows_near;
 
     /* ---- the optimizer ---- */
 

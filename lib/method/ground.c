@@ -1,8 +1,5 @@
 /* ground: see ground.h. */
 #include "method/ground.h"
-#include "compute/cpu/row.h"
-#include "compute/cpu/vec.h"
-#include "net/head.h"
 #include "net/net.h"
 #include <math.h>
 #include <stdlib.h>
@@ -59,26 +56,6 @@ int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct
     return 0;
 }
 
-struct reading {
-    const struct ptd_ground *d;
-    int *first;
-    double *loss, scale;
-};
-
-/* z becomes scale * (K p - sum of the label's words). */
-static void on_row(void *ctx, long row, float *z, int V)
-{
-    const struct reading *r = ctx;
-    const struct ptd_word *w = r->d->words + r->first[row], *end = r->d->words + r->first[row + 1];
-    struct ptd_shares s;
-    double own = 0;
-    for (const struct ptd_word *i = w; i < end; i++) own += z[i->id];
-    ptd_row_shares(z, V, &s);
-    r->loss[row] = (end - w) * s.lse - own;
-    vec_scale(z, (float)(r->scale * (end - w) / s.total), V);
-    for (; w < end; w++) z[w->id] -= (float)r->scale;
-}
-
 /* first[i]: where the words of picture token i begin; words come in the order of their tokens. */
 static int *index_words(const struct ptd_ground *d, long rows)
 {
@@ -90,35 +67,46 @@ static int *index_words(const struct ptd_ground *d, long rows)
     return first;
 }
 
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b,
-                           double total, ptd_num *dimage)
+/* Sum of the losses of n rows x; dx, and what the head learns, are scale times their gradients. */
+static double learn(const struct ptd_ground *d, struct ptd_score *s, const ptd_num *x, ptd_num *dx,
+                    long n, double scale)
 {
+    int *first = index_words(d, n);
+    int32_t *id = ptd_array(d->n + 1, sizeof *id);
+    double *total = ptd_array(n + 1, sizeof *total), *logp = ptd_array(d->n + 1, sizeof *logp),
+           *dlogp = ptd_array(d->n + 1, sizeof *dlogp), sum = 0;
+    struct ptd_head_lesson l = {
+        .score = {.rules.temperature = 1, .words = {first, id}},
+        .scored = {.total = total, .logp = logp},
+        .gradient = {.dlogp = dlogp},
+    };
+    for (int i = 0; i < d->n; i++) id[i] = d->words[i].id, dlogp[i] = -scale;
+    ptd_lm_head_learn(ptd_score_head(s, d->banned), x, n, &l, dx);
+    for (int i = 0; i < d->n; i++) sum -= logp[i];
+    free(first);
+    free(id);
+    free(total);
+    free(logp);
+    free(dlogp);
+    return sum;
+}
+
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_score *s, double total, float *dimage)
+{
+    struct ptd_model *m = s->m;
+    struct ptd_batch *b = s->batch;
     const struct ptd_layout *l = m->layout;
     const struct ptd_config *c = &m->config;
     long n = b->n_image_rows;
     struct ptd_device *device = m->device;
-    ptd_num *x = ptd_pool_nums(&b->pool, n * c->hidden),
-            *dx = ptd_pool_nums(&b->pool, n * c->hidden);
+    ptd_num *x = ptd_score_nums(s, n * c->hidden), *dx = ptd_score_nums(s, n * c->hidden);
     ptd_stat *rstd = ptd_pool_stats(&b->pool, n);
-    struct reading r = {d, index_words(d, n), ptd_array(n + 1, sizeof(double)), d->weight / total};
-    struct ptd_head_job job = {.device = m->device,
-                               .W = ptd_model_head(m),
-                               .V = c->vocab,
-                               .H = c->hidden,
-                               .temperature = 1,
-                               .banned = d->banned,
-                               .row = on_row,
-                               .ctx = &r};
-    double sum = 0;
-    m->device->ops->rmsnorm(m->device, x, rstd, b->merger.out, l->norm.gain.value, n, c->hidden,
-                            c->rms_eps);
-    ptd_head_backward(&job, x, n, dx, ptd_model_dhead(m));
+    device->ops->rmsnorm(device, x, rstd, b->merger.out, l->norm.gain.value, n, c->hidden,
+                         c->rms_eps);
+    double sum = learn(d, s, x, dx, n, d->weight / total);
     device->ops->zero(device, dimage, n * c->hidden * device->num_size);
-    m->device->ops->rmsnorm_backward(m->device, dimage, l->norm.gain.gradient, dx, b->merger.out,
-                                     rstd, l->norm.gain.value, n, c->hidden);
-    for (long i = 0; i < n; i++) sum += r.loss[i];
-    free(r.first);
-    free(r.loss);
+    device->ops->rmsnorm_backward(device, dimage, l->norm.gain.gradient, dx, b->merger.out, rstd,
+                                  l->norm.gain.value, n, c->hidden);
     d->n = 0;
     return sum;
 }

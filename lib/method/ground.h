@@ -12,6 +12,7 @@
 #define PTD_GROUND_H
 #include "data/token.h"
 #include "net/model.h"
+#include "net/score.h"
 
 struct ptd_ground {
     const struct ptd_tokenizer *tokenizer;
@@ -28,8 +29,9 @@ long ptd_ground_count(const struct ptd_model *m, const struct ptd_group *g);
 /* Notes the words of g's first picture, whose tokens begin at picture row `first` of the batch. */
 int ptd_ground_add(struct ptd_ground *d, const struct ptd_model *m, const struct ptd_group *g,
                    int first) PTD_MUST_CHECK;
-/* After the forward: returns sum of the losses (not divided), adds weight / total times its
- * gradient to the head, the final norm's gain and dimage [picture rows, hidden] (overwritten). */
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_model *m, struct ptd_batch *b,
-                           double total, ptd_num *dimage);
+/* After the forward of s, made for a backward: returns sum of the losses (not divided), adds weight
+ * / total times its gradient to the head, the final norm's gain and dimage [picture rows, hidden]
+ * (overwritten). */
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_score *s, double total,
+                           ptd_num *dimage);
 #endif

@@ -1,217 +1,330 @@
-/* learn: see learn.h. One token's loss is policy.c, the vocabulary head.c, packing score.c. */
+/* learn: see learn.h. A token's loss is lib/method/loss, logits are head.c's, packing score.c's. */
 #include "method/learn.h"
 #include "base/signals.h"
-#include "compute/cpu/row.h"
-#include "compute/cpu/vec.h"
-#include "net/head.h"
 #include "net/net.h"
-#include "net/score.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct token {
-    double loss, pg, kl, jsd, entropy, logp, ratio;
-    int side;
-};
-
-struct answer {
-    const struct ptd_rollout *y;
-    int group, tutored, kl;
-};
-
 struct work {
-    struct ptd_model *m;
-    const struct ptd_loss_rules *r;
     struct ptd_score *score;
-    struct token *token; /* [score->rows] of the micro-batch */
-    long token_cap;
-    double n, n_ptd, n_pictures;
+    const struct ptd_loss_rules *r;
     struct ptd_learned *sum;
+    struct ptd_tokens t; /* the arrays below */
+    struct ptd_sequence *sequence;
+    int32_t *of, *id; /* [tokens] index of its response, and which word it is */
+    double *logp, *old, *ref, *total, *entropy, *jsd; /* [tokens] */
+    struct ptd_lesson *lesson;                        /* [tokens], NULL: none is tutored */
+    struct ptd_token_losses loss;
+    double n_ptd, n_pictures;
+    long done;  /* tokens before the micro-batch at hand */
+    int learns; /* 0: tokens are only scored */
 };
+
+const void *ptd_loss_own(const struct ptd_loss_rules *r)
+{
+    return r->own ? r->own : r->loss->is.own;
+}
+
+double ptd_loss_reference(const struct ptd_loss_rules *r)
+{
+    return r->loss->reference ? r->loss->reference(ptd_loss_own(r)) : 0;
+}
+
+/* ---- the tokens of an update ---- */
 
 static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
                       const struct ptd_rollout *y)
 {
-    return r->loss == PTD_LOSS_POLICY && y->teacher_ids && g->group_accuracy < r->tau;
+    return !r->loss->supervised && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
-/* e [V], shares times their sum total, becomes c p + lambda/N_ptd dJ/dz. */
-static double divergence(const struct work *w, const struct ptd_target *t, float *e, int V,
-                         double total, double c)
+static int any_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g)
 {
-    const struct ptd_rollout *y = ((const struct answer *)t->reply)->y;
-    int k = w->r->top_k && w->r->top_k < y->teacher_k ? w->r->top_k : y->teacher_k;
-    struct ptd_support u;
-    ptd_support_join(&u, y->teacher_ids + t->token * y->teacher_k,
-                     y->teacher_logp + t->token * y->teacher_k, k, y->top_ids + t->token * y->top_k,
-                     y->teacher_on_top + t->token * y->top_k, y->teacher_on_top ? y->top_k : 0);
-    return ptd_divergence(w->r->divergence, &u, e, V, total, w->r->lambda / w->n_ptd, c);
+    for (int i = 0; i < g->n_rollouts; i++)
+        if (is_tutored(r, g, &g->rollouts[i])) return 1;
+    return 0;
 }
 
-/* Returns dL/dlogp; what the divergence adds is not in it. */
-static double policy_token(const struct work *w, const struct ptd_target *t, struct token *k)
-{
-    const struct answer *a = t->reply;
-    double dpg, dkl = 0, old = a->y->logp ? a->y->logp[t->token] : k->logp;
-    k->ratio = exp(k->logp - old);
-    k->pg = ptd_pg(k->logp, old, a->y->advantage, &w->r->clip, &dpg, &k->side);
-    if (a->kl) k->kl = ptd_k3(k->logp, a->y->ref_logp[t->token], &dkl);
-    k->loss = (k->pg + w->r->beta * k->kl) / w->n;
-    return (dpg + w->r->beta * dkl) / w->n;
-}
-
-/* z becomes shares, and these the gradient: -dL/dlogp (p - onehot) and the divergence's. */
-static void on_row(void *ctx, long row, float *z, int V)
-{
-    const struct work *w = ctx;
-    const struct ptd_target *t = &w->score->target[row];
-    const struct answer *a = t->reply;
-    struct token *k = &w->token[row];
-    struct ptd_shares s;
-    double own = z[t->id], c = 1 / w->n;
-    ptd_row_shares(z, V, &s);
-    memset(k, 0, sizeof *k);
-    k->logp = own - s.lse;
-    k->loss = -k->logp / w->n;
-    k->entropy = s.entropy;
-    if (w->r->loss == PTD_LOSS_POLICY) c = -policy_token(w, t, k);
-    if (a->tutored) {
-        k->jsd = divergence(w, t, z, V, s.total, c);
-        k->loss += w->r->lambda * k->jsd / w->n_ptd;
-    } else
-        vec_scale(z, (float)(c / s.total), V);
-    z[t->id] -= (float)c;
-}
-
-/* What the loss reads of the stream at a token may be clipped to something finite, and is refused
- * nevertheless. */
-static double read_from_stream(const struct answer *a, int token)
-{
-    return (a->y->logp ? a->y->logp[token] : 0) + (a->kl ? a->y->ref_logp[token] : 0);
-}
-
-static void add_up(struct work *w, int *bad)
+static void count(struct work *w, struct ptd_group **groups, int n)
 {
     struct ptd_learned *s = w->sum;
-    for (long i = 0; i < w->score->rows; i++) {
-        const struct token *k = &w->token[i];
-        const struct answer *a = w->score->target[i].reply;
-        double off = fabs(k->ratio - 1),
-               old = a->y->logp ? a->y->logp[w->score->target[i].token] : k->logp;
-        double given =
-            w->r->loss == PTD_LOSS_POLICY ? read_from_stream(a, w->score->target[i].token) : 0;
-        if (*bad < 0 && !isfinite(k->loss + k->entropy + given)) *bad = a->group;
-        s->loss += k->loss;
-        s->pg += k->pg;
-        s->kl += k->kl;
-        s->jsd += k->jsd;
-        s->entropy += k->entropy;
-        s->logp += k->logp;
-        s->ppo_kl += old - k->logp;
-        s->clipped_high += k->side > 0;
-        s->clipped_dual += k->side < 0;
-        if (w->r->loss == PTD_LOSS_POLICY && off > s->max_ratio_error) s->max_ratio_error = off;
+    memset(s, 0, sizeof *s);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < groups[i]->n_rollouts; j++) {
+            const struct ptd_rollout *y = &groups[i]->rollouts[j];
+            w->t.n_sequences++;
+            s->tokens += y->n;
+            if (!is_tutored(w->r, groups[i], y)) continue;
+            s->tutored++;
+            s->tutored_tokens += y->n;
+        }
+    w->n_ptd = s->tutored_tokens ? s->tutored_tokens : 1;
+}
+
+static void take(struct work *w)
+{
+    size_t n = w->sum->tokens + 1;
+    double **arrays[] = {&w->logp,    &w->old,     &w->ref,       &w->total,
+                         &w->entropy, &w->jsd,     &w->loss.loss, &w->loss.dlogp,
+                         &w->loss.pg, &w->loss.kl, &w->loss.ratio};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = ptd_array(n, sizeof **arrays[i]);
+    w->loss.side = ptd_array(n, sizeof *w->loss.side);
+    w->of = ptd_array(n, sizeof *w->of);
+    w->id = ptd_array(n, sizeof *w->id);
+    w->sequence = ptd_array(w->t.n_sequences + 1, sizeof *w->sequence);
+    if (w->sum->tutored_tokens) w->lesson = ptd_array(n, sizeof *w->lesson);
+    w->t.n = w->sum->tokens;
+    w->t.logp = w->logp, w->t.old = w->old, w->t.ref = w->ref;
+    w->t.sequence = w->of, w->t.sequences = w->sequence;
+}
+
+static void give_back(struct work *w)
+{
+    void *arrays[] = {w->logp,       w->old,     w->ref,        w->total,   w->entropy, w->jsd,
+                      w->loss.loss,  w->loss.pg, w->loss.dlogp, w->of,      w->loss.kl, w->id,
+                      w->loss.ratio, w->lesson,  w->loss.side,  w->sequence};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+}
+
+static struct ptd_lesson lesson_of(const struct ptd_loss_rules *r, const struct ptd_rollout *y,
+                                   int token)
+{
+    int k = r->top_k && r->top_k < y->teacher_k ? r->top_k : y->teacher_k;
+    long at = (long)token * y->teacher_k, own = (long)token * y->top_k;
+    struct ptd_lesson l = {.ids = y->teacher_ids + at, .logp = y->teacher_logp + at, .k = k};
+    if (!y->teacher_on_top) return l;
+    l.top_ids = y->top_ids + own;
+    l.on_top = y->teacher_on_top + own;
+    l.top_k = y->top_k;
+    return l;
+}
+
+static void list_tokens(struct work *w, const struct ptd_rollout *y, long sequence)
+{
+    const struct ptd_sequence *q = &w->sequence[sequence];
+    for (int j = 0; j < y->n; j++) {
+        long i = q->first + j;
+        w->of[i] = (int32_t)sequence;
+        w->id[i] = y->ids[j];
+        w->old[i] = y->logp ? y->logp[j] : NAN; /* until the token is scored */
+        w->ref[i] = q->reference ? y->ref_logp[j] : 0;
+        if (q->tutored) w->lesson[i] = lesson_of(w->r, y, j);
     }
+}
+
+static void list(struct work *w, struct ptd_group **groups, int n)
+{
+    long first = 0, s = 0;
+    for (int i = 0; i < n; i++) {
+        int reads = ptd_loss_reference(w->r) != 0 && !any_tutored(w->r, groups[i]);
+        for (int j = 0; j < groups[i]->n_rollouts; j++, s++) {
+            const struct ptd_rollout *y = &groups[i]->rollouts[j];
+            w->sequence[s] = (struct ptd_sequence){.first = first,
+                                                   .n = y->n,
+                                                   .group = i,
+                                                   .advantage = y->advantage,
+                                                   .reference = reads && y->ref_logp,
+                                                   .has_old = y->logp != NULL,
+                                                   .tutored = is_tutored(w->r, groups[i], y)};
+            if (w->sequence[s].reference) w->sum->kl_tokens += y->n;
+            list_tokens(w, y, s);
+            first += y->n;
+        }
+    }
+}
+
+/* ---- a micro-batch ---- */
+
+/* Where nothing is known of when a token was sampled, it is taken as it is now. */
+static void complete(struct work *w, long first, long n)
+{
+    for (long i = first; i < first + n; i++)
+        if (!w->sequence[w->of[i]].has_old) w->old[i] = w->logp[i];
+}
+
+static void ask_loss(void *ctx, long first, long n)
+{
+    struct work *w = ctx;
+    complete(w, w->done + first, n);
+    w->r->loss->value(ptd_loss_own(w->r), &w->t, w->done + first, n, &w->loss);
 }
 
 static void ground(struct work *w)
 {
     struct ptd_batch *b = w->score->batch;
-    ptd_num *dimage = ptd_score_nums(w->score, b->n_image_rows * w->m->config.hidden);
-    double sum = ptd_ground_backward(w->r->ground, w->m, b, w->n_pictures, dimage);
+    ptd_num *dimage = ptd_score_nums(w->score, b->n_image_rows * w->score->m->config.hidden);
+    double sum = ptd_ground_backward(w->r->ground, w->score, w->n_pictures, dimage);
     w->sum->words += sum / w->n_pictures;
     w->sum->loss += w->r->ground->weight * sum / w->n_pictures;
     b->dimage = dimage;
 }
 
-static void run_micro(struct work *w, int *bad)
+static struct ptd_ask_score asked(const struct work *w)
 {
-    struct ptd_score *s = w->score;
-    const struct ptd_config *c = &w->m->config;
-    struct ptd_head_job job = {.device = w->m->device,
-                               .W = ptd_model_head(w->m),
-                               .V = c->vocab,
-                               .H = c->hidden,
-                               .temperature = (float)w->r->temperature,
-                               .banned = w->r->banned,
-                               .row = on_row,
-                               .ctx = w};
-    ptd_num *dX;
-    if (!s->rows) return;
-    if (s->rows > w->token_cap)
-        w->token = ptd_realloc(w->token, (w->token_cap = s->rows) * sizeof *w->token);
-    ptd_score_forward(s);
-    dX = ptd_score_nums(s, s->rows * c->hidden);
-    ptd_head_backward(&job, s->X, s->rows, dX, ptd_model_dhead(w->m));
-    if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
-    ptd_score_backward(s, dX);
-    add_up(w, bad);
-    w->sum->packed += ptd_score_tokens(s);
-    ptd_score_reset(s);
+    return (struct ptd_ask_score){.rules.temperature = (float)w->r->temperature,
+                                  .words.id = w->id + w->done};
 }
 
-static int add_group(struct work *w, const struct ptd_group *g, struct answer *a, int index)
+static void learn_micro(struct work *w)
 {
-    struct ptd_score_reply *replies = ptd_array(g->n_rollouts, sizeof *replies);
-    int hinted = w->r->loss == PTD_LOSS_SFT && g->hint.text, any = 0, r;
-    int first = (int)w->score->batch->n_image_rows;
-    for (int i = 0; i < g->n_rollouts; i++) any |= is_tutored(w->r, g, &g->rollouts[i]);
-    for (int i = 0; i < g->n_rollouts; i++) {
-        const struct ptd_rollout *y = &g->rollouts[i];
-        a[i] = (struct answer){.y = y,
-                               .group = index,
-                               .tutored = is_tutored(w->r, g, y),
-                               .kl = w->r->loss == PTD_LOSS_POLICY && !any && y->ref_logp &&
-                                     w->r->beta != 0};
-        replies[i] = (struct ptd_score_reply){y->ids, y->n, &a[i]};
-        if (a[i].kl) w->sum->kl_tokens += y->n;
+    struct ptd_score *s = w->score;
+    long at = w->done;
+    struct ptd_head_lesson l = {
+        .score = asked(w),
+        .scored = {.total = w->total + at, .entropy = w->entropy + at, .logp = w->logp + at},
+        .loss = w->r->loss->sequences ? NULL : ask_loss,
+        .ctx = w,
+        .gradient = {.dlogp = w->loss.dlogp + at,
+                     .lesson = w->lesson ? w->lesson + at : NULL,
+                     .divergence = w->r->divergence,
+                     .weight = w->r->lambda / w->n_ptd},
+        .value = w->jsd + at,
+    };
+    ptd_num *dX = ptd_score_nums(s, s->rows * s->m->config.hidden);
+    ptd_lm_head_learn(ptd_score_head(s, w->r->banned), s->X, s->rows, &l, dX);
+    if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
+    ptd_score_backward(s, dX);
+    w->sum->packed += ptd_score_tokens(s);
+}
+
+static void score_micro(struct work *w)
+{
+    struct ptd_score *s = w->score;
+    struct ptd_ask_score ask = asked(w);
+    struct ptd_got_score got = {.logp = w->logp + w->done};
+    ptd_lm_head_score(ptd_score_head(s, w->r->banned), s->X, s->rows, &ask, &got);
+}
+
+static void run_micro(struct work *w)
+{
+    if (!w->score->rows) return;
+    ptd_score_forward(w->score);
+    if (w->learns)
+        learn_micro(w);
+    else
+        score_micro(w);
+    w->done += w->score->rows;
+    ptd_score_reset(w->score);
+}
+
+/* ---- packing ---- */
+
+/* Of replies first .. n - 1 behind a prompt of n_prompt tokens, the first that has no room any
+ * more: there is always room for one where none is yet. */
+static int fitting(const struct work *w, const struct ptd_group *g, int n_prompt, int first)
+{
+    long tokens = ptd_score_tokens(w->score), room = 2 * w->r->micro_tokens;
+    int i = first, empty = !w->score->rows;
+    tokens += n_prompt;
+    for (; i < g->n_rollouts; i++, empty = 0) {
+        int n = g->rollouts[i].n;
+        tokens += n > 1 ? n - 1 : 0;
+        if (tokens > room && !empty) break;
     }
-    r = hinted ? ptd_score_add(w->score, g->hint.prompt_ids, g->hint.n_prompt, g->pictures,
-                               g->n_pictures, replies, g->n_rollouts)
-               : ptd_score_add(w->score, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures,
-                               replies, g->n_rollouts);
+    return i;
+}
+
+/* Replies first .. last - 1 behind the prompt. */
+static int add_piece(struct work *w, const struct ptd_group *g, int first, int last)
+{
+    struct ptd_score_reply *replies = ptd_array(last - first + 1, sizeof *replies);
+    int hinted = w->r->loss->supervised && g->hint.text, r;
+    int image = (int)w->score->batch->n_image_rows;
+    for (int i = first; i < last; i++)
+        replies[i - first] = (struct ptd_score_reply){g->rollouts[i].ids, g->rollouts[i].n, NULL};
+    r = ptd_score_add(w->score, hinted ? g->hint.prompt_ids : g->prompt_ids,
+                      hinted ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies,
+                      last - first);
     free(replies);
-    if (!r && w->r->ground) r = ptd_ground_add(w->r->ground, w->m, g, first);
+    if (!r && !first && w->r->ground && w->learns)
+        r = ptd_ground_add(w->r->ground, w->score->m, g, image);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
-static int count(struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
-                 struct ptd_learned *out)
+static int add_group(struct work *w, const struct ptd_group *g)
 {
-    int answers = 0;
-    memset(out, 0, sizeof *out);
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < groups[i]->n_rollouts; j++, answers++) {
-            const struct ptd_rollout *y = &groups[i]->rollouts[j];
-            out->tokens += y->n;
-            if (!is_tutored(r, groups[i], y)) continue;
-            out->tutored++;
-            out->tutored_tokens += y->n;
+    int n_prompt = w->r->loss->supervised && g->hint.text ? g->hint.n_prompt : g->n_prompt;
+    for (int first = 0, last;; first = last) {
+        last = fitting(w, g, n_prompt, first);
+        if ((last > first || !g->n_rollouts) && add_piece(w, g, first, last)) return -1;
+        if (last == g->n_rollouts) return 0;
+        run_micro(w);
+    }
+}
+
+/* All tokens are scored, or learned, in micro-batches. */
+static int pass(struct work *w, struct ptd_group **groups, int n, int learns, int *bad)
+{
+    w->learns = learns;
+    w->done = 0;
+    ptd_score_reset(w->score);
+    if (w->r->ground) w->r->ground->n = 0;
+    for (int i = 0; i < n; i++) {
+        ptd_asked_answer();
+        if (add_group(w, groups[i])) {
+            *bad = i;
+            return -1;
         }
-    return answers;
+        if (ptd_score_tokens(w->score) >= w->r->micro_tokens || i == n - 1) run_micro(w);
+    }
+    return 0;
+}
+
+/* For losses that look at whole responses. */
+static int score_all(struct work *w, struct ptd_group **groups, int n, int *bad)
+{
+    if (pass(w, groups, n, 0, bad)) return -1;
+    w->done = 0;
+    ask_loss(w, 0, w->t.n);
+    return 0;
+}
+
+/* ---- sums ---- */
+
+/* What the loss reads of the stream may be clipped to something finite, and is refused
+ * nevertheless.
+ */
+static int is_finite(const struct work *w, long i, double loss)
+{
+    double given = w->r->loss->supervised ? 0 : w->old[i] + w->ref[i];
+    return isfinite(loss + w->entropy[i] + given);
+}
+
+static void add_up(struct work *w, int *bad)
+{
+    struct ptd_learned *s = w->sum;
+    for (long i = 0; i < w->t.n; i++) {
+        double loss = w->loss.loss[i] + w->r->lambda * w->jsd[i] / w->n_ptd,
+               off = fabs(w->loss.ratio[i] - 1);
+        if (*bad < 0 && !is_finite(w, i, loss)) *bad = w->sequence[w->of[i]].group;
+        s->loss += loss;
+        s->pg += w->loss.pg[i];
+        s->kl += w->loss.kl[i];
+        s->jsd += w->jsd[i];
+        s->entropy += w->entropy[i];
+        s->logp += w->logp[i];
+        s->ppo_kl += w->old[i] - w->logp[i];
+        s->clipped_high += w->loss.side[i] > 0;
+        s->clipped_dual += w->loss.side[i] < 0;
+        if (!w->r->loss->supervised && off > s->max_ratio_error) s->max_ratio_error = off;
+    }
 }
 
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
               struct ptd_learned *out, int *bad)
 {
-    struct work w = {.m = s->m, .r = r, .sum = out, .score = s};
-    struct answer *a = ptd_array(count(groups, n, r, out) + 1, sizeof *a), *next = a;
+    struct work w = {.score = s, .r = r, .sum = out};
     int result = 0;
-    ptd_score_reset(s);
-    if (r->ground) r->ground->n = 0;
     *bad = -1;
-    w.n = out->tokens;
-    w.n_ptd = out->tutored_tokens ? out->tutored_tokens : 1;
+    count(&w, groups, n);
+    take(&w);
+    list(&w, groups, n);
     for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
-    for (int i = 0; i < n && !result; i++) {
-        ptd_asked_answer();
-        if ((result = add_group(&w, groups[i], next, i))) *bad = i;
-        next += groups[i]->n_rollouts;
-        if (!result && (ptd_score_tokens(w.score) >= r->micro_tokens || i == n - 1))
-            run_micro(&w, bad);
-    }
-    free(w.token);
-    free(a);
+    if (r->loss->sequences) result = score_all(&w, groups, n, bad);
+    if (!result) result = pass(&w, groups, n, 1, bad);
+    if (!result) add_up(&w, bad);
+    give_back(&w);
     return result;
 }

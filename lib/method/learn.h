@@ -1,34 +1,38 @@
-/* learn: the gradient of one update over groups: packs them into micro-batches, asks the head for
- * every token's loss, and sums with counts of the whole update, so that micro-batching changes
- * nothing beyond rounding. The formulas are policy.h's; the optimizer is adamw.h's.
+/* learn: the gradient of one update over groups: packs them into micro-batches, has every token
+ * scored and its loss differentiated, and sums with counts of the whole update, so that
+ * micro-batching changes nothing beyond rounding. What a token's loss is says lib/method/loss, how
+ * far a tutored token is from its tutor lib/method/divergence; the optimizer is adamw.h's.
  *
- *     L = 1/N sum_tokens pg + beta/N sum_{tokens of groups without tutored responses} k3 +
- *         lambda/N_ptd sum_{tutored tokens} J (PTD_LOSS_POLICY)
- *     L = -1/N sum_tokens logp (PTD_LOSS_SFT; plus weight * L_words of ground.h)
+ *     L = sum of the loss over all tokens + lambda/N_ptd sum over tutored tokens of the divergence
  *
- * N: response tokens of the update; N_ptd: tokens of tutored responses (those with teacher_ids in a
- * group below tau). Without a hint the student's prompt is read; in SFT a hinted group is trained
- * under its hinted prompt. */
+ * N_ptd: tokens of tutored responses, those with teacher_ids in a group below tau. Groups that have
+ * one give no token a reference (it would hold the student where it fails). Without a hint the
+ * student's prompt is read; a supervised loss reads the hinted prompt of a hinted group, knows no
+ * tutor, and may have weight * L_words of ground.h beside it.
+ *
+ * A micro-batch is run once it has micro_tokens, and never has twice as many, unless one prompt
+ * with one response has: a group is cut between its responses where they would be more, and its
+ * prompt is then computed for each piece. */
 #ifndef PTD_LEARN_H
 #define PTD_LEARN_H
 #include "flow/record.h"
+#include "method/divergence/divergence.h"
 #include "method/ground.h"
-#include "method/policy.h"
+#include "method/loss/loss.h"
 #include "net/model.h"
 #include "net/score.h"
 
-enum ptd_loss { PTD_LOSS_POLICY, PTD_LOSS_SFT };
-
 struct ptd_loss_rules {
-    int loss; /* enum ptd_loss */
-    double beta, lambda, tau;
-    int top_k;       /* at most this many of the teacher's ids (0: all there are) */
-    char divergence; /* 'j' JSD, 'f' forward KL, 'r' reverse KL */
-    struct ptd_clip clip;
+    const struct ptd_loss *loss;
+    const void *own; /* its options; NULL: as the command line left them */
+    double lambda, tau;
+    int top_k; /* at most this many of the teacher's ids (0: all there are) */
+    const struct ptd_divergence *divergence;
     double temperature;
-    long micro_tokens;         /* packed tokens of a micro-batch */
-    const uint8_t *banned;     /* [vocab] */
-    struct ptd_ground *ground; /* SFT: picture tokens name what they show (ground.h), or NULL */
+    long micro_tokens;     /* packed tokens of a micro-batch */
+    const uint8_t *banned; /* [vocab] */
+    struct ptd_ground
+        *ground; /* supervised: picture tokens name what they show (ground.h), or NULL */
 };
 
 /* sums over tokens unless said otherwise */
@@ -47,4 +51,8 @@ struct ptd_learned {
  * the group that failed or first has a value that is not finite, else -1. */
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
               struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
+/* The options that the loss is asked with. */
+const void *ptd_loss_own(const struct ptd_loss_rules *r);
+/* Weight of the divergence from the reference; 0: none is read. */
+double ptd_loss_reference(const struct ptd_loss_rules *r);
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static struct {
-    int loss;
+    int supervised;
     double value, reward, entropy;
 } last;
 
@@ -91,7 +91,7 @@ static void put_policy(const struct ptd_metrics *m, json_t *o)
     put(o, "actor/pg_clipfrac_higher", s->clipped_high / n);
     put(o, "actor/pg_clipfrac_lower", s->clipped_dual / n);
     put(o, "actor/kl_loss", s->kl_tokens ? s->kl / s->kl_tokens : 0);
-    put(o, "actor/kl_coef", m->rules->beta);
+    put(o, "actor/kl_coef", ptd_loss_reference(m->rules));
     put(o, "actor/max_ratio_error", s->max_ratio_error);
     put_count(o, "ptd/ptd_groups", m->group.active);
     put_count(o, "ptd/total_groups", m->group.groups);
@@ -116,7 +116,7 @@ static json_t *object_of(const struct ptd_metrics *m)
     json_t *o = json_object();
     put_count(o, "step", m->step);
     put(o, "actor/loss", s->loss);
-    if (m->rules->loss == PTD_LOSS_POLICY) put_policy(m, o);
+    if (!m->rules->loss->supervised) put_policy(m, o);
     if (m->rules->ground) put(o, "actor/picture_words_loss", s->words);
     put(o, "actor/entropy", s->entropy / n);
     put(o, "actor/grad_norm", m->norm);
@@ -134,7 +134,7 @@ static json_t *object_of(const struct ptd_metrics *m)
     put_count(o, "perf/total_num_tokens", s->packed);
     put(o, "perf/time_per_step", all);
     put(o, "perf/throughput", s->packed / (all > 0 ? all : 1));
-    last.loss = m->rules->loss;
+    last.supervised = m->rules->loss->supervised;
     last.value = s->loss;
     last.reward = m->group.accuracy / r;
     last.entropy = s->entropy / n;
@@ -153,7 +153,7 @@ int ptd_metrics_print(const struct ptd_metrics *m, FILE *out)
 
 const char *ptd_metrics_note(char *buf, size_t n)
 {
-    if (last.loss == PTD_LOSS_SFT)
+    if (last.supervised)
         snprintf(buf, n, "loss %.3f", last.value);
     else
         snprintf(buf, n, "accuracy %.2f entropy %.3f", last.reward, last.entropy);

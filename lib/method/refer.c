@@ -2,7 +2,6 @@
 #include "method/refer.h"
 #include "base/half.h"
 #include "base/signals.h"
-#include "compute/cpu/row.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
 #include "method/source.h"
@@ -36,7 +35,8 @@ struct task { /* one response to be read */
     int missing; /* in the cache */
 };
 
-/* tasks that are computed together, order[first .. first + n): whole families of one kind */
+/* tasks that are computed together, order[first .. first + n): families of one kind, whole unless
+ * they are larger than a micro-batch */
 struct micro {
     int first, n;
     long tokens;
@@ -255,49 +255,77 @@ static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
 
 /* ---- reading ---- */
 
-struct row_ctx {
-    const struct ptd_refer *f;
-    const struct ptd_score *score;
+/* What was read of the tokens of one micro-batch, whose tasks are of one kind. */
+struct reading {
+    int32_t *id, *first; /* the words whose log-probs are wanted; token r's begin at first[r] */
+    double *logp;        /* of each of them */
+    int32_t *top_id;     /* [rows, top_k] */
+    float *top_logp;
 };
 
-static void on_row(void *ctx, long row, float *z, int V)
+static int n_words(const struct task *t)
 {
-    const struct row_ctx *c = ctx;
-    const struct ptd_target *target = &c->score->target[row];
-    const struct task *t = target->reply;
-    int k = c->f->r.top_k, at = target->token;
-    float logp[TOP_K_MAX];
-    double lse = ptd_row_lse(z, V);
+    if (!t->teach) return 1;
+    return t->y->teacher_on_top ? t->y->top_k : 0;
+}
+
+static const int32_t *words_of(const struct task *t, const struct ptd_target *at)
+{
+    return t->teach ? t->y->top_ids + (size_t)at->token * t->y->top_k : &at->id;
+}
+
+static void list_words(const struct ptd_score *s, struct reading *r)
+{
+    size_t n = 0;
+    for (long i = 0; i < s->rows; i++) n += n_words(s->target[i].reply);
+    r->first = ptd_array(s->rows + 1, sizeof *r->first);
+    r->id = ptd_array(n + 1, sizeof *r->id);
+    r->logp = ptd_array(n + 1, sizeof *r->logp);
+    for (long i = 0; i < s->rows; i++) {
+        const struct task *t = s->target[i].reply;
+        r->first[i + 1] = r->first[i] + n_words(t);
+        if (n_words(t))
+            memcpy(r->id + r->first[i], words_of(t, &s->target[i]), n_words(t) * sizeof *r->id);
+    }
+}
+
+/* Row i's answer to its place in the task's value. */
+static void hand_out(const struct ptd_score *s, const struct reading *r, long i, int k)
+{
+    const struct task *t = s->target[i].reply;
+    const double *logp = r->logp + r->first[i];
+    size_t at = s->target[i].token;
     if (!t->teach) {
-        ((float *)t->value)[at] = (float)(z[target->id] - lse);
+        ((float *)t->value)[at] = (float)*logp;
         return;
     }
-    ptd_row_topk(z, V, lse, k, (int32_t *)t->y->teacher_ids + (size_t)at * k, logp);
-    ptd_halves((uint16_t *)t->y->teacher_logp + (size_t)at * k, logp, k);
-    for (int i = 0; i < t->y->top_k && t->y->teacher_on_top; i++) {
-        size_t e = (size_t)at * t->y->top_k + i;
-        int32_t id = t->y->top_ids[e];
-        ((uint16_t *)t->y->teacher_on_top)[e] =
-            ptd_half(id >= 0 && id < V ? (float)(z[id] - lse) : -INFINITY);
-    }
+    memcpy((int32_t *)t->y->teacher_ids + at * k, r->top_id + i * k, k * sizeof *r->top_id);
+    ptd_halves((uint16_t *)t->y->teacher_logp + at * k, r->top_logp + i * k, k);
+    for (int j = 0; j < n_words(t); j++)
+        ((uint16_t *)t->y->teacher_on_top)[at * t->y->top_k + j] = ptd_half((float)logp[j]);
 }
 
 static void run_micro(struct ptd_refer *f, struct reader *d)
 {
-    struct row_ctx c = {f, d->score};
-    const struct ptd_config *k = &d->m->config;
-    struct ptd_head_job job = {.device = d->m->device,
-                               .W = ptd_model_head(d->m),
-                               .V = k->vocab,
-                               .H = k->hidden,
-                               .temperature = (float)f->r.temperature,
-                               .banned = d->banned,
-                               .row = on_row,
-                               .ctx = &c};
-    if (!d->score->rows) return;
-    ptd_score_forward(d->score);
-    ptd_head_forward(&job, d->score->X, d->score->rows);
-    ptd_score_reset(d->score);
+    struct ptd_score *s = d->score;
+    struct reading r = {0};
+    if (!s->rows) return;
+    int k = ((const struct task *)s->target[0].reply)->teach ? f->r.top_k : 0;
+    list_words(s, &r);
+    r.top_id = ptd_array(s->rows * k + 1, sizeof *r.top_id);
+    r.top_logp = ptd_array(s->rows * k + 1, sizeof *r.top_logp);
+    struct ptd_ask_score ask = {
+        .rules.temperature = (float)f->r.temperature, .words = {r.first, r.id}, .top_k = k};
+    struct ptd_got_score got = {.logp = r.logp, .top_id = r.top_id, .top_logp = r.top_logp};
+    ptd_score_forward(s);
+    ptd_lm_head_score(ptd_score_head(s, d->banned), s->X, s->rows, &ask, &got);
+    for (long i = 0; i < s->rows; i++) hand_out(s, &r, i, k);
+    ptd_score_reset(s);
+    free(r.id);
+    free(r.first);
+    free(r.logp);
+    free(r.top_id);
+    free(r.top_logp);
 }
 
 /* tasks[0 .. n) share prompt and kind. */
@@ -383,14 +411,23 @@ static long rows_of(const struct task *t, int first)
     return reply + (first ? prompt : 0);
 }
 
+/* Whether t, the first of its family there or not, begins a micro-batch behind `last` in m. */
+static int begins(const struct ptd_refer *f, const struct micro *m, const struct task *last,
+                  const struct task *t, int first)
+{
+    if (first && (m->tokens >= f->r.micro_tokens || last->teach != t->teach)) return 1;
+    return m->tokens + rows_of(t, first) > 2 * f->r.micro_tokens;
+}
+
 static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
 {
     struct micro *m = f->n_micros ? &f->micro[f->n_micros - 1] : NULL;
     struct task *last = m ? f->order[*n - 1] : NULL;
     int first = !last || !same_family(last, t);
-    if (!last || (first && (m->tokens >= f->r.micro_tokens || last->teach != t->teach))) {
+    if (!last || begins(f, m, last, t, first)) {
         m = &f->micro[f->n_micros++];
         *m = (struct micro){.first = *n};
+        first = 1;
     }
     f->order[(*n)++] = t;
     m->n++;

@@ -1,5 +1,5 @@
 /* reward: finding and judging answers by rule; see reward.h for the rules.
- * Leaves advantages to policy.c and the loop over groups to ptd-verify. */
+ * Leaves advantages to advantage/ and the loop over groups to ptd-verify. */
 #include "method/reward.h"
 #include "base/normal.h"
 #include <ctype.h>

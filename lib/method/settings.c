@@ -78,13 +78,31 @@ static void put_programs(json_t *s, const struct ptd_head *h, struct ptd_device 
     free(machine);
 }
 
+/* Options with what they are set to. */
+static json_t *options_of(const struct ptd_method *m)
+{
+    json_t *o = json_object();
+    for (const struct ptd_opt *at = m->options; at && at->name; at++)
+        json_object_set_new(o, at->name,
+                            at->kind == PTD_OPT_DOUBLE ? json_real(*(double *)at->value)
+                            : at->kind == PTD_OPT_LONG ? json_integer(*(int64_t *)at->value)
+                            : at->kind == PTD_OPT_STR  ? text(*(const char **)at->value)
+                                                       : json_integer(*(int *)at->value));
+    return o;
+}
+
+static void put_method(json_t *s, const char *key, const struct ptd_method *m)
+{
+    json_object_set_new(s, key, json_string(m->name));
+    if (m->options) json_object_set_new(s, m->name, options_of(m));
+}
+
 static void put_losses(json_t *s, const struct ptd_settings *all)
 {
     const struct ptd_loss_rules *r = all->rules;
-    json_object_set_new(s, "loss", json_string(all->loss));
-    json_object_set_new(s, "divergence", json_string(all->divergence));
-    json_object_set_new(s, "loss_weights", json_pack("[f f f]", r->beta, r->lambda, r->tau));
-    json_object_set_new(s, "clip", json_pack("[f f f]", r->clip.low, r->clip.high, r->clip.dual));
+    put_method(s, "loss", &r->loss->is);
+    put_method(s, "divergence", &r->divergence->is);
+    json_object_set_new(s, "loss_weights", json_pack("[f f]", r->lambda, r->tau));
     json_object_set_new(s, "top_k", json_integer(r->top_k));
     json_object_set_new(s, "picture_words", json_real(all->words));
     json_object_set_new(s, "micro", json_integer(r->micro_tokens));

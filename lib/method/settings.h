@@ -4,8 +4,9 @@
  *
  * From the stream's head: the data set's digest and how answers were sampled; of each program its
  * machine (fingerprint.h) and, but for the first, what its options decide (ptd_opt_decided), so
- * neither --quiet nor the spelling of an option counts. From ptd-update: losses and optimizer, and
- * its own machine. The total of steps counts only if the schedule looks at it. */
+ * neither --quiet nor the spelling of an option counts. From ptd-update: the loss and the
+ * divergence with their options, the optimizer, and its own machine. The total of steps counts only
+ * if the schedule looks at it. */
 #ifndef PTD_SETTINGS_H
 #define PTD_SETTINGS_H
 #include "flow/record.h"
@@ -17,9 +18,9 @@ struct ptd_settings {
     struct ptd_device *device; /* ptd-update's */
     const struct ptd_loss_rules *rules;
     const struct ptd_train_rules *train;
-    const char *loss, *divergence, *schedule; /* by name */
-    double words;                             /* weight of picture words */
-    int updates;                              /* of each step */
+    const char *schedule; /* by name */
+    double words;         /* weight of picture words */
+    int updates;          /* of each step */
 };
 char *ptd_settings_text(const struct ptd_settings *s); /* malloc'd; loads OpenBLAS */
 #endif

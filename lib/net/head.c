@@ -1,85 +1,209 @@
-/* head: see head.h. What rows are asked is row.c, what a row's loss is the callers'. */
+/* head: see head.h. What rows are asked is the device's, what a row's loss is the callers'. */
 #include "net/head.h"
 #include "base/err.h"
 #include "base/threads.h"
-#include "compute/cpu/vec.h"
 #include <stdlib.h>
 
 #define CHUNK_FLOATS (1L << 21) /* logits of one chunk: 8 MiB stay in the last cache */
 #define CHUNK_LEAST  64         /* fewer rows are slower products */
 #define CHUNK_MOST   512
-#define SHARE_FLOATS 8192 /* smallest piece of work worth another thread */
+
+struct ptd_lm_head {
+    struct ptd_device *device;
+    const ptd_num *W;
+    ptd_acc *dW;
+    int V, H, n_banned;
+    int32_t *banned;
+    ptd_stat *z; /* [rows, V] */
+    long rows;
+};
+
+struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const ptd_num *W, ptd_acc *dW, int V,
+                                    int H, const uint8_t *banned)
+{
+    struct ptd_lm_head *h = ptd_alloc(sizeof *h);
+    *h = (struct ptd_lm_head){.device = d, .W = W, .dW = dW, .V = V, .H = H};
+    h->banned = ptd_array((size_t)V + 1, sizeof *h->banned);
+    for (int v = 0; banned && v < V; v++)
+        if (banned[v]) h->banned[h->n_banned++] = v;
+    return h;
+}
+
+void ptd_lm_head_free(struct ptd_lm_head *h)
+{
+    if (!h) return;
+    free(h->banned);
+    ptd_device_free(h->device, h->z);
+    free(h);
+}
 
 /* ---- chunks ---- */
 
-struct chunk {
-    const struct ptd_head_job *job;
-    const int32_t *banned;
-    int n_banned, backward;
-    float *z; /* [rows, V] */
-    long first;
-};
-
-static void run_rows(void *ctx, long first, long last)
+/* Rows of a chunk when there are n, with room for its logits. */
+static long chunk_rows(struct ptd_lm_head *h, long n)
 {
-    const struct chunk *c = ctx;
-    const struct ptd_head_job *job = c->job;
-    float inverse = 1 / job->temperature;
-    for (long r = first; r < last; r++) {
-        float *z = c->z + r * job->V;
-        for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = -INFINITY;
-        if (inverse != 1) vec_scale(z, inverse, job->V);
-        job->row(job->ctx, c->first + r, z, job->V);
-        if (!c->backward) continue;
-        for (int i = 0; i < c->n_banned; i++) z[c->banned[i]] = 0;
-        if (inverse != 1) vec_scale(z, inverse, job->V);
-    }
-}
-
-static int32_t *list_banned(const struct ptd_head_job *job, int *n)
-{
-    int32_t *ids = ptd_array((size_t)job->V + 1, sizeof *ids);
-    *n = 0;
-    for (int v = 0; job->banned && v < job->V; v++)
-        if (job->banned[v]) ids[(*n)++] = v;
-    return ids;
-}
-
-static long chunk_rows(int V, long n)
-{
-    long rows = CHUNK_FLOATS / V;
+    long rows = CHUNK_FLOATS / h->V;
     if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
     if (rows > CHUNK_MOST) rows = CHUNK_MOST;
-    return rows < n ? rows : n;
+    if (rows > n) rows = n;
+    if (rows <= h->rows) return rows;
+    ptd_device_free(h->device, h->z);
+    h->z = ptd_device_stats(h->device, (size_t)rows * h->V, "logits");
+    return h->rows = rows;
 }
 
-static void run(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW)
+struct chunk {
+    struct ptd_lm_head *head;
+    const void *ask;
+    const void *got;
+    long first, n; /* rows */
+};
+
+/* f for each chunk, with its logits in h->z. */
+static void each_chunk(struct ptd_lm_head *h, const ptd_num *X, long n, const void *ask,
+                       const void *got, void (*f)(const struct chunk *))
 {
-    struct ptd_device *d = job->device;
-    int V = job->V, H = job->H;
-    long rows = chunk_rows(V, n), grain = SHARE_FLOATS / V + 1;
-    struct chunk c = {.job = job, .backward = dX || dW};
-    int32_t *banned = list_banned(job, &c.n_banned);
-    c.banned = banned;
-    c.z = ptd_array((size_t)rows + 1, sizeof(float) * (size_t)V);
-    for (c.first = 0; c.first < n; c.first += rows) {
-        long k = n - c.first < rows ? n - c.first : rows;
-        const float *x = X + c.first * H;
-        d->ops->logits(d, c.z, x, job->W, k, H, V);
-        ptd_parallel(k, grain, run_rows, &c);
-        if (c.backward)
-            d->ops->logits_backward(d, dX ? dX + c.first * H : NULL, dW, c.z, x, job->W, k, H, V);
+    struct ptd_device *d = h->device;
+    long rows = chunk_rows(h, n);
+    struct chunk c = {.head = h, .ask = ask, .got = got};
+    for (; c.first < n; c.first += rows) {
+        c.n = n - c.first < rows ? n - c.first : rows;
+        d->ops->logits(d, h->z, ptd_at(d, X, c.first * h->H), h->W, c.n, h->H, h->V);
+        f(&c);
     }
-    free(c.z);
-    free(banned);
 }
 
-void ptd_head_forward(const struct ptd_head_job *job, const float *X, long n)
+/* ---- the same from row r on ---- */
+
+#define FROM(array, n) ((array) ? (array) + (n) : NULL)
+
+static struct ptd_row_rules rules_of(const struct ptd_lm_head *h, struct ptd_row_rules r)
 {
-    run(job, X, n, NULL, NULL);
+    r.banned = h->banned;
+    r.n_banned = h->n_banned;
+    return r;
 }
 
-void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, float *dX, float *dW)
+static struct ptd_row_words words_from(struct ptd_row_words w, long r)
 {
-    run(job, X, n, dX, dW);
+    if (w.first)
+        w.first += r;
+    else
+        w.id = FROM(w.id, r);
+    return w;
+}
+
+static void score_from(struct ptd_ask_score *a, struct ptd_got_score *g, long r)
+{
+    if (!a->words.first) g->logp = FROM(g->logp, r);
+    a->words = words_from(a->words, r);
+    g->lse = FROM(g->lse, r);
+    g->total = FROM(g->total, r);
+    g->entropy = FROM(g->entropy, r);
+    g->top_id = FROM(g->top_id, r * a->top_k);
+    g->top_logp = FROM(g->top_logp, r * a->top_k);
+}
+
+static void gradient_from(struct ptd_ask_gradient *a, double **value, long r)
+{
+    if (!a->words.first) a->dlogp = FROM(a->dlogp, r);
+    a->words = words_from(a->words, r);
+    a->total = FROM(a->total, r);
+    a->lesson = FROM(a->lesson, r);
+    *value = FROM(*value, r);
+}
+
+/* ---- what is asked of a chunk ---- */
+
+static void score(const struct chunk *c)
+{
+    struct ptd_lm_head *h = c->head;
+    struct ptd_ask_score a = *(const struct ptd_ask_score *)c->ask;
+    struct ptd_got_score g = *(const struct ptd_got_score *)c->got;
+    score_from(&a, &g, c->first);
+    a.rules = rules_of(h, a.rules);
+    h->device->ops->rows_score(h->device, h->z, c->n, h->V, &a, &g);
+}
+
+static void draw(const struct chunk *c)
+{
+    struct ptd_lm_head *h = c->head;
+    struct ptd_ask_draw a = *(const struct ptd_ask_draw *)c->ask;
+    struct ptd_got_draw g = *(const struct ptd_got_draw *)c->got;
+    a.rules = rules_of(h, a.rules);
+    a.u += c->first * a.draws;
+    g.id += c->first * a.draws;
+    g.logp = FROM(g.logp, c->first * a.draws);
+    g.best_id = FROM(g.best_id, c->first * a.best);
+    h->device->ops->rows_draw(h->device, h->z, c->n, h->V, &a, &g);
+}
+
+/* Rows r .. r + n - 1 of a chunk: from logits to their gradient. */
+static void learn_rows(const struct chunk *c, long r, long n)
+{
+    struct ptd_lm_head *h = c->head;
+    struct ptd_device *d = h->device;
+    const struct ptd_head_lesson *l = c->ask;
+    struct ptd_ask_score a = l->score;
+    struct ptd_got_score g = l->scored;
+    struct ptd_ask_gradient down = l->gradient;
+    double *value = l->value;
+    ptd_stat *z = ptd_stat_at(h->z, r * h->V);
+    a.rules = down.rules = rules_of(h, l->score.rules);
+    a.shares = 1;
+    down.words = a.words;
+    down.total = g.total;
+    score_from(&a, &g, c->first + r);
+    gradient_from(&down, &value, c->first + r);
+    d->ops->rows_score(d, z, n, h->V, &a, &g);
+    if (l->loss) l->loss(l->ctx, c->first + r, n);
+    d->ops->rows_gradient(d, z, n, h->V, &down, value);
+}
+
+/* A few rows at a time, while they lie near. */
+static void learn_near(void *ctx, long first, long last)
+{
+    const struct chunk *c = ctx;
+    long most = c->head->device->ops->rows_near / c->head->V + 1;
+    for (long n; first < last; first += n) {
+        n = last - first < most ? last - first : most;
+        learn_rows(c, first, n);
+    }
+}
+
+static void learn(const struct chunk *c)
+{
+    long near = c->head->device->ops->rows_near;
+    if (near)
+        ptd_parallel(c->n, near / 2 / c->head->V + 1, learn_near, (void *)c);
+    else
+        learn_rows(c, 0, c->n);
+}
+
+void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,
+                       const struct ptd_ask_score *ask, const struct ptd_got_score *got)
+{
+    each_chunk(h, X, n, ask, got, score);
+}
+
+void ptd_lm_head_draw(struct ptd_lm_head *h, const ptd_num *X, long n,
+                      const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
+{
+    each_chunk(h, X, n, ask, got, draw);
+}
+
+void ptd_lm_head_learn(struct ptd_lm_head *h, const ptd_num *X, long n,
+                       const struct ptd_head_lesson *l, ptd_num *dX)
+{
+    struct ptd_device *d = h->device;
+    long rows = chunk_rows(h, n);
+    struct chunk c = {.head = h, .ask = l};
+    for (; c.first < n; c.first += rows) {
+        const ptd_num *x = ptd_at(d, X, c.first * h->H);
+        c.n = n - c.first < rows ? n - c.first : rows;
+        d->ops->logits(d, h->z, x, h->W, c.n, h->H, h->V);
+        learn(&c);
+        d->ops->logits_backward(d, dX ? ptd_at(d, dX, c.first * h->H) : NULL, h->dW, h->z, x, h->W,
+                                c.n, h->H, h->V);
+    }
 }

@@ -1,32 +1,45 @@
 /* head: the vocabulary head, fused and chunked. Logits exist for one chunk of rows at a time; a
  * [tokens, vocabulary] array never does.
  *
- * For each chunk: logits = X W^T / temperature (banned words set to -inf), then `row` is called for
- * every row with its logits;
- * it takes what it needs (log-sum-exp, entropy, top-k) and, in the backward form, overwrites the
- * row with dL/dlogits (of the temperature-divided logits). Then dX = dlogits W, dW += dlogits^T X
- * (both through the same 1/temperature). Rows are called from several threads, each row once. */
+ *     struct ptd_lm_head *h = ptd_lm_head_new(device, W, dW, V, H, banned);
+ *     ptd_lm_head_score(h, X, n, &ask, &got);   // or _draw
+ *     ptd_lm_head_learn(h, X, n, &lesson, dX);
+ *     ptd_lm_head_free(h);
+ *
+ * Chunk by chunk: logits = X W^T, and then what rows.h says of them, with the head's banned words.
+ * What is asked and what is answered are arrays by row of X. The memory of a chunk and the list of
+ * banned words are kept from call to call. */
 #ifndef PTD_HEAD_H
 #define PTD_HEAD_H
 #include "compute/ops.h"
-#include <stdint.h>
 
-/* z [V] logits (banned: -INFINITY). In backward the row must leave dL/dz in z (0 for banned words,
- * which the head enforces). */
-typedef void ptd_head_row(void *ctx, long row, float *z, int V);
+struct ptd_lm_head;
+/* W [V, H]; dW [V, H] accumulates what is learned (NULL: not wanted); both must outlive the head.
+ * banned [V] 1: never drawn, never scored; NULL: none. */
+struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const ptd_num *W, ptd_acc *dW, int V,
+                                    int H, const uint8_t *banned);
+void ptd_lm_head_free(struct ptd_lm_head *h);
 
-struct ptd_head_job {
-    struct ptd_device *device;
-    const float *W; /* [V, H] */
-    int V, H;
-    float temperature;
-    const uint8_t *banned; /* [V] 1: never sampled, never scored; NULL: none */
-    ptd_head_row *row;
+/* X [n, H]: hidden rows, already normalised. */
+void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,
+                       const struct ptd_ask_score *ask, const struct ptd_got_score *got);
+void ptd_lm_head_draw(struct ptd_lm_head *h, const ptd_num *X, long n,
+                      const struct ptd_ask_draw *ask, const struct ptd_got_draw *got);
+
+/* A loss and its gradient: rows are scored, `loss` makes of the scores what `gradient` reads
+ * (dlogp), and the gradient is taken. shares, total and rules are set here; words are those of
+ * `score`. */
+struct ptd_head_lesson {
+    struct ptd_ask_score score;
+    struct ptd_got_score scored; /* total is needed */
+    /* Of rows first .. first + n - 1; called from several threads, once for each row. NULL: what
+     * gradient reads is there already. */
+    void (*loss)(void *ctx, long first, long n);
     void *ctx;
+    struct ptd_ask_gradient gradient;
+    double *value; /* [n] of the divergence, or NULL */
 };
-/* X [n, H] (already normalised hidden rows). */
-void ptd_head_forward(const struct ptd_head_job *job, const float *X, long n);
-/* dX [n, H] is overwritten, dW [V, H] accumulates; either may be NULL, not both. */
-void ptd_head_backward(const struct ptd_head_job *job, const float *X, long n, float *dX,
-                       float *dW);
+/* dX [n, H] is overwritten; NULL: not wanted. */
+void ptd_lm_head_learn(struct ptd_lm_head *h, const ptd_num *X, long n,
+                       const struct ptd_head_lesson *l, ptd_num *dX);
 #endif

@@ -1,9 +1,8 @@
 /* sample: prefill, then one decode step for all unfinished replies at a time, with keys and values
- * of prompts shared. What a distribution is asked (top-k, sampling) is head.c. */
+ * of prompts shared. How words are drawn from logits is the device's (rows.h). */
 #include "net/sample.h"
 #include "base/rng.h"
 #include "base/signals.h"
-#include "compute/cpu/row.h"
 #include "net/head.h"
 #include "net/net.h"
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 struct state {
     struct ptd_model *m;
+    struct ptd_lm_head *head;
     struct ptd_batch *prompts, *step;
     const struct ptd_sampling *s;
     struct ptd_reply *replies;
@@ -18,7 +18,11 @@ struct state {
     uint32_t round; /* the training step */
     int *active;    /* replies still being written */
     int n_active;
-    int first; /* rows are prompts: each draws for its whole group */
+    struct { /* of the tokens that are drawn together, [replies] but for best */
+        double *u;
+        int32_t *id, *best; /* best [replies, top_logprobs] */
+        float *logp;
+    } drawn;
 };
 
 static int stops(const struct ptd_sampling *s, int32_t id)
@@ -28,45 +32,43 @@ static int stops(const struct ptd_sampling *s, int32_t id)
     return 0;
 }
 
-/* Draws the next token of reply r from the row z. */
-static void draw(const struct state *st, int r, const float *z, int V, double lse)
+/* The random number of reply r's next token. */
+static double uniform(const struct state *st, int r)
+{
+    const struct ptd_sampling *s = st->s;
+    uint32_t prompt = (uint32_t)st->which[r / s->group_size], rollout = r % s->group_size;
+    return ptd_uniform(s->seed, PTD_RNG_SAMPLE, st->round, prompt,
+                       rollout << 20 | st->replies[r].n);
+}
+
+/* Draw number i, from row `row`, is the next token of reply r. */
+static void append(const struct state *st, int r, int i, int row)
 {
     const struct ptd_sampling *s = st->s;
     struct ptd_reply *y = &st->replies[r];
-    uint32_t prompt = (uint32_t)st->which[r / s->group_size], rollout = r % s->group_size;
-    double u = ptd_uniform(s->seed, PTD_RNG_SAMPLE, st->round, prompt, rollout << 20 | y->n);
-    int32_t id = ptd_row_sample(z, V, lse, s->greedy ? 1 : s->top_k, s->top_p, u);
-    if (s->top_logprobs)
-        ptd_row_topk(z, V, lse, s->top_logprobs, y->top_ids + y->n * s->top_logprobs, NULL);
-    y->logp[y->n] = (float)(z[id] - lse);
-    y->ids[y->n++] = id;
-    y->stopped = stops(s, id);
+    size_t k = s->top_logprobs;
+    if (k) memcpy(y->top_ids + y->n * k, st->drawn.best + row * k, k * sizeof *st->drawn.best);
+    y->logp[y->n] = st->drawn.logp[i];
+    y->ids[y->n++] = st->drawn.id[i];
+    y->stopped = stops(s, st->drawn.id[i]);
 }
 
-static void on_row(void *ctx, long row, float *z, int V)
+/* The next token of each active reply; rows of X [n, hidden] stand for n_active / n neighbours. */
+static void draw(struct state *st, const float *X, int n)
 {
-    const struct state *st = ctx;
-    double lse = ptd_row_lse(z, V);
-    if (!st->first) {
-        draw(st, st->active[row], z, V, lse);
-        return;
-    }
-    for (int g = 0; g < st->s->group_size; g++)
-        draw(st, (int)row * st->s->group_size + g, z, V, lse);
-}
-
-static void run_head(struct state *st, const float *X, long n)
-{
-    const struct ptd_config *c = &st->m->config;
-    struct ptd_head_job job = {.device = st->m->device,
-                               .W = ptd_model_head(st->m),
-                               .V = c->vocab,
-                               .H = c->hidden,
-                               .temperature = (float)st->s->temperature,
-                               .banned = st->s->banned,
-                               .row = on_row,
-                               .ctx = st};
-    ptd_head_forward(&job, X, n);
+    const struct ptd_sampling *s = st->s;
+    int each = st->n_active / n;
+    struct ptd_ask_draw ask = {.rules.temperature = (float)s->temperature,
+                               .draws = each,
+                               .u = st->drawn.u,
+                               .top_k = s->greedy ? 1 : s->top_k,
+                               .top_p = s->top_p,
+                               .best = s->top_logprobs};
+    struct ptd_got_draw got = {
+        .id = st->drawn.id, .logp = st->drawn.logp, .best_id = st->drawn.best};
+    for (int i = 0; i < st->n_active; i++) st->drawn.u[i] = uniform(st, st->active[i]);
+    ptd_lm_head_draw(st->head, X, n, &ask, &got);
+    for (int i = 0; i < st->n_active; i++) append(st, st->active[i], i, i / each);
 }
 
 static struct ptd_reply *new_replies(const struct ptd_sampling *s, int n)
@@ -101,9 +103,7 @@ static void first_tokens(struct state *st)
     int32_t *last = ptd_array((size_t)n + 1, sizeof *last);
     for (int i = 0; i < n; i++) last[i] = (int32_t)(b->segments[i].row + b->segments[i].n - 1);
     d->ops->gather(d, X, b->hidden, ptd_pool_put_ints(&b->pool, last, (size_t)n), n, H);
-    st->first = 1;
-    run_head(st, X, b->n_segments);
-    st->first = 0;
+    if (n) draw(st, X, n);
     free(last);
 }
 
@@ -132,20 +132,41 @@ static void drop_finished(struct state *st)
     st->n_active = kept;
 }
 
+/* Room for n replies, all active. */
+static void start(struct state *st, int n)
+{
+    const struct ptd_config *c = &st->m->config;
+    st->step = ptd_batch_new(st->m);
+    st->head = ptd_lm_head_new(st->m->device, ptd_model_head(st->m), NULL, c->vocab, c->hidden,
+                               st->s->banned);
+    st->replies = new_replies(st->s, n);
+    st->active = ptd_array(n, sizeof *st->active);
+    for (st->n_active = 0; st->n_active < n; st->n_active++)
+        st->active[st->n_active] = st->n_active;
+    st->drawn.u = ptd_array(n, sizeof *st->drawn.u);
+    st->drawn.id = ptd_array(n, sizeof *st->drawn.id);
+    st->drawn.logp = ptd_array(n, sizeof *st->drawn.logp);
+    st->drawn.best = ptd_array((size_t)n * st->s->top_logprobs + 1, sizeof *st->drawn.best);
+}
+
+static void finish(struct state *st)
+{
+    ptd_batch_free(st->step);
+    ptd_lm_head_free(st->head);
+    free(st->active);
+    free(st->drawn.u);
+    free(st->drawn.id);
+    free(st->drawn.logp);
+    free(st->drawn.best);
+}
+
 struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
                              const struct ptd_sampling *s, int64_t step, const int64_t *which)
 {
     int n = prompts->n_segments * s->group_size;
-    struct state st = {.m = m,
-                       .prompts = prompts,
-                       .step = ptd_batch_new(m),
-                       .s = s,
-                       .which = which,
-                       .round = (uint32_t)step};
+    struct state st = {.m = m, .prompts = prompts, .s = s, .which = which, .round = (uint32_t)step};
     struct ptd_kv *kv = ptd_kv_new(m, prompts->n + (long)n * s->max_tokens);
-    st.replies = new_replies(s, n);
-    st.active = ptd_array(n, sizeof *st.active);
-    for (st.n_active = 0; st.n_active < n; st.n_active++) st.active[st.n_active] = st.n_active;
+    start(&st, n);
     prompts->keep = st.step->keep = 0;
     prompts->kv = st.step->kv = kv;
     ptd_forward(m, prompts);
@@ -154,11 +175,10 @@ struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
         ptd_asked_answer();
         fill_step(&st);
         ptd_forward(m, st.step);
-        run_head(&st, st.step->hidden, st.n_active);
+        draw(&st, st.step->hidden, st.n_active);
     }
     prompts->kv = NULL;
-    ptd_batch_free(st.step);
     ptd_kv_free(kv);
-    free(st.active);
+    finish(&st);
     return st.replies;
 }

@@ -83,9 +83,21 @@ void ptd_score_reset(struct ptd_score *s)
     s->rows = 0;
 }
 
+struct ptd_lm_head *ptd_score_head(struct ptd_score *s, const uint8_t *banned)
+{
+    struct ptd_model *m = s->m;
+    if (s->head && s->banned == banned) return s->head;
+    ptd_lm_head_free(s->head);
+    s->banned = banned;
+    return s->head = ptd_lm_head_new(m->device, ptd_model_head(m),
+                                     s->batch->keep ? ptd_model_dhead(m) : NULL, m->config.vocab,
+                                     m->config.hidden, banned);
+}
+
 void ptd_score_free(struct ptd_score *s)
 {
     if (!s) return;
+    ptd_lm_head_free(s->head);
     ptd_batch_free(s->batch);
     free(s->target);
     free(s->from);

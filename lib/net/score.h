@@ -5,7 +5,7 @@
  *     // one prompt, its replies
  *     ptd_score_add(s, prompt_ids, n, pictures, n_pictures, replies, n_replies, tag);
  *     ptd_score_forward(s); // s->rows targets, their hidden rows in s->X [rows, hidden]
- *     ... head over s->X, using s->target[i] (reply, token, id) ...
+ *     ... ptd_score_head over s->X, using s->target[i] (reply, token, id) ...
  *     ptd_score_backward(s, dX);               // gradients of the network accumulate
  *     ptd_score_reset(s);
  *
@@ -13,6 +13,7 @@
  * last row, of token j from row j-1 of the reply. */
 #ifndef PTD_SCORE_H
 #define PTD_SCORE_H
+#include "net/head.h"
 #include "net/model.h"
 
 struct ptd_target {
@@ -34,6 +35,8 @@ struct ptd_score {
     const ptd_int *on_device;  /* the same, after ptd_score_forward */
     long rows, cap;
     ptd_num *X; /* [rows, hidden] after ptd_score_forward */
+    struct ptd_lm_head *head;
+    const uint8_t *banned; /* those that head was made with */
 };
 struct ptd_score *ptd_score_new(struct ptd_model *m, int keep /* 1: backward follows */);
 /* -1: 65 ids out of range, pads and pictures disagree */
@@ -47,5 +50,8 @@ void ptd_score_forward(struct ptd_score *s);
 ptd_num *ptd_score_nums(struct ptd_score *s, size_t n);
 void ptd_score_backward(struct ptd_score *s, const ptd_num *dX); /* dX [rows, hidden] */
 void ptd_score_reset(struct ptd_score *s);
+/* The model's head, kept from call to call; where backward follows it learns. It lives as long as
+ * s, or until another list of banned words is given. */
+struct ptd_lm_head *ptd_score_head(struct ptd_score *s, const uint8_t *banned);
 void ptd_score_free(struct ptd_score *s);
 #endif

@@ -5,7 +5,7 @@
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
-#include "compute/cpu/row.h"
+#include "method/advantage/advantage.h"
 #include "method/learn.h"
 #include "method/train.h"
 #include "net/head.h"
@@ -125,7 +125,8 @@ static double step(const char *name)
 {
     struct bed *b = bed_of(name);
     const struct shape *s = b->shape;
-    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = MICRO};
+    struct ptd_loss_rules r = {
+        .loss = ptd_loss_named("sft"), .temperature = 1, .micro_tokens = MICRO};
     struct ptd_group *g[64] = {0}, groups[64];
     struct ptd_rollout y[64];
     int32_t *ids = ptd_array(s->sequences * (s->length + 1), sizeof *ids), *at = ids;
@@ -202,29 +203,25 @@ struct reading {
     uint16_t *top_logp;
 };
 
-static void read_row(void *ctx, long row, float *z, int V)
-{
-    struct reading *r = ctx;
-    float logp[TOP_K];
-    double lse = ptd_row_lse(z, V);
-    r->logp[row] = (float)(z[r->score->target[row].id] - lse);
-    if (!r->top_ids) return;
-    ptd_row_topk(z, V, lse, TOP_K, r->top_ids + row * TOP_K, logp);
-    ptd_halves(r->top_logp + row * TOP_K, logp, TOP_K);
-}
-
 static void read_replies(struct bed *b, struct reading *r)
 {
-    struct ptd_head_job job = {.device = the_device(),
-                               .W = ptd_model_head(b->reference),
-                               .V = b->shape->vocab,
-                               .H = b->shape->hidden,
-                               .temperature = 1,
-                               .row = read_row,
-                               .ctx = r};
-    r->score = b->reading;
-    ptd_score_forward(b->reading);
-    ptd_head_forward(&job, b->reading->X, b->reading->rows);
+    struct ptd_score *s = b->reading;
+    int k = r->top_ids ? TOP_K : 0;
+    int32_t *id = ptd_array(s->rows, sizeof *id);
+    double *logp = ptd_array(s->rows, sizeof *logp);
+    float *top_logp = ptd_array(s->rows * k + 1, sizeof *top_logp);
+    for (long i = 0; i < s->rows; i++) id[i] = s->target[i].id;
+    r->score = s;
+    ptd_score_forward(s);
+    ptd_lm_head_score(
+        ptd_score_head(s, NULL), s->X, s->rows,
+        &(struct ptd_ask_score){.rules.temperature = 1, .words.id = id, .top_k = k},
+        &(struct ptd_got_score){.logp = logp, .top_id = r->top_ids, .top_logp = top_logp});
+    for (long i = 0; i < s->rows; i++) r->logp[i] = (float)logp[i];
+    if (k) ptd_halves(r->top_logp, top_logp, s->rows * k);
+    free(id);
+    free(logp);
+    free(top_logp);
 }
 
 /* Behind what was read. */
@@ -284,7 +281,8 @@ static void judge(struct round *w, struct ptd_reply *r, const struct shape *s)
 {
     static const double reward[GROUP] = {1, 0, 1, 0, 1, 0, 1, 0};
     double advantage[GROUP];
-    ptd_advantages(reward, GROUP, 1e-6, advantage);
+    const struct ptd_advantage *a = ptd_advantage_named("grpo");
+    a->value(a->is.own, reward, GROUP, advantage);
     for (int p = 0; p < PROMPTS; p++) {
         for (int t = 0; t < HINT; t++) w->prompt[p][t] = bench_id(4, p * HINT + t, s->vocab);
         for (int t = 0; t < PROMPT; t++)
@@ -345,12 +343,10 @@ static double whole(const char *name, int tutored)
     struct round *w = ptd_alloc(sizeof *w);
     struct ptd_group *g[PROMPTS];
     struct reading plain = new_reading(0), tutor = new_reading(1);
-    struct ptd_loss_rules r = {.loss = PTD_LOSS_POLICY,
-                               .beta = 0.01,
+    struct ptd_loss_rules r = {.loss = ptd_loss_named("ppo"),
                                .lambda = 0.5,
                                .tau = 1,
-                               .divergence = 'j',
-                               .clip = {0.2, 0.28, 3},
+                               .divergence = ptd_divergence_named("jsd"),
                                .temperature = 1,
                                .micro_tokens = MICRO};
     for (int i = 0; i < PROMPTS; i++) g[i] = &w->group[i];
@@ -382,7 +378,8 @@ static double ptd(const char *name)
  * answer. */
 static float *gradient_of(struct bed *b, int together)
 {
-    struct ptd_loss_rules r = {.loss = PTD_LOSS_SFT, .temperature = 1, .micro_tokens = MICRO};
+    struct ptd_loss_rules r = {
+        .loss = ptd_loss_named("sft"), .temperature = 1, .micro_tokens = MICRO};
     struct round *w = ptd_alloc(sizeof *w);
     struct ptd_group groups[PROMPTS * GROUP], *g[PROMPTS * GROUP];
     static int32_t ids[PROMPTS * GROUP][REPLY];

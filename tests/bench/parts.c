@@ -1,15 +1,14 @@
 /* parts: works around the network: the loss heads on given logits, the record's codec beside
  * memcpy, frames through a pipe beside plain writes, commits of a generation beside a plain
  * file. */
+#include "../device.h"
 #include "bench.h"
 #include "base/half.h"
 #include "base/threads.h"
 #include "compute/cpu/row.h"
-#include "compute/cpu/vec.h"
 #include "flow/record.h"
 #include "flow/stream.h"
 #include "method/learn.h"
-#include "method/policy.h"
 #include "net/head.h"
 #include "store/store.h"
 #include <fcntl.h>
@@ -52,6 +51,10 @@ struct head {
     float *z;
     int32_t *ids; /* [rows, TOP_K] of the tutor */
     uint16_t *logp;
+    int32_t *target; /* [rows] and the rest: as learn.c asks */
+    struct ptd_lesson *lesson;
+    double *total, *entropy, *own, *dlogp, *value;
+    struct ptd_lm_head *head;
 };
 
 /* seconds: where the network would have its products, so they do not count */
@@ -86,20 +89,10 @@ static void leave(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat
 {
 }
 
-/* What learn.c does to the row of one answer's token. */
-static void loss_row(void *ctx, long row, float *z, int V)
+static void no_loss(void *ctx, long first, long n)
 {
     const struct head *h = ctx;
-    struct ptd_support u;
-    struct ptd_shares s;
-    double c = 1e-3;
-    ptd_row_shares(z, V, &s);
-    if (h->tutored) {
-        ptd_support_join(&u, h->ids + row * TOP_K, h->logp + row * TOP_K, TOP_K, NULL, NULL, 0);
-        ptd_divergence('j', &u, z, V, s.total, 1.0 / h->rows, c);
-    } else
-        vec_scale(z, (float)(c / s.total), V);
-    z[h->ids[row * TOP_K]] -= (float)c;
+    for (long i = first; i < first + n; i++) h->dlogp[i] = -1e-3;
 }
 
 static struct head *head_of(const char *argument)
@@ -123,20 +116,44 @@ static struct head *head_of(const char *argument)
         ptd_halves(h->logp + r * TOP_K, logp, TOP_K);
     }
     free(t);
+    h->target = ptd_array(h->rows, sizeof *h->target);
+    h->lesson = ptd_array(h->rows, sizeof *h->lesson);
+    double **arrays[] = {&h->total, &h->entropy, &h->own, &h->dlogp, &h->value};
+    for (int k = 0; k < 5; k++) *arrays[k] = ptd_array(h->rows, sizeof **arrays[k]);
+    for (long r = 0; r < h->rows; r++) {
+        h->target[r] = h->ids[r * TOP_K];
+        h->lesson[r] =
+            (struct ptd_lesson){.ids = h->ids + r * TOP_K, .logp = h->logp + r * TOP_K, .k = TOP_K};
+    }
     return h;
 }
 
 static double head_once(void *what)
 {
-    static const struct ptd_ops ops = {.logits = copy, .logits_backward = leave};
-    static struct ptd_device device = {.name = "none", .ops = &ops};
+    static struct ptd_ops ops;
+    static struct ptd_device device;
     struct head *h = what;
-    struct ptd_head_job job = {
-        .device = &device, .V = h->V, .H = h->V, .temperature = 1, .row = loss_row, .ctx = h};
+    device = *the_device();
+    device.ops = &ops;
+    ops = *the_device()->ops;
+    ops.logits = copy;
+    ops.logits_backward = leave;
+    if (!h->head) h->head = ptd_lm_head_new(&device, NULL, NULL, h->V, h->V, NULL);
+    struct ptd_head_lesson l = {
+        .score = {.rules.temperature = 1, .words.id = h->target},
+        .scored = {.total = h->total, .entropy = h->entropy, .logp = h->own},
+        .loss = no_loss,
+        .ctx = h,
+        .gradient = {.dlogp = h->dlogp,
+                     .lesson = h->tutored ? h->lesson : NULL,
+                     .divergence = ptd_divergence_named("jsd"),
+                     .weight = 1.0 / h->rows},
+        .value = h->value,
+    };
     float dX;
     double start = bench_now();
     copying = 0;
-    ptd_head_backward(&job, h->z, h->rows, &dX, NULL);
+    ptd_lm_head_learn(h->head, h->z, h->rows, &l, &dX);
     return bench_now() - start - copying;
 }
 

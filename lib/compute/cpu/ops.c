@@ -3,6 +3,7 @@
  * other device. Attention is attention.c. */
 #include "compute/cpu/ops.h"
 #include "base/dtype.h"
+#include "compute/cpu/rows.h"
 #include "base/threads.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/product.h"
@@ -639,6 +640,10 @@ const struct ptd_ops ptd_ops_cpu = {
     .interpolate_backward = interpolate_backward,
     .norm = ptd_cpu_norm,
     .adamw = ptd_cpu_adamw,
+    .rows_score = ptd_cpu_rows_score,
+    .rows_draw = ptd_cpu_rows_draw,
+    .rows_gradient = ptd_cpu_rows_gradient,
+    .rows_near = PTD_CPU_ROWS_NEAR,
 };
 
 int ptd_cpu_open(struct ptd_device *d)

@@ -1,13 +1,13 @@
-/* test-policy: every loss against finite differences of its own double form, and the traps of the
- * divergence: a detached weight, equal distributions, zero masses, banned words. The functions
- * under test see float logits. */
+/* test-divergence: the divergences on rows of logits against finite differences of their own double
+ * form, and their traps: a detached weight, equal distributions, zero masses, banned words;
+ * supports. The functions under test see float logits. */
 #include "base/half.h"
 #include "compute/cpu/row.h"
 #include "test.h"
 #include "base/rng.h"
 #include "flow/record.h"
-#include "method/policy.h"
-#include "net/head.h"
+#include "compute/cpu/support.h"
+#include "method/divergence/divergence.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +105,7 @@ static void join_rows(struct row *r, const double *teacher, int k)
     top(r->z, k, own);
     halves(teacher, ids, k, logp);
     halves(teacher, own, k, on_own);
-    ptd_support_join(&r->u, ids, logp, k, own, on_own, k);
+    ptd_support_join(&r->u, &(struct ptd_lesson){ids, logp, k, own, on_own, k});
 }
 
 static void make_row(struct row *r, int which, int k, double temperature, double spread)
@@ -123,159 +123,27 @@ static void floats(const struct row *r, float *z)
     for (int v = 0; v < V; v++) z[v] = (float)r->z[v];
 }
 
-/* ---- advantages ---- */
-
-static void advantages_are_zero_when_rewards_agree(void **state)
-{
-    (void)state;
-    const double same[] = {0.9, 0.1, 1.0, 0.0, 1.0 / 3};
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        for (int n = 1; n <= 9; n++) {
-            double r[9], a[9];
-            for (int j = 0; j < n; j++) r[j] = same[i], a[j] = 7;
-            ptd_advantages(r, n, 1e-6, a);
-            for (int j = 0; j < n; j++) assert_true(a[j] == 0);
-        }
-}
-
-static void advantages_follow_the_formula(void **state)
-{
-    (void)state;
-    /* mean 0.3, deviations .7 -.2 -.2 -.3, sum of squares .66 */
-    const double r[4] = {1, 0.1, 0.1, 0};
-    double a[4], s = sqrt(0.66 / 3) + 1e-4, sum = 0;
-    ptd_advantages(r, 4, 1e-4, a);
-    for (int i = 0; i < 4; sum += a[i++]) assert_close(a[i], (r[i] - 0.3) / s, 1e-12);
-    assert_close(sum, 0, 1e-12);
-}
-
-/* ---- clipped objective and k3 ---- */
-
-struct pg_case {
-    double log_ratio, advantage, dual;
-    int side;
-    double loss;
-};
-
-static const struct pg_case pg_cases[] = {
-    {0, 1.5, 3, 0, -1.5},
-    {0, -1.5, 3, 0, 1.5},
-    {0.1, 2, 3, 0, -2 * 1.1051709180756477},
-    {0.4, 2, 3, 1, -2 * 1.28},                 /* risen too far: clipped */
-    {-0.5, 2, 3, 0, -2 * 0.60653065971263342}, /* fallen, should rise: not clipped */
-    {-0.5, -2, 3, 1, 2 * 0.8},                 /* fallen too far: clipped */
-    {0.4, -2, 3, 0, 2 * 1.4918246976412703},   /* risen, should fall: not clipped */
-    {1.5, -2, 3, -1, 6},                       /* the dual clip bounds it */
-    {1.5, -2, 0, 0, 2 * 4.4816890703380645},   /* dual off */
-    {1.5, 2, 3, 1, -2 * 1.28},                 /* the dual clip leaves good tokens alone */
-    {0.3, 0, 3, 0, 0},
-};
-
-static void pg_slopes_match(void **state)
-{
-    (void)state;
-    const double old = -1.7, h = 1e-6;
-    for (size_t i = 0; i < sizeof pg_cases / sizeof *pg_cases; i++) {
-        const struct pg_case *c = &pg_cases[i];
-        struct ptd_clip clip = {0.2, 0.28, c->dual};
-        double d, none, x = old + c->log_ratio;
-        int side, ignored;
-        assert_close(ptd_pg(x, old, c->advantage, &clip, &d, &side), c->loss, 1e-12);
-        assert_int_equal(side, c->side);
-        double up = ptd_pg(x + h, old, c->advantage, &clip, &none, &ignored);
-        double down = ptd_pg(x - h, old, c->advantage, &clip, &none, &ignored);
-        assert_close(d, (up - down) / (2 * h), 1e-6 * (1 + fabs(d)));
-    }
-}
-
-static void pg_at_ratio_one_is_plain_policy_gradient(void **state)
-{
-    (void)state;
-    const struct ptd_clip clip = {0.2, 0.28, 3};
-    double d;
-    int side;
-    assert_true(ptd_pg(-3.25, -3.25, 0.7, &clip, &d, &side) == -0.7);
-    assert_true(d == -0.7 && side == 0);
-    ptd_pg(NAN, -1, 0.7, &clip, &d, &side);
-    assert_true(d != d); /* a broken log-prob must not look like a clipped one */
-}
-
-static void k3_slopes_match(void **state)
-{
-    (void)state;
-    const double h = 1e-6, refs[] = {-9, -4, -2.5, -2.0, -1.9, -1, -0.1};
-    double d, none;
-    for (int i = 0; i < 7; i++) {
-        double k = ptd_k3(-2, refs[i], &d);
-        assert_close(k, exp(refs[i] + 2) - (refs[i] + 2) - 1, 1e-12);
-        assert_true(k >= 0);
-        double up = ptd_k3(-2 + h, refs[i], &none), down = ptd_k3(-2 - h, refs[i], &none);
-        assert_close(d, (up - down) / (2 * h), 1e-6 * (1 + fabs(d)));
-    }
-    assert_true(ptd_k3(-2, -2, &d) == 0 && d == 0);
-}
-
-static void k3_is_bounded(void **state)
-{
-    (void)state;
-    double d;
-    assert_true(ptd_k3(-30, -1, &d) == 10 && d == 0); /* e^20 and more: clamped */
-    assert_true(ptd_k3(-5, -1, &d) == 10 && d == 0);
-    assert_true(ptd_k3(-1, -100, &d) == 10 && d == 0);
-    ptd_k3(NAN, -1, &d);
-    assert_true(d != d);
-}
-
-/* pg and k3 of word y as functions of all logits, through log-prob = z_y - lse. */
-struct token {
-    int y;
-    double old, ref, advantage;
-    struct ptd_clip clip;
-};
-static struct token token;
-
-static double token_loss(const struct row *r, char kind)
-{
-    double d, logp = r->z[token.y] - lse_of(r->z);
-    int side;
-    return kind == 'k' ? ptd_k3(logp, token.ref, &d)
-                       : ptd_pg(logp, token.old, token.advantage, &token.clip, &d, &side);
-}
-
-static void token_losses_reach_the_logits(void **state)
-{
-    (void)state;
-    for (int which = 0; which < 6; which++) {
-        struct row r;
-        make_row(&r, which, 8, 0.7 + 0.2 * which, 1.5);
-        double lse = lse_of(r.z), logp = r.z[3 * which] - lse, dpg, dk3;
-        int side;
-        token = (struct token){3 * which,
-                               logp + 0.05 * which,
-                               logp - 0.4 + 0.1 * which,
-                               which % 2 ? 1 : -1,
-                               {0.2, 0.28, 3}};
-        ptd_pg(logp, token.old, token.advantage, &token.clip, &dpg, &side);
-        ptd_k3(logp, token.ref, &dk3);
-        for (int v = 0; v < V; v++) {
-            double through = (v == token.y) - exp(r.z[v] - lse);
-            assert_close(dpg * through, slope(&r, v, token_loss, 'p'), 1e-6);
-            assert_close(dk3 * through, slope(&r, v, token_loss, 'k'), 1e-6);
-        }
-    }
-}
-
 /* ---- divergences ---- */
+
+static const struct ptd_divergence *kind_of(char letter)
+{
+    for (int i = 0; ptd_divergences[i]; i++)
+        if (*ptd_divergences[i]->name == letter)
+            return (const struct ptd_divergence *)ptd_divergences[i];
+    fail_msg("no divergence begins with %c", letter);
+    return NULL;
+}
 
 /* The divergence of logits z; weight dD/dz is added to dz (NULL: not wanted). */
 static double divergence(char kind, const struct ptd_support *u, const float *z, int n,
                          double weight, float *dz)
 {
+    const struct ptd_divergence *d = kind_of(kind);
     float e[V];
     struct ptd_shares shares;
     memcpy(e, z, n * sizeof *e);
     ptd_row_shares(e, n, &shares);
-    double value = ptd_divergence(kind, u, e, n, shares.total, weight, 0);
+    double value = ptd_support_diverge(u, d, e, n, shares.total, weight, 0);
     for (int v = 0; dz && v < n; v++) dz[v] += e[v];
     return value;
 }
@@ -448,7 +316,7 @@ static void near_equality_keeps_its_digits(void **state)
             mean += s * h[b];
         }
         double p[4] = {e[0] / total, e[1] / total, e[2] / total, e[3] / total};
-        double got = ptd_divergence('j', &u, e, 4, total, 1, 0);
+        double got = ptd_support_diverge(&u, kind_of('j'), e, 4, total, 1, 0);
         assert_close(got, want, 1e-7 * step);
         for (int v = 0; v < 4; v++)
             assert_close(e[v], p[v] * (h[v < 2 ? v : 2] - mean), 2e-8 + 1e-7 * step);
@@ -510,7 +378,7 @@ static void support_joins_without_duplicates(void **state)
     const int32_t ids[] = {4, 9, 2, 7};
     struct ptd_support u;
     double sum = 0;
-    ptd_support_join(&u, teacher, on_teacher, 3, own, on_own, 3);
+    ptd_support_join(&u, &(struct ptd_lesson){teacher, on_teacher, 3, own, on_own, 3});
     assert_int_equal(u.n, 4);
     for (int b = 0; b < 4; b++) assert_int_equal(u.id[b], ids[b]);
     for (int b = 0; b <= 4; sum += u.t[b++]) assert_close(u.t[b], mass[b], 5e-4); /* float16 */
@@ -524,7 +392,7 @@ static void support_never_overflows(void **state)
     uint16_t logp[400];
     struct ptd_support u;
     for (int i = 0; i < 400; i++) a[i] = i, b[i] = 1000 + i, logp[i] = ptd_half(-7);
-    ptd_support_join(&u, a, logp, 400, b, logp, 400);
+    ptd_support_join(&u, &(struct ptd_lesson){a, logp, 400, b, logp, 400});
     assert_int_equal(u.n, PTD_SUPPORT_MAX);
     assert_close(u.t[u.n], 1 - PTD_SUPPORT_MAX * exp(-7), 1e-6);
 }
@@ -541,7 +409,7 @@ static void zero_masses_stay_finite(void **state)
         struct row r;
         float z[V], dz[V] = {0};
         make_row(&r, 130, 4, 1, 2);
-        ptd_support_join(&r.u, ids, logp, 6, NULL, NULL, 0);
+        ptd_support_join(&r.u, &(struct ptd_lesson){ids, logp, 6, NULL, NULL, 0});
         r.z[0] = r.z[3] = r.z[20] =
             -INFINITY; /* zero on both sides, on the student's side, outside the support */
         floats(&r, z);
@@ -563,7 +431,7 @@ static void reverse_without_teacher_tail_is_floored(void **state)
     struct row r;
     float z[V];
     make_row(&r, 132, 4, 1, 1);
-    ptd_support_join(&r.u, &id, &logp, 1, NULL, NULL, 0);
+    ptd_support_join(&r.u, &(struct ptd_lesson){&id, &logp, 1, NULL, NULL, 0});
     floats(&r, z);
     double s = exp(r.z[5] - lse_of(r.z)),
            want = s * log(s) + (1 - s) * log((1 - s) / PTD_MASS_FLOOR);
@@ -589,13 +457,6 @@ static void broken_logits_are_not_hidden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(advantages_are_zero_when_rewards_agree),
-        cmocka_unit_test(advantages_follow_the_formula),
-        cmocka_unit_test(pg_slopes_match),
-        cmocka_unit_test(pg_at_ratio_one_is_plain_policy_gradient),
-        cmocka_unit_test(k3_slopes_match),
-        cmocka_unit_test(k3_is_bounded),
-        cmocka_unit_test(token_losses_reach_the_logits),
         cmocka_unit_test(divergences_match_finite_differences),
         cmocka_unit_test(jsd_matches_its_formula_with_temperature),
         cmocka_unit_test(jsd_gradient_is_alive),
@@ -610,5 +471,5 @@ int main(void)
         cmocka_unit_test(reverse_without_teacher_tail_is_floored),
         cmocka_unit_test(broken_logits_are_not_hidden),
     };
-    return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("divergence", tests, NULL, NULL);
 }

@@ -1,0 +1,70 @@
+/* method: see method.h. */
+#include "base/method.h"
+#include "base/err.h"
+#include <stdlib.h>
+#include <string.h>
+
+char *ptd_method_names(const struct ptd_method *const *table)
+{
+    char *names = ptd_strdup("");
+    for (; *table; table++) {
+        char *longer = ptd_format("%s%s%s", names, *names ? ", " : "", (*table)->name);
+        free(names);
+        names = longer;
+    }
+    return names;
+}
+
+const struct ptd_method *ptd_method_named(const struct ptd_method *const *table, const char *what,
+                                          const char *name)
+{
+    for (int i = 0; table[i]; i++)
+        if (!strcmp(table[i]->name, name)) return table[i];
+    char *names = ptd_method_names(table);
+    ptd_fail(PTD_USAGE, "--%s \"%s\": expected one of %s", what, name, names);
+    free(names);
+    return NULL;
+}
+
+static struct ptd_opt *append(struct ptd_opt *all, int *n, struct ptd_opt row)
+{
+    all = ptd_realloc(all, (*n + 1) * sizeof *all);
+    all[(*n)++] = row;
+    return all;
+}
+
+/* The table that an option chooses from, or NULL. */
+static const struct ptd_method *const *table_of(const struct ptd_method_choice *c,
+                                                const char *option)
+{
+    for (; c->option; c++)
+        if (!strcmp(c->option, option)) return c->table;
+    return NULL;
+}
+
+static const char *with_names(const char *help, const struct ptd_method *const *table)
+{
+    const char *at = strstr(help, "%s");
+    char *names = ptd_method_names(table),
+         *all =
+             at ? ptd_format("%.*s%s%s", (int)(at - help), help, names, at + 2) : ptd_strdup(help);
+    free(names);
+    return all;
+}
+
+struct ptd_opt *ptd_method_options(const struct ptd_opt *program,
+                                   const struct ptd_method_choice *choices)
+{
+    struct ptd_opt *all = NULL;
+    int n = 0;
+    for (; program->name; program++) {
+        const struct ptd_method *const *table = table_of(choices, program->name);
+        all = append(all, &n, *program);
+        if (!table) continue;
+        all[n - 1].help = with_names(program->help, table);
+        for (; *table; table++)
+            for (const struct ptd_opt *o = (*table)->options; o && o->name; o++)
+                all = append(all, &n, *o);
+    }
+    return append(all, &n, (struct ptd_opt){0});
+}

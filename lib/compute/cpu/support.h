@@ -1,0 +1,23 @@
+/* support: the words at which a student is compared with its tutor at one token: the tutor's best
+ * and the student's own, and the tutor's masses there; all other words are one bucket, the tail. */
+#ifndef PTD_SUPPORT_H
+#define PTD_SUPPORT_H
+#include "compute/rows.h"
+
+#define PTD_SUPPORT_MAX 512
+struct ptd_support {
+    int n;
+    int32_t id[PTD_SUPPORT_MAX];   /* distinct */
+    double t[PTD_SUPPORT_MAX + 1]; /* the tutor's masses; t[n] the tail; sums to 1 */
+};
+/* Duplicates count once, what is beyond PTD_SUPPORT_MAX stays in the tail. The tail is what the
+ * masses lack to 1; a lack that the rounding of float16 explains is no tail (the masses are then
+ * scaled to sum 1). */
+void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l);
+/* e [V] holds the student's shares times their sum, total (ptd_row_shares; banned words 0); then
+ * e[v] becomes c p_v + weight * dD/dz_v, p the shares, so that the divergence rides on the pass
+ * that writes another loss's gradient. Returns D, at least 0. NaN in e or t gives NaN in the value
+ * and everywhere in e. */
+double ptd_support_diverge(const struct ptd_support *u, const struct ptd_divergence *d, float *e,
+                           int V, double total, double weight, double c);
+#endif

@@ -1,0 +1,333 @@
+/* test-rows: the row operations of every device against their plain formulas in double: sums,
+ * words, best words, draws; gradients, alone and with every divergence there is, against finite
+ * differences. */
+#include "device.h"
+#include "methods.h"
+#include "base/half.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "compute/cpu/support.h"
+#include <stdlib.h>
+
+enum { ROWS = 9, V = 53, K = 7, MOST = 4 };
+static const int32_t banned[3] = {5, 17, V - 1};
+
+static double normal(int which, int i)
+{
+    return ptd_normal(13, PTD_RNG_TEST, (uint32_t)which, (uint32_t)i, 0);
+}
+
+/* ---- rows in double, and on the device ---- */
+
+static float raw[ROWS * V];
+static double T; /* the temperature */
+static struct ptd_row_rules rules;
+
+static void make(int which, double temperature, int with_banned)
+{
+    T = (float)temperature;
+    rules = (struct ptd_row_rules){(float)T, banned, with_banned ? 3 : 0};
+    for (int i = 0; i < ROWS * V; i++) raw[i] = (float)(2 * normal(which, i));
+}
+
+static int is_banned(int v)
+{
+    for (int i = 0; i < rules.n_banned; i++)
+        if (banned[i] == v) return 1;
+    return 0;
+}
+
+/* Log-probs of z [V], logits as the network gives them. */
+static void plain_row(const double *z, double *logp)
+{
+    double most = -INFINITY, sum = 0;
+    for (int v = 0; v < V; v++) most = fmax(most, logp[v] = is_banned(v) ? -INFINITY : z[v] / T);
+    for (int v = 0; v < V; v++) sum += exp(logp[v] - most);
+    for (int v = 0; v < V; v++) logp[v] -= most + log(sum);
+}
+
+static void plain_of(int r, double *logp)
+{
+    double z[V];
+    for (int v = 0; v < V; v++) z[v] = raw[r * V + v];
+    plain_row(z, logp);
+}
+
+static ptd_stat *logits(void)
+{
+    ptd_stat *z = ptd_array(ROWS * V, sizeof *z);
+    memcpy(z, raw, sizeof raw);
+    return z;
+}
+
+/* ---- words: none, one, three, one of them none of the vocabulary ... ---- */
+
+static int32_t first[ROWS + 1], id[ROWS * MOST];
+
+static void make_words(void)
+{
+    for (int r = 0; r < ROWS; r++) {
+        first[r + 1] = first[r] + r % (MOST + 1);
+        for (int i = first[r]; i < first[r + 1]; i++) id[i] = (r * 11 + i * 7) % V;
+    }
+    id[first[3] + 1] = -1;
+    id[first[4] + 2] = V;
+    id[first[8]] = 17; /* banned */
+}
+
+/* ---- score ---- */
+
+static void check_score(int shares, int top_k)
+{
+    struct ptd_device *d = the_device();
+    double lse[ROWS], total[ROWS], entropy[ROWS], words[ROWS * MOST], logp[V];
+    int32_t top[ROWS * K];
+    float top_logp[ROWS * K];
+    ptd_stat *z = logits();
+    struct ptd_ask_score ask = {rules, {first, id}, top_k, shares};
+    struct ptd_got_score got = {lse, total, entropy, words, top, top_logp};
+    d->ops->rows_score(d, z, ROWS, V, &ask, &got);
+    for (int r = 0; r < ROWS; r++) {
+        double ln = 0, best = INFINITY;
+        plain_of(r, logp);
+        for (int v = 0; v < V; v++) ln -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
+        assert_close(lse[r], raw[r * V] / T - logp[0], 1e-5);
+        if (shares) assert_close(entropy[r], ln, 1e-5);
+        for (int v = 0; shares && v < V; v++)
+            assert_close(z[r * V + v] / total[r], exp(logp[v]), 1e-6);
+        for (int i = first[r]; i < first[r + 1]; i++) {
+            double want = id[i] < 0 || id[i] >= V ? -INFINITY : logp[id[i]];
+            if (want == -INFINITY) assert_true(words[i] == want);
+            if (want > -INFINITY) assert_close(words[i], want, 1e-5);
+        }
+        for (int k = 0; k < top_k; best = logp[top[r * K + k++]]) {
+            int better = 0;
+            for (int v = 0; v < V; v++) better += logp[v] > logp[top[r * K + k]];
+            assert_int_equal(better, k);
+            assert_true(logp[top[r * K + k]] < best);
+            assert_close(top_logp[r * K + k], logp[top[r * K + k]], 1e-5);
+        }
+    }
+    free(z);
+}
+
+static void rows_score(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        make(which, which % 2 ? 1 : 0.7, which / 2);
+        check_score(0, 0);
+        check_score(0, K);
+        check_score(1, 0);
+        check_score(1, K);
+    }
+}
+
+/* ---- draw ---- */
+
+static double *sorting;
+static int better(const void *a, const void *b)
+{
+    double x = sorting[*(const int *)a], y = sorting[*(const int *)b];
+    return (x < y) - (x > y);
+}
+
+/* The word at u of what top_k, then top_p leave; -1: u is too near to a border to tell. */
+static int plain_draw(double *logp, int top_k, double top_p, double u)
+{
+    int order[V], n = V, all = !top_k && top_p >= 1;
+    double mass = 0, sum = 0, left = 0;
+    for (int v = 0; v < V; v++) order[v] = v;
+    sorting = logp;
+    if (!all) qsort(order, V, sizeof *order, better);
+    if (top_k) n = top_k;
+    for (int i = 0; i < n; i++) mass += exp(logp[order[i]]);
+    for (int i = 0; i < n; i++) {
+        if (left >= top_p * mass)
+            n = i;
+        else
+            left += exp(logp[order[i]]);
+    }
+    for (int i = 0; i < n; i++) {
+        sum += exp(logp[order[i]]) / left;
+        if (fabs(sum - u) < 1e-5) return -1;
+        if (u < sum) return order[i];
+    }
+    return -1;
+}
+
+static void check_draw(int top_k, double top_p)
+{
+    enum { DRAWS = 5, BEST = 2 };
+    struct ptd_device *d = the_device();
+    int32_t drawn[ROWS * DRAWS], best[ROWS * BEST];
+    float logp[ROWS * DRAWS];
+    double u[ROWS * DRAWS], row[V];
+    int sure = 0;
+    ptd_stat *z = logits();
+    for (int i = 0; i < ROWS * DRAWS; i++)
+        u[i] = ptd_uniform(3, PTD_RNG_TEST, (uint32_t)top_k, (uint32_t)i, (uint32_t)(100 * top_p));
+    d->ops->rows_draw(d, z, ROWS, V, &(struct ptd_ask_draw){rules, DRAWS, u, top_k, top_p, BEST},
+                      &(struct ptd_got_draw){drawn, logp, best});
+    for (int i = 0; i < ROWS * DRAWS; i++) {
+        int r = i / DRAWS;
+        plain_of(r, row);
+        int want = plain_draw(row, top_k, top_p, u[i]);
+        if (want >= 0) assert_int_equal(drawn[i], want);
+        assert_close(logp[i], row[drawn[i]], 1e-5);
+        for (int k = 0; k < BEST; k++) {
+            int above = 0;
+            for (int v = 0; v < V; v++) above += row[v] > row[best[r * BEST + k]];
+            assert_int_equal(above, k);
+        }
+        sure += want >= 0;
+    }
+    assert_true(sure > ROWS * DRAWS * 9 / 10);
+    free(z);
+}
+
+static void rows_draw(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        make(10 + which, which % 2 ? 1 : 1.4, which / 2);
+        check_draw(0, 1);
+        check_draw(1, 1);
+        check_draw(6, 1);
+        check_draw(0, 0.6);
+        check_draw(9, 0.8);
+    }
+}
+
+/* ---- gradient ---- */
+
+static struct ptd_lesson lesson[ROWS];
+static int32_t ids[ROWS][K];
+static uint16_t halves[ROWS][K];
+
+/* Every second row is tutored, by a tutor who bans the same words. */
+static void make_lessons(int which)
+{
+    memset(lesson, 0, sizeof lesson);
+    for (int r = 0; r < ROWS; r += 2) {
+        double z[V], logp[V];
+        for (int v = 0; v < V; v++) z[v] = 2 * normal(which, 1000 + r * V + v);
+        plain_row(z, logp);
+        for (int k = 0; k < K; k++) {
+            ids[r][k] = (r + 6 * k) % V;
+            halves[r][k] = ptd_half((float)logp[ids[r][k]]);
+        }
+        lesson[r] = (struct ptd_lesson){.ids = ids[r], .logp = halves[r], .k = K};
+    }
+}
+
+static double plain_divergence(const struct ptd_divergence *d, int r, const double *logp)
+{
+    double (*part)(double, double) = plain_divergence_of(d->is.name), tail = 1, sum = 0;
+    struct ptd_support u;
+    ptd_support_join(&u, &lesson[r]);
+    for (int b = 0; b < u.n; b++) {
+        tail -= exp(logp[u.id[b]]);
+        sum += part(exp(logp[u.id[b]]), u.t[b]);
+    }
+    return sum + part(tail, u.t[u.n]);
+}
+
+static double plain_loss(const struct ptd_divergence *d, double weight, const double *dlogp, int r,
+                         const double *z)
+{
+    double logp[V], sum = 0;
+    plain_row(z, logp);
+    for (int i = first[r]; i < first[r + 1]; i++)
+        if (id[i] >= 0 && id[i] < V && !is_banned(id[i])) sum += dlogp[i] * logp[id[i]];
+    return sum + (d && lesson[r].k ? weight * plain_divergence(d, r, logp) : 0);
+}
+
+static void check_slopes(const struct ptd_divergence *d, double weight, const double *dlogp,
+                         const ptd_stat *z)
+{
+    const double h = 1e-5;
+    for (int r = 0; r < ROWS; r++) {
+        double x[V], side[2];
+        for (int v = 0; v < V; v++) x[v] = raw[r * V + v];
+        for (int v = 0; v < V; v++) {
+            for (int up = 0; up < 2; up++) {
+                x[v] = raw[r * V + v] + (up ? h : -h);
+                side[up] = plain_loss(d, weight, dlogp, r, x);
+            }
+            x[v] = raw[r * V + v];
+            assert_close(z[r * V + v], (side[1] - side[0]) / (2 * h), 3e-6);
+            if (is_banned(v)) assert_true(z[r * V + v] == 0);
+        }
+    }
+}
+
+static void check_gradient(const struct ptd_divergence *divergence, double weight)
+{
+    struct ptd_device *d = the_device();
+    double total[ROWS], dlogp[ROWS * MOST], value[ROWS], logp[V];
+    struct ptd_ask_score ask = {.rules = rules, .shares = 1};
+    struct ptd_ask_gradient down = {rules, total, {first, id}, dlogp, lesson, divergence, weight};
+    ptd_stat *z = logits();
+    if (!divergence) down.lesson = NULL;
+    for (int i = 0; i < first[ROWS]; i++) dlogp[i] = is_banned(id[i]) ? 0 : normal(77, i);
+    d->ops->rows_score(d, z, ROWS, V, &ask, &(struct ptd_got_score){.total = total});
+    d->ops->rows_gradient(d, z, ROWS, V, &down, value);
+    check_slopes(divergence, weight, dlogp, z);
+    for (int r = 0; r < ROWS; r++) {
+        plain_of(r, logp);
+        assert_close(value[r],
+                     divergence && lesson[r].k ? plain_divergence(divergence, r, logp) : 0, 2e-6);
+    }
+    free(z);
+}
+
+static void rows_gradient(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        make(20 + which, which % 2 ? 1 : 1.4, which / 2);
+        make_lessons(30 + which);
+        check_gradient(NULL, 0);
+        for (int i = 0; divergence_number(i); i++) check_gradient(divergence_number(i), 0.7);
+    }
+}
+
+/* One word for each row, the usual case, is the list of one word for each row. */
+static void one_word_is_a_list_of_one(void **state)
+{
+    struct ptd_device *d = the_device();
+    int32_t one[ROWS], at[ROWS + 1];
+    double total[ROWS], dlogp[ROWS], words[2][ROWS];
+    ptd_stat *z[2];
+    (void)state;
+    make(40, 1.2, 1);
+    for (int r = 0; r <= ROWS; r++) at[r] = r;
+    for (int r = 0; r < ROWS; r++) one[r] = 3 * r + 1, dlogp[r] = normal(41, r);
+    for (int k = 0; k < 2; k++) {
+        struct ptd_row_words w = {k ? at : NULL, one};
+        struct ptd_ask_score ask = {.rules = rules, .words = w, .shares = 1};
+        struct ptd_ask_gradient down = {.rules = rules, .total = total, .words = w, .dlogp = dlogp};
+        z[k] = logits();
+        d->ops->rows_score(d, z[k], ROWS, V, &ask,
+                           &(struct ptd_got_score){.total = total, .logp = words[k]});
+        d->ops->rows_gradient(d, z[k], ROWS, V, &down, NULL);
+    }
+    assert_memory_equal(words[0], words[1], sizeof words[0]);
+    assert_memory_equal(z[0], z[1], ROWS * V * sizeof **z);
+    free(z[0]);
+    free(z[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_score),
+        cmocka_unit_test(rows_draw),
+        cmocka_unit_test(rows_gradient),
+        cmocka_unit_test(one_word_is_a_list_of_one),
+    };
+    make_words();
+    ptd_threads_start(2);
+    return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
+}
