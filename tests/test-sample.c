@@ -7,6 +7,7 @@
 #include "net/sample.h"
 #include "net/score.h"
 #include "test.h"
+#include <sys/resource.h>
 
 #define PROMPTS 3
 #define LONGEST 14
@@ -444,6 +445,35 @@ static void nothing_to_record(void **state)
     ptd_replies_free(with, PROMPTS * 4);
 }
 
+/* Page faults of sampling n tokens of 64 replies over 151,936 words. */
+static long faults(struct ptd_model *wide, int n)
+{
+    struct rusage before, after;
+    struct ptd_sampling s = {
+        .temperature = 1, .top_p = 1, .group_size = 64, .max_tokens = n, .seed = 3};
+    struct ptd_batch *b = ptd_batch_new(wide);
+    assert_int_equal(ptd_batch_prompt(b, prompts[2].ids, prompts[2].n, NULL, 0), 0);
+    getrusage(RUSAGE_SELF, &before);
+    struct ptd_reply *r = ptd_sample(wide, b, &s, 1, (int64_t[]){0});
+    getrusage(RUSAGE_SELF, &after);
+    ptd_replies_free(r, 64);
+    ptd_batch_free(b);
+    return after.ru_minflt - before.ru_minflt;
+}
+
+/* The logits of a step are 38 MB, and are not taken anew. */
+static void decoding_takes_memory_once(void **state)
+{
+    struct ptd_config c = tiny_config(1);
+    c.vocab = 151936;
+    struct ptd_model *wide = tiny_model_of(&c);
+    (void)state;
+    faults(wide, 2);
+    long few = faults(wide, 2), many = faults(wide, 8);
+    if (many - few > 6 * 500) fail_msg("%ld page faults a token", (many - few) / 6);
+    ptd_model_free(wide);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +489,7 @@ int main(void)
         cmocka_unit_test(few_words_to_choose_from),
         cmocka_unit_test(frequencies_are_the_probabilities),
         cmocka_unit_test(nothing_to_record),
+        cmocka_unit_test(decoding_takes_memory_once),
     };
     ptd_program("test-sample");
     ptd_threads_start(2);
