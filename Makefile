@@ -38,7 +38,8 @@ BATS    := $(sort $(wildcard tests/*.bats))
 TORTURE := $(sort $(wildcard tests/torture-*.sh))
 TOOLS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/torture-*.c))) \
            $(patsubst tests/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/shim-*.c)))
-RUN      = PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
+# DEVICE=strict: tests compute there (ptd-ref --help).
+RUN      = $(if $(DEVICE),PTD_DEVICE=$(DEVICE)) PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 
 # How the targets that install first call make again: on all cores, unless told otherwise.
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -171,7 +172,8 @@ help:
 	@echo 'make            build the programs into bin/'
 	@echo 'make demo       install what is missing, then train and compare on the embedded default (3 minutes on two fast cores)'
 	@echo 'make quick      the same pipeline for a handful of steps (1 minute)'
-	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only'
+	@echo 'make test       install what is missing, then run all tests; make unit: those of the library only;'
+	@echo '                DEVICE=strict: on a CPU whose device memory the programs cannot touch'
 	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'
 	@echo 'make bench      speed and memory beside PyTorch and the limits of the machine, one table; BENCH=small: rows with that word'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'

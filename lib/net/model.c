@@ -190,7 +190,7 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
     else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
-        m = ptd_model_new(&c, &r, d);
+        m = d ? ptd_model_new(&c, &r, d) : ptd_model_plan(&c, &r, NULL);
     }
     free(config);
     free(images);
