@@ -876,6 +876,57 @@ static void two_threads_change_nothing(void **state)
     free(one);
 }
 
+/* ---- rows of logits, in short: test-rows.c asks them more ---- */
+
+enum { LOGITS = 20, LINES = 4 };
+
+/* Log-probs [LINES, LOGITS] of z at temperature 1/2, word 3 banned. */
+static double *plain_logp(const double *z)
+{
+    double *logp = take(LINES * LOGITS, sizeof *logp);
+    for (int r = 0; r < LINES; r++) {
+        double sum = 0;
+        for (int v = 0; v < LOGITS; v++) sum += v == 3 ? 0 : exp(2 * z[r * LOGITS + v]);
+        for (int v = 0; v < LOGITS; v++)
+            logp[r * LOGITS + v] = v == 3 ? -INFINITY : 2 * z[r * LOGITS + v] - log(sum);
+    }
+    return logp;
+}
+
+static void rows_of_logits(void **state)
+{
+    static const int32_t banned = 3, word[LINES] = {0, 19, 7, 7};
+    struct ptd_device *d = the_device();
+    struct ptd_row_rules rules = {.temperature = 0.5f, .banned = &banned, .n_banned = 1};
+    double *z = values(0, LINES * LOGITS), *logp = plain_logp(z), total[LINES], got[LINES],
+           c[LINES] = {1, -2, 0.5, 0}, u[LINES] = {0};
+    float *f = floats(z, LINES * LOGITS), drawn[LINES];
+    int32_t id[LINES];
+    struct ptd_ask_score ask = {.rules = rules, .words.id = word, .shares = 1};
+    struct ptd_got_score scored = {.total = total, .logp = got};
+    struct ptd_ask_gradient down = {.rules = rules, .total = total, .words.id = word, .dlogp = c};
+    struct ptd_ask_draw draw = {.rules = rules, .draws = 1, .u = u, .top_k = 1, .top_p = 1};
+    struct ptd_got_draw best = {.id = id, .logp = drawn};
+    (void)state;
+    ptd_stat *on = stats(f, LINES * LOGITS);
+    d->ops->rows_score(d, on, LINES, LOGITS, &ask, &scored);
+    for (int r = 0; r < LINES; r++) assert_close(got[r], logp[r * LOGITS + word[r]], 1e-5);
+    d->ops->rows_gradient(d, on, LINES, LOGITS, &down, NULL);
+    back();
+    for (int i = 0; i < LINES * LOGITS; i++) {
+        int r = i / LOGITS, v = i % LOGITS;
+        assert_close(f[i], v == 3 ? 0 : 2 * c[r] * ((v == word[r]) - exp(logp[i])), 1e-6);
+    }
+    f = floats(z, LINES * LOGITS);
+    d->ops->rows_draw(d, stats(f, LINES * LOGITS), LINES, LOGITS, &draw, &best);
+    back();
+    for (int r = 0; r < LINES; r++) {
+        for (int v = 0; v < LOGITS; v++)
+            assert_true(logp[r * LOGITS + v] <= logp[r * LOGITS + id[r]]);
+        assert_close(drawn[r], logp[r * LOGITS + id[r]], 1e-5);
+    }
+}
+
 /* ---- the table ---- */
 
 struct row {
@@ -927,6 +978,10 @@ static const struct row rows[] = {
     ROW(scatter_add, rows_by_their_ids),
     ROW(interpolate, interpolated_rows),
     ROW(interpolate_backward, interpolated_rows),
+    ROW(rows_score, rows_of_logits),
+    ROW(rows_draw, rows_of_logits),
+    ROW(rows_gradient, rows_of_logits),
+    ROW(rows_near, NULL), /* a number */
     ROW(norm, a_step_and_a_norm),
     ROW(adamw, a_step_and_a_norm),
 };
@@ -959,6 +1014,7 @@ static void every_row_calls_its_member(void **state)
     for
         EACH(i, rows)
         {
+            if (!rows[i].test) continue;
             struct ptd_device trapped = *real;
             struct ptd_ops ops = *real->ops;
             void (*f)(void) = trap;
@@ -1013,6 +1069,7 @@ int main(void)
         cmocka_unit_test(activations_at_the_edges),
         cmocka_unit_test_teardown(rows_by_their_ids, release),
         cmocka_unit_test_teardown(interpolated_rows, release),
+        cmocka_unit_test_teardown(rows_of_logits, release),
         cmocka_unit_test(a_step_and_a_norm),
         cmocka_unit_test_teardown(one_thread, release),
     };

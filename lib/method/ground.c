@@ -91,22 +91,22 @@ static double learn(const struct ptd_ground *d, struct ptd_score *s, const ptd_n
     return sum;
 }
 
-double ptd_ground_backward(struct ptd_ground *d, struct ptd_score *s, double total, float *dimage)
+double ptd_ground_backward(struct ptd_ground *d, struct ptd_score *s, double total, ptd_num *dimage)
 {
     struct ptd_model *m = s->m;
     struct ptd_batch *b = s->batch;
     const struct ptd_layout *l = m->layout;
     const struct ptd_config *c = &m->config;
     long n = b->n_image_rows;
+    const struct ptd_weight *gain = &l->norm.gain;
     struct ptd_device *device = m->device;
     ptd_num *x = ptd_score_nums(s, n * c->hidden), *dx = ptd_score_nums(s, n * c->hidden);
     ptd_stat *rstd = ptd_pool_stats(&b->pool, n);
-    device->ops->rmsnorm(device, x, rstd, b->merger.out, l->norm.gain.value, n, c->hidden,
-                         c->rms_eps);
+    device->ops->rmsnorm(device, x, rstd, b->merger.out, gain->value, n, c->hidden, c->rms_eps);
     double sum = learn(d, s, x, dx, n, d->weight / total);
     device->ops->zero(device, dimage, n * c->hidden * device->num_size);
-    device->ops->rmsnorm_backward(device, dimage, l->norm.gain.gradient, dx, b->merger.out, rstd,
-                                  l->norm.gain.value, n, c->hidden);
+    device->ops->rmsnorm_backward(device, dimage, gain->gradient, dx, b->merger.out, rstd,
+                                  gain->value, n, c->hidden);
     d->n = 0;
     return sum;
 }

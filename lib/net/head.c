@@ -68,7 +68,7 @@ static void each_chunk(struct ptd_lm_head *h, const ptd_num *X, long n, const vo
     struct chunk c = {.head = h, .ask = ask, .got = got};
     for (; c.first < n; c.first += rows) {
         c.n = n - c.first < rows ? n - c.first : rows;
-        d->ops->logits(d, h->z, ptd_at(d, X, c.first * h->H), h->W, c.n, h->H, h->V);
+        d->ops->logits(d, h->z, ptd_at(d, X, (size_t)c.first * h->H), h->W, c.n, h->H, h->V);
         f(&c);
     }
 }
@@ -148,7 +148,7 @@ static void learn_rows(const struct chunk *c, long r, long n)
     struct ptd_got_score g = l->scored;
     struct ptd_ask_gradient down = l->gradient;
     double *value = l->value;
-    ptd_stat *z = ptd_stat_at(h->z, r * h->V);
+    ptd_stat *z = ptd_stat_at(h->z, (size_t)r * h->V);
     a.rules = down.rules = rules_of(h, l->score.rules);
     a.shares = 1;
     down.words = a.words;
@@ -199,11 +199,11 @@ void ptd_lm_head_learn(struct ptd_lm_head *h, const ptd_num *X, long n,
     long rows = chunk_rows(h, n);
     struct chunk c = {.head = h, .ask = l};
     for (; c.first < n; c.first += rows) {
-        const ptd_num *x = ptd_at(d, X, c.first * h->H);
+        const ptd_num *x = ptd_at(d, X, (size_t)c.first * h->H);
         c.n = n - c.first < rows ? n - c.first : rows;
         d->ops->logits(d, h->z, x, h->W, c.n, h->H, h->V);
         learn(&c);
-        d->ops->logits_backward(d, dX ? ptd_at(d, dX, c.first * h->H) : NULL, h->dW, h->z, x, h->W,
-                                c.n, h->H, h->V);
+        d->ops->logits_backward(d, dX ? ptd_at(d, dX, (size_t)c.first * h->H) : NULL, h->dW, h->z,
+                                x, h->W, c.n, h->H, h->V);
     }
 }

@@ -54,7 +54,7 @@ static void append(const struct state *st, int r, int i, int row)
 }
 
 /* The next token of each active reply; rows of X [n, hidden] stand for n_active / n neighbours. */
-static void draw(struct state *st, const float *X, int n)
+static void draw(struct state *st, const ptd_num *X, int n)
 {
     const struct ptd_sampling *s = st->s;
     int each = st->n_active / n;

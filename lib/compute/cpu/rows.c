@@ -86,7 +86,7 @@ static void score(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_rows_score(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_score(struct ptd_device *d, ptd_stat *z, long n, int V,
                         const struct ptd_ask_score *ask, const struct ptd_got_score *got)
 {
     run(z, n, V, score, ask, got);
@@ -111,7 +111,7 @@ static void draw(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_rows_draw(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
                        const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
 {
     run(z, n, V, draw, ask, got);
@@ -149,7 +149,7 @@ static void gradient(void *ctx, long first, long last)
     }
 }
 
-void ptd_cpu_rows_gradient(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
                            const struct ptd_ask_gradient *ask, double *value)
 {
     run(z, n, V, gradient, ask, value);

@@ -4,10 +4,10 @@
 #include "compute/ops.h"
 
 #define PTD_CPU_ROWS_NEAR 16384 /* rows_near: 64 KiB */
-void ptd_cpu_rows_score(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_score(struct ptd_device *d, ptd_stat *z, long n, int V,
                         const struct ptd_ask_score *ask, const struct ptd_got_score *got);
-void ptd_cpu_rows_draw(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
                        const struct ptd_ask_draw *ask, const struct ptd_got_draw *got);
-void ptd_cpu_rows_gradient(struct ptd_device *d, float *z, long n, int V,
+void ptd_cpu_rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
                            const struct ptd_ask_gradient *ask, double *value);
 #endif

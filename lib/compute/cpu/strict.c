@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/ops.h"
+#include "compute/cpu/rows.h"
 #include "compute/drivers.h"
 #include <stdlib.h>
 #include <string.h>
@@ -336,6 +337,26 @@ static void interpolate_backward(struct ptd_device *d, ptd_acc *dtable, const pt
     ptd_ops_cpu.interpolate_backward(d, SHOW(dtable), SHOW(dy), SHOW(tap), SHOW(weight), n, w);
 }
 
+/* ---- rows of logits ---- */
+
+static void rows_score(struct ptd_device *d, ptd_stat *z, long n, int V,
+                       const struct ptd_ask_score *ask, const struct ptd_got_score *got)
+{
+    ptd_cpu_rows_score(d, SHOW(z), n, V, ask, got);
+}
+
+static void rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
+                      const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
+{
+    ptd_cpu_rows_draw(d, SHOW(z), n, V, ask, got);
+}
+
+static void rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
+                          const struct ptd_ask_gradient *ask, double *value)
+{
+    ptd_cpu_rows_gradient(d, SHOW(z), n, V, ask, value);
+}
+
 /* ---- the optimizer ---- */
 
 static double norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n)
@@ -390,6 +411,10 @@ static const struct ptd_ops ops = {
     .scatter_add = scatter_add,
     .interpolate = interpolate,
     .interpolate_backward = interpolate_backward,
+    .rows_score = rows_score,
+    .rows_draw = rows_draw,
+    .rows_gradient = rows_gradient,
+    .rows_near = PTD_CPU_ROWS_NEAR,
     .norm = norm,
     .adamw = adamw,
 };
