@@ -27,29 +27,58 @@ static float *normals(int which, long n, double scale)
 static void logits(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
                    int in, int out)
 {
+    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W, (size_t)in * out),
+          *y = calloc((size_t)n * out + 1, sizeof *y);
     for (long i = 0; i < n; i++)
         for (int o = 0; o < out; o++) {
             double sum = 0;
-            for (int k = 0; k < in; k++) sum += (double)X[i * in + k] * W[(long)o * in + k];
-            Y[i * out + o] = (float)sum;
+            for (int k = 0; k < in; k++) sum += (double)x[i * in + k] * w[(long)o * in + k];
+            y[i * out + o] = (float)sum;
         }
+    d->ops->put(d, Y, y, (size_t)n * out * sizeof *y);
+    free(x), free(w), free(y);
+}
+
+/* dX [n, in] = dY W */
+static void plain_back(struct ptd_device *d, ptd_num *dX, const float *dy, const float *w, long n,
+                       int in, int out)
+{
+    float *dx = calloc((size_t)n * in + 1, sizeof *dx);
+    for (long i = 0; i < n; i++)
+        for (int k = 0; k < in; k++) {
+            double sum = 0;
+            for (int o = 0; o < out; o++) sum += (double)dy[i * out + o] * w[(long)o * in + k];
+            dx[i * in + k] = (float)sum;
+        }
+    d->ops->put_nums(d, dX, dx, (size_t)n * in);
+    free(dx);
+}
+
+/* dW [out, in] += dY^T X */
+static void plain_learn(struct ptd_device *d, ptd_acc *dW, const float *dy, const float *x, long n,
+                        int in, int out)
+{
+    float *dw = calloc((size_t)in * out + 1, sizeof *dw);
+    d->ops->get_accs(d, dw, dW, (size_t)in * out);
+    for (int o = 0; o < out; o++)
+        for (int k = 0; k < in; k++) {
+            double sum = dw[(long)o * in + k];
+            for (long i = 0; i < n; i++) sum += (double)dy[i * out + o] * x[i * in + k];
+            dw[(long)o * in + k] = (float)sum;
+        }
+    d->ops->put_accs(d, dW, dw, (size_t)in * out);
+    free(dw);
 }
 
 static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dY,
                             const ptd_num *X, const ptd_num *W, long n, int in, int out)
 {
-    for (long i = 0; i < n; i++)
-        for (int k = 0; dX && k < in; k++) {
-            double sum = 0;
-            for (int o = 0; o < out; o++) sum += (double)dY[i * out + o] * W[(long)o * in + k];
-            dX[i * in + k] = (float)sum;
-        }
-    for (int o = 0; dW && o < out; o++)
-        for (int k = 0; k < in; k++) {
-            double sum = dW[(long)o * in + k];
-            for (long i = 0; i < n; i++) sum += (double)dY[i * out + o] * X[i * in + k];
-            dW[(long)o * in + k] = (float)sum;
-        }
+    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W, (size_t)in * out),
+          *dy = calloc((size_t)n * out + 1, sizeof *dy);
+    d->ops->get(d, dy, dY, (size_t)n * out * sizeof *dy);
+    if (dX) plain_back(d, dX, dy, w, n, in, out);
+    if (dW) plain_learn(d, dW, dy, x, n, in, out);
+    free(x), free(w), free(dy);
 }
 
 /* What rows are asked is the CPU's own; with rows_near 0 they are asked for a chunk at once. */
@@ -85,8 +114,8 @@ static void cross_entropy(void *ctx, long first, long n)
 }
 
 /* Of target [n] from X [n, H] with temperature T; logp [n]. */
-static void learn(struct ptd_lm_head *h, const float *X, long n, double T, const int32_t *target,
-                  double *logp, float *dX)
+static void learn(struct ptd_lm_head *h, const ptd_num *X, long n, double T, const int32_t *target,
+                  double *logp, ptd_num *dX)
 {
     struct loss l = {logp, calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)),
                      calloc(n + 1, sizeof(int))};
@@ -151,9 +180,11 @@ static void gradients_match_finite_differences(void **state)
         for (int i = 0; i < N * H; i++) x[i] = X[i], dX[i] = 99; /* overwritten */
         for (int i = 0; i < V * H; i++)
             w[i] = W[i], before[i] = dW[i] = 0.5f * (float)(i % 3); /* accumulates */
-        struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, dW, V, H, t ? banned : NULL);
+        struct ptd_lm_head *h =
+            ptd_lm_head_new(&plain, in_nums(W, V * H), accs(dW, V * H), V, H, t ? banned : NULL);
         double T = (float)temperatures[t];
-        learn(h, X, N, T, target, value, dX);
+        learn(h, in_nums(X, N * H), N, T, target, value, nums(dX, N * H));
+        back();
         for (int i = 0; i < N; i++) sum -= value[i];
         assert_close(sum, reference_loss(x, w, T, banned, target), 1e-5);
         check_slopes(x, N * H, dX, NULL, x, w, T, banned, target);
@@ -173,8 +204,10 @@ static void banned_words_get_no_gradient(void **state)
     uint8_t banned[V] = {[0] = 1, [V - 1] = 1};
     int32_t target[N] = {0, V - 1, 1, 0, 2, 3, 0};
     double logp[N];
-    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, dW, V, H, banned);
-    learn(h, X, N, 0.5, target, logp, dX);
+    struct ptd_lm_head *h =
+        ptd_lm_head_new(&plain, in_nums(W, V * H), accs(dW, V * H), V, H, banned);
+    learn(h, in_nums(X, N * H), N, 0.5, target, logp, nums(dX, N * H));
+    back();
     ptd_lm_head_free(h);
     for (int i = 0; i < N * H; i++) assert_true(isfinite(dX[i]));
     for (int i = 0; i < N; i++) assert_true((logp[i] == -INFINITY) == (i < 2 || i == 3 || i == 6));
@@ -213,12 +246,18 @@ static void wide_free(struct wide *w)
 static void wide_run(struct wide *w, struct ptd_device *device, int step)
 {
     memset(w->dW, 0, sizeof(float) * (size_t)(w->v * w->h));
-    struct ptd_lm_head *h = ptd_lm_head_new(device, w->W, w->dW, w->v, w->h, NULL);
+    size_t in = (size_t)w->n * w->h, all = (size_t)w->v * w->h;
+    const ptd_num *X = in_nums(w->X, in);
+    ptd_num *dX = nums(w->dX, in);
+    struct ptd_lm_head *h =
+        ptd_lm_head_new(device, in_nums(w->W, all), accs(w->dW, all), w->v, w->h, NULL);
     for (int i = 0; i < w->n; i += step) {
         long k = w->n - i < step ? w->n - i : step;
-        learn(h, w->X + i * w->h, k, 0.9f, w->target + i, w->value + i, w->dX + i * w->h);
+        learn(h, ptd_at(device, X, (size_t)i * w->h), k, 0.9f, w->target + i, w->value + i,
+              ptd_at(device, dX, (size_t)i * w->h));
     }
     ptd_lm_head_free(h);
+    back();
 }
 
 static void compare(const float *a, const float *b, int n, double within)
@@ -284,9 +323,11 @@ static void every_row_comes_once(void **state)
     float *W = normals(7, 300 * 4, 1), *X = normals(8, 1500 * 4, 1), *dX = normals(8, 1500 * 4, 1);
     int32_t target[1501] = {0};
     double logp[1501];
-    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, NULL, 300, 4, NULL);
-    for (int s = 0; s < 7; s++) learn(h, X, sizes[s], 1, target, logp, dX);
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_nums(W, 300 * 4), NULL, 300, 4, NULL);
+    const ptd_num *x = in_nums(X, 1500 * 4);
+    for (int s = 0; s < 7; s++) learn(h, x, sizes[s], 1, target, logp, nums(dX, 1500 * 4));
     ptd_lm_head_free(h);
+    back();
     free(W);
     free(X);
     free(dX);
@@ -302,7 +343,8 @@ static void answers_are_by_row(void **state)
     int32_t first[ROWS + 1] = {0}, id[3 * ROWS], top[ROWS * BEST], best[ROWS * BEST],
                          drawn[ROWS * DRAWS], alone_id[DRAWS], alone_best[BEST];
     double of_words[3 * ROWS], lse[ROWS], u[ROWS * DRAWS], alone_words[3], alone_lse;
-    struct ptd_lm_head *h = ptd_lm_head_new(&plain, W, NULL, WORDS, 2, NULL);
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_nums(W, WORDS * 2), NULL, WORDS, 2, NULL);
+    const ptd_num *x = in_nums(X, ROWS * 2), *row;
     for (int i = 0; i < ROWS; i++) first[i + 1] = first[i] + i % 4;
     for (int i = 0; i < 3 * ROWS; i++) id[i] = i * 71 % WORDS;
     for (int i = 0; i < ROWS * DRAWS; i++) u[i] = (i + 0.5) / (ROWS * DRAWS);
@@ -310,12 +352,13 @@ static void answers_are_by_row(void **state)
     struct ptd_ask_draw draw = {
         .rules.temperature = 0.8f, .draws = DRAWS, .u = u, .top_p = 1, .best = BEST};
     ptd_lm_head_score(
-        h, X, ROWS, &ask,
+        h, x, ROWS, &ask,
         &(struct ptd_got_score){.lse = lse, .logp = of_words, .top_id = top, .top_logp = top_logp});
-    ptd_lm_head_draw(h, X, ROWS, &draw, &(struct ptd_got_draw){drawn, logp, best});
+    ptd_lm_head_draw(h, x, ROWS, &draw, &(struct ptd_got_draw){drawn, logp, best});
     for (int i = 0; i < ROWS; i++) {
         ask.words = (struct ptd_row_words){(int32_t[]){0, i % 4}, id + first[i]};
-        ptd_lm_head_score(h, X + 2 * i, 1, &ask,
+        row = ptd_at(&plain, x, 2 * (size_t)i);
+        ptd_lm_head_score(h, row, 1, &ask,
                           &(struct ptd_got_score){.lse = &alone_lse,
                                                   .logp = alone_words,
                                                   .top_id = alone_best,
@@ -325,13 +368,14 @@ static void answers_are_by_row(void **state)
         assert_memory_equal(alone_best, top + i * BEST, sizeof alone_best);
         assert_memory_equal(alone_top, top_logp + i * BEST, sizeof alone_top);
         draw.u = u + i * DRAWS;
-        ptd_lm_head_draw(h, X + 2 * i, 1, &draw,
+        ptd_lm_head_draw(h, row, 1, &draw,
                          &(struct ptd_got_draw){alone_id, alone_logp, alone_best});
         assert_memory_equal(alone_id, drawn + i * DRAWS, sizeof alone_id);
         assert_memory_equal(alone_logp, logp + i * DRAWS, sizeof alone_logp);
         assert_memory_equal(alone_best, best + i * BEST, sizeof alone_best);
     }
     ptd_lm_head_free(h);
+    back();
     free(W);
     free(X);
 }

@@ -35,8 +35,10 @@ static struct ptd_model *small_model(double noise)
     c.n_deepstack = 1;
     c.deepstack[0] = 0;
     m = tiny_model_of(&c);
-    for (size_t i = 0; i < m->n_weights; i++)
-        m->weights[i] *= (float)(1 + noise * tiny_uniform("noise", i));
+    float *w = tiny_weights(m);
+    for (size_t i = 0; i < m->n_weights; i++) w[i] *= (float)(1 + noise * tiny_uniform("noise", i));
+    tiny_put_weights(m, w);
+    free(w);
     return m;
 }
 
@@ -216,13 +218,22 @@ static struct ptd_loss_rules rules(double beta, double lambda)
                                    .banned = banned};
 }
 
+/* The gradients as they are now. */
+static float *grads;
+static void look(void)
+{
+    free(grads);
+    grads = tiny_gradients(model);
+}
+
 static struct ptd_learned learn(const struct ptd_loss_rules *r)
 {
     struct ptd_learned out;
     int bad;
-    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    tiny_zero_gradients(model);
     assert_int_equal(ptd_learn(scratch, groups, GROUPS, r, &out, &bad), 0);
     assert_int_equal(bad, -1);
+    look();
     return out;
 }
 
@@ -355,8 +366,8 @@ static void check_slope_of(const char *name, size_t first, size_t last,
     memcpy(weights + first, saved, (last - first) * sizeof *saved);
     free(saved);
     for (size_t i = first; i < last; i++) {
-        slope += model->grads[i] * tiny_uniform(name, i) / norm;
-        length += (double)model->grads[i] * model->grads[i];
+        slope += grads[i] * tiny_uniform(name, i) / norm;
+        length += (double)grads[i] * grads[i];
     }
     value[1] = (value[1] - value[0]) / (2 * h);
     if (!(fabs(slope - value[1]) <= 2e-4 * (fabs(slope) + sqrt(length) / norm) + 1e-6))
@@ -587,14 +598,15 @@ static void nothing_to_learn(void **state)
         for (int k = 0; k < group[i].n_rollouts; k++) group[i].rollouts[k].advantage = 0;
     out = learn(&r);
     assert_close(out.loss, 0, 0);
-    for (size_t i = 0; i < model->n_weights; i++) assert_true(model->grads[i] == 0);
+    for (size_t i = 0; i < model->n_weights; i++) assert_true(grads[i] == 0);
     assert_int_equal(ptd_learn(scratch, groups, 0, &r, &out, &bad), 0);
     assert_int_equal(out.tokens, 0);
     for (int i = 0; i < GROUPS; i++) group[i].n_rollouts = 0;
     assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), 0);
     assert_int_equal(out.tokens, 0);
     assert_true(out.loss == 0);
-    for (size_t i = 0; i < model->n_weights; i++) assert_true(model->grads[i] == 0);
+    look();
+    for (size_t i = 0; i < model->n_weights; i++) assert_true(grads[i] == 0);
 }
 
 static void empty_responses_count_nothing(void **state)
@@ -604,11 +616,11 @@ static void empty_responses_count_nothing(void **state)
     float *kept = ptd_array(model->n_weights, sizeof *kept);
     (void)state;
     without = learn(&r);
-    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
+    memcpy(kept, grads, model->n_weights * sizeof *kept);
     group[1].rollouts[group[1].n_rollouts++] = (struct ptd_rollout){.advantage = 1};
     with = learn(&r);
     assert_memory_equal(&with, &without, sizeof with);
-    assert_memory_equal(kept, model->grads, model->n_weights * sizeof *kept);
+    assert_memory_equal(kept, grads, model->n_weights * sizeof *kept);
     free(kept);
 }
 
@@ -620,7 +632,7 @@ static void assert_same_gradients(const float *kept)
         const struct ptd_param *p = &model->params[i];
         double off = 0, norm = 0;
         for (size_t k = p->offset; k < p->offset + p->n; k++) {
-            off += ((double)kept[k] - model->grads[k]) * ((double)kept[k] - model->grads[k]);
+            off += ((double)kept[k] - grads[k]) * ((double)kept[k] - grads[k]);
             norm += (double)kept[k] * kept[k];
         }
         if (!(sqrt(off) <= 1e-5 * sqrt(norm) + 1e-9))
@@ -635,7 +647,7 @@ static void micro_batches_change_nothing(void **state)
     struct ptd_learned one = learn(&r), many;
     float *kept = ptd_array(model->n_weights, sizeof *kept);
     (void)state;
-    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
+    memcpy(kept, grads, model->n_weights * sizeof *kept);
     for (int i = 0; i < 3; i++) {
         r.micro_tokens = sizes[i];
         many = learn(&r);
@@ -656,7 +668,7 @@ static double apart(const float *kept)
 {
     double off = 0, norm = 0;
     for (size_t i = 0; i < model->n_weights; i++) {
-        off += ((double)kept[i] - model->grads[i]) * ((double)kept[i] - model->grads[i]);
+        off += ((double)kept[i] - grads[i]) * ((double)kept[i] - grads[i]);
         norm += (double)kept[i] * kept[i];
     }
     return sqrt(off / norm);
@@ -677,7 +689,7 @@ static void large_groups_are_cut(void **state)
         r.micro_tokens = cuts[i].micro;
         many = learn(&r);
         assert_int_equal(many.packed, cuts[i].packed);
-        if (!i) memcpy(kept, model->grads, model->n_weights * sizeof *kept), one = many;
+        if (!i) memcpy(kept, grads, model->n_weights * sizeof *kept), one = many;
         if (!(apart(kept) < 1e-6)) fail_msg("micro %ld: %g", cuts[i].micro, apart(kept));
         assert_close(many.loss, one.loss, 1e-7);
         assert_close(many.jsd, one.jsd, 1e-6);
@@ -695,8 +707,8 @@ static void shared_prompts_change_nothing(void **state)
     float *kept = ptd_array(model->n_weights, sizeof *kept);
     int bad;
     (void)state;
-    memcpy(kept, model->grads, model->n_weights * sizeof *kept);
-    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    memcpy(kept, grads, model->n_weights * sizeof *kept);
+    tiny_zero_gradients(model);
     for (int i = 0; i < 4; i++) {
         single[i] = group[0];
         single[i].rollouts = &group[0].rollouts[i];
@@ -705,6 +717,7 @@ static void shared_prompts_change_nothing(void **state)
     }
     each[4] = &group[1], each[5] = &group[2];
     assert_int_equal(ptd_learn(scratch, each, 6, &r, &many, &bad), 0);
+    look();
     assert_same_gradients(kept);
     assert_close(many.loss, one.loss, 1e-6);
     assert_int_equal(many.packed, one.packed + 3 * 22);
@@ -719,8 +732,9 @@ static void gradients_are_added(void **state)
     int bad;
     (void)state;
     learn(&r);
-    for (size_t i = 0; i < model->n_weights; i++) kept[i] = 2 * model->grads[i];
+    for (size_t i = 0; i < model->n_weights; i++) kept[i] = 2 * grads[i];
     assert_int_equal(ptd_learn(scratch, groups, GROUPS, &r, &out, &bad), 0);
+    look();
     assert_same_gradients(kept);
     free(kept);
 }
@@ -816,15 +830,17 @@ static void values_that_are_not_finite_name_their_group(void **state)
 static void the_first_of_several_is_named(void **state)
 {
     struct ptd_loss_rules r = rules(0.5, 1);
-    float *w = &model->weights[plain_param(model, "model.language_model.norm.weight")->offset],
-          saved = *w;
+    struct ptd_device *d = model->device;
+    float *saved = tiny_weights(model);
+    size_t at = plain_param(model, "model.language_model.norm.weight")->offset;
     (void)state;
     assert_bad(&r, -1);
     group[2].rollouts[0].advantage = group[1].rollouts[0].advantage = NAN;
     assert_bad(&r, 1);
-    *w = NAN;
+    d->ops->put_nums(d, ptd_at(d, model->weights, at), &(float){NAN}, 1);
     assert_bad(&r, 0);
-    *w = saved;
+    tiny_put_weights(model, saved);
+    free(saved);
 }
 
 static void words_beyond_the_vocabulary_are_refused(void **state)

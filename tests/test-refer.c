@@ -72,6 +72,16 @@ static struct ptd_store *create(const char *dir, const char *config)
 
 /* The run's weights have moved on since generation 0; the other store's generation 1 differs from
  * its 0. */
+/* Each weight moved by up to a fifth of it, by the numbers of that name; NULL: as they were. */
+static void move(const char *name)
+{
+    float *w = tiny_weights(model);
+    for (size_t i = 0; i < model->n_weights; i++)
+        w[i] = name ? w[i] * (float)(1 + 0.2 * tiny_uniform(name, i)) : (float)weights[i];
+    tiny_put_weights(model, w);
+    free(w);
+}
+
 static int setup(void **state)
 {
     struct ptd_store *s;
@@ -87,13 +97,12 @@ static int setup(void **state)
     banned = ptd_model_banned(model, ptd_tokenizer_size(tokenizer));
     s = create(run, ptd_builtin("tiny/config.json", NULL));
     publish(s, model, 0);
-    for (size_t i = 0; i < model->n_weights; i++)
-        model->weights[i] *= (float)(1 + 0.2 * tiny_uniform("moved", i));
+    move("moved");
     publish(s, model, 1);
     ptd_store_close(s);
     s = create(teacher_run, ptd_builtin("tiny/config.json", NULL));
     publish(s, model, 0);
-    for (size_t i = 0; i < model->n_weights; i++) model->weights[i] = (float)weights[i];
+    move(NULL);
     publish(s, model, 1);
     ptd_store_close(s);
     return 0;
@@ -289,15 +298,12 @@ static struct ptd_learned learn(double *norm)
     struct ptd_score *s = ptd_score_new(model, 1);
     struct ptd_learned out;
     int bad;
-    *norm = 0;
     for (int k = 0; k < 4; k++) groups[0].rollouts[k].advantage = 0;
     ptd_model_train(model);
-    memset(model->grads, 0, model->n_weights * sizeof *model->grads);
+    tiny_zero_gradients(model);
     assert_int_equal(ptd_learn(s, both, 1, &r, &out, &bad), 0);
     assert_int_equal(bad, -1);
-    for (size_t i = 0; i < model->n_weights; i++)
-        *norm += (double)model->grads[i] * model->grads[i];
-    *norm = sqrt(*norm);
+    *norm = model->device->ops->norm(model->device, model->grads, PTD_ACCS, model->n_weights);
     ptd_score_free(s);
     return out;
 }
@@ -614,12 +620,11 @@ static void another_store_teaches(void **state)
     refer(&r, teacher_run, 1, 1); /* its generation 1 is the run's generation 0 */
     for (int j = 0; j < 3; j++) check_teacher(weights, &groups[0], y, j);
     assert_int_equal(ptd_store_open(&s, teacher_run, PTD_STORE_TRAIN), 0);
-    for (size_t i = 0; i < model->n_weights; i++)
-        model->weights[i] *= (float)(1 + 0.2 * tiny_uniform("another", i));
+    move("another");
     publish(s, model, 2);
     ptd_store_close(s);
     other = plain_weights(model);
-    for (size_t i = 0; i < model->n_weights; i++) model->weights[i] = (float)weights[i];
+    move(NULL);
     make_groups(NULL);
     y = &groups[0].rollouts[1];
     assert_counts(refer(&r, teacher_run, 1, 1), 2, 4, 2);

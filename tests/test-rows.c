@@ -53,9 +53,9 @@ static void plain_of(int r, double *logp)
     plain_row(z, logp);
 }
 
-static ptd_stat *logits(void)
+static float *logits(void)
 {
-    ptd_stat *z = ptd_array(ROWS * V, sizeof *z);
+    float *z = ptd_array(ROWS * V, sizeof *z);
     memcpy(z, raw, sizeof raw);
     return z;
 }
@@ -83,10 +83,11 @@ static void check_score(int shares, int top_k)
     double lse[ROWS], total[ROWS], entropy[ROWS], words[ROWS * MOST], logp[V];
     int32_t top[ROWS * K];
     float top_logp[ROWS * K];
-    ptd_stat *z = logits();
+    float *z = logits();
     struct ptd_ask_score ask = {rules, {first, id}, top_k, shares};
     struct ptd_got_score got = {lse, total, entropy, words, top, top_logp};
-    d->ops->rows_score(d, z, ROWS, V, &ask, &got);
+    d->ops->rows_score(d, stats(z, ROWS * V), ROWS, V, &ask, &got);
+    back();
     for (int r = 0; r < ROWS; r++) {
         double ln = 0, best = INFINITY;
         plain_of(r, logp);
@@ -164,11 +165,13 @@ static void check_draw(int top_k, double top_p)
     float logp[ROWS * DRAWS];
     double u[ROWS * DRAWS], row[V];
     int sure = 0;
-    ptd_stat *z = logits();
+    float *z = logits();
     for (int i = 0; i < ROWS * DRAWS; i++)
         u[i] = ptd_uniform(3, PTD_RNG_TEST, (uint32_t)top_k, (uint32_t)i, (uint32_t)(100 * top_p));
-    d->ops->rows_draw(d, z, ROWS, V, &(struct ptd_ask_draw){rules, DRAWS, u, top_k, top_p, BEST},
+    d->ops->rows_draw(d, stats(z, ROWS * V), ROWS, V,
+                      &(struct ptd_ask_draw){rules, DRAWS, u, top_k, top_p, BEST},
                       &(struct ptd_got_draw){drawn, logp, best});
+    back();
     for (int i = 0; i < ROWS * DRAWS; i++) {
         int r = i / DRAWS;
         plain_of(r, row);
@@ -244,7 +247,7 @@ static double plain_loss(const struct ptd_divergence *d, double weight, const do
 }
 
 static void check_slopes(const struct ptd_divergence *d, double weight, const double *dlogp,
-                         const ptd_stat *z)
+                         const float *z)
 {
     const double h = 1e-5;
     for (int r = 0; r < ROWS; r++) {
@@ -268,11 +271,13 @@ static void check_gradient(const struct ptd_divergence *divergence, double weigh
     double total[ROWS], dlogp[ROWS * MOST], value[ROWS], logp[V];
     struct ptd_ask_score ask = {.rules = rules, .shares = 1};
     struct ptd_ask_gradient down = {rules, total, {first, id}, dlogp, lesson, divergence, weight};
-    ptd_stat *z = logits();
+    float *z = logits();
     if (!divergence) down.lesson = NULL;
     for (int i = 0; i < first[ROWS]; i++) dlogp[i] = is_banned(id[i]) ? 0 : normal(77, i);
-    d->ops->rows_score(d, z, ROWS, V, &ask, &(struct ptd_got_score){.total = total});
-    d->ops->rows_gradient(d, z, ROWS, V, &down, value);
+    ptd_stat *on = stats(z, ROWS * V);
+    d->ops->rows_score(d, on, ROWS, V, &ask, &(struct ptd_got_score){.total = total});
+    d->ops->rows_gradient(d, on, ROWS, V, &down, value);
+    back();
     check_slopes(divergence, weight, dlogp, z);
     for (int r = 0; r < ROWS; r++) {
         plain_of(r, logp);
@@ -299,7 +304,7 @@ static void one_word_is_a_list_of_one(void **state)
     struct ptd_device *d = the_device();
     int32_t one[ROWS], at[ROWS + 1];
     double total[ROWS], dlogp[ROWS], words[2][ROWS];
-    ptd_stat *z[2];
+    float *z[2];
     (void)state;
     make(40, 1.2, 1);
     for (int r = 0; r <= ROWS; r++) at[r] = r;
@@ -309,9 +314,11 @@ static void one_word_is_a_list_of_one(void **state)
         struct ptd_ask_score ask = {.rules = rules, .words = w, .shares = 1};
         struct ptd_ask_gradient down = {.rules = rules, .total = total, .words = w, .dlogp = dlogp};
         z[k] = logits();
-        d->ops->rows_score(d, z[k], ROWS, V, &ask,
+        ptd_stat *on = stats(z[k], ROWS * V);
+        d->ops->rows_score(d, on, ROWS, V, &ask,
                            &(struct ptd_got_score){.total = total, .logp = words[k]});
-        d->ops->rows_gradient(d, z[k], ROWS, V, &down, NULL);
+        d->ops->rows_gradient(d, on, ROWS, V, &down, NULL);
+        back();
     }
     assert_memory_equal(words[0], words[1], sizeof words[0]);
     assert_memory_equal(z[0], z[1], ROWS * V * sizeof **z);

@@ -22,10 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef float ptd_num;
-typedef float ptd_acc;
-typedef float ptd_stat;
-typedef int32_t ptd_int;
+typedef struct ptd_num ptd_num;
+typedef struct ptd_acc ptd_acc;
+typedef struct ptd_stat ptd_stat;
+typedef struct ptd_int ptd_int;
 
 struct ptd_ops;
 struct ptd_device {

@@ -78,7 +78,7 @@ static void copy_rows(void *ctx, long first, long last)
 static void copy(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
                  int in, int out)
 {
-    struct copy c = {Y, X, out};
+    struct copy c = {(float *)Y, (const float *)X, out};
     double start = bench_now();
     ptd_parallel(n, 1, copy_rows, &c);
     copying += bench_now() - start;
@@ -153,7 +153,7 @@ static double head_once(void *what)
     float dX;
     double start = bench_now();
     copying = 0;
-    ptd_lm_head_learn(h->head, h->z, h->rows, &l, &dX);
+    ptd_lm_head_learn(h->head, (const ptd_num *)h->z, h->rows, &l, (ptd_num *)&dX);
     return bench_now() - start - copying;
 }
 

@@ -1,6 +1,7 @@
 /* rows: the row operations of ops.h, row after row, each while it lies in the first caches. What
  * one row is asked is row.c, how far two distributions are apart lib/method/divergence. */
 #include "compute/cpu/rows.h"
+#include "compute/cpu/floats.h"
 #include "base/threads.h"
 #include "compute/cpu/row.h"
 #include "compute/cpu/support.h"
@@ -89,7 +90,7 @@ static void score(void *ctx, long first, long last)
 void ptd_cpu_rows_score(struct ptd_device *d, ptd_stat *z, long n, int V,
                         const struct ptd_ask_score *ask, const struct ptd_got_score *got)
 {
-    run(z, n, V, score, ask, got);
+    run(FLOATS(z), n, V, score, ask, got);
 }
 
 /* ---- draw ---- */
@@ -114,7 +115,7 @@ static void draw(void *ctx, long first, long last)
 void ptd_cpu_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
                        const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
 {
-    run(z, n, V, draw, ask, got);
+    run(FLOATS(z), n, V, draw, ask, got);
 }
 
 /* ---- gradient ---- */
@@ -152,5 +153,5 @@ static void gradient(void *ctx, long first, long last)
 void ptd_cpu_rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
                            const struct ptd_ask_gradient *ask, double *value)
 {
-    run(z, n, V, gradient, ask, value);
+    run(FLOATS(z), n, V, gradient, ask, value);
 }
