@@ -483,7 +483,7 @@ static void topk_agrees_with_sorting(void **state)
     (void)state;
     const int sizes[] = {1, 5, 64, 65, 300, 1000, 20011}, ks[] = {1, 2, 20, 64, 128, 1500};
     for (int s = 0; s < 7; s++)
-        for (int kind = 0; kind < 4; kind++) {
+        for (int kind = 0; kind < 5; kind++) {
             int n = sizes[s];
             float *z = normals(30 + s, n, 2);
             for (int i = 0; i < n; i++) {
@@ -492,6 +492,8 @@ static void topk_agrees_with_sorting(void **state)
                 /* each one better than all before */
                 if (kind == 2) z[i] = (float)i;
                 if (kind == 3) z[i] = i % 3 ? -INFINITY : fabsf(z[i]); /* mostly banned */
+                /* one ahead of others that differ in their last bits */
+                if (kind == 4) z[i] = i == n / 2 ? 3 : 1 + 0x1p-23f * (float)(i * 7919 % n);
             }
             for (int k = 0; k < 6; k++) check_topk(z, n, ks[k]);
             free(z);

@@ -32,12 +32,18 @@ static int teardown(void **state)
     return 0;
 }
 
+static void multiply_strided(char form, float *C, long ldc, int add, float alpha, const float *a,
+                             long lda, const float *b, long ldb, long m, long n, long k)
+{
+    if (form == 't') ptd_product_nt(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
+    if (form == 'n') ptd_product_nn(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
+    if (form == 'T') ptd_product_tn(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
+}
+
 static void multiply(char form, float *C, long ldc, int add, float alpha, const float *a,
                      const float *b, long m, long n, long k)
 {
-    if (form == 't') ptd_product_nt(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
-    if (form == 'n') ptd_product_nn(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
-    if (form == 'T') ptd_product_tn(C, ldc, add, alpha, a, LD, b, LD, m, n, k);
+    multiply_strided(form, C, ldc, add, alpha, a, LD, b, LD, m, n, k);
 }
 
 /* The sum in double, and what its terms' sizes allow float32 to be off. */
@@ -77,8 +83,9 @@ static void check(char form, long m, long n, long k)
 static void test_edges(void **state)
 {
     static const long rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 37},
-                      columns[] = {1, 15, 16, 17, 31, 32, 33, 48, 70},
-                      depths[] = {1, 2, 15, 16, 17, 63, 64, 65, 129, 513, 1100};
+                      columns[] = {1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 48, 70},
+                      depths[] = {1,  2,  7,  8,   9,   15,  16,  17,  31,
+                                  63, 64, 65, 129, 512, 513, 768, 769, 1100};
     (void)state;
     for (const char *form = "tnT"; *form; form++)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -117,22 +124,61 @@ static void test_not_finite(void **state)
         }
 }
 
-#ifdef __AVX512F__
+#if PTD_PRODUCT_DEEP > 0
+/* The deepest product of a form that is our own, as far as there are numbers. */
+static long deepest(char form)
+{
+    long k = form == 'T' ? PTD_PRODUCT_DEEP_TN : PTD_PRODUCT_DEEP;
+    return k < K ? k : K;
+}
+
 /* A row's result does not depend on how many rows stand beside it, nor a column's on its place. */
 static void test_place(void **state)
 {
     static float all[M * N], part[M * N];
     (void)state;
     for (const char *form = "tnT"; *form; form++) {
-        multiply(*form, all, N, 0, 1, A, B, M, N, K);
+        long k = deepest(*form);
+        multiply(*form, all, N, 0, 1, A, B, M, N, k);
         for (long i = 0; i < M; i += 5)
             for (long j = 0; j < N; j += 7) {
                 long m = M - i < 5 ? M - i : 5, n = N - j < 7 ? N - j : 7;
                 multiply(*form, part, n, 0, 1, A + (*form == 'T' ? i : i * LD),
-                         B + (*form == 't' ? j * LD : j), m, n, K);
+                         B + (*form == 't' ? j * LD : j), m, n, k);
                 for (long r = 0; r < m; r++)
                     assert_memory_equal(part + r * n, all + (i + r) * N + j, n * sizeof *part);
             }
+    }
+}
+
+static float *moved(const float *from, long rows, long columns, long ld)
+{
+    float *to = malloc((size_t)(rows * ld + 1) * sizeof *to);
+    for (long r = 0; r < rows; r++) memcpy(to + 1 + r * ld, from + r * LD, columns * sizeof *to);
+    return to;
+}
+
+/* Nor on where factors and C lie, and how far apart their rows. */
+static void test_moved(void **state)
+{
+    static float C[M * N], D[1 + M * (N + 5)];
+    (void)state;
+    for (const char *form = "tnT"; *form; form++) {
+        long k = deepest(*form), a_rows = *form == 'T' ? k : M, a_columns = *form == 'T' ? M : k,
+             b_rows = *form == 't' ? N : k, b_columns = *form == 't' ? k : N;
+        float *a = moved(A, a_rows, a_columns, a_columns + 1),
+              *b = moved(B, b_rows, b_columns, b_columns + 3);
+        for (int add = 0; add < 2; add++) {
+            for (int i = 0; i < M * N; i++) C[i] = 2;
+            for (int i = 0; i < 1 + M * (N + 5); i++) D[i] = 2;
+            multiply(*form, C, N, add, 0.3f, A, B, M, N, k);
+            multiply_strided(*form, D + 1, N + 5, add, 0.3f, a + 1, a_columns + 1, b + 1,
+                             b_columns + 3, M, N, k);
+            for (int r = 0; r < M; r++)
+                assert_memory_equal(C + r * N, D + 1 + r * (N + 5), N * sizeof *C);
+        }
+        free(a);
+        free(b);
     }
 }
 #endif
@@ -143,8 +189,9 @@ int main(void)
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_not_finite),
-#ifdef __AVX512F__
+#if PTD_PRODUCT_DEEP > 0
         cmocka_unit_test(test_place),
+        cmocka_unit_test(test_moved),
 #endif
     };
     return cmocka_run_group_tests(tests, setup, teardown);

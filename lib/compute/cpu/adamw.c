@@ -19,7 +19,7 @@ static double block_square(const float *g, long n)
 {
     vec_d s = {0};
     long i = 0;
-    for (; i + 8 <= n; i += 8) {
+    for (; i + VEC / 2 <= n; i += VEC / 2) {
         vec_half x;
         memcpy(&x, g + i, sizeof x);
         vec_d d = __builtin_convertvector(x, vec_d);

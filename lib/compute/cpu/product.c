@@ -1,22 +1,26 @@
 /* product: see product.h. Small networks live on products of a few hundred words: there OpenBLAS
  * spends a tenth of its time on clearing C, packing both factors and choosing a kernel. Here only B
- * is packed, one panel of 32 columns at a time, and 12 x 32 entries of C stay in registers over the
- * whole of k: 24 multiply-adds for 14 loads, which the caches feed as long as 12 rows of A fit the
- * first one. For deep products OpenBLAS's blocks are better. */
+ * is packed, one panel of two vectors' columns at a time, and ROWS x COLS entries of C stay in
+ * registers over the whole of k: 24 multiply-adds for 14 loads with 512-bit registers, 12 for 8
+ * with 256-bit ones, which the caches feed as long as ROWS rows of A and the panel fit the first
+ * one. For deep products OpenBLAS's blocks are better. */
 #include "compute/cpu/product.h"
 #include "compute/cpu/blas.h"
 #include "compute/cpu/vec.h"
 
-#ifdef __AVX512F__
-#define OURS(k, lda) ((k) <= PTD_PRODUCT_DEEP && (lda) % 1024)
-#else
-#define OURS(k, lda) 0
-#endif
+#define OURS(k, most, lda) ((k) <= (most) && (lda) % 1024)
 
-/* Of C at once: 24 of 32 registers hold sums, two the panel's row, the rest what comes next. */
-#define ROWS   12
+/* Of C at once: of 32 registers 24 hold sums, of 16 the half; two hold the panel's row, the rest
+ * what comes next. EACH rows of A are reached from one pointer. */
+#ifdef __AVX512F__
+#define ROWS 12
+#define EACH 4
+#else
+#define ROWS 6
+#define EACH 3
+#endif
 #define COLS   (2 * VEC) /* a panel's width */
-#define DEPTH  512       /* of a panel: 64 KiB, and 12 rows of A of 24 KiB */
+#define DEPTH  512       /* of a panel: 64 KiB and 12 rows of A of 24, or 32 and 12 */
 #define DIRECT 128 /* rows of B that need no packing: 16 KiB of them stay in the first cache */
 #define BLOCK  64  /* of k between two looks ahead */
 
@@ -34,7 +38,9 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alph
                      long s, long step, const float *P, long ldp, long k, const struct ahead *next)
 {
     vec_f sum[ROWS][2];
-    const float *a[ROWS / 4] = {A, A + 4 * s, A + 8 * s}; /* few enough for registers */
+    const float *a[ROWS / EACH]; /* few enough for registers */
+#pragma GCC unroll 3
+    for (int i = 0; i < ROWS / EACH; i++) a[i] = A + i * EACH * s;
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vec_f){0};
     for (long first = 0; first < k; first += BLOCK) {
@@ -46,11 +52,12 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alph
             vec_f p0 = vec_load(P), p1 = vec_load(P + VEC);
 #pragma GCC unroll 12
             for (int r = 0; r < rows; r++) {
-                vec_f x = vec_set(a[r / 4][r % 4 * s]);
+                vec_f x = vec_set(a[r / EACH][r % EACH * s]);
                 sum[r][0] += x * p0;
                 sum[r][1] += x * p1;
             }
-            a[0] += step, a[1] += step, a[2] += step;
+#pragma GCC unroll 3
+            for (int i = 0; i < ROWS / EACH; i++) a[i] += step;
         }
     }
 #pragma GCC unroll 12
@@ -75,7 +82,13 @@ static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha
         break;
     switch (rows) { /* the compiler keeps sums in registers only if their number is known */
         TILE(1)
-        TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+        TILE(2)
+        TILE(3)
+        TILE(4)
+        TILE(5) TILE(6)
+#if ROWS > 6
+            TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#endif
     }
 #undef TILE
 }
@@ -88,13 +101,18 @@ static void pack(float *P, const float *B, long ldb, long k, int cols)
             vec_store(P + h, cols - h >= VEC ? vec_load(B + h) : vec_load_part(B + h, cols - h, 0));
 }
 
-/* Rows and columns of 16 x 16 floats change places: each round exchanges the off-diagonal quarters
- * of all blocks of 2h x 2h. */
-#define LANES(f, h)                                                                                \
-    ((vec_i){f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h),      \
-             f(9, h), f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)})
+/* Rows and columns of VEC x VEC floats change places: each round exchanges the off-diagonal
+ * quarters of all blocks of 2h x 2h. */
 #define LOW(i, h)  ((i) & (h) ? (i) - (h) + VEC : (i))
 #define HIGH(i, h) ((i) & (h) ? (i) + VEC : (i) + (h))
+#define EIGHT(f, h, i)                                                                             \
+    f(i, h), f(i + 1, h), f(i + 2, h), f(i + 3, h), f(i + 4, h), f(i + 5, h), f(i + 6, h),         \
+        f(i + 7, h)
+#if VEC == 16
+#define LANES(f, h) ((vec_i){EIGHT(f, h, 0), EIGHT(f, h, 8)})
+#else
+#define LANES(f, h) ((vec_i){EIGHT(f, h, 0)})
+#endif
 #define EXCHANGE(to, from, h)                                                                      \
     _Pragma("GCC unroll 16") for (int i = 0; i < VEC; i++) if (!(i & h))                           \
     {                                                                                              \
@@ -105,13 +123,20 @@ static void pack(float *P, const float *B, long ldb, long k, int cols)
 VEC_INLINE void transpose(vec_f *x)
 {
     vec_f y[VEC];
+#if VEC == 16
     EXCHANGE(y, x, 8)
     EXCHANGE(x, y, 4)
     EXCHANGE(y, x, 2)
     EXCHANGE(x, y, 1)
+#else
+    EXCHANGE(y, x, 4)
+    EXCHANGE(x, y, 2)
+    EXCHANGE(y, x, 1)
+    memcpy(x, y, sizeof y);
+#endif
 }
 
-/* 16 columns of P [n, COLS] from B [cols, n], n <= 16. */
+/* VEC columns of P [n, COLS] from B [cols, n], n <= VEC. */
 VEC_INLINE void pack_square(float *P, const float *B, long ldb, int n, int cols)
 {
     vec_f x[VEC];
@@ -181,7 +206,7 @@ static void product(float *C, long ldc, int add, float alpha, const struct facto
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, lda))
+    if (OURS(k, PTD_PRODUCT_DEEP, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 1}, m, n, k);
     else
         ptd_blas_sgemm(0, 1, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
@@ -190,7 +215,7 @@ void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, lo
 void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, lda))
+    if (OURS(k, PTD_PRODUCT_DEEP, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
     else
         ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
@@ -199,7 +224,7 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, lda))
+    if (OURS(k, PTD_PRODUCT_DEEP_TN, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, 1, lda, ldb, 0}, m, n, k);
     else
         ptd_blas_sgemm(1, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);

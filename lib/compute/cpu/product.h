@@ -6,15 +6,24 @@
  *
  *     nt   A [m, k], B [n, k]: rows by rows nn A [m, k], B [k, n] tn A [k, m], B [k, n]
  *
- * With 512-bit registers products of k up to PTD_PRODUCT_DEEP are our own: an entry of C is then
- * summed in an order that depends on k alone, so that a row's result does not depend on the rows
- * beside it. Everything else is OpenBLAS: deep products, where its blocks pay, and those of rows of
- * A that lie a multiple of 4 KiB apart, which drive each other out of the first cache unless they
- * are packed. */
+ * With AVX-512 or AVX2 products of k up to PTD_PRODUCT_DEEP (tn: PTD_PRODUCT_DEEP_TN) are our own:
+ * an entry of C is then summed in an order that depends on k alone, so that a row's result does not
+ * depend on the rows beside it. Everything else is OpenBLAS: deep products, where its blocks pay,
+ * and those of rows of A that lie a multiple of 4 KiB apart, which drive each other out of the
+ * first cache unless they are packed. */
 #ifndef PTD_PRODUCT_H
 #define PTD_PRODUCT_H
 
-#define PTD_PRODUCT_DEEP 1536
+#if defined __AVX512F__
+#define PTD_PRODUCT_DEEP    1536
+#define PTD_PRODUCT_DEEP_TN 1536
+#elif defined __AVX2__ && defined __FMA__
+#define PTD_PRODUCT_DEEP    768
+#define PTD_PRODUCT_DEEP_TN 64
+#else
+#define PTD_PRODUCT_DEEP    -1
+#define PTD_PRODUCT_DEEP_TN -1
+#endif
 
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k);

@@ -8,42 +8,53 @@
 /* ---- sums over a row ---- */
 
 /* floats; so few are added before they are widened that the sum is good to 1e-7 */
-#define BLOCK 64
+#define BLOCK   64
+#define ABREAST 4 /* vectors */
 
-/* Exponentials of a vector of logits, relative to `most`, and what they add to the sums of e and e
- * x. 0 ln 0 = 0: so far down that e is 0, x is kept finite; NaN stays. */
-VEC_INLINE vec_f part_weights(vec_f z, float most, vec_f *sum, vec_f *moment)
+/* Sums of exponentials e of logits relative to the largest, and of e times that logit. */
+struct sums {
+    vec_d e, moment;
+};
+
+/* Adds n <= BLOCK logits to the sums; out (NULL: not wanted): their exponentials. Logits beyond n
+ * are -inf. 0 ln 0 = 0: so far down that e is 0, x is kept finite; NaN stays. */
+VEC_INLINE void part_weights(const float *z, float *out, int n, float most, struct sums *sums)
 {
-    vec_f x = vec_larger(vec_set(-88), z - most), e = vec_exp_down(x);
-    *sum += e;
-    *moment += e * x;
-    return e;
+    vec_f s = {0}, m = {0};
+    for (int i = 0; i < n; i += ABREAST * VEC) {
+        vec_f x[ABREAST], e[ABREAST];
+#pragma GCC unroll 4
+        for (int k = 0; k < ABREAST; k++)
+            x[k] = vec_larger(vec_set(-88), vec_load(z + i + k * VEC) - most);
+        vec_exp_near(e, x, ABREAST);
+#pragma GCC unroll 4
+        for (int k = 0; k < ABREAST; k++) {
+            s += e[k];
+            m += e[k] * x[k];
+            if (out) vec_store(out + i + k * VEC, e[k]);
+        }
+    }
+    sums->e += vec_widen(s);
+    sums->moment += vec_widen(m);
 }
 
 /* Returns sum e^(z - most); *moment: sum e^(z - most) (z - most); out (NULL: not wanted): the
  * exponentials. */
 VEC_INLINE double weights(const float *z, float *out, int V, float most, double *moment)
 {
-    vec_d sum = {0}, moments = {0};
-    int whole = V / VEC * VEC, i = 0;
-    while (i < whole) {
-        vec_f s = {0}, m = {0};
-        for (int end = whole - i > BLOCK ? i + BLOCK : whole; i < end; i += VEC) {
-            vec_f e = part_weights(vec_load(z + i), most, &s, &m);
-            if (out) vec_store(out + i, e);
-        }
-        sum += vec_widen(s);
-        moments += vec_widen(m);
+    struct sums sums = {0};
+    int whole = V / BLOCK * BLOCK;
+    for (int i = 0; i < whole; i += BLOCK)
+        part_weights(z + i, out ? out + i : NULL, BLOCK, most, &sums);
+    if (whole < V) {
+        float rest[BLOCK];
+        for (int i = 0; i < BLOCK; i += VEC) vec_store(rest + i, vec_set(-INFINITY));
+        memcpy(rest, z + whole, (V - whole) * sizeof *z);
+        part_weights(rest, out ? rest : NULL, V - whole, most, &sums);
+        if (out) memcpy(out + whole, rest, (V - whole) * sizeof *z);
     }
-    if (i < V) {
-        vec_f s = {0}, m = {0};
-        vec_f e = part_weights(vec_load_part(z + i, V - i, -INFINITY), most, &s, &m);
-        if (out) vec_store_part(out + i, e, V - i);
-        sum += vec_widen(s);
-        moments += vec_widen(m);
-    }
-    *moment = vec_lanes_sum_d(moments);
-    return vec_lanes_sum_d(sum);
+    *moment = vec_lanes_sum_d(sums.moment);
+    return vec_lanes_sum_d(sums.e);
 }
 
 static float largest(const float *z, int V)
@@ -108,10 +119,13 @@ static void sort_heap(uint64_t *heap, int k)
     }
 }
 
-/* The k best of z [V] in heap[k], best first; k <= V. Blocks without a better word cost one pass of
- * maxima. */
-static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
+#define HEAP_HERE 256 /* larger heaps are allocated */
+
+/* The k best words of z [V] in ids[k], best first; k <= V. Blocks without a better word cost one
+ * pass of maxima. */
+static void best_by_heap(const float *z, int V, int k, int32_t *ids)
 {
+    uint64_t here[HEAP_HERE], *heap = k > HEAP_HERE ? ptd_array((size_t)k, sizeof *heap) : here;
     for (int i = 0; i < k; i++) heap[i] = rank_of(z[i], i);
     for (int i = k / 2 - 1; i >= 0; i--) sink(heap, k, i, heap[i]);
     float least = z[rank_id(heap[0])];
@@ -127,12 +141,14 @@ static void best_by_heap(const float *z, int V, int k, uint64_t *heap)
         }
     }
     sort_heap(heap, k);
+    for (int i = 0; i < k; i++) ids[i] = rank_id(heap[i]);
+    if (heap != here) free(heap);
 }
 
-/* A few counts find a bound that k words and few more reach; these are then sorted by buckets. That
- * is nearly all vectors, and several times as fast as a heap, whose every step waits for a
+/* A few counts find a bound that k words and few more reach; these are then sorted by a network.
+ * That is nearly all vectors, and several times as fast as a heap, whose every step waits for a
  * mispredicted branch. */
-enum { NEAR_MOST = 512, FOLDED = 4 * NEAR_MOST, SORTED_BY = 128 };
+enum { NEAR_MOST = 512, FOLDED = 4 * NEAR_MOST };
 
 static int count_from(const float *z, int n, float bound)
 {
@@ -143,12 +159,30 @@ static int count_from(const float *z, int n, float bound)
     return sum + (int)vec_lanes_sum(__builtin_convertvector(count, vec_f));
 }
 
+static float smallest(const float *z, int n)
+{
+    vec_f m = vec_set(-INFINITY);
+    int i = 0;
+    for (; i + VEC <= n; i += VEC) m = vec_larger(-vec_load(z + i), m);
+    if (i < n) m = vec_larger(-vec_load_part(z + i, n - i, INFINITY), m);
+    return -vec_lanes_max(m);
+}
+
+/* The places of a network that sorts at least k words: a power of two that leaves some room. */
+static int network_of(int k)
+{
+    int n = 2 * VEC;
+    while (n < k + k / 8 + 4) n *= 2;
+    return n;
+}
+
 /* At least k of z [n] reach it; -INFINITY if they are not found within a range of 32 from the
  * largest. Every other step guesses by the counts, the others halve the range. */
 static float find_bound(const float *z, int n, int k)
 {
-    float high = vec_max(z, n), low = high - 32;
-    int above = 0, below, enough = k + k / 4 + 8;
+    float high = vec_max(z, n), low = smallest(z, n);
+    int above = 0, below, enough = network_of(k);
+    if (!(low > high - 32)) low = high - 32;
     if (!isfinite(high) || (below = count_from(z, n, low)) < k) return -INFINITY;
     for (int step = 0; step < 24 && below > enough; step++) {
         float part = step % 2 ? 0.5f : (float)(below - (k + enough) / 2) / (float)(below - above);
@@ -162,39 +196,56 @@ static float find_bound(const float *z, int n, int k)
     return low;
 }
 
-/* The largest of each of at least 4 k groups of z [V] (4 k = 2 NEAR_MOST at most), so that few of
- * the best k share one, or z itself if that is no more than twice as long; returns how many there
- * are. */
-static int fold(const float *z, int V, int k, float *most)
+/* Groups of z [V] of which few of the best k share one: at least 4 k (2 NEAR_MOST at most), or each
+ * word by itself if these are no more than twice as many. */
+static int groups_of(int V, int k)
 {
-    int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC,
-        width = V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
-    for (int i = 0; i < width; i += VEC) {
+    int groups = 4 * k > 8 * VEC ? 4 * k : 8 * VEC;
+    return V / groups < 2 ? V : V / (V / groups) / VEC * VEC;
+}
+
+/* The largest of each of so many groups. */
+static void fold(const float *z, int V, int groups, float *most)
+{
+    for (int i = 0; i < groups; i += VEC) {
         vec_f m = vec_set(-INFINITY);
         int at = i;
-        for (; at + VEC <= V; at += width) m = vec_larger(vec_load(z + at), m);
+        for (; at + VEC <= V; at += groups) m = vec_larger(vec_load(z + at), m);
         if (at < V) m = vec_larger(vec_load_part(z + at, V - at, -INFINITY), m);
         vec_store(most + i, m);
     }
-    return width;
 }
 
-/* Appends the ids of those of 16 words, from number `first` on, that reach the bound; writes up to
- * 16 places. Returns how many they are. */
-static int append(const float *z, int first, float bound, int32_t *ids)
+/* Appends those of BLOCK words, from number `first` on, that reach the bound, and their ids; writes
+ * up to BLOCK places. Returns how many they are. */
+static int append(const float *z, int first, float bound, float *near, int32_t *ids)
 {
 #ifdef __AVX512F__
-    const vec_i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    __mmask16 reach =
-        _mm512_cmp_ps_mask(_mm512_loadu_ps(z + first), _mm512_set1_ps(bound), _CMP_GE_OQ);
-    _mm512_storeu_si512(ids, _mm512_maskz_compress_epi32(reach, (__m512i)(lanes + first)));
-    return __builtin_popcount(reach);
-#else
     int n = 0;
-    if (!(vec_max(z + first, VEC) >= bound)) return 0;
-    for (int v = first; v < first + VEC; v++) {
-        ids[n] = v;
-        n += z[v] >= bound;
+    for (int v = first; v < first + BLOCK; v += VEC) {
+        __m512 x = _mm512_loadu_ps(z + v);
+        __mmask16 reach = _mm512_cmp_ps_mask(x, _mm512_set1_ps(bound), _CMP_GE_OQ);
+        __m512i lanes = (__m512i)((vec_i){VEC_LANES} + v);
+        _mm512_storeu_ps(near + n, _mm512_maskz_compress_ps(reach, x));
+        _mm512_storeu_si512(ids + n, _mm512_maskz_compress_epi32(reach, lanes));
+        n += __builtin_popcount(reach);
+    }
+    return n;
+#else
+    uint64_t reach = 0;
+    int n = 0;
+#ifdef __AVX2__
+    for (int i = 0; i < BLOCK; i += VEC) {
+        __m256 high = (__m256)(vec_load(z + first + i) >= bound);
+        reach |= (uint64_t)(uint8_t)_mm256_movemask_ps(high) << i;
+    }
+#else
+    for (int i = 0; i < BLOCK; i++) reach |= (uint64_t)(z[first + i] >= bound) << i;
+#endif
+    for (; reach; reach &= reach - 1) {
+        int v = first + __builtin_ctzll(reach);
+        near[n] = z[v];
+        ids[n++] = v;
     }
     return n;
 #endif
@@ -204,66 +255,160 @@ static int append(const float *z, int first, float bound, int32_t *ids)
 static int collect(const float *z, int V, float bound, float *near, int32_t *ids)
 {
     int n = 0, v = 0;
-    for (; v + VEC <= V && n <= NEAR_MOST; v += VEC) n += append(z, v, bound, ids + n);
+    for (; v + BLOCK <= V && n <= NEAR_MOST; v += BLOCK)
+        n += append(z, v, bound, near + n, ids + n);
     for (; v < V && n <= NEAR_MOST; v++)
-        if (z[v] >= bound) ids[n++] = v;
-    for (int i = 0; i < n; i++) near[i] = z[ids[i]];
+        if (z[v] >= bound) near[n] = z[v], ids[n++] = v;
     return n;
 }
 
-/* Sorts n words, none below the bound: into buckets by their distance from the largest, then each
- * to its place among its few neighbours. */
-static void sort_words(const float *near, const int32_t *ids, int n, float bound, uint64_t *sorted)
+/* a and b: in each lane the smaller and the larger. */
+VEC_INLINE void put_in_order(vec_u *a, vec_u *b)
 {
-    int bucket[NEAR_MOST], end[SORTED_BY] = {0};
-    uint64_t rank[NEAR_MOST];
-    float most = vec_max(near, n),
-          scale = most - bound > 1e-30f ? (SORTED_BY - 1) / (most - bound) : 0;
-    for (int i = 0; i < n; i++) bucket[i] = (int)((most - near[i]) * scale);
-    for (int i = 0; i < n; i++) rank[i] = rank_of(near[i], ids[i]);
-    for (int i = 0; i < n; i++) end[bucket[i]]++;
-    for (int i = 0, sum = 0; i < SORTED_BY; i++) {
-        int count = end[i];
-        end[i] = sum;
-        sum += count;
+#if defined __AVX512F__
+    vec_u least = (vec_u)_mm512_min_epu32((__m512i)*a, (__m512i)*b);
+    *b = (vec_u)_mm512_max_epu32((__m512i)*a, (__m512i)*b);
+#elif defined __AVX2__
+    vec_u least = (vec_u)_mm256_min_epu32((__m256i)*a, (__m256i)*b);
+    *b = (vec_u)_mm256_max_epu32((__m256i)*a, (__m256i)*b);
+#else
+    vec_u larger = (vec_u)(*a > *b), least = (*b & larger) | (*a & ~larger);
+    *b = *a ^ *b ^ least;
+#endif
+    *a = least;
+}
+
+/* Lanes whose numbers differ by the bits `flip` are put in order; those with bit `half` are the
+ * upper ones. Numbers have to be known to the compiler: it then finds the one instruction that
+ * exchanges these lanes. */
+VEC_INLINE vec_u order_lanes(vec_u x, uint32_t flip, uint32_t half)
+{
+    const vec_u lanes = {VEC_LANES};
+    vec_u y = __builtin_shuffle(x, lanes ^ flip);
+    put_in_order(&x, &y);
+    return __builtin_shuffle(x, y, lanes + VEC / half * (lanes & half));
+}
+
+VEC_INLINE vec_u merge_lanes(vec_u x)
+{
+#if VEC == 16
+    x = order_lanes(x, 8, 8);
+#endif
+    x = order_lanes(x, 4, 4);
+    x = order_lanes(x, 2, 2);
+    return order_lanes(x, 1, 1);
+}
+
+VEC_INLINE vec_u sort_lanes(vec_u x)
+{
+    x = order_lanes(x, 1, 1);
+    x = order_lanes(x, 3, 2);
+    x = order_lanes(x, 1, 1);
+    x = order_lanes(x, 7, 4);
+    x = order_lanes(x, 2, 2);
+    x = order_lanes(x, 1, 1);
+#if VEC == 16
+    x = order_lanes(x, 15, 8);
+    x = order_lanes(x, 4, 4);
+    x = order_lanes(x, 2, 2);
+    x = order_lanes(x, 1, 1);
+#endif
+    return x;
+}
+
+/* Runs of half `size` vectors, each in order, become runs of `size`: the second is turned round,
+ * then words ever closer together are compared. */
+static void merge_runs(vec_u *key, int n, int size)
+{
+    const vec_u backwards = VEC - 1 - (vec_u){VEC_LANES};
+    for (int i = 0; i < n; i++) {
+        int j = i ^ (size - 1);
+        if (i > j) continue;
+        vec_u turned = __builtin_shuffle(key[j], backwards);
+        put_in_order(&key[i], &turned);
+        key[j] = __builtin_shuffle(turned, backwards);
     }
-    for (int i = 0; i < n; i++) sorted[end[bucket[i]]++] = rank[i];
-    for (int i = 1, j; i < n; i++) {
-        uint64_t r = sorted[i];
-        for (j = i; j > 0 && sorted[j - 1] < r; j--) sorted[j] = sorted[j - 1];
-        sorted[j] = r;
+    for (int half = size / 4; half > 0; half /= 2)
+        for (int i = 0; i < n; i++)
+            if (!(i & half)) put_in_order(&key[i], &key[i + half]);
+    for (int i = 0; i < n; i++) key[i] = merge_lanes(key[i]);
+}
+
+/* Whether word a comes behind word b: smaller, or of equals the later one. */
+static int behind(const float *near, int a, int b)
+{
+    return near[a] < near[b] || (near[a] == near[b] && a > b);
+}
+
+/* order[n], places of words in near, goes by the upper bits of keys[n]: where these are equal, by
+ * the words. */
+static void settle(const float *near, const uint32_t *keys, int n, int *order)
+{
+    int equal = 0;
+    for (int i = 1; i < n; i++) equal |= (keys[i] ^ keys[i - 1]) < NEAR_MOST;
+    for (int i = 0; i < n; i++) order[i] = keys[i] & (NEAR_MOST - 1);
+    for (int i = 1; equal && i < n; i++) {
+        int word = order[i], j = i;
+        for (; j > 0 && behind(near, order[j - 1], word); j--) order[j] = order[j - 1];
+        order[j] = word;
     }
 }
 
-static void best(const float *z, int V, int k, uint64_t *heap)
+/* Sorts n words, none below the bound, best first: order[n], their places in near, which is filled
+ * to the end of a network. Keys hold 22 bits of the distance from the largest before 9 of the
+ * place. */
+static void sort_words(float *near, int n, float bound, int *order)
 {
-    float most[FOLDED], near[NEAR_MOST + VEC + 1], bound = -INFINITY;
-    int32_t ids[NEAR_MOST + VEC + 1];
-    uint64_t sorted[NEAR_MOST];
-    int n = k <= NEAR_MOST / 2 ? fold(z, V, k, most) : 0;
-    if (n >= k) bound = find_bound(most, n, k);
-    if (bound == -INFINITY || (n = collect(z, V, bound, near, ids)) > NEAR_MOST) {
-        best_by_heap(z, V, k, heap);
+    vec_u key[NEAR_MOST / VEC];
+    uint32_t sorted[NEAR_MOST];
+    float most = vec_max(near, n), scale = most - bound > 1e-30f ? (1 << 22) / (most - bound) : 0;
+    int places = VEC;
+    while (places < n) places *= 2;
+    for (int i = n; i < places; i++) near[i] = bound;
+    for (int i = 0; i < places; i += VEC) {
+        vec_u place = (vec_u){VEC_LANES} + (uint32_t)i, none = (vec_u)(place >= (uint32_t)n);
+        vec_i far = __builtin_convertvector((most - vec_load(near + i)) * scale, vec_i);
+        key[i / VEC] = sort_lanes((vec_u)far << 9 | place | none);
+    }
+    for (int size = 2; size <= places / VEC; size *= 2) merge_runs(key, places / VEC, size);
+    memcpy(sorted, key, places * sizeof *sorted);
+    settle(near, sorted, n, order);
+}
+
+/* What the k best words of z [V] and few more reach; -INFINITY if that is not found. */
+static float bound_of(const float *z, int V, int k)
+{
+    float most[FOLDED];
+    int groups = groups_of(V, k);
+    if (k > NEAR_MOST / 2) return -INFINITY;
+    if (groups == V) return find_bound(z, V, k);
+    fold(z, V, groups, most);
+    return find_bound(most, groups, k);
+}
+
+/* The k best words of z [V], best first; k <= V. */
+static void best(const float *z, int V, int k, int32_t *ids)
+{
+    float near[NEAR_MOST + BLOCK + 1], bound = bound_of(z, V, k);
+    int32_t all[NEAR_MOST + BLOCK + 1];
+    int order[NEAR_MOST], n;
+    if (bound == -INFINITY || (n = collect(z, V, bound, near, all)) > NEAR_MOST) {
+        best_by_heap(z, V, k, ids);
         return;
     }
-    sort_words(near, ids, n, bound, sorted);
-    memcpy(heap, sorted, k * sizeof *heap);
+    sort_words(near, n, bound, order);
+    for (int i = 0; i < k; i++) ids[i] = all[order[i]];
 }
-
-#define HEAP_HERE 256 /* larger heaps are allocated */
 
 void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp)
 {
-    uint64_t here[HEAP_HERE], *heap = here;
     int found = k < V ? k : V;
     if (k <= 0) return;
-    if (found > HEAP_HERE) heap = ptd_array((size_t)found, sizeof *heap);
-    best(z, V, found, heap);
-    for (int i = 0; i < k; i++) {
-        ids[i] = i < found ? rank_id(heap[i]) : -1;
-        if (logp) logp[i] = i < found ? (float)(z[ids[i]] - lse) : -INFINITY;
-    }
-    if (heap != here) free(heap);
+    best(z, V, found, ids);
+    for (int i = found; i < k; i++) ids[i] = -1;
+    if (!logp) return;
+    for (int i = 0; i < k; i++) logp[i] = i < found ? z[ids[i]] : -INFINITY;
+    for (int i = 0; i < k; i++) logp[i] = (float)(logp[i] - lse);
 }
 
 /* ---- one sample ---- */

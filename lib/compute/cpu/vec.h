@@ -1,5 +1,6 @@
-/* vec: short loops over floats in vectors of 16 lanes (GCC vector extensions; the compiler maps
- * them to what the machine has). Loads are unaligned, so results do not depend on where an array
+/* vec: short loops over floats in vectors of VEC lanes (GCC vector extensions): as many as a
+ * register of the machine holds, 16 with AVX-512, else 8, since GCC 12 keeps wider ones in memory
+ * and compares them lane by lane. Loads are unaligned, so results do not depend on where an array
  * lies; no dependence on -ffast-math.
  *
  * vec_dot, vec_axpy ... take arrays of any length; vec_exp, vec_tanh, vec_sigmoid take one vector.
@@ -13,22 +14,27 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __AVX512F__
+#if defined __AVX512F__ || defined __AVX2__
 #include <immintrin.h>
 #endif
 
-/* Without 512-bit registers GCC notes that vectors as arguments have no fixed ABI; all these
+/* Where registers are narrower GCC notes that vectors as arguments have no fixed ABI; all these
  * functions are inlined. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-#define VEC        16
+#ifdef __AVX512F__
+#define VEC       16
+#define VEC_LANES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 /* their numbers */
+#else
+#define VEC       8
+#define VEC_LANES 0, 1, 2, 3, 4, 5, 6, 7
+#endif
 #define VEC_INLINE static inline __attribute__((always_inline, unused))
-typedef float vec_f __attribute__((vector_size(64)));
-typedef int32_t vec_i __attribute__((vector_size(64)));
-typedef uint32_t vec_u __attribute__((vector_size(64)));
-typedef double vec_d __attribute__((vector_size(64))); /* 8 lanes */
-typedef int64_t vec_l __attribute__((vector_size(64)));
-typedef float vec_half __attribute__((vector_size(32)));
+typedef float vec_f __attribute__((vector_size(4 * VEC)));
+typedef int32_t vec_i __attribute__((vector_size(4 * VEC)));
+typedef uint32_t vec_u __attribute__((vector_size(4 * VEC)));
+typedef double vec_d __attribute__((vector_size(4 * VEC))); /* VEC / 2 lanes */
+typedef float vec_half __attribute__((vector_size(2 * VEC)));
 
 VEC_INLINE vec_f vec_load(const float *p)
 {
@@ -54,11 +60,15 @@ VEC_INLINE __mmask16 vec_first(long n)
 }
 #endif
 
-/* The first n <= 16 entries (none if n is negative); the other lanes are `fill`. */
+/* The first n <= VEC entries (none if n is negative); the other lanes are `fill`. */
 VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 {
 #ifdef __AVX512F__
     return (vec_f)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), vec_first(n), p);
+#elif defined __AVX2__
+    vec_i first = (vec_i){VEC_LANES} < (int32_t)n;
+    return (vec_f)_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, (__m256i)first),
+                                   (__m256)first);
 #else
     float t[VEC];
     for (int i = 0; i < VEC; i++) t[i] = i < n ? p[i] : fill;
@@ -87,21 +97,31 @@ VEC_INLINE vec_f vec_larger(vec_f a, vec_f b)
 {
 #ifdef __AVX512F__
     return (vec_f)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vec_f)_mm256_max_ps((__m256)a, (__m256)b);
 #else
     return vec_pick(a > b, a, b);
 #endif
 }
 
 /* Lane i gets lane (i + h) of v, h = 8, 4, 2, 1 in turn: the folding steps of a reduction. */
+#if VEC == 16
 #define VEC_FOLD_8 ((vec_i){8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7})
 #define VEC_FOLD_4 ((vec_i){4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3})
 #define VEC_FOLD_2 ((vec_i){2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1})
 #define VEC_FOLD_1 ((vec_i){1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0})
+#else
+#define VEC_FOLD_4 ((vec_i){4, 5, 6, 7, 0, 1, 2, 3})
+#define VEC_FOLD_2 ((vec_i){2, 3, 0, 1, 2, 3, 0, 1})
+#define VEC_FOLD_1 ((vec_i){1, 0, 1, 0, 1, 0, 1, 0})
+#endif
 
 /* Sum and maximum of the lanes. */
 VEC_INLINE float vec_lanes_sum(vec_f v)
 {
+#if VEC == 16
     v += __builtin_shuffle(v, VEC_FOLD_8);
+#endif
     v += __builtin_shuffle(v, VEC_FOLD_4);
     v += __builtin_shuffle(v, VEC_FOLD_2);
     v += __builtin_shuffle(v, VEC_FOLD_1);
@@ -110,7 +130,9 @@ VEC_INLINE float vec_lanes_sum(vec_f v)
 
 VEC_INLINE float vec_lanes_max(vec_f v)
 {
+#if VEC == 16
     v = vec_larger(__builtin_shuffle(v, VEC_FOLD_8), v);
+#endif
     v = vec_larger(__builtin_shuffle(v, VEC_FOLD_4), v);
     v = vec_larger(__builtin_shuffle(v, VEC_FOLD_2), v);
     v = vec_larger(__builtin_shuffle(v, VEC_FOLD_1), v);
@@ -119,16 +141,23 @@ VEC_INLINE float vec_lanes_max(vec_f v)
 
 VEC_INLINE double vec_lanes_sum_d(vec_d v)
 {
+#if VEC == 16
     return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+#else
+    return (v[0] + v[1]) + (v[2] + v[3]);
+#endif
 }
 
-/* The 16 lanes as 8 sums of two, in double. (GCC 12 goes by way of halves of halves, hence the
- * first form.) */
+/* The lanes as half as many sums of two, in double. (GCC 12 goes by way of halves of halves, hence
+ * the first forms.) */
 VEC_INLINE vec_d vec_widen(vec_f v)
 {
 #ifdef __AVX512F__
     __m256 high = (__m256)_mm512_extractf64x4_pd((__m512d)v, 1);
     return (vec_d)(_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v)) + _mm512_cvtps_pd(high));
+#elif defined __AVX2__
+    return (vec_d)(_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v)) +
+                   _mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1)));
 #else
     vec_half a, b;
     memcpy(&a, &v, sizeof a);
@@ -162,31 +191,62 @@ VEC_INLINE vec_f vec_exp(vec_f x)
     return vec_pick(x == x, y, x);
 }
 
-/* The same for x <= 0 (or NaN) in fewer steps, which is worth it over a vocabulary; 0 below -87.69,
- * where n is -127. */
-VEC_INLINE vec_f vec_exp_down(vec_f x)
+/* Steps on n vectors side by side: one chain of steps after the other would wait for the result of
+ * each, where a processor looks ahead over few instructions. */
+#define VEC_EACH _Pragma("GCC unroll 8") for (int i = 0; i < n; i++)
+
+/* y[i] = e^x[i] for x from -88 to 88 (or NaN) in fewer steps, which is worth it over a vocabulary;
+ * 0 below -87.69, where n is -127. */
+VEC_INLINE void vec_exp_near(vec_f *y, const vec_f *x, int n)
 {
     const float magic = 12582912.0f + 127; /* so the low bits of t are the exponent of 2^n */
-    x = vec_larger(vec_set(-88), x);
-    vec_f t = x * 1.44269504f + magic;
-    return vec_exp_mantissa(x, t - magic) * (vec_f)((vec_u)t << 23);
+    vec_f t[8], r[8], p[8], q[8];
+    VEC_EACH t[i] = x[i] * 1.44269504f + magic;
+    VEC_EACH r[i] = t[i] - magic;
+    VEC_EACH p[i] = x[i] - r[i] * 0.693145752f;
+    VEC_EACH r[i] = p[i] - r[i] * 1.42860677e-6f;
+    VEC_EACH q[i] = r[i] * r[i];
+    VEC_EACH p[i] =
+        (r[i] * 0.00139261836f + 0.00836317905f) * q[i] + (r[i] * 0.0416665546f + 0.16666577f);
+    VEC_EACH p[i] = p[i] * r[i] + 0.5f;
+    VEC_EACH p[i] = p[i] * q[i] + r[i];
+    VEC_EACH p[i] = p[i] + 1.0f;
+    VEC_EACH y[i] = p[i] * (vec_f)((vec_u)t[i] << 23);
 }
 
-/* ln(1 + x) to a relative 2e-7 for x > -1, also where x is small; some finite number at -1; NaN
- * stays NaN. */
+VEC_INLINE vec_f vec_exp_down(vec_f x)
+{
+    vec_f y;
+    x = vec_larger(vec_set(-88), x);
+    vec_exp_near(&y, &x, 1);
+    return y;
+}
+
+/* y[i] = ln(1 + x[i]) to a relative 2e-7 for x > -1, also where x is small; some finite number at
+ * -1; NaN stays NaN. */
+VEC_INLINE void vec_log1p_each(vec_f *y, const vec_f *x, int n)
+{
+    vec_f u[8], lost[8], r[8], p[8], q[8];
+    vec_i e[8];
+    VEC_EACH u[i] = 1.0f + x[i];
+    VEC_EACH lost[i] = x[i] - (u[i] - 1.0f);            /* what rounding took */
+    VEC_EACH e[i] = ((vec_i)u[i] - 0x3f3504f3) >> 23;   /* u = m 2^e, m from sqrt(1/2) to sqrt 2 */
+    VEC_EACH q[i] = (vec_f)((vec_u)(127 - e[i]) << 23); /* 2^-e */
+    VEC_EACH r[i] = (u[i] * q[i] - 1.0f) + lost[i] * q[i];
+    VEC_EACH q[i] = r[i] * r[i];
+    VEC_EACH u[i] =
+        (r[i] * 0.333339502f - 0.499999916f) + q[i] * (r[i] * 0.19962072f - 0.250017553f);
+    VEC_EACH p[i] =
+        (r[i] * 0.149179746f - 0.165705076f) + q[i] * (r[i] * 0.087348467f - 0.14307527f);
+    VEC_EACH p[i] = u[i] + q[i] * q[i] * p[i];
+    VEC_EACH y[i] = __builtin_convertvector(e[i], vec_f) * 0.693147182f + (p[i] * q[i] + r[i]);
+}
+
 VEC_INLINE vec_f vec_log1p(vec_f x)
 {
-    vec_f u = 1.0f + x, lost = x - (u - 1.0f);    /* what rounding took */
-    vec_i e = ((vec_i)u - 0x3f3504f3) >> 23;      /* u = m 2^e, m from sqrt(1/2) to sqrt 2 */
-    vec_f down = (vec_f)((vec_u)(127 - e) << 23); /* 2^-e */
-    vec_f r = (u * down - 1.0f) + lost * down, p = r * 0.087348467f - 0.14307527f;
-    p = p * r + 0.149179746f;
-    p = p * r - 0.165705076f;
-    p = p * r + 0.19962072f;
-    p = p * r - 0.250017553f;
-    p = p * r + 0.333339502f;
-    p = p * r - 0.499999916f;
-    return __builtin_convertvector(e, vec_f) * 0.693147182f + (p * (r * r) + r);
+    vec_f y;
+    vec_log1p_each(&y, &x, 1);
+    return y;
 }
 
 /* 1 / (1 + e^-x). What is held at -87 is lost beside the 1, and e^89 has the exponent of infinity.
