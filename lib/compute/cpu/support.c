@@ -3,9 +3,11 @@
 #include "base/half.h"
 #include "compute/cpu/vec.h"
 
-#define BUCKETS (PTD_SUPPORT_MAX + VEC) /* in whole vectors */
+#define ABREAST 4                                 /* vectors */
+#define BUCKETS (PTD_SUPPORT_MAX + ABREAST * VEC) /* in whole vectors, or a few of them */
 
-/* Ids are marked by their last bits; only where a mark is set already are all of them compared. */
+/* For each of the ids' last bits: the number, modulo 255, of the latest such word, plus 1; only
+ * where that is not the one to be added are all of them compared. */
 #define MARKS 2048
 
 static int known(const int32_t *ids, int n, int32_t id)
@@ -19,44 +21,82 @@ static void add_words(struct ptd_support *u, uint8_t *marks, uint16_t *all, cons
                       const uint16_t *logp, int k)
 {
     int n = u->n;
-    for (int i = 0; i < k && n < PTD_SUPPORT_MAX; i++) {
+    for (int i = 0; i < k; i++) {
         uint8_t *mark = &marks[(uint32_t)ids[i] % MARKS];
-        if (*mark && known(u->id, n, ids[i])) continue;
-        *mark = 1;
+        if (*mark && (u->id[*mark - 1] == ids[i] || known(u->id, n, ids[i]))) continue;
+        if (n == PTD_SUPPORT_MAX) break;
+        *mark = (uint8_t)(n % 255 + 1);
         u->id[n] = ids[i];
         all[n++] = logp[i];
     }
     u->n = n;
 }
 
+/* x [n], log-probs in pairs of vectors, become masses. Returns their sum; *rounding: what half a
+ * unit in the last place of float16 makes of it. */
+static double teacher_masses(float *x, int n, double *rounding)
+{
+    vec_d sum = {0}, off = {0};
+    for (int i = n; i < n + ABREAST * VEC; i += VEC) vec_store(x + i, vec_set(-INFINITY));
+    for (int i = 0; i < n; i += ABREAST * VEC) {
+        vec_f logp[ABREAST], mass[ABREAST], s = {0}, o = {0};
+        for (int k = 0; k < ABREAST; k++) /* finite: 0 ln 0 = 0 */
+            logp[k] = vec_larger(vec_set(-88), vec_load(x + i + k * VEC));
+        vec_exp_near(mass, logp, ABREAST);
+        for (int k = 0; k < ABREAST; k++) {
+            vec_store(x + i + k * VEC, mass[k]);
+            s += mass[k];
+            o -= mass[k] * logp[k];
+        }
+        sum += vec_widen(s);
+        off += vec_widen(o);
+    }
+    *rounding = vec_lanes_sum_d(off) / 2048;
+    return vec_lanes_sum_d(sum);
+}
+
 void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l)
 {
     uint16_t half[PTD_SUPPORT_MAX];
-    float x[BUCKETS];
     uint8_t marks[MARKS] = {0};
-    vec_d sum = {0}, rounding = {0}; /* half a unit in the last place of float16 */
+    float x[BUCKETS];
+    double rounding;
     u->n = 0;
     add_words(u, marks, half, l->ids, l->logp, l->k);
     add_words(u, marks, half, l->top_ids, l->on_top, l->top_k);
     ptd_unhalves(x, half, u->n);
-    vec_store(x + u->n, vec_set(-INFINITY));
-    for (int i = 0; i < u->n; i += VEC) {
-        /* finite: 0 ln 0 = 0 */
-        vec_f logp = vec_larger(vec_set(-88), vec_load(x + i)), mass = vec_exp(logp);
-        vec_store(x + i, mass);
-        sum += vec_widen(mass);
-        rounding += vec_widen(mass * vec_larger(logp, -logp) * (1.0f / 2048));
-    }
-    double inside = vec_lanes_sum_d(sum), rest = 1 - inside;
-    if (!(rest > vec_lanes_sum_d(rounding))) rest = 0;
-    double scale = 1 / (inside + rest);
+    double inside = teacher_masses(x, u->n, &rounding), rest = 1 - inside;
+    if (!(rest > rounding)) rest = 0;
+    float scale = (float)(1 / (inside + rest));
     for (int i = 0; i < u->n; i++) u->t[i] = x[i] * scale;
-    u->t[u->n] = rest * scale;
+    vec_store(u->t + u->n, (vec_f){0});
+    u->t[u->n] = (float)rest * scale;
 }
 
-static int is_word(const struct ptd_support *u, int b, int V)
+/* Whether all ids are words of a vocabulary of V. */
+static int all_words(const struct ptd_support *u, int V)
 {
-    return u->id[b] >= 0 && u->id[b] < V;
+    int strange = 0;
+    for (int b = 0; b < u->n; b++) strange |= (uint32_t)u->id[b] >= (uint32_t)V;
+    return !strange;
+}
+
+/* s[b] = e[id[b]], and back: 0 and nothing for an id that is no word. */
+static void gather(const struct ptd_support *u, const float *e, int V, float *s)
+{
+    if (all_words(u, V))
+        for (int b = 0; b < u->n; b++) s[b] = e[u->id[b]];
+    else
+        for (int b = 0; b < u->n; b++) s[b] = (uint32_t)u->id[b] < (uint32_t)V ? e[u->id[b]] : 0;
+}
+
+static void scatter(const struct ptd_support *u, float *e, int V, const float *s)
+{
+    if (all_words(u, V))
+        for (int b = 0; b < u->n; b++) e[u->id[b]] = s[b];
+    else
+        for (int b = 0; b < u->n; b++)
+            if ((uint32_t)u->id[b] < (uint32_t)V) e[u->id[b]] = s[b];
 }
 
 /* s[n + 1]: the student's masses, then zeros to the end of a vector. The tail is what the whole row
@@ -67,12 +107,21 @@ static void student_masses(const struct ptd_support *u, const float *e, int V, d
 {
     vec_d inside = {0};
     int n = u->n;
-    for (int b = 0; b < n; b++) s[b] = is_word(u, b, V) ? e[u->id[b]] : 0;
+    gather(u, e, V, s);
     vec_store(s + n, (vec_f){0});
     for (int b = 0; b < n; b += VEC) inside += vec_widen(vec_load(s + b));
-    double rest = total - vec_lanes_sum_d(inside);
+    double rest = total - vec_lanes_sum_d(inside), share = 1 / total;
     s[n] = rest < 0 ? 0 : (float)rest;
-    for (int b = 0; b <= n; b++) s[b] = (float)(s[b] * (1 / total));
+    for (int b = 0; b <= n; b++) s[b] = (float)(s[b] * share);
+}
+
+/* In double: the derivatives are large beside what is left of them when their mean is taken off. */
+static double sum_of(const float *g, int n)
+{
+    vec_d sum = {0};
+    int b = 0;
+    for (; b + VEC <= n; b += VEC) sum += vec_widen(vec_load(g + b));
+    return vec_lanes_sum_d(sum + vec_widen(vec_load_part(g + b, n - b, 0)));
 }
 
 /* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here
@@ -80,21 +129,19 @@ static void student_masses(const struct ptd_support *u, const float *e, int V, d
 static void write_gradient(const struct ptd_support *u, float *e, int V, double total,
                            double weight, double c, const float *s, float *g)
 {
-    double mean = vec_sum(g, u->n + 1), h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
+    double mean = sum_of(g, u->n + 1), own = c - weight * mean,
+           h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
     vec_scale(e, (float)((c + weight * h) / total), V);
-    for (int b = 0; b < u->n; b++) g[b] = (float)(weight * g[b] + (c - weight * mean) * s[b]);
-    for (int b = 0; b < u->n; b++)
-        if (is_word(u, b, V)) e[u->id[b]] = g[b];
+    for (int b = 0; b < u->n; b++) g[b] = (float)(weight * g[b] + own * s[b]);
+    scatter(u, e, V, g);
 }
 
 double ptd_support_diverge(const struct ptd_support *u, const struct ptd_divergence *d, float *e,
                            int V, double total, double weight, double c)
 {
-    float s[BUCKETS], t[BUCKETS], g[BUCKETS];
+    float s[BUCKETS], g[BUCKETS];
     student_masses(u, e, V, total, s);
-    vec_store(t + u->n, (vec_f){0});
-    for (int b = 0; b <= u->n; b++) t[b] = (float)u->t[b];
-    double value = d->value(s, t, u->n + 1, g);
+    double value = d->value(s, u->t, u->n + 1, g);
     write_gradient(u, e, V, total, weight, c, s, g);
     return value < 0 ? 0 : value;
 }

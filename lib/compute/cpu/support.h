@@ -7,12 +7,13 @@
 #define PTD_SUPPORT_MAX 512
 struct ptd_support {
     int n;
-    int32_t id[PTD_SUPPORT_MAX];   /* distinct */
-    double t[PTD_SUPPORT_MAX + 1]; /* the tutor's masses; t[n] the tail; sums to 1 */
+    int32_t id[PTD_SUPPORT_MAX]; /* distinct */
+    /* the tutor's masses, which sum to 1; t[n] the tail; then zeros to the end of a vector */
+    float t[PTD_SUPPORT_MAX + 16];
 };
-/* Duplicates count once, what is beyond PTD_SUPPORT_MAX stays in the tail. The tail is what the
- * masses lack to 1; a lack that the rounding of float16 explains is no tail (the masses are then
- * scaled to sum 1). */
+/* Log-probs are none far above 0. Duplicates count once, what is beyond PTD_SUPPORT_MAX stays in
+ * the tail. The tail is what the masses lack to 1; a lack that the rounding of float16 explains is
+ * no tail (the masses are then scaled to sum 1). */
 void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l);
 /* e [V] holds the student's shares times their sum, total (ptd_row_shares; banned words 0); then
  * e[v] becomes c p_v + weight * dD/dz_v, p the shares, so that the divergence rides on the pass

@@ -17,9 +17,11 @@ static double value(const float *s, const float *t, int n, float *g)
     vec_f sum = {0};
     for (int b = 0; b < n; b += VEC) {
         vec_f S = vec_load(s + b), T = vec_load(t + b);
-        vec_f d = (S - T) / vec_larger(vec_set(FLT_MIN), S + T), own = 0.5f * S * vec_log1p(d);
+        vec_f d = (S - T) / vec_larger(vec_set(FLT_MIN), S + T), x[2] = {d, -d}, y[2];
+        vec_log1p_each(y, x, 2);
+        vec_f own = 0.5f * S * y[0];
         vec_store(g + b, own);
-        sum += own + 0.5f * T * vec_log1p(-d);
+        sum += own + 0.5f * T * y[1];
     }
     double value = vec_lanes_sum_d(vec_widen(sum));
     return value > M_LN2 ? M_LN2 : value; /* rounding must not leave the bounds */
