@@ -36,6 +36,62 @@ static void test_publish_and_load(void **state)
     ptd_store_close(s);
 }
 
+/* ---- numbers that lie elsewhere ---- */
+
+struct elsewhere {
+    float *numbers;
+    int pieces;
+};
+
+/* A piece at most, and each once, from the first on. */
+static float *piece_of(const struct ptd_tensor_view *v, size_t first, size_t n)
+{
+    struct elsewhere *e = v->owner;
+    assert_true(n > 0 && n <= ptd_store_piece(PTD_F32) && first + n <= v->n);
+    assert_int_equal(first, e->pieces++ * ptd_store_piece(PTD_F32));
+    return e->numbers + first;
+}
+
+static void take(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from)
+{
+    memcpy(piece_of(v, first, n), from, n * sizeof *from);
+}
+
+static void give(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+{
+    assert_int_equal((uintptr_t)to % sizeof *to, 0);
+    memcpy(to, piece_of(v, first, n), n * sizeof *to);
+}
+
+static void test_numbers_elsewhere_pass_in_pieces(void **state)
+{
+    enum { FAR = 2500001, FEW = 3 };
+    struct elsewhere e[2] = {{ptd_array(FAR, sizeof(float))}, {ptd_array(FEW, sizeof(float))}};
+    struct ptd_tensor_view t[2] = {{"far", 1, {FAR}, NULL, FAR, take, give, &e[0]},
+                                   {"few", 1, {FEW}, NULL, FEW, take, give, &e[1]}};
+    struct ptd_publication p = {.weights = t, .n = 2, .keep = 1, .pin = 1};
+    struct ptd_store *s = opened(PTD_STORE_CREATE);
+    (void)state;
+    for (int i = 0; i < FAR; i++) e[0].numbers[i] = (float)i / 3;
+    for (int i = 0; i < FEW; i++) e[1].numbers[i] = (float)i - 1;
+    assert_int_equal(ptd_store_publish(s, &p), 0);
+    assert_int_equal(e[0].pieces, 3);
+    assert_int_equal(e[1].pieces, 1);
+    for (int k = 0; k < 2; k++) {
+        memset(e[k].numbers, 0, t[k].n * sizeof(float));
+        e[k].pieces = 0;
+    }
+    assert_int_equal(ptd_store_load(s, 0, t, 2), 0);
+    assert_int_equal(e[0].pieces, 3);
+    for (int i = 0; i < FAR; i++) assert_true(e[0].numbers[i] == (float)i / 3);
+    for (int i = 0; i < FEW; i++) assert_true(e[1].numbers[i] == (float)i - 1);
+    t[0].data = ptd_array(FAR, sizeof(float)); /* and back into the host's */
+    assert_int_equal(ptd_store_load(s, 0, t, 1), 0);
+    assert_memory_equal(t[0].data, e[0].numbers, FAR * sizeof(float));
+    free(t[0].data), free(e[0].numbers), free(e[1].numbers);
+    ptd_store_close(s);
+}
+
 static void test_retention(void **state)
 {
     struct ptd_store *s = created();
@@ -763,6 +819,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_publish_and_load),
+        TEST(test_numbers_elsewhere_pass_in_pieces),
         TEST(test_retention),
         TEST(test_state_follows_generation),
         TEST(test_order),
