@@ -336,5 +336,11 @@ int main(void)
     };
     make_words();
     ptd_threads_start(2);
-    return cmocka_run_group_tests_name("rows", tests, NULL, NULL);
+    int failed = 0;
+    for (int i = 0; ptd_device_name(i); i++) {
+        if (!(chosen_device = ptd_device_open(ptd_device_name(i)))) ptd_die_last();
+        failed += cmocka_run_group_tests_name(ptd_device_name(i), tests, NULL, NULL);
+        ptd_device_close(chosen_device);
+    }
+    return failed;
 }

@@ -5,6 +5,13 @@
 
 extern const struct ptd_ops ptd_ops_cpu;
 
+/* Items of so many multiply-adds that are worth a second thread. */
+static inline long ptd_cpu_grain(double work_per_item)
+{
+    double g = 40000 / (work_per_item + 1);
+    return g < 1 ? 1 : (long)g;
+}
+
 /* memory.c */
 void *ptd_cpu_alloc(struct ptd_device *d, size_t bytes);
 void ptd_cpu_free(struct ptd_device *d, void *p);
@@ -18,6 +25,25 @@ void ptd_cpu_zero(struct ptd_device *d, void *p, size_t bytes);
 void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
                        const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
                        int w);
+
+/* norms.c */
+void ptd_cpu_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
+                     const ptd_num *g, long n, int w, float eps);
+void ptd_cpu_rmsnorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, const ptd_num *dY,
+                              const ptd_num *X, const ptd_stat *rstd, const ptd_num *g, long n,
+                              int w);
+void ptd_cpu_layernorm(struct ptd_device *d, ptd_num *Y, ptd_stat *mean, ptd_stat *rstd,
+                       const ptd_num *X, const ptd_num *g, const ptd_num *b, long n, int w,
+                       float eps);
+void ptd_cpu_layernorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, ptd_acc *db,
+                                const ptd_num *dY, const ptd_num *X, const ptd_stat *mean,
+                                const ptd_stat *rstd, const ptd_num *g, long n, int w);
+void ptd_cpu_headnorm(struct ptd_device *d, ptd_num *y, long y_stride, ptd_stat *rstd,
+                      const ptd_num *x, long x_stride, const ptd_num *g, long n, int heads, int dim,
+                      float eps);
+void ptd_cpu_headnorm_backward(struct ptd_device *d, ptd_num *dx, long dx_stride, ptd_acc *dg,
+                               const ptd_num *dy, long dy_stride, const ptd_num *x, long x_stride,
+                               const ptd_stat *rstd, const ptd_num *g, long n, int heads, int dim);
 
 /* attention.c */
 struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
