@@ -249,6 +249,22 @@ static void micro_batches_change_nothing(void **state)
     free(kept);
 }
 
+/* A picture that is computed for each piece of a group is asked for its words once. */
+static void pieces_of_a_group_have_its_words_once(void **state)
+{
+    struct ptd_learned one, many;
+    (void)state;
+    group[0].rollouts = ptd_group_alloc(&group[0], 3 * sizeof *group[0].rollouts);
+    for (int i = 0; i < 3; i++)
+        group[0].rollouts[i] = (struct ptd_rollout){.ids = answer, .n = 5 - i};
+    group[0].n_rollouts = 3;
+    one = learn(1 << 20);
+    many = learn(10);
+    assert_int_equal(many.packed, one.packed + 2 * group[0].n_prompt);
+    assert_close(many.words, one.words, 1e-6);
+    assert_close(many.loss, one.loss, 1e-6);
+}
+
 /* Without objects anywhere it is plain supervised learning, to the bit. */
 static void no_objects_no_words(void **state)
 {
@@ -277,6 +293,7 @@ int main(void)
         TEST(tokens_get_the_words_at_their_centre),
         TEST(the_loss_and_its_gradient),
         TEST(micro_batches_change_nothing),
+        TEST(pieces_of_a_group_have_its_words_once),
         TEST(no_objects_no_words),
     };
     ptd_program("test-ground");

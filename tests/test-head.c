@@ -287,8 +287,8 @@ static void check_chunks(int n, int v, struct ptd_device *device)
 static void chunks_change_nothing(void **state)
 {
     (void)state;
-    check_chunks(1100, 300, &plain); /* chunks of at most 512 rows */
-    check_chunks(40, 30011, &plain); /* chunks of 17 rows */
+    check_chunks(1100, 300, &plain);  /* chunks of at most 512 rows */
+    check_chunks(150, 30011, &plain); /* chunks of 69 rows */
     check_chunks(1100, 300, &far);
     check_chunks(1100, 300, the_device());
 }
@@ -337,7 +337,7 @@ static void every_row_comes_once(void **state)
 static void answers_are_by_row(void **state)
 {
     (void)state;
-    enum { ROWS = 40, WORDS = 30011, BEST = 3, DRAWS = 2 };
+    enum { ROWS = 150, WORDS = 30011, BEST = 3, DRAWS = 2 }; /* chunks of 69 rows */
     float *W = normals(7, WORDS * 2, 1), *X = normals(8, ROWS * 2, 1), top_logp[ROWS * BEST],
           logp[ROWS * DRAWS], alone_logp[DRAWS], alone_top[BEST];
     int32_t first[ROWS + 1] = {0}, id[3 * ROWS], top[ROWS * BEST], best[ROWS * BEST],

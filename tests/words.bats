@@ -38,7 +38,7 @@ words() { python3 "$BATS_TEST_DIRNAME/words.py" "$@"; }
 
 @test "README has a row for each room, in the order of the Makefile" {
     cd "$BATS_TEST_DIRNAME/.."
-    rooms=$(sed -n 's/^ROOMS *:= *//p' Makefile)
+    rooms=$(sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' Makefile | sed -n 's/^ROOMS *:= *//p')
     [ -n "$rooms" ]
     named=$(sed '1,/^| room |/d; /^$/,$d' README.md | sed -n 's|^. `lib/\([^`]*\)/`.*|\1|p')
     diff <(tr ' ' '\n' <<< "$rooms") <(echo "$named")
