@@ -105,16 +105,6 @@ ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what)
 
 /* ---- faults ---- */
 
-void ptd_device_blame(struct ptd_device *d, int status, const char *fmt, ...)
-{
-    va_list ap;
-    if (d->fault.status) return;
-    va_start(ap, fmt);
-    vsnprintf(d->fault.words, sizeof d->fault.words, fmt, ap);
-    va_end(ap);
-    d->fault.status = status;
-}
-
 int ptd_device_wait(struct ptd_device *d)
 {
     if (d->ops->wait) d->ops->wait(d);

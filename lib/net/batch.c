@@ -311,15 +311,6 @@ void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot
 
 /* ---- to the device ---- */
 
-float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n)
-{
-    if (n > b->angles_cap[which]) {
-        free(b->angles[which]);
-        b->angles[which] = ptd_array(b->angles_cap[which] = n + n / 2, sizeof(float));
-    }
-    return b->angles[which];
-}
-
 static void seal_pictures(struct ptd_batch *b)
 {
     size_t n = (size_t)b->n_patches;

@@ -88,7 +88,7 @@ static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha
         TILE(5)
         TILE(6)
 #if ROWS > 6
-            TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+        TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
 #endif
     }
 #undef TILE

@@ -15,8 +15,3 @@ const struct ptd_divergence *ptd_divergence_named(const char *name)
 {
     return (const struct ptd_divergence *)ptd_method_named(ptd_divergences, "divergence", name);
 }
-
-double ptd_mass_floored(double mass)
-{
-    return mass < PTD_MASS_FLOOR ? PTD_MASS_FLOOR : mass;
-}
