@@ -206,6 +206,7 @@ static int do_part(struct run *r, int64_t step, int64_t first, int n)
         rows += read_prompt(r, step, first + read, read);
     struct ptd_reply *replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
                                            r->which); /* evaluation: whatever -P is */
+    if (ptd_device_wait(r->device)) ptd_die_last();
     for (int i = 0; i < read; i++) {
         put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
         ptd_group_clear(&r->groups[i]);

@@ -357,7 +357,7 @@ static int compute_micro(struct ptd_refer *f, const struct micro *m)
         f->culprit = NULL;
     }
     run_micro(f, d);
-    return 0;
+    return ptd_device_wait(f->device);
 }
 
 static int is_missing(const struct ptd_refer *f, const struct micro *m)

@@ -172,7 +172,7 @@ static int read_group(struct attention *a, struct ptd_group *g, struct look *l)
         ptd_attention_to_pictures(a->model, a->batch, reply, a->layers, a->heads, l->share);
     }
     free(ids);
-    return prompt < 0 ? -1 : 0;
+    return prompt < 0 || ptd_device_wait(a->model->device) ? -1 : 0;
 }
 
 /* ---- scores ---- */
