@@ -60,8 +60,11 @@ p.stdin.flush()
 time.sleep(0.3)
 ours.close()
 if sys.argv[1] == "busy":
-    p.stdin.write(stream[30000:])
-    p.stdin.close()
+    try:
+        p.stdin.write(stream[30000:])
+        p.stdin.close()
+    except BrokenPipeError: # it noticed before
+        pass
 rc = p.wait(30)
 sys.exit(128 - rc if rc < 0 else rc)' "$@"
 }
