@@ -7,7 +7,8 @@ BUILD   ?= build/cpu
 BIN     ?= bin
 CFLAGS  ?= -O3 -g -march=$(ARCH)
 # Tables may leave optional last fields out, and their functions what they do not need.
-WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-parameter
+WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-parameter \
+           -Werror=incompatible-pointer-types -Werror=implicit-function-declaration
 
 # Libraries that pkg-config knows, and the Debian packages that bring them and the tools. pkg-config
 # is asked once,
@@ -38,7 +39,7 @@ BATS    := $(sort $(wildcard tests/*.bats))
 TORTURE := $(sort $(wildcard tests/torture-*.sh))
 TOOLS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/torture-*.c))) \
            $(patsubst tests/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/shim-*.c)))
-# DEVICE=strict: tests compute there (ptd-ref --help).
+# DEVICE=strict: tests compute there (lib/compute/device.h).
 RUN      = $(if $(DEVICE),PTD_DEVICE=$(DEVICE)) PTD_BIN=$(abspath $(BIN)) PTD_BUILD=$(abspath $(BUILD)) tests/run.sh
 
 # How the targets that install first call make again: on all cores, unless told otherwise.
@@ -100,7 +101,7 @@ fuzz:
 	$(AGAIN) fuzzers
 	$(if $(FUZZ),tests/fuzz.sh $(FUZZ) $(FUZZERS))
 fuzzers: $(FUZZERS)
-$(FUZZ_DIR)/%.o: lib/%.c | $(FUZZ_DIR)
+$(FUZZ_DIR)/%.o: lib/%.c $(FUZZ_DIR)/flags
 	@mkdir -p $(@D)
 	$(WATCHED) -c -o $@ $<
 $(FUZZ_DIR)/libptd.a: $(LIB:lib/%.c=$(FUZZ_DIR)/%.o) $(BUILD)/builtin.o
@@ -126,10 +127,16 @@ deps:
 layers:
 	@tests/layers.py $(ROOMS)
 
-# How things are built. Everything is built anew when the compiler or its flags are others.
+# How things are built. Everything is built anew when the compiler or its flags are others, and
+# programs when another folder of objects had its programs in BIN meanwhile.
 FLAGS    = $(CC) $(shell $(CC) -dumpfullversion) $(ALL_CFLAGS) $(OPENBLAS)
+KEEP     = @echo '$(subst ','\'',$(1))' | cmp -s - $@ || echo '$(subst ','\'',$(1))' > $@
 $(BUILD)/flags: FORCE | $(BUILD)
-	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+	$(call KEEP,$(FLAGS))
+$(FUZZ_DIR)/flags: FORCE | $(FUZZ_DIR)
+	$(call KEEP,$(FUZZ_CC) $(FLAGS))
+$(BIN)/.built: FORCE | $(BIN)
+	$(call KEEP,$(abspath $(BUILD)) $(FLAGS))
 FORCE:
 $(BUILD)/compute/fingerprint.o: private ALL_CFLAGS += -DPTD_FLAGS='"$(subst ",\",$(CFLAGS))"'
 $(BUILD)/compute/cpu/blas.o $(FUZZ_DIR)/compute/cpu/blas.o: private ALL_CFLAGS += -DPTD_OPENBLAS='"$(OPENBLAS)"'
@@ -141,7 +148,7 @@ $(BUILD)/builtin.o: lib/builtin/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
-$(BIN)/%: stages/%.c $(BUILD)/libptd.a | $(BIN) $(BUILD)
+$(BIN)/%: stages/%.c $(BUILD)/libptd.a $(BIN)/.built | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $(BUILD)/$*.d -o $@ $< $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
@@ -166,7 +173,7 @@ formatted:
 	@$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf build bin/*
+	rm -rf build bin
 
 help:
 	@echo 'make            build the programs into bin/'

@@ -2,7 +2,8 @@
  *
  *     ptd-data digits train.jsonl --count 4096 && ptd-data check train.jsonl
  *
- * What the questions are is said in lib/digits.h, what a data set looks like in lib/dataset.h. */
+ * What the questions are is said in lib/data/digits.h, what a data set looks like in
+ * lib/data/dataset.h. */
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/printable.h"

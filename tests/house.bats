@@ -38,6 +38,19 @@ layers() { run "$root/tests/layers.py" ground ground/cellar roof; }
     [ "$output" = "lib/ground/stone.c:1: includes ground/cellar/wine.h: ground/cellar is above ground" ]
 }
 
+@test "layers: however it is written" {
+    small_house
+    printf '%s\n' '#include <roof/tile.h>' '/* a */ #include "roof/tile.h"' '#include TILE' \
+        '#include "ground/stone.c"' '#include <stdio.h>' '// #include "roof/tile.h"' > lib/ground/stone.c
+    layers
+    [ "$status" = 1 ]
+    [ "${#lines[@]}" = 4 ]
+    [ "${lines[0]}" = "lib/ground/stone.c:1: includes roof/tile.h: roof is above ground" ]
+    [ "${lines[1]}" = "lib/ground/stone.c:2: includes roof/tile.h: roof is above ground" ]
+    [ "${lines[2]}" = "lib/ground/stone.c:3: includes a macro, expected a header by its name" ]
+    [ "${lines[3]}" = "lib/ground/stone.c:4: includes ground/stone.c, expected a header by its name" ]
+}
+
 @test "layers: an include without its room, and a file in none, are refused" {
     small_house
     echo '#include "stone.h"' > lib/ground/stone.c

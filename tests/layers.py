@@ -7,19 +7,29 @@ import sys
 
 ROOMS = sys.argv[1:]
 HERE = pathlib.Path("lib")
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+INCLUDE = re.compile(r'^\s*(?:#|%:)\s*include\b\s*(.*?)\s*$')
 
 
 def room_of(path):
     return str(path.parent)
 
 
+def bare(text):
+    """Without comments and continued lines; every line keeps its number."""
+    text = re.sub(r"\\\n(.*)", r"\1\n", text)
+    keep_lines = lambda m: "\n" * m[0].count("\n") or " "
+    return re.sub(r"/\*.*?\*/|//[^\n]*", keep_lines, text, flags=re.S)
+
+
 def includes(path):
-    """(line number, included path) of each include of ours."""
-    for number, line in enumerate((HERE / path).read_text().splitlines(), 1):
+    """(line number, included path) of each include but those of the system; None: of nobody knows what."""
+    for number, line in enumerate(bare((HERE / path).read_text()).splitlines(), 1):
         found = INCLUDE.match(line)
-        if found:
-            yield number, pathlib.PurePath(found[1])
+        named = found and re.fullmatch(r'(["<])(.*)[">]', found[1])
+        if found and not named:
+            yield number, None
+        elif named and (named[1] == '"' or named[2].split("/")[0] in {r.split("/")[0] for r in ROOMS}):
+            yield number, pathlib.PurePath(named[2])
 
 
 def faults_of(path):
@@ -28,7 +38,9 @@ def faults_of(path):
     faults = []
     for number, other in includes(path):
         at = f"lib/{path}:{number}: includes {other}"
-        if room_of(other) not in ROOMS:
+        if other is None or other.suffix != ".h":
+            faults.append(f"lib/{path}:{number}: includes {other or 'a macro'}, expected a header by its name")
+        elif room_of(other) not in ROOMS:
             faults.append(f"{at}, expected a file of a room")
         elif ROOMS.index(room_of(other)) > ROOMS.index(room_of(path)):
             faults.append(f"{at}: {room_of(other)} is above {room_of(path)}")
@@ -51,9 +63,9 @@ def circle(graph, start):
 
 
 files = sorted(p.relative_to(HERE) for p in HERE.rglob("*.[ch]"))
-headers = {p: [o for _, o in includes(p)] for p in files if p.suffix == ".h"}
+headers = {p: [o for _, o in includes(p) if o] for p in files if p.suffix == ".h"}
 faults = [f for p in files for f in faults_of(p)]
-faults += [f"lib/{p}: includes itself by way of {' '.join(map(str, w[1:-1])) or 'itself'}"
+faults = faults or [f"lib/{p}: includes itself by way of {' '.join(map(str, w[1:-1])) or 'itself'}"
            for p in headers for w in [circle(headers, p)] if w]
 print("\n".join(faults), end="\n" if faults else "")
 sys.exit(1 if faults or not files else 0)

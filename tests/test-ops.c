@@ -230,14 +230,14 @@ static void linear_and_its_gradients(void **state)
     static const int shapes[][2] = {{1, 1}, {7, 5}, {33, 17}, {131, 3}, {3, 67}};
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(s, shapes)
-        for (int bias = 0; bias < 2; bias++) {
-            struct job j = linear_job(counts[c], shapes[s][0], shapes[s][1], bias);
-            check_linear(&j);
-            release(NULL);
-        }
+            EACH (s, shapes)
+                for (int bias = 0; bias < 2; bias++) {
+                    struct job j = linear_job(counts[c], shapes[s][0], shapes[s][1], bias);
+                    check_linear(&j);
+                    release(NULL);
+                }
 }
 
 /* The same bits as the product and an addition after it; and logits are the product. */
@@ -246,23 +246,23 @@ static void residual_is_added_last(void **state)
     static const long many[] = {1, 8, 9, 40, 700};
     (void)state;
     for
-        EACH(c, many)
-    for (int bias = 0; bias < 2; bias++) {
-        long n = many[c];
-        struct job j = linear_job(n, 33, 45, bias);
-        float *x = floats(j.in[0], n * 33), *w = floats(j.in[1], 33 * 45),
-              *b = bias ? floats(j.in[2], 45) : NULL, *r = floats(j.dy, n * 45);
-        float *apart = nans(n * 45), *at_once = nans(n * 45), *z = nans(n * 45);
-        host_linear(apart, x, w, b, NULL, n, 33, 45);
-        host_logits(z, x, w, n, 33, 45);
-        if (!bias) check(z, j.y, n * 45, 2e-5);
-        host_add(apart, r, n * 45);
-        host_linear(at_once, x, w, b, r, n, 33, 45);
-        if (coarse == 0) assert_memory_equal(apart, at_once, n * 45 * sizeof *apart);
-        for (long i = 0; i < n * 45; i++)
-            assert_close(at_once[i], apart[i], 2 * coarse * (1 + fabs(apart[i])));
-        release(NULL);
-    }
+        EACH (c, many)
+            for (int bias = 0; bias < 2; bias++) {
+                long n = many[c];
+                struct job j = linear_job(n, 33, 45, bias);
+                float *x = floats(j.in[0], n * 33), *w = floats(j.in[1], 33 * 45),
+                      *b = bias ? floats(j.in[2], 45) : NULL, *r = floats(j.dy, n * 45);
+                float *apart = nans(n * 45), *at_once = nans(n * 45), *z = nans(n * 45);
+                host_linear(apart, x, w, b, NULL, n, 33, 45);
+                host_logits(z, x, w, n, 33, 45);
+                if (!bias) check(z, j.y, n * 45, 2e-5);
+                host_add(apart, r, n * 45);
+                host_linear(at_once, x, w, b, r, n, 33, 45);
+                if (coarse == 0) assert_memory_equal(apart, at_once, n * 45 * sizeof *apart);
+                for (long i = 0; i < n * 45; i++)
+                    assert_close(at_once[i], apart[i], 2 * coarse * (1 + fabs(apart[i])));
+                release(NULL);
+            }
 }
 
 static void logits_and_their_gradients(void **state)
@@ -302,42 +302,44 @@ static void rmsnorm_and_its_gradients(void **state)
 {
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(k, widths)
-        for (int strong = 0; strong < 2; strong++) {
-            long n = counts[c], w = widths[k];
-            struct job j = {
-                .n = n, .w = w, .heads = 1, .eps = strong || w == 1 ? 0.7 : 1e-6, .f = ref_rmsnorm};
-            start(&j, n * w, w, 0, n * w);
-            double *base = values(9, n * w + w);
-            float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w), *dy = floats(j.dy, n * w),
-                  *y = nans(n * w), *rstd = nans(n);
-            float *dx = floats(base, n * w), *dg = floats(base + n * w, w);
-            host_rmsnorm(y, NULL, x, g, n, w, j.eps);
-            check(y, j.y, n * w, 1e-5);
-            host_rmsnorm(y, rstd, x, g, n, w, j.eps);
-            check(y, j.y, n * w, 1e-5);
-            host_rmsnorm_backward(dx, dg, dy, x, rstd, g, n, w);
-            check_gradient(&j, 0, dx, base);
-            check_gradient(&j, 1, dg, base + n * w);
-            dx = floats(base, n * w), dg = floats(base + n * w, w);
-            host_rmsnorm_backward(dx, NULL, dy, x, rstd, g, n, w);
-            check_gradient(&j, 0, dx, base);
-            host_rmsnorm_backward(NULL, dg, dy, x, rstd, g, n, w);
-            check_gradient(&j, 1, dg, base + n * w);
-            release(NULL);
-        }
+            EACH (k, widths)
+                for (int strong = 0; strong < 2; strong++) {
+                    long n = counts[c], w = widths[k];
+                    struct job j = {.n = n,
+                                    .w = w,
+                                    .heads = 1,
+                                    .eps = strong || w == 1 ? 0.7 : 1e-6,
+                                    .f = ref_rmsnorm};
+                    start(&j, n * w, w, 0, n * w);
+                    double *base = values(9, n * w + w);
+                    float *x = floats(j.in[0], n * w), *g = floats(j.in[1], w),
+                          *dy = floats(j.dy, n * w), *y = nans(n * w), *rstd = nans(n);
+                    float *dx = floats(base, n * w), *dg = floats(base + n * w, w);
+                    host_rmsnorm(y, NULL, x, g, n, w, j.eps);
+                    check(y, j.y, n * w, 1e-5);
+                    host_rmsnorm(y, rstd, x, g, n, w, j.eps);
+                    check(y, j.y, n * w, 1e-5);
+                    host_rmsnorm_backward(dx, dg, dy, x, rstd, g, n, w);
+                    check_gradient(&j, 0, dx, base);
+                    check_gradient(&j, 1, dg, base + n * w);
+                    dx = floats(base, n * w), dg = floats(base + n * w, w);
+                    host_rmsnorm_backward(dx, NULL, dy, x, rstd, g, n, w);
+                    check_gradient(&j, 0, dx, base);
+                    host_rmsnorm_backward(NULL, dg, dy, x, rstd, g, n, w);
+                    check_gradient(&j, 1, dg, base + n * w);
+                    release(NULL);
+                }
 }
 
 static void layernorm_and_its_gradients(void **state)
 {
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(k, widths)
-            {
+            EACH (k, widths) {
                 long n = counts[c], w = widths[k];
                 struct job j = {.n = n, .w = w, .eps = k % 2 ? 0.3 : 1e-2, .f = ref_layernorm};
                 start(&j, n * w, w, w, n * w);
@@ -402,10 +404,9 @@ static void headnorm_and_its_gradients(void **state)
     static const int shapes[][2] = {{1, 1}, {4, 16}, {3, 33}, {5, 6}};
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(k, shapes)
-            {
+            EACH (k, shapes) {
                 long n = counts[c];
                 int heads = shapes[k][0], w = shapes[k][1], all = heads * w;
                 long xs = all + 5, ys = all + 2, dxs = all + 3, dys = all + 1;
@@ -433,10 +434,9 @@ static void rotate_and_its_transpose(void **state)
     static const int shapes[][2] = {{1, 2}, {2, 24}, {4, 16}, {3, 70}};
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(k, shapes)
-            {
+            EACH (k, shapes) {
                 long n = counts[c];
                 int heads = shapes[k][0], w = shapes[k][1], all = heads * w;
                 struct job j = {.n = n, .w = w, .heads = heads, .f = ref_rotate};
@@ -457,10 +457,9 @@ static void swiglu_and_its_gradient(void **state)
 {
     (void)state;
     for
-        EACH(c, counts)
+        EACH (c, counts)
         for
-            EACH(k, widths)
-            {
+            EACH (k, widths) {
                 long n = counts[c], w = widths[k];
                 struct job j = {.n = n, .w = w, .f = ref_swiglu};
                 start(&j, 2 * n * w, 0, 0, n * w);
@@ -478,22 +477,22 @@ static void gelu_and_its_gradient(void **state)
     static const long sizes[] = {1, 15, 16, 17, 131, 5000};
     (void)state;
     for
-        EACH(c, sizes)
-    for (int exact = 0; exact < 2; exact++) {
-        long n = sizes[c];
-        struct job j = {.n = n, .exact = exact, .f = ref_gelu};
-        start(&j, n, 0, 0, n);
-        for (long i = 0; i < n; i++) j.in[0][i] = held(2 * j.in[0][i]);
-        j.f(&j, j.y);
-        float *x = floats(j.in[0], n), *y = nans(n), *dx = nans(n), *dy = floats(j.dy, n);
-        host_gelu(y, x, n, exact);
-        check(y, j.y, n, 1e-6);
-        host_gelu_backward(dx, dy, x, n, exact);
-        check_gradient(&j, 0, dx, NULL);
-        host_gelu_backward(dy, dy, x, n, exact); /* in place */
-        assert_memory_equal(dx, dy, n * sizeof *dx);
-        release(NULL);
-    }
+        EACH (c, sizes)
+            for (int exact = 0; exact < 2; exact++) {
+                long n = sizes[c];
+                struct job j = {.n = n, .exact = exact, .f = ref_gelu};
+                start(&j, n, 0, 0, n);
+                for (long i = 0; i < n; i++) j.in[0][i] = held(2 * j.in[0][i]);
+                j.f(&j, j.y);
+                float *x = floats(j.in[0], n), *y = nans(n), *dx = nans(n), *dy = floats(j.dy, n);
+                host_gelu(y, x, n, exact);
+                check(y, j.y, n, 1e-6);
+                host_gelu_backward(dx, dy, x, n, exact);
+                check_gradient(&j, 0, dx, NULL);
+                host_gelu_backward(dy, dy, x, n, exact); /* in place */
+                assert_memory_equal(dx, dy, n * sizeof *dx);
+                release(NULL);
+            }
 }
 
 /* The two forms differ by up to 4.7e-4, and neither is the other. */
@@ -512,8 +511,7 @@ static void activations_at_the_edges(void **state)
     static const float far[] = {0, -0.0f, 1e-30f, 90, -90, 1000, -1000, 1e6f, -1e6f};
     (void)state;
     for
-        EACH(i, far)
-        {
+        EACH (i, far) {
             float y, dx, one = 1, gu[2] = {far[i], 1}, dgu[2], want = far[i] > 0 ? far[i] : 0,
                          slope = far[i] > 1    ? 1
                                  : far[i] < -1 ? 0
@@ -541,8 +539,7 @@ static void rows_by_their_ids(void **state)
     static const int32_t ids[] = {5, 0, 5, 5, 2, 0, 1, 5};
     (void)state;
     for
-        EACH(k, widths)
-        {
+        EACH (k, widths) {
             int w = widths[k];
             double *table = values(0, ROWS * w), *dy = values(1, 8 * w),
                    *want = take(8 * w, sizeof *want), *sum = values(2, ROWS * w);
@@ -570,8 +567,7 @@ static void interpolated_rows(void **state)
     static const int32_t tap[12] = {0, 1, 2, 3, 5, 5, 5, 5, 4, 0, 4, 5};
     (void)state;
     for
-        EACH(k, widths)
-        {
+        EACH (k, widths) {
             int w = widths[k];
             double *table = values(0, ROWS * w), *weight = values(1, 12), *dy = values(2, 3 * w),
                    *want = values(3, 3 * w), *sum = values(4, ROWS * w);
@@ -992,8 +988,7 @@ static void every_member_has_a_row(void **state)
     for (size_t at = 0; at < sizeof(struct ptd_ops); at += sizeof(void (*)(void))) {
         int found = 0;
         for
-            EACH(i, rows)
-        found += rows[i].at == at;
+            EACH (i, rows) found += rows[i].at == at;
         if (!found)
             fail_msg("member %zu of struct ptd_ops has no test", at / sizeof(void (*)(void)));
     }
@@ -1012,8 +1007,7 @@ static void every_row_calls_its_member(void **state)
     struct ptd_device *real = the_device();
     (void)state;
     for
-        EACH(i, rows)
-        {
+        EACH (i, rows) {
             if (!rows[i].test) continue;
             struct ptd_device trapped = *real;
             struct ptd_ops ops = *real->ops;

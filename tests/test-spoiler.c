@@ -272,7 +272,7 @@ static void long_texts_take_linear_time(void **state)
                                         "5\xc3\xa9",
                                         NULL};
     const size_t most = 1000000;
-    char *text = ptd_alloc(most + 32);
+    char *text = ptd_alloc(most + 64);
     alarm(60);
     for (int i = 0; parts[i]; i++) {
         char *end = text;

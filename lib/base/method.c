@@ -52,6 +52,14 @@ static const char *with_names(const char *help, const struct ptd_method *const *
     return all;
 }
 
+/* "ppo: weight of ...": whose option it is. */
+static struct ptd_opt of_method(const struct ptd_opt *o, const struct ptd_method *m)
+{
+    struct ptd_opt own = *o;
+    own.help = ptd_format("%s: %s", m->name, o->help);
+    return own;
+}
+
 struct ptd_opt *ptd_method_options(const struct ptd_opt *program,
                                    const struct ptd_method_choice *choices)
 {
@@ -64,7 +72,7 @@ struct ptd_opt *ptd_method_options(const struct ptd_opt *program,
         all[n - 1].help = with_names(program->help, table);
         for (; *table; table++)
             for (const struct ptd_opt *o = (*table)->options; o && o->name; o++)
-                all = append(all, &n, *o);
+                all = append(all, &n, of_method(o, *table));
     }
     return append(all, &n, (struct ptd_opt){0});
 }

@@ -22,7 +22,8 @@ const struct ptd_method *ptd_method_named(const struct ptd_method *const *table,
 char *ptd_method_names(const struct ptd_method *const *table); /* "ppo, sft", malloc'd */
 
 /* A program's options with those of its methods: behind the row of `option`, in whose help a %s
- * becomes the names, come the options of all rows of its table. Malloc'd, as are the helps. */
+ * becomes the names, come the options of all rows of its table, whose helps begin with the row's
+ * name. Malloc'd, as are the helps. */
 struct ptd_method_choice {
     const char *option;
     const struct ptd_method *const *table;

@@ -120,8 +120,7 @@ static int read_entry(struct ptd_safetensor *t, const char *path, const char *na
                         strlen(name), LONGEST);
     if (!json_is_object(v)) return refuse(path, name, "its entry is no object");
     t->name = ptd_strdup(name);
-    json_object_foreach(v, key, field)
-    {
+    json_object_foreach (v, key, field) {
         int i = 0;
         while (i < 3 && strcmp(known[i], key) != 0) i++;
         if (i == 3)
@@ -139,8 +138,9 @@ static int check_metadata(const char *path, json_t *v)
     const char *key;
     json_t *text;
     if (!json_is_object(v)) return ptd_fail(PTD_DATAERR, "%s: __metadata__ is no object", path);
-    json_object_foreach(v, key, text) if (!json_is_string(text)) return ptd_fail(
-        PTD_DATAERR, "%s: __metadata__: \"%.128s\" is no text", path, key);
+    json_object_foreach (v, key, text)
+        if (!json_is_string(text))
+            return ptd_fail(PTD_DATAERR, "%s: __metadata__: \"%.128s\" is no text", path, key);
     return 0;
 }
 
@@ -194,8 +194,7 @@ static int read_entries(struct ptd_safetensors *f, json_t *root)
         return ptd_fail(PTD_DATAERR, "%s: %zu tensors, expected at most %d", f->path, n,
                         TENSORS_MAX);
     f->tensors = ptd_array(n + 1, sizeof *f->tensors);
-    json_object_foreach(root, name, v)
-    {
+    json_object_foreach (root, name, v) {
         int rc = !strcmp(name, "__metadata__") ? check_metadata(f->path, v)
                                                : read_entry(&f->tensors[f->n++], f->path, name, v);
         if (rc < 0) return -1;

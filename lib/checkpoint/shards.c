@@ -104,8 +104,7 @@ static int read_map(struct ptd_index *x, const char *path, json_t *map)
                         map ? "is no object" : "is missing");
     if (!json_object_size(map)) return ptd_fail(PTD_DATAERR, "%s: weight_map is empty", path);
     x->entries = ptd_array(json_object_size(map), sizeof *x->entries);
-    json_object_foreach(map, name, v)
-    {
+    json_object_foreach (map, name, v) {
         if (check_name(path, name, v) < 0) return -1;
         x->entries[x->n].name = ptd_strdup(name);
         x->entries[x->n++].file = ptd_strdup(json_string_value(v));

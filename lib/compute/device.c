@@ -3,8 +3,6 @@
 #include "base/dtype.h"
 #include "compute/drivers.h"
 #include "compute/ops.h"
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,17 +18,28 @@ const char *ptd_device_name(int i)
     return i >= 0 && (size_t)i < N_DRIVERS ? drivers[i].name : NULL;
 }
 
-static const struct ptd_driver *find(const char *name)
+/* "cpu, strict ...", malloc'd */
+static char *all_names(void)
 {
-    char names[80] = "";
-    if (!name) name = getenv("PTD_DEVICE");
-    if (!name || !*name) name = drivers[0].name;
-    for (size_t i = 0, at = 0; i < N_DRIVERS && at < sizeof names; i++) {
-        if (!strcmp(name, drivers[i].name)) return &drivers[i];
-        at +=
-            (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", drivers[i].name);
+    char *names = ptd_strdup(drivers[0].name);
+    for (size_t i = 1; i < N_DRIVERS; i++) {
+        char *more = ptd_format("%s, %s", names, drivers[i].name);
+        free(names);
+        names = more;
     }
-    ptd_fail(PTD_USAGE, "device \"%s\": expected one of %s", name, names);
+    return names;
+}
+
+static const struct ptd_driver *find(const char *asked)
+{
+    const char *set = getenv("PTD_DEVICE"), *name = asked;
+    if (!name) name = set && *set ? set : drivers[0].name;
+    for (size_t i = 0; i < N_DRIVERS; i++)
+        if (!strcmp(name, drivers[i].name)) return &drivers[i];
+    char *names = all_names();
+    ptd_fail(PTD_USAGE, "%sdevice \"%s\": expected one of %s", asked ? "" : "PTD_DEVICE: ", name,
+             names);
+    free(names);
     return NULL;
 }
 
@@ -42,7 +51,11 @@ int ptd_device_check(const char *name)
 struct ptd_device *ptd_device_open(const char *name)
 {
     const struct ptd_driver *driver = find(name);
-    if (!driver) return NULL;
+    return driver ? ptd_device_open_with(driver) : NULL;
+}
+
+struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver)
+{
     struct ptd_device *d = ptd_alloc(sizeof *d);
     d->name = driver->name;
     if (driver->open(d) < 0) {

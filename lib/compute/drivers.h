@@ -13,6 +13,9 @@ struct ptd_driver {
     int (*open)(struct ptd_device *d);
 };
 
+/* A device of this kind, as ptd_device_open makes one of a row of the table. NULL: as open says. */
+struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver);
+
 int ptd_cpu_open(struct ptd_device *d);    /* cpu/ops.c */
 int ptd_strict_open(struct ptd_device *d); /* cpu/strict.c: memory that the host cannot touch */
 int ptd_strict_bf16_open(struct ptd_device *d); /* the same, rounding to bfloat16 */

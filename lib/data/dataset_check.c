@@ -70,8 +70,7 @@ static struct category *list_categories(const struct tally *t, long *n)
     const char *name;
     json_t *rows;
     *n = 0;
-    json_object_foreach(t->categories, name, rows)
-    {
+    json_object_foreach (t->categories, name, rows) {
         list[*n] = (struct category){name, json_integer_value(rows), *n};
         ++*n;
     }

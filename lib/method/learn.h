@@ -1,7 +1,8 @@
 /* learn: the gradient of one update over groups: packs them into micro-batches, has every token
  * scored and its loss differentiated, and sums with counts of the whole update, so that
  * micro-batching changes nothing beyond rounding. What a token's loss is says lib/method/loss, how
- * far a tutored token is from its tutor lib/method/divergence; the optimizer is adamw.h's.
+ * far a tutored token is from its tutor lib/method/divergence; the optimizer is an operation
+ * (ops.h).
  *
  *     L = sum of the loss over all tokens + lambda/N_ptd sum over tutored tokens of the divergence
  *

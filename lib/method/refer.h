@@ -13,12 +13,12 @@
 
 struct ptd_refer_rules {
     double tau, temperature;
-    int top_k;            /* ids of the teacher to keep */
-    int all;              /* tutor right responses of active groups too */
-    int truncated;        /* tutor responses that were cut */
-    int reference;        /* log-probs for the KL */
-    int64_t micro_tokens; /* a micro-batch has at least so many, and less than twice as many
-                             (learn.h) */
+    int top_k;     /* ids of the teacher to keep */
+    int all;       /* tutor right responses of active groups too */
+    int truncated; /* tutor responses that were cut */
+    int reference; /* log-probs for the KL */
+    /* a micro-batch has at least so many, and less than twice as many (learn.h) */
+    int64_t micro_tokens;
 };
 struct ptd_refer_counts {
     long tutored, cached, computed;

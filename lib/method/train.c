@@ -58,16 +58,14 @@ static void compare(struct comparison *c, const char *program, json_t *was, json
 {
     const char *key;
     json_t *value;
-    json_object_foreach(is, key, value)
-    {
+    json_object_foreach (is, key, value) {
         json_t *old = json_object_get(was, key);
         if (json_is_object(old) && json_is_object(value))
             compare(c, key, old, value);
         else
             compare_values(c, program, key, old, value);
     }
-    json_object_foreach(was, key, value)
-    {
+    json_object_foreach (was, key, value) {
         if (!json_object_get(is, key)) compare_values(c, program, key, value, NULL);
     }
 }

@@ -3,7 +3,7 @@
 
 usage: tests/vectors/check-export.py FOLDER STREAM     by hand; needs torch, transformers, msgpack, numpy
     ptd-rollout -s S -g 0 -m 32 -P 4 -n 1 train.jsonl | ptd-verify | ptd-ref > STREAM; ptd-export S FOLDER -g 0
-Words that PTD neither samples nor scores (ptd_model_banned in lib/model.h) are taken out of transformers' logits.
+Words that PTD neither samples nor scores (ptd_model_banned in lib/net/model.h) are taken out of transformers' logits.
 The stream's ref_logp are the store's generation 0 on the stream's own prompt ids and pictures, so FOLDER must be that generation.
 Status 1 if a log-prob differs by over 2e-5 of the largest logit.
 """

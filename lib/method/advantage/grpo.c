@@ -6,7 +6,7 @@
 
 static double eps = 1e-6;
 static const struct ptd_opt options[] = {
-    {"eps", 0, PTD_OPT_DOUBLE, &eps, "E", "added to the deviation in grpo", 0, 1}, {0}};
+    {"eps", 0, PTD_OPT_DOUBLE, &eps, "E", "added to the deviation", 0, 1}, {0}};
 
 static int all_equal(const double *x, int n)
 {

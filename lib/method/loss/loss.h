@@ -41,8 +41,9 @@ struct ptd_token_losses {
 struct ptd_loss {
     struct ptd_method is;
     int supervised; /* 1: answers are given: no rewards, no tutor; hinted groups read the hint */
-    int sequences;  /* 1: value is asked once, for all tokens of the update, and may look at all of
-                     * them; 0: for some at a time, by several threads, and looks at these alone */
+    /* 1: value is asked once, for all tokens of the update, and may look at all of them; 0: for
+     * some at a time, by several threads, and looks at these alone */
+    int sequences;
     /* Weight of the divergence from the reference, 0: ref is not read; NULL: never. */
     double (*reference)(const void *own);
     /* Fills entries first .. first + n - 1. NaN in the input must come out as NaN. */
