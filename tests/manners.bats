@@ -68,7 +68,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 2 'ptd-verify: *--judge*' ptd-verify --judge sympy rollouts.rec
     fails 2 'ptd-hint: *--from*' ptd-hint --from oracle verified.rec
     fails 2 'ptd-ref: *--scope*' ptd-ref --scope some hinted.rec
-    fails 2 'ptd-update: *--loss*expected one of ppo, sft;*' ptd-update --loss dpo scored.rec
+    fails 2 'ptd-update: *--loss "dpo": expected one of ppo, *' ptd-update --loss dpo scored.rec
     fails 2 'ptd-update: *--schedule*' ptd-update --schedule step scored.rec
     fails 2 'ptd-update: *--lr*' ptd-update --lr -1 scored.rec
     fails 2 'ptd-data digits: *--kinds*' ptd-data digits x.jsonl --kinds maze
