@@ -2,8 +2,12 @@
  * that nobody can touch the memory of the strict one; and what bfloat16 costs. What operations
  * compute is test-ops.c's. */
 #include "tiny.h"
+#include "host-ops.h"
 #include "test.h"
+#include "base/dtype.h"
 #include "base/threads.h"
+#include "compute/cpu/floats.h"
+#include "compute/drivers.h"
 #include "compute/fingerprint.h"
 #include <signal.h>
 #include <sys/wait.h>
@@ -173,6 +177,132 @@ static void bf16_costs_what_it_must(void **state)
     ptd_device_close(half);
 }
 
+/* ---- every device ---- */
+
+/* Small whole numbers, which every format holds. */
+static void whole(float *x, int n, int step)
+{
+    for (int i = 0; i < n; i++) x[i] = (float)(i * step % 5 - 2);
+}
+
+static void whole_numbers_are_exact(void)
+{
+    static const int32_t ids[] = {5, 0, 5};
+    float x[3 * 8], w[6 * 8], y[3 * 6], picked[3 * 8], square[] = {3, -4};
+    whole(x, 24, 3);
+    whole(w, 48, 7);
+    host_linear(y, x, w, NULL, NULL, 3, 8, 6);
+    for (int i = 0; i < 18; i++) {
+        float want = 0;
+        for (int c = 0; c < 8; c++) want += x[i / 6 * 8 + c] * w[i % 6 * 8 + c];
+        assert_true(y[i] == want);
+    }
+    host_gather(picked, w, ids, 3, 8);
+    host_add(x, picked, 24);
+    for (int i = 0; i < 24; i++) assert_true(x[i] == i * 3 % 5 - 2 + w[ids[i / 8] * 8 + i % 8]);
+    assert_true(host_norm(square, PTD_NUMS, 2) == 5);
+}
+
+/* Operations one by one, then a network there and back, beside the CPU's. */
+static void every_device_computes(void **state)
+{
+    struct ptd_device *cpu = open_device("cpu"), *kept = chosen_device;
+    float *g[2], *x = run(cpu, &g[0]);
+    (void)state;
+    for (int i = 0; ptd_device_name(i); i++) {
+        struct ptd_device *d = chosen_device = open_device(ptd_device_name(i));
+        int rounds = d->num != PTD_F32 || strstr(d->name, "bf16");
+        whole_numbers_are_exact();
+        float *y = run(d, &g[1]);
+        double rows = apart(x, y, 22 * 40), gradients = apart(g[0], g[1], 146688);
+        if (!(rows < (rounds ? 0.04 : 1e-5) && gradients < (rounds ? 0.1 : 1e-5)))
+            fail_msg("%s is apart by %g, gradients by %g", d->name, rows, gradients);
+        assert_int_equal(d->used, 0);
+        free(y), free(g[1]);
+        ptd_device_close(d);
+    }
+    chosen_device = kept;
+    free(x), free(g[0]);
+    ptd_device_close(cpu);
+}
+
+/* ---- one more device ---- */
+
+/* The CPU behind memory that the host does not take for its own; one operation written anew, one
+ * that counts its calls. */
+struct counting {
+    struct ptd_device *cpu;
+    struct ptd_ops ops;
+    int linears, gathers;
+};
+
+static void counting_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
+                            const ptd_num *b, const ptd_num *residual, long n, int in, int out)
+{
+    struct counting *c = d->own;
+    c->linears++;
+    c->cpu->ops->linear(c->cpu, Y, X, W, b, residual, n, in, out);
+}
+
+static void counting_gather(struct ptd_device *d, ptd_num *y, const ptd_num *table,
+                            const ptd_int *ids, long n, int w)
+{
+    struct counting *c = d->own;
+    c->gathers++;
+    for (long i = 0; i < n * w; i++)
+        FLOATS(y)[i] = FLOATS(table)[(long)INTS(ids)[i / w] * w + i % w];
+}
+
+static void counting_close(struct ptd_device *d)
+{
+    struct counting *c = d->own;
+    ptd_device_close(c->cpu);
+    free(c);
+}
+
+static int counting_open(struct ptd_device *d)
+{
+    struct counting *c = ptd_alloc(sizeof *c);
+    c->cpu = open_device("cpu");
+    c->ops = *c->cpu->ops;
+    c->ops.linear = counting_linear;
+    c->ops.gather = counting_gather;
+    c->ops.close = counting_close;
+    d->ops = &c->ops;
+    d->num = c->cpu->num, d->acc = c->cpu->acc;
+    d->own = c;
+    return 0;
+}
+
+static int absent_open(struct ptd_device *d)
+{
+    ptd_fail(PTD_UNAVAILABLE, "device %s is not there", d->name);
+    return -1;
+}
+
+/* A table of operations and the function that opens it: all that it takes to compute on it. */
+static void one_more_is_a_driver(void **state)
+{
+    static const struct ptd_driver counting = {"counting", counting_open},
+                                   absent = {"absent", absent_open};
+    struct ptd_device *cpu = open_device("cpu"), *d = ptd_device_open_with(&counting);
+    float *g[2], *x = run(cpu, &g[0]), *y;
+    (void)state;
+    assert_non_null(d);
+    assert_string_equal(d->name, "counting");
+    y = run(d, &g[1]);
+    assert_memory_equal(x, y, 22 * 40 * sizeof *x);
+    assert_memory_equal(g[0], g[1], 146688 * sizeof *g[0]);
+    assert_true(((struct counting *)d->own)->linears > 20);
+    assert_true(((struct counting *)d->own)->gathers > 0);
+    assert_int_equal(d->used, 0);
+    free(x), free(y), free(g[0]), free(g[1]);
+    ptd_device_close(d);
+    ptd_device_close(cpu);
+    assert_null(ptd_device_open_with(&absent));
+    assert_int_equal(ptd_failed_status(), PTD_UNAVAILABLE);
+}
+
 static void machines_say_who_gives_other_bits(void **state)
 {
     const char *names[] = {"cpu", "strict", "strict:bf16"};
@@ -198,6 +328,8 @@ int main(void)
         cmocka_unit_test(memory_of_the_host_is_a_fault),
         cmocka_unit_test(strict_gives_the_same_bits_beside_the_cpu),
         cmocka_unit_test(bf16_costs_what_it_must),
+        cmocka_unit_test(every_device_computes),
+        cmocka_unit_test(one_more_is_a_driver),
         cmocka_unit_test(machines_say_who_gives_other_bits),
     };
     ptd_program("test-device");
