@@ -33,9 +33,13 @@ ref_logp() {
 }
 
 @test "--help names the option, and --device goes before PTD_DEVICE" {
+    local names
+    names=$(ptd-hint --device gpu < hinted.rec 2>&1 | sed 's/.*expected one of //; s/;.*//; s/,//g')
+    [ "$(wc -w <<< "$names")" -ge 3 ]
     for program in ptd-rollout ptd-hint ptd-ref ptd-update; do
         run -0 "$program" --help
         [[ "$output" == *"--device NAME"*"PTD_DEVICE"* ]]
+        for name in $names; do [[ "$output" =~ [\ ]"$name"[,\ ] ]]; done
     done
     PTD_DEVICE=gpu ptd-hint -q --device cpu < hinted.rec > again.rec
     run -0 ptd-dump --check again.rec
