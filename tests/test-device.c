@@ -1,6 +1,6 @@
 /* test-device: what is asked of devices themselves: names, memory, faults, two of them at a time;
- * that nobody can touch the memory of the strict one; and what bfloat16 costs. What operations
- * compute is test-ops.c's. */
+ * that each computes and one more can be added; that nobody can touch the memory of the strict one;
+ * and what bfloat16 costs. What operations compute is test-ops.c's. */
 #include "tiny.h"
 #include "host-ops.h"
 #include "test.h"
