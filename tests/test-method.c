@@ -212,7 +212,7 @@ static double plain_sft(const struct ptd_tokens *t)
     return sum / t->n;
 }
 
-/* Squared log-ratio, each response the mean of its tokens; see added_loss. */
+/* Squared log-ratio, each response the mean of its tokens. */
 static double plain_squared(const struct ptd_tokens *t)
 {
     double sum = 0;
