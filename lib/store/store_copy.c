@@ -125,6 +125,9 @@ static int await(struct copy *c)
 static int copy_failed(struct copy *c)
 {
     if (c->rc < 0) return ptd_store_fail(c->from, c->rc, "copying");
+    if (c->rc == EFAULT) /* what the system was to write is not there */
+        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is damaged: a page leads outside of it%s",
+                        c->from->dir, ptd_store_doubt(c->from));
     errno = c->rc;
     /* EAGAIN: LMDB got no thread */
     return ptd_fail(errno == EAGAIN ? PTD_OSERR : PTD_IOERR,
