@@ -617,21 +617,26 @@ static void ref_attention(const struct job *j, double *y)
     attend(j, y, NULL);
 }
 
+static struct ptd_attention two_heads_of_six(const struct ptd_span *span)
+{
+    return (struct ptd_attention){.heads = 2,
+                                  .kv_heads = 2,
+                                  .dim = 6,
+                                  .causal = 1,
+                                  .q_stride = 12,
+                                  .k_stride = 12,
+                                  .v_stride = 12,
+                                  .o_stride = 12,
+                                  .spans = span,
+                                  .n_spans = 1};
+}
+
 static void attention_and_its_gradients(void **state)
 {
     long n = 9, all = n * 2 * 6;
     struct job j = {.n = n, .heads = 2, .w = 6, .f = ref_attention};
     struct ptd_span span = {.n = (int)n};
-    struct ptd_attention a = {.heads = 2,
-                              .kv_heads = 2,
-                              .dim = 6,
-                              .causal = 1,
-                              .q_stride = 12,
-                              .k_stride = 12,
-                              .v_stride = 12,
-                              .o_stride = 12,
-                              .spans = &span,
-                              .n_spans = 1};
+    struct ptd_attention a = two_heads_of_six(&span);
     (void)state;
     start(&j, all, all, all, all);
     float *q = floats(j.in[0], all), *k = floats(j.in[1], all), *v = floats(j.in[2], all),
@@ -653,16 +658,7 @@ static void attention_is_shared_out(void **state)
     long n = 9, all = n * 2 * 6;
     struct job j = {.n = n, .heads = 2, .w = 6, .f = ref_attention};
     struct ptd_span span = {.n = (int)n};
-    struct ptd_attention a = {.heads = 2,
-                              .kv_heads = 2,
-                              .dim = 6,
-                              .causal = 1,
-                              .q_stride = 12,
-                              .k_stride = 12,
-                              .v_stride = 12,
-                              .o_stride = 12,
-                              .spans = &span,
-                              .n_spans = 1};
+    struct ptd_attention a = two_heads_of_six(&span);
     struct ptd_shares_asked asked = {.first = 3, .n = n - 3, .n_keys = 4};
     (void)state;
     start(&j, all, all, all, all);

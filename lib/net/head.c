@@ -54,21 +54,22 @@ static long chunk_rows(struct ptd_lm_head *h, long n)
 
 struct chunk {
     struct ptd_lm_head *head;
-    const void *ask;
-    const void *got;
-    long first, n; /* rows */
+    const void *ask, *got;
+    ptd_num *dX;
+    const ptd_num *x; /* of the chunk's first row */
+    long first, n;    /* rows */
 };
 
-/* f for each chunk, with its logits in h->z. */
-static void each_chunk(struct ptd_lm_head *h, const ptd_num *X, long n, const void *ask,
-                       const void *got, void (*f)(const struct chunk *))
+/* f for each chunk of the n rows X, with its logits in z of the head. */
+static void each_chunk(struct chunk c, const ptd_num *X, long n, void (*f)(const struct chunk *))
 {
+    struct ptd_lm_head *h = c.head;
     struct ptd_device *d = h->device;
     long rows = chunk_rows(h, n);
-    struct chunk c = {.head = h, .ask = ask, .got = got};
     for (; c.first < n; c.first += rows) {
         c.n = n - c.first < rows ? n - c.first : rows;
-        d->ops->logits(d, h->z, ptd_at(d, X, (size_t)c.first * h->H), h->W, c.n, h->H, h->V);
+        c.x = ptd_at(d, X, (size_t)c.first * h->H);
+        d->ops->logits(d, h->z, c.x, h->W, c.n, h->H, h->V);
         f(&c);
     }
 }
@@ -173,37 +174,30 @@ static void learn_near(void *ctx, long first, long last)
 
 static void learn(const struct chunk *c)
 {
-    long near = c->head->device->ops->rows_near;
-    if (near)
-        ptd_parallel(c->n, near / 2 / c->head->V + 1, learn_near, (void *)c);
+    struct ptd_lm_head *h = c->head;
+    struct ptd_device *d = h->device;
+    if (d->ops->rows_near)
+        ptd_parallel(c->n, d->ops->rows_near / 2 / h->V + 1, learn_near, (void *)c);
     else
         learn_rows(c, 0, c->n);
+    d->ops->logits_backward(d, c->dX ? ptd_at(d, c->dX, (size_t)c->first * h->H) : NULL, h->dW,
+                            h->z, c->x, h->W, c->n, h->H, h->V);
 }
 
 void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,
                        const struct ptd_ask_score *ask, const struct ptd_got_score *got)
 {
-    each_chunk(h, X, n, ask, got, score);
+    each_chunk((struct chunk){.head = h, .ask = ask, .got = got}, X, n, score);
 }
 
 void ptd_lm_head_draw(struct ptd_lm_head *h, const ptd_num *X, long n,
                       const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
 {
-    each_chunk(h, X, n, ask, got, draw);
+    each_chunk((struct chunk){.head = h, .ask = ask, .got = got}, X, n, draw);
 }
 
 void ptd_lm_head_learn(struct ptd_lm_head *h, const ptd_num *X, long n,
                        const struct ptd_head_lesson *l, ptd_num *dX)
 {
-    struct ptd_device *d = h->device;
-    long rows = chunk_rows(h, n);
-    struct chunk c = {.head = h, .ask = l};
-    for (; c.first < n; c.first += rows) {
-        const ptd_num *x = ptd_at(d, X, (size_t)c.first * h->H);
-        c.n = n - c.first < rows ? n - c.first : rows;
-        d->ops->logits(d, h->z, x, h->W, c.n, h->H, h->V);
-        learn(&c);
-        d->ops->logits_backward(d, dX ? ptd_at(d, dX, (size_t)c.first * h->H) : NULL, h->dW, h->z,
-                                x, h->W, c.n, h->H, h->V);
-    }
+    each_chunk((struct chunk){.head = h, .ask = l, .dX = dX}, X, n, learn);
 }
