@@ -1,6 +1,7 @@
 /* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest).
  * Judging must come to an end with rewards in range; every gold answer is right for itself; numbers
  * are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+#include "judge/number.h"
 #include "method/reward.h"
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static void check_number(const char *text, size_t n)
 
 static void check_gold(const char *gold)
 {
-    static const int rules[] = {PTD_JUDGE_AUTO, PTD_JUDGE_EXACT, PTD_JUDGE_NUMBER};
+    static const char *const rules[] = {"auto", "exact", "number"};
     char letter = ptd_gold_letter(gold);
     for (int i = 0; i < 3; i++)
         if (!ptd_answer_right(rules[i], gold, strlen(gold), gold)) abort();
@@ -31,7 +32,7 @@ static void check_gold(const char *gold)
 
 static void score(int rules, char *gold, char *text)
 {
-    struct ptd_reward_rules r = {rules % 3, rules / 3 % 4, rules / 12 % 3, 0.1, 0.9};
+    struct ptd_reward_rules r = {rules % 3, rules / 12 % 3, ptd_judges[rules / 3 % 4], 0.1, 0.9};
     struct ptd_rollout y = {.text = text};
     struct ptd_group g = {.answer = gold, .rollouts = &y, .n_rollouts = 1};
     if (ptd_reward_score(&r, &g) < 0) abort();

@@ -3,7 +3,8 @@
  * ptd-hint. */
 #include "method/hint/spoiler.h"
 #include "base/normal.h"
-#include "method/reward.h"
+#include "judge/judge.h"
+#include "judge/number.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -435,9 +436,9 @@ static char right_letter(const struct ptd_group *g)
         letter = (char)toupper((unsigned char)g->answer[0]);
     if (letter) return letter;
     int n = g->question ? list_options(g->question, o) : 0;
-    struct ptd_gold *gold = ptd_gold_new(PTD_JUDGE_AUTO, g->answer);
-    for (int i = 0; i < n && !letter; i++)
-        if (ptd_gold_right(gold, o[i].text, o[i].len)) letter = (char)('A' + i);
+    struct ptd_gold *gold = ptd_gold_new(NULL, NULL, &(struct ptd_asked){.answer = g->answer});
+    for (int i = 0; gold && i < n && !letter; i++)
+        if (ptd_gold_score(gold, o[i].text, o[i].len, NULL) == 1) letter = (char)('A' + i);
     ptd_gold_free(gold);
     return letter;
 }

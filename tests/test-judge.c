@@ -1,4 +1,7 @@
-/* Tests of reward: what is extracted, what is judged right, which form earns. */
+/* Tests of the judge: what is extracted, what is judged right, which form earns, and of rewards. */
+#include "judge/extract.h"
+#include "judge/form.h"
+#include "judge/number.h"
 #include "method/reward.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +65,7 @@ static void extraction_is_linear(void **state)
     free(text);
 }
 
-static void assert_judged(int rule, const char *answer, const char *gold, int want)
+static void assert_judged(const char *rule, const char *answer, const char *gold, int want)
 {
     if (ptd_answer_right(rule, answer, strlen(answer), gold) != want)
         fail_msg("\"%s\" against \"%s\": expected %s", answer, gold, want ? "right" : "wrong");
@@ -92,22 +95,22 @@ static void judges_numbers(void **state)
     static const char *const wrong[] = {"13",  "-12",    "1 2", "12.01", "12 13", "",    "1.2",
                                         "12e", "twelve", "12x", "12/0",  "1,2",   "0x0c"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
-        assert_judged(PTD_JUDGE_AUTO, right[i], "12", 1);
+        assert_judged("auto", right[i], "12", 1);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_judged(PTD_JUDGE_AUTO, wrong[i], "12", 0);
-    assert_judged(PTD_JUDGE_NUMBER, "1,234,567", "1234567", 1);
-    assert_judged(PTD_JUDGE_NUMBER, "12,34", "1234", 0);
-    assert_judged(PTD_JUDGE_NUMBER, "0.25", "1/4", 1);
-    assert_judged(PTD_JUDGE_NUMBER, "\\frac{1}{4}", ".25", 1);
-    assert_judged(PTD_JUDGE_NUMBER, ".333", "1/3", 0);
-    assert_judged(PTD_JUDGE_NUMBER, "50%", "50", 1);
-    assert_judged(PTD_JUDGE_NUMBER, "50%", "0.5", 0);
-    assert_judged(PTD_JUDGE_NUMBER, "-\\frac{1}{2}", "-0.5", 1);
-    assert_judged(PTD_JUDGE_NUMBER,
+        assert_judged("auto", wrong[i], "12", 0);
+    assert_judged("number", "1,234,567", "1234567", 1);
+    assert_judged("number", "12,34", "1234", 0);
+    assert_judged("number", "0.25", "1/4", 1);
+    assert_judged("number", "\\frac{1}{4}", ".25", 1);
+    assert_judged("number", ".333", "1/3", 0);
+    assert_judged("number", "50%", "50", 1);
+    assert_judged("number", "50%", "0.5", 0);
+    assert_judged("number", "-\\frac{1}{2}", "-0.5", 1);
+    assert_judged("number",
                   "\xe2\x88\x92"
                   "3",
                   "-3", 1);
-    assert_judged(PTD_JUDGE_NUMBER, "-0", "0", 1);
+    assert_judged("number", "-0", "0", 1);
 }
 
 static void judges_numbers_beyond_64_bits_as_text(void **state)
@@ -118,9 +121,9 @@ static void judges_numbers_beyond_64_bits_as_text(void **state)
     assert_int_equal(ptd_number_parse("9223372036854775808", 19, &r), 0);
     assert_int_equal(ptd_number_parse("1e400", 5, &r), 0);
     assert_int_equal(ptd_number_parse("1e99999999999", 13, &r), 0);
-    assert_judged(PTD_JUDGE_AUTO, "12345678901234567890123", "12345678901234567890123", 1);
-    assert_judged(PTD_JUDGE_AUTO, "12345678901234567890124", "12345678901234567890123", 0);
-    assert_judged(PTD_JUDGE_NUMBER, "9223372036854775807/9223372036854775806", "1", 0);
+    assert_judged("auto", "12345678901234567890123", "12345678901234567890123", 1);
+    assert_judged("auto", "12345678901234567890124", "12345678901234567890123", 0);
+    assert_judged("number", "9223372036854775807/9223372036854775806", "1", 0);
 }
 
 static void judges_choices(void **state)
@@ -144,31 +147,31 @@ static void judges_choices(void **state)
                                         "answer: B"};
     static const char *const wrong[] = {"A", "(C)", "Bob", "B, C", "", "AB", "option", "12"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
-        assert_judged(PTD_JUDGE_AUTO, right[i], "B", 1);
+        assert_judged("auto", right[i], "B", 1);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_judged(PTD_JUDGE_AUTO, wrong[i], "B", 0);
-    assert_judged(PTD_JUDGE_AUTO, "A", "(A)", 1);
-    assert_judged(PTD_JUDGE_AUTO, "answer", "A", 0);
-    assert_judged(PTD_JUDGE_AUTO, "k", "K", 1);
+        assert_judged("auto", wrong[i], "B", 0);
+    assert_judged("auto", "A", "(A)", 1);
+    assert_judged("auto", "answer", "A", 0);
+    assert_judged("auto", "k", "K", 1);
     assert_int_equal(ptd_gold_letter("B) 12"), 0);
 }
 
 static void judges_texts(void **state)
 {
     (void)state;
-    assert_judged(PTD_JUDGE_AUTO, "  Red  Apple. ", "red apple", 1);
-    assert_judged(PTD_JUDGE_AUTO, "redapple", "red apple", 0);
-    assert_judged(PTD_JUDGE_AUTO, "\\text{red apple}", "red apple", 1);
-    assert_judged(PTD_JUDGE_AUTO, "$x + 1$", "x+1", 1);
-    assert_judged(PTD_JUDGE_AUTO, "( 3 , 4 )", "(3, 4)", 1);
-    assert_judged(PTD_JUDGE_AUTO, "(4, 3)", "(3, 4)", 0);
-    assert_judged(PTD_JUDGE_AUTO, "\\left(3,4\\right)", "(3,4)", 1);
-    assert_judged(PTD_JUDGE_AUTO, "GRO\xc3\x9f", "gross", 1);
-    assert_judged(PTD_JUDGE_AUTO, "e\xcc\x81t\xc3\xa9", "\xc3\x89T\xc3\x89", 1);
-    assert_judged(PTD_JUDGE_AUTO, "\xff\xfe", "\xff\xfe", 1);
-    assert_judged(PTD_JUDGE_AUTO, "None", "red", 0);
-    assert_judged(PTD_JUDGE_EXACT, "12.0", "12", 0);
-    assert_judged(PTD_JUDGE_AUTO, "\\frac{\\text{a}}{b}", "\\frac{a}{b}", 1);
+    assert_judged("auto", "  Red  Apple. ", "red apple", 1);
+    assert_judged("auto", "redapple", "red apple", 0);
+    assert_judged("auto", "\\text{red apple}", "red apple", 1);
+    assert_judged("auto", "$x + 1$", "x+1", 1);
+    assert_judged("auto", "( 3 , 4 )", "(3, 4)", 1);
+    assert_judged("auto", "(4, 3)", "(3, 4)", 0);
+    assert_judged("auto", "\\left(3,4\\right)", "(3,4)", 1);
+    assert_judged("auto", "GRO\xc3\x9f", "gross", 1);
+    assert_judged("auto", "e\xcc\x81t\xc3\xa9", "\xc3\x89T\xc3\x89", 1);
+    assert_judged("auto", "\xff\xfe", "\xff\xfe", 1);
+    assert_judged("auto", "None", "red", 0);
+    assert_judged("exact", "12.0", "12", 0);
+    assert_judged("auto", "\\frac{\\text{a}}{b}", "\\frac{a}{b}", 1);
 }
 
 static void looks_at_form(void **state)
@@ -223,7 +226,7 @@ static void long_gold_is_read_once(void **state)
 {
     (void)state;
     const int n = 10000, len = 1000000;
-    struct ptd_reward_rules rules = {.judge = PTD_JUDGE_AUTO};
+    struct ptd_reward_rules rules = {.accuracy_weight = 1};
     char *gold = calloc(1, (size_t)len + 1);
     memset(gold, 'x', (size_t)len);
     struct ptd_rollout *y = calloc((size_t)n, sizeof *y);
@@ -282,5 +285,5 @@ int main(void)
         cmocka_unit_test(a_missing_text_is_no_answer),
         cmocka_unit_test(refuses_unknown_rules),
     };
-    return cmocka_run_group_tests_name("reward", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
 }

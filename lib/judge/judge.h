@@ -1,0 +1,67 @@
+/* judge: is an answer right? One gold answer is made ready once, and any number of answers are held
+ * against it. All by rule; the time for an answer is bounded, whatever it says.
+ *
+ *     const struct ptd_judge *rule = ptd_judge_named("auto");             // NULL: 2
+ *     struct ptd_gold *g = ptd_gold_new(rule, &ptd_judge_defaults, &asked); // NULL: 65
+ *     double accuracy = ptd_gold_score(g, answer, len, &reason);
+ *     ptd_gold_free(g);
+ *
+ * Rules are rows of a table (ptd_judges, lib/judge/judge.c); a row of another file is declared
+ * there. `auto` decides by the gold.
+ *   exact   equal after normalising: NFC and case folded, \text{} and $ unwrapped, blanks kept only
+ *           between words, no full stop at the end
+ *   number  equal as exact rationals: 12 = 12.0 = 1.2e1 = 12/1 = \frac{24}{2}; 1,234 = 1234
+ *   choice  option letters in any usual dress: B, b, (B), [B], B., B) 12 cm, Option B, \text{B} */
+#ifndef PTD_JUDGE_H
+#define PTD_JUDGE_H
+#include "base/err.h"
+#include <stddef.h>
+
+enum ptd_units { PTD_UNITS_AUTO, PTD_UNITS_DROP, PTD_UNITS_KEEP, PTD_UNITS_CONVERT };
+
+struct ptd_judge_settings {
+    int units;                 /* of enum ptd_units */
+    double relative, absolute; /* tolerance of numbers; 0 and 0: they must be equal */
+    double iou; /* a box is right from this iou on; 0: the iou itself is its accuracy */
+};
+extern const struct ptd_judge_settings ptd_judge_defaults;
+
+/* What was asked and what is right. Texts must live as long as the gold made of them. */
+struct ptd_asked {
+    const char *answer;
+    char *const *answers; /* accepted besides it, NULL: none */
+    int n_answers;
+    const char *question; /* its options are read from it; NULL: not known */
+};
+
+struct ptd_judge { /* a row */
+    const char *name, *help;
+    /* The gold in the rule's own terms. NULL after ptd_fail (65): it is none of the rule's. */
+    void *(*ready)(const struct ptd_asked *, const char *answer, const struct ptd_judge_settings *);
+    /* 0..1; *reason (static) is set where the answer cannot be read under this rule. */
+    double (*score)(const void *gold, const char *answer, size_t len,
+                    const struct ptd_judge_settings *, const char **reason);
+    void (*clear)(void *gold);
+};
+extern const struct ptd_judge *const ptd_judges[]; /* NULL at the end */
+/* NULL, 2: no such rule; the line names all there are. */
+const struct ptd_judge *ptd_judge_named(const char *name);
+char *ptd_judge_names(void); /* "auto, exact, ...", malloc'd */
+
+/* rule NULL: auto; settings NULL: ptd_judge_defaults. NULL after ptd_fail (65): the gold, or one of
+ * the accepted alternatives, cannot be read under the rule. */
+struct ptd_gold *ptd_gold_new(const struct ptd_judge *rule, const struct ptd_judge_settings *,
+                              const struct ptd_asked *);
+/* The accuracy, 0..1, the best of all accepted answers'. *reason NULL, or why the answer could not
+ * be read: then the accuracy is 0 and the outcome unparsable. reason may be NULL. */
+double ptd_gold_score(const struct ptd_gold *, const char *answer, size_t len, const char **reason);
+void ptd_gold_free(struct ptd_gold *); /* NULL: nothing */
+
+/* For one answer: 1 if it is right. */
+int ptd_answer_right(const char *rule, const char *answer, size_t len, const char *gold);
+
+/* The option letter 'A'..'J' that the text names, 0 if none. */
+char ptd_choice_parse(const char *s, size_t n);
+/* The same for a gold answer that is nothing but a letter: "B", "(b)". */
+char ptd_gold_letter(const char *gold);
+#endif
