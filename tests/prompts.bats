@@ -34,6 +34,16 @@ groups() { ptd-dump "$1" | jq -c "select(.kind == \"group\") | $2"; }
     [[ "$(ptd-dump rollouts.rec | jq -r 'select(.kind == "head").sampling')" != *system* ]]
 }
 
+@test "a stream says whether the chat template opened the thought" {
+    cp -r "$BATS_TEST_DIRNAME/../lib/builtin/tiny" thinking
+    cp "$BATS_TEST_DIRNAME/vectors/chat-thinking.jinja" thinking/chat_template.jinja
+    ptd-init -q thinking.ptd --config thinking
+    opened() { ptd-dump | jq -c 'select(.kind == "head").thought_open'; }
+    [ "$(ptd-gold -q -s thinking.ptd -P 1 -n 1 train.jsonl | opened)" = 1 ]
+    [ "$(ptd-rollout -q -s thinking.ptd -P 1 -G 1 -m 1 -n 1 train.jsonl | ptd-verify -q | opened)" = 1 ]
+    [ "$(opened < plain.rec)" = null ]
+}
+
 @test "a run that began under one system message does not go on under another" {
     ptd-init -q other.ptd
     ptd-rollout -q -s other.ptd -P 2 -G 2 -m 4 -n 1 --system "look at a1" train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q > metrics

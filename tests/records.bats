@@ -64,7 +64,10 @@ all_refuse() { # FIELD PYTHON
     all_refuse 'rollouts?0?.reward' "$y y['reward'] = float('nan')"
     all_refuse 'rollouts?0?.reward' "$y y['reward'] = float('-inf')"
     all_refuse 'rollouts?0?.reward' "$y y['reward'] = 1e308"
+    all_refuse 'rollouts?0?.parts' "$y y['parts'] = [{'name': 'style', 'value': 1}] * 2"
+    all_refuse 'rollouts?0?.parts?0?.value' "$y y['parts'] = [{'name': 'style', 'value': float('nan')}]"
     all_refuse 'rollouts' 'g["rollouts"] = []'
+    all_refuse 'answers' 'g.pop("answer"); g["answers"] = ["12"]'
     all_refuse 'prompt_ids' 'g["prompt_ids"] = i32(1, -1)'
     all_refuse 'group_accuracy' 'g["group_accuracy"] = float("nan")'
     all_refuse 'regions' 'g["regions"] = [["a1", 0, 0, float("nan"), 1]]'

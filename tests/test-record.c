@@ -25,6 +25,7 @@ static const struct ptd_region areas[2] = {{"digit", {0, 0.25f, 0.5f, 1}},
 
 static struct ptd_picture picture = {
     .hash = "0123456789abcdef", .height = 2, .width = 3, .pixels = pixels};
+static const struct ptd_reward_part parts[2] = {{"style", -0.5}, {"length", 2}};
 static struct ptd_rollout rollouts[2] = {
     {.ids = ids,
      .n = 3,
@@ -38,13 +39,15 @@ static struct ptd_rollout rollouts[2] = {
      .format = 1,
      .reward = 0.1,
      .advantage = -0.7,
+     .parts = parts,
+     .n_parts = 2,
      .ref_logp = logp,
      .teacher_ids = ids,
      .teacher_logp = halves,
      .teacher_k = 2,
      .teacher_on_top = halves,
      .teacher_key = "ab12"},
-    {.ids = ids, .n = 0, .text = "", .stop = "length"},
+    {.ids = ids, .n = 0, .text = "", .stop = "length", .outcome = PTD_UNPARSABLE, .reason = "cut"},
 };
 
 static struct ptd_group sample(void)
@@ -57,6 +60,9 @@ static struct ptd_group sample(void)
                               .system = "Be brief.",
                               .question = "<image> how many?",
                               .answer = "3",
+                              .answers = lines,
+                              .n_answers = 2,
+                              .judge = "iou",
                               .solution = "count",
                               .regions = areas,
                               .n_regions = 2,
@@ -128,6 +134,12 @@ static void same_rollouts(const struct ptd_rollout *a, const struct ptd_rollout 
     assert_int_equal(a->outcome, b->outcome);
     assert_true(a->accuracy == b->accuracy && a->format == b->format);
     assert_true(a->reward == b->reward && a->advantage == b->advantage);
+    assert_int_equal(a->n_parts, b->n_parts);
+    for (int i = 0; i < a->n_parts; i++) {
+        assert_string_equal(a->parts[i].name, b->parts[i].name);
+        assert_true(a->parts[i].value == b->parts[i].value);
+    }
+    assert_true(!a->reason == !b->reason && (!a->reason || !strcmp(a->reason, b->reason)));
     assert_true(!a->logp == !b->logp && !a->top_ids == !b->top_ids && !a->ref_logp == !b->ref_logp);
     if (!b->logp) return;
     assert_memory_equal(a->logp, b->logp, 4 * (size_t)a->n);
@@ -149,6 +161,9 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_string_equal(a->question, b->question);
     assert_string_equal(a->answer, b->answer);
     assert_string_equal(a->solution, b->solution);
+    assert_string_equal(a->judge, b->judge);
+    assert_int_equal(a->n_answers, b->n_answers);
+    for (int i = 0; i < a->n_answers; i++) assert_string_equal(a->answers[i], b->answers[i]);
     assert_int_equal(a->n_regions, b->n_regions);
     for (int i = 0; i < a->n_regions; i++) {
         assert_string_equal(a->regions[i].label, b->regions[i].label);
@@ -469,6 +484,54 @@ static void test_lengths_that_disagree(void **state)
     refused(&h, "field \"pictures[0].pixels\": 5 entries, expected 4");
 }
 
+/* A rollout with the parts that follow. */
+static void hand_parts(struct hand *h, size_t n)
+{
+    hand_open(h, 2), hand_text(h, "uid", "u"), hand_rollouts(h, 2), hand_ext(h, "ids", 1, ids, 8);
+    ptd_pack_str(&h->pk, "parts");
+    msgpack_pack_array(&h->pk, n);
+}
+
+static void hand_part(struct hand *h, const char *name, double value)
+{
+    msgpack_pack_map(&h->pk, 2), hand_text(h, "name", name);
+    ptd_pack_str(&h->pk, "value"), msgpack_pack_double(&h->pk, value);
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    struct hand h;
+    const double bad[] = {NAN, INFINITY, -INFINITY, 2e30, -2e30};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        hand_parts(&h, 2), hand_part(&h, "a", 1), hand_part(&h, "b", bad[i]);
+        refused(&h, "rollouts[0].parts[1].value\": ");
+    }
+    hand_parts(&h, 2), hand_part(&h, "a", 1), hand_part(&h, "a", 1);
+    refused(&h, "rollouts[0].parts\": \"a\" comes twice");
+    hand_parts(&h, 1), hand_part(&h, "", 1), refused(&h, "parts[0].name\": missing");
+    hand_parts(&h, 1), msgpack_pack_map(&h.pk, 0), refused(&h, "parts[0].name\": missing");
+    hand_parts(&h, 1), msgpack_pack_nil(&h.pk), refused(&h, "parts[0]\": expected a map");
+    hand_parts(&h, PTD_LIST_MAX + 1);
+    for (int i = 0; i <= PTD_LIST_MAX; i++) hand_part(&h, "a", 1);
+    refused(&h, "rollouts[0].parts\": 65 entries, expected at most 64");
+}
+
+static void test_further_answers(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand_open(&h, 2), hand_text(&h, "uid", "u"), ptd_pack_str(&h.pk, "answers");
+    msgpack_pack_array(&h.pk, 1), ptd_pack_str(&h.pk, "12");
+    refused(&h, "field \"answers\": without answer");
+    hand_open(&h, 2), hand_text(&h, "answer", "u"), ptd_pack_str(&h.pk, "answers");
+    msgpack_pack_array(&h.pk, PTD_LIST_MAX + 1);
+    for (int i = 0; i <= PTD_LIST_MAX; i++) ptd_pack_str(&h.pk, "12");
+    refused(&h, "field \"answers\": 65 entries, expected at most 64");
+    hand_open(&h, 1), ptd_pack_str(&h.pk, "judge"), msgpack_pack_int(&h.pk, 3);
+    refused(&h, "field \"judge\": expected a string");
+}
+
 static void test_bombs(void **state)
 {
     (void)state;
@@ -572,7 +635,8 @@ static void test_head(void **state)
                          .max_tokens = 64,
                          .temperature = 0.7,
                          .top_logprobs = 4,
-                         .sampling = "top-p 1"};
+                         .sampling = "top-p 1",
+                         .thought_open = 1};
     struct ptd_head g;
     struct ptd_buf b = {0}, again = {0};
     ptd_head_add_stage(&h, &(struct ptd_stage_note){"ptd-rollout", "0.1.0", "ptd-rollout 'a b'"});
@@ -591,6 +655,7 @@ static void test_head(void **state)
     assert_true(!g.stages[0].machine && !strcmp(g.stages[1].machine, "arithmetic 1"));
     assert_true(!g.stages[0].build && !strcmp(g.stages[1].build, "00ff"));
     assert_string_equal(g.mode, "eval");
+    assert_int_equal(g.thought_open, 1);
     memset(b.data + b.len / 2, 'x', b.len / 4);
     ptd_head_encode(&g, &again);
     ptd_head_clear(&g);
@@ -719,6 +784,8 @@ int main(void)
         cmocka_unit_test(test_picture_hash),
         cmocka_unit_test(test_refused_by_name),
         cmocka_unit_test(test_lengths_that_disagree),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_further_answers),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_scan_agrees_with_msgpack),

@@ -26,6 +26,28 @@ static int bad_share(const char *path, const char *name, double x)
     return ptd_fields_bad(path, name, "%g, expected 0 to 1", x);
 }
 
+static int check_reward(const char *path, const char *name, double x)
+{
+    if (x >= -REWARD_MAX && x <= REWARD_MAX) return 0;
+    return ptd_fields_bad(path, name, "%g, expected %g to %g", x, -REWARD_MAX, REWARD_MAX);
+}
+
+static int check_part(const char *path, const void *base)
+{
+    const struct ptd_reward_part *p = base;
+    if (!p->name || !*p->name) return ptd_fields_bad(path, "name", "missing");
+    return check_reward(path, "value", p->value);
+}
+
+static int check_parts(const char *path, const struct ptd_reward_part *part, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(part[i].name, part[j].name) == 0)
+                return ptd_fields_bad(path, "parts", "\"%.40s\" comes twice", part[i].name);
+    return 0;
+}
+
 static int check_rollout(const char *path, const void *base)
 {
     const struct ptd_rollout *r = base;
@@ -43,9 +65,8 @@ static int check_rollout(const char *path, const void *base)
         return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
     if (!is_share(r->format)) return bad_share(path, "format", r->format);
-    if (r->reward >= -REWARD_MAX && r->reward <= REWARD_MAX) return 0;
-    return ptd_fields_bad(path, "reward", "%g, expected %g to %g", r->reward, -REWARD_MAX,
-                          REWARD_MAX);
+    if (check_parts(path, r->parts, r->n_parts) < 0) return -1;
+    return check_reward(path, "reward", r->reward);
 }
 
 static int check_hint(const char *path, const void *base)
@@ -58,6 +79,8 @@ static int check_head(const char *path, const void *base)
 {
     const struct ptd_head *h = base;
     int fine = h->temperature >= 0 && h->temperature <= 1e6;
+    if (h->thought_open > 1)
+        return ptd_fields_bad(path, "thought_open", "%d, expected 0 or 1", h->thought_open);
     if (h->steps < 0 || h->first_step < 0)
         return ptd_fields_bad(path, h->steps < 0 ? "steps" : "first_step", "expected at least 0");
     return fine ? 0 : ptd_fields_bad(path, "temperature", "expected a number from 0 to 1000000");
@@ -77,6 +100,7 @@ static int check_group(const char *path, const void *base)
     const struct ptd_group *g = base;
     if (g->group_accuracy != -1 && !is_share(g->group_accuracy))
         return bad_share(path, "group_accuracy", g->group_accuracy);
+    if (g->n_answers && !g->answer) return ptd_fields_bad(path, "answers", "without answer");
     return g->uid ? 0 : ptd_fields_bad(path, "uid", "missing");
 }
 
@@ -90,7 +114,8 @@ static int check_group(const char *path, const void *base)
 #define ROW_F(T, m, type)       {ARRAY_F(T, m, type, n), .k_at = PTD_NONE}
 #define TOP_F(T, m, type, k)    {ARRAY_F(T, m, type, n), .k_at = OFF(T, k)}
 #define LIST_F(T, m, type, t)   {ARRAY_F(T, m, type, n_##m), .sub = t}
-#define DATA_F(m, type, t)      {ARRAY_F(ptd_group, m, type, n_##m), .sub = t, .most = PTD_LIST_MAX}
+#define SHORT_F(T, m, type, t)  {ARRAY_F(T, m, type, n_##m), .sub = t, .most = PTD_LIST_MAX}
+#define DATA_F(m, type, t)      SHORT_F(ptd_group, m, type, t)
 /* clang-format on */
 
 static const struct ptd_field stage_fields[] = {
@@ -121,6 +146,7 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, temperature, F64, ALWAYS, 0),
     NUM_F(ptd_head, top_logprobs, INT, ALWAYS, 0),
     STR_F(ptd_head, sampling),
+    NUM_F(ptd_head, thought_open, INT, UNLESS_PRESET, 0),
     LIST_F(ptd_head, stages, MAPS, &stage_table),
     {0},
 };
@@ -141,6 +167,14 @@ static const struct ptd_field picture_fields[] = {
 static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture),
                                                 PTD_NONE, check_picture};
 
+static const struct ptd_field part_fields[] = {
+    STR_F(ptd_reward_part, name),
+    NUM_F(ptd_reward_part, value, F64, ALWAYS, 0),
+    {0},
+};
+static const struct ptd_fields part_table = {part_fields, sizeof(struct ptd_reward_part), PTD_NONE,
+                                             check_part};
+
 static const struct ptd_field rollout_fields[] = {
     OWN_F(ptd_rollout, ids, n, ALWAYS),
     ROW_F(ptd_rollout, logp, F32),
@@ -154,10 +188,12 @@ static const struct ptd_field rollout_fields[] = {
      .names = ptd_outcome_name,
      .n_names = 4},
     STR_F(ptd_rollout, extracted),
+    STR_F(ptd_rollout, reason),
     JUDGED_F(accuracy),
     JUDGED_F(format),
     JUDGED_F(reward),
     JUDGED_F(advantage),
+    SHORT_F(ptd_rollout, parts, MAPS, &part_table),
     ROW_F(ptd_rollout, ref_logp, F32),
     TOP_F(ptd_rollout, teacher_ids, I32, teacher_k),
     TOP_F(ptd_rollout, teacher_logp, F16, teacher_k),
@@ -190,6 +226,8 @@ static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, system),
     STR_F(ptd_group, question),
     STR_F(ptd_group, answer),
+    DATA_F(answers, STRINGS, NULL),
+    STR_F(ptd_group, judge),
     STR_F(ptd_group, solution),
     DATA_F(regions, REGIONS, NULL),
     DATA_F(steps, STRINGS, NULL),

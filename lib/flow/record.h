@@ -29,7 +29,8 @@
 #include <stdint.h>
 
 #define PTD_STREAM_VERSION 1
-#define PTD_LIST_MAX       64 /* most pictures, steps, regions or objects of a group */
+/* most pictures, steps, regions, objects or further answers of a group, or parts of a reward */
+#define PTD_LIST_MAX 64
 
 struct ptd_buf {
     char *data;
@@ -76,6 +77,9 @@ struct ptd_head {
     /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing
      * was sampled */
     const char *sampling;
+    /* "thought_open": 1 if the model's chat template has opened a thought at the end of every
+     * prompt, so that a response begins inside of it */
+    int thought_open;
     /* "stages": every program that wrote this stream, first to last */
     struct ptd_stage_note *stages;
     int n_stages;
@@ -113,6 +117,12 @@ struct ptd_picture {       /* one image of the prompt, decoded and resized */
 enum ptd_outcome { PTD_UNJUDGED = 0, PTD_RIGHT, PTD_WRONG, PTD_UNPARSABLE };
 extern const char *const ptd_outcome_name[4]; /* "unjudged" "right" "wrong" "unparsable" */
 
+/* What somebody else than the rules of ptd-verify found of a response, by name. */
+struct ptd_reward_part {
+    const char *name; /* "name": not empty, once in a rollout */
+    double value;     /* "value" */
+};
+
 struct ptd_rollout {
     /* ptd-rollout, ptd-gold */
     const int32_t *ids; /* "ids": int32 [n], the response, stop token included */
@@ -126,7 +136,10 @@ struct ptd_rollout {
     /* ptd-verify */
     int outcome;                                /* "outcome": enum ptd_outcome as its name */
     const char *extracted;                      /* "extracted": the answer found, or NULL */
+    const char *reason;                         /* "reason": why it is unparsable, or NULL */
     double accuracy, format, reward, advantage; /* same names */
+    const struct ptd_reward_part *parts;        /* "parts": [map], what `reward` is also made of */
+    int n_parts;
     /* ptd-ref */
     /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
     const float *ref_logp;
@@ -165,6 +178,10 @@ struct ptd_group {
         /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or
          * NULL */
         *solution;
+    /* "answers": what is right as well as `answer` */
+    const char *const *answers;
+    int n_answers;
+    const char *judge; /* "judge": the rule that the data set names for this row, or NULL */
     const struct ptd_region *regions; /* "regions": the data set's, see hint */
     int n_regions;
     const char *const *steps; /* "steps": the data set's method steps */
@@ -188,9 +205,10 @@ struct ptd_group {
 
 /* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree
  * (logp against ids, top_k against top_ids, pixels against height and width), one of the teacher's
- * arrays without the others, accuracy, format or a box outside of 0 to 1, a reward beyond 1e30,
- * more pictures, steps, regions or objects than PTD_LIST_MAX. Costs next to nothing for large
- * arrays, which it leaves alone. */
+ * arrays without the others, accuracy, format or a box outside of 0 to 1, a reward or a part of one
+ * beyond 1e30, a part without a name or one that comes twice, further answers without one, more
+ * pictures, steps, regions, objects, answers or parts than PTD_LIST_MAX. Costs next to nothing for
+ * large arrays, which it leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
  * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for

@@ -98,6 +98,7 @@ void ptd_source_head(const struct ptd_source *s, const char *data, struct ptd_he
     h->data_digest = ptd_head_text(h, s->digest);
     if (ptd_dataset_pictures_digest(s->data))
         h->pictures_digest = ptd_head_text(h, ptd_dataset_pictures_digest(s->data));
+    h->thought_open = s->config.thinking;
 }
 
 void ptd_source_close(struct ptd_source *s)

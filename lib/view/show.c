@@ -266,7 +266,9 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
 {
     show("  [%d] %s", i + 1, ptd_outcome_name[r->outcome]);
     if (r->outcome) show(", reward %.3g, advantage %+.3f", r->reward, r->advantage);
+    for (int k = 0; k < r->n_parts; k++) show(", %s %.3g", r->parts[k].name, r->parts[k].value);
     if (r->extracted) show(", found \"%s\"", r->extracted);
+    if (r->reason) show(", %s", r->reason);
     show(", %d tokens, %s%s", r->n, r->stop ? r->stop : "?", r->teacher_ids ? ", tutored" : "");
     putchar('\n');
     show_lines("      ", r->text);
@@ -295,6 +297,8 @@ void ptd_show_group_text(const struct ptd_group *g)
     show_block("system:", g->system);
     show_block("question:", g->question);
     show_field("answer", g->answer);
+    for (int i = 0; i < g->n_answers; i++) show_field("or", g->answers[i]);
+    show_field("judge", g->judge);
     show_hint_text(g);
     for (int i = 0; i < g->n_rollouts; i++) show_rollout_text(&g->rollouts[i], i);
 }
