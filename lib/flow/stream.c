@@ -2,6 +2,7 @@
  * Leaves to record.c: what head and group bodies say. */
 #include "flow/stream.h"
 #include "base/signals.h"
+#include "flow/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,21 +95,36 @@ static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS],
     return n;
 }
 
-/* The same body with the same numbers, or -1. */
+/* A number in its place in v; -1: no whole number from 0 on, or of no name that is still missing. */
+static int get_mark(const msgpack_object_kv *kv, const char *const names[MARKS], uint64_t v[MARKS],
+                    unsigned *seen)
+{
+    const msgpack_object_str *key = &kv->key.via.str;
+    if (kv->key.type != MSGPACK_OBJECT_STR || kv->val.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+        return -1;
+    for (int i = 0; i < MARKS; i++)
+        if (key->size == strlen(names[i]) && !memcmp(key->ptr, names[i], key->size)) {
+            if (*seen & 1u << i) return -1;
+            *seen |= 1u << i;
+            v[i] = kv->val.via.u64;
+            return 0;
+        }
+    return -1;
+}
+
+/* The numbers of such a body in any encoding and order, or -1. */
 static int get_marks(const char *body, size_t len, const char *const names[MARKS],
                      uint64_t v[MARKS])
 {
-    char again[MARKS_BYTES];
-    size_t at = 1;
+    msgpack_unpacked u;
+    unsigned seen = 0;
     memset(v, 0, MARKS * sizeof *v);
-    if (len != put_marks(again, names, v)) return -1;
-    for (int i = 0; i < MARKS; i++) {
-        at += 1 + strlen(names[i]) + 1;
-        v[i] = get_big(body + at, 8);
-        at += 8;
-    }
-    put_marks(again, names, v);
-    return memcmp(again, body, len) == 0 ? 0 : -1;
+    if (ptd_pack_open(&u, body, len) < 0) return -1;
+    const msgpack_object_map *m = &u.data.via.map;
+    int rc = u.data.type == MSGPACK_OBJECT_MAP && m->size == MARKS ? 0 : -1;
+    for (int i = 0; i < MARKS && rc == 0; i++) rc = get_mark(&m->ptr[i], names, v, &seen);
+    msgpack_unpacked_destroy(&u);
+    return rc;
 }
 
 /* ---- tally ---- */

@@ -155,8 +155,10 @@ for name, body in (
     ("negative", marks(("step", "count", "digest"), ((1 << 64) - 1, 0, 0))),
     ("empty", b""),
     ("map-empty", b"\x80"),
-    ("short-numbers", pack({"step": 1, "count": 0, "digest": 0})),
-    ("other-order", marks(("count", "step", "digest"), (0, 1, 0))),
+    ("name-twice", marks(("step", "step", "digest"), (1, 1, 0))),
+    ("real", pack({"step": 1.0, "count": 0.0, "digest": 0.0})),
+    ("text", pack({"step": "1", "count": "0", "digest": "0"})),
+    ("one-more", pack({"step": 1, "count": 0, "digest": 0, "steps": 0})),
     ("byte-more", marks(("step", "count", "digest"), (1, 0, 0)) + b"\0"),
     ("of-an-end", marks(("count", "steps", "digest"), (0, 0, 0))),
 ):
@@ -164,6 +166,35 @@ for name, body in (
     if name != "negative":
         body = marks(("step", "count", "digest"), (0, 0, 0)) if name == "of-an-end" else body
         put("end-" + name, started().put(END, body).data, 65, f"record 1, byte {at[1] + 25}: malformed end frame")
+
+# Numbers as other writers encode them: unsigned and signed, as short as they go or wider; names with a longer header; any order.
+ENCODINGS = {
+    "fixint": (0x7F, lambda v: bytes([v])),
+    "uint8": (0xFF, lambda v: struct.pack(">BB", 0xCC, v)),
+    "uint16": (0xFFFF, lambda v: struct.pack(">BH", 0xCD, v)),
+    "uint32": (0xFFFFFFFF, lambda v: struct.pack(">BI", 0xCE, v)),
+    "int8": (0x7F, lambda v: struct.pack(">Bb", 0xD0, v)),
+    "int16": (0x7FFF, lambda v: struct.pack(">Bh", 0xD1, v)),
+    "int32": (0x7FFFFFFF, lambda v: struct.pack(">Bi", 0xD2, v)),
+    "int64": (0x7FFFFFFFFFFFFFFF, lambda v: struct.pack(">Bq", 0xD3, v)),
+}
+
+
+def other_marks(encoding, pairs):
+    most, number = ENCODINGS[encoding]
+    return b"\xde\0\3" + b"".join(
+        b"\xd9" + bytes([len(n)]) + n.encode() + (number(v) if v <= most else struct.pack(">BQ", 0xCF, v)) for n, v in pairs
+    )
+
+
+for name in ENCODINGS:
+    s = started().put(GROUP, u)
+    s.put(STEP, other_marks(name, (("digest", s.run()), ("count", 1), ("step", 1))))
+    s.put(END, other_marks(name, (("steps", 1), ("digest", s.run()), ("count", 1))))
+    put("marks-" + name, s.data, 0)
+    s = started().put(GROUP, u)
+    s.put(STEP, other_marks(name, (("digest", s.run()), ("count", 2), ("step", 1))))
+    put("marks-wrong-" + name, s.data, 76, f"record 2, byte {len(started().put(GROUP, u).data)}: " + STEP_LIES)
 
 # ---- bodies ----
 
