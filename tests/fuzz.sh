@@ -14,7 +14,7 @@ seeds() {
     config) echo tests/corpus-checkpoint/config-*.json lib/builtin/*/*config.json ;;
     safetensors) echo tests/corpus-checkpoint/file-* ;;
     index) echo tests/corpus-checkpoint/index-*/*.json ;;
-    png | jpeg) echo tests/corpus-image/"$1"-* ;;
+    png | jpeg | webp | gif | bmp) echo tests/corpus-image/"$1"-* tests/vectors/format-*."$1" ;;
     token) echo lib/builtin/tiny/tokenizer.json ;;
     token-text | answer) echo README.md ;;
     frame) echo tests/corpus-stream/*.rec ;;

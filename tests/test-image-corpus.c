@@ -115,7 +115,7 @@ static void test_corpus(void **state)
         files++;
     }
     fclose(f);
-    assert_true(files >= 120);
+    assert_true(files >= 220);
     assert_int_equal(wrong, 0);
 }
 

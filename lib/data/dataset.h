@@ -20,7 +20,7 @@
  * null is the same as a missing key; other keys are left alone. Lines of at most 4 MiB, nested at
  * most 64 deep; duplicate keys, bad UTF-8 and lone surrogates are refused; a byte order mark, CRLF,
  * empty lines and a last line without newline are accepted. A number beyond 64 bits is its digits,
- * and only a key that needs a number refuses it (json.h). Pictures, PNG or JPEG, must be regular
+ * and only a key that needs a number refuses it (json.h). Pictures (image.h) must be regular
  * files inside the data set's folder: no absolute path, no "..", no symbolic link on the way.
  *
  * Messages name line and field: "train.jsonl:17: field "answer": missing, expected text or a

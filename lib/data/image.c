@@ -1,5 +1,6 @@
 /* image: picture files to upright RGB, the size a model wants, its patches, and files again.
- * PNG and JPEG themselves are image_codec.c's, resampling is image_resize.c's. */
+ * A format's own reader is image_NAME.c's, orientation image_exif.c's, resampling image_resize.c's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -11,6 +12,37 @@
 #include "data/image_impl.h"
 
 #define RATIO_MAX 200
+
+/* ---- for all formats ---- */
+
+unsigned ptd_bytes_get(const unsigned char *p, int big, int n)
+{
+    unsigned v = 0;
+    for (int i = 0; i < n; i++) v = v << 8 | p[big ? i : n - 1 - i];
+    return v;
+}
+
+int ptd_image_check_size(size_t width, size_t height, const char *name)
+{
+    if (width && height && width <= PTD_IMAGE_SIDE_MAX && height <= PTD_IMAGE_SIDE_MAX &&
+        width * height <= PTD_IMAGE_PIXEL_MAX)
+        return 0;
+    return ptd_fail(
+        PTD_DATAERR,
+        "%s: picture of %zux%zu pixels: expected sides of 1 to %d and at most %u pixels", name,
+        width, height, PTD_IMAGE_SIDE_MAX, PTD_IMAGE_PIXEL_MAX);
+}
+
+void ptd_image_over_white(struct ptd_image *im)
+{
+    uint8_t *p = im->pixels;
+    size_t pixels = (size_t)im->width * im->height;
+    for (size_t i = 0; i < pixels; i++) {
+        unsigned a = p[4 * i + 3];
+        for (int c = 0; c < 3; c++) p[3 * i + c] = (p[4 * i + c] * a + 255 * (255 - a) + 127) / 255;
+    }
+    im->pixels = ptd_realloc(p, pixels * 3);
+}
 
 /* ---- reading ---- */
 
@@ -34,21 +66,44 @@ static void turn(struct ptd_image *im, int orientation)
     *im = out;
 }
 
+struct format { /* known by what stands at the beginning: magic, and tail 8 bytes in */
+    const char *magic, *tail;
+    int (*decode)(struct ptd_image *im, const unsigned char *bytes, size_t n, const char *name,
+                  int *orientation);
+};
+static const struct format formats[] = {
+    {"\x89PNG\r\n\x1a\n", "", ptd_png_decode},
+    {"\xFF\xD8\xFF", "", ptd_jpeg_decode},
+    {"RIFF", "WEBP", ptd_webp_decode},
+    {"GIF87a", "", ptd_gif_decode},
+    {"GIF89a", "", ptd_gif_decode},
+    {"BM", "", ptd_bmp_decode},
+};
+
+/* The format of these bytes; NULL: none of ours. */
+static const struct format *format_of(const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        const struct format *f = &formats[i];
+        size_t magic = strlen(f->magic), tail = strlen(f->tail);
+        if (n >= magic && !memcmp(bytes, f->magic, magic) &&
+            (!tail || (n >= 8 + tail && !memcmp(bytes + 8, f->tail, tail))))
+            return f;
+    }
+    return NULL;
+}
+
 int ptd_image_decode(struct ptd_image *im, const void *bytes, size_t n, const char *name)
 {
-    static const unsigned char png[8] = "\x89PNG\r\n\x1a\n", jpeg[3] = "\xFF\xD8\xFF";
-    int orientation = 1, bad;
+    int orientation = 1;
     *im = (struct ptd_image){0};
-    if (!n) return ptd_fail(PTD_DATAERR, "%s: empty file, expected a PNG or JPEG picture", name);
+    if (!n) return ptd_fail(PTD_DATAERR, "%s: empty file, expected a picture", name);
     if (n > PTD_IMAGE_FILE_MAX)
         return ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a picture", name,
                         PTD_IMAGE_FILE_MAX >> 20);
-    if (n >= sizeof png && !memcmp(bytes, png, sizeof png))
-        bad = ptd_png_decode(im, bytes, n, name, &orientation);
-    else if (n >= sizeof jpeg && !memcmp(bytes, jpeg, sizeof jpeg))
-        bad = ptd_jpeg_decode(im, bytes, n, name, &orientation);
-    else
-        return ptd_fail(PTD_DATAERR, "%s: neither PNG nor JPEG", name);
+    const struct format *f = format_of(bytes, n);
+    if (!f) return ptd_fail(PTD_DATAERR, "%s: neither PNG, JPEG, WebP, GIF nor BMP", name);
+    int bad = f->decode(im, bytes, n, name, &orientation);
     if (bad)
         ptd_image_clear(im);
     else
@@ -62,9 +117,7 @@ static unsigned char *slurp(int fd, const char *path, size_t *n)
     struct stat st;
     if (fstat(fd, &st) < 0) return ptd_fail(PTD_IOERR, "%s:", path), NULL;
     if (!S_ISREG(st.st_mode))
-        return ptd_fail(PTD_NOINPUT, "%s: not a regular file, expected a PNG or JPEG picture",
-                        path),
-               NULL;
+        return ptd_fail(PTD_NOINPUT, "%s: not a regular file, expected a picture", path), NULL;
     if (st.st_size > PTD_IMAGE_FILE_MAX)
         return ptd_fail(PTD_DATAERR, "%s: over %u MiB, too long for a picture", path,
                         PTD_IMAGE_FILE_MAX >> 20),

@@ -3,7 +3,7 @@
 
 usage: tests/corpus-image/make.py      (Python alone; only to change the corpus)
 
-The messages in quotes behind "damaged PNG:" and "damaged JPEG:" are those of libpng 1.6 and libjpeg-turbo 2.1.
+The messages behind "damaged PNG:", "damaged JPEG:" and "damaged GIF:" are those of libpng 1.6, libjpeg-turbo 2.1 and giflib 5.2.
 """
 import os
 import struct
@@ -11,6 +11,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VECTORS = os.path.join(HERE, "..", "vectors")
+NONE = "neither PNG, JPEG, WebP, GIF nor BMP"
 expect = []
 
 
@@ -62,10 +63,10 @@ def bomb(n):
 
 def headers():
     bad = "damaged PNG: *"
-    put("png-0-bytes", b"", 65, "empty file, expected a PNG or JPEG picture")
-    put("png-7-bytes", SIGNATURE[:7], 65, "neither PNG nor JPEG")
+    put("png-0-bytes", b"", 65, "empty file, expected a picture")
+    put("png-7-bytes", SIGNATURE[:7], 65, NONE)
     put("png-signature-only", SIGNATURE, 65, bad + "too early")
-    put("png-sent-as-text", SIGNATURE.replace(b"\r\n", b"\n") + ihdr() + idat() + IEND, 65, "neither PNG nor JPEG")
+    put("png-sent-as-text", SIGNATURE.replace(b"\r\n", b"\n") + ihdr() + idat() + IEND, 65, NONE)
     put("png-ihdr-cut", png(ihdr())[:20], 65, bad + "too early")
     put("png-ihdr-crc", png(chunk(b"IHDR", ihdr()[8:21], crc=1), idat(), IEND), 65, bad + "CRC error")
     put("png-ihdr-12-bytes", png(chunk(b"IHDR", ihdr()[8:20]), idat(), IEND), 65, bad + "Invalid IHDR length")
@@ -183,7 +184,7 @@ def inserted(before, *extra):
 def jpeg_headers():
     bad = "damaged JPEG: "
     whole = vector("baseline.jpg")
-    put("jpeg-2-bytes", whole[:2], 65, "neither PNG nor JPEG")
+    put("jpeg-2-bytes", whole[:2], 65, NONE)
     put("jpeg-3-bytes", whole[:3], 65, bad + "*")
     put("jpeg-soi-eoi", b"\xFF\xD8\xFF\xD9", 65, bad + "*")
     put("jpeg-text", b"\xFF\xD8\xFFhello, this is no picture\n", 65, bad + "*")
@@ -214,7 +215,12 @@ def jpeg_headers():
     put("jpeg-sampling-0", changed(SOF, 7, 0), 65, bad + "Bogus sampling factors")
     put("jpeg-sampling-5", changed(SOF, 7, 0x51), 65, bad + "Bogus sampling factors")
     put("jpeg-quantizer-9", changed(SOF, 8, 9), 65, bad + "*")
-    put("jpeg-cmyk", vector("cmyk.jpg"), 65, "JPEG that is neither grey, YCbCr nor RGB (CMYK?)")
+    put("jpeg-cmyk", vector("cmyk.jpg"), 0)
+    inks = vector("format-ycck.jpg")
+    at = inks.index(b"\xFF\xC0")
+    put("jpeg-ycck-cut", inks[:-60], 65, bad + "Premature end of JPEG file")
+    put("jpeg-ycck-claims-8000x8000", inks[:at + 5] + struct.pack(">HH", 8000, 8000) + inks[at + 9:], 65, bad + "*")
+    put("jpeg-ycck-65500-square", inks[:at + 5] + struct.pack(">HH", 65500, 65500) + inks[at + 9:], 65, "picture of 65500x65500 pixels: *")
 
 
 def last_scan_twice():
@@ -254,17 +260,161 @@ def jpeg_scans():
     put("jpeg-bytes-after-eoi", vector("baseline.jpg") + b"trailing", 0)
 
 
+# ---- WebP ----
+
+def riff(*parts):
+    body = b"WEBP" + b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) & 1) for kind, data in parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def chunks_of(data):
+    """(name, body) of each chunk of a WebP file."""
+    out, at = [], 12
+    while at < len(data):
+        n = struct.unpack("<I", data[at + 4:at + 8])[0]
+        out.append((data[at:at + 4], data[at + 8:at + 8 + n]))
+        at += 8 + n + (n & 1)
+    return out
+
+
+def canvas(width, height, flags=0):
+    return b"VP8X", bytes([flags, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+
+
+def webps():
+    bad = "damaged WebP: "
+    lossy, lossless = vector("format-lossy.webp"), vector("format-lossless.webp")
+    alpha, moving = chunks_of(vector("format-lossy-alpha.webp")), chunks_of(vector("format-animated.webp"))
+    key, packed = chunks_of(lossy)[0][1], chunks_of(lossless)[0][1]
+    put("webp-12-bytes", lossy[:12], 65, bad + "file ends too early")
+    put("webp-cut", lossy[:-20], 65, bad + "file ends too early")
+    put("webp-size-0", lossy[:4] + bytes(4) + lossy[8:], 65, bad + "file ends too early")
+    put("webp-size-most", lossy[:4] + b"\xFF" * 4 + lossy[8:], 65, bad + "file ends too early")
+    put("webp-bytes-behind", lossy + b"trailing", 0)
+    put("webp-chunk-past-end", riff((b"VP8 ", key))[:16] + b"\xFF\xFF\0\0" + lossy[20:], 65, bad + "file ends too early")
+    put("webp-no-chunks", riff() + bytes(12), 65, bad + "*")
+    put("webp-no-picture", riff(canvas(23, 13)), 65, bad + "*")
+    put("webp-unknown-chunks", riff(canvas(23, 13), (b"VP8 ", key), *[(b"ABCD", b"")] * 100), 0)
+    put("webp-5000-chunks", riff(canvas(23, 13), (b"VP8 ", key), *[(b"ABCD", b"")] * 5000), 65, "WebP with over 4096 chunks")
+    put("webp-canvas-16383-square", riff(canvas(16383, 16383), (b"VP8 ", key)), 65, "*")
+    put("webp-canvas-larger", riff(canvas(40, 40), (b"VP8 ", key)), 65, bad + "*")
+    put("webp-canvas-4g", riff(canvas(1 << 24, 1 << 24), (b"VP8 ", key)), 65, bad + "*")
+    put("webp-key-of-9-bytes", riff((b"VP8 ", key[:9])), 65, bad + "*")
+    put("webp-key-half", riff((b"VP8 ", key[:len(key) // 2])), 65, bad + "*")
+    put("webp-key-noise", riff((b"VP8 ", key[:10] + bytes(i * 91 % 256 for i in range(200)))), 65, bad + "*")
+    put("webp-key-claims-16383-square", riff((b"VP8 ", key[:6] + struct.pack("<HH", 16383, 16383) + key[10:])), 65,
+        "picture of 16383x16383 pixels: *")
+    put("webp-key-claims-8000x8000", riff((b"VP8 ", key[:6] + struct.pack("<HH", 8000, 8000) + key[10:])), 65, bad + "*")
+    put("webp-no-key", riff((b"VP8 ", bytes([key[0] | 1]) + key[1:])), 65, bad + "*")
+    put("webp-packed-half", riff((b"VP8L", packed[:len(packed) // 2])), 65, bad + "*")
+    put("webp-packed-noise", riff((b"VP8L", packed[:5] + bytes(i * 57 % 256 for i in range(200)))), 65, bad + "*")
+    put("webp-packed-claims-8000x8000", riff((b"VP8L", b"\x2F" + (7999 | 7999 << 14).to_bytes(4, "little") + packed[5:])), 65, bad + "*")
+    put("webp-alpha-empty", riff(*[(k, b"" if k == b"ALPH" else d) for k, d in alpha]), 65, bad + "*")
+    put("webp-alpha-half", riff(*[(k, d[:len(d) // 2] if k == b"ALPH" else d) for k, d in alpha]), 65, bad + "*")
+    put("webp-frame-outside", riff(*[(k, b"\x20" + d[1:] if k == b"ANMF" else d) for k, d in moving]), 65, bad + "*")
+    put("webp-frame-of-8-bytes", riff(*[(k, d[:8] if k == b"ANMF" else d) for k, d in moving]), 65, bad + "*")
+    put("webp-frames-none", riff(*[p for p in moving if p[0] != b"ANMF"]), 65, bad + "*")
+    put("webp-exif-loops", riff(canvas(23, 13, 8), (b"VP8 ", key), (b"EXIF", b"II*\0\x08\0\0\0" + b"\xFF\xFF" + bytes(24))), 0)
+    put("webp-exif-of-6-bytes", riff(canvas(23, 13, 8), (b"VP8 ", key), (b"EXIF", b"Exif\0\0")), 0)
+    put("riff-wave", b"RIFF\x24\0\0\0WAVEfmt " + bytes(24), 65, NONE)
+
+
+# ---- GIF ----
+
+def gifs():
+    bad = "damaged GIF: "
+    whole = vector("format-plain.gif")
+    at = whole.index(b",")
+    start = at + 10 + (3 << (whole[at + 9] & 7) + 1 if whole[at + 9] & 128 else 0)
+
+    def described(x=0, y=0, width=23, height=13, screen=None):
+        head = whole[:6] + struct.pack("<HH", *screen) + whole[10:at] if screen else whole[:at]
+        return head + b"," + struct.pack("<HHHH", x, y, width, height) + whole[at + 9:]
+
+    put("gif-6-bytes", whole[:6], 65, bad + "*")
+    put("gif-12-bytes", whole[:12], 65, bad + "*")
+    put("gif-cut-in-palette", whole[:20], 65, bad + "*")
+    put("gif-no-frame", whole[:at] + b";", 65, bad + "*")
+    put("gif-no-trailer", whole[:-1], 0)
+    put("gif-bytes-behind", whole + b"trailing", 0)
+    put("gif-cut-in-frame", whole[:start + 30], 65, bad + "*")
+    put("gif-no-pixels", whole[:start + 1] + b"\0;", 65, bad + "*")
+    put("gif-too-few-pixels", described(height=200), 65, bad + "*")
+    put("gif-too-many-pixels", described(height=5), 0)
+    put("gif-frame-0-wide", described(width=0), 65, "picture of 0x13 pixels: *")
+    put("gif-frame-65535-square", described(width=65535, height=65535), 65, "picture of 65535x65535 pixels: *")
+    put("gif-frame-far-out", described(x=60000, y=60000), 65, "picture of 60023x60013 pixels: *")
+    put("gif-screen-65535-square", described(screen=(65535, 65535)), 65, "picture of 65535x65535 pixels: *")
+    put("gif-screen-0", described(screen=(0, 0)), 0)
+    put("gif-claims-8000x8000", described(width=8000, height=8000), 65, bad + "*")
+    put("gif-code-size-0", whole[:start] + b"\0" + whole[start + 1:], 65, bad + "*")
+    put("gif-code-size-12", whole[:start] + b"\x0C" + whole[start + 1:], 65, bad + "*")
+    put("gif-noise", whole[:start + 1] + b"\xC8" + bytes(i * 91 % 256 for i in range(200)) + b"\0;", 65, bad + "*")
+    put("gif-unknown-block", whole[:at] + b"?" + whole[at:], 65, bad + "*")
+    put("gif-unknown-extension", whole[:at] + b"!\x77\x03abc\0" + whole[at:], 0)
+    put("gif-extension-cut", whole[:at] + b"!\xFE\xFFabc", 65, bad + "*")
+    put("gif-control-of-1-byte", whole[:at] + b"!\xF9\x01\x01\0" + whole[at:], 0)
+    put("gif-clear-colour-255", whole[:at] + b"!\xF9\x04\x01\0\0\xFF\0" + whole[at:], 0)
+    put("gif-100000-comments", whole[:at] + b"!\xFE\x01a\0" * 100000 + whole[at:], 0)
+    put("gif-palette-of-2", whole[:10] + b"\x80" + whole[11:13] + whole[13:19] + whole[at:], 0)
+
+
+# ---- BMP ----
+
+def bmps():
+    bad = "damaged BMP: "
+    plain, colours, masks = vector("format-rgb.bmp"), vector("format-p.bmp"), vector("format-565.bmp")
+
+    def field(at, value, size=4, base=plain):
+        return base[:at] + value.to_bytes(size, "little") + base[at + size:]
+
+    put("bmp-2-bytes", plain[:2], 65, bad + "file ends too early")
+    put("bmp-25-bytes", plain[:25], 65, bad + "file ends too early")
+    put("bmp-cut-in-header", plain[:40], 65, bad + "file ends too early")
+    put("bmp-cut", plain[:-1], 65, bad + "file ends too early")
+    put("bmp-bytes-behind", plain + b"trailing", 0)
+    put("bmp-header-0", field(14, 0), 65, bad + "a header of unknown size")
+    put("bmp-header-16", field(14, 16), 65, bad + "a header of unknown size")
+    put("bmp-header-4g", field(14, 0xFFFFFFFF), 65, bad + "a header of unknown size")
+    put("bmp-header-over-pixels", field(14, 124), 65, bad + "file ends too early")
+    put("bmp-0-wide", field(18, 0), 65, "picture of 0x13 pixels: *")
+    put("bmp-0-high", field(22, 0), 65, "picture of 23x0 pixels: *")
+    put("bmp-negative-wide", field(18, 0xFFFFFFE9), 65, "picture of 4294967273x13 pixels: *")
+    put("bmp-lowest-high", field(22, 1 << 31), 65, "picture of 23x2147483648 pixels: *")
+    put("bmp-65500-square", field(22, 65500, base=field(18, 65500)), 65, "picture of 65500x65500 pixels: *")
+    put("bmp-claims-8000x8000", field(22, 8000, base=field(18, 8000)), 65, bad + "file ends too early")
+    put("bmp-pixels-0", field(10, 0), 65, bad + "file ends too early")
+    put("bmp-pixels-in-header", field(10, 20), 65, bad + "file ends too early")
+    put("bmp-pixels-past-end", field(10, 1 << 20), 65, bad + "file ends too early")
+    put("bmp-pixels-4g", field(10, 0xFFFFFFFF), 65, bad + "file ends too early")
+    for bits in (0, 2, 5, 64, 65535):
+        put(f"bmp-{bits}-bits", field(28, bits, 2), 65, f"BMP of {bits} bits and packing 0, expected *")
+    for packing, name in {1: "runs of 8 bits (RLE8)", 2: "runs of 4 bits (RLE4)", 4: "JPEG", 5: "PNG"}.items():
+        put(f"bmp-packing-{packing}", field(30, packing), 65, f"BMP packed as {name}, expected one that is not packed")
+    put("bmp-packing-3-24-bits", field(30, 3), 65, "BMP of 24 bits and packing 3, *")
+    put("bmp-packing-99", field(30, 99), 65, "BMP of 24 bits and packing 99, *")
+    put("bmp-palette-none", field(10, 54, base=colours), 65, bad + "no palette")
+    put("bmp-palette-short", field(10, 62, base=colours), 0)
+    put("bmp-palette-4g", field(46, 0xFFFFFFFF, base=colours), 0)
+    put("bmp-mask-0", field(54, 0, base=masks), 65, bad + "a colour without a mask")
+    put("bmp-mask-with-holes", field(54, 0xA801, base=masks), 0)
+    put("bmp-masks-cut", masks[:60], 65, bad + "file ends too early")
+
+
 def others():
-    for name, data in {"gif": b"GIF89a\1\0\1\0\0\0\0;", "bmp": b"BM" + bytes(52), "tiff": b"II*\0\x08\0\0\0", "webp": b"RIFF\x1a\0\0\0WEBPVP8 ",
-                       "heic": b"\0\0\0\x18ftypheic", "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "mng": b"\x8AMNG\r\n\x1a\n",
-                       "jpeg-2000": b"\0\0\0\x0cjP  \r\n\x87\n", "text": b"What is in the picture?\n", "zeros": bytes(64)}.items():
-        put("other-" + name, data, 65, "neither PNG nor JPEG")
+    for name, data in {"tiff": b"II*\0\x08\0\0\0", "heic": b"\0\0\0\x18ftypheic", "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+                       "mng": b"\x8AMNG\r\n\x1a\n", "jpeg-2000": b"\0\0\0\x0cjP  \r\n\x87\n", "gif-88": b"GIF88a" + bytes(20),
+                       "text": b"What is in the picture?\n", "zeros": bytes(64)}.items():
+        put("other-" + name, data, 65, NONE)
 
 
 headers()
 chunks()
 jpeg_headers()
 jpeg_scans()
+webps()
+gifs()
+bmps()
 others()
 with open(os.path.join(HERE, "EXPECT"), "w") as f:
     f.write("# Made by make.py. File, exit status (0: accepted), pattern of the message after the file's name.\n")
