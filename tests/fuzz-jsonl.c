@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (rc == 0) check_row(&g, i);
         if (rc < 0 && ptd_failed_status() != PTD_DATAERR && ptd_failed_status() != PTD_NOINPUT)
             abort();
-        if (ptd_dataset_check(d, i, &g, count, &faults) != rc || !faults != !rc) abort();
+        if (ptd_dataset_check(d, i, NULL, &g, count, &faults) != rc || !faults != !rc) abort();
     }
     if (d) ptd_dataset_close(d);
     ptd_group_clear(&g);

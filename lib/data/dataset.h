@@ -61,15 +61,20 @@ int ptd_dataset_watch(struct ptd_dataset *d, const char *store) PTD_MUST_CHECK;
  * picture. */
 const char *ptd_dataset_pictures_digest(const struct ptd_dataset *d);
 /* Row i as a group without rollouts: uid, index, question, answer, solution, category, steps,
- * regions, objects; pictures loaded and resized by r (r NULL: in their own size). *g is cleared
- * first. May be called from several threads. */
+ * regions, objects; pictures loaded and resized by r (r NULL: in their own size; a side over 200
+ * times the other is refused all the same). *g is cleared first. May be called from several
+ * threads. */
 int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules *r,
                      struct ptd_group *g) PTD_MUST_CHECK;
-/* As ptd_dataset_read with r NULL, but without pixels and their hash, and goes on after a fault:
- * reports each of the row's faults, one call a message, but for those whose cause is not the data:
- * they are the failure, with another status than 65 and 66. */
-int ptd_dataset_check(struct ptd_dataset *d, int i, struct ptd_group *g,
-                      void (*report)(void *ctx, const char *message), void *ctx) PTD_MUST_CHECK;
+/* As ptd_dataset_read, but without pixels and their hash, only with sizes, and goes on after a
+ * fault: reports each of the row's faults, one call a message, but for those whose cause is not the
+ * data: they are the failure, with another status than 65 and 66. */
+int ptd_dataset_check(struct ptd_dataset *d, int i, const struct ptd_image_rules *r,
+                      struct ptd_group *g, void (*report)(void *ctx, const char *message),
+                      void *ctx) PTD_MUST_CHECK;
+/* The bytes of row i as they stand in the file, malloc'd, with a NUL behind them; NULL on failure.
+ */
+char *ptd_dataset_bytes(struct ptd_dataset *d, int i, size_t *n);
 void ptd_dataset_close(struct ptd_dataset *d);
 /* Order of rows: position p of an endless sequence of shuffled epochs without replacement (seed,
  * epoch = p / rows). Keeps the epoch at hand in d, so not from several threads. */

@@ -107,7 +107,7 @@ static char *summary(const struct tally *t, int rows)
 /* -1: a row cannot be judged, for a cause that is not the data. */
 static int check_row(struct tally *t, struct ptd_dataset *d, int i, struct ptd_group *g)
 {
-    if (ptd_dataset_check(d, i, g, count_fault, t) == 0)
+    if (ptd_dataset_check(d, i, NULL, g, count_fault, t) == 0)
         count_row(t, ptd_dataset_line(d, i), g);
     else if (ptd_failed_status() == PTD_DATAERR)
         t->status = PTD_DATAERR;

@@ -124,13 +124,14 @@ static int check_file(struct row *r)
     return 0;
 }
 
-static int load_line(struct row *r)
+/* The line's bytes, malloc'd, with a NUL behind them; NULL: a fault. */
+static char *load_text(struct row *r)
 {
-    int status = -1;
     if (r->line->len > PTD_DATASET_LINE)
         return fault(r, PTD_DATAERR, NULL, "a line of %lld bytes, expected at most %d",
-                     (long long)r->line->len, PTD_DATASET_LINE);
-    if (check_file(r) < 0) return -1;
+                     (long long)r->line->len, PTD_DATASET_LINE),
+               NULL;
+    if (check_file(r) < 0) return NULL;
     char *text = ptd_alloc(r->line->len + 1);
     ssize_t got = pread(r->d->fd, text, r->line->len, r->line->at);
     if (got < 0)
@@ -139,8 +140,15 @@ static int load_line(struct row *r)
         fault(r, PTD_IOERR, NULL, "read: too few bytes");
     else if (XXH3_64bits(text, got) != r->line->digest)
         fault(r, PTD_DATAERR, NULL, "the line was changed while the file was read");
-    else
-        status = parse_json(r, text);
+    if (!r->faults) return text;
+    free(text);
+    return NULL;
+}
+
+static int load_line(struct row *r)
+{
+    char *text = load_text(r);
+    int status = text ? parse_json(r, text) : -1;
     free(text);
     return status;
 }
@@ -311,20 +319,21 @@ static const struct ptd_region *read_regions(struct row *r, const char *key, int
 
 /* ---- pictures ---- */
 
-static int fit(struct ptd_image *im, const struct ptd_image_rules *rules)
+/* The size that the model sees; pixels are made so only where they are kept. */
+static int fit(struct row *r, struct ptd_image *im, const struct ptd_image_rules *rules,
+               struct ptd_picture *p)
 {
-    int height, width;
-    if (!rules) return 0;
-    if (ptd_image_target(im->height, im->width, rules, &height, &width) < 0) return -1;
-    ptd_image_resize(im, height, width, rules->resample);
+    p->height = im->height;
+    p->width = im->width;
+    if (!rules) return ptd_image_ratio(im->height, im->width);
+    if (ptd_image_target(im->height, im->width, rules, &p->height, &p->width) < 0) return -1;
+    if (!r->report) ptd_image_resize(im, p->height, p->width, rules->resample);
     return 0;
 }
 
 static void keep_picture(struct row *r, const struct ptd_image *im, struct ptd_picture *p)
 {
     size_t n = (size_t)im->height * im->width * 3;
-    p->height = im->height;
-    p->width = im->width;
     if (r->report) return;
     uint8_t *pixels = ptd_group_alloc(r->g, n);
     memcpy(pixels, im->pixels, n);
@@ -343,8 +352,10 @@ static int read_picture(struct row *r, const char *key, const char *path,
         failed(r, key);
     else if (r->d->pictures && ptd_pictures_changed(r->d->pictures, path, bytes, n))
         fault(r, PTD_DATAERR, key, "%.300s: was changed while the data set was read", path);
-    else if (ptd_image_decode(&im, bytes, n, path) < 0 || fit(&im, rules) < 0)
+    else if (ptd_image_decode(&im, bytes, n, path) < 0)
         fault(r, PTD_DATAERR, key, "%s", ptd_failed_message());
+    else if (fit(r, &im, rules, p) < 0)
+        fault(r, PTD_DATAERR, key, "%.300s: %s", path, ptd_failed_message());
     else {
         keep_picture(r, &im, p);
         status = 0;
@@ -435,6 +446,16 @@ static void read_pictures(struct row *r, const struct ptd_image_rules *rules)
 
 /* ---- a row ---- */
 
+char *ptd_dataset_bytes(struct ptd_dataset *d, int i, size_t *n)
+{
+    struct row r = {.d = d, .line = &d->lines[i]};
+    char *text = load_text(&r);
+    if (!text) ptd_fail(r.status, "%s", r.text);
+    free(r.text);
+    *n = (size_t)r.line->len;
+    return text;
+}
+
 static int read_row(struct row *r, int i, const struct ptd_image_rules *rules)
 {
     ptd_group_clear(r->g);
@@ -466,11 +487,12 @@ int ptd_dataset_read(struct ptd_dataset *d, int i, const struct ptd_image_rules 
     return read_row(&r, i, rules);
 }
 
-int ptd_dataset_check(struct ptd_dataset *d, int i, struct ptd_group *g,
-                      void (*report)(void *ctx, const char *message), void *ctx)
+int ptd_dataset_check(struct ptd_dataset *d, int i, const struct ptd_image_rules *rules,
+                      struct ptd_group *g, void (*report)(void *ctx, const char *message),
+                      void *ctx)
 {
     struct row r = {.d = d, .g = g, .report = report, .ctx = ctx};
-    return read_row(&r, i, NULL);
+    return read_row(&r, i, rules);
 }
 
 int ptd_dataset_paths(struct ptd_dataset *d, int i,

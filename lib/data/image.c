@@ -199,14 +199,20 @@ int ptd_image_save_png(const struct ptd_image *im, const char *path)
 
 /* ---- sizes and patches ---- */
 
+int ptd_image_ratio(int height, int width)
+{
+    double h = height, w = width;
+    if (height >= 1 && width >= 1 && fmax(h, w) / fmin(h, w) <= RATIO_MAX) return 0;
+    return ptd_fail(PTD_DATAERR,
+                    "picture of %dx%d pixels: expected one side at most %d times the other", width,
+                    height, RATIO_MAX);
+}
+
 int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,
                      int *out_width)
 {
     double h = height, w = width, f = (double)r->patch * r->merge;
-    if (height < 1 || width < 1 || fmax(h, w) / fmin(h, w) > RATIO_MAX)
-        return ptd_fail(PTD_DATAERR,
-                        "picture of %dx%d pixels: expected one side at most %d times the other",
-                        width, height, RATIO_MAX);
+    if (ptd_image_ratio(height, width) < 0) return -1;
     double hb = rint(h / f) * f, wb = rint(w / f) * f;
     if (hb * wb > r->max_pixels) {
         double beta = sqrt(h * w / r->max_pixels);

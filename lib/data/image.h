@@ -31,6 +31,8 @@ int ptd_image_save_png(const struct ptd_image *im, const char *path) PTD_MUST_CH
 int ptd_image_create_png(const struct ptd_image *im, int folder, const char *name,
                          const char *path) PTD_MUST_CHECK;
 void ptd_image_clear(struct ptd_image *im);
+/* Is one side at most 200 times the other? -1 (65). */
+int ptd_image_ratio(int height, int width) PTD_MUST_CHECK;
 /* Smart resize (Qwen2-VL's, in transformers): target size for rules r; -1 (65) if the aspect ratio
  * is over 200. */
 int ptd_image_target(int height, int width, const struct ptd_image_rules *r, int *out_height,

@@ -3,7 +3,6 @@
 #include "method/source.h"
 #include "checkpoint/files.h"
 #include "data/chat.h"
-#include "data/prompt.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +43,41 @@ static int read_config(struct ptd_source *s)
     return r;
 }
 
-int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
+int ptd_source_model(struct ptd_source *s, const char *store)
 {
     memset(s, 0, sizeof *s);
     if (ptd_store_open(&s->store, store, PTD_STORE_READ) || read_config(s)) return -1;
-    if (!(s->tokenizer = ptd_source_tokenizer(s->store)) || !(s->data = ptd_dataset_open(data)))
-        return -1;
+    return (s->tokenizer = ptd_source_tokenizer(s->store)) ? 0 : -1;
+}
+
+/* Which chat template the files have. */
+static int read_template(struct ptd_config *c, const struct ptd_files *f)
+{
+    const char *text[PTD_TEMPLATE_FILES];
+    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_files_text(f, ptd_template_files[i]);
+    c->thinking = ptd_template_choose(text);
+    return c->thinking < 0 ? -1 : 0;
+}
+
+int ptd_source_files(struct ptd_source *s, const char *from, const char *tokenizer)
+{
+    struct ptd_files f;
+    memset(s, 0, sizeof *s);
+    int rc = ptd_files_read(&f, from, tokenizer);
+    const char *json = ptd_files_text(&f, "tokenizer.json");
+    if (rc == 0 && !json)
+        rc = ptd_fail(PTD_USAGE, "%s has no tokenizer built in: give --tokenizer FILE", from);
+    if (rc == 0) rc = ptd_files_check(&f, &s->config, &s->rules);
+    if (rc == 0) rc = read_template(&s->config, &f);
+    if (rc == 0 && !(s->tokenizer = ptd_tokenizer_new(json, strlen(json), "tokenizer.json")))
+        rc = -1;
+    ptd_files_clear(&f);
+    return rc;
+}
+
+int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
+{
+    if (ptd_source_model(s, store) || !(s->data = ptd_dataset_open(data))) return -1;
     snprintf(s->digest, sizeof s->digest, "%016llx",
              (unsigned long long)ptd_dataset_digest(s->data));
     return ptd_dataset_watch(s->data, store);
@@ -66,22 +94,18 @@ int ptd_source_system(struct ptd_source *s, const char *text)
     return 0;
 }
 
+struct ptd_fit ptd_source_fit(const struct ptd_source *s)
+{
+    return (struct ptd_fit){s->tokenizer, &s->config, s->system, s->max_prompt};
+}
+
 int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_group *g)
 {
-    int32_t *ids, *kept;
-    int n;
+    struct ptd_fit fit = ptd_source_fit(s);
     if (ptd_dataset_read(s->data, row, &s->rules, g)) return -1;
     g->step = step;
     g->generation = -1;
-    if (s->system) g->system = ptd_group_text(g, "%s", s->system);
-    n = ptd_prompt_render(s->tokenizer, &s->config, g, NULL, &ids);
-    if (n < 0) return ptd_dataset_blame(s->data, row);
-    kept = ptd_group_alloc(g, n * sizeof *kept);
-    memcpy(kept, ids, n * sizeof *kept);
-    free(ids);
-    g->prompt_ids = kept;
-    g->n_prompt = n;
-    return 0;
+    return ptd_fit_group(&fit, g) < 0 ? ptd_dataset_blame(s->data, row) : 0;
 }
 
 int ptd_source_row(struct ptd_source *s, int shuffled, uint64_t seed, int64_t position)
