@@ -27,7 +27,8 @@ static const char tail[] =
     "\"ab\": 256, \"abc\": 257, \"\\u0120a\": 258},\n\"merges\": [[\"a\", \"b\"], "
     "\"ab c\", [\"\\u0120\", \"a\"]]}}\n";
 
-#define PATTERN " ?\\\\p{L}+|\\\\s+"
+#define TEMPLATE ": a post_processor of TemplateProcessing that adds tokens is not supported"
+#define PATTERN  " ?\\\\p{L}+|\\\\s+"
 
 static const struct damage {
     const char *name, *from, *to; /* the first `from` in the file becomes `to` */
@@ -147,8 +148,10 @@ static const struct damage {
      ": added token \"<a>\": rstrip is not supported"},
     {"single_word", "\"lstrip\": false", "\"single_word\": true", 78,
      ": added token \"<a>\": single_word is not supported"},
-    {"normalized", "\"normalized\": false", "\"normalized\": true", 78,
-     ": added token \"<a>\": normalized is not supported"},
+    {"normalized tokens of one normal form", "[{\"id\"",
+     "[{\"id\": 260, \"content\": \"e\\u0301\", \"normalized\": true}, {\"id\": 261, \"content\": "
+     "\"\\u00e9\", \"normalized\": true}, {\"id\"",
+     65, ": added tokens 260 and 261 have the same text"},
     /* what is not supported */
     {"another model", "\"BPE\"", "\"Unigram\"", 78, ": a model other than BPE is not supported"},
     {"dropout", "\"dropout\": null", "\"dropout\": 0.1", 78, ": model.dropout is not supported"},
@@ -183,8 +186,21 @@ static const struct damage {
     {"use_regex", "\"use_regex\": false", "\"use_regex\": true", 78,
      ": ByteLevel with add_prefix_space or use_regex is not supported"},
     {"a post_processor", "\"post_processor\": null",
-     "\"post_processor\": {\"type\": \"TemplateProcessing\"}", 78,
+     "\"post_processor\": {\"type\": \"BertProcessing\"}", 78,
      ": post_processor: only ByteLevel is supported"},
+    {"a template of nothing", "\"post_processor\": null",
+     "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}", 78, TEMPLATE},
+    {"a template without a text", "\"post_processor\": null",
+     "\"post_processor\": {\"type\": \"TemplateProcessing\"}", 78, TEMPLATE},
+    {"a template of another text", "\"post_processor\": null",
+     "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": "
+     "\"B\"}}]}",
+     78, TEMPLATE},
+    {"a template that adds a token", "\"post_processor\": null",
+     "\"post_processor\": {\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"}, {"
+     "\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<a>\"}}, "
+     "{\"Sequence\": {\"id\": \"A\"}}]}]}",
+     78, TEMPLATE},
     {"another decoder", "\"decoder\": {\"type\": \"ByteLevel\"",
      "\"decoder\": {\"type\": \"WordPiece\"", 78, ": decoder: only ByteLevel is supported"},
     {"no decoder", "\"decoder\"", "\"decoders\"", 78, ": decoder: only ByteLevel is supported"},

@@ -73,11 +73,16 @@ static void add_merge(json_t *j, const char *left, size_t n_left, const char *ri
                           json_string(text));
 }
 
-static void add_added(json_t *j, const char *text, int id, int special)
+static void add_either(json_t *j, const char *text, int id, int special, int normalized)
 {
     json_array_append_new(json_object_get(j, "added_tokens"),
                           json_pack("{s:s, s:i, s:b, s:b}", "content", text, "id", id, "special",
-                                    special, "normalized", 0));
+                                    special, "normalized", normalized));
+}
+
+static void add_added(json_t *j, const char *text, int id, int special)
+{
+    add_either(j, text, id, special, 0);
 }
 
 /* Takes j. */
@@ -441,6 +446,74 @@ static void test_added_tokens(void **state)
     ptd_tokenizer_free(t);
 }
 
+/* "normalized": true, ids as tokenizers 0.23.3 gives them: looked for between the others, in normal
+ * form, by their own normal form. */
+static void test_normalized_added_tokens(void **state)
+{
+    static const struct {
+        const char *text;
+        int32_t ids[2][8]; /* without a normalizer, with NFC; 0 ends them */
+    } cases[] = {
+        {"cafe\xCC\x81 <a>", {{'c', 'a', 'f', 259, ' ', 256}, {257, ' ', 256}}},
+        {"caf\xC3\xA9", {{257}, {257}}},
+        {"x<a>y", {{'x', 256, 'y'}, {'x', 256, 'y'}}},
+        {"e\xCC\x81", {{259}, {259}}},
+        {"\xC3\xA9", {{0xC3, 0xA9}, {259}}},
+        {"e\xCC\x81!", {{259, '!'}, {260}}},
+        {"\xC3\xA9!<b>", {{260, 261}, {260, 261}}},
+        {"e<a>\xCC\x81", {{'e', 256, 0xCC, 0x81}, {'e', 256, 0xCC, 0x81}}},
+        {"a e\xCC\x81"
+         "e<b",
+         {{'a', ' ', 259, 'e', '<', 'b'}, {'a', ' ', 259, 'e', '<', 'b'}}},
+    };
+    (void)state;
+    for (int nfc = 0; nfc < 2; nfc++) {
+        json_t *j = file(QWEN);
+        if (!nfc) json_object_set_new(j, "normalizer", json_null());
+        add_added(j, "<a>", 256, 1);
+        add_either(j, "caf\xC3\xA9", 257, 0, 1);
+        add_either(j, "x<a>y", 258, 0, 1);
+        add_either(j, "e\xCC\x81", 259, 0, 1);
+        add_either(j, "\xC3\xA9!", 260, 1, 1);
+        add_either(j, "<b>", 261, 1, 1);
+        struct ptd_tokenizer *t = make(j);
+        if (!t) fail_msg("%s", ptd_failed_message());
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            int n = 0;
+            while (cases[i].ids[nfc][n]) n++;
+            assert_ids(t, cases[i].text, cases[i].ids[nfc], n);
+        }
+        assert_int_equal(ptd_tokenizer_id(t, "e\xCC\x81"), 259);
+        assert_int_equal(ptd_tokenizer_id(t, "<b>"), 261);
+        char *s = ptd_tokenizer_decode(t, (int32_t[]){'x', 261, 260, 259}, 4, 1);
+        assert_string_equal(s, "xe\xCC\x81");
+        free(s);
+        ptd_tokenizer_free(t);
+    }
+}
+
+/* As transformers 5 leaves a tokenizer that adds nothing. */
+static void test_post_processors_that_add_nothing(void **state)
+{
+    static const char *const texts[] = {
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\", "
+        "\"type_id\": "
+        "0}}], \"pair\": [], \"special_tokens\": {}}",
+        "{\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\", \"trim_offsets\": "
+        "false}, "
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\"}}]}]}",
+        "{\"type\": \"Sequence\", \"processors\": []}"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        json_t *j = file(QWEN);
+        json_object_set_new(j, "post_processor", json_loads(texts[i], 0, NULL));
+        struct ptd_tokenizer *t = make(j);
+        if (!t) fail_msg("%s", ptd_failed_message());
+        assert_ids(t, "ab", (int32_t[]){'a', 'b'}, 2);
+        ptd_tokenizer_free(t);
+    }
+}
+
 static void test_white_space_ends_at_an_added_token(void **state)
 {
     (void)state;
@@ -659,6 +732,8 @@ int main(void)
         cmocka_unit_test(test_merges_as_arrays),
         cmocka_unit_test(test_long_piece),
         cmocka_unit_test(test_added_tokens),
+        cmocka_unit_test(test_normalized_added_tokens),
+        cmocka_unit_test(test_post_processors_that_add_nothing),
         cmocka_unit_test(test_white_space_ends_at_an_added_token),
         cmocka_unit_test(test_nfc),
         cmocka_unit_test(test_nfc_of_many_marks),

@@ -115,42 +115,53 @@ static int encode_normal(struct encoder *e, const char *s, size_t len)
     return 0;
 }
 
-/* A stretch without added tokens. */
+/* The longest token of the list that text begins with; NULL: none. */
+static const struct ptd_added *added_here(const struct ptd_tokenizer *t,
+                                          const struct ptd_added_list *list, const char *text,
+                                          size_t len)
+{
+    int first = (unsigned char)text[0];
+    for (int i = list->at[first]; i < list->at[first + 1]; i++) {
+        const struct ptd_added *k = &list->tokens[i];
+        if (k->len <= len && !memcmp(t->text + k->at, text, k->len)) return k;
+    }
+    return NULL;
+}
+
+/* The list's tokens in text, and what lies between them by `rest`. */
+static int encode_around(struct encoder *e, const struct ptd_added_list *list, const char *text,
+                         size_t len, int (*rest)(struct encoder *e, const char *s, size_t len))
+{
+    size_t done = 0, i = list->n ? 0 : len;
+    while (i < len) {
+        const struct ptd_added *found = added_here(e->t, list, text + i, len - i);
+        if (!found) {
+            i++;
+            continue;
+        }
+        if (rest(e, text + done, i - done) < 0) return -1;
+        put_id(e, found->id);
+        done = i += found->len;
+    }
+    return rest(e, text + done, len - done);
+}
+
+/* A stretch without added tokens of the first kind. */
 static int encode_stretch(struct encoder *e, const char *s, size_t len)
 {
-    if (!e->t->nfc || ptd_token_is_nfc(s, len)) return encode_normal(e, s, len);
+    const struct ptd_added_list *normalized = &e->t->added[1];
+    if (!e->t->nfc || ptd_token_is_nfc(s, len))
+        return encode_around(e, normalized, s, len, encode_normal);
     size_t n;
     char *composed = ptd_token_nfc(s, len, &n);
-    int bad = encode_normal(e, composed, n);
+    int bad = encode_around(e, normalized, composed, n, encode_normal);
     free(composed);
     return bad;
 }
 
-/* The longest added token that text begins with, or -1. */
-static int32_t added_here(const struct ptd_tokenizer *t, const char *text, size_t len)
-{
-    int first = (unsigned char)text[0];
-    for (int i = t->added_at[first]; i < t->added_at[first + 1]; i++) {
-        const struct ptd_token *k = &t->tokens[t->added[i]];
-        if (k->len <= len && !memcmp(t->text + k->at, text, k->len)) return t->added[i];
-    }
-    return -1;
-}
-
 static int encode_text(struct encoder *e, const char *text, size_t len)
 {
-    size_t done = 0, i = 0;
-    while (i < len) {
-        int32_t id = added_here(e->t, text + i, len - i);
-        if (id < 0) {
-            i++;
-            continue;
-        }
-        if (encode_stretch(e, text + done, i - done) < 0) return -1;
-        put_id(e, id);
-        done = i += e->t->tokens[id].len;
-    }
-    return encode_stretch(e, text + done, len - done);
+    return encode_around(e, &e->t->added[0], text, len, encode_stretch);
 }
 
 static void encoder_init(struct encoder *e, const struct ptd_tokenizer *t)
@@ -233,7 +244,11 @@ int ptd_tokenizer_id(const struct ptd_tokenizer *t, const char *text)
 {
     size_t len = strlen(text);
     if (!len) return -1;
-    int32_t id = added_here(t, text, len);
-    if (id >= 0 && t->tokens[id].len == len) return id;
+    const struct ptd_added *found = added_here(t, &t->added[0], text, len);
+    if (found && found->len == len) return found->id;
+    for (int i = 0; i < t->added[1].n; i++) {
+        int32_t id = t->added[1].tokens[i].id; /* it may be looked for in another form */
+        if (t->tokens[id].len == len && !memcmp(t->text + t->tokens[id].at, text, len)) return id;
+    }
     return *ptd_token_slot(t, text, len);
 }

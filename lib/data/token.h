@@ -9,11 +9,13 @@
  * and I). Other properties in a pattern are PCRE2's own (Unicode 14).
  *
  * Supported: model BPE without dropout/unk/byte_fallback; normalizer NFC or null; pre_tokenizer
- * Sequence[Split(Regex, Isolated), ByteLevel] (or Split alone inside a Sequence); decoder
- * ByteLevel; in the pattern classes, groups, look-around, (?i:), \p, \s and plain characters, but
- * not what engines read differently (^ $ \w \b \h, classes in classes, a + behind {}). Anything
- * else is refused by name with status 78. Limits: 64 MiB, 2,000,000 tokens, 4,000,000 merges;
- * merges as "a b" strings or two-element arrays.
+ * Sequence[Split(Regex, Isolated), ByteLevel] (or Split alone inside a Sequence); post_processors
+ * that add nothing (null, ByteLevel, TemplateProcessing of the text alone, a Sequence of these);
+ * decoder ByteLevel; added tokens in the text as it is or, with "normalized": true, in normal form;
+ * in the pattern classes, groups, look-around, (?i:), \p, \s and plain characters, but not what
+ * engines read differently (^ $ \w \b \h, classes in classes, a + behind {}). Anything else is
+ * refused by name with status 78. Limits: 64 MiB, 2,000,000 tokens, 4,000,000 merges; merges as "a
+ * b" strings or two-element arrays.
  *
  * Reading the 11 MB of Qwen3 takes 0.08 s, encoding 5 to 25 MB/s; no text takes more than O(n log
  * n). */

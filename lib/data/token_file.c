@@ -120,14 +120,29 @@ static int load_vocab(struct ptd_tokenizer *t, struct ptd_token_span vocab, int 
     return index_tokens(t);
 }
 
+/* The bytes to look for, where the text is normalised first: the token's own in that form. */
+static struct ptd_added looked_for(struct ptd_tokenizer *t, int32_t id, int normalized)
+{
+    struct ptd_token k = t->tokens[id];
+    if (!normalized || !t->nfc || ptd_token_is_nfc(t->text + k.at, k.len))
+        return (struct ptd_added){id, k.at, k.len};
+    size_t n;
+    char *form = ptd_token_nfc(t->text + k.at, k.len, &n);
+    struct ptd_added added = {id, t->text_len, n};
+    memcpy(t->text + t->text_len, form, n);
+    t->text_len += n;
+    free(form);
+    return added;
+}
+
 static int add_token(struct ptd_tokenizer *t, const json_t *a)
 {
-    static const char *const flags[] = {"single_word", "lstrip", "rstrip", "normalized"};
+    static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
     const json_t *content = json_object_get(a, "content");
     const char *s = json_string_value(content);
     size_t len = json_string_length(content);
     int32_t id = json_integer_value(json_object_get(a, "id"));
-    for (int f = 0; f < 4; f++)
+    for (int f = 0; f < 3; f++)
         if (!is_unset(a, flags[f]))
             return ptd_fail(PTD_CONFIG, "%s: added token \"%.*s\": %s is not supported", t->name,
                             SHOWN, s, flags[f]);
@@ -138,10 +153,14 @@ static int add_token(struct ptd_tokenizer *t, const json_t *a)
                         SHOWN, s, id);
     memcpy(t->text + t->text_len, s, len);
     put(t, id, is_unset(a, "special") ? PTD_TOKEN_ADDED : PTD_TOKEN_SPECIAL, len);
+    int normalized = !is_unset(a, "normalized");
+    struct ptd_added_list *list = &t->added[normalized];
+    list->tokens[list->n++] = looked_for(t, id, normalized);
     return 0;
 }
 
-/* Are the added tokens texts with ids? *room: bytes of all texts. */
+/* Are the added tokens texts with ids? *room: bytes of all texts, and of their normal forms, which
+ * are at most three times as long. */
 static int measure_added(const struct ptd_tokenizer *t, const json_t *added, size_t *room)
 {
     for (size_t i = 0; i < json_array_size(added); i++) {
@@ -153,7 +172,7 @@ static int measure_added(const struct ptd_tokenizer *t, const json_t *added, siz
         if (!json_is_integer(id) || json_integer_value(id) < 0 ||
             json_integer_value(id) >= PTD_TOKEN_IDS_MAX)
             return refuse_id(t, json_string_value(s), SHOWN);
-        *room += json_string_length(s);
+        *room += json_string_length(s) * (is_unset(a, "normalized") ? 1 : 4);
     }
     return 0;
 }
@@ -161,34 +180,37 @@ static int measure_added(const struct ptd_tokenizer *t, const json_t *added, siz
 static int by_first_byte(const void *a, const void *b, void *tokenizer)
 {
     const struct ptd_tokenizer *t = tokenizer;
-    int32_t i, j;
-    memcpy(&i, a, sizeof i), memcpy(&j, b, sizeof j);
-    const struct ptd_token *x = &t->tokens[i], *y = &t->tokens[j];
+    const struct ptd_added *x = a, *y = b;
     int dx = (unsigned char)t->text[x->at], dy = (unsigned char)t->text[y->at];
     if (dx != dy) return dx - dy;
     if (x->len != y->len) return x->len < y->len ? 1 : -1;
     return memcmp(t->text + x->at, t->text + y->at, x->len);
 }
 
+static int sort_added(struct ptd_tokenizer *t, struct ptd_added_list *list)
+{
+    qsort_r(list->tokens, list->n, sizeof *list->tokens, by_first_byte, t);
+    for (int i = 1; i < list->n; i++)
+        if (!by_first_byte(&list->tokens[i - 1], &list->tokens[i], t))
+            return ptd_fail(PTD_DATAERR, "%s: added tokens %d and %d have the same text", t->name,
+                            list->tokens[i - 1].id, list->tokens[i].id);
+    for (int b = 0, i = 0; b <= 256; b++) {
+        while (i < list->n && (unsigned char)t->text[list->tokens[i].at] < b) i++;
+        list->at[b] = i;
+    }
+    return 0;
+}
+
 static int load_added(struct ptd_tokenizer *t, const json_t *added, int *cap)
 {
     int n = json_array_size(added);
-    t->added = ptd_array(n + 1, sizeof *t->added);
+    for (int kind = 0; kind < 2; kind++)
+        t->added[kind].tokens = ptd_array(n + 1, sizeof *t->added[kind].tokens);
     for (int i = 0; i < n; i++) {
-        t->added[i] = json_integer_value(json_object_get(json_array_get(added, i), "id"));
-        reserve_ids(t, t->added[i], cap);
+        reserve_ids(t, json_integer_value(json_object_get(json_array_get(added, i), "id")), cap);
         if (add_token(t, json_array_get(added, i)) < 0) return -1;
     }
-    qsort_r(t->added, n, sizeof *t->added, by_first_byte, t);
-    for (int i = 1; i < n; i++)
-        if (!by_first_byte(&t->added[i - 1], &t->added[i], t))
-            return ptd_fail(PTD_DATAERR, "%s: added tokens %d and %d have the same text", t->name,
-                            t->added[i - 1], t->added[i]);
-    for (int b = 0, i = 0; b <= 256; b++) {
-        while (i < n && (unsigned char)t->text[t->tokens[t->added[i]].at] < b) i++;
-        t->added_at[b] = i;
-    }
-    return 0;
+    return sort_added(t, &t->added[0]) < 0 ? -1 : sort_added(t, &t->added[1]);
 }
 
 /* ---- merges ---- */
@@ -290,6 +312,32 @@ static int check_byte_level(struct ptd_tokenizer *t, const json_t *b, const char
     return 0;
 }
 
+/* Does it put nothing around a text: is `single` the text alone? */
+static int is_bare_template(const json_t *post)
+{
+    const json_t *single = json_object_get(post, "single");
+    return is(post, "type", "TemplateProcessing") && json_array_size(single) == 1 &&
+           is(json_object_get(json_array_get(single, 0), "Sequence"), "id", "A");
+}
+
+/* What comes behind the model must change no ids. */
+static int check_post(struct ptd_tokenizer *t, const json_t *post)
+{
+    if (is_bare_template(post)) return 0;
+    if (is(post, "type", "TemplateProcessing"))
+        return refuse(t, "a post_processor of TemplateProcessing that adds tokens");
+    return check_byte_level(t, post, "post_processor");
+}
+
+static int check_posts(struct ptd_tokenizer *t, const json_t *post)
+{
+    const json_t *list = json_object_get(post, "processors");
+    if (!is(post, "type", "Sequence") || !json_is_array(list)) return check_post(t, post);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (check_post(t, json_array_get(list, i)) < 0) return -1;
+    return 0;
+}
+
 static int load_steps(struct ptd_tokenizer *t, const json_t *root)
 {
     const json_t *pre = json_object_get(root, "pre_tokenizer"),
@@ -306,7 +354,7 @@ static int load_steps(struct ptd_tokenizer *t, const json_t *root)
     if (json_array_size(seq) == 2 &&
         check_byte_level(t, json_array_get(seq, 1), "pre_tokenizer") < 0)
         return -1;
-    if (post && !json_is_null(post) && check_byte_level(t, post, "post_processor") < 0) return -1;
+    if (post && !json_is_null(post) && check_posts(t, post) < 0) return -1;
     return check_byte_level(t, json_object_get(root, "decoder"), "decoder");
 }
 
@@ -392,7 +440,7 @@ void ptd_tokenizer_free(struct ptd_tokenizer *t)
 {
     if (!t) return;
     if (t->split) pcre2_code_free(t->split);
-    free(t->added);
+    for (int kind = 0; kind < 2; kind++) free(t->added[kind].tokens);
     free(t->merges);
     free(t->whole);
     free(t->slots);

@@ -17,6 +17,15 @@ struct ptd_token {
     uint32_t at, len;
     int kind;
 }; /* its bytes: text[at .. at+len) */
+/* Added tokens to look for, by first byte, then longest first. */
+struct ptd_added {
+    int32_t id;
+    uint32_t at, len; /* what is looked for: text[at .. at+len) */
+};
+struct ptd_added_list {
+    struct ptd_added *tokens;
+    int n, at[257]; /* those with first byte b: tokens[at[b] .. at[b + 1]) */
+};
 struct ptd_merge {
     int32_t left, right, rank, id;
 }; /* an empty slot has rank INT32_MAX */
@@ -34,9 +43,9 @@ struct ptd_tokenizer {
     size_t slot_mask;
     struct ptd_merge *merges; /* hash by (left, right); [merge_mask + 1] */
     size_t merge_mask;
-    int32_t *added;    /* added tokens by first byte, then longest first */
-    int added_at[257]; /* those with first byte b: added[added_at[b] .. added_at[b + 1]) */
-    int nfc;           /* normalise to NFC first */
+    /* in the text as it is; in normalised stretches between those ("normalized": true) */
+    struct ptd_added_list added[2];
+    int nfc; /* normalise to NFC first */
     pcre2_code *split;
 };
 

@@ -95,7 +95,8 @@ static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS],
     return n;
 }
 
-/* A number in its place in v; -1: no whole number from 0 on, or of no name that is still missing. */
+/* A number in its place in v; -1: no whole number from 0 on, or of no name that is still missing.
+ */
 static int get_mark(const msgpack_object_kv *kv, const char *const names[MARKS], uint64_t v[MARKS],
                     unsigned *seen)
 {

@@ -16,10 +16,11 @@
  * is record.h's. The body of a step is {"step", "count", "digest"}, of the end {"count", "steps",
  * "digest"}: count, the groups since the last step (in the end: all); digest, XXH3-64 over the
  * digests (little-endian uint64) of all frames before it, head included; the three in any order and
- * encoding that msgpack has for them. The reader checks all of them. A writer closed without ptd_writer_end leaves no end frame, and a reader that misses it, or
- * finds frames dropped, doubled or swapped, fails with status 76 (65: a frame is damaged), so a
- * stage downstream cannot make damage pass for whole: ptd-update publishes a step only after its
- * step frame fitted. Frames that a stage does not touch pass as the same bytes.
+ * encoding that msgpack has for them. The reader checks all of them. A writer closed without
+ * ptd_writer_end leaves no end frame, and a reader that misses it, or finds frames dropped, doubled
+ * or swapped, fails with status 76 (65: a frame is damaged), so a stage downstream cannot make
+ * damage pass for whole: ptd-update publishes a step only after its step frame fitted. Frames that
+ * a stage does not touch pass as the same bytes.
  *
  *     struct ptd_reader *r = ptd_reader_open(0, "-");
  *     struct ptd_frame f;
