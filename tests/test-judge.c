@@ -265,8 +265,9 @@ static void refuses_unknown_rules(void **state)
     struct ptd_reward_rules rules;
     assert_int_equal(ptd_reward_rules_parse(&rules, "auto", "sympy", "boxed"), -1);
     assert_int_equal(ptd_failed_status(), PTD_USAGE);
-    assert_string_equal(ptd_failed_message(),
-                        "--judge \"sympy\": expected one of auto, exact, number, choice");
+    assert_string_equal(
+        ptd_failed_message(),
+        "--judge \"sympy\": expected one of auto, exact, number, choice, iou, point, f1");
 }
 
 int main(void)

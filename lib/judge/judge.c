@@ -1,11 +1,12 @@
 /* judge: the table of rules, and golds made ready; see judge.h. */
 #include "judge/judge.h"
 #include "judge/number.h"
+#include "judge/rows.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-const struct ptd_judge_settings ptd_judge_defaults = {.units = PTD_UNITS_AUTO};
+const struct ptd_judge_settings ptd_judge_defaults = {.units = PTD_UNITS_AUTO, .iou = 0.5};
 
 static int is_word(char c)
 {
@@ -120,7 +121,8 @@ static const struct ptd_judge by_gold = {"auto", "by the gold answer", ready_aut
                                         plain_clear},
                               choice = {"choice", "the same option letter", ready_choice,
                                         plain_score, plain_clear};
-const struct ptd_judge *const ptd_judges[] = {&by_gold, &exact, &number, &choice, NULL};
+const struct ptd_judge *const ptd_judges[] = {
+    &by_gold, &exact, &number, &choice, &ptd_judge_iou, &ptd_judge_point, &ptd_judge_f1, NULL};
 
 char *ptd_judge_names(void)
 {

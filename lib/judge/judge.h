@@ -11,7 +11,9 @@
  *   exact   equal after normalising: NFC and case folded, \text{} and $ unwrapped, blanks kept only
  *           between words, no full stop at the end
  *   number  equal as exact rationals: 12 = 12.0 = 1.2e1 = 12/1 = \frac{24}{2}; 1,234 = 1234
- *   choice  option letters in any usual dress: B, b, (B), [B], B., B) 12 cm, Option B, \text{B} */
+ *   choice  option letters in any usual dress: B, b, (B), [B], B., B) 12 cm, Option B, \text{B}
+ *   iou     boxes that cover each other, point points inside of boxes, f1 lists by F1: judge/iou.c,
+ *           judge/point.c, judge/f1.c */
 #ifndef PTD_JUDGE_H
 #define PTD_JUDGE_H
 #include "base/err.h"
