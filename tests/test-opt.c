@@ -10,6 +10,7 @@ static struct {
     double tau;
     const char *store;
     int64_t n;
+    struct ptd_opt_list names;
 } opt;
 
 static const struct ptd_opt options[] = {
@@ -20,6 +21,7 @@ static const struct ptd_opt options[] = {
     {"flag", 'f', PTD_OPT_FLAG, &opt.flag, NULL, "a flag", 0, 0},
     {"on", 0, PTD_OPT_FLAG, &opt.on, NULL, "a flag that is on", 0, 0},
     {"talk", 0, PTD_OPT_FLAG, &opt.talk, NULL, "says more", 0, 0, 1},
+    {"name", 0, PTD_OPT_LIST, &opt.names, "NAME", "a name, as often as wanted", 0, 0},
     {0}};
 static const struct ptd_usage usage = {"ptd-test", "[FILE]", "test options",
                                        "ptd-test < a\nptd-test b", options};
@@ -121,6 +123,7 @@ static void test_help(void **state)
           "  -f, --flag                  a flag\n"
           "      --[no-]on               a flag that is on (default on)\n"
           "      --talk                  says more\n"
+          "      --name NAME             a name, as often as wanted\n"
           "  -q, --quiet                 no closing line, no progress\n"
           "  -h, --help; -V, --version   this text; the version\n"
           "status: " PTD_STATUSES "\n");
@@ -179,6 +182,8 @@ static void test_decided(void **state)
     decides(W("--top-k=4000", "--quiet", "--tau=3e-1"), "ptd-test --top-k 4000 --tau 0.3");
     decides(W("--tau", "0.1234567890123"), "ptd-test --tau 0.12345678901230001");
     decides(W("-s", "a b", "-f", "--no-on"), "ptd-test --store 'a b' --flag --no-on");
+    decides(W("--name", "b/c", "-k4k", "--name=a b"),
+            "ptd-test --top-k 4000 --name b/c --name 'a b'");
 }
 
 int main(void)

@@ -56,6 +56,7 @@ static char *value_text(const struct ptd_opt *o)
     if (o->kind == PTD_OPT_INT) return ptd_format("%d", *(int *)o->value);
     if (o->kind == PTD_OPT_LONG) return ptd_format("%lld", (long long)*(int64_t *)o->value);
     if (o->kind == PTD_OPT_DOUBLE) return double_text(*(double *)o->value);
+    if (o->kind == PTD_OPT_LIST) return ptd_strdup("");
     const char *s = *(const char **)o->value;
     return ptd_strdup(s ? s : "");
 }
@@ -162,6 +163,12 @@ static double parse_double(const struct ptd_opt *o, const char *text)
     return x * factor;
 }
 
+static void add_value(struct ptd_opt_list *l, const char *text)
+{
+    l->at = ptd_realloc(l->at, (size_t)(l->n + 1) * sizeof *l->at);
+    l->at[l->n++] = text;
+}
+
 static void set_value(const struct ptd_opt *o, const char *text)
 {
     switch (o->kind) {
@@ -179,6 +186,9 @@ static void set_value(const struct ptd_opt *o, const char *text)
         break;
     case PTD_OPT_STR:
         *(const char **)o->value = text;
+        break;
+    case PTD_OPT_LIST:
+        add_value(o->value, text);
         break;
     }
 }
@@ -264,24 +274,44 @@ static void take(const struct parser *p, int code, char **argv, int long_index)
 
 static char *decided;
 
+struct words {
+    char **at;
+    int n;
+};
+
+static void add_word(struct words *w, char *word)
+{
+    w->at = ptd_realloc(w->at, (size_t)(w->n + 1) * sizeof *w->at);
+    w->at[w->n++] = word;
+}
+
+/* "--top-k 8", if it is not the default; a list's once for each of its values. */
+static void add_option(struct words *w, const struct ptd_opt *o, const char *preset)
+{
+    const struct ptd_opt_list *l = o->kind == PTD_OPT_LIST ? o->value : NULL;
+    for (int i = 0; l && i < l->n; i++) {
+        add_word(w, ptd_format("--%s", o->name));
+        add_word(w, ptd_strdup(l->at[i]));
+    }
+    char *now = value_text(o);
+    int same = strcmp(now, preset) == 0, flag = o->kind == PTD_OPT_FLAG;
+    if (!same) add_word(w, ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name));
+    if (!same && !flag)
+        add_word(w, now);
+    else
+        free(now);
+}
+
 static void note_decided(const struct parser *p)
 {
-    int n = 1;
-    char **words = ptd_array((size_t)p->n * 2 + 1, sizeof *words);
-    words[0] = ptd_strdup(p->u->name);
-    for (int i = 0; i < p->n; i++) {
-        const struct ptd_opt *o = &p->u->options[i];
-        char *now = value_text(o);
-        int same = strcmp(now, p->defaults[i]) == 0, flag = o->kind == PTD_OPT_FLAG;
-        if (!o->idle && !same)
-            words[n++] = ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name);
-        if (!o->idle && !same && !flag) words[n++] = ptd_strdup(now);
-        free(now);
-    }
+    struct words w = {0};
+    add_word(&w, ptd_strdup(p->u->name));
+    for (int i = 0; i < p->n; i++)
+        if (!p->u->options[i].idle) add_option(&w, &p->u->options[i], p->defaults[i]);
     free(decided);
-    decided = ptd_command_line(n, words);
-    while (n > 0) free(words[--n]);
-    free(words);
+    decided = ptd_command_line(w.n, w.at);
+    while (w.n > 0) free(w.at[--w.n]);
+    free(w.at);
 }
 
 const char *ptd_opt_decided(void)

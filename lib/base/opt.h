@@ -18,13 +18,26 @@
 
 #define PTD_VERSION "0.2.0"
 
-enum ptd_opt_kind { PTD_OPT_FLAG = 1, PTD_OPT_INT, PTD_OPT_LONG, PTD_OPT_DOUBLE, PTD_OPT_STR };
+enum ptd_opt_kind {
+    PTD_OPT_FLAG = 1,
+    PTD_OPT_INT,
+    PTD_OPT_LONG,
+    PTD_OPT_DOUBLE,
+    PTD_OPT_STR,
+    PTD_OPT_LIST
+};
+
+/* What an option that may be given several times was given, in order; empty at first. */
+struct ptd_opt_list {
+    const char **at;
+    int n;
+};
 
 struct ptd_opt {
     const char *name; /* long name; NULL ends the table */
     char letter;      /* short name or 0 */
     /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const
-     * char * */
+     * char *; LIST: struct ptd_opt_list, which each use adds to */
     int kind;
     void *value;     /* holds the default, gets the value; strings point into argv */
     const char *arg; /* argument's name in the help, NULL for flags */
