@@ -15,6 +15,15 @@ static void on_stop(int number)
     stop = number;
 }
 
+static void (*before_end)(void);
+
+static void on_end(int number)
+{
+    before_end();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static void on_ask(int number)
 {
     (void)number;
@@ -35,6 +44,14 @@ void ptd_stop_die(void)
     signal(stop, SIG_DFL);
     raise(stop);
     _exit(128 + stop);
+}
+
+void ptd_stop_before(void (*f)(void))
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+    before_end = f;
+    for (int i = 0; i < 5; i++)
+        if (signal(ends[i], on_end) == SIG_IGN) signal(ends[i], SIG_IGN);
 }
 
 void ptd_asked_heed(void (*f)(const void *ctx), const void *ctx)

@@ -17,6 +17,9 @@
 
 const volatile int *ptd_stop_heed(void); /* 0, then the signal's number */
 _Noreturn void ptd_stop_die(void);       /* as the signal would have ended it */
+/* For who has nothing to clean up but what a handler may (f does): SIGINT, SIGTERM, SIGHUP, SIGQUIT
+ * and SIGPIPE call f and end the program as they would have; what was ignored stays so. */
+void ptd_stop_before(void (*f)(void));
 void ptd_asked_heed(void (*tell)(const void *ctx), const void *ctx);
 void ptd_asked_answer(void); /* nothing if nobody asked */
 #endif

@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "base/half.h"
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "flow/pack.h"
 
 #include <math.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 #include <xxhash.h>
 
 #define SHORT 16 /* entries of an array that are always shown */
@@ -24,15 +24,8 @@ json_t *ptd_show_text(const char *s, size_t n)
 {
     json_t *j = json_stringn(s, n);
     if (j) return j;
-    char *fixed = ptd_alloc(3 * n + 1), *out = fixed;
-    for (size_t i = 0; i < n;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t len =
-            utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(n - i), &c);
-        out = len > 0 ? mempcpy(out, s + i, (size_t)len) : mempcpy(out, "\xef\xbf\xbd", 3);
-        i += len > 0 ? (size_t)len : 1;
-    }
-    j = json_stringn(fixed, (size_t)(out - fixed));
+    char *fixed = ptd_utf8(s, n, &n);
+    j = json_stringn(fixed, n);
     free(fixed);
     return j;
 }
