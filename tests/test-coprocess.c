@@ -159,7 +159,7 @@ static void one_line_for_one(void **state)
 {
     (void)state;
     all_are("while read -r l; do printf 'a\\nb\\n'; done", PTD_UNASKED, 4, 20);
-    all_are("while :; do echo a; done", PTD_UNASKED, 4, 20);
+    all_are("yes a", PTD_UNASKED, 4, 20);
     all_are("tr '\\n' x < /dev/zero", PTD_TOO_LONG, 4, 20);
 }
 
@@ -185,9 +185,9 @@ static void who_asked_can_stop(void **state)
     (void)state;
     const char *command = ECHO;
     seen = (struct seen){.refuse_at = 5};
-    assert_int_equal(ask(&seen, &command, 1, 3, 100, 20), -1);
+    assert_int_equal(ask(&seen, &command, 1, 1, 100, 20), -1);
     assert_string_equal(ptd_failed_message(), "refused");
-    assert_true(seen.asked <= 10);
+    assert_int_equal(seen.asked, 5);
 }
 
 /* The pid that a command wrote to `file`; waits for it. */
