@@ -91,7 +91,7 @@ static int needs_hint(const struct ptd_group *g)
             "group \"%s\" was not judged: expected the output of ptd-verify (or --always)", g->uid);
     if (g->group_accuracy >= opt.tau) return 0;
     for (int i = 0; i < g->n_rollouts; i++)
-        if (g->rollouts[i].accuracy < 1) return chosen(g);
+        if (!ptd_rollout_right(&g->rollouts[i])) return chosen(g);
     return 0;
 }
 

@@ -1,96 +1,196 @@
-/* ptd-verify: finds each response's answer, judges it by rule, and gives rewards and advantages.
- * Reads answer and rollouts' text; adds outcome, extracted, accuracy, format, reward, advantage,
- * group_accuracy. Needs no weights. */
+/* ptd-verify: finds each response's answer, judges it by rule or by the user's own commands, and
+ * gives rewards and advantages. Reads answer, answers, judge, question and rollouts' text; adds
+ * outcome, extracted, reason, accuracy, format, parts, reward, advantage, group_accuracy. Needs no
+ * weights. */
 #include "flow/filter.h"
 #include "method/advantage/advantage.h"
 #include "method/reward.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define REASONS 32
+
 static struct {
-    const char *extract, *judge, *format, *advantage;
+    const char *extract, *judge, *format, *advantage, *units, *tolerance;
     const struct ptd_advantage *kind;
     struct ptd_reward_rules rules;
-    int explain;
+    struct ptd_opt_list commands;
+    int jobs, explain;
+    double seconds;
     long right, judged;
+    struct {
+        const char *reason;
+        long n;
+    } unparsable[REASONS];
 } opt = {.extract = "auto",
          .judge = "auto",
          .format = "boxed",
          .advantage = "grpo",
-         .rules = {.format_weight = 0.1, .accuracy_weight = 0.9}};
+         .units = "auto",
+         .tolerance = "0",
+         .rules = {.format_weight = 0.1,
+                   .accuracy_weight = 0.9,
+                   .set = {.iou = 0.5},
+                   .right_from = PTD_RIGHT_FROM},
+         .jobs = 1,
+         .seconds = 10};
 
 static const struct ptd_opt options[] = {
     {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE", "where the answer is: auto, boxed, tag", 0,
      0},
     {"judge", 'j', PTD_OPT_STR, &opt.judge, "RULE",
-     "how it is compared: auto, exact, number, choice", 0, 0},
+     "how it is compared: %s; auto: as the row says, or the gold", 0, 0},
+    {"units", 0, PTD_OPT_STR, &opt.units, "WHAT",
+     "units of numbers: drop, keep, convert; auto: drop if the gold has none", 0, 0},
+    {"tolerance", 0, PTD_OPT_STR, &opt.tolerance, "T",
+     "of numbers: 1% of the gold, 0.01 on either side, 1%,0.01 both, chart (5%)", 0, 0},
+    {"iou", 0, PTD_OPT_DOUBLE, &opt.rules.set.iou, "T",
+     "iou: boxes are right from T on; 0: their iou is the accuracy", 0, 1},
+    {"right-from", 0, PTD_OPT_DOUBLE, &opt.rules.right_from, "A",
+     "a response is right from this accuracy on", 1e-6, 1},
     {"format", 'f', PTD_OPT_STR, &opt.format, "RULE", "form that earns: boxed, think, answer-tag",
      0, 0},
     {"format-weight", 0, PTD_OPT_DOUBLE, &opt.rules.format_weight, "W", "reward for the form", 0,
      1e6},
+    {"form-only-if-some-right", 0, PTD_OPT_FLAG, &opt.rules.form_needs_right, NULL,
+     "where no response of a group is right, form earns nothing", 0, 0},
     {"accuracy-weight", 0, PTD_OPT_DOUBLE, &opt.rules.accuracy_weight, "W",
      "reward for the right answer", 0, 1e6},
+    {"exec", 0, PTD_OPT_LIST, &opt.commands, "CMD",
+     "a judge of your own, [NAME[:WEIGHT]=]CMD, as often as wanted: a line of JSON for a line", 0,
+     0},
+    {"exec-jobs", 0, PTD_OPT_INT, &opt.jobs, "N", "processes of each --exec", 1, PTD_CHECKER_JOBS,
+     1},
+    {"exec-timeout", 0, PTD_OPT_DOUBLE, &opt.seconds, "S",
+     "seconds that --exec may take for a response", 1e-3, 86400},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "%s", 0, 0},
     {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
      "say on stderr what was found in each response", 0, 0, 1},
     {0}};
 static const struct ptd_method_choice choices[] = {{"advantage", ptd_advantages}, {0}};
 static struct ptd_usage usage = {
-    "ptd-verify", "[FILE]", "judge responses by rule: rewards and advantages",
+    "ptd-verify",
+    "[FILE]",
+    "judge responses by rule: rewards and advantages",
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-    "ptd-verify --explain < rollouts.rec > verified.rec",
-    options};
+    "ptd-verify --explain < rollouts.rec > verified.rec\n"
+    "ptd-verify --exec 'style:0.2=python3 style.py' < rollouts.rec > verified.rec",
+    options,
+    "0 done, 2 misuse, 65 bad data or answer of --exec, 66 no input, 69 --exec does not answer, "
+    "71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"};
+
+static int check_options(void *ctx)
+{
+    (void)ctx;
+    if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
+    if (ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format) < 0 ||
+        ptd_reward_units_parse(&opt.rules.set, opt.units) < 0 ||
+        ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0)
+        return -1;
+    if (opt.commands.n == 0) return 0;
+    opt.rules.checkers = ptd_checkers_new(&opt.commands, opt.jobs, opt.seconds);
+    return opt.rules.checkers ? 0 : -1;
+}
 
 static int begin(struct ptd_head *h, void *ctx)
 {
-    (void)h, (void)ctx;
-    if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
-    return ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format);
+    (void)ctx;
+    opt.rules.thought_open = h->thought_open;
+    return 0;
 }
 
-static void explain(const struct ptd_group *g, int i)
+/* "right, accuracy 0.7: found "4", expected "3" or "three", form good, style 0.2" */
+static void explain(struct ptd_group *g, int i)
 {
     const struct ptd_rollout *y = &g->rollouts[i];
-    const char *quote = y->extracted ? "\"" : "", *found = y->extracted ? y->extracted : "nothing";
-    ptd_tell("%.200s #%d: %s: found %s%.999s%s, expected \"%.999s\", form %s", g->uid, i,
-             ptd_outcome_name[y->outcome], quote, found, quote, g->answer,
-             y->format > 0 ? "good" : "bad");
+    const char *quote = y->extracted ? "\"" : "", *found = y->extracted ? y->extracted : "nothing",
+               *expected = g->answer, *parts = "", *accuracy = "";
+    for (int k = 0; k < g->n_answers; k++)
+        expected = ptd_group_text(g, "%s\" or \"%.200s", expected, g->answers[k]);
+    for (int k = 0; k < y->n_parts; k++)
+        parts = ptd_group_text(g, "%s, %s %g", parts, y->parts[k].name, y->parts[k].value);
+    if (y->accuracy > 0 && y->accuracy < 1)
+        accuracy = ptd_group_text(g, ", accuracy %.3g", y->accuracy);
+    ptd_tell("%.200s #%d: %s%s: found %s%.999s%s%s%s%s, expected \"%.999s\", form %s%.400s", g->uid,
+             i, ptd_outcome_name[y->outcome], accuracy, quote, found, quote, y->reason ? " (" : "",
+             y->reason ? y->reason : "", y->reason ? ")" : "", expected,
+             y->format > 0 ? "good" : "bad", parts);
+}
+
+static void count(const struct ptd_rollout *y)
+{
+    int k = 0;
+    opt.judged++;
+    opt.right += y->outcome == PTD_RIGHT;
+    if (!y->reason) return;
+    while (k < REASONS - 1 && opt.unparsable[k].n && strcmp(opt.unparsable[k].reason, y->reason))
+        k++;
+    opt.unparsable[k].reason = y->reason;
+    opt.unparsable[k].n++;
+}
+
+static void put_advantages(struct ptd_group *g)
+{
+    const int n = g->n_rollouts;
+    double *reward = ptd_group_alloc(g, n * sizeof *reward),
+           *advantage = ptd_group_alloc(g, n * sizeof *advantage);
+    for (int i = 0; i < n; i++) reward[i] = g->rollouts[i].reward;
+    opt.kind->value(opt.kind->is.own, reward, n, advantage);
+    for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
 }
 
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
-    const int n = g->n_rollouts;
-    if (n == 0)
-        return ptd_fail(PTD_DATAERR, "group \"%.200s\": expected at least one rollout", g->uid);
+    double accuracy = 0;
     if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
-    double *reward = ptd_group_alloc(g, n * sizeof *reward),
-           *advantage = ptd_group_alloc(g, n * sizeof *advantage);
-    double right = 0;
-    for (int i = 0; i < n; i++) {
-        reward[i] = g->rollouts[i].reward;
-        right += g->rollouts[i].accuracy;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        accuracy += g->rollouts[i].accuracy;
+        count(&g->rollouts[i]);
         if (opt.explain) explain(g, i);
     }
-    opt.kind->value(opt.kind->is.own, reward, n, advantage);
-    for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
-    g->group_accuracy = right / n;
-    opt.right += (long)right;
-    opt.judged += n;
+    put_advantages(g);
+    g->group_accuracy = accuracy / g->n_rollouts;
     return PTD_CHANGED;
 }
 
+/* "66 of 320 responses right, unparsable: no box 12, cut 3, style: 2 without an answer" */
 static const char *summary(void *ctx)
 {
     (void)ctx;
-    static char words[64];
-    snprintf(words, sizeof words, "%ld of %ld responses right", opt.right, opt.judged);
+    static char words[400];
+    size_t n =
+        (size_t)snprintf(words, sizeof words, "%ld of %ld responses right", opt.right, opt.judged);
+    for (int k = 0; k < REASONS && opt.unparsable[k].n && n < sizeof words; k++)
+        n += (size_t)snprintf(words + n, sizeof words - n, "%s %s %ld",
+                              k ? "," : ", unparsable:", opt.unparsable[k].reason,
+                              opt.unparsable[k].n);
+    const char *missing = opt.rules.checkers ? ptd_checkers_summary(opt.rules.checkers) : "";
+    if (*missing && n < sizeof words) snprintf(words + n, sizeof words - n, ", %s", missing);
     return words;
+}
+
+/* The options, with the names of the rules there are. */
+static const struct ptd_opt *named_options(void)
+{
+    struct ptd_opt *all = ptd_method_options(options, choices);
+    char *rules = ptd_judge_names();
+    for (struct ptd_opt *o = all; o->name; o++)
+        if (strcmp(o->name, "judge") == 0) o->help = ptd_format(o->help, rules);
+    free(rules);
+    return all;
 }
 
 int main(int argc, char **argv)
 {
-    usage.options = ptd_method_options(options, choices);
-    struct ptd_filter f = {.usage = &usage, .begin = begin, .process = process, .summary = summary};
-    return ptd_filter_main(&f, argc, argv);
+    usage.options = named_options();
+    struct ptd_filter f = {.usage = &usage,
+                           .options = check_options,
+                           .begin = begin,
+                           .process = process,
+                           .summary = summary};
+    int status = ptd_filter_main(&f, argc, argv);
+    ptd_checkers_close(opt.rules.checkers);
+    return status;
 }

@@ -32,7 +32,11 @@ static void check_gold(const char *gold)
 
 static void score(int rules, char *gold, char *text)
 {
-    struct ptd_reward_rules r = {rules % 3, rules / 12 % 3, ptd_judges[rules / 3 % 4], 0.1, 0.9};
+    struct ptd_reward_rules r = {.extract = rules % 3,
+                                 .format = rules / 12 % 3,
+                                 .judge = ptd_judges[rules / 3 % 4],
+                                 .format_weight = 0.1,
+                                 .accuracy_weight = 0.9};
     struct ptd_rollout y = {.text = text};
     struct ptd_group g = {.answer = gold, .rollouts = &y, .n_rollouts = 1};
     if (ptd_reward_score(&r, &g) < 0) abort();

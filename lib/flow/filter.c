@@ -228,6 +228,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
     struct run run = {.f = f, .started = ptd_now()};
     char *command = ptd_command_line(argc, argv);
     const char *operand = only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
+    if (f->options && f->options(f->ctx) < 0) ptd_die_last();
     if (ptd_terminal(1)) refuse_terminal("output");
     ptd_asked_heed(tell, &run);
     run.r = ptd_input_open(operand, &run.head);

@@ -28,7 +28,9 @@ struct ptd_filter {
     /* identity of what else decides its numbers, for the head, such as the store of a teacher;
      * begin sets it */
     const char *reads;
-    /* after parsing and reading the head, before writing it; may be NULL; -1 fails */
+    /* after parsing, before anything is read: is the command line right? May be NULL; -1 fails */
+    int (*options)(void *ctx);
+    /* after reading the head, before writing it; may be NULL; -1 fails */
     int (*begin)(struct ptd_head *h, void *ctx);
     /* an enum ptd_verb; may be NULL if `batch` is set */
     int (*process)(struct ptd_group *g, void *ctx);

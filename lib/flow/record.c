@@ -335,6 +335,11 @@ void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out)
     ptd_fields_encode(&group_table, g, out);
 }
 
+int ptd_rollout_right(const struct ptd_rollout *y)
+{
+    return y->outcome ? y->outcome == PTD_RIGHT : y->accuracy >= 1;
+}
+
 void *ptd_group_alloc(struct ptd_group *g, size_t n)
 {
     return ptd_arena_alloc(&g->arena, n);

@@ -223,6 +223,8 @@ int ptd_group_check_words(const struct ptd_group *g, int vocab) PTD_MUST_CHECK;
 /* XXH3-64 of height and width (uint32, little-endian) and pixels */
 void ptd_picture_hash(const uint8_t *pixels, int height, int width, char hex[17]);
 void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
+/* Was it judged right? (One without an outcome: is its accuracy 1?) */
+int ptd_rollout_right(const struct ptd_rollout *y);
 /* zeroed, 16-byte aligned, lives as long as the group */
 void *ptd_group_alloc(struct ptd_group *g, size_t n);
 char *ptd_group_text(struct ptd_group *g, const char *fmt, ...)

@@ -1,5 +1,6 @@
 /* metrics: see metrics.h. */
 #include "method/metrics.h"
+#include "base/utf8.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +30,25 @@ static void widen(double x, double *lo, double *hi, int first)
     if (first || x > *hi) *hi = x;
 }
 
+static struct ptd_metrics_part *part_named(struct ptd_metrics *m, const char *name)
+{
+    for (int i = 0; i < m->n_parts; i++)
+        if (strcmp(m->parts[i].name, name) == 0) return &m->parts[i];
+    if (m->n_parts == PTD_LIST_MAX || strlen(name) >= sizeof m->parts[0].name) return NULL;
+    struct ptd_metrics_part *p = &m->parts[m->n_parts++];
+    *p = (struct ptd_metrics_part){0};
+    strcpy(p->name, name);
+    return p;
+}
+
+static void add_parts(struct ptd_metrics *m, const struct ptd_rollout *y)
+{
+    for (int i = 0; i < y->n_parts; i++) {
+        struct ptd_metrics_part *p = part_named(m, y->parts[i].name);
+        if (p) p->sum += y->parts[i].value, p->n++;
+    }
+}
+
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -46,7 +66,8 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
             m->group.format += y->format;
             m->group.unparsable += y->outcome == PTD_UNPARSABLE;
             m->group.truncated += y->stop && !strcmp(y->stop, "length");
-            right += y->accuracy >= 1;
+            right += ptd_rollout_right(y);
+            add_parts(m, y);
             taught |= y->teacher_ids != NULL;
         }
         m->group.groups++;
@@ -69,6 +90,19 @@ static void put_count(json_t *o, const char *key, long x)
     json_object_set_new(o, key, json_integer(x));
 }
 
+/* "reward/NAME", unless it is one of ours. */
+static void put_parts(const struct ptd_metrics *m, json_t *o)
+{
+    for (int i = 0; i < m->n_parts; i++) {
+        const struct ptd_metrics_part *p = &m->parts[i];
+        size_t n;
+        char *name = ptd_utf8(p->name, strlen(p->name), &n), *key = ptd_format("reward/%s", name);
+        if (!json_object_get(o, key)) put(o, key, p->sum / p->n);
+        free(key);
+        free(name);
+    }
+}
+
 static void put_policy(const struct ptd_metrics *m, json_t *o)
 {
     const struct ptd_learned *s = &m->sum;
@@ -79,6 +113,7 @@ static void put_policy(const struct ptd_metrics *m, json_t *o)
     put(o, "reward/accuracy", m->group.accuracy / r);
     put(o, "reward/format", m->group.format / r);
     put(o, "reward/unparsable", m->group.unparsable / r);
+    put_parts(m, o);
     put(o, "critic/score/mean", m->group.reward / r);
     put(o, "critic/rewards/mean", m->group.reward / r);
     put(o, "critic/rewards/max", m->group.reward_max);

@@ -6,6 +6,13 @@
 #include "method/learn.h"
 #include <stdio.h>
 
+/* A part of rewards (record.h), over the responses that have it. */
+struct ptd_metrics_part {
+    char name[128];
+    double sum;
+    long n;
+};
+
 struct ptd_metrics {
     int64_t step;
     double wait, update, publish; /* seconds: waiting for the stream, computing, publishing */
@@ -18,6 +25,8 @@ struct ptd_metrics {
         double length, length_min, length_max, prompt, reward, reward_min, reward_max, accuracy,
             format, advantage_min, advantage_max, unparsable;
     } group;
+    struct ptd_metrics_part parts[PTD_LIST_MAX]; /* those met first; longer names are left out */
+    int n_parts;
 };
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm);
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);

@@ -154,7 +154,7 @@ static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group
                          const struct ptd_rollout *y)
 {
     if (!g->hint.text || g->group_accuracy < 0 || g->group_accuracy >= r->tau) return 0;
-    if (!r->all && y->accuracy >= 1) return 0;
+    if (!r->all && ptd_rollout_right(y)) return 0;
     return r->truncated || !y->stop || strcmp(y->stop, "length");
 }
 

@@ -3,41 +3,151 @@
 #include "method/reward.h"
 #include "judge/extract.h"
 #include "judge/form.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void score(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
-                  struct ptd_group *g, struct ptd_rollout *y)
+#define RELATIVE_MAX 0.5
+#define ABSOLUTE_MAX 1e6
+#define CHART        0.05 /* of the gold: what answers read off a chart are granted */
+
+/* ---- what can be judged ---- */
+
+static int too_long(const char *s, size_t most)
+{
+    return strnlen(s, most + 1) > most;
+}
+
+static int bad_field(const struct ptd_group *g, const char *field, const char *what)
+{
+    return ptd_fail(PTD_DATAERR, "group \"%.200s\": field \"%s\": %s", g->uid, field, what);
+}
+
+static int check_answers(const struct ptd_group *g)
+{
+    if (!g->answer) return bad_field(g, "answer", "missing, expected what is right");
+    int bad = too_long(g->answer, PTD_ANSWER_MAX);
+    for (int i = 0; i < g->n_answers; i++) bad |= too_long(g->answers[i], PTD_ANSWER_MAX);
+    return bad ? bad_field(g, "answer", "over 1 MiB, the most an answer may take") : 0;
+}
+
+static int check_texts(const struct ptd_group *g)
+{
+    char field[40];
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const char *text = g->rollouts[i].text;
+        snprintf(field, sizeof field, "rollouts[%d].text", i);
+        if (!text) return bad_field(g, field, "missing, expected the response");
+        if (too_long(text, PTD_RESPONSE_MAX))
+            return bad_field(g, field, "over 16 MiB, the most a response may take");
+    }
+    return 0;
+}
+
+/* ---- the gold ---- */
+
+static const struct ptd_judge *rule_named(const char *name)
+{
+    for (int i = 0; ptd_judges[i]; i++)
+        if (strcmp(ptd_judges[i]->name, name) == 0) return ptd_judges[i];
+    return NULL;
+}
+
+static const struct ptd_judge *rule_of(const struct ptd_reward_rules *r, const struct ptd_group *g)
+{
+    const struct ptd_judge *rule = r->judge ? r->judge : ptd_judges[0];
+    if (rule != ptd_judges[0] || !g->judge) return rule;
+    if ((rule = rule_named(g->judge))) return rule;
+    char *names = ptd_judge_names();
+    ptd_fail(PTD_DATAERR, "group \"%.100s\": field \"judge\": \"%.40s\", expected one of %s",
+             g->uid, g->judge, names);
+    free(names);
+    return NULL;
+}
+
+static struct ptd_gold *gold_of(const struct ptd_reward_rules *r, const struct ptd_group *g)
+{
+    struct ptd_asked asked = {.answer = g->answer,
+                              .answers = (char *const *)g->answers,
+                              .n_answers = g->n_answers,
+                              .question = g->question};
+    const struct ptd_judge *rule = rule_of(r, g);
+    struct ptd_gold *gold = rule ? ptd_gold_new(rule, &r->set, &asked) : NULL;
+    if (rule && !gold) {
+        char *why = ptd_strdup(ptd_failed_message());
+        bad_field(g, "answer", why);
+        free(why);
+    }
+    return gold;
+}
+
+/* ---- a response ---- */
+
+static void read_response(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
+                          struct ptd_group *g, struct ptd_rollout *y)
 {
     size_t len = 0;
-    const char *unread = NULL;
-    const char *answer = ptd_answer_find(r->extract, y->text, &len);
+    const char *unread = NULL, *answer = ptd_answer_find(r->extract, y->text, &len);
     y->extracted = answer ? ptd_group_text(g, "%.*s", (int)len, answer) : NULL;
     y->accuracy = answer ? ptd_gold_score(gold, answer, len, &unread) : 0;
+    y->reason = answer ? unread : "no answer";
     y->format = ptd_format_good(r->format, y->text);
-    y->outcome = !answer || unread ? PTD_UNPARSABLE : y->accuracy > 0 ? PTD_RIGHT : PTD_WRONG;
-    y->reward = r->format_weight * y->format + r->accuracy_weight * y->accuracy;
+    y->parts = NULL;
+    y->n_parts = 0;
+}
+
+static void put_outcome(const struct ptd_reward_rules *r, struct ptd_rollout *y)
+{
+    double from = r->right_from > 0 ? r->right_from : PTD_RIGHT_FROM;
+    y->outcome = y->reason ? PTD_UNPARSABLE : y->accuracy >= from ? PTD_RIGHT : PTD_WRONG;
+}
+
+/* What the user's own judges say, in *earned what they add to each reward. */
+static int ask_checkers(const struct ptd_reward_rules *r, struct ptd_group *g, double *earned)
+{
+    struct ptd_checked *found = ptd_array((size_t)g->n_rollouts, sizeof *found);
+    int rc = ptd_checkers_ask(r->checkers, g, found);
+    for (int i = 0; i < g->n_rollouts && rc == 0; i++) {
+        struct ptd_rollout *y = &g->rollouts[i];
+        earned[i] = found[i].reward;
+        if (!found[i].judged) continue;
+        y->accuracy = found[i].accuracy;
+        y->reason = found[i].reason;
+        put_outcome(r, y);
+    }
+    free(found);
+    return rc;
+}
+
+static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g, const double *earned)
+{
+    int right = 0;
+    for (int i = 0; i < g->n_rollouts; i++) right |= g->rollouts[i].outcome == PTD_RIGHT;
+    double form = r->form_needs_right && !right ? 0 : r->format_weight;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        struct ptd_rollout *y = &g->rollouts[i];
+        y->reward = form * y->format + r->accuracy_weight * y->accuracy + earned[i];
+    }
 }
 
 int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
 {
-    if (!g->answer)
-        return ptd_fail(PTD_DATAERR,
-                        "group \"%.200s\": field \"answer\": missing, expected what is right",
-                        g->uid);
-    for (int i = 0; i < g->n_rollouts; i++)
-        if (!g->rollouts[i].text)
-            return ptd_fail(
-                PTD_DATAERR,
-                "group \"%.200s\": field \"rollouts[%d].text\": missing, expected the response",
-                g->uid, i);
-    struct ptd_asked asked = {.answer = g->answer, .question = g->question};
-    struct ptd_gold *gold = ptd_gold_new(r->judge, NULL, &asked);
+    if (check_answers(g) < 0 || check_texts(g) < 0) return -1;
+    struct ptd_gold *gold = gold_of(r, g);
     if (!gold) return -1;
-    for (int i = 0; i < g->n_rollouts; i++) score(r, gold, g, &g->rollouts[i]);
+    for (int i = 0; i < g->n_rollouts; i++) {
+        read_response(r, gold, g, &g->rollouts[i]);
+        put_outcome(r, &g->rollouts[i]);
+    }
     ptd_gold_free(gold);
-    return 0;
+    double *earned = ptd_array((size_t)g->n_rollouts, sizeof *earned);
+    int rc = r->checkers ? ask_checkers(r, g, earned) : 0;
+    if (rc == 0) put_rewards(r, g, earned);
+    free(earned);
+    return rc;
 }
+
+/* ---- rules and settings by name ---- */
 
 static int by_name(const char *what, const char *name, const char *const *names, int *value)
 {
@@ -65,4 +175,35 @@ int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, cons
     if (by_name("extract", extract, extracts, &r->extract) < 0) return -1;
     if (!(r->judge = ptd_judge_named(judge))) return -1;
     return by_name("format", format, formats, &r->format);
+}
+
+int ptd_reward_units_parse(struct ptd_judge_settings *s, const char *units)
+{
+    static const char *const names[] = {"auto", "drop", "keep", "convert", NULL};
+    return by_name("units", units, names, &s->units);
+}
+
+/* "5%" or "0.01"; the end of it, or NULL. */
+static const char *tolerance_at(struct ptd_judge_settings *s, const char *text)
+{
+    char *end;
+    double x = strtod(text, &end);
+    if (end == text || !(x >= 0)) return NULL;
+    if (*end == '%') return s->relative = x / 100, x <= 100 * RELATIVE_MAX ? end + 1 : NULL;
+    return s->absolute = x, x <= ABSOLUTE_MAX ? end : NULL;
+}
+
+int ptd_reward_tolerance_parse(struct ptd_judge_settings *s, const char *tolerance)
+{
+    if (strcmp(tolerance, "chart") == 0) return s->relative = CHART, s->absolute = 0, 0;
+    s->relative = s->absolute = 0;
+    const char *end = tolerance_at(s, tolerance);
+    int both = end && end[-1] == '%' && *end == ',';
+    if (both) end = strchr(end, '%') ? NULL : tolerance_at(s, end + 1);
+    if (end && !*end) return 0;
+    return ptd_fail(
+        PTD_USAGE,
+        "--tolerance \"%.64s\": expected a share of the gold up to 50%%, a number up to "
+        "1e6, both as 1%%,0.01, or chart",
+        tolerance);
 }

@@ -1,0 +1,400 @@
+/* checker: questions and answers of the user's own judges as JSON; see checker.h.
+ * Leaves processes to coprocess.c, and what rewards add up to to reward.c. */
+#include "method/checker.h"
+#include "base/coprocess.h"
+#include "base/utf8.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define NAME_MAX_BYTES 40
+#define REWARD_MAX     1e6
+#define PATIENCE       5 /* responses in a row without an answer */
+
+struct checker {
+    char *name;
+    double weight;
+    const char *command;
+    int answered, judges; /* it ever did; its answers have accuracies */
+    int in_a_row;         /* not answered */
+    long unanswered;
+};
+
+struct ptd_checkers {
+    struct checker all[PTD_CHECKERS_MAX];
+    const char *commands[PTD_CHECKERS_MAX];
+    int n;
+    double seconds;
+    struct ptd_coprocesses *processes;
+};
+
+/* What a command said of a response. */
+struct reply {
+    int has_reward, has_accuracy;
+    double reward, accuracy;
+    const char *reason;
+    struct ptd_reward_part *parts; /* in the group's arena */
+    int n_parts;
+};
+
+struct asking {
+    struct ptd_checkers *c;
+    struct ptd_group *g;
+    struct reply *replies; /* [command][rollout] */
+};
+
+/* ---- NAME:WEIGHT=CMD ---- */
+
+static size_t name_length(const char *s)
+{
+    return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+}
+
+/* Behind "NAME=" or "NAME:WEIGHT="; NULL: it does not begin so. */
+static const char *behind_name(const char *spec, size_t *name, const char **weight)
+{
+    const char *at = spec + (*name = name_length(spec)), *equals;
+    *weight = NULL;
+    if (*name == 0) return NULL;
+    if (*at == '=') return at + 1;
+    if (*at != ':' || !(equals = strchr(at, '='))) return NULL;
+    *weight = at + 1;
+    return strcspn(at, " \t") < (size_t)(equals - at) ? NULL : equals + 1;
+}
+
+static int read_weight(const char *spec, const char *text, const char *behind, double *weight)
+{
+    char *end;
+    *weight = strtod(text, &end);
+    if (end != text && end == behind - 1 && fabs(*weight) <= REWARD_MAX) return 0;
+    return ptd_fail(PTD_USAGE, "--exec \"%.64s\": expected a number within +-%g as weight", spec,
+                    REWARD_MAX);
+}
+
+static int is_metric(const char *name)
+{
+    static const char *const taken[] = {"overall", "accuracy", "format", "unparsable"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, taken[i]) == 0) return 1;
+    return 0;
+}
+
+static int check_name(const struct ptd_checkers *c, const char *spec, const char *name)
+{
+    if (strlen(name) > NAME_MAX_BYTES)
+        return ptd_fail(PTD_USAGE, "--exec \"%.64s\": expected a name of at most %d bytes", spec,
+                        NAME_MAX_BYTES);
+    if (is_metric(name))
+        return ptd_fail(PTD_USAGE, "--exec \"%.64s\": reward/%s is the program's own", spec, name);
+    for (int i = 0; i < c->n; i++)
+        if (strcmp(c->all[i].name, name) == 0)
+            return ptd_fail(PTD_USAGE, "--exec \"%.64s\": another one is \"%s\", expected NAME=CMD",
+                            spec, name);
+    return 0;
+}
+
+static int add(struct ptd_checkers *c, const char *spec)
+{
+    struct checker k = {.weight = 1, .command = spec};
+    const char *weight = NULL, *behind;
+    size_t len;
+    if (c->n == PTD_CHECKERS_MAX)
+        return ptd_fail(PTD_USAGE, "--exec: expected at most %d", PTD_CHECKERS_MAX);
+    if ((behind = behind_name(spec, &len, &weight))) k.command = behind;
+    if (weight && read_weight(spec, weight, behind, &k.weight) < 0) return -1;
+    if (!k.command[strspn(k.command, " \t\n")])
+        return ptd_fail(PTD_USAGE, "--exec \"%.64s\": expected a command", spec);
+    k.name = behind ? ptd_format("%.*s", (int)len, spec) : ptd_strdup("exec");
+    c->all[c->n] = k;
+    c->commands[c->n] = k.command;
+    int rc = check_name(c, spec, k.name);
+    c->n++;
+    return rc;
+}
+
+struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list, int jobs, double seconds)
+{
+    struct ptd_checkers *c = ptd_alloc(sizeof *c);
+    c->seconds = seconds;
+    for (int i = 0; i < list->n; i++)
+        if (add(c, list->at[i]) < 0) {
+            ptd_checkers_close(c);
+            return NULL;
+        }
+    c->processes = ptd_coprocesses_new(c->commands, c->n, jobs, seconds);
+    return c;
+}
+
+void ptd_checkers_close(struct ptd_checkers *c)
+{
+    if (!c) return;
+    ptd_coprocesses_close(c->processes);
+    for (int i = 0; i < c->n; i++) free(c->all[i].name);
+    free(c);
+}
+
+/* ---- the question ---- */
+
+static json_t *text_of(const char *s)
+{
+    size_t n;
+    if (!s) return NULL;
+    char *text = ptd_utf8(s, strlen(s), &n);
+    json_t *j = json_stringn_nocheck(text, n);
+    free(text);
+    return j;
+}
+
+static void put(json_t *o, const char *key, json_t *value)
+{
+    if (value) json_object_set_new_nocheck(o, key, value);
+}
+
+static json_t *list_of(const char *const *texts, int n)
+{
+    json_t *list = n ? json_array() : NULL;
+    for (int i = 0; i < n; i++) json_array_append_new(list, text_of(texts[i]));
+    return list;
+}
+
+static json_t *question(const struct ptd_group *g, int i)
+{
+    const struct ptd_rollout *y = &g->rollouts[i];
+    json_t *o = json_object();
+    put(o, "uid", text_of(g->uid));
+    put(o, "rollout", json_integer(i));
+    put(o, "step", json_integer(g->step));
+    put(o, "category", text_of(g->category));
+    put(o, "system", text_of(g->system));
+    put(o, "question", text_of(g->question));
+    put(o, "answer", text_of(g->answer));
+    put(o, "answers", list_of(g->answers, g->n_answers));
+    put(o, "judge", text_of(g->judge));
+    put(o, "solution", text_of(g->solution));
+    put(o, "response", text_of(y->text));
+    put(o, "stop", text_of(y->stop));
+    put(o, "tokens", json_integer(y->n));
+    put(o, "extracted", text_of(y->extracted));
+    put(o, "outcome", text_of(ptd_outcome_name[y->outcome]));
+    put(o, "accuracy", json_real(y->accuracy));
+    put(o, "format", json_real(y->format));
+    return o;
+}
+
+static char *line(void *ctx, int command, int i, size_t *len)
+{
+    const struct asking *a = ctx;
+    json_t *o = question(a->g, i);
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(o);
+    if (!text) ptd_die(PTD_OSERR, "out of memory");
+    *len = strlen(text);
+    text = ptd_realloc(text, *len + 2);
+    strcpy(text + *len, "\n");
+    *len += 1;
+    return text;
+}
+
+/* ---- the answer ---- */
+
+/* 65, about response i and command k. */
+__attribute__((format(printf, 4, 5))) static int bad(const struct asking *a, int k, int i,
+                                                     const char *fmt, ...)
+{
+    char text[300];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return ptd_fail(PTD_DATAERR, "group \"%.100s\" #%d: --exec %s: %s", a->g->uid, i,
+                    a->c->all[k].name, text);
+}
+
+static int number_of(const json_t *j, double *x)
+{
+    *x = json_is_true(j) ? 1 : json_number_value(j);
+    return json_is_number(j) || json_is_boolean(j);
+}
+
+static int read_numbers(const struct asking *a, int k, int i, const json_t *o, struct reply *r)
+{
+    const json_t *reward = json_object_get(o, "reward"), *accuracy = json_object_get(o, "accuracy");
+    r->has_reward = reward != NULL;
+    r->has_accuracy = accuracy != NULL;
+    if (!reward && !accuracy)
+        return bad(a, k, i, "its answer lacks \"reward\" and \"accuracy\", expected one of them");
+    if (reward && (!number_of(reward, &r->reward) || !(fabs(r->reward) <= REWARD_MAX)))
+        return bad(a, k, i, "its answer's \"reward\": expected a number within +-%g", REWARD_MAX);
+    if (accuracy && (!number_of(accuracy, &r->accuracy) || !(r->accuracy >= 0 && r->accuracy <= 1)))
+        return bad(a, k, i, "its answer's \"accuracy\": expected a number from 0 to 1");
+    return 0;
+}
+
+static int read_part(const struct asking *a, int k, int i, const char *key, const json_t *value,
+                     struct reply *r)
+{
+    double x;
+    if (!*key || !number_of(value, &x) || !(fabs(x) <= REWARD_MAX))
+        return bad(a, k, i, "its answer's \"parts\", \"%.40s\": expected a number within +-%g", key,
+                   REWARD_MAX);
+    r->parts[r->n_parts++] =
+        (struct ptd_reward_part){ptd_group_text(a->g, "%s/%.64s", a->c->all[k].name, key), x};
+    return 0;
+}
+
+static int read_parts(const struct asking *a, int k, int i, json_t *o, struct reply *r)
+{
+    json_t *parts = json_object_get(o, "parts"), *value;
+    const char *key;
+    if (!parts) return 0;
+    if (!json_is_object(parts)) return bad(a, k, i, "its answer's \"parts\": expected an object");
+    size_t n = json_object_size(parts);
+    if (n >= PTD_LIST_MAX)
+        return bad(a, k, i, "its answer has %zu parts, expected at most %d", n, PTD_LIST_MAX - 1);
+    r->parts = ptd_group_alloc(a->g, n * sizeof *r->parts);
+    json_object_foreach (parts, key, value) {
+        if (read_part(a, k, i, key, value, r) < 0) return -1;
+    }
+    return 0;
+}
+
+static int read_answer(const struct asking *a, int k, int i, const char *text, size_t len)
+{
+    json_error_t e;
+    json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+    struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+    if (!o)
+        return bad(a, k, i, "it answered \"%.*s\": %s, expected an object of JSON",
+                   (int)(len < 60 ? len : 60), text, len ? e.text : "an empty line");
+    int rc = json_is_object(o) ? read_numbers(a, k, i, o, r)
+                               : bad(a, k, i, "it answered an array, expected an object of JSON");
+    if (rc == 0) rc = read_parts(a, k, i, o, r);
+    json_decref(o);
+    return rc;
+}
+
+/* ---- no answer ---- */
+
+static char *why(const struct ptd_checkers *c, enum ptd_answered how, int ended)
+{
+    if (how == PTD_LATE) return ptd_format("no answer within %g s", c->seconds);
+    if (WIFSIGNALED(ended))
+        return ptd_format("ended by signal %d instead of answering", WTERMSIG(ended));
+    return ptd_format("ended with status %d instead of answering", WEXITSTATUS(ended));
+}
+
+static int give_up(const struct asking *a, int k, int i, const char *what)
+{
+    const struct checker *c = &a->c->all[k];
+    if (c->in_a_row < PATIENCE)
+        return ptd_fail(PTD_UNAVAILABLE, "group \"%.100s\" #%d: --exec %s: %s; it never answered",
+                        a->g->uid, i, c->name, what);
+    return ptd_fail(PTD_UNAVAILABLE,
+                    "group \"%.100s\" #%d: --exec %s: %s, the %dth time in a row%s", a->g->uid, i,
+                    c->name, what, PATIENCE,
+                    c->answered ? "" : " (does it write a line for each, and flush it?)");
+}
+
+static int no_answer(const struct asking *a, int k, int i, enum ptd_answered how, int ended)
+{
+    struct checker *c = &a->c->all[k];
+    struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+    char *what = why(a->c, how, ended);
+    int rc = 0;
+    c->unanswered++;
+    c->in_a_row++;
+    r->has_reward = !c->judges;
+    r->has_accuracy = c->judges;
+    r->reason = how == PTD_LATE ? "judge too late" : "judge ended";
+    if (c->in_a_row >= PATIENCE || (how == PTD_ENDED && !c->answered))
+        rc = give_up(a, k, i, what);
+    else
+        ptd_warn("group \"%.100s\" #%d: --exec %s: %s, counts as 0", a->g->uid, i, c->name, what);
+    free(what);
+    return rc;
+}
+
+static int answer(void *ctx, int k, int i, const char *text, size_t len, enum ptd_answered how,
+                  int ended)
+{
+    const struct asking *a = ctx;
+    struct checker *c = &a->c->all[k];
+    if (how == PTD_TOO_LONG)
+        return bad(a, k, i, "over %d bytes without an end of line, expected a line of JSON",
+                   PTD_COPROCESS_LINE);
+    if (how == PTD_UNASKED)
+        return bad(a, k, i, "more lines than one for each response, expected one");
+    if (how != PTD_ANSWERED) return no_answer(a, k, i, how, ended);
+    if (read_answer(a, k, i, text, len) < 0) return -1;
+    c->answered = 1;
+    c->in_a_row = 0;
+    c->judges |= a->replies[k * a->g->n_rollouts + i].has_accuracy;
+    return 0;
+}
+
+/* ---- together ---- */
+
+static int count_parts(const struct asking *a, int i)
+{
+    int n = 0;
+    for (int k = 0; k < a->c->n; k++) n += 1 + a->replies[k * a->g->n_rollouts + i].n_parts;
+    return n;
+}
+
+static void put_parts(const struct asking *a, int i, int n)
+{
+    struct ptd_reward_part *parts = ptd_group_alloc(a->g, (size_t)n * sizeof *parts);
+    struct ptd_rollout *y = &a->g->rollouts[i];
+    y->parts = parts;
+    y->n_parts = n;
+    for (int k = 0; k < a->c->n; k++) {
+        const struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+        *parts++ = (struct ptd_reward_part){ptd_group_text(a->g, "%s", a->c->all[k].name),
+                                            r->has_reward ? r->reward : r->accuracy};
+        for (int j = 0; j < r->n_parts; j++) *parts++ = r->parts[j];
+    }
+}
+
+static int join(const struct asking *a, int i, struct ptd_checked *f)
+{
+    int n = count_parts(a, i), judge = -1;
+    *f = (struct ptd_checked){0};
+    for (int k = 0; k < a->c->n; k++) {
+        const struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+        if (r->has_reward) f->reward += a->c->all[k].weight * r->reward;
+        if (!r->has_accuracy) continue;
+        if (judge >= 0)
+            return bad(a, k, i, "\"accuracy\" in its answer, expected that of --exec %s alone",
+                       a->c->all[judge].name);
+        judge = k, f->judged = 1, f->accuracy = r->accuracy, f->reason = r->reason;
+    }
+    if (n > PTD_LIST_MAX)
+        return bad(a, 0, i, "%d parts of all commands, expected at most %d", n, PTD_LIST_MAX);
+    put_parts(a, i, n);
+    return 0;
+}
+
+int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *g, struct ptd_checked *found)
+{
+    struct asking a = {c, g, ptd_array((size_t)(c->n * g->n_rollouts), sizeof *a.replies)};
+    int rc =
+        ptd_coprocesses_ask(c->processes, &(struct ptd_asking){g->n_rollouts, line, answer, &a});
+    for (int i = 0; i < g->n_rollouts && rc == 0; i++) rc = join(&a, i, &found[i]);
+    free(a.replies);
+    return rc;
+}
+
+const char *ptd_checkers_summary(const struct ptd_checkers *c)
+{
+    static char words[PTD_CHECKERS_MAX * (NAME_MAX_BYTES + 48)];
+    size_t n = 0;
+    words[0] = 0;
+    for (int k = 0; k < c->n; k++)
+        if (c->all[k].unanswered)
+            n += (size_t)snprintf(words + n, sizeof words - n, "%s%s: %ld without an answer",
+                                  n ? ", " : "", c->all[k].name, c->all[k].unanswered);
+    return words;
+}

@@ -1,0 +1,44 @@
+/* checker: the user's own judges: commands that answer a line of JSON with a line of JSON
+ * (base/coprocess.h says how they run, start again and end).
+ *
+ * Asked for each response, with what there is of these:
+ *     {"uid": "train-7", "rollout": 0, "step": 1, "category": "sum", "system": "...",
+ *      "question": "...", "answer": "11", "answers": ["eleven"], "judge": "number",
+ *      "solution": "...", "response": "... \\boxed{11}", "stop": "eos", "tokens": 13,
+ *      "extracted": "11", "outcome": "right", "accuracy": 1, "format": 1}
+ * the last four being what the rules found. Answered by an object with at least one of
+ *     "reward"    a number within +-1e6, which counts with the command's weight
+ *     "accuracy"  0 to 1, true or false, in place of the rule's; of one command only
+ * and perhaps "parts", an object of numbers that are reported only. All else in it is ignored. */
+#ifndef PTD_CHECKER_H
+#define PTD_CHECKER_H
+#include "base/opt.h"
+#include "flow/record.h"
+
+#define PTD_CHECKERS_MAX 16
+#define PTD_CHECKER_JOBS 64
+
+struct ptd_checkers;
+
+/* What the commands found of a response. */
+struct ptd_checked {
+    double reward;      /* the sum of weights times rewards */
+    int judged;         /* accuracy is there */
+    double accuracy;    /* 0..1 */
+    const char *reason; /* why the command that judges did not (accuracy is 0), or NULL */
+};
+
+/* Each of `list` is "CMD", "NAME=CMD" or "NAME:WEIGHT=CMD"; NAME is "exec" if there is none. jobs
+ * processes each, `seconds` for an answer. NULL, 2: a name that is none, that comes twice or that
+ * the metrics have already; a weight that is no number. */
+struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list, int jobs, double seconds);
+/* All commands about all of g's rollouts: fills `found` [n_rollouts] and the rollouts' parts, NAME
+ * for reward (or accuracy, without one) and NAME/PART. A response that gets no answer (twice ended,
+ * or too late) counts as 0 with a warning that names it. -1: an answer that is none (65), or a
+ * command that never answers: ended before it answered anything, or five times in a row (69). */
+int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *g,
+                     struct ptd_checked *found) PTD_MUST_CHECK;
+/* "style: 3 without an answer", or ""; valid until the next call. */
+const char *ptd_checkers_summary(const struct ptd_checkers *c);
+void ptd_checkers_close(struct ptd_checkers *c); /* NULL: nothing */
+#endif
