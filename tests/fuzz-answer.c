@@ -32,9 +32,9 @@ static void check_gold(const char *gold)
 
 static void score(int rules, char *gold, char *text)
 {
-    struct ptd_reward_rules r = {.extract = rules % 3,
-                                 .format = rules / 12 % 3,
-                                 .judge = ptd_judges[rules / 3 % 4],
+    struct ptd_reward_rules r = {.extract = rules % 4,
+                                 .format = rules / 16 % 3,
+                                 .judge = ptd_judges[rules / 4 % 4],
                                  .format_weight = 0.1,
                                  .accuracy_weight = 0.9};
     struct ptd_rollout y = {.text = text};

@@ -1,4 +1,4 @@
-/* Tests of the judge: what is extracted, what is judged right, which form earns, and of rewards. */
+/* Tests of the judge: what is judged right, and of rewards. */
 #include "judge/extract.h"
 #include "judge/form.h"
 #include "judge/number.h"
@@ -10,60 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-static void assert_found(int rule, const char *text, const char *want)
-{
-    size_t len = 0;
-    const char *p = ptd_answer_find(rule, text, &len);
-    if (!want && p) fail_msg("\"%s\": found \"%.*s\", expected nothing", text, (int)len, p);
-    if (want && (!p || len != strlen(want) || memcmp(p, want, len) != 0))
-        fail_msg("\"%s\": found \"%.*s\", expected \"%s\"", text, p ? (int)len : 0, p ? p : "",
-                 want);
-}
-
-static void extracts_last_box(void **state)
-{
-    (void)state;
-    assert_found(PTD_EXTRACT_BOXED, "so \\boxed{11}.", "11");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{ 11 }", "11");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{1} no, \\boxed{2}", "2");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{\\frac{1}{2}}", "\\frac{1}{2}");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{\\{1,2\\}}", "\\{1,2\\}");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{a \\} b}", "a \\} b");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{3} and \\boxed{4", "3");
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{3 \\boxed{4", NULL);
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed{}", NULL);
-    assert_found(PTD_EXTRACT_BOXED, "\\boxed", NULL);
-    assert_found(PTD_EXTRACT_BOXED, "the answer is 4", NULL);
-    assert_found(PTD_EXTRACT_BOXED, "", NULL);
-    assert_found(PTD_EXTRACT_BOXED, "<answer>4</answer>", NULL);
-}
-
-static void extracts_last_tag(void **state)
-{
-    (void)state;
-    assert_found(PTD_EXTRACT_TAG, "<answer> 4\n</answer>", "4");
-    assert_found(PTD_EXTRACT_TAG, "<answer>1</answer><answer>2</answer>", "2");
-    assert_found(PTD_EXTRACT_TAG, "<answer>1", NULL);
-    assert_found(PTD_EXTRACT_TAG, "1</answer>", NULL);
-    assert_found(PTD_EXTRACT_TAG, "\\boxed{4}", NULL);
-    assert_found(PTD_EXTRACT_AUTO, "<answer>4</answer>", "4");
-    assert_found(PTD_EXTRACT_AUTO, "\\boxed{3} <answer>4</answer>", "3");
-}
-
-/* Unclosed boxes by the thousand: linear, or this test is felt. */
-static void extraction_is_linear(void **state)
-{
-    (void)state;
-    const size_t n = 200000, w = strlen("\\boxed{");
-    char *text = malloc(n * w + 1);
-    for (size_t i = 0; i < n; i++) memcpy(text + i * w, "\\boxed{", w);
-    text[n * w] = '\0';
-    size_t len;
-    assert_null(ptd_answer_find(PTD_EXTRACT_AUTO, text, &len));
-    free(ptd_text_normal(text, n * w));
-    free(text);
-}
 
 static void assert_judged(const char *rule, const char *answer, const char *gold, int want)
 {
@@ -174,25 +120,6 @@ static void judges_texts(void **state)
     assert_judged("auto", "\\frac{\\text{a}}{b}", "\\frac{a}{b}", 1);
 }
 
-static void looks_at_form(void **state)
-{
-    (void)state;
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "b1 4 . \\boxed{ 4 }"), 1);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "$\\boxed{4}$. \n"), 1);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4} and more"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4} \\boxed{4}"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, "\\boxed{4"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_BOXED, ""), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a</think> so \\boxed{4} done"), 1);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a \\boxed{4}</think>"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "a <think>a</think> \\boxed{4}"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_THINK, "<think>a \\boxed{4}"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "well <answer>4</answer>\n"), 1);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "<answer>4</answer> more"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "<answer>4</answer><answer>4</answer>"), 0);
-    assert_int_equal(ptd_format_good(PTD_FORMAT_TAG, "</answer>4<answer>"), 0);
-}
-
 static void scores_a_rollout(void **state)
 {
     (void)state;
@@ -204,8 +131,9 @@ static void scores_a_rollout(void **state)
         {"c3 7 = 11 . \\boxed{ 11 }", PTD_RIGHT, 1.0},
         {"\\boxed{11} yes", PTD_RIGHT, 0.9},
         {"\\boxed{ 12 }", PTD_WRONG, 0.1},
-        {"eleven", PTD_UNPARSABLE, 0.0},
-        {"\\boxed{}", PTD_UNPARSABLE, 0.1},
+        {"eleven", PTD_WRONG, 0.0},
+        {"it may be eleven", PTD_UNPARSABLE, 0.0},
+        {"\\boxed{}", PTD_UNPARSABLE, 0.0},
     };
     struct ptd_reward_rules rules = {.format_weight = 0.1, .accuracy_weight = 0.9};
     assert_int_equal(ptd_reward_rules_parse(&rules, "auto", "auto", "boxed"), 0);
@@ -273,14 +201,10 @@ static void refuses_unknown_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(extracts_last_box),
-        cmocka_unit_test(extracts_last_tag),
-        cmocka_unit_test(extraction_is_linear),
         cmocka_unit_test(judges_numbers),
         cmocka_unit_test(judges_numbers_beyond_64_bits_as_text),
         cmocka_unit_test(judges_choices),
         cmocka_unit_test(judges_texts),
-        cmocka_unit_test(looks_at_form),
         cmocka_unit_test(scores_a_rollout),
         cmocka_unit_test(long_gold_is_read_once),
         cmocka_unit_test(a_missing_text_is_no_answer),

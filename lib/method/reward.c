@@ -83,15 +83,35 @@ static struct ptd_gold *gold_of(const struct ptd_reward_rules *r, const struct p
 
 /* ---- a response ---- */
 
+/* Of boxes side by side each must be right, or all of them as a list. */
+static double accuracy(const struct ptd_gold *gold, const struct ptd_answer *a, const char **unread)
+{
+    double least = 1, whole;
+    if (a->n_parts == 1) return ptd_gold_score(gold, a->text, a->len, unread);
+    for (int i = 0; i < a->n_parts; i++) {
+        double one = ptd_gold_score(gold, a->part[i].s, a->part[i].len, NULL);
+        if (one < least) least = one;
+    }
+    char *joined = ptd_answer_joined(a);
+    whole = ptd_gold_score(gold, joined, strlen(joined), NULL);
+    free(joined);
+    return whole > least ? whole : least;
+}
+
 static void read_response(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
                           struct ptd_group *g, struct ptd_rollout *y)
 {
-    size_t len = 0;
-    const char *unread = NULL, *answer = ptd_answer_find(r->extract, y->text, &len);
-    y->extracted = answer ? ptd_group_text(g, "%.*s", (int)len, answer) : NULL;
-    y->accuracy = answer ? ptd_gold_score(gold, answer, len, &unread) : 0;
-    y->reason = answer ? unread : "no answer";
-    y->format = ptd_format_good(r->format, y->text);
+    struct ptd_response said = {.text = y->text,
+                                .len = strlen(y->text),
+                                .thought_opened = r->thought_open,
+                                .cut = y->stop && strcmp(y->stop, "length") == 0};
+    struct ptd_answer a;
+    const char *unread = NULL;
+    int there = ptd_extract(r->extract, &said, &a);
+    y->extracted = there ? ptd_group_text(g, "%.*s", (int)a.len, a.text) : NULL;
+    y->accuracy = there ? accuracy(gold, &a, &unread) : 0;
+    y->reason = there ? unread : a.reason;
+    y->format = ptd_format_good(r->format, &said);
     y->parts = NULL;
     y->n_parts = 0;
 }
@@ -170,11 +190,9 @@ static int by_name(const char *what, const char *name, const char *const *names,
 int ptd_reward_rules_parse(struct ptd_reward_rules *r, const char *extract, const char *judge,
                            const char *format)
 {
-    static const char *const extracts[] = {"auto", "boxed", "tag", NULL};
-    static const char *const formats[] = {"boxed", "think", "answer-tag", NULL};
-    if (by_name("extract", extract, extracts, &r->extract) < 0) return -1;
+    if (by_name("extract", extract, ptd_extract_names, &r->extract) < 0) return -1;
     if (!(r->judge = ptd_judge_named(judge))) return -1;
-    return by_name("format", format, formats, &r->format);
+    return by_name("format", format, ptd_format_names, &r->format);
 }
 
 int ptd_reward_units_parse(struct ptd_judge_settings *s, const char *units)

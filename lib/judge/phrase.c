@@ -1,0 +1,273 @@
+/* phrase: sentences and values; see phrase.h.
+ * Leaves where in a text a value counts to announce.c and stated.c. */
+#include "judge/phrase.h"
+#include <string.h>
+
+/* ---- sentences ---- */
+
+/* Bytes of the sign that ends a sentence at s, 0: none. A full stop in a number, a time of day or a
+ * name such as file.png is none. */
+static size_t stop_at(const char *s, const char *end)
+{
+    static const char *const wide[] = {PTD_ZH_STOP, "\xef\xbc\x81", "\xef\xbc\x9f", "\xef\xbc\x9b",
+                                       NULL};
+    if (*s == '\n') return 1;
+    if ((unsigned char)*s >= 0x80) return ptd_begins_one(s, end, wide);
+    if (*s != '.' && *s != '!' && *s != '?') return 0;
+    return s + 1 >= end || ptd_is_blank(s[1]) || strchr("*\"'_)", s[1]) ? 1 : 0;
+}
+
+struct ptd_span ptd_next_sentence(const char **p, const char *end, int *asks)
+{
+    const char *s = *p, *e = s;
+    size_t n = 0;
+    while (e < end && !(n = stop_at(e, end))) e++;
+    *asks = e < end && (*e == '?' || ptd_begins(e, end, "\xef\xbc\x9f"));
+    *p = e + n;
+    return ptd_trimmed(ptd_span_of(s, e));
+}
+
+/* ---- what dresses a value ---- */
+
+static size_t dress_before(const char *s, const char *end)
+{
+    static const char *const marks[] = {":",
+                                        PTD_ZH_COLON,
+                                        "*",
+                                        "`",
+                                        "\"",
+                                        "\xe2\x80\x9c",
+                                        "=>",
+                                        "\xe2\x86\x92",
+                                        "\xe3\x80\x80",
+                                        "= ",
+                                        "##",
+                                        ",",
+                                        PTD_ZH_COMMA,
+                                        "}",
+                                        NULL};
+    return ptd_is_blank(*s) ? 1 : ptd_begins_one(s, end, marks);
+}
+
+static size_t dress_behind(struct ptd_span a)
+{
+    static const char *const marks[] = {"*",
+                                        "`",
+                                        "\"",
+                                        ".",
+                                        ",",
+                                        ";",
+                                        "!",
+                                        ":",
+                                        PTD_ZH_STOP,
+                                        PTD_ZH_COMMA,
+                                        "\xe2\x80\x9d",
+                                        "\xe3\x80\x80",
+                                        NULL};
+    for (int i = 0; marks[i]; i++)
+        if (ptd_ends(a, marks[i])) return strlen(marks[i]);
+    return a.len && ptd_is_blank(a.s[a.len - 1]) ? 1 : 0;
+}
+
+struct ptd_span ptd_undressed(struct ptd_span a)
+{
+    size_t n;
+    while (a.len && (n = dress_before(a.s, a.s + a.len))) a = ptd_span_behind(a, a.s + n);
+    while (a.len && (n = dress_behind(a))) a.len -= n;
+    return a;
+}
+
+/* Braces that close what is not opened, at the end. */
+static struct ptd_span closed(struct ptd_span a)
+{
+    long open = 0;
+    for (size_t i = 0; i < a.len; i++) open += (a.s[i] == '{') - (a.s[i] == '}');
+    for (; open < 0 && a.len && a.s[a.len - 1] == '}'; open++) a.len--;
+    return a;
+}
+
+/* ---- what looks like a value ---- */
+
+static int is_option_letter(char c)
+{
+    return (c >= 'A' && c <= 'J') || (c >= 'a' && c <= 'j');
+}
+
+const char *ptd_behind_letter(struct ptd_span a)
+{
+    static const char *const marks[] = {
+        ")", "]", ".", ":", "\xef\xbc\x8e", "\xe3\x80\x81", PTD_ZH_COLON, "\xef\xbc\x89", NULL};
+    const char *s = a.s, *end = s + a.len;
+    size_t open = a.len && strchr("([", *s) ? 1 : ptd_begins(s, end, "\xef\xbc\x88"), n;
+    s += open;
+    if (s >= end || !is_option_letter(*s)) return NULL;
+    n = ptd_begins_one(s + 1, end, marks);
+    if (n) return s + 1 + n;
+    if (open || *s > 'J') return NULL;
+    return s + 1 >= end || !(ptd_is_letter(s[1]) || ptd_is_digit(s[1])) ? s + 1 : NULL;
+}
+
+int ptd_is_option(struct ptd_span a)
+{
+    static const char *const kinds[] = {"option", "choice", "answer", PTD_ZH_XUANXIANG, NULL};
+    static const char *const verbs[] = {"is",    "was",   "are",  "can",   "cannot", "has",
+                                        "seems", "shows", "must", "would", NULL};
+    size_t n = ptd_begins_one_word(a.s, a.s + a.len, kinds);
+    const char *p;
+    a = ptd_undressed(ptd_span_behind(a, a.s + n));
+    if (!(p = ptd_behind_letter(a))) return 0;
+    struct ptd_span rest = ptd_undressed(ptd_span_behind(a, p));
+    if (!rest.len) return 1;
+    if (ptd_begins_one_word(rest.s, rest.s + rest.len, verbs)) return 0;
+    return !n && strchr(").]:\x8e\x81\x9a\x89", p[-1]) && a.len < 80;
+}
+
+int ptd_count_words(struct ptd_span a)
+{
+    const char *p = a.s, *end = p + a.len;
+    int n = 0;
+    while (p < end) {
+        const char *from = p;
+        while (p < end && ptd_is_letter(*p)) p++;
+        n += p - from > 1 && (from == a.s || from[-1] != '\\');
+        p += p == from;
+    }
+    return n;
+}
+
+int ptd_has_prose(struct ptd_span a)
+{
+    static const char *const words[] = {"is",   "are",    "was",  "the",   "cannot",  "can",
+                                        "not",  "we",     "you",  "that",  "have",    "has",
+                                        "from", "figure", "step", "shows", "because", "with",
+                                        "so",   "then",   "need", "must",  "find",    NULL};
+    for (int i = 0; words[i]; i++)
+        if (ptd_find_word(a, words[i])) return 1;
+    return ptd_begins_word(a.s, a.s + a.len, "i") != 0;
+}
+
+int ptd_has_number(struct ptd_span a)
+{
+    for (size_t i = 0; i < a.len; i++)
+        if (ptd_is_digit(a.s[i]) || ptd_begins(a.s + i, a.s + a.len, "\xef\xbc\x90") ||
+            (a.s[i] == '\xef' && i + 2 < a.len && a.s[i + 1] == '\xbc' && a.s[i + 2] >= '\x91' &&
+             a.s[i + 2] <= '\x99'))
+            return 1;
+    return 0;
+}
+
+static int is_verdict(struct ptd_span a)
+{
+    static const char *const words[] = {"yes", "no", "true", "false", NULL};
+    return ptd_begins_one_word(a.s, a.s + a.len, words) == a.len && a.len;
+}
+
+/* Begins with no word: a digit, a sign, a formula, "AB = ". */
+static int begins_value(struct ptd_span a)
+{
+    const char *p = a.s, *end = p + a.len;
+    if ((unsigned char)*p >= 0xe3 && (unsigned char)*p <= 0xe9) return 0; /* Chinese */
+    while (p < end && (ptd_is_letter(*p) || strchr("_'", *p))) p++;
+    if (p - a.s <= 1) return p == a.s || (p < end && *p != ' ') || memchr(a.s, '=', a.len);
+    while (p < end && (ptd_is_blank(*p) || ptd_is_digit(*p))) p++;
+    return p < end && *p == '=';
+}
+
+int ptd_is_value(struct ptd_span a)
+{
+    a = ptd_undressed(a);
+    if (!a.len || a.len > PTD_FAR) return 0;
+    if (ptd_is_option(a) || is_verdict(a)) return 1;
+    if (!begins_value(a) || ptd_count_words(a) > 3 || ptd_has_prose(a)) return 0;
+    return ptd_has_number(a) || strchr("$\\", *a.s) || memchr(a.s, '=', a.len);
+}
+
+/* ---- cutting a value out ---- */
+
+const char *ptd_explained_at(struct ptd_span a)
+{
+    static const char *const words[] = {
+        " because",     " since ",     ", as ",     ", which ",    ", so ",       ", where ",
+        " (since",      " (because",   ", not ",    " not ",       " rather",     " instead",
+        ", therefore",  ", given ",    " in total", " in all",     " altogether", " in the pic",
+        " in the im",   " in the fig", " in this ", ", according", " according",  ", based on",
+        "\xe5\x9b\xa0", NULL};
+    const char *end = a.s + a.len;
+    for (const char *p = a.s + 1; p < end; p++)
+        if (ptd_begins_one(p, end, words) || ptd_begins(p, end, PTD_ZH_COMMA)) return p;
+    return end;
+}
+
+static int only_arithmetic(struct ptd_span a)
+{
+    for (size_t i = 0; i < a.len; i++)
+        if (ptd_is_letter(a.s[i])) return 0;
+    return ptd_has_number(a);
+}
+
+/* "3 + 4 = 7" says 7; "x = 7" and "y = 2x + 1" are left whole, of a chain the end is taken. */
+static struct ptd_span right_side(struct ptd_span a)
+{
+    const char *last = a.len ? memrchr(a.s, '=', a.len) : NULL;
+    const char *first = last ? memchr(a.s, '=', a.len) : NULL;
+    if (!last || last == a.s || strchr("<>!\\&", last[-1]) || last + 1 >= a.s + a.len) return a;
+    struct ptd_span left = ptd_span_of(a.s, last),
+                    right = ptd_undressed(ptd_span_behind(a, last + 1));
+    int odd = 0;
+    for (const char *p = a.s; p < last; p++) odd ^= *p == '$';
+    if (ptd_find_word(a, "or") || ptd_find_word(a, "and")) return a;
+    if (odd || ptd_find_any_case(left, "\\(") || ptd_find_any_case(left, ",")) return a;
+    return first != last || only_arithmetic(left) ? right : a;
+}
+
+int ptd_cut_out(struct ptd_span a, struct ptd_span *out)
+{
+    if (ptd_find_word(a, "but")) return 0;
+    a = ptd_undressed(a);
+    if (!a.len) return 0;
+    a = ptd_undressed(ptd_span_of(a.s, ptd_explained_at(a)));
+    const char *bold = a.len ? memmem(a.s, a.len, "**", 2) : NULL;
+    if (bold && memmem(bold + 2, ptd_span_behind(a, bold + 2).len, "**", 2)) return 0;
+    if (bold) a = ptd_span_of(a.s, bold);
+    if (!a.len || a.len > PTD_FAR) return 0;
+    *out = ptd_undressed(closed(right_side(a)));
+    return out->len > 0;
+}
+
+/* ---- around a value ---- */
+
+const char *ptd_skip_filler(const char *s, const char *end)
+{
+    static const char *const words[] = {
+        "therefore", "thus",          "simply",   "clearly",  "hence",      "then",  "indeed",
+        "likely",    "most",          "given by", "equal to", "as follows", "about", "roughly",
+        "around",    "approximately", "probably", "actually", NULL};
+    for (size_t n = 1; n && s < end;) {
+        n = dress_before(s, end);
+        if (!n && *s == ',') n = 1;
+        if (!n) n = ptd_begins_one_word(s, end, words);
+        s += n;
+    }
+    return s;
+}
+
+int ptd_is_denied(const char *s, const char *end)
+{
+    static const char *const words[] = {"not",     "no longer", "wrong", "incorrect",
+                                        "unknown", "unclear",   "never", NULL};
+    static const char *const chinese[] = {PTD_ZH_BU, "\xe9\x94\x99", "\xe6\x97\xa0\xe6\xb3\x95",
+                                          NULL};
+    return ptd_begins_one_word(s, end, words) || ptd_begins_one(s, end, chinese);
+}
+
+int ptd_says_nothing(const char *s, const char *end)
+{
+    static const char *const words[] = {
+        "correct",  "in",       "that",      "found",       "obtained", "shown",   "determined",
+        "between",  "greater",  "less than", "more than",   "at least", "at most", "what",
+        "which",    "how",      "as",        "to",          "based on", "written", "available",
+        "provided", "supposed", "going",     "right there", "also",     "still",   NULL};
+    static const char *const chinese[] = {"\xe4\xbb\x80\xe4\xb9\x88", "\xe5\xa4\x9a\xe5\xb0\x91",
+                                          "\xe5\x93\xaa", NULL};
+    return ptd_begins_one_word(s, end, words) || ptd_begins_one(s, end, chinese);
+}

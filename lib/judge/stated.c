@@ -1,0 +1,166 @@
+/* stated: the answer at the end of a text; see stated.h for what counts.
+ * Leaves thoughts, boxes and tags to extract.c, and what is announced to announce.c. */
+#include "judge/stated.h"
+#include "judge/phrase.h"
+#include <string.h>
+
+static struct ptd_span last_line(struct ptd_span a)
+{
+    const char *p;
+    a = ptd_trimmed(a);
+    p = memrchr(a.s, '\n', a.len);
+    return p ? ptd_trimmed(ptd_span_behind(a, p + 1)) : a;
+}
+
+/* Words that leave open what is. */
+static int unsure(struct ptd_span a)
+{
+    static const char *const words[] = {"may",   "might",  "could",   "maybe",   "perhaps",
+                                        "if",    "assume", "suppose", "let",     "unless",
+                                        "not",   "either", "since",   "because", "cannot",
+                                        "would", "but",    "first",   "next",    NULL};
+    for (int i = 0; words[i]; i++)
+        if (ptd_find_word(a, words[i])) return 1;
+    return ptd_find_any_case(a, "n't") || ptd_find_any_case(a, PTD_ZH_BU);
+}
+
+/* Bytes of a word that begins a conclusion. */
+static size_t concludes(struct ptd_span a)
+{
+    static const char *const words[] = {
+        "therefore", "thus",        "hence",       "so",       "consequently", "in conclusion",
+        "finally",   "accordingly", "as a result", "in total", "in summary",   NULL};
+    static const char *const chinese[] = {"\xe6\x89\x80\xe4\xbb\xa5",
+                                          "\xe5\x9b\xa0\xe6\xad\xa4",
+                                          "\xe6\x95\x85",
+                                          "\xe4\xba\x8e\xe6\x98\xaf",
+                                          "\xe7\xbb\xbc\xe4\xb8\x8a",
+                                          "\xe2\x88\xb4",
+                                          NULL};
+    const char *end = a.s + a.len;
+    size_t n = ptd_begins_one_word(a.s, end, words);
+    return n ? n : ptd_begins_one(a.s, end, chinese);
+}
+
+/* Behind the last link of a sentence: of words, or of signs too; NULL: none. *several: things are
+ * told of more than one. */
+static const char *last_link(struct ptd_span a, int signs_too, int *several)
+{
+    static const char *const words[] = {"is",      "are", "equals", "equal to", "be",
+                                        "becomes", "get", "have",   "gives",    NULL};
+    static const char *const signs[] = {
+        "=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e", "\xe6\x9c\x89", NULL};
+    const char *end = a.s + a.len, *first = NULL, *last = NULL;
+    for (const char *p = a.s; p < end; p++) {
+        size_t n = p > a.s && ptd_is_letter(p[-1]) ? 0 : ptd_begins_one_word(p, end, words);
+        if (!n && signs_too) n = ptd_begins_one(p, end, signs);
+        if (!n) continue;
+        if (!first) first = p;
+        last = p + n;
+    }
+    if (!first) return NULL;
+    struct ptd_span between = ptd_span_of(first, last);
+    *several = ptd_find_word(between, "and") || ptd_find_any_case(between, ",") ||
+               ptd_find_any_case(between, PTD_ZH_COMMA);
+    return last;
+}
+
+static int linked_by(struct ptd_span a, int concluded, int signs_too, struct ptd_span *out)
+{
+    const char *end = a.s + a.len;
+    int several = 0;
+    const char *link = last_link(a, signs_too, &several);
+    if (!link || several) return 0;
+    link = ptd_skip_filler(link, end);
+    if (link >= end || ptd_is_denied(link, end) || ptd_says_nothing(link, end)) return 0;
+    a = ptd_span_of(link, ptd_explained_at(ptd_span_behind(a, link)));
+    int text = concluded && ptd_count_words(a) <= 3 && !ptd_has_prose(a);
+    return (text || ptd_is_value(a)) && ptd_cut_out(a, out);
+}
+
+/* "Therefore, x = 53", "the area is 12 cm" */
+static int stated_by(struct ptd_span a, struct ptd_span *out)
+{
+    size_t n = a.len < PTD_FAR ? concludes(a) : 0;
+    if (!a.len || a.len >= PTD_FAR || unsure(a)) return 0;
+    a = ptd_undressed(ptd_span_behind(a, a.s + n));
+    if (ptd_is_value(a)) return ptd_cut_out(a, out);
+    return linked_by(a, n > 0, 0, out) || linked_by(a, n > 0, 1, out);
+}
+
+/* The one thing in bold. */
+static int bold(struct ptd_span a, struct ptd_span *out)
+{
+    const char *open = a.len < 2 * PTD_FAR ? memmem(a.s, a.len, "**", 2) : NULL, *close;
+    if (!open || unsure(a)) return 0;
+    open += 2;
+    close = memmem(open, ptd_span_behind(a, open).len, "**", 2);
+    if (!close || memmem(close + 2, ptd_span_behind(a, close + 2).len, "**", 2)) return 0;
+    struct ptd_span in = ptd_span_of(open, close);
+    return ptd_is_value(in) && ptd_cut_out(in, out);
+}
+
+static int display_math(struct ptd_span a, struct ptd_span *out)
+{
+    const char *close = ptd_ends(a, "$$") || ptd_ends(a, "\\]") ? a.s + a.len - 2 : NULL;
+    const char *what = close && *close == '$' ? "$$" : "\\[";
+    if (!close) return 0;
+    for (const char *p = close - 2; p >= a.s && close - p < PTD_FAR; p--)
+        if (memcmp(p, what, 2) == 0) {
+            struct ptd_span in = ptd_trimmed(ptd_span_of(p + 2, close));
+            return (ptd_has_number(in) || in.len < 20) && ptd_count_words(in) <= 3 &&
+                   ptd_cut_out(in, out);
+        }
+    return 0;
+}
+
+/* A few words that are all there is: "red", "The red circle." */
+static int few_words(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const refusals[] = {
+        "i",         "i'm",    "sorry", "unable", "cannot", "idea", "sure", "unknown", "unclear",
+        "determine", "answer", "is",    "are",    "shows",  "have", "we",   "see",     NULL};
+    if (!a.len || a.len > 60 || memchr(a.s, '\n', a.len) || ptd_has_number(a) ||
+        ptd_count_words(a) > 4 || unsure(a))
+        return 0;
+    for (int i = 0; refusals[i]; i++)
+        if (ptd_find_word(a, refusals[i])) return 0;
+    if (ptd_find_any_case(a, "n't") || ptd_find_any_case(a, PTD_ZH_BU) || ptd_ends(a, ":"))
+        return 0;
+    if (ptd_find_any_case(a, "\xe6\x97\xa0") || ptd_ends(a, "\xef\xbc\x9f")) return 0;
+    return !ptd_ends(a, "?") && ptd_cut_out(a, out);
+}
+
+/* "Yes, it is a triangle." */
+static int verdict_first(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const words[] = {"yes", "no", NULL};
+    size_t n = ptd_begins_one_word(a.s, a.s + a.len, words);
+    if (!n || n >= a.len || !strchr(",.", a.s[n]) || memchr(a.s, '\n', a.len)) return 0;
+    *out = (struct ptd_span){a.s, n};
+    return !unsure(ptd_span_behind(a, a.s + n));
+}
+
+static int heading_or_label(struct ptd_span a)
+{
+    return ptd_ends(a, ":") || ptd_ends(a, ":**") || ptd_ends(a, "?") ||
+           ptd_begins(a.s, a.s + a.len, "# ");
+}
+
+int ptd_stated(struct ptd_span a, int cut, struct ptd_span *out)
+{
+    const char *p, *end;
+    struct ptd_span sentence = {NULL, 0}, s;
+    int asks = 0;
+    if (ptd_announced(a, cut, out)) return 1;
+    a = ptd_trimmed(a);
+    if (cut || !a.len) return 0;
+    if (display_math(a, out) || few_words(a, out) || verdict_first(a, out)) return 1;
+    struct ptd_span line = last_line(a);
+    if (line.len > 4 * PTD_FAR || heading_or_label(line)) return 0;
+    if (ptd_is_value(line)) return ptd_cut_out(line, out);
+    for (p = line.s, end = p + line.len; p < end;)
+        if ((s = ptd_next_sentence(&p, end, &asks)).len) sentence = s;
+    if (asks) return 0;
+    return bold(line, out) || stated_by(sentence, out);
+}
