@@ -16,7 +16,7 @@ seeds() {
     index) echo tests/corpus-checkpoint/index-*/*.json ;;
     png | jpeg | webp | gif | bmp) echo tests/corpus-image/"$1"-* tests/vectors/format-*."$1" ;;
     token) echo lib/builtin/tiny/tokenizer.json ;;
-    token-text | answer) echo README.md ;;
+    token-text | answer | extract) echo README.md ;;
     frame) echo tests/corpus-stream/*.rec ;;
     jsonl) echo tests/corpus-data/*.jsonl ;;
     esac

@@ -81,7 +81,7 @@ static int linked_by(struct ptd_span a, int concluded, int signs_too, struct ptd
 /* "Therefore, x = 53", "the area is 12 cm" */
 static int stated_by(struct ptd_span a, struct ptd_span *out)
 {
-    size_t n = a.len < PTD_FAR ? concludes(a) : 0;
+    size_t n = a.len && a.len < PTD_FAR ? concludes(a) : 0;
     if (!a.len || a.len >= PTD_FAR || unsure(a)) return 0;
     a = ptd_undressed(ptd_span_behind(a, a.s + n));
     if (ptd_is_value(a)) return ptd_cut_out(a, out);
