@@ -34,6 +34,7 @@ static size_t link_at(const char *s, const char *end)
                                         "-> ",
                                         "\xe2\x86\x92",
                                         "- ",
+                                        "\xe3\x80\x91",
                                         "\xe2\x80\x93",
                                         "\xe2\x80\x94",
                                         PTD_ZH_SHI,
@@ -49,6 +50,7 @@ static size_t link_at(const char *s, const char *end)
                                         PTD_ZH_XUAN,
                                         NULL};
     size_t n = ptd_begins_one_word(s, end, links);
+    if (ptd_begins(s, end, PTD_ZH_XUANXIANG)) return 0;
     return n ? n : ptd_begins_one(s, end, signs);
 }
 
@@ -58,7 +60,7 @@ static const char *skip_about(const char *s, const char *end)
     static const char *const about[] = {"to", "for", "of", "in", NULL};
     static const char *const aside[] = {", therefore,", ", then,", ", thus,", ", hence,", NULL};
     s += ptd_begins_one(s, end, aside);
-    while (s < end && (ptd_is_blank(*s) || strchr("*_\"'`", *s))) s++;
+    while (s < end && (ptd_is_blank(*s) || strchr("*_\"'`}", *s))) s++;
     if (s >= end || !ptd_begins_one_word(s, end, about)) return s;
     for (const char *p = s; p < end && p - s < 60 && !strchr(".,;\n", *p); p++)
         if (*p == ' ' && link_at(p + 1, end)) return p + 1;
@@ -119,11 +121,12 @@ struct noun {
 /* The noun at s, its bytes in *n; NULL: none. */
 static const struct noun *noun_at(const char *s, const char *end, size_t *n)
 {
-    static const struct noun nouns[] = {{"answers"},   {"answer"},    {"ans"},
-                                        {"option", 1}, {"choice", 1}, {"solution", 1},
-                                        {"result", 1}, {"value", 1},  {NULL}};
+    static const struct noun nouns[] = {
+        {"answers"},     {"answer"},    {"ans"},      {"option", 1}, {"choice", 1},
+        {"solution", 1}, {"result", 1}, {"value", 1}, {"total", 1},  {NULL}};
     static const struct noun chinese[] = {{PTD_ZH_DAAN},
                                           {PTD_ZH_ZHENGQUE PTD_ZH_XUANXIANG},
+                                          {PTD_ZH_ZHENGQUE "\xe7\x9a\x84" PTD_ZH_XUANXIANG},
                                           {PTD_ZH_ZHENGQUE "\xe7\x9a\x84"},
                                           {PTD_ZH_JIEGUO},
                                           {PTD_ZH_DA, 0, 1},
@@ -165,12 +168,13 @@ static enum verdict by_noun(struct ptd_span a, const char *s, struct ptd_span *o
     const char *end = a.s + a.len;
     size_t n, link;
     const struct noun *w = noun_at(s, end, &n);
-    if (!w || !may_announce(a, s, w->praise)) return SAYS_NOTHING;
-    if (w->colon && !ptd_begins(s + n, end, ":") && !ptd_begins(s + n, end, PTD_ZH_COLON))
-        return SAYS_NOTHING;
+    if (!w) return SAYS_NOTHING;
+    int colon = ptd_begins(s + n, end, ":") || ptd_begins(s + n, end, PTD_ZH_COLON);
+    int label = w->praise && colon && s - a.s < 4; /* "Result: 42" */
+    if (!may_announce(a, s, w->praise && !label) || (w->colon && !colon)) return SAYS_NOTHING;
     const char *p = skip_about(s + n, end);
     link = p < end ? link_at(p, end) : 0;
-    if (link) return linked(a, p + link, w->colon, out);
+    if (link) return linked(a, p + link, w->colon || label, out);
     return w->praise ? SAYS_NOTHING : as_heading(a, s, n);
 }
 

@@ -45,6 +45,7 @@ static size_t dress_before(const char *s, const char *end)
                                         ",",
                                         PTD_ZH_COMMA,
                                         "}",
+                                        PTD_ZH_XUANXIANG,
                                         NULL};
     return ptd_is_blank(*s) ? 1 : ptd_begins_one(s, end, marks);
 }
@@ -77,12 +78,20 @@ struct ptd_span ptd_undressed(struct ptd_span a)
     return a;
 }
 
-/* Braces that close what is not opened, at the end. */
+/* Without braces and dollars at its ends that close or open nothing. */
 static struct ptd_span closed(struct ptd_span a)
 {
-    long open = 0;
-    for (size_t i = 0; i < a.len; i++) open += (a.s[i] == '{') - (a.s[i] == '}');
+    long open = 0, dollars = 0;
+    for (size_t i = 0; i < a.len; i++) {
+        open += (a.s[i] == '{') - (a.s[i] == '}');
+        dollars += a.s[i] == '$' && !(i && a.s[i - 1] == '\\');
+    }
     for (; open < 0 && a.len && a.s[a.len - 1] == '}'; open++) a.len--;
+    if (dollars == 2 && ptd_ends(a, "$$") && a.len > 2) return ptd_span_of(a.s, a.s + a.len - 2);
+    if (dollars % 2 && a.len && a.s[a.len - 1] == '$')
+        a.len--;
+    else if (dollars % 2 && *a.s == '$')
+        a = ptd_span_behind(a, a.s + 1);
     return a;
 }
 
@@ -198,39 +207,58 @@ const char *ptd_explained_at(struct ptd_span a)
     return end;
 }
 
-static int only_arithmetic(struct ptd_span a)
+/* What is left of a sign of equality only names or computes: "3 + 4", "area", "A:B". */
+static int left_aside(struct ptd_span a)
 {
-    for (size_t i = 0; i < a.len; i++)
-        if (ptd_is_letter(a.s[i])) return 0;
-    return ptd_has_number(a);
+    int letters = 0, small = 0, word = 1, command = 0;
+    for (size_t i = 0; i < a.len; i++) {
+        int letter = ptd_is_letter(a.s[i]);
+        command = a.s[i] == '\\' || (command && letter);
+        letters += letter && !command;
+        small += a.s[i] >= 'a' && a.s[i] <= 'z';
+        word &= letter;
+    }
+    if (!letters) return ptd_has_number(a);
+    return (word && letters > 2 && small) || (memchr(a.s, ':', a.len) && !ptd_has_number(a));
 }
 
 /* "3 + 4 = 7" says 7; "x = 7" and "y = 2x + 1" are left whole, of a chain the end is taken. */
 static struct ptd_span right_side(struct ptd_span a)
 {
-    const char *last = a.len ? memrchr(a.s, '=', a.len) : NULL;
-    const char *first = last ? memchr(a.s, '=', a.len) : NULL;
-    if (!last || last == a.s || strchr("<>!\\&", last[-1]) || last + 1 >= a.s + a.len) return a;
-    struct ptd_span left = ptd_span_of(a.s, last),
-                    right = ptd_undressed(ptd_span_behind(a, last + 1));
-    int odd = 0;
-    for (const char *p = a.s; p < last; p++) odd ^= *p == '$';
-    if (ptd_find_word(a, "or") || ptd_find_word(a, "and")) return a;
-    if (odd || ptd_find_any_case(left, "\\(") || ptd_find_any_case(left, ",")) return a;
-    return first != last || only_arithmetic(left) ? right : a;
+    int dollars = a.len > 2 && *a.s == '$' && !memchr(a.s + 1, '$', a.len - 2);
+    struct ptd_span in = dollars ? closed(ptd_span_behind(a, a.s + 1)) : a;
+    if (!in.len) return a;
+    const char *last = memrchr(in.s, '=', in.len), *first = memchr(in.s, '=', in.len);
+    if (!last || last == in.s || strchr("<>!\\&", last[-1]) || last + 1 >= in.s + in.len) return a;
+    struct ptd_span left = ptd_trimmed(ptd_span_of(in.s, last));
+    struct ptd_span right = ptd_undressed(ptd_span_behind(in, last + 1));
+    if (memchr(in.s, '$', in.len) || ptd_find_word(in, "or") || ptd_find_word(in, "and") ||
+        ptd_find_any_case(left, "\\(") || memchr(in.s, ',', in.len))
+        return a;
+    return right.len && (first != last || left_aside(left)) ? right : a;
+}
+
+/* Up to where bold ends, or what is bold where it begins within. */
+static struct ptd_span by_bold(struct ptd_span a)
+{
+    const char *bold = memmem(a.s, a.len, "**", 2);
+    if (!bold) return a;
+    struct ptd_span rest = ptd_span_behind(a, bold + 2);
+    if (memmem(rest.s, rest.len, "**", 2)) return ptd_span_of(a.s, a.s);
+    if (bold > a.s && ptd_is_blank(bold[-1]) && rest.len && !ptd_is_blank(*rest.s))
+        return ptd_is_value(rest) ? rest : ptd_span_of(a.s, a.s);
+    return ptd_span_of(a.s, bold);
 }
 
 int ptd_cut_out(struct ptd_span a, struct ptd_span *out)
 {
-    if (ptd_find_word(a, "but")) return 0;
+    if (ptd_find_word(a, "but") || ptd_find_word(a, "however")) return 0;
     a = ptd_undressed(a);
     if (!a.len) return 0;
-    a = ptd_undressed(ptd_span_of(a.s, ptd_explained_at(a)));
-    const char *bold = a.len ? memmem(a.s, a.len, "**", 2) : NULL;
-    if (bold && memmem(bold + 2, ptd_span_behind(a, bold + 2).len, "**", 2)) return 0;
-    if (bold) a = ptd_span_of(a.s, bold);
+    a = by_bold(ptd_undressed(ptd_span_of(a.s, ptd_explained_at(a))));
     if (!a.len || a.len > PTD_FAR) return 0;
     *out = ptd_undressed(closed(right_side(a)));
+    out->len -= ptd_ends(*out, PTD_ZH_XUANXIANG);
     return out->len > 0;
 }
 

@@ -48,8 +48,8 @@ static const char *last_link(struct ptd_span a, int signs_too, int *several)
 {
     static const char *const words[] = {"is",      "are", "equals", "equal to", "be",
                                         "becomes", "get", "have",   "gives",    NULL};
-    static const char *const signs[] = {
-        "=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e", "\xe6\x9c\x89", NULL};
+    static const char *const signs[] = {"=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e",
+                                        NULL};
     const char *end = a.s + a.len, *first = NULL, *last = NULL;
     for (const char *p = a.s; p < end; p++) {
         size_t n = p > a.s && ptd_is_letter(p[-1]) ? 0 : ptd_begins_one_word(p, end, words);
@@ -78,12 +78,19 @@ static int linked_by(struct ptd_span a, int concluded, int signs_too, struct ptd
     return (text || ptd_is_value(a)) && ptd_cut_out(a, out);
 }
 
-/* "Therefore, x = 53", "the area is 12 cm" */
+/* "Therefore, x = 53", "the area is 12 cm"; in Chinese what the last clause says. */
 static int stated_by(struct ptd_span a, struct ptd_span *out)
 {
-    size_t n = a.len && a.len < PTD_FAR ? concludes(a) : 0;
     if (!a.len || a.len >= PTD_FAR || unsure(a)) return 0;
+    for (const char *p = a.s + a.len; p > a.s; p--)
+        if (ptd_begins(p, a.s + a.len, PTD_ZH_COMMA)) {
+            struct ptd_span clause = ptd_undressed(ptd_span_behind(a, p));
+            if (clause.len && concludes(clause)) a = clause;
+            break;
+        }
+    size_t n = concludes(a);
     a = ptd_undressed(ptd_span_behind(a, a.s + n));
+    if (!a.len) return 0;
     if (ptd_is_value(a)) return ptd_cut_out(a, out);
     return linked_by(a, n > 0, 0, out) || linked_by(a, n > 0, 1, out);
 }
@@ -128,7 +135,8 @@ static int few_words(struct ptd_span a, struct ptd_span *out)
     if (ptd_find_any_case(a, "n't") || ptd_find_any_case(a, PTD_ZH_BU) || ptd_ends(a, ":"))
         return 0;
     if (ptd_find_any_case(a, "\xe6\x97\xa0") || ptd_ends(a, "\xef\xbc\x9f")) return 0;
-    return !ptd_ends(a, "?") && ptd_cut_out(a, out);
+    a = ptd_undressed(ptd_span_behind(a, a.s + concludes(a)));
+    return a.len && !ptd_ends(a, "?") && ptd_cut_out(a, out);
 }
 
 /* "Yes, it is a triangle." */
@@ -158,7 +166,8 @@ int ptd_stated(struct ptd_span a, int cut, struct ptd_span *out)
     if (display_math(a, out) || few_words(a, out) || verdict_first(a, out)) return 1;
     struct ptd_span line = last_line(a);
     if (line.len > 4 * PTD_FAR || heading_or_label(line)) return 0;
-    if (ptd_is_value(line)) return ptd_cut_out(line, out);
+    s = ptd_undressed(ptd_span_behind(line, line.s + concludes(line)));
+    if (s.len && ptd_is_value(s)) return ptd_cut_out(s, out);
     for (p = line.s, end = p + line.len; p < end;)
         if ((s = ptd_next_sentence(&p, end, &asks)).len) sentence = s;
     if (asks) return 0;
