@@ -125,6 +125,40 @@ static void test_system_message(void **state)
     }
 }
 
+static void expect_turns(const char *first, const char *last, int n_pictures, const char *want)
+{
+    const struct ptd_turn turns[] = {{"user", first}, {"assistant", "red <image>"}};
+    const struct ptd_group g = {.question = last,
+                                .turns = turns,
+                                .n_turns = 2,
+                                .system = "look",
+                                .pictures = pictures,
+                                .n_pictures = n_pictures};
+    int32_t *ids;
+    int n = ptd_prompt_render(tokenizer, &config, &g, "look at a1", &ids);
+    if (n < 0) fail_msg("%s", ptd_failed_message());
+    char *text = ptd_tokenizer_decode(tokenizer, ids, n, 0);
+    assert_string_equal(text, want);
+    free(text);
+    free(ids);
+}
+
+#define SYSTEM    "<|im_start|>system\nlook<|im_end|>\n"
+#define SAID      "<|im_end|>\n<|im_start|>assistant\nred <image><|im_end|>\n<|im_start|>user\n"
+#define HINT_LAST "\nHint: look at a1<|im_end|>\n<|im_start|>assistant\n"
+
+/* Pictures belong to the user's turns, in their order; a mark that an assistant says is text. */
+static void test_turns(void **state)
+{
+    (void)state;
+    expect_turns("<image>a", "b <image>c", 2,
+                 SYSTEM "<|im_start|>user\n" PICTURE_6 "a" SAID "b " PICTURE_1 "c" HINT_LAST);
+    expect_turns("a", "b<image>", 1, SYSTEM "<|im_start|>user\na" SAID "b" PICTURE_6 HINT_LAST);
+    expect_turns("a", "b", 2,
+                 SYSTEM "<|im_start|>user\n" PICTURE_6 PICTURE_1 "a" SAID "b" HINT_LAST);
+    expect_turns("a", "b", 0, SYSTEM "<|im_start|>user\na" SAID "b" HINT_LAST);
+}
+
 /* A Thinking model's prompt, its hinted one too, ends inside the thought. */
 static void test_thinking(void **state)
 {
@@ -199,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_hint),
         cmocka_unit_test(test_system_message),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_thinking),
         cmocka_unit_test(test_hint_is_the_only_difference),
         cmocka_unit_test(test_marks_and_pictures_disagree),

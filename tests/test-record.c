@@ -50,6 +50,8 @@ static struct ptd_rollout rollouts[2] = {
     {.ids = ids, .n = 0, .text = "", .stop = "length", .outcome = PTD_UNPARSABLE, .reason = "cut"},
 };
 
+static const struct ptd_turn turns[] = {{"user", "<image> what?"}, {"assistant", "apples"}};
+
 static struct ptd_group sample(void)
 {
     return (struct ptd_group){.uid = "train-7",
@@ -58,6 +60,8 @@ static struct ptd_group sample(void)
                               .generation = 2,
                               .category = "sum",
                               .system = "Be brief.",
+                              .turns = turns,
+                              .n_turns = 2,
                               .question = "<image> how many?",
                               .answer = "3",
                               .answers = lines,
@@ -158,6 +162,11 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_true(a->index == b->index && a->step == b->step && a->generation == b->generation);
     assert_string_equal(a->category, b->category);
     assert_string_equal(a->system, b->system);
+    assert_int_equal(a->n_turns, b->n_turns);
+    for (int i = 0; i < a->n_turns; i++) {
+        assert_string_equal(a->turns[i].role, b->turns[i].role);
+        assert_string_equal(a->turns[i].text, b->turns[i].text);
+    }
     assert_string_equal(a->question, b->question);
     assert_string_equal(a->answer, b->answer);
     assert_string_equal(a->solution, b->solution);
@@ -532,6 +541,24 @@ static void test_further_answers(void **state)
     refused(&h, "field \"judge\": expected a string");
 }
 
+static void hand_turn(struct hand *h, const char *role, const char *text)
+{
+    hand_open(h, 1), ptd_pack_str(&h->pk, "turns"), msgpack_pack_array(&h->pk, 1);
+    msgpack_pack_map(&h->pk, text ? 2 : 1), hand_text(h, "role", role);
+    if (text) hand_text(h, "text", text);
+}
+
+static void test_turns(void **state)
+{
+    (void)state;
+    struct hand h;
+    hand_turn(&h, "system", "a"), refused(&h, "turns[0].role\": \"system\", expected user or");
+    hand_turn(&h, "user", NULL), refused(&h, "turns[0].text\": missing");
+    hand_open(&h, 1), ptd_pack_str(&h.pk, "turns"), msgpack_pack_array(&h.pk, PTD_LIST_MAX + 1);
+    for (int i = 0; i <= PTD_LIST_MAX; i++) msgpack_pack_map(&h.pk, 0);
+    refused(&h, "field \"turns\": 65 entries, expected at most 64");
+}
+
 static void test_bombs(void **state)
 {
     (void)state;
@@ -786,6 +813,7 @@ int main(void)
         cmocka_unit_test(test_lengths_that_disagree),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_further_answers),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_scan_agrees_with_msgpack),

@@ -39,6 +39,15 @@ static int check_part(const char *path, const void *base)
     return check_reward(path, "value", p->value);
 }
 
+static int check_turn(const char *path, const void *base)
+{
+    const struct ptd_turn *t = base;
+    if (!t->text) return ptd_fields_bad(path, "text", "missing");
+    if (t->role && (!strcmp(t->role, "user") || !strcmp(t->role, "assistant"))) return 0;
+    return ptd_fields_bad(path, "role", "\"%.40s\", expected user or assistant",
+                          t->role ? t->role : "");
+}
+
 static int check_parts(const char *path, const struct ptd_reward_part *part, int n)
 {
     for (int i = 0; i < n; i++)
@@ -167,6 +176,14 @@ static const struct ptd_field picture_fields[] = {
 static const struct ptd_fields picture_table = {picture_fields, sizeof(struct ptd_picture),
                                                 PTD_NONE, check_picture};
 
+static const struct ptd_field turn_fields[] = {
+    STR_F(ptd_turn, role),
+    STR_F(ptd_turn, text),
+    {0},
+};
+static const struct ptd_fields turn_table = {turn_fields, sizeof(struct ptd_turn), PTD_NONE,
+                                             check_turn};
+
 static const struct ptd_field part_fields[] = {
     STR_F(ptd_reward_part, name),
     NUM_F(ptd_reward_part, value, F64, ALWAYS, 0),
@@ -224,6 +241,7 @@ static const struct ptd_field group_fields[] = {
     NUM_F(ptd_group, generation, I64, ALWAYS, -1),
     STR_F(ptd_group, category),
     STR_F(ptd_group, system),
+    DATA_F(turns, MAPS, &turn_table),
     STR_F(ptd_group, question),
     STR_F(ptd_group, answer),
     DATA_F(answers, STRINGS, NULL),

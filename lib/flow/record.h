@@ -29,7 +29,8 @@
 #include <stdint.h>
 
 #define PTD_STREAM_VERSION 1
-/* most pictures, steps, regions, objects or further answers of a group, or parts of a reward */
+/* most turns, pictures, steps, regions, objects or further answers of a group, or parts of a reward
+ */
 #define PTD_LIST_MAX 64
 
 struct ptd_buf {
@@ -108,6 +109,11 @@ struct ptd_region {
     float box[4];
 }; /* box: x0 y0 x1 y1, shares of width and height, 0..1; label may be "" */
 
+struct ptd_turn {     /* of a conversation before its question */
+    const char *role; /* "role": "user" or "assistant" */
+    const char *text; /* "text", a user's with <image> marks */
+};
+
 struct ptd_picture {       /* one image of the prompt, decoded and resized */
     char hash[17];         /* "hash": XXH3-64 of size and pixels, hex */
     int height, width;     /* "height", "width": pixels, multiples of patch_size * merge_size */
@@ -169,11 +175,13 @@ struct ptd_hint {       /* "hint": map; absent if none */
 };
 
 struct ptd_group {
-    const char *uid;      /* "uid": unique in the data set */
-    int64_t index, step;  /* "index": row of the data set; "step" */
-    int64_t generation;   /* "generation": weights that sampled; -1 from ptd-gold */
-    const char *category; /* "category" */
-    const char *system;   /* "system": the prompt's system message, or NULL */
+    const char *uid;              /* "uid": unique in the data set */
+    int64_t index, step;          /* "index": row of the data set; "step" */
+    int64_t generation;           /* "generation": weights that sampled; -1 from ptd-gold */
+    const char *category;         /* "category" */
+    const char *system;           /* "system": the prompt's system message, or NULL */
+    const struct ptd_turn *turns; /* "turns": [map], what was said before the question */
+    int n_turns;
     const char *question, *answer,
         /* "question" (with <image> marks), "answer", "solution" (reference steps as text) or
          * NULL */
@@ -207,8 +215,8 @@ struct ptd_group {
  * (logp against ids, top_k against top_ids, pixels against height and width), one of the teacher's
  * arrays without the others, accuracy, format or a box outside of 0 to 1, a reward or a part of one
  * beyond 1e30, a part without a name or one that comes twice, further answers without one, more
- * pictures, steps, regions, objects, answers or parts than PTD_LIST_MAX. Costs next to nothing for
- * large arrays, which it leaves alone. */
+ * turns, pictures, steps, regions, objects, answers or parts than PTD_LIST_MAX. Costs next to
+ * nothing for large arrays, which it leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
  * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for

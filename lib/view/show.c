@@ -288,6 +288,8 @@ void ptd_show_group_text(const struct ptd_group *g)
         show(", picture %dx%d", g->pictures[i].width, g->pictures[i].height);
     putchar('\n');
     show_block("system:", g->system);
+    for (int i = 0; i < g->n_turns; i++)
+        show_block(strcmp(g->turns[i].role, "user") ? "assistant:" : "user:", g->turns[i].text);
     show_block("question:", g->question);
     show_field("answer", g->answer);
     for (int i = 0; i < g->n_answers; i++) show_field("or", g->answers[i]);
