@@ -13,6 +13,7 @@ static struct {
     const char *store, *system;
     int step_groups;
     int64_t steps, seed;
+    struct ptd_dataset_places places;
 } opt = {.store = "run.ptd", .step_groups = 64, .steps = 500};
 
 static const struct ptd_opt options[] = {
@@ -22,6 +23,7 @@ static const struct ptd_opt options[] = {
      "steps of the whole run, those already done included", 0, 1e9},
     {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with",
      0, 0},
+    PTD_DATASET_OPTIONS(opt.places),
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the order", 0, 9e15},
     {0}};
 static const struct ptd_usage usage = {
@@ -76,8 +78,8 @@ int main(int argc, char **argv)
     struct ptd_writer *out;
     int64_t done;
     if (argc - first != 1) ptd_misuse("expected one data set");
-    if (ptd_source_open(&src, opt.store, argv[first]) || ptd_source_system(&src, opt.system) ||
-        ptd_store_head(src.store, &done))
+    if (ptd_source_open(&src, opt.store, argv[first], &opt.places) ||
+        ptd_source_system(&src, opt.system) || ptd_store_head(src.store, &done))
         ptd_die_last();
     ptd_source_head(&src, argv[first], &h);
     h.mode = "train";

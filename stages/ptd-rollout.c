@@ -28,6 +28,7 @@ static struct {
     int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
     int64_t steps, seed, part;
     double temperature, top_p;
+    struct ptd_dataset_places places;
 } opt = {.store = "run.ptd",
          .group_size = 8,
          .step_groups = 24,
@@ -66,6 +67,7 @@ static const struct ptd_opt options[] = {
      "evaluation with these weights: a number or 'latest'", 0, 0},
     {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
      "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
+    PTD_DATASET_OPTIONS(opt.places),
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
@@ -286,7 +288,8 @@ static void read_stops(struct run *r)
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
-    if (ptd_source_open(&r->src, opt.store, data) || ptd_source_system(&r->src, opt.system))
+    if (ptd_source_open(&r->src, opt.store, data, &opt.places) ||
+        ptd_source_system(&r->src, opt.system))
         ptd_die_last();
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);

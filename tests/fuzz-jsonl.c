@@ -1,6 +1,7 @@
-/* Fuzzing entry: any bytes as a data set beside one picture, b.png. A row is read or refused with
- * one of two statuses, checking it finds what reading it finds, and what is accepted holds what it
- * promises. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+/* Fuzzing entry: any bytes as a data set, lines or a list, beside one picture, b.png. A row is read
+ * or refused with one of two statuses, checking it finds what reading it finds, and what is
+ * accepted holds what it promises: marks and pictures agree, turns have roles, hints and answers
+ * are there. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "data/dataset.h"
 #include "data/image.h"
 #include <stdio.h>
@@ -49,15 +50,46 @@ static void check_regions(const struct ptd_region *r, int n)
     }
 }
 
+static int count_marks(const char *s)
+{
+    int n = 0;
+    for (; (s = strstr(s, "<image>")); s++) n++;
+    return n;
+}
+
+static void check_turns(const struct ptd_group *g)
+{
+    int marks = count_marks(g->question);
+    if (g->n_turns < 0 || g->n_turns > PTD_LIST_MAX) abort();
+    for (int i = 0; i < g->n_turns; i++) {
+        int user = !strcmp(g->turns[i].role, "user");
+        if (!*g->turns[i].text || (!user && strcmp(g->turns[i].role, "assistant"))) abort();
+        if (user) marks += count_marks(g->turns[i].text);
+    }
+    if (marks && marks != g->n_pictures) abort();
+}
+
+static void check_texts(const struct ptd_group *g)
+{
+    if (g->n_answers < 0 || g->n_answers > PTD_LIST_MAX) abort();
+    for (int i = 0; i < g->n_answers; i++)
+        if (!*g->answers[i]) abort();
+    for (int i = 0; i < g->n_steps; i++)
+        if (!*g->steps[i]) abort();
+    if ((g->system && !*g->system) || (g->judge && !*g->judge)) abort();
+}
+
 static void check_row(const struct ptd_group *g, int i)
 {
+    check_turns(g);
+    check_texts(g);
     if (g->index != i || !*g->uid || !*g->question || !*g->answer || g->n_rollouts) abort();
     if (g->n_steps < 0 || g->n_steps > PTD_DATASET_LIST || g->n_pictures > PTD_DATASET_LIST)
         abort();
     check_regions(g->regions, g->n_regions);
     check_regions(g->objects, g->n_objects);
     for (int k = 0; k < g->n_pictures; k++)
-        if (g->pictures[k].height != 8 || !g->pictures[k].pixels ||
+        if (g->pictures[k].height < 1 || !g->pictures[k].pixels ||
             strlen(g->pictures[k].hash) != 16)
             abort();
 }

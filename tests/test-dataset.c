@@ -123,7 +123,7 @@ static void bad_lines_are_named(void **state)
         {"{\"answer\":\"1\"}", FIELD("prompt", "missing, expected text")},
         {"{\"prompt\":null,\"answer\":\"1\"}", FIELD("prompt", "missing, expected text")},
         {"{\"prompt\":7,\"answer\":\"1\"}", FIELD("prompt", "a whole number, expected text")},
-        {"{\"question\":[],\"answer\":\"1\"}", FIELD("question", "a list, expected text")},
+        {"{\"question\":[],\"answer\":\"1\"}", FIELD("question", "0 turns, expected 1 to 64")},
         {"{\"problem\":{},\"answer\":\"1\"}", FIELD("problem", "an object, expected text")},
         {"{\"prompt\":\" \\n\",\"answer\":\"1\"}", FIELD("prompt", "empty")},
         {"{\"prompt\":\"p\"}", FIELD("answer", "missing, expected text or a number")},
@@ -131,8 +131,9 @@ static void bad_lines_are_named(void **state)
         {"{\"prompt\":\"p\",\"answer\":\"\"}", FIELD("answer", "empty")},
         {"{\"prompt\":\"p\",\"answer\":\" \"}", FIELD("answer", "empty")},
         {"{\"prompt\":\"p\",\"answer\":true}", FIELD("answer", "true, expected text or a number")},
-        {"{\"prompt\":\"p\",\"answer\":[\"1\"]}",
-         FIELD("answer", "a list, expected text or a number")},
+        {"{\"prompt\":\"p\",\"answer\":[]}", FIELD("answer", "0 answers, expected 1 to 65")},
+        {"{\"prompt\":\"p\",\"answer\":{}}",
+         FIELD("answer", "an object, expected text or a number")},
         {"{\"prompt\":\"p\",\"answer\":NaN}", "one JSON object"},
         {"{" GOOD ",\"id\":1.5}", FIELD("id", "a number, expected text or a whole number")},
         {"{" GOOD ",\"id\":\"\"}", FIELD("id", "empty")},
@@ -154,7 +155,7 @@ static void bad_lines_are_named(void **state)
         {"{" GOOD ",\"regions\":[{\"box\":[-0.1,0,1,1]}]}", FIELD("regions", "item 1: \"box\"")},
         {"{" GOOD ",\"images\":5}",
          FIELD("images", "a whole number, expected a path or a list of paths")},
-        {"{" GOOD ",\"image\":{}}", FIELD("image", "an object, expected a path")},
+        {"{" GOOD ",\"image\":{\"x\":1}}", FIELD("image", "holds no \"path\" and no \"bytes\"")},
         {"{" GOOD ",\"images\":[\"b.png\",5]}", FIELD("images", "item 2: expected a path")},
         {"{\"prompt\":\"<image><image>p\",\"answer\":\"1\",\"images\":[\"b.png\"]}",
          FIELD("images", "1 pictures, expected 2")},
@@ -209,10 +210,13 @@ static void limits_have_two_sides(void **state)
          FIELD("steps", "65 items, expected at most 64")},
         {"{" GOOD ",\"images\":[\"b.png\"", ",\"b.png\"", "]}", 63,
          FIELD("images", "65 pictures, expected at most 64")},
-        {"{\"answer\":\"1\",\"prompt\":\"", "x", "\"}", PTD_DATASET_LINE - 26,
-         "expected at most 4194304"},
+        {"{\"answer\":\"1\",\"prompt\":\"", "x", "\"}", PTD_DATASET_TEXT,
+         FIELD("prompt", "4194305 bytes of text, expected at most 4194304")},
+        {"{" GOOD ",\"x\":\"", "x", "\"}",
+         PTD_DATASET_LINE - (int)sizeof "{" GOOD ",\"x\":\"\"}" + 1,
+         "67108865 bytes, expected at most 67108864"},
     };
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char *good = repeated(table[i].head, table[i].part, table[i].most, table[i].tail);
         char *bad = repeated(table[i].head, table[i].part, table[i].most + 1, table[i].tail);
         accepted(good);
@@ -278,12 +282,12 @@ static void other_spellings_are_understood(void **state)
         {"{\"question\":\"q\",\"prompt\":\"p\",\"answer\":0.1}", "p", "0.1", "line-3", 0},
         {"{\"prompt\":null,\"problem\":\"p\",\"answer\":-2.50,\"image\":null,\"steps\":null,\"id\":"
          "null}",
-         "p", "-2.5", "line-3", 0},
+         "p", "-2.50", "line-3", 0},
         {"{\"prompt\":\"p\",\"answer\":123456789012345678901234567890,\"id\":99999999999999999999,"
          "\"n\":-"
          "1e999}",
          "p", "123456789012345678901234567890", "99999999999999999999", 0},
-        {"{\"prompt\":\"p\",\"answer\":3.0,\"images\":[]}", "p", "3", "line-3", 0},
+        {"{\"prompt\":\"p\",\"answer\":3.0,\"images\":[]}", "p", "3.0", "line-3", 0},
         {"{\"prompt\":\"p\",\"answer\":\"1\",\"images\":[\"./img//a.png\"]}", "p", "1", "line-3",
          1},
     };

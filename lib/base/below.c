@@ -32,7 +32,8 @@ static int open_path(int folder, const char *path)
             next = ptd_fail(PTD_DATAERR, "%.300s: a name in it is too long", path);
         else if (strcmp(part, "..") == 0)
             next = ptd_fail(PTD_DATAERR,
-                            "%.300s: expected a path inside the data set's folder, without \"..\"",
+                            "%.300s: expected a path inside the data set's folder, without \"..\" "
+                            "(or --image-dir, --allow-outside)",
                             path);
         else if ((next = openat(fd, part, flags)) < 0)
             cannot_open(path);
@@ -54,20 +55,25 @@ static int check(int fd, const char *path, struct stat *st)
     return 0;
 }
 
-int ptd_below_open(int folder, const char *path, struct stat *st)
+int ptd_below_open(int folder, int anywhere, const char *path, struct stat *st)
 {
-    if (!*path || *path == '/' || strlen(path) > 4095)
-        return ptd_fail(PTD_DATAERR, "%.300s: expected a path inside the data set's folder", path);
-    int fd = open_path(folder, path);
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    if (!*path || (!anywhere && *path == '/') || strlen(path) > 4095)
+        return ptd_fail(PTD_DATAERR,
+                        "%.300s: expected a path inside the data set's folder (or --image-dir, "
+                        "--allow-outside)",
+                        path);
+    int fd = anywhere ? openat(folder, path, flags) : open_path(folder, path);
+    if (fd < 0 && anywhere) return ptd_fail(PTD_NOINPUT, "%.300s:", path);
     if (fd < 0 || check(fd, path, st) == 0) return fd;
     close(fd);
     return -1;
 }
 
-char *ptd_below_read(int folder, const char *path, size_t *n)
+char *ptd_below_read(int folder, int anywhere, const char *path, size_t *n)
 {
     struct stat st;
-    int fd = ptd_below_open(folder, path, &st);
+    int fd = ptd_below_open(folder, anywhere, path, &st);
     if (fd < 0) return NULL;
     char *bytes = ptd_alloc((size_t)st.st_size + 1);
     ssize_t got = 1;

@@ -41,41 +41,58 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : end;
 }
 
-/* Copies the text to `out`, which has room for 2 more bytes a number: what is too large in quotes
- * or, if `blank`, as a 0 with blanks behind it, so that all else keeps its place. Returns the bytes
- * written. */
-static size_t rewrite(const char *text, size_t len, int blank, char *out)
+enum how { QUOTE_LARGE, BLANK_LARGE, QUOTE_ALL };
+
+/* Copies the text to `out`, which has room for 2 more bytes a number: numbers that are too large,
+ * or all, in quotes, or the former as a 0 with blanks behind it, so that all else keeps its place.
+ * Returns the bytes written. */
+static size_t rewrite(const char *text, size_t len, enum how how, char *out)
 {
     const char *p = text, *end = text + len;
     char *o = out;
     while (p < end) {
         int whole;
         size_t n = *p == '"' ? (size_t)(skip_string(p, end) - p) : number_at(p, &whole);
-        int large = n && *p != '"' && is_too_large(p, whole);
-        if (large && blank) {
+        int change = n && *p != '"' && (how == QUOTE_ALL || is_too_large(p, whole));
+        if (change && how == BLANK_LARGE) {
             memset(o, ' ', n);
             *o = '0';
             o += n;
         } else {
-            if (large) *o++ = '"';
+            if (change) *o++ = '"';
             o = mempcpy(o, p, n ? n : 1);
-            if (large) *o++ = '"';
+            if (change) *o++ = '"';
         }
         p += n ? n : 1;
     }
     return o - out;
 }
 
-static json_t *load_rewritten(const char *text, size_t len, size_t flags, json_error_t *e)
+/* The text rewritten, and parsed; a number is of one byte at least, with another behind it. */
+static json_t *load_as(const char *copy, size_t len, enum how how, size_t flags, json_error_t *e)
 {
-    char *copy = ptd_malloc(len + 1), *room = ptd_malloc(len + len / 2 + 3);
+    char *room = ptd_malloc(how == QUOTE_ALL ? 2 * len + 3 : len + len / 2 + 3);
+    json_t *root = json_loadb(room, rewrite(copy, len, how, room), flags, e);
+    free(room);
+    return root;
+}
+
+static json_t *load_rewritten(const char *text, size_t len, enum how how, size_t flags,
+                              json_error_t *e)
+{
+    char *copy = ptd_malloc(len + 1);
     memcpy(copy, text, len);
     copy[len] = 0;
-    json_t *root = json_loadb(room, rewrite(copy, len, 0, room), flags, e);
-    if (!root) json_decref(json_loadb(room, rewrite(copy, len, 1, room), flags, e));
-    free(room);
+    json_t *root = load_as(copy, len, how, flags, e);
+    if (!root && how == QUOTE_LARGE) json_decref(load_as(copy, len, BLANK_LARGE, flags, e));
     free(copy);
     return root;
+}
+
+json_t *ptd_json_load_digits(const char *text, size_t len, size_t flags, json_error_t *e)
+{
+    json_error_t own;
+    return load_rewritten(text, len, QUOTE_ALL, flags, e ? e : &own);
 }
 
 json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *e)
@@ -84,6 +101,6 @@ json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *
     if (!e) e = &own;
     json_t *root = json_loadb(text, len, flags, e);
     return !root && json_error_code(e) == json_error_numeric_overflow
-               ? load_rewritten(text, len, flags, e)
+               ? load_rewritten(text, len, QUOTE_LARGE, flags, e)
                : root;
 }

@@ -11,4 +11,6 @@
  * needs a number there finds a text, whoever takes both keeps every digit. *e (may be NULL) says
  * line and column of the text as it came. */
 json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *e);
+/* As json_loadb, but every number becomes a string of the digits that the text has for it. */
+json_t *ptd_json_load_digits(const char *text, size_t len, size_t flags, json_error_t *e);
 #endif

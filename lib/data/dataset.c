@@ -1,5 +1,5 @@
-/* dataset: finds the lines of a data set, digests them and the pictures that they name, and
- * shuffles them. What a line says is read in dataset_row.c. */
+/* dataset: opens a data set, digests the pictures that it names, and shuffles it. Where its rows
+ * are is dataset_lines.c's, what they say dataset_row.c's. */
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -12,123 +12,55 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define BLOCK (1 << 20)
-
 struct ptd_order { /* the epoch at hand */
     uint64_t seed;
     int64_t epoch;
     int *rows;
 };
 
-/* ---- lines ---- */
-
-struct scan { /* the line that the next byte belongs to */
-    int64_t at, number;
-    int blank;
-    XXH3_state_t *line, *file;
-};
-
-static void end_line(struct ptd_dataset *d, struct scan *s, int64_t end)
-{
-    if (!s->blank) {
-        if (d->n == d->cap)
-            d->lines = ptd_realloc(d->lines, (d->cap = 2 * d->cap + 1024) * sizeof *d->lines);
-        d->lines[d->n++] =
-            (struct ptd_line){s->at, end - s->at, s->number, XXH3_64bits_digest(s->line)};
-    }
-    XXH3_64bits_reset(s->line);
-    s->at = end + 1;
-    s->number++;
-    s->blank = 1;
-}
-
-static int is_blank(const char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(" \t\r", p[i]) || !p[i]) return 0;
-    return 1;
-}
-
-static int scan_block(struct ptd_dataset *d, struct scan *s, int64_t at, const char *p, int64_t n)
-{
-    for (int64_t i = 0; i < n;) {
-        const char *end = memchr(p + i, '\n', n - i);
-        int64_t stop = end ? end - p : n;
-        if (s->blank && !is_blank(p + i, stop - i)) s->blank = 0;
-        XXH3_64bits_update(s->line, p + i, stop - i);
-        if (end) end_line(d, s, at + stop);
-        if (d->n > INT32_MAX / 4)
-            return ptd_fail(PTD_DATAERR, "%s: expected at most %d rows", d->path, INT32_MAX / 4);
-        i = stop + 1;
-    }
-    return 0;
-}
-
-static int scan_file(struct ptd_dataset *d, struct scan *s)
-{
-    char *block = ptd_alloc(BLOCK);
-    int64_t at = 0;
-    ssize_t n;
-    int status = 0;
-    while (status == 0 && (n = read(d->fd, block, BLOCK)) > 0) {
-        int bom = at == 0 && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        if (bom) s->at = bom;
-        XXH3_64bits_update(s->file, block, n);
-        status = scan_block(d, s, at + bom, block + bom, n - bom);
-        at += n;
-    }
-    if (status == 0 && n < 0) status = ptd_fail(PTD_IOERR, "%s: read:", d->path);
-    end_line(d, s, at);
-    free(block);
-    return status;
-}
-
-static XXH3_state_t *new_hash(void)
-{
-    XXH3_state_t *h = XXH3_createState();
-    if (!h) ptd_die(PTD_OSERR, "out of memory for a hash");
-    XXH3_64bits_reset(h);
-    return h;
-}
-
-static int find_lines(struct ptd_dataset *d)
-{
-    struct scan s = {.number = 1, .blank = 1, .line = new_hash(), .file = new_hash()};
-    int status = scan_file(d, &s);
-    d->digest = XXH3_64bits_digest(s.file);
-    XXH3_freeState(s.line);
-    XXH3_freeState(s.file);
-    if (status == 0 && !d->n)
-        status = ptd_fail(PTD_DATAERR, "%s: no rows, expected one JSON object a line", d->path);
-    return status;
-}
+/* ---- files ---- */
 
 static int open_file(struct ptd_dataset *d)
 {
-    const char *slash = strrchr(d->path, '/');
-    char *folder =
-        slash ? ptd_format("%.*s", (int)(slash - d->path + 1), d->path) : ptd_strdup(".");
     d->fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    d->folder = d->fd < 0 ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (d->fd < 0 || d->folder < 0 || fstat(d->fd, &d->opened) < 0)
+    if (d->fd < 0 || fstat(d->fd, &d->opened) < 0)
         return ptd_fail(PTD_NOINPUT, "%s: cannot open data set:", d->path);
     if (!S_ISREG(d->opened.st_mode))
         return ptd_fail(PTD_NOINPUT, "%s: expected a regular file of JSON lines", d->path);
     return 0;
 }
 
-struct ptd_dataset *ptd_dataset_open(const char *path)
+/* The folder that paths of pictures begin in: the data set's own unless another is named. */
+static int open_folder(struct ptd_dataset *d, const char *named)
+{
+    const char *slash = strrchr(d->path, '/');
+    char *own = slash ? ptd_format("%.*s", (int)(slash - d->path + 1), d->path) : ptd_strdup(".");
+    const char *folder = named ? named : own;
+    d->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int bad =
+        d->folder < 0 ? ptd_fail(PTD_NOINPUT, "%s: cannot open folder of pictures:", folder) : 0;
+    free(own);
+    return bad;
+}
+
+struct ptd_dataset *ptd_dataset_open_at(const char *path, const struct ptd_dataset_places *places)
 {
     struct ptd_dataset *d = ptd_alloc(sizeof *d);
     d->path = ptd_strdup(path);
     d->fd = d->folder = -1;
+    d->outside = places && places->allow_outside;
     d->order = ptd_alloc(sizeof *d->order);
-    if (open_file(d) < 0 || find_lines(d) < 0) {
+    if (open_file(d) < 0 || open_folder(d, places ? places->image_dir : NULL) < 0 ||
+        ptd_dataset_find(d) < 0) {
         ptd_dataset_close(d);
         return NULL;
     }
     return d;
+}
+
+struct ptd_dataset *ptd_dataset_open(const char *path)
+{
+    return ptd_dataset_open_at(path, NULL);
 }
 
 void ptd_dataset_close(struct ptd_dataset *d)
@@ -217,7 +149,7 @@ int ptd_dataset_watch(struct ptd_dataset *d, const char *store)
 {
     struct ptd_progress progress;
     char *memo = memo_path(d, store);
-    d->pictures = ptd_pictures_new(d->folder, memo, d->digest);
+    d->pictures = ptd_pictures_new(d->folder, d->outside, memo, d->digest);
     free(memo);
     long known = ptd_pictures_known(d->pictures);
     ptd_progress_start(&progress,

@@ -87,7 +87,7 @@ struct entry { /* in the memo, then the path with its NUL */
 };
 
 struct ptd_pictures {
-    int folder;
+    int folder, anywhere;
     char *memo_path;
     uint64_t rows;
     struct table digests; /* path: digest */
@@ -241,7 +241,7 @@ static uint64_t digest_bytes(const void *bytes, size_t n)
 static int read_digest(struct ptd_pictures *p, const char *path, struct entry *e)
 {
     size_t n;
-    char *bytes = ptd_below_read(p->folder, path, &n);
+    char *bytes = ptd_below_read(p->folder, p->anywhere, path, &n);
     if (!bytes) return -1;
     e->digest = digest_bytes(bytes, n);
     free(bytes);
@@ -256,7 +256,7 @@ static int look(struct ptd_pictures *p, const char *path, XXH128_hash_t hash, st
     struct entry old;
     struct stat st;
     int64_t began = now();
-    int fd = ptd_below_open(p->folder, path, &st);
+    int fd = ptd_below_open(p->folder, p->anywhere, path, &st);
     if (fd < 0) return -1;
     close(fd);
     *e = about(&st);
@@ -295,10 +295,11 @@ int ptd_pictures_add(struct ptd_pictures *p, const char *path)
 
 /* ---- all of them ---- */
 
-struct ptd_pictures *ptd_pictures_new(int folder, const char *memo, uint64_t rows)
+struct ptd_pictures *ptd_pictures_new(int folder, int anywhere, const char *memo, uint64_t rows)
 {
     struct ptd_pictures *p = ptd_alloc(sizeof *p);
     p->folder = folder;
+    p->anywhere = anywhere;
     p->rows = rows;
     p->all = XXH3_createState();
     if (!p->all) ptd_die(PTD_OSERR, "out of memory for a hash");

@@ -1,7 +1,8 @@
 /* pictures: what the pictures of a data set were when a program began: a digest of each one's
  * bytes, and one of them all.
  *
- *     struct ptd_pictures *p = ptd_pictures_new(folder, "run.ptd/pictures-0123456789abcdef", rows);
+ *     struct ptd_pictures *p = ptd_pictures_new(folder, 0, "run.ptd/pictures-0123456789abcdef",
+ *                                              rows);
  *     ptd_pictures_add(p, "train.img/000001.png"); ...   // all that the rows name, in their order
  *     ptd_pictures_end(p, digest);
  *     if (ptd_pictures_changed(p, path, bytes, n)) ...   // when one is read
@@ -20,9 +21,9 @@
 #include <stdint.h>
 
 struct ptd_pictures;
-/* folder: a descriptor of the rows' folder, kept by the caller; memo: path, or NULL for none.
- * `rows`: digest of the rows. */
-struct ptd_pictures *ptd_pictures_new(int folder, const char *memo, uint64_t rows);
+/* folder: a descriptor of the folder that paths begin in, kept by the caller, and whether they may
+ * lead out of it (below.h); memo: path, or NULL for none. `rows`: digest of the rows. */
+struct ptd_pictures *ptd_pictures_new(int folder, int anywhere, const char *memo, uint64_t rows);
 /* The paths that the memo has for these very rows, in order, and how many; -1 if it has none: add
  * what the rows name. Each has to be added all the same. */
 long ptd_pictures_known(const struct ptd_pictures *p);

@@ -75,9 +75,10 @@ int ptd_source_files(struct ptd_source *s, const char *from, const char *tokeniz
     return rc;
 }
 
-int ptd_source_open(struct ptd_source *s, const char *store, const char *data)
+int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
+                    const struct ptd_dataset_places *places)
 {
-    if (ptd_source_model(s, store) || !(s->data = ptd_dataset_open(data))) return -1;
+    if (ptd_source_model(s, store) || !(s->data = ptd_dataset_open_at(data, places))) return -1;
     snprintf(s->digest, sizeof s->digest, "%016llx",
              (unsigned long long)ptd_dataset_digest(s->data));
     return ptd_dataset_watch(s->data, store);

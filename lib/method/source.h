@@ -2,7 +2,7 @@
  * are rendered for the store's model.
  *
  *     struct ptd_source s;
- *     if (ptd_source_open(&s, "run.ptd", "train.jsonl")) ptd_die_last();
+ *     if (ptd_source_open(&s, "run.ptd", "train.jsonl", NULL)) ptd_die_last();
  *     ptd_source_group(&s, ptd_source_row(&s, seed, position), step, &g); */
 #ifndef PTD_SOURCE_H
 #define PTD_SOURCE_H
@@ -27,8 +27,9 @@ int ptd_source_model(struct ptd_source *s, const char *store) PTD_MUST_CHECK;
 int ptd_source_files(struct ptd_source *s, const char *from, const char *tokenizer) PTD_MUST_CHECK;
 /* What its rows have to fit; points into s. */
 struct ptd_fit ptd_source_fit(const struct ptd_source *s);
-/* Also digests the pictures, see ptd_dataset_watch. */
-int ptd_source_open(struct ptd_source *s, const char *store, const char *data) PTD_MUST_CHECK;
+/* Also digests the pictures, see ptd_dataset_watch. places: where they are, NULL: with the rows. */
+int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
+                    const struct ptd_dataset_places *places) PTD_MUST_CHECK;
 /* The system message, which stays the caller's; NULL: none. What is no UTF-8 is misuse (2). */
 int ptd_source_system(struct ptd_source *s, const char *text) PTD_MUST_CHECK;
 /* Row of the data set as a group with prompt_ids; -1 also if it does not fit (fit.h). */

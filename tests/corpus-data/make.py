@@ -5,8 +5,12 @@ usage: tests/corpus-data/make.py      (Python alone; only to change the corpus)
 
 What single fields may hold is tried in tests/test-dataset.c; these files are about bytes, lines, nesting and whole files.
 """
+import base64
 import gzip
+import json
 import os
+import struct
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROW = b'{"prompt":"p","answer":"1"}'
@@ -46,7 +50,7 @@ put("png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 65, JSON)
 put("parquet", b"PAR1\x15\x04\x15", 65, JSON)
 put("csv", b"prompt,answer\np,1\n", 65, JSON)
 put("yaml", b"prompt: p\nanswer: 1\n", 65, JSON)
-put("json-list-of-rows", b"[" + ROW + b",\n" + ROW + b"]\n", 65, JSON)
+put("json-list-of-rows", b"[" + ROW + b",\n" + ROW + b"]\n", 0)
 put("json-pretty", b'{\n  "prompt": "p",\n  "answer": "1"\n}\n', 65, JSON)
 put("carriage-returns-only", ROW + b"\r" + ROW + b"\r", 65, JSON)
 put("third-line", ROW + b"\n\n" + ROW[:-1] + b"\n" + ROW, 65, "3: *")
@@ -110,10 +114,107 @@ put("box-reversed", row(b'"regions":[{"box":[0.5,0,0.25,1]}]'), 65, '1: field "r
 put("box-of-5", row(b'"regions":[{"box":[0,0,1,1,1]}]'), 65, '1: field "regions": item 1: "box"*')
 put("image-missing", row(b'"image":"none.png"'), 66, '1: field "image": none.png: No such file or directory')
 put("image-is-a-data-set", row(b'"image":"whole.jsonl"'), 65, '1: field "image": *neither PNG, JPEG, *')
-put("image-url", row(b'"image":"https://example.org/a.png"'), 66, '1: field "image": https://example.org/a.png: No such file or directory')
-put("image-base64", row(b'"image":"data:image/png;base64,iVBORw0KGgo="'), 66, '1: field "image": data:image/png;base64,iVBORw0KGgo=: No such file*')
+put("image-url", row(b'"image":"https://example.org/a.png"'), 65, '1: field "image": a web address, expected a file or its bytes')
 put("image-long-name", row(b'"image":"' + b"x" * 300 + b'.png"'), 65, '1: field "image": xxx*')
 put("image-folder", row(b'"image":"."'), 65, '1: field "image": *')
+
+
+# ---- lists of rows ----
+put("list-one-line", b"[" + ROW + b"," + ROW + b"]", 0)
+put("list-pretty", json.dumps([{"prompt": "p ]}", "answer": 1}] * 3, indent=4).encode(), 0)
+put("list-with-mark", b"\xef\xbb\xbf \r\n[" + ROW + b"]\n\n", 0)
+put("list-empty", b"[]\n", 65, "no rows*")
+put("list-of-lists", b"[[" + ROW + b"]]", 65, "1: a list, expected one JSON object*")
+put("list-of-null", b"[null]", 65, "1: null, expected one JSON object*")
+put("list-nothing-first", b"[," + ROW + b"]", 65, "1: empty, expected one JSON object")
+put("list-nothing-last", b"[" + ROW + b",]", 65, "2: empty, expected one JSON object")
+put("list-nothing-between", b"[" + ROW + b",," + ROW + b"]", 65, "2: empty, expected one JSON object")
+put("list-no-comma", b"[" + ROW + b" " + ROW + b"]", 65, JSON)
+put("list-row-cut", b"[" + ROW + b"," + ROW[:9], 65, "2: the file ends within the list*")
+put("list-text-cut", b"[" + ROW[:13] + b"," + ROW + b"]", 65, "1: *")
+put("list-open", b"[" + ROW, 65, "1: the file ends within the list*")
+put("list-open-behind-comma", b"[" + ROW + b",\n", 65, "2: the file ends within the list*")
+put("list-only-open", b"[", 65, "1: the file ends within the list*")
+put("list-closed-twice", b"[" + ROW + b"]]", 65, "2: the list of rows has ended*")
+put("list-twice", b"[" + ROW + b"]\n[" + ROW + b"]", 65, "2: the list of rows has ended*")
+put("list-then-line", b"[" + ROW + b"]\n" + ROW, 65, "2: the list of rows has ended*")
+put("list-brace-too-many", b"[" + ROW + b"}]", 65, JSON)
+put("list-bracket-wrong", b"[" + ROW[:-1] + b"]," + ROW + b"]", 65, "1: *")
+put("list-deep", b"[" + row(b'"x":' + b"[" * 64 + b"]" * 64).strip() + b"]", 65, JSON)
+put("list-nul", b"[" + ROW + b"\0," + ROW + b"]", 65, JSON)
+put("list-third", b"[" + ROW + b"," + ROW + b',{"prompt":"p"}]', 65, '3: field "answer": missing*')
+
+# ---- other people's rows ----
+
+
+def png(width, height):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = (b"\0" + bytes(3 * width)) * height
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+P = base64.b64encode(png(8, 8)).decode()
+
+
+def puts(name, value, status, pattern=""):
+    put(name, json.dumps(value).encode() + b"\n", status, pattern)
+
+
+def user(content):
+    return [{"role": "user", "content": content}]
+
+
+def prompt(content, **rest):
+    return {"prompt": content, "answer": "1", **rest}
+
+
+puts("easyr1", {"problem": "<image>p", "answer": "1", "images": [{"bytes": P, "path": "x.png"}]}, 0)
+puts("verl", {"data_source": "s", "prompt": user("<image>p"), "images": [{"bytes": P}], "ability": "math",
+              "reward_model": {"style": "rule", "ground_truth": "1"}, "extra_info": {"split": "train", "index": 0}}, 0)
+puts("trl", {"prompt": user([{"type": "image"}, {"type": "text", "text": "p"}]), "image": {"bytes": P, "path": None},
+             "solution": "<answer>1</answer>"}, 0)
+puts("sharegpt", {"conversations": [{"from": "human", "value": "<image>p"}, {"from": "gpt", "value": "1"}], "image": "data:image/png;base64," + P}, 0)
+puts("messages", {"messages": user("p") + [{"role": "assistant", "content": "\\boxed{1}"}]}, 0)
+puts("marks-numbered", prompt("<image 2><image1>", images=[{"bytes": P}] * 2), 0)
+puts("options-python", prompt("p", options="['a', \"b's\"]") | {"answer": "B"}, 0)
+puts("base64-bare", prompt("<image>p", image=P), 0)
+puts("base64-cut", prompt("<image>p", image=P[:-9]), 65, '1: field "image": picture: *')
+puts("base64-letter-wrong", prompt("<image>p", image={"bytes": P[:50] + "*" + P[51:]}), 65, '1: field "image": letter 51 of * is no base64')
+puts("base64-padding-inside", prompt("<image>p", images=[{"bytes": P[:40] + "=" + P[41:]}]), 65, '1: field "images": item 1: letter 41 of * is no base64')
+puts("base64-empty", prompt("<image>p", image={"bytes": ""}), 65, '1: field "image": picture: empty*')
+puts("base64-of-text", prompt("<image>p", image={"bytes": "aGVsbG8="}), 65, '1: field "image": picture: *')
+puts("base64-bytes-list", prompt("<image>p", image={"bytes": [137, 80]}), 65, '1: field "image": expected a path*')
+puts("base64-repr", prompt("<image>p", image={"bytes": "b'\\x89PNG'"}), 65, '1: field "image": letter 2 of 10 is no base64')
+puts("uri-percent", prompt("<image>p", image="data:image/png,%89PNG"), 65, '1: field "image": a data URI without*')
+puts("uri-no-comma", prompt("<image>p", image="data:image/png;base64"), 65, '1: field "image": a data URI without*')
+puts("uri-cut", prompt("<image>p", image="data:"), 65, '1: field "image": a data URI without*')
+puts("image-nested", prompt("p", image={"image": {"image": {"image": {"image": {"path": "a.png"}}}}}), 65, '1: field "image": expected a path*')
+puts("image-object-empty", prompt("p", images=[{}]), 65, '1: field "images": item 1: holds no*')
+puts("image-beside", prompt("p", picture="a.png"), 65, '1: field "images": missing, but field "picture"*')
+puts("video", prompt("<video>p", videos=["a.mp4"]), 65, '1: field "videos": is not read*')
+puts("video-mark", prompt("<video>p"), 65, "1: the prompt asks for a <video>*")
+puts("video-part", prompt(user([{"type": "video", "video": "a.mp4"}])), 65, '1: field "prompt": turn 1: part 1: video, expected*')
+puts("turns-none", prompt([]), 65, '1: field "prompt": 0 turns*')
+puts("turns-65", prompt(user("p") * 65), 65, '1: field "prompt": 65 turns*')
+puts("turns-no-role", prompt([{"content": "p"}]), 65, '1: field "prompt": turn 1: role ""*')
+puts("turns-no-content", prompt([{"role": "user"}]), 65, '1: field "prompt": turn 1: content: missing*')
+puts("turns-parts-deep", prompt(user([["p"]])), 65, '1: field "prompt": turn 1: part 1: a list*')
+puts("turns-reply-only", {"messages": [{"role": "assistant", "content": "1"}]}, 65, '1: field "messages": turn 1: expected a user*')
+puts("marks-both", prompt("<image><image 1>", images=[{"bytes": P}]), 65, '1: field "images": marked by*')
+puts("marks-too-many", prompt("<image>" * 70, images=[{"bytes": P}] * 64), 65, '1: field "images": 64 pictures, expected 70*')
+puts("marks-one-65-times", prompt("<image 1>" * 65, image={"bytes": P}), 65, '1: field "image": shown more than 64 times*')
+puts("mark-99999999", prompt("<image 999999>", image={"bytes": P}), 65, '1: field "image": 1 pictures, expected 999999*')
+puts("options-11", prompt("p", options=list("abcdefghijk")), 65, '1: field "options": expected at most 10*')
+puts("options-cut", prompt("p", options="['a', 'b"), 65, '1: field "options": expected a list of texts')
+puts("options-none-of", prompt("p", options=["a", "b"]) | {"answer": "z"}, 65, '1: field "answer": "z" is none of the 2*')
+puts("answers-66", prompt("p") | {"answer": [str(i) for i in range(66)]}, 65, '1: field "answer": 66 answers*')
+puts("judge-unknown", prompt("p", judge="by eye"), 65, '1: field "judge": "by eye", expected one of*')
+puts("reward-model-text", {"prompt": "p", "reward_model": "rule"}, 65, '1: field "answer": missing*')
+puts("solution-without", {"prompt": "p", "solution": "First\nthen."}, 65, '1: field "answer": missing*')
+puts("box-empty", prompt("p") | {"answer": "\\boxed{}"}, 65, '1: field "answer": empty*')
 
 with open(os.path.join(HERE, "EXPECT"), "w") as f:
     f.write("# Made by make.py. File, exit status (0: accepted), pattern of the message behind the file's name and a colon.\n")

@@ -1,0 +1,248 @@
+/* dataset_options: a row's list of options, which goes into its question as lines "A. text" unless
+ * the question has it, and which of them an answer names. Options that a question has of itself are
+ * the judge's to read (judge/options.h). */
+#include "data/dataset_private.h"
+#include "judge/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const fields[] = {"options", "choices", NULL};
+
+struct list {
+    struct ptd_row *r;
+    const char *key;
+    const char *text[PTD_OPTIONS], *label[PTD_OPTIONS]; /* label NULL: none of its own */
+    int n, numbers, bad;                                /* numbers: how many of them are */
+};
+
+/* ---- reading ---- */
+
+static void add(struct list *l, const char *label, const char *s, size_t n)
+{
+    if (l->n >= PTD_OPTIONS) {
+        if (l->n++ == PTD_OPTIONS)
+            l->bad = ptd_row_fault(l->r, PTD_DATAERR, l->key, "expected at most %d options",
+                                   PTD_OPTIONS);
+        return;
+    }
+    char *kept = (char *)ptd_row_trimmed(l->r, l->key, s, n);
+    for (char *p = kept; *p; p++)
+        if (*p == '\n' || *p == '\r') *p = ' '; /* an option is a line */
+    l->label[l->n] = label ? ptd_row_keep(l->r, l->key, label) : NULL;
+    l->text[l->n++] = kept;
+    if (!*kept)
+        l->bad = ptd_row_fault(l->r, PTD_DATAERR, l->key, "option %d: empty, expected text", l->n);
+}
+
+/* The first of the keys that an object has; v itself if it is none. */
+static const json_t *first_of(const json_t *v, const char *const *keys)
+{
+    for (; *keys && json_is_object(v); keys++)
+        if (json_object_get(v, *keys)) return json_object_get(v, *keys);
+    return v;
+}
+
+static void add_value(struct list *l, const char *label, const json_t *v, const json_t *twin)
+{
+    static const char *const texts[] = {"text", "value", "content", "option", NULL};
+    static const char *const labels[] = {"label", "key", "letter", "id", NULL};
+    if (json_is_object(v)) label = json_string_value(first_of(v, labels));
+    v = first_of(v, texts);
+    twin = first_of(twin, texts);
+    l->numbers += json_is_number(v);
+    char *number = json_is_number(v) ? ptd_row_number(v, twin) : NULL;
+    const char *s = number ? number : json_string_value(v);
+    if (s)
+        add(l, label, s, strlen(s));
+    else
+        l->bad =
+            ptd_row_fault(l->r, PTD_DATAERR, l->key, "option %d: %s, expected text or a number",
+                          l->n + 1, ptd_json_kind(v));
+    free(number);
+}
+
+static void add_list(struct list *l, const json_t *labels, const json_t *v, const json_t *twin)
+{
+    for (size_t i = 0; i < json_array_size(v); i++)
+        add_value(l, json_string_value(json_array_get(labels, i)), json_array_get(v, i),
+                  json_array_get(twin, i));
+}
+
+/* {"A": "red", "B": "blue"} in the order of its keys, or {"text": [...], "label": [...]}. */
+static void add_map(struct list *l, json_t *v, const json_t *twin)
+{
+    const char *key;
+    json_t *item;
+    if (json_is_array(json_object_get(v, "text"))) {
+        add_list(l, json_object_get(v, "label"), json_object_get(v, "text"),
+                 json_object_get(twin, "text"));
+        return;
+    }
+    json_object_foreach (v, key, item)
+        if (!json_is_null(item)) add_value(l, key, item, json_object_get(twin, key));
+}
+
+/* A list as Python prints it, ['red', "Joe's"]; behind its end, NULL: it is none. */
+static const char *python_text(struct list *l, const char *p)
+{
+    char quote = *p, *text = ptd_strdup(p + 1), *to = text;
+    for (p++; *p && *p != quote; p++) {
+        if (*p == '\\' && p[1]) p++;
+        *to++ = *p;
+    }
+    if (*p) add(l, NULL, text, (size_t)(to - text));
+    free(text);
+    return *p ? p + 1 : NULL;
+}
+
+static int add_python(struct list *l, const char *p)
+{
+    for (p += *p == '['; *p && *p != ']'; p += strspn(p, ", \t\n")) {
+        if (*p != '\'' && *p != '"') return -1;
+        if (!(p = python_text(l, p)) || !strchr(", \t\n]", *p) || !*p) return -1;
+    }
+    return *p && ptd_blank_text(p + 1) ? 0 : -1;
+}
+
+/* Options as text: a list in JSON's or Python's spelling. */
+static void add_text(struct list *l, const char *s)
+{
+    json_t *list = *s == '[' ? ptd_json_load(s, strlen(s), 0, NULL) : NULL;
+    if (list)
+        add_list(l, NULL, list, NULL);
+    else if (add_python(l, s) < 0)
+        l->bad = ptd_row_fault(l->r, PTD_DATAERR, l->key, "expected a list of texts");
+    json_decref(list);
+}
+
+static void read_list(struct list *l, json_t *v)
+{
+    const json_t *twin =
+        ptd_json_has_real(v) ? json_object_get(ptd_row_digits(l->r), l->key) : NULL;
+    if (json_is_array(v))
+        add_list(l, NULL, v, twin);
+    else if (json_is_object(v))
+        add_map(l, v, twin);
+    else if (json_is_string(v))
+        add_text(l, json_string_value(v) + strspn(json_string_value(v), " \t\r\n"));
+    else
+        l->bad = ptd_row_wrong(l->r, l->key, v, "a list of options");
+}
+
+/* ---- the question ---- */
+
+/* Does the question list these options, in the form that they would be put there? */
+static int is_listed(const struct list *l)
+{
+    const char *at = l->r->g->question;
+    for (int i = 0; i < l->n && at; i++) {
+        char *line = ptd_format("\n%c. %s", 'A' + i, l->text[i]);
+        at = strstr(at, line);
+        free(line);
+    }
+    return at != NULL;
+}
+
+static void append(struct list *l)
+{
+    struct ptd_row *r = l->r;
+    struct ptd_buf out = {0};
+    ptd_buf_add(&out, r->g->question, strlen(r->g->question));
+    for (int i = 0; i < l->n; i++) {
+        char mark[8];
+        int n = snprintf(mark, sizeof mark, "\n%c. ", 'A' + i);
+        ptd_buf_add(&out, mark, (size_t)n);
+        ptd_buf_add(&out, l->text[i], strlen(l->text[i]));
+    }
+    ptd_buf_add(&out, "", 1);
+    r->g->question = ptd_row_keep(r, l->key, out.data);
+    free(out.data);
+}
+
+void ptd_row_options(struct ptd_row *r)
+{
+    struct list l = {.r = r};
+    json_t *v = ptd_row_value(r, fields, &l.key);
+    if (!v || !r->g->question || (json_is_string(v) && ptd_blank_text(json_string_value(v))))
+        return;
+    read_list(&l, v);
+    if (l.bad || !l.n) return;
+    if (!is_listed(&l)) append(&l);
+    memcpy(r->options, l.text, (size_t)l.n * sizeof *l.text);
+    memcpy(r->labels, l.label, (size_t)l.n * sizeof *l.label);
+    r->n_options = l.n;
+    r->options_are_numbers = l.numbers == l.n;
+}
+
+/* ---- the answer ---- */
+
+/* The one option of this text, from 1; 0: none, or several. how: as strcmp. */
+static int find_text(const struct ptd_row *r, const char *s, int (*how)(const char *, const char *))
+{
+    int found = 0, n = 0;
+    for (int i = 0; i < r->n_options; i++)
+        if (how(r->options[i], s) == 0) found = i + 1, n++;
+    return n == 1 ? found : 0;
+}
+
+/* Equal but for blanks and the case of letters. */
+static int loosely(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, " \t"), b += strspn(b, " \t");
+        int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
+        if (x != y) return 1;
+        if (!x) return 0;
+    }
+}
+
+/* Counted from 0, as lists are. */
+static int find_number(const struct ptd_row *r, const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+    int i = n && n < 3 && !s[n] ? atoi(s) : -1;
+    return i >= 0 && i < r->n_options ? i + 1 : 0;
+}
+
+static int find_label(const struct ptd_row *r, const char *s)
+{
+    int i = 0;
+    while (i < r->n_options && (!r->labels[i] || strcmp(r->labels[i], s) != 0)) i++;
+    return i < r->n_options ? i + 1 : 0;
+}
+
+/* By the row's own label, or as a letter: "B", "(b)", "B. text". */
+static int find_letter(const struct ptd_row *r, const char *s)
+{
+    int label = find_label(r, s);
+    char letter = label ? 0 : ptd_choice_parse(s, strlen(s));
+    int i = letter ? letter - 'A' + 1 : label;
+    return i <= r->n_options ? i : 0;
+}
+
+static int both(struct ptd_row *r, const char *key, const char *answer, int letter, int text)
+{
+    return ptd_row_fault(r, PTD_DATAERR, key,
+                         "\"%.60s\" is the letter of option %d and the text of option %d, expected "
+                         "only one",
+                         answer, letter, text);
+}
+
+char ptd_row_option(struct ptd_row *r, const char *key, const char *answer, int index)
+{
+    int letter = find_letter(r, answer), text = find_text(r, answer, strcmp), number = 0;
+    if (!text) text = find_text(r, answer, loosely);
+    if (letter && text && letter != text && !answer[1])
+        return both(r, key, answer, letter, text), 0;
+    index &= !find_label(r, answer) && !(r->options_are_numbers && text);
+    if (index || (!letter && !text)) number = find_number(r, answer);
+    int found = index && number ? number : text ? text : letter ? letter : number;
+    if (found) return (char)('A' + found - 1);
+    ptd_row_fault(
+        r, PTD_DATAERR, key,
+        "\"%.60s\" is none of the %d options, expected a letter, a text or a number from 0", answer,
+        r->n_options);
+    return 0;
+}
