@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "data/dataset.h"
 #include "data/image.h"
+#include "judge/judge.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -440,6 +441,40 @@ static void golds_come_out_of_their_wrapping(void **state)
     refuse("{'prompt':'p','answer':1,'judge':5}", "field \"judge\": a whole number");
 }
 
+/* What a list or an object becomes under a rule that takes lists is what that rule reads. */
+static void lists_and_objects_are_read_by_their_judge(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *right, *wrong;
+    } table[] = {
+        {"{'prompt':'p','judge':'iou','answer':[10,20,30.5,40]}", "[10, 20, 30.5, 40]",
+         "[50,50,60,60]"},
+        {"{'prompt':'p','judge':'iou','answer':[[1,2,3,4],[5,6,7,8]]}", "[[5,6,7,8],[1,2,3,4]]",
+         "[1,2,3,4]"},
+        {"{'prompt':'p','judge':'iou','answer':{'bbox_2d':[1,2,3,4],'label':'x1'}}", "(1,2),(3,4)",
+         "(1,2),(3,9)"},
+        {"{'prompt':'p','judge':'iou','answer':'[1, 2, 3, 4]'}", "[1,2,3,4]", "[8,8,9,9]"},
+        {"{'prompt':'p','judge':'point','answer':[10,20,30,40]}", "(15, 25)", "(5, 25)"},
+        {"{'prompt':'p','judge':'f1','answer':['red','dark blue']}", "dark blue, red", "red"},
+        {"{'prompt':'p','judge':'f1','answer':['\\\\frac{1}{2}','5\\\"',1.50]}",
+         "1.5, 5\", \\frac{1}{2}", "5, 1.5, \\frac{1}{2}"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct ptd_group g = {0};
+        accept(table[i].row, &g);
+        const struct ptd_asked asked = {.answer = g.answer};
+        struct ptd_gold *gold = ptd_gold_new(ptd_judge_named(g.judge), NULL, &asked);
+        if (!gold) fail_msg("%s: %s", table[i].row, ptd_failed_message());
+        double right = ptd_gold_score(gold, table[i].right, strlen(table[i].right), NULL);
+        double wrong = ptd_gold_score(gold, table[i].wrong, strlen(table[i].wrong), NULL);
+        if (right != 1 || wrong >= 1 || g.n_answers)
+            fail_msg("%s: %s: %g, %g", table[i].row, g.answer, right, wrong);
+        ptd_gold_free(gold);
+        ptd_group_clear(&g);
+    }
+}
+
 static void a_judge_goes_with_its_row(void **state)
 {
     (void)state;
@@ -685,6 +720,7 @@ int main(void)
         cmocka_unit_test(pictures_come_from_elsewhere_when_told),
         cmocka_unit_test(base64_is_decoded_strictly),
         cmocka_unit_test(golds_come_out_of_their_wrapping),
+        cmocka_unit_test(lists_and_objects_are_read_by_their_judge),
         cmocka_unit_test(a_judge_goes_with_its_row),
         cmocka_unit_test(options_go_into_the_question),
         cmocka_unit_test(an_answer_names_one_option),
