@@ -56,9 +56,9 @@
  * option, or two, is refused.
  *
  * Answers: what an <answer>, a \boxed{} or a last line "#### 72" wraps is taken out of it (by
- * judge/extract.h). A list is the answer and what is accepted besides; with options, all that are
- * right. But four numbers, and lists of lists of numbers, are one answer, a box or several; so is
- * any list, and any object, under the judges iou, point, f1 and set. They are kept as JSON.
+ * judge/extract.h). A list is the answer and what is accepted besides; with options, and under the
+ * judge set, all of them together. But four numbers, and lists of lists of numbers, are one answer,
+ * a box or several; so is any list, and any object, under the judges iou, point and f1.
  *
  * Nothing is trained blind: a row that names a video or an audio, marks without pictures or
  * pictures without marks, and a row without pictures whose other fields name one, are refused.

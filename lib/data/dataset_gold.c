@@ -175,19 +175,20 @@ static int is_place(const json_t *v)
     return is_numbers(v) && (json_array_size(v) == 4 || json_is_array(json_array_get(v, 0)));
 }
 
-/* Rules whose answers are lists: all of it is the one answer. */
+/* Rules whose answers are lists: all of it is the one answer, as JSON. */
 static int takes_lists(const char *judge)
 {
-    static const char *const names[] = {"iou", "point", "f1", "set"};
-    for (int i = 0; judge && i < 4; i++)
+    static const char *const names[] = {"iou", "point", "f1"};
+    for (int i = 0; judge && i < 3; i++)
         if (strcmp(names[i], judge) == 0) return 1;
     return 0;
 }
 
-/* Several of the row's options: all of them. */
-static void join_options(struct gold *g)
+/* Several of the row's options, or members of a set: all of them. */
+static void join(struct gold *g)
 {
-    if (!g->r->n_options || g->n < 2) return;
+    const char *judge = g->r->g->judge;
+    if (g->n < 2 || (!g->r->n_options && (!judge || strcmp(judge, "set") != 0))) return;
     g->texts[0] = ptd_group_join(g->r->g, ", ", g->texts, g->n);
     g->n = 1;
 }
@@ -200,7 +201,7 @@ static void add_list(struct gold *g, const json_t *v, const json_t *twin)
                                PTD_LIST_MAX + 1);
     for (size_t i = 0; i < n && !g->bad; i++)
         add_value(g, json_array_get(v, i), json_array_get(twin, i));
-    if (!g->bad) join_options(g);
+    if (!g->bad) join(g);
 }
 
 static void add_any(struct gold *g, const json_t *v, const json_t *twin)
