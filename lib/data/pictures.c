@@ -15,6 +15,7 @@
 
 #define GRAIN    2000000000ll  /* ns: no clock of a file system is coarser */
 #define SAVE_NS  30000000000ll /* between two memos while pictures are read */
+#define WORTH_NS 1000000000ll  /* what finding out that there are none takes, to be noted */
 #define MISSING  0
 #define MEMO_MAX (1ll << 32)
 
@@ -329,7 +330,7 @@ void ptd_pictures_end(struct ptd_pictures *p, char digest[17])
     snprintf(digest, 17, "%016llx", (unsigned long long)XXH3_64bits_digest(p->all));
     if (!p->digests.n) *digest = 0;
     int same = p->old && p->old_len == p->memo.len && ptd_pictures_known(p) >= 0 && !p->fresh;
-    if (!same && p->digests.n) save(p, p->rows);
+    if (!same && (p->digests.n || now() - p->saved > WORTH_NS)) save(p, p->rows);
     free(p->old);
     free(p->memo.data);
     free(p->places.slots);
