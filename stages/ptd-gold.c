@@ -41,7 +41,7 @@ static void put_solution(struct ptd_source *src, int row, struct ptd_group *g)
         ptd_dataset_blame(src->data, row);
         ptd_die_last();
     }
-    n = ptd_tokenizer_encode(src->tokenizer, g->solution, strlen(g->solution), &ids);
+    n = ptd_tokenizer_encode_data(src->tokenizer, g->solution, strlen(g->solution), &ids);
     if (n < 0) ptd_die_last();
     kept = ptd_group_alloc(g, (n + 1) * sizeof *kept);
     memcpy(kept, ids, n * sizeof *kept);

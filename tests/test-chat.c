@@ -192,6 +192,33 @@ static void test_known_ids(void **state)
     config.thinking = 0;
 }
 
+/* Whatever messages spell, the control tokens are the template's: the ends of three turns, the
+ * beginnings of four, and those of one picture. */
+static void test_spelled_control_tokens(void **state)
+{
+    (void)state;
+    static const char *const spelled[] = {
+        "<|im_end|>",    "<|im_start|>",     "<|endoftext|>",    "<|image_pad|>",
+        "<|video_pad|>", "<|vision_start|>", "<|vision_end|>\n", "e\u0301<|im_end|>"};
+    const struct ptd_picture p = {.height = 32, .width = 32};
+    for (int i = 0; i < 16; i++) {
+        const struct ptd_part words[] = {{.text = spelled[i / 2]}, {.picture = &p}};
+        const struct ptd_message m[] = {{"system", words, 1, NULL},
+                                        {"user", words, 2, NULL},
+                                        {"assistant", words, 1, spelled[i / 2]}};
+        const struct ptd_chat chat = {m, 3, 1, 0};
+        int32_t *ids;
+        int control = 0;
+        config.thinking = i % 2;
+        int n = ptd_chat_render(qwen, &config, &chat, &ids);
+        if (n < 0) fail_msg("%s", ptd_failed_message());
+        for (int k = 0; k < n; k++) control += ids[k] >= 151643 && ids[k] <= 151656;
+        assert_int_equal(control, 4 + 3 + 3);
+        free(ids);
+    }
+    config.thinking = 0;
+}
+
 static void assert_refused(struct ptd_message m, int second, const char *why)
 {
     const struct ptd_part words = {.text = "x"};
@@ -210,7 +237,7 @@ static void test_refused(void **state)
     (void)state;
     const struct ptd_picture good = {.height = 64, .width = 64}, odd = {.height = 64, .width = 65};
     const struct ptd_part picture = {.picture = &good}, crooked = {.picture = &odd},
-                          pad = {.text = "<|image_pad|>"}, bytes = {.text = "\xFF"};
+                          pad = {.text = "pad"}, bytes = {.text = "\xFF"};
     assert_refused((struct ptd_message){"tool", &pad, 1, NULL}, 0,
                    "message 1 is of the role \"tool\": expected user or assistant or system");
     assert_refused((struct ptd_message){"system", &pad, 1, NULL}, 1,
@@ -221,8 +248,6 @@ static void test_refused(void **state)
                    "a picture in a message of the system");
     assert_refused((struct ptd_message){"user", &crooked, 1, NULL}, 0,
                    "65x64 pixels: expected sides that are multiples of 32");
-    assert_refused((struct ptd_message){"user", &pad, 1, NULL}, 0, "spells a picture token");
-    assert_refused((struct ptd_message){"assistant", &pad, 1, NULL}, 1, "spells a picture token");
     assert_refused((struct ptd_message){"user", &bytes, 1, NULL}, 0, "UTF-8");
 }
 
@@ -319,9 +344,13 @@ static void test_template_of_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids_as_transformers), cmocka_unit_test(test_letter),
-        cmocka_unit_test(test_known_ids),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_which_template),      cmocka_unit_test(test_template_of_store),
+        cmocka_unit_test(test_ids_as_transformers),
+        cmocka_unit_test(test_letter),
+        cmocka_unit_test(test_known_ids),
+        cmocka_unit_test(test_spelled_control_tokens),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_which_template),
+        cmocka_unit_test(test_template_of_store),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -192,13 +192,37 @@ static void test_marks_and_pictures_disagree(void **state)
     assert_refused("<image>", 0, NULL, PTD_DATAERR, "1 <image> marks, expected 0");
 }
 
-static void test_spelled_picture_tokens(void **state)
+static int count_ids(const int32_t *ids, int n, const char *token)
+{
+    int32_t id = ptd_tokenizer_id(tokenizer, token);
+    int found = 0;
+    for (int i = 0; i < n; i++) found += ids[i] == id;
+    return found;
+}
+
+/* System message, question and hint may spell control tokens: they stay text. */
+static void test_spelled_control_tokens(void **state)
 {
     (void)state;
-    assert_refused("red<|image_pad|>", 1, NULL, PTD_DATAERR, "picture token");
-    assert_refused("red<|video_pad|>", 1, NULL, PTD_DATAERR, "picture token");
-    assert_refused("red", 1, "<|vision_start|>", PTD_DATAERR, "picture token");
-    assert_refused("red", 1, "<|vision_end|>", PTD_DATAERR, "picture token");
+    static const char *const control[] = {"<|im_end|>", "<|im_start|>", "<|endoftext|>",
+                                          "<|image_pad|>", "<|vision_start|>"};
+    static const int of_template[] = {2, 3, 0, 1, 1};
+    for (int i = 0; i < 5; i++) {
+        int32_t *ids;
+        const struct ptd_group g = {.question = control[i],
+                                    .system = control[i],
+                                    .pictures = pictures + 1,
+                                    .n_pictures = 1};
+        int n = ptd_prompt_render(tokenizer, &config, &g, control[i], &ids);
+        if (n < 0) fail_msg("%s", ptd_failed_message());
+        assert_int_equal(count_ids(ids, n, control[i]), of_template[i]);
+        char *text = ptd_tokenizer_decode(tokenizer, ids, n, 1);
+        int seen = 0;
+        for (const char *at = text; (at = strstr(at, control[i])); at++) seen++;
+        assert_int_equal(seen, 3);
+        free(text);
+        free(ids);
+    }
 }
 
 static void test_odd_picture(void **state)
@@ -237,7 +261,7 @@ int main(void)
         cmocka_unit_test(test_thinking),
         cmocka_unit_test(test_hint_is_the_only_difference),
         cmocka_unit_test(test_marks_and_pictures_disagree),
-        cmocka_unit_test(test_spelled_picture_tokens),
+        cmocka_unit_test(test_spelled_control_tokens),
         cmocka_unit_test(test_odd_picture),
         cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_tokenizer_of_another_model),

@@ -68,6 +68,47 @@ static void test_hard_texts(void **state)
     assert_int_equal(bad, 0);
 }
 
+static void test_text_of_others(void **state)
+{
+    (void)state;
+    int bad;
+    assert_int_equal(check_lines(qwen, VECTORS "token-data.jsonl.gz", check_encode_data, 5, &bad),
+                     635);
+    assert_int_equal(bad, 0);
+}
+
+/* Ours and theirs in one text: `mask` has a 1 below each byte that is theirs. */
+static void assert_mixed(const char *text, const char *mask, int n_want, const int32_t *want)
+{
+    size_t len = strlen(text);
+    char is_data[64];
+    int32_t *ids;
+    assert_int_equal(strlen(mask), len);
+    for (size_t i = 0; i < len; i++) is_data[i] = mask[i] == '1';
+    int n = ptd_tokenizer_encode_mixed(qwen, text, is_data, len, &ids);
+    assert_int_equal(n, n_want);
+    assert_memory_equal(ids, want, n * sizeof *ids);
+    free(ids);
+}
+
+enum { BEGIN = 151644, END = 151645, THINK = 151667 };
+
+static void test_ours_and_theirs(void **state)
+{
+    (void)state;
+    int32_t *text;
+    int n = ptd_tokenizer_encode_data(qwen, "<|im_end|>", 10, &text);
+    assert_true(n > 1);
+    assert_mixed("<|im_end|>", "0000000000", 1, (const int32_t[]){END});
+    assert_mixed("<|im_end|>", "1111111111", n, text);
+    assert_mixed("<|im_end|>", "0000000001", n, text); /* half ours is not ours */
+    assert_mixed("<|im_end|>", "1000000000", n, text);
+    assert_mixed("<|im_start|>hello<|im_end|>", "000000000000111110000000000", 3,
+                 (const int32_t[]){BEGIN, 14990, END});
+    assert_mixed("<think><|im_end|>", "11111110000000000", 2, (const int32_t[]){THINK, END});
+    free(text);
+}
+
 static void test_decoding(void **state)
 {
     (void)state;
@@ -181,9 +222,10 @@ static void test_long_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),       cmocka_unit_test(test_hard_texts),
-        cmocka_unit_test(test_decoding),    cmocka_unit_test(test_every_code_point),
-        cmocka_unit_test(test_every_token), cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_known),          cmocka_unit_test(test_hard_texts),
+        cmocka_unit_test(test_text_of_others), cmocka_unit_test(test_ours_and_theirs),
+        cmocka_unit_test(test_decoding),       cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_token),    cmocka_unit_test(test_long_texts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -45,16 +45,28 @@ static int32_t *ids_of(const json_t *array, size_t *n)
 }
 
 /* ["text", [ids]]: 0 if the text gives these ids. */
-static inline int check_encode(const struct ptd_tokenizer *t, const json_t *line)
+static inline int check_encode_by(const struct ptd_tokenizer *t, const json_t *line,
+                                  int (*encode)(const struct ptd_tokenizer *t, const char *text,
+                                                size_t len, int32_t **ids))
 {
     const json_t *text = json_array_get(line, 0);
     size_t n_want;
     int32_t *ids, *want = ids_of(json_array_get(line, 1), &n_want);
-    int n = ptd_tokenizer_encode(t, json_string_value(text), json_string_length(text), &ids);
+    int n = encode(t, json_string_value(text), json_string_length(text), &ids);
     int bad = n < 0 || (size_t)n != n_want || memcmp(ids, want, n * sizeof *ids) != 0;
     free(ids);
     free(want);
     return bad;
+}
+
+static inline int check_encode(const struct ptd_tokenizer *t, const json_t *line)
+{
+    return check_encode_by(t, line, ptd_tokenizer_encode);
+}
+
+static inline int check_encode_data(const struct ptd_tokenizer *t, const json_t *line)
+{
+    return check_encode_by(t, line, ptd_tokenizer_encode_data);
 }
 
 /* [[ids], "text", "text without special tokens"]: 0 if the ids give these texts. */

@@ -13,13 +13,38 @@
 #define OPEN  "<think>"
 #define CLOSE "</think>"
 
+/* A text, and for each of its bytes whether others wrote it (1) or the template (0). */
+struct words {
+    struct ptd_buf text, is_data;
+};
+
 /* What is being written. */
 struct script {
     const struct ptd_config *config;
     const struct ptd_chat *chat;
-    FILE *out;
+    struct words out;
     int pictures, query; /* pictures so far; index of the user's last question */
 };
+
+static void put_bytes(struct words *w, const char *s, size_t n, int is_data)
+{
+    static const char ours[256], others[256] = {[0 ... 255] = 1};
+    ptd_buf_add(&w->text, s, n);
+    for (size_t left = n, k; left; left -= k)
+        ptd_buf_add(&w->is_data, is_data ? others : ours, k = left < 256 ? left : 256);
+}
+
+static void put(struct words *w, const char *template)
+{
+    put_bytes(w, template, strlen(template), 0);
+}
+
+static void words_clear(struct words *w)
+{
+    free(w->text.data);
+    free(w->is_data.data);
+    *w = (struct words){0};
+}
 
 /* ---- parts ---- */
 
@@ -35,61 +60,39 @@ static long picture_tokens(const struct ptd_config *c, const struct ptd_picture 
     return 0;
 }
 
-static int put_picture(struct script *s, FILE *out, const struct ptd_message *m,
+static int put_picture(struct script *s, struct words *out, const struct ptd_message *m,
                        const struct ptd_picture *p)
 {
     if (strcmp(m->role, "user"))
         return ptd_fail(PTD_DATAERR,
                         "a picture in a message of the %s, expected it in one of the user",
                         m->role);
+    char number[40];
     long n = picture_tokens(s->config, p);
     if (!n) return -1;
-    s->pictures++;
-    if (s->chat->numbered) fprintf(out, "Picture %d: ", s->pictures);
-    fputs("<|vision_start|>", out);
-    while (n--) fputs("<|image_pad|>", out);
-    fputs("<|vision_end|>", out);
+    snprintf(number, sizeof number, "Picture %d: ", ++s->pictures);
+    if (s->chat->numbered) put(out, number);
+    put(out, "<|vision_start|>");
+    while (n--) put(out, "<|image_pad|>");
+    put(out, "<|vision_end|>");
     return 0;
 }
 
-static ssize_t keep(void *text, const char *p, size_t n)
+/* All parts of m in one text, which ends with a NUL. */
+static int content_of(struct script *s, const struct ptd_message *m, struct words *content)
 {
-    ptd_buf_add(text, p, n);
-    return (ssize_t)n;
-}
-
-/* A file in memory. open_memstream would not do: out of memory it goes on without what it could not
- * keep. */
-static FILE *memory(struct ptd_buf *text)
-{
-    FILE *out = fopencookie(text, "w", (cookie_io_functions_t){.write = keep});
-    if (!out) ptd_die(PTD_OSERR, "out of memory for a prompt");
-    return out;
-}
-
-static char *finish(FILE *out, struct ptd_buf *text)
-{
-    if (fclose(out)) ptd_die(PTD_OSERR, "out of memory for a prompt");
-    ptd_buf_add(text, "", 1);
-    return text->data;
-}
-
-/* All parts of m in one text, malloc'd; NULL on failure. */
-static char *content_of(struct script *s, const struct ptd_message *m)
-{
-    struct ptd_buf text = {0};
     int bad = 0;
-    FILE *out = memory(&text);
+    *content = (struct words){0};
     for (int i = 0; i < m->n_parts && !bad; i++) {
-        if (m->parts[i].text)
-            fputs(m->parts[i].text, out);
+        const char *text = m->parts[i].text;
+        if (text)
+            put_bytes(content, text, strlen(text), 1);
         else
-            bad = put_picture(s, out, m, m->parts[i].picture);
+            bad = put_picture(s, content, m, m->parts[i].picture);
     }
-    char *all = finish(out, &text);
-    if (!bad) return all;
-    free(all);
-    return NULL;
+    put_bytes(content, "", 1, 0);
+    if (bad) words_clear(content);
+    return bad;
 }
 
 /* ---- thoughts ---- */
@@ -139,26 +142,33 @@ static void cut_thought(struct span *content, struct span *thought)
     *content = skip_lines(span_of(rest, content->at + content->n));
 }
 
-static void put_span(FILE *out, struct span s)
+/* A part of the content or, where it lies elsewhere, of a given thought. */
+static void put_span(struct words *out, const struct words *content, struct span s)
 {
-    fwrite(s.at, 1, s.n, out);
+    const struct ptd_buf *text = &content->text;
+    if (s.at < text->data || s.at > text->data + text->len) {
+        put_bytes(out, s.at, s.n, 1);
+        return;
+    }
+    ptd_buf_add(&out->text, s.at, s.n);
+    ptd_buf_add(&out->is_data, content->is_data.data + (s.at - text->data), s.n);
 }
 
-static void put_answer(struct script *s, int i, const char *text)
+static void put_answer(struct script *s, int i, const struct words *text)
 {
     const char *given = s->chat->messages[i].thought;
-    struct span content = {text, strlen(text)}, thought = {"", 0};
+    struct span content = {text->text.data, text->text.len - 1}, thought = {"", 0};
     if (given)
         thought = span_of(given, given + strlen(given));
     else
         cut_thought(&content, &thought);
     if (i > s->query && (i + 1 == s->chat->n_messages || thought.n)) {
-        fputs(OPEN "\n", s->out);
-        put_span(s->out, trim_lines(thought));
-        fputs("\n" CLOSE "\n\n", s->out);
+        put(&s->out, OPEN "\n");
+        put_span(&s->out, text, trim_lines(thought));
+        put(&s->out, "\n" CLOSE "\n\n");
         content = skip_lines(content);
     }
-    put_span(s->out, content);
+    put_span(&s->out, text, content);
 }
 
 /* ---- messages ---- */
@@ -171,15 +181,17 @@ static int put_message(struct script *s, int i)
         return ptd_fail(PTD_DATAERR,
                         "message %d is of the role \"%s\": expected user or assistant%s", i + 1,
                         m->role, i ? "" : " or system");
-    char *text = content_of(s, m);
-    if (!text) return -1;
-    fprintf(s->out, START "%s\n", m->role);
+    struct words text;
+    if (content_of(s, m, &text) < 0) return -1;
+    put(&s->out, START);
+    put(&s->out, m->role);
+    put(&s->out, "\n");
     if (assistant && s->config->thinking)
-        put_answer(s, i, text);
+        put_answer(s, i, &text);
     else
-        fputs(text, s->out);
-    fputs(END "\n", s->out);
-    free(text);
+        put_span(&s->out, &text, (struct span){text.text.data, text.text.len - 1});
+    put(&s->out, END "\n");
+    words_clear(&text);
     return 0;
 }
 
@@ -187,11 +199,13 @@ static int put_message(struct script *s, int i)
 static int is_question(struct script *s, const struct ptd_message *m)
 {
     static const char head[] = "<tool_response>", tail[] = "</tool_response>";
+    struct words content;
     if (strcmp(m->role, "user")) return 0;
-    char *text = content_of(s, m);
-    size_t n = text ? strlen(text) : 0, k = strlen(tail);
+    if (content_of(s, m, &content) < 0) return 1;
+    const char *text = content.text.data;
+    size_t n = content.text.len - 1, k = strlen(tail);
     int handed = n >= k && !strncmp(text, head, strlen(head)) && !strcmp(text + n - k, tail);
-    free(text);
+    words_clear(&content);
     return !handed;
 }
 
@@ -203,19 +217,26 @@ static int last_question(struct script *s)
     return i >= 0 ? i : s->chat->n_messages - 1;
 }
 
-char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
+/* The whole conversation; its text ends with a NUL. */
+static int write_chat(const struct ptd_config *c, const struct ptd_chat *chat, struct words *out)
 {
-    struct ptd_buf text = {0};
     int bad = 0;
-    struct script s = {.config = c, .chat = chat, .out = memory(&text)};
+    struct script s = {.config = c, .chat = chat};
     s.query = last_question(&s);
     for (int i = 0; i < chat->n_messages && !bad; i++) bad = put_message(&s, i);
-    if (chat->reply)
-        fputs(c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n", s.out);
-    char *all = finish(s.out, &text);
-    if (!bad) return all;
-    free(all);
-    return NULL;
+    if (chat->reply) put(&s.out, c->thinking ? START "assistant\n" OPEN "\n" : START "assistant\n");
+    put_bytes(&s.out, "", 1, 0);
+    if (bad) words_clear(&s.out);
+    *out = s.out;
+    return bad;
+}
+
+char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat)
+{
+    struct words w;
+    if (write_chat(c, chat, &w) < 0) return NULL;
+    free(w.is_data.data);
+    return w.text.data;
 }
 
 /* ---- ids ---- */
@@ -262,10 +283,10 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
 {
     *ids = NULL;
     if (ptd_chat_check(t, c) < 0) return -1;
-    char *text = ptd_chat_text(c, chat);
-    if (!text) return -1;
-    int n = ptd_tokenizer_encode(t, text, strlen(text), ids);
-    free(text);
+    struct words w;
+    if (write_chat(c, chat, &w) < 0) return -1;
+    int n = ptd_tokenizer_encode_mixed(t, w.text.data, w.is_data.data, w.text.len - 1, ids);
+    words_clear(&w);
     if (n >= 0 && check_pictures(c, chat, *ids, n) < 0) {
         free(*ids);
         *ids = NULL;

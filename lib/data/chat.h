@@ -14,8 +14,9 @@
  * <think>\nTHOUGHT\n</think>\n\nTEXT; an empty thought only in the last message. Without `thought`,
  * the text's own is taken: what stands before </think>.
  *
- * Text may spell added tokens such as <|im_end|>, and they count, as in the reference
- * implementation; but picture tokens must stand for pictures. */
+ * Messages are text and nothing else: a control token that one spells, such as <|im_end|>, is
+ * written and read as text (ptd_tokenizer_encode_data). A tokenizer that has picture tokens which
+ * are no control tokens is met with a refusal where a text spells one. */
 #ifndef PTD_CHAT_H
 #define PTD_CHAT_H
 #include "data/config.h"

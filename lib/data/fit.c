@@ -9,54 +9,73 @@
 /* ---- texts ---- */
 
 #define PLACE 40 /* bytes of the name of a text */
+#define OWN   4  /* texts of a group that are in no list */
 
 static const char *const tokens[] = {"<|image_pad|>", "<|video_pad|>", "<|vision_start|>",
                                      "<|vision_end|>"};
 
-/* The token that the text spells; NULL: none. */
-static const char *spelled(const char *text)
+const char *ptd_fit_spelled(const char *text)
 {
     for (size_t i = 0; text && i < sizeof tokens / sizeof *tokens; i++)
         if (strstr(text, tokens[i])) return tokens[i];
     return NULL;
 }
 
-/* Label i of a list that is called so. */
-static const char *label_of(const struct ptd_region *list, int i, const char *name, char *place)
+/* Item i of the lists of g, one behind the other; *name and *item: which list, and which of it. */
+static const char *item_of(const struct ptd_group *g, int i, const char **name, int *item)
 {
-    snprintf(place, PLACE, "field \"%s\": item %d", name, i + 1);
-    return list[i].label;
+    const struct {
+        const char *name;
+        int n;
+        const char *const *texts;
+        const struct ptd_region *regions;
+    } lists[] = {{"answers", g->n_answers, g->answers, NULL},
+                 {"steps", g->n_steps, g->steps, NULL},
+                 {"regions", g->n_regions, NULL, g->regions},
+                 {"objects", g->n_objects, NULL, g->objects}};
+    for (int k = 0; k < 4; i -= lists[k++].n)
+        if (i < lists[k].n) {
+            *name = lists[k].name;
+            *item = i + 1;
+            return lists[k].texts ? lists[k].texts[i] : lists[k].regions[i].label;
+        }
+    *name = NULL;
+    return NULL;
 }
 
 /* Text i of g and what it is called; 0: there are fewer. */
 static int text_of(const struct ptd_group *g, int i, const char **text, char place[PLACE])
 {
-    int steps = i - 2, regions = steps - g->n_steps, objects = regions - g->n_regions;
-    snprintf(place, PLACE, i ? "field \"solution\"" : "question or hint");
-    if (i < 2)
-        *text = i ? g->solution : g->question;
-    else if (regions < 0) {
-        snprintf(place, PLACE, "field \"steps\": item %d", steps + 1);
-        *text = g->steps[steps];
-    } else if (objects < 0)
-        *text = label_of(g->regions, regions, "regions", place);
-    else if (objects < g->n_objects)
-        *text = label_of(g->objects, objects, "objects", place);
-    else
-        return 0;
-    return 1;
+    const struct {
+        const char *name, *text;
+    } own[] = {{"system", g->system},
+               {"question", g->question},
+               {"answer", g->answer},
+               {"solution", g->solution}};
+    const char *name;
+    int item;
+    if (i < OWN) {
+        snprintf(place, PLACE, "field \"%s\"", own[i].name);
+        *text = own[i].text;
+        return 1;
+    }
+    *text = item_of(g, i - OWN, &name, &item);
+    if (name) snprintf(place, PLACE, "field \"%s\": item %d", name, item);
+    return name != NULL;
 }
 
 int ptd_fit_words(const struct ptd_group *g, int *at)
 {
     char place[PLACE];
     const char *text, *token;
-    while (text_of(g, *at, &text, place))
-        if ((++*at, token = spelled(text)))
-            return *at == 1
-                       ? ptd_fail(PTD_DATAERR, "%s spells a picture token (%s); use <image>", place,
-                                  token)
-                       : ptd_fail(PTD_DATAERR, "%s: spells a picture token (%s)", place, token);
+    for (; text_of(g, *at, &text, place); ++*at) {
+        if (!(token = ptd_fit_spelled(text))) continue;
+        ++*at;
+        return ptd_fail(PTD_DATAERR,
+                        "%s: spells the picture token %s, expected none; in a question, <image> "
+                        "stands for a picture",
+                        place, token);
+    }
     return 0;
 }
 

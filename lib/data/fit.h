@@ -4,9 +4,9 @@
  *     struct ptd_fit fit = {.tokenizer = t, .config = &config, .max_prompt = 1024};
  *     if (ptd_fit_group(&fit, &g) < 0) ...    // g as ptd_dataset_read made it
  *
- * No text of a row that any program puts before a model (question, solution, steps, labels of
- * regions and objects) may spell a token that stands for a picture or a video: where it counts as
- * one, there is no picture behind it. */
+ * No text of a row (system message, question, answers, solution, steps, labels of regions and
+ * objects) may spell a token that stands for a picture or a video. As tokens it would stay text
+ * (token.h); but who writes it means a picture, and there is none behind it. */
 #ifndef PTD_FIT_H
 #define PTD_FIT_H
 #include "base/err.h"
@@ -21,6 +21,8 @@ struct ptd_fit {
     int max_prompt;     /* most tokens of a prompt; 0: only the model's context counts */
 };
 
+/* The picture's token that a text spells; NULL: none, or no text. */
+const char *ptd_fit_spelled(const char *text);
 /* Looks for the first text, from text *at on, that spells a picture's token; needs no model. 0:
  * none, or -1 (65), and *at is the text behind it:
  *

@@ -12,6 +12,9 @@
 /* One encoding: what has been found and the scratch of one piece. */
 struct encoder {
     const struct ptd_tokenizer *t;
+    const char *text, *is_data; /* is_data: a byte for each of text, or NULL: it is ours */
+    size_t len;
+    int all_data, composed_data; /* all of text, or a part of the stretch that was composed */
     pcre2_match_context *context;
     pcre2_match_data *match;
     pcre2_jit_stack *stack;
@@ -115,17 +118,37 @@ static int encode_normal(struct encoder *e, const char *s, size_t len)
     return 0;
 }
 
-/* The longest token of the list that text begins with; NULL: none. */
+/* Did others write any of these bytes, which are the text's or those of a composed stretch? */
+static int is_data(const struct encoder *e, const char *s, size_t n)
+{
+    if (e->all_data || !e->is_data) return e->all_data;
+    if (s < e->text || s >= e->text + e->len) return e->composed_data;
+    return memchr(e->is_data + (s - e->text), 1, n) != NULL;
+}
+
+/* The longest token of the list that text begins with; NULL: none. Without `control`, none that is
+ * a control token. */
 static const struct ptd_added *added_here(const struct ptd_tokenizer *t,
                                           const struct ptd_added_list *list, const char *text,
-                                          size_t len)
+                                          size_t len, int control)
 {
     int first = (unsigned char)text[0];
     for (int i = list->at[first]; i < list->at[first + 1]; i++) {
         const struct ptd_added *k = &list->tokens[i];
-        if (k->len <= len && !memcmp(t->text + k->at, text, k->len)) return k;
+        if (k->len <= len && !memcmp(t->text + k->at, text, k->len) &&
+            (control || t->tokens[k->id].kind != PTD_TOKEN_SPECIAL))
+            return k;
     }
     return NULL;
+}
+
+/* The same in what is encoded: what others wrote has no control tokens. */
+static const struct ptd_added *
+found_here(const struct encoder *e, const struct ptd_added_list *list, const char *s, size_t len)
+{
+    const struct ptd_added *found = added_here(e->t, list, s, len, !e->all_data);
+    if (!found || e->t->tokens[found->id].kind != PTD_TOKEN_SPECIAL) return found;
+    return is_data(e, s, found->len) ? added_here(e->t, list, s, len, 0) : found;
 }
 
 /* The list's tokens in text, and what lies between them by `rest`. */
@@ -134,7 +157,7 @@ static int encode_around(struct encoder *e, const struct ptd_added_list *list, c
 {
     size_t done = 0, i = list->n ? 0 : len;
     while (i < len) {
-        const struct ptd_added *found = added_here(e->t, list, text + i, len - i);
+        const struct ptd_added *found = found_here(e, list, text + i, len - i);
         if (!found) {
             i++;
             continue;
@@ -154,19 +177,15 @@ static int encode_stretch(struct encoder *e, const char *s, size_t len)
         return encode_around(e, normalized, s, len, encode_normal);
     size_t n;
     char *composed = ptd_token_nfc(s, len, &n);
+    e->composed_data = is_data(e, s, len);
     int bad = encode_around(e, normalized, composed, n, encode_normal);
     free(composed);
     return bad;
 }
 
-static int encode_text(struct encoder *e, const char *text, size_t len)
+static void encoder_init(struct encoder *e)
 {
-    return encode_around(e, &e->t->added[0], text, len, encode_stretch);
-}
-
-static void encoder_init(struct encoder *e, const struct ptd_tokenizer *t)
-{
-    *e = (struct encoder){.t = t, .merging = {.t = t}};
+    e->merging.t = e->t;
     e->match = pcre2_match_data_create(1, NULL);
     e->context = pcre2_match_context_create(NULL);
     if (!e->match || !e->context) ptd_die(PTD_OSERR, "out of memory for PCRE2");
@@ -182,22 +201,43 @@ static void encoder_clear(struct encoder *e)
     ptd_merging_clear(&e->merging);
 }
 
-int ptd_tokenizer_encode(const struct ptd_tokenizer *t, const char *text, size_t len, int32_t **ids)
+/* The text of e, in which nothing else is set. */
+static int encode(struct encoder *e, int32_t **ids)
 {
-    struct encoder e;
     *ids = NULL;
-    if (len > TEXT_MAX)
-        return ptd_fail(PTD_DATAERR, "text of %zu bytes, at most %u can be encoded", len, TEXT_MAX);
-    if (check_utf8(text, len) < 0) return -1;
-    encoder_init(&e, t);
-    int bad = encode_text(&e, text, len);
-    encoder_clear(&e);
+    if (e->len > TEXT_MAX)
+        return ptd_fail(PTD_DATAERR, "text of %zu bytes, at most %u can be encoded", e->len,
+                        TEXT_MAX);
+    if (check_utf8(e->text, e->len) < 0) return -1;
+    encoder_init(e);
+    int bad = encode_around(e, &e->t->added[0], e->text, e->len, encode_stretch);
+    encoder_clear(e);
     if (bad) {
-        free(e.ids);
+        free(e->ids);
         return -1;
     }
-    *ids = e.ids ? e.ids : ptd_alloc(sizeof **ids);
-    return e.n;
+    *ids = e->ids ? e->ids : ptd_alloc(sizeof **ids);
+    return e->n;
+}
+
+int ptd_tokenizer_encode(const struct ptd_tokenizer *t, const char *text, size_t len, int32_t **ids)
+{
+    struct encoder e = {.t = t, .text = text, .len = len};
+    return encode(&e, ids);
+}
+
+int ptd_tokenizer_encode_data(const struct ptd_tokenizer *t, const char *text, size_t len,
+                              int32_t **ids)
+{
+    struct encoder e = {.t = t, .text = text, .len = len, .all_data = 1};
+    return encode(&e, ids);
+}
+
+int ptd_tokenizer_encode_mixed(const struct ptd_tokenizer *t, const char *text, const char *is_data,
+                               size_t len, int32_t **ids)
+{
+    struct encoder e = {.t = t, .text = text, .is_data = is_data, .len = len};
+    return encode(&e, ids);
 }
 
 /* ---- decoding ---- */
@@ -235,6 +275,12 @@ char *ptd_tokenizer_decode(const struct ptd_tokenizer *t, const int32_t *ids, si
     return text;
 }
 
+const char *ptd_tokenizer_bytes(const struct ptd_tokenizer *t, int32_t id, size_t *len)
+{
+    *len = is_shown(t, id, 1) ? t->tokens[id].len : 0;
+    return *len ? t->text + t->tokens[id].at : "";
+}
+
 int ptd_tokenizer_size(const struct ptd_tokenizer *t)
 {
     return t->size;
@@ -244,7 +290,7 @@ int ptd_tokenizer_id(const struct ptd_tokenizer *t, const char *text)
 {
     size_t len = strlen(text);
     if (!len) return -1;
-    const struct ptd_added *found = added_here(t, &t->added[0], text, len);
+    const struct ptd_added *found = added_here(t, &t->added[0], text, len, 1);
     if (found && found->len == len) return found->id;
     for (int i = 0; i < t->added[1].n; i++) {
         int32_t id = t->added[1].tokens[i].id; /* it may be looked for in another form */

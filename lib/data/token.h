@@ -31,9 +31,19 @@ struct ptd_tokenizer *ptd_tokenizer_new(const char *json, size_t len, const char
 void ptd_tokenizer_free(struct ptd_tokenizer *t);
 int ptd_tokenizer_size(const struct ptd_tokenizer *t); /* 1 + largest id */
 /* Text (valid UTF-8, else 65) to ids; *ids is malloc'd. Returns the count or -1. Added tokens in
- * the text become their ids. One tokenizer may serve several threads. */
+ * the text become their ids: for text of ours. One tokenizer may serve several threads. */
 int ptd_tokenizer_encode(const struct ptd_tokenizer *t, const char *text, size_t len,
                          int32_t **ids) PTD_MUST_CHECK;
+/* The same of text that others wrote: what spells a control token (an added token that is
+ * `special`, such as <|im_end|>) stays text. Added tokens that are not special, such as <think>,
+ * become their ids. These are the ids of the `tokenizers` library with encode_special_tokens, and
+ * of transformers with split_special_tokens. */
+int ptd_tokenizer_encode_data(const struct ptd_tokenizer *t, const char *text, size_t len,
+                              int32_t **ids) PTD_MUST_CHECK;
+/* A text of both: is_data [len] is 1 where it is others', else 0. A control token is one only where
+ * none of its bytes is. */
+int ptd_tokenizer_encode_mixed(const struct ptd_tokenizer *t, const char *text, const char *is_data,
+                               size_t len, int32_t **ids) PTD_MUST_CHECK;
 /* Ids to text, malloc'd, NUL-terminated (ids of control characters may put NULs inside, too);
  * invalid UTF-8 becomes U+FFFD, one for each longest part that could begin a character. Ids without
  * a token give nothing. skip_special leaves out special added tokens. */
@@ -41,4 +51,7 @@ char *ptd_tokenizer_decode(const struct ptd_tokenizer *t, const int32_t *ids, si
                            int skip_special);
 /* Id of an added token's or a base token's exact text, -1 if there is none. */
 int ptd_tokenizer_id(const struct ptd_tokenizer *t, const char *text);
+/* The bytes that an id adds to a text without special tokens; *len 0 for those and for ids without
+ * a token. They live as long as t. */
+const char *ptd_tokenizer_bytes(const struct ptd_tokenizer *t, int32_t id, size_t *len);
 #endif

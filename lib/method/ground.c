@@ -31,7 +31,7 @@ static int add_words(struct ptd_ground *d, const char *label, int row)
 {
     char *text = ptd_format(" %s", label);
     int32_t *ids;
-    int n = ptd_tokenizer_encode(d->tokenizer, text, strlen(text), &ids);
+    int n = ptd_tokenizer_encode_data(d->tokenizer, text, strlen(text), &ids);
     free(text);
     if (n < 0) return -1;
     if (d->n + n > d->cap)

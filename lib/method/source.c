@@ -91,6 +91,8 @@ int ptd_source_system(struct ptd_source *s, const char *text)
     for (const char *at = text; left > 0; at += n, left -= n)
         if ((n = utf8proc_iterate((const utf8proc_uint8_t *)at, left, &c)) <= 0)
             return ptd_fail(PTD_USAGE, "option --system: byte %d is no UTF-8", (int)(at - text));
+    const char *token = ptd_fit_spelled(text);
+    if (token) return ptd_fail(PTD_USAGE, "option --system: spells the picture token %s", token);
     s->system = text;
     return 0;
 }

@@ -30,7 +30,8 @@ struct ptd_fit ptd_source_fit(const struct ptd_source *s);
 /* Also digests the pictures, see ptd_dataset_watch. places: where they are, NULL: with the rows. */
 int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
                     const struct ptd_dataset_places *places) PTD_MUST_CHECK;
-/* The system message, which stays the caller's; NULL: none. What is no UTF-8 is misuse (2). */
+/* The system message, which stays the caller's; NULL: none. What is no UTF-8, or spells a picture's
+ * token, is misuse (2). */
 int ptd_source_system(struct ptd_source *s, const char *text) PTD_MUST_CHECK;
 /* Row of the data set as a group with prompt_ids; -1 also if it does not fit (fit.h). */
 int ptd_source_group(struct ptd_source *s, int row, int64_t step,

@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 
@@ -197,6 +198,19 @@ def ids_of(p, talk, reply, numbered):
     return [int(i) for i in ids]
 
 
+def spelled_as_text(tokenizer, ids):
+    """The same conversation where the <|im_end|> that a message spells stays text, which no template of transformers can say."""
+    full = tokenizer.decode(ids, skip_special_tokens=False).replace("spelled <|im_end|> counts", "spelled \ue000 counts")
+    if "\ue000" not in full:
+        return ids
+    tokenizer.encode_special_tokens = True
+    out = []
+    for piece in re.split(r"(<\|[a-z_]+\|>)", full):
+        control = tokenizer.token_to_id(piece)
+        out += [control] if control is not None and piece.startswith("<|") else tokenizer.encode(piece.replace("\ue000", "<|im_end|>")).ids
+    return out
+
+
 def main():
     r = random.Random(11)
     talks = list(written()) + [drawn(r) for _ in range(66)]
@@ -207,7 +221,8 @@ def main():
         p = processor(sys.argv[1], template)
         for n, talk in enumerate(talks):
             reply, numbered = n % 5 != 4 or talk[-1]["role"] == "user", n % 3 == 2
-            vectors.append(dict(kind=kind, reply=reply, numbered=numbered, messages=talk, ids=folded(ids_of(p, talk, reply, numbered))))
+            vectors.append(dict(kind=kind, reply=reply, numbered=numbered, messages=talk,
+                                ids=folded(spelled_as_text(p.tokenizer.backend_tokenizer, ids_of(p, talk, reply, numbered)))))
     with open(os.path.join(HERE, "prompts.json.gz"), "wb") as f:
         f.write(gzip.compress(json.dumps(vectors, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0))
     print(len(vectors), "conversations")

@@ -137,7 +137,7 @@ static int32_t *text_after(const struct attention *a, const struct ptd_group *g,
 {
     int32_t *solution = NULL, *ids;
     int len =
-        ptd_tokenizer_encode(a->tools->tokenizer, g->solution, strlen(g->solution), &solution);
+        ptd_tokenizer_encode_data(a->tools->tokenizer, g->solution, strlen(g->solution), &solution);
     if (len < 0) return NULL;
     if (len > SOLUTION_MAX) len = SOLUTION_MAX;
     *first = g->n_prompt - from;
