@@ -37,7 +37,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     done
     [[ "$(ptd-update --help)" == *"status: "*" 75 "*" 77 "*" 79 "* ]]
     [[ "$(ptd-dump --help)" == *"status: "*" 1 "* && "$(ptd-plot --help)" == *"status: "*" 69 "* ]]
-    [[ "$(ptd-data digits --help)" == *"status: "*" 73 "* && "$(ptd-data check --help)" != *" 73 "* ]]
+    [[ "$(ptd-data digits --help)" == *"status: "*" 73 "* && "$(ptd-stat --help)" != *" 73 "* ]]
     [ "$(options_of update | wc -l)" -gt 20 ]
     [ "$(tr ' ' '\n' <<< "$programs" | sort)" = "$(cd "$bin" && ls -d ptd-* | sed s/ptd-// | sort)" ]
 }

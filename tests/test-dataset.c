@@ -2,6 +2,8 @@
  * writing whole or not at all. */
 #include "data/dataset.h"
 #include "data/dataset_check.h"
+#include "data/check_tally.h"
+#include "judge/judge.h"
 #include "data/dataset_write.h"
 #include "data/image.h"
 #include "test.h"
@@ -456,26 +458,36 @@ struct heard {
     char text[8][256];
 };
 
-static void hear(void *ctx, const char *message)
+static void hear(void *ctx, const char *kind, const char *message)
 {
     struct heard *h = ctx;
+    assert_true(*kind);
     if (h->n < 8) snprintf(h->text[h->n], sizeof h->text[0], "%s", message);
     h->n++;
+}
+
+static int check_all(const char *file, struct heard *h, struct ptd_checked *r)
+{
+    struct ptd_check c = {.judge = ptd_judge_named("auto"), .report = hear, .ctx = h};
+    memset(h, 0, sizeof *h);
+    return ptd_dataset_check_all(file, &c, r);
 }
 
 static void every_fault_is_reported(void **state)
 {
     (void)state;
-    struct heard h = {0};
-    long faults;
+    struct heard h;
+    struct ptd_checked r;
     write_text(
         "set/f.jsonl",
         "{\"id\":\"a\"," GOOD
         "}\n{\"prompt\":\"\",\"answer\":\"\",\"images\":[\"none.png\",7]}\nx\n{\"id\":\"a\"," GOOD
         "}\n");
-    char *line = ptd_dataset_check_all("set/f.jsonl", hear, &h, &faults, &(int){0});
-    assert_string_equal(line, "set/f.jsonl: 6 faults in 4 rows");
-    assert_int_equal(faults, 6);
+    assert_int_equal(check_all("set/f.jsonl", &h, &r), 0);
+    assert_int_equal(r.faults, 6);
+    assert_int_equal(r.rows, 4);
+    assert_int_equal(r.usable, 1);
+    assert_int_equal(r.status, PTD_DATAERR);
     assert_int_equal(h.n, 6);
     static const char *const expected[] = {":2: field \"prompt\"",
                                            ":2: field \"answer\"",
@@ -486,53 +498,132 @@ static void every_fault_is_reported(void **state)
     for (int i = 0; i < 6; i++)
         if (!strstr(h.text[i], expected[i]))
             fail_msg("\"%s\" lacks \"%s\"", h.text[i], expected[i]);
-    free(line);
-    assert_null(ptd_dataset_check_all("set/none.jsonl", hear, &h, &faults, &(int){0}));
+    static const char *const kinds[] = {"field \"prompt\"", "field \"answer\"", "field \"images\"",
+                                        "row", "id twice"};
+    assert_int_equal(r.n_kinds, 5);
+    for (int i = 0; i < 5; i++) assert_string_equal(r.kinds[i].name, kinds[i]);
+    assert_int_equal(r.kinds[2].faults, 2);
+    assert_int_equal(r.kinds[2].lines[0], 2);
+    assert_int_equal(r.kinds[2].lines[1], 0); /* a line counts once */
+    ptd_checked_clear(&r);
+    assert_int_equal(check_all("set/none.jsonl", &h, &r), -1);
+    assert_int_equal(ptd_failed_status(), PTD_NOINPUT);
+}
+
+static void expect_counts(const struct ptd_check_count *list, int n, const char *expected)
+{
+    char text[512] = "";
+    for (int i = 0; i < n && i < 16; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s %ld;", list[i].name,
+                 list[i].rows);
+    assert_string_equal(text, expected);
 }
 
 static void a_good_set_is_summed_up(void **state)
 {
     (void)state;
-    struct heard h = {0};
-    long faults;
+    struct heard h;
+    struct ptd_checked r;
     write_text("set/g.jsonl",
-               "{" GOOD ",\"category\":\"x\",\"images\":[\"b.png\"]}\n{" GOOD
-               ",\"category\":\"y\"}\n{" GOOD
-               ",\"category\":\"x\",\"images\":[\"b.png\",\"b.png\"]}\n{" GOOD "}\n");
-    char *line = ptd_dataset_check_all("set/g.jsonl", hear, &h, &faults, &(int){0});
-    assert_string_equal(line, "set/g.jsonl: 4 rows, 3 pictures: x 2, y 1, (none) 1");
-    assert_int_equal(faults + h.n, 0);
-    free(line);
+               "{" GOOD ",\"category\":\"x\",\"images\":[\"b.png\"],\"steps\":[\"s\"]}\n{" GOOD
+               ",\"category\":\"y\",\"solution\":\"s\"}\n{" GOOD
+               ",\"category\":\"x\",\"images\":[\"b.png\",\"b.png\"],\"objects\":[{\"label\":\"o\","
+               "\"box\":[0,0,1,1]}]}\n{\"prompt\":\"q\",\"answer\":\"(b)\",\"regions\":[{\"label\":"
+               "\"o\",\"box\":[0,0,1,1]}]}\n");
+    assert_int_equal(check_all("set/g.jsonl", &h, &r), 0);
+    assert_int_equal(r.faults + h.n + r.status, 0);
+    assert_int_equal(r.usable, 4);
+    assert_int_equal(r.pictures, 3);
+    expect_counts(r.categories, r.n_categories, "x 2;y 1;(none) 1;");
+    assert_int_equal(r.steps, 1);
+    assert_int_equal(r.regions, 1);
+    assert_int_equal(r.solutions, 1);
+    assert_int_equal(r.objects, 1);
+    assert_int_equal(r.bare, 1); /* objects are no hint */
+    assert_int_equal(r.tokens[PTD_CHECK_PROMPT].rows, 0);
+    ptd_checked_clear(&r);
+}
+
+/* 66 as long as nothing else is wrong. */
+static void missing_pictures_are_told_apart(void **state)
+{
+    (void)state;
+    struct heard h;
+    struct ptd_checked r;
+    write_text("set/n.jsonl", "{" GOOD ",\"images\":[\"none.png\"]}\n{" GOOD "}\n");
+    assert_int_equal(check_all("set/n.jsonl", &h, &r), 0);
+    assert_int_equal(r.status, PTD_NOINPUT);
+    ptd_checked_clear(&r);
+    write_text("set/n.jsonl",
+               "{" GOOD ",\"images\":[\"none.png\"]}\n{" GOOD ",\"solution\":\"<|video_pad|>\"}\n");
+    assert_int_equal(check_all("set/n.jsonl", &h, &r), 0);
+    assert_int_equal(r.status, PTD_DATAERR);
+    assert_int_equal(r.usable, 0);
+    ptd_checked_clear(&r);
 }
 
 static void many_categories_are_summed_up_by_the_largest(void **state)
 {
     (void)state;
-    struct heard h = {0};
-    long faults;
+    struct heard h;
+    struct ptd_checked r;
     FILE *f = fopen("set/k.jsonl", "w");
     for (int i = 0; i < 100000; i++)
-        fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i,
-                i < 60000 ? "few" : "many\\u001b[1m", i < 60000 ? i : i % 11);
+        fprintf(f, "{\"id\":%d," GOOD ",\"category\":\"%s%d\"}\n", i, i < 60000 ? "few" : "many",
+                i < 60000 ? i : i % 11);
     fclose(f);
-    char *line = ptd_dataset_check_all("set/k.jsonl", hear, &h, &faults, &(int){0});
-    assert_int_equal(faults, 0);
-    const char *begin =
-        "set/k.jsonl: 100000 rows, 0 pictures: many\\x1b[1m6 3637, many\\x1b[1m7 3637, ";
-    if (strncmp(line, begin, strlen(begin)) != 0) fail_msg("%s", line);
-    const char *end = ", many\\x1b[1m5 3636, few0 1, 59999 others 59999";
-    assert_string_equal(line + strlen(line) - strlen(end), end);
-    free(line);
+    assert_int_equal(check_all("set/k.jsonl", &h, &r), 0);
+    assert_int_equal(r.faults, 0);
+    assert_int_equal(r.n_categories, 60011);
+    expect_counts(r.categories, 2, "many6 3637;many7 3637;");
+    expect_counts(r.categories + 10, 3, "many5 3636;few0 1;few1 1;");
+    ptd_checked_clear(&r);
+}
+
+/* Of 1 to n in a disorderly order. */
+static void tokens_are_summed_up_by_rank(void **state)
+{
+    (void)state;
+    static const int expected[][4] = {
+        {1, 1, 1, 1},       {2, 1, 2, 2},       {3, 2, 3, 3},
+        {19, 10, 19, 19},   {20, 10, 19, 20},   {21, 11, 20, 21},
+        {100, 50, 95, 100}, {101, 51, 96, 101}, {4000, 2000, 3800, 4000}};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct ptd_tally_ints t = {0};
+        int n = expected[i][0];
+        for (int k = 0; k < n; k++) ptd_tally_int(&t, (int)(k * 1009l % n) + 1);
+        struct ptd_check_tokens got = ptd_tally_ints_end(&t);
+        assert_int_equal(got.rows, n);
+        assert_int_equal(got.median, expected[i][1]);
+        assert_int_equal(got.most95, expected[i][2]);
+        assert_int_equal(got.most, expected[i][3]);
+    }
+}
+
+static void ids_are_known_again(void **state)
+{
+    (void)state;
+    struct ptd_tally_ids *ids = ptd_tally_ids_new();
+    char id[32];
+    for (long i = 1; i <= 20000; i++) {
+        snprintf(id, sizeof id, "row-%ld", i);
+        assert_int_equal(ptd_tally_id(ids, id, i), 0);
+    }
+    for (long i = 1; i <= 20000; i++) {
+        snprintf(id, sizeof id, "row-%ld", i);
+        assert_int_equal(ptd_tally_id(ids, id, 20000 + i), i);
+    }
+    ptd_tally_ids_free(ids);
 }
 
 /* A row that names a picture of 48 MB 64 times takes it once, and checking keeps none at all. */
 static void pictures_take_memory_once(void **state)
 {
     (void)state;
-    struct heard h = {0};
+    struct heard h;
+    struct ptd_checked r;
     struct rlimit was;
     rlim_t room = 1500l << 20;
-    long faults;
     save_image("set/large.png", 4000, 4000, 5);
     save_image("set/larger.png", 4000, 4001, 5);
     FILE *f = fopen("set/m.jsonl", "w");
@@ -545,9 +636,10 @@ static void pictures_take_memory_once(void **state)
     room = was.rlim_cur; /* it takes terabytes of addresses */
 #endif
     assert_int_equal(setrlimit(RLIMIT_AS, &(struct rlimit){room, was.rlim_max}), 0);
-    char *line = ptd_dataset_check_all("set/m.jsonl", hear, &h, &faults, &(int){0});
-    assert_string_equal(line, "set/m.jsonl: 1 rows, 64 pictures: (none) 1");
-    free(line);
+    assert_int_equal(check_all("set/m.jsonl", &h, &r), 0);
+    assert_int_equal(r.faults, 0);
+    assert_int_equal(r.pictures, 64);
+    ptd_checked_clear(&r);
     struct ptd_dataset *d = ptd_dataset_open("set/m.jsonl");
     struct ptd_group g = {0};
     assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), 0);
@@ -691,6 +783,9 @@ int main(void)
         cmocka_unit_test(a_change_under_the_reader_is_noticed),
         cmocka_unit_test(epochs_are_shuffled_without_replacement),
         cmocka_unit_test(every_fault_is_reported),
+        cmocka_unit_test(ids_are_known_again),
+        cmocka_unit_test(tokens_are_summed_up_by_rank),
+        cmocka_unit_test(missing_pictures_are_told_apart),
         cmocka_unit_test(a_good_set_is_summed_up),
         cmocka_unit_test(many_categories_are_summed_up_by_the_largest),
         cmocka_unit_test(pictures_take_memory_once),

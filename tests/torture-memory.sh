@@ -58,6 +58,7 @@ job clone base.ptd -- ptd-init -q new.ptd --from-store base.ptd
 job export base.ptd -- ptd-export -q base.ptd folder --dtype bf16
 job digits -- ptd-data digits -q train.jsonl -n 2 -k nbr
 job check train.jsonl train.img -- ptd-data check -q train.jsonl
+job fitted train.jsonl train.img base.ptd -- ptd-data check -q -s base.ptd -j 1 --fix new.jsonl train.jsonl
 job stat stat.in -- ptd-stat -q
 job dump dump.in -- ptd-dump -q
 job text text.in -- ptd-dump --text

@@ -64,6 +64,7 @@ writes() {
         plot-svg: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.svg
         plot-png: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.png
         plot-script: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.gp
+        data-fix: ptd-data check -q train.jsonl --fix new.jsonl
         data-digits: ptd-data digits -q new.jsonl -n 2 -k nbr
         export: ptd-export -q run.ptd new.hf
 	END

@@ -1,156 +1,160 @@
-/* dataset_check: a whole data set, row by row.
- * What a right row is, is said in dataset.c; printing is left to the caller. */
+/* dataset_check: a whole data set, row by row. What is wrong with one is check_row.c's, counting
+ * check_tally.c's; printing is left to the caller. */
 #include "data/dataset_check.h"
 #include "base/progress.h"
-#include "data/dataset.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "data/check_row.h"
+#include "data/check_tally.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN 12 /* categories in the summary */
-
-struct category {
-    const char *name;
-    long rows, at; /* at: in order of appearance */
-};
+#define SHOWN 12 /* categories in a summary */
+#define SHARE 16 /* rows that a thread reads before others are waited for */
 
 struct tally {
-    const char *file;
-    long faults, pictures;
-    /* of the faults: PTD_NOINPUT as long as pictures are missing and nothing else is wrong */
-    int status;
-    json_t *ids;        /* id: its line */
-    json_t *categories; /* category: how many rows */
-    void (*report)(void *ctx, const char *message);
-    void *ctx;
+    const struct ptd_check *check;
+    struct ptd_dataset *d;
+    struct ptd_checked *out;
+    struct ptd_tally_ids *ids;
+    json_t *categories, *answers;
+    struct ptd_tally_ints tokens[PTD_CHECK_LENGTHS];
+    struct ptd_row_look *looks; /* of the rows from `first` on */
+    int first;
+    struct ptd_progress progress;
 };
 
-static void count_fault(void *ctx, const char *message)
+/* ---- a row ---- */
+
+static void look(void *ctx, long first, long last)
 {
     struct tally *t = ctx;
-    t->faults++;
-    t->report(t->ctx, message);
+    for (long i = first; i < last; i++)
+        ptd_row_look(&t->looks[i], t->d, t->first + (int)i, t->check);
 }
 
-static void count_id(struct tally *t, long line, const char *id)
+static void look_for_twin(struct tally *t, struct ptd_row_look *l, int row)
 {
-    const json_t *earlier = json_object_get(t->ids, id);
-    if (earlier) {
-        char *text =
-            ptd_format("%s:%ld: field \"id\": \"%.200s\" is line %lld's too, expected another",
-                       t->file, line, id, (long long)json_integer_value(earlier));
-        count_fault(t, text);
-        t->status = PTD_DATAERR;
-        free(text);
+    long earlier = ptd_tally_id(t->ids, l->g.uid, ptd_dataset_line(t->d, row));
+    if (!earlier) return;
+    ptd_fail(PTD_DATAERR, "field \"id\": \"%.200s\" is line %ld's too, expected another", l->g.uid,
+             earlier);
+    ptd_row_blame(l, t->d, row, "id twice");
+}
+
+static void count_row(struct tally *t, const struct ptd_row_look *l)
+{
+    const struct ptd_group *g = &l->g;
+    struct ptd_checked *out = t->out;
+    ptd_tally_name(t->categories, g->category && *g->category ? g->category : "(none)");
+    ptd_tally_name(t->answers, ptd_row_answer_kind(g));
+    for (int k = 0; k < PTD_CHECK_LENGTHS; k++)
+        if (l->tokens[k] >= 0) ptd_tally_int(&t->tokens[k], l->tokens[k]);
+    out->pictures += g->n_pictures;
+    out->steps += g->n_steps > 0;
+    out->regions += g->n_regions > 0;
+    out->objects += g->n_objects > 0;
+    out->solutions += g->solution != NULL;
+    out->bare += !g->n_steps && !g->n_regions && !g->solution;
+}
+
+static void tell_faults(struct tally *t, const struct ptd_row_look *l, int row)
+{
+    for (int i = 0; i < l->n_faults; i++) {
+        ptd_tally_fault(t->out, l->faults[i].kind, ptd_dataset_line(t->d, row));
+        t->check->report(t->check->ctx, l->faults[i].kind, l->faults[i].message);
     }
-    json_object_set_new(t->ids, id, json_integer(line));
+    if (l->n_faults && (l->sound || l->status == PTD_DATAERR)) t->out->status = PTD_DATAERR;
+    if (l->n_faults && !t->out->status) t->out->status = PTD_NOINPUT;
 }
 
-static void count_row(struct tally *t, long line, const struct ptd_group *g)
+/* -1: the row cannot be judged, for a cause that is not the data. */
+static int add_row(struct tally *t, struct ptd_row_look *l, int row)
 {
-    const char *category = g->category && *g->category ? g->category : "(none)";
-    long long before = json_integer_value(json_object_get(t->categories, category));
-    json_object_set_new(t->categories, category, json_integer(before + 1));
-    t->pictures += g->n_pictures;
-    count_id(t, line, g->uid);
-}
-
-static int by_rows(const void *a, const void *b)
-{
-    const struct category *x = a, *y = b;
-    return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows)
-                              : (x->at > y->at) - (x->at < y->at);
-}
-
-/* All in order of appearance or, where there are more than are shown, the largest first. */
-static struct category *list_categories(const struct tally *t, long *n)
-{
-    struct category *list = ptd_array(json_object_size(t->categories) + 1, sizeof *list);
-    const char *name;
-    json_t *rows;
-    *n = 0;
-    json_object_foreach (t->categories, name, rows) {
-        list[*n] = (struct category){name, json_integer_value(rows), *n};
-        ++*n;
+    if (l->sound) {
+        ptd_row_judge(l, t->d, row, t->check);
+        look_for_twin(t, l, row);
+        count_row(t, l);
     }
-    if (*n > SHOWN) qsort(list, *n, sizeof *list, by_rows);
-    return list;
+    tell_faults(t, l, row);
+    if (!l->sound && l->status != PTD_DATAERR && l->status != PTD_NOINPUT)
+        return ptd_fail(l->status, "%s", l->why);
+    if (l->n_faults) return 0;
+    t->out->usable++;
+    return t->check->usable ? t->check->usable(t->check->ctx, t->d, row, &l->g) : 0;
 }
 
-/* " csum 86" and the like behind what is in the line. */
-static void add_words(struct ptd_buf *line, char *words)
-{
-    ptd_buf_add(line, words, strlen(words));
-    free(words);
-}
+/* ---- all of them ---- */
 
-static char *summary(const struct tally *t, int rows)
+static int check_block(struct tally *t, int n)
 {
-    struct ptd_buf line = {0};
-    long n, others = 0;
-    struct category *list = list_categories(t, &n);
-    add_words(&line, ptd_format("%s: %d rows, %ld pictures", t->file, rows, t->pictures));
-    for (long i = 0; i < n; i++) {
-        ptd_fail(0, "%s", list[i].name); /* makes safe words of it */
-        if (i < SHOWN)
-            add_words(&line,
-                      ptd_format("%s %s %ld", i ? "," : ":", ptd_failed_message(), list[i].rows));
-        if (i >= SHOWN) others += list[i].rows;
+    int rc = 0;
+    ptd_parallel(n, 1, look, t);
+    for (int i = 0; i < n; i++) {
+        if (rc == 0) rc = add_row(t, &t->looks[i], t->first + i);
+        ptd_row_look_clear(&t->looks[i]);
     }
-    if (n > SHOWN) add_words(&line, ptd_format(", %ld others %ld", n - SHOWN, others));
-    ptd_buf_add(&line, "", 1);
-    free(list);
-    return line.data;
-}
-
-/* -1: a row cannot be judged, for a cause that is not the data. */
-static int check_row(struct tally *t, struct ptd_dataset *d, int i, struct ptd_group *g)
-{
-    if (ptd_dataset_check(d, i, NULL, g, count_fault, t) == 0)
-        count_row(t, ptd_dataset_line(d, i), g);
-    else if (ptd_failed_status() == PTD_DATAERR)
-        t->status = PTD_DATAERR;
-    else if (ptd_failed_status() != PTD_NOINPUT)
-        return -1;
-    return 0;
-}
-
-static int check_rows(struct tally *t, struct ptd_dataset *d)
-{
-    struct ptd_group g = {0};
-    struct ptd_progress progress;
-    int rows = ptd_dataset_rows(d), rc = 0;
-    ptd_progress_start(&progress, "rows", 0, rows);
-    for (int i = 0; i < rows && rc == 0; i++) {
-        rc = check_row(t, d, i, &g);
-        ptd_progress_set(&progress, i + 1, NULL);
-    }
-    ptd_progress_clear(&progress);
-    ptd_group_clear(&g);
     return rc;
 }
 
-static char *words(const struct tally *t, int rows)
+static void tell(const void *ctx)
 {
-    return t->faults ? ptd_format("%s: %ld faults in %d rows", t->file, t->faults, rows)
-                     : summary(t, rows);
+    const struct ptd_progress *p = ctx;
+    char words[256];
+    ptd_progress_words(p, NULL, words, sizeof words);
+    ptd_tell("%s", p->what ? words : "finding rows");
 }
 
-char *ptd_dataset_check_all(const char *file, void (*report)(void *ctx, const char *message),
-                            void *ctx, long *faults, int *status)
+static int check_rows(struct tally *t)
 {
-    struct tally t = {.file = file, .status = PTD_NOINPUT, .report = report, .ctx = ctx};
-    struct ptd_dataset *d = ptd_dataset_open(file);
-    *faults = 0;
-    if (!d) return NULL;
-    t.ids = json_object();
+    int rows = ptd_dataset_rows(t->d), block = SHARE * ptd_threads_count(), rc = 0;
+    t->looks = ptd_array(block, sizeof *t->looks);
+    ptd_progress_start(&t->progress, "rows", 0, rows);
+    for (; t->first < rows && rc == 0; t->first += block) {
+        int n = rows - t->first < block ? rows - t->first : block;
+        rc = check_block(t, n);
+        ptd_progress_set(&t->progress, t->first + n, NULL);
+        ptd_asked_answer();
+    }
+    ptd_progress_clear(&t->progress);
+    free(t->looks);
+    return rc;
+}
+
+static void end_tally(struct tally *t)
+{
+    struct ptd_checked *out = t->out;
+    out->categories = ptd_tally_names(t->categories, SHOWN, &out->n_categories);
+    out->answers = ptd_tally_names(t->answers, 0, &out->n_answers);
+    for (int k = 0; k < PTD_CHECK_LENGTHS; k++) out->tokens[k] = ptd_tally_ints_end(&t->tokens[k]);
+    ptd_tally_ids_free(t->ids);
+}
+
+int ptd_dataset_check_all(const char *file, const struct ptd_check *c, struct ptd_checked *out)
+{
+    struct tally t = {.check = c, .out = out};
+    memset(out, 0, sizeof *out);
+    ptd_asked_heed(tell, &t.progress);
+    if (!(t.d = ptd_dataset_open(file))) return -1;
+    out->rows = ptd_dataset_rows(t.d);
+    t.ids = ptd_tally_ids_new();
     t.categories = json_object();
-    char *line = check_rows(&t, d) < 0 ? NULL : words(&t, ptd_dataset_rows(d));
-    *faults = t.faults;
-    *status = t.faults ? t.status : PTD_OK;
-    json_decref(t.ids);
-    json_decref(t.categories);
-    ptd_dataset_close(d);
-    return line;
+    t.answers = json_object();
+    int rc = check_rows(&t);
+    ptd_asked_heed(NULL, NULL);
+    end_tally(&t);
+    ptd_dataset_close(t.d);
+    return rc;
+}
+
+void ptd_checked_clear(struct ptd_checked *r)
+{
+    for (int i = 0; i < r->n_kinds; i++) free(r->kinds[i].name);
+    for (int i = 0; i < r->n_categories; i++) free(r->categories[i].name);
+    for (int i = 0; i < r->n_answers; i++) free(r->answers[i].name);
+    free(r->kinds);
+    free(r->categories);
+    free(r->answers);
+    memset(r, 0, sizeof *r);
 }

@@ -1,0 +1,223 @@
+/* check_row: what one row lacks. Which rows a run takes is fit.c's and dataset_row.c's to say,
+ * which golds the judge's. */
+#include "data/check_row.h"
+#include "judge/judge.h"
+#include "judge/number.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- faults ---- */
+
+/* Takes both texts. */
+static void add_fault(struct ptd_row_look *l, char *kind, char *message)
+{
+    if (l->n_faults == l->cap)
+        l->faults = ptd_realloc(l->faults, (l->cap = 2 * l->cap + 4) * sizeof *l->faults);
+    l->faults[l->n_faults++] = (struct ptd_row_fault){kind, message};
+}
+
+void ptd_row_blame(struct ptd_row_look *l, struct ptd_dataset *d, int i, const char *kind)
+{
+    ptd_dataset_blame(d, i);
+    add_fault(l, ptd_strdup(kind), ptd_strdup(ptd_failed_message()));
+}
+
+/* The kind of a message of the reader's: the field that it names. */
+static char *field_of(const char *message)
+{
+    static const char mark[] = ": field \"";
+    const char *at = strstr(message, mark);
+    if (!at) return ptd_strdup("row");
+    return ptd_format("field \"%.*s\"", (int)strcspn(at + strlen(mark), "\""), at + strlen(mark));
+}
+
+/* By way of ptd_fail, which makes one safe line of the message. */
+static void hear(void *ctx, const char *message)
+{
+    ptd_fail(PTD_DATAERR, "%s", message);
+    add_fault(ctx, field_of(message), ptd_strdup(ptd_failed_message()));
+}
+
+/* ---- tokens ---- */
+
+static int tokens_of(const struct ptd_fit *f, const char *text)
+{
+    int32_t *ids = NULL;
+    int n = ptd_tokenizer_encode(f->tokenizer, text, strlen(text), &ids);
+    free(ids);
+    return n;
+}
+
+static int picture_tokens(const struct ptd_fit *f, const struct ptd_group *g)
+{
+    long factor = (long)f->config->v_patch * f->config->v_merge, n = 0;
+    for (int i = 0; i < g->n_pictures; i++)
+        n += (g->pictures[i].height / factor) * (g->pictures[i].width / factor);
+    return (int)n;
+}
+
+/* All that a hint made of steps and regions can say, as ptd-hint joins it; malloc'd, NULL: nothing.
+ */
+static char *hint_of(const struct ptd_group *g)
+{
+    struct ptd_buf text = {0};
+    int labels = 0;
+    for (int i = 0; i < g->n_regions; i++)
+        if (*g->regions[i].label) {
+            const char *before = labels++ ? " " : "look at ";
+            ptd_buf_add(&text, before, strlen(before));
+            ptd_buf_add(&text, g->regions[i].label, strlen(g->regions[i].label));
+        }
+    for (int i = 0; i < g->n_steps; i++) {
+        if (text.len) ptd_buf_add(&text, " then ", 6);
+        ptd_buf_add(&text, g->steps[i], strlen(g->steps[i]));
+    }
+    if (text.len) ptd_buf_add(&text, "", 1);
+    return text.data;
+}
+
+static int hinted_tokens(const struct ptd_fit *f, const struct ptd_group *g)
+{
+    char *hint = hint_of(g);
+    if (!hint) return -1;
+    char *text = ptd_format("\nHint: %s", hint);
+    int n = tokens_of(f, text);
+    free(text);
+    free(hint);
+    return n < 0 ? n : g->n_prompt + n;
+}
+
+/* ---- against the model ---- */
+
+struct view { /* what a row is looked at with */
+    struct ptd_row_look *l;
+    struct ptd_dataset *d;
+    int i;
+    const struct ptd_check *c;
+};
+
+/* Is `n` over the model's context? Then "WHAT of n tokens" is a fault. */
+static void look_length(const struct view *v, int n, const char *what, const char *kind)
+{
+    int context = v->c->fit->config->positions;
+    if (!context || n <= context) return;
+    ptd_fail(PTD_DATAERR, "%s of %d tokens, expected at most %d (max_position_embeddings)", what, n,
+             context);
+    ptd_row_blame(v->l, v->d, v->i, kind);
+}
+
+static void look_room(const struct view *v)
+{
+    int context = v->c->fit->config->positions, room = context - v->l->g.n_prompt;
+    if (!v->c->max_tokens || !context || room >= v->c->max_tokens) return;
+    ptd_fail(PTD_DATAERR,
+             "a prompt of %d tokens leaves room for %d of a response, expected %d (--max-tokens)",
+             v->l->g.n_prompt, room, v->c->max_tokens);
+    ptd_row_blame(v->l, v->d, v->i, "no room");
+}
+
+/* What follows a prompt that fits. */
+static void look_behind(const struct view *v)
+{
+    const int *n = v->l->tokens;
+    look_room(v);
+    look_length(v, n[PTD_CHECK_HINTED], "with its hint, a prompt", "hint too long");
+    if (n[PTD_CHECK_SOLUTION] >= 0)
+        look_length(v, n[PTD_CHECK_PROMPT] + n[PTD_CHECK_SOLUTION] + 1,
+                    "with its solution, a sequence", "solution too long");
+}
+
+static void look_prompt(const struct view *v)
+{
+    struct ptd_group *g = &v->l->g;
+    const struct ptd_fit *f = v->c->fit;
+    int *n = v->l->tokens, rc = ptd_fit_group(f, g);
+    if (rc < 0) ptd_row_blame(v->l, v->d, v->i, g->n_prompt ? "prompt too long" : "prompt");
+    if (!g->n_prompt) return;
+    n[PTD_CHECK_PROMPT] = g->n_prompt;
+    n[PTD_CHECK_HINTED] = hinted_tokens(f, g);
+    if (g->n_pictures) n[PTD_CHECK_PICTURES] = picture_tokens(f, g);
+    if (g->solution) n[PTD_CHECK_SOLUTION] = tokens_of(f, g->solution);
+    if (rc == 0) look_behind(v);
+}
+
+void ptd_row_look(struct ptd_row_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
+{
+    struct view v = {l, d, i, c};
+    memset(l, 0, sizeof *l);
+    for (int k = 0; k < PTD_CHECK_LENGTHS; k++) l->tokens[k] = -1;
+    l->sound = ptd_dataset_check(d, i, c->rules, &l->g, hear, l) == 0;
+    if (!l->sound) {
+        l->status = ptd_failed_status();
+        l->why = ptd_strdup(ptd_failed_message());
+        return;
+    }
+    int before = l->n_faults;
+    for (int at = 0; ptd_fit_words(&l->g, &at) < 0;) ptd_row_blame(l, d, i, "picture token");
+    if (c->fit && l->n_faults == before) look_prompt(&v);
+}
+
+/* ---- the gold answer ---- */
+
+/* The rule that judges it. NULL: a name that is none. */
+static const struct ptd_judge *rule_of(const struct ptd_group *g, const struct ptd_check *c)
+{
+    const struct ptd_judge *rule = g->judge ? ptd_judge_named(g->judge) : c->judge;
+    if (rule) return rule;
+    char *names = ptd_judge_names();
+    ptd_fail(PTD_DATAERR, "field \"judge\": \"%.100s\", expected one of %s", g->judge, names);
+    free(names);
+    return NULL;
+}
+
+/* An answer that is the gold to the letter has to be right. */
+static int judges_itself(const struct ptd_gold *gold, const char *answer)
+{
+    const char *reason = NULL;
+    if (ptd_gold_score(gold, answer, strlen(answer), &reason) == 1) return 0;
+    return ptd_fail(PTD_DATAERR, "\"%.200s\" would not be right as an answer to itself%s%s", answer,
+                    reason ? ": " : "", reason ? reason : "");
+}
+
+static int try_gold(const struct ptd_judge *rule, const struct ptd_group *g)
+{
+    struct ptd_asked asked = {g->answer, (char *const *)g->answers, g->n_answers, g->question};
+    struct ptd_gold *gold = ptd_gold_new(rule, NULL, &asked);
+    int rc = gold ? judges_itself(gold, g->answer) : -1;
+    ptd_gold_free(gold);
+    return rc;
+}
+
+void ptd_row_judge(struct ptd_row_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
+{
+    if (!l->sound || !c->judge) return;
+    const struct ptd_judge *rule = rule_of(&l->g, c);
+    if (!rule)
+        ptd_row_blame(l, d, i, "field \"judge\"");
+    else if (try_gold(rule, &l->g) < 0) {
+        char *why = ptd_strdup(ptd_failed_message());
+        ptd_fail(PTD_DATAERR, "field \"answer\": %s", why);
+        ptd_row_blame(l, d, i, "field \"answer\"");
+        free(why);
+    }
+}
+
+const char *ptd_row_answer_kind(const struct ptd_group *g)
+{
+    struct ptd_rational r;
+    if (g->judge) return g->judge;
+    if (ptd_number_parse(g->answer, strlen(g->answer), &r)) return "number";
+    return ptd_gold_letter(g->answer) ? "choice" : "text";
+}
+
+void ptd_row_look_clear(struct ptd_row_look *l)
+{
+    ptd_group_clear(&l->g);
+    for (int k = 0; k < l->n_faults; k++) {
+        free(l->faults[k].kind);
+        free(l->faults[k].message);
+    }
+    free(l->faults);
+    free(l->why);
+}

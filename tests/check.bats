@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# ptd-data check: what would end a run later is told at once, and the rows that are usable are written.
+load lib
+
+setup_file() {
+    cd "$WORK" || return
+    ptd-data digits -q train.jsonl -n 24 --objects
+    ptd-init -q s.ptd
+    mkdir img
+    cp train.img/000001.png img/ok.png
+    png 1 300 > img/thin.png
+    png 300 1 > img/flat.png
+    png 1 200 > img/edge.png
+    echo no picture > img/text.png
+}
+
+setup() { cd "$WORK"; }
+
+# A PNG of WIDTH and HEIGHT.
+png() {
+    python3 - "$@" <<'P'
+import struct, sys, zlib
+w, h = map(int, sys.argv[1:])
+chunk = lambda t, d: struct.pack('>I', len(d)) + t + d + struct.pack('>I', zlib.crc32(t + d))
+sys.stdout.buffer.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)) +
+                        chunk(b'IDAT', zlib.compress((b'\0' + b'\x55' * 3 * w) * h)) + chunk(b'IEND', b''))
+P
+}
+
+# A row, that may lack nothing: its fields replaced or added by JSON.
+row() { jq -cn --argjson more "$1" '{prompt: "what", answer: "1"} + $more'; }
+words() { printf 'word %.0s' $(seq "$1"); }
+
+@test "what passes is taken by ptd-rollout, and what does not is refused by it, with and without a model" {
+    local rows=('{}' '{"images": ["img/ok.png"]}' '{"images": ["img/edge.png"]}' '{"images": ["img/thin.png"]}' '{"images": "img/flat.png"}'
+        '{"images": ["img/text.png"]}' '{"images": ["img/none.png"]}' '{"images": ["../x.png"]}' '{"prompt": "<image><image>", "images": ["img/ok.png"]}'
+        '{"prompt": "what is <|vision_start|>"}' '{"prompt": "<|vision_end|>"}' '{"prompt": "<|image_pad|>"}' '{"prompt": "<|video_pad|>"}'
+        '{"prompt": "<|im_end|> and <|endoftext|>"}' '{"prompt": "<|image_pad"}' '{"solution": "a <|image_pad|> b"}' '{"steps": ["look", "at <|vision_start|>"]}'
+        '{"regions": [{"label": "<|image_pad|>", "box": [0, 0, 1, 1]}]}' '{"objects": [{"label": "<|video_pad|>", "box": [0, 0, 1, 1]}]}'
+        '{"category": "<|image_pad|>"}' '{"prompt": " "}' '{"answer": ""}' '{"steps": "no list"}')
+    local passed=0
+    for r in "${rows[@]}"; do
+        row "$r" > one.jsonl
+        rollout=0 check=0 model=0
+        ptd-rollout -q -s s.ptd --greedy -m 1 one.jsonl > /dev/null 2> rollout.err || rollout=$?
+        ptd-data check -q one.jsonl > /dev/null 2> check.err || check=$?
+        ptd-data check -q -s s.ptd one.jsonl > /dev/null 2> model.err || model=$?
+        [ "$rollout $rollout" = "$check $model" ] || { echo "$r: $check $model, ptd-rollout: $rollout"; cat ./*.err; return 1; }
+        [ "$check" = 0 ] || [ "$(wc -l < check.err)" = 1 ] || return 1
+        [ "$check" = 0 ] || [[ "$(cat check.err)" == "ptd-data check: one.jsonl:1: "* ]] || return 1
+        passed=$((passed + (check == 0)))
+    done
+    [ "$passed" = 6 ]
+}
+
+@test "prompts over the context, with pictures and hints and solutions, are told by length" {
+    row "{\"prompt\": \"$(words 5000)\"}" > long.jsonl
+    fails 65 'ptd-data check: long.jsonl:1: a prompt of * tokens, expected at most 4096 (max_position_embeddings)' ptd-data check -q -s s.ptd long.jsonl
+    fails 65 "ptd-rollout: ${stderr#*: }" ptd-rollout -q -s s.ptd --greedy -m 1 long.jsonl
+    row "{\"solution\": \"$(words 5000)\"}" > long.jsonl
+    fails 65 'ptd-data check: long.jsonl:1: with its solution, a sequence of * expected at most 4096 *' ptd-data check -q -s s.ptd long.jsonl
+    row "{\"steps\": [\"$(words 5000)\"]}" > long.jsonl
+    fails 65 'ptd-data check: long.jsonl:1: with its hint, a prompt of * expected at most 4096 *' ptd-data check -q -s s.ptd long.jsonl
+    row '{"images": ["img/ok.png"]}' > short.jsonl
+    n=$(ptd-rollout -q -s s.ptd --greedy -m 1 short.jsonl | ptd-dump --full | jq 'select(.kind == "group") | .prompt_ids | length')
+    run -0 ptd-data check -q -s s.ptd --max-prompt "$n" --max-tokens $((4096 - n)) short.jsonl
+    fails 65 "ptd-data check: short.jsonl:1: a prompt of $n tokens, expected at most $((n - 1)) (--max-prompt)" ptd-data check -q -s s.ptd --max-prompt $((n - 1)) short.jsonl
+    fails 65 "ptd-data check: short.jsonl:1: a prompt of $n tokens leaves room for $((4096 - n)) of a response, expected $((4097 - n)) (--max-tokens)" \
+        ptd-data check -q -s s.ptd --max-tokens $((4097 - n)) short.jsonl
+    run -65 ptd-data check -q -s s.ptd --max-prompt "$n" --system 'You are one who counts.' short.jsonl
+}
+
+@test "tokens in the table are those of the streams, from a store and from a folder" {
+    ptd-rollout -q -s s.ptd --greedy -m 1 train.jsonl | ptd-dump --full | jq 'select(.kind == "group") | .prompt_ids | length' | sort -n > lengths
+    [ "$(wc -l < lengths)" = 24 ]
+    want="prompt 24 $(sed -n 12p lengths) $(sed -n 23p lengths) $(sed -n 24p lengths) of 4096"
+    run -0 ptd-data check -q -s s.ptd train.jsonl
+    [[ "${lines[0]}" == "train.jsonl: 24 rows, 24 pictures: "*"cmax 4"* ]]
+    [ "$(grep ^prompt <<< "$output" | tr -s ' ')" = "$want" ]
+    [ "$(grep 'its pictures' <<< "$output" | tr -s ' ')" = " its pictures 24 9 9 9" ]
+    [[ "$output" == *"answers"*" number 24"* && "$output" == *"rows with"*"steps 24, regions 24, a solution 24, objects 24"* && "$output" == *"usable rows"*"24 of 24" ]]
+    [ "$(ptd-data check -q --from tiny train.jsonl)" = "$output" ]
+    ptd-export -q s.ptd folder
+    [ "$(ptd-data check -q --from folder train.jsonl)" = "$output" ]
+    run -0 ptd-data check -q train.jsonl
+    [[ "$output" == *"tokens "*"not counted: give --store or --from"* ]]
+}
+
+@test "rows without anything for hints are said to train as plain GRPO" {
+    { row '{}'; row '{"steps": ["s"]}'; row '{"answer": "B"}'; row '{"answer": "a cat", "solution": "s"}'; } > bare.jsonl
+    run -0 ptd-data check -q bare.jsonl
+    [[ "$output" == *"bare rows "*" 2, without steps, regions or a solution: they train as plain GRPO"* ]]
+    [[ "$output" == *"answers "*"number 2, choice 1, text 1"* ]]
+    run -0 ptd-data check -q train.jsonl
+    [[ "$output" != *GRPO* ]]
+}
+
+@test "a judge that is none" {
+    { row '{}'; row '{"judge": "exact"}'; } > judge.jsonl
+    fails 2 'ptd-data check: --judge "nobody": expected one of auto, *' ptd-data check -q --judge nobody judge.jsonl
+}
+
+@test "--fix writes the rows that are usable, byte for byte" {
+    sed '3s/"answer":"[0-9]*"/"answer":""/; 5s/.*/{/; 7s/<image>/<image><|image_pad|>/; 9s/$/\r/; 11s/"id":"[^"]*"/"id":"twin"/; 12s/"id":"[^"]*"/"id":"twin"/' \
+        train.jsonl > bad.jsonl
+    cp bad.jsonl before
+    run -0 --separate-stderr ptd-data check bad.jsonl --fix good.jsonl
+    [ "$(tail -n 1 <<< "$stderr" | sed 's/, [0-9.]* s$//')" = "ptd-data check: bad.jsonl: 20 of 24 rows usable, 4 faults; 20 rows in good.jsonl, 4 left out" ]
+    [[ "$output" == *"usable rows "*"20 of 24"*"field \"answer\" "*" 1  3"*"id twice "*" 1  12"* ]]
+    cmp bad.jsonl before
+    sed '3d; 5d; 7d; 12d' bad.jsonl | cmp - good.jsonl
+    run -0 ptd-data check -q good.jsonl
+    ptd-rollout -q -s s.ptd --greedy -m 1 good.jsonl > /dev/null
+    # all of a good set, and over an older file
+    run -0 ptd-data check -q train.jsonl -o good.jsonl
+    cmp train.jsonl good.jsonl
+    # nothing is left: the older file stays
+    echo '{}' > none.jsonl
+    run -65 ptd-data check none.jsonl --fix good.jsonl
+    [[ "$output" == *"0 of 1 rows usable, 2 faults; good.jsonl is not written"* ]]
+    cmp train.jsonl good.jsonl
+    [ ! -e good.jsonl.ptd-part ]
+}
+
+@test "--fix is never the data set itself, nor in another folder than its pictures" {
+    rm -rf fix
+    mkdir -p fix/other
+    cp -r img train.img train.jsonl fix
+    cp fix/train.jsonl before
+    ln fix/train.jsonl fix/hard.jsonl
+    ln -s train.jsonl fix/soft.jsonl
+    for same in train.jsonl hard.jsonl soft.jsonl ./other/../train.jsonl; do
+        fails 2 "ptd-data check: --fix fix/$same: is the data set itself*" ptd-data check -q fix/train.jsonl --fix "fix/$same"
+    done
+    cp fix/train.jsonl fix/x.jsonl.ptd-part
+    fails 73 'ptd-data check: fix/x.jsonl.ptd-part: in the way*' ptd-data check -q fix/x.jsonl.ptd-part --fix fix/x.jsonl
+    cmp fix/x.jsonl.ptd-part before
+    rm fix/x.jsonl.ptd-part
+    ln -s train.jsonl fix/y.jsonl.ptd-part
+    fails 73 'ptd-data check: fix/y.jsonl.ptd-part: cannot create: *' ptd-data check -q fix/train.jsonl --fix fix/y.jsonl
+    fails 73 'ptd-data check: fix/other: is no regular file' ptd-data check -q fix/train.jsonl --fix fix/other
+    fails 73 'ptd-data check: fix/none/x.jsonl.ptd-part: cannot create: *' ptd-data check -q fix/train.jsonl --fix fix/none/x.jsonl
+    fails 2 'ptd-data check: --fix fix/other/x.jsonl: expected a file in the data set*' ptd-data check -q fix/train.jsonl --fix fix/other/x.jsonl
+    cmp fix/train.jsonl before
+    row '{}' > fix/text.jsonl
+    run -0 ptd-data check -q fix/text.jsonl --fix fix/other/x.jsonl
+    cmp fix/text.jsonl fix/other/x.jsonl
+    [ "$(ls fix/other)" = x.jsonl ]
+}
+
+@test "--fix: killed, stopped or without room, the older file stays, and a part is taken over" {
+    cp train.jsonl good.jsonl
+    head -n 20 train.jsonl > less.jsonl
+    touch good.jsonl.ptd-part
+    run -0 ptd-data check -q less.jsonl --fix good.jsonl
+    cmp less.jsonl good.jsonl
+    command -v strace > /dev/null || skip "no strace"
+    strange() { strace -f -o /dev/null -P "$PWD/good.jsonl.ptd-part" -P good.jsonl.ptd-part -e "trace=${1%%:*}" -e "inject=$1" ptd-data check -q train.jsonl --fix good.jsonl > /dev/null; }
+    for call in write:error=ENOSPC fsync:error=EIO; do
+        run -74 strange "$call"
+        [ ! -e good.jsonl.ptd-part ]
+        cmp less.jsonl good.jsonl
+    done
+    run -137 strange fsync:signal=KILL
+    [ -e good.jsonl.ptd-part ]
+    cmp less.jsonl good.jsonl
+    run -0 ptd-data check -q train.jsonl --fix good.jsonl
+    cmp train.jsonl good.jsonl
+    [ ! -e good.jsonl.ptd-part ]
+    run -143 bash -c 'ptd-data check -q train.jsonl --fix good.jsonl < /dev/null > /dev/null & kill -STOP $!; kill -TERM $!; kill -CONT $!; wait $!'
+    [ ! -e good.jsonl.ptd-part ]
+}
+
+@test "faults are printed up to --max of a kind, and counted all" {
+    { for i in $(seq 30); do row '{"answer": ""}'; done; row '{"images": ["none.png"]}'; } > many.jsonl
+    run -65 --separate-stderr ptd-data check -q many.jsonl
+    [ "${#stderr_lines[@]}" = 21 ]
+    [[ "${stderr_lines[20]}" == *":31: "*none.png* ]]
+    [[ "$output" == *"field \"answer\" "*" 30  1, 2, 3, 4, 5 ..."*"field \"images\" "*" 1  31" ]]
+    run -65 --separate-stderr ptd-data check -m 2 many.jsonl
+    [ "${#stderr_lines[@]}" = 4 ]
+    [[ "${stderr_lines[3]}" == *"0 of 31 rows usable, 31 faults, not all printed (see --max), "*" s" ]]
+    run -65 --separate-stderr ptd-data check -q --max 0 many.jsonl
+    [ "${#stderr_lines[@]}" = 31 ]
+}
+
+@test "any number of threads says the same" {
+    for i in $(seq 40); do sed "$((i % 24 + 1))s/\"answer\":\"[0-9]*\"/\"answer\":\"\"/; s/\"id\":\"/&$i-/" train.jsonl; done > big.jsonl
+    ptd-data check -q -s s.ptd -j 1 --max 0 big.jsonl > one 2>&1 || true
+    grep -q '920 of 960' one
+    for j in 2 3 7; do
+        ptd-data check -q -s s.ptd -j $j --max 0 big.jsonl > more 2>&1 || true
+        cmp one more
+    done
+}
+
+@test "several files: one table each, and the worst status" {
+    row '{}' > a.jsonl
+    row '{"images": ["none.png"]}' > b.jsonl
+    row '{"answer": ""}' > c.jsonl
+    run -66 ptd-data check -q a.jsonl b.jsonl
+    run -65 ptd-data check -q b.jsonl c.jsonl a.jsonl
+    [ "$(grep -c 'usable rows' <<< "$output")" = 3 ]
+    fails 2 'ptd-data check: --fix goes with one FILE*' ptd-data check --fix x.jsonl a.jsonl b.jsonl
+    fails 2 'ptd-data check: *--store or --from*' ptd-data check --max-prompt 5 a.jsonl
+    fails 2 'ptd-data check: expected one of --store and --from*' ptd-data check -s s.ptd -f tiny a.jsonl
+    fails 2 'ptd-data check: qwen3-vl-2b has no tokenizer built in: give --tokenizer FILE' ptd-data check -f qwen3-vl-2b a.jsonl
+    fails 66 'ptd-data check: none/config.json: no such folder*' ptd-data check -f none a.jsonl
+    fails 66 'ptd-data check: *none.ptd*' ptd-data check -s none.ptd a.jsonl
+}
