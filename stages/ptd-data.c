@@ -278,7 +278,7 @@ static int run_digits(int argc, char **argv)
 
 static struct {
     const char *store, *from, *tokenizer, *system, *judge, *fix;
-    int max_prompt, max_tokens, max, threads;
+    int max_prompt, max_tokens, max, json, threads;
 } check = {.judge = "auto", .max = 20};
 
 static const struct ptd_opt check_options[] = {
@@ -300,6 +300,8 @@ static const struct ptd_opt check_options[] = {
      "write the rows that are usable; then status 0 if there are some", 0, 0},
     {"max", 'm', PTD_OPT_INT, &check.max, "N", "most faults of a kind to print (0: all)", 0,
      1000000},
+    {"json", 0, PTD_OPT_FLAG, &check.json, NULL, "one JSON object a file instead of the table", 0,
+     0},
     {"threads", 'j', PTD_OPT_INT, &check.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
 static const struct ptd_usage check_usage = {
@@ -414,7 +416,10 @@ static int check_file(struct checker *k, const char *file, double started)
     if (ptd_dataset_check_all(file, &k->check, &r) < 0) ptd_die_last();
     int status = check.fix && r.usable ? PTD_OK : r.status;
     char *fixed = publish(&r);
-    ptd_show_checked(file, &r, &k->check);
+    if (check.json)
+        ptd_show_checked_json(file, &r);
+    else
+        ptd_show_checked(file, &r, &k->check);
     ptd_stdout_flush();
     ptd_info("%s: %ld of %ld rows usable, %ld faults%s%s, %.1f s", file, r.usable, r.rows, r.faults,
              k->hidden ? ", not all printed (see --max)" : "", fixed, ptd_now() - started);
@@ -444,7 +449,7 @@ static int run_check(int argc, char **argv)
     open_checker(&k);
     if (check.fix) open_fix(&k, argv[first]);
     for (int i = first; i < argc; i++) {
-        if (i > first) putchar('\n');
+        if (i > first && !check.json) putchar('\n');
         int status = check_file(&k, argv[i], ptd_now());
         if (worst != PTD_DATAERR && status) worst = status;
     }

@@ -86,6 +86,17 @@ words() { printf 'word %.0s' $(seq "$1"); }
     [[ "$output" == *"tokens "*"not counted: give --store or --from"* ]]
 }
 
+@test "--json says what the table says" {
+    { cat train.jsonl; row '{"answer": "B", "category": "a \"b\"\u009b"}'; row '{"answer": ""}'; } > json.jsonl
+    run -65 --separate-stderr ptd-data check -q -s s.ptd --json json.jsonl train.jsonl
+    [ "${#lines[@]}" = 2 ]
+    [ "$(jq -c '[.data, .rows, .usable, .pictures, .bare, .faults]' <<< "${lines[0]}")" = '["json.jsonl",26,25,24,1,{"field \"answer\"":{"found":1,"first_lines":[26]}}]' ]
+    [ "$(jq -c '[.answers, .with, .categories.cmax, .categories["a \"b\"\u009b"]]' <<< "${lines[0]}")" = \
+        '[{"number":24,"choice":1},{"steps":24,"regions":24,"solution":24,"objects":24},4,1]' ]
+    [ "$(jq -r '.tokens.prompt | "prompt \(.rows) \(.median) \(.p95) \(.most) of 4096"' <<< "${lines[1]}")" = \
+        "$(ptd-data check -q -s s.ptd train.jsonl | grep ^prompt | tr -s ' ')" ]
+}
+
 @test "rows without anything for hints are said to train as plain GRPO" {
     { row '{}'; row '{"steps": ["s"]}'; row '{"answer": "B"}'; row '{"answer": "a cat", "solution": "s"}'; } > bare.jsonl
     run -0 ptd-data check -q bare.jsonl

@@ -2,6 +2,7 @@
  */
 #include "view/check_table.h"
 #include "base/printable.h"
+#include "view/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,4 +140,59 @@ void ptd_show_checked(const char *file, const struct ptd_checked *r, const struc
     put_name("usable rows");
     printf("  %ld of %ld\n", r->usable, r->rows);
     put_faults(r);
+}
+
+/* ---- the same as JSON ---- */
+
+static json_t *counts_json(const struct ptd_check_count *list, int n)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < n; i++) json_object_set_new(o, list[i].name, json_integer(list[i].rows));
+    return o;
+}
+
+static json_t *tokens_json(const struct ptd_checked *r)
+{
+    static const char *const names[] = {"prompt", "pictures", "hinted", "solution"};
+    json_t *o = json_object();
+    for (int i = 0; i < PTD_CHECK_LENGTHS; i++) {
+        const struct ptd_check_tokens *t = &r->tokens[i];
+        if (t->rows)
+            json_object_set_new(o, names[i],
+                                json_pack("{s:I, s:i, s:i, s:i}", "rows", (json_int_t)t->rows,
+                                          "median", t->median, "p95", t->most95, "most", t->most));
+    }
+    return o;
+}
+
+static json_t *faults_json(const struct ptd_checked *r)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < r->n_kinds; i++) {
+        const struct ptd_check_kind *k = &r->kinds[i];
+        json_t *lines = json_array();
+        for (int n = 0; n < PTD_CHECK_LINES && k->lines[n]; n++)
+            json_array_append_new(lines, json_integer(k->lines[n]));
+        json_object_set_new(
+            o, k->name,
+            json_pack("{s:I, s:o}", "found", (json_int_t)k->faults, "first_lines", lines));
+    }
+    return o;
+}
+
+void ptd_show_checked_json(const char *file, const struct ptd_checked *r)
+{
+    json_t *o = json_pack("{s:o, s:I, s:I, s:I}", "data", ptd_show_text(file, strlen(file)), "rows",
+                          (json_int_t)r->rows, "usable", (json_int_t)r->usable, "pictures",
+                          (json_int_t)r->pictures),
+           *with = json_pack("{s:I, s:I, s:I, s:I}", "steps", (json_int_t)r->steps, "regions",
+                             (json_int_t)r->regions, "solution", (json_int_t)r->solutions,
+                             "objects", (json_int_t)r->objects);
+    json_object_set_new(o, "categories", counts_json(r->categories, r->n_categories));
+    json_object_set_new(o, "tokens", tokens_json(r));
+    json_object_set_new(o, "answers", counts_json(r->answers, r->n_answers));
+    json_object_set_new(o, "with", with);
+    json_object_set_new(o, "bare", json_integer(r->bare));
+    json_object_set_new(o, "faults", faults_json(r));
+    ptd_show_json(o, JSON_COMPACT);
 }

@@ -6,4 +6,6 @@
 
 /* On stdout; c: as the rows were checked. */
 void ptd_show_checked(const char *file, const struct ptd_checked *r, const struct ptd_check *c);
+/* The same as one line of JSON. */
+void ptd_show_checked_json(const char *file, const struct ptd_checked *r);
 #endif
