@@ -18,7 +18,7 @@ seeds() {
     token) echo lib/builtin/tiny/tokenizer.json ;;
     token-text | answer | extract) echo README.md ;;
     frame) echo tests/corpus-stream/*.rec ;;
-    jsonl) echo tests/corpus-data/*.jsonl ;;
+    jsonl | check) echo tests/corpus-data/*.jsonl ;;
     esac
 }
 
