@@ -10,14 +10,14 @@
 /* ---- faults ---- */
 
 /* Takes both texts. */
-static void add_fault(struct ptd_row_look *l, char *kind, char *message)
+static void add_fault(struct ptd_look *l, char *kind, char *message)
 {
     if (l->n_faults == l->cap)
         l->faults = ptd_realloc(l->faults, (l->cap = 2 * l->cap + 4) * sizeof *l->faults);
-    l->faults[l->n_faults++] = (struct ptd_row_fault){kind, message};
+    l->faults[l->n_faults++] = (struct ptd_look_fault){kind, message};
 }
 
-void ptd_row_blame(struct ptd_row_look *l, struct ptd_dataset *d, int i, const char *kind)
+void ptd_look_blame(struct ptd_look *l, struct ptd_dataset *d, int i, const char *kind)
 {
     ptd_dataset_blame(d, i);
     add_fault(l, ptd_strdup(kind), ptd_strdup(ptd_failed_message()));
@@ -91,7 +91,7 @@ static int hinted_tokens(const struct ptd_fit *f, const struct ptd_group *g)
 /* ---- against the model ---- */
 
 struct view { /* what a row is looked at with */
-    struct ptd_row_look *l;
+    struct ptd_look *l;
     struct ptd_dataset *d;
     int i;
     const struct ptd_check *c;
@@ -104,7 +104,7 @@ static void look_length(const struct view *v, int n, const char *what, const cha
     if (!context || n <= context) return;
     ptd_fail(PTD_DATAERR, "%s of %d tokens, expected at most %d (max_position_embeddings)", what, n,
              context);
-    ptd_row_blame(v->l, v->d, v->i, kind);
+    ptd_look_blame(v->l, v->d, v->i, kind);
 }
 
 static void look_room(const struct view *v)
@@ -114,7 +114,7 @@ static void look_room(const struct view *v)
     ptd_fail(PTD_DATAERR,
              "a prompt of %d tokens leaves room for %d of a response, expected %d (--max-tokens)",
              v->l->g.n_prompt, room, v->c->max_tokens);
-    ptd_row_blame(v->l, v->d, v->i, "no room");
+    ptd_look_blame(v->l, v->d, v->i, "no room");
 }
 
 /* What follows a prompt that fits. */
@@ -133,7 +133,7 @@ static void look_prompt(const struct view *v)
     struct ptd_group *g = &v->l->g;
     const struct ptd_fit *f = v->c->fit;
     int *n = v->l->tokens, rc = ptd_fit_group(f, g);
-    if (rc < 0) ptd_row_blame(v->l, v->d, v->i, g->n_prompt ? "prompt too long" : "prompt");
+    if (rc < 0) ptd_look_blame(v->l, v->d, v->i, g->n_prompt ? "prompt too long" : "prompt");
     if (!g->n_prompt) return;
     n[PTD_CHECK_PROMPT] = g->n_prompt;
     n[PTD_CHECK_HINTED] = hinted_tokens(f, g);
@@ -142,7 +142,7 @@ static void look_prompt(const struct view *v)
     if (rc == 0) look_behind(v);
 }
 
-void ptd_row_look(struct ptd_row_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
+void ptd_look_at(struct ptd_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
 {
     struct view v = {l, d, i, c};
     memset(l, 0, sizeof *l);
@@ -154,7 +154,7 @@ void ptd_row_look(struct ptd_row_look *l, struct ptd_dataset *d, int i, const st
         return;
     }
     int before = l->n_faults;
-    for (int at = 0; ptd_fit_words(&l->g, &at) < 0;) ptd_row_blame(l, d, i, "picture token");
+    for (int at = 0; ptd_fit_words(&l->g, &at) < 0;) ptd_look_blame(l, d, i, "picture token");
     if (c->fit && l->n_faults == before) look_prompt(&v);
 }
 
@@ -189,21 +189,21 @@ static int try_gold(const struct ptd_judge *rule, const struct ptd_group *g)
     return rc;
 }
 
-void ptd_row_judge(struct ptd_row_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
+void ptd_look_judge(struct ptd_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c)
 {
     if (!l->sound || !c->judge) return;
     const struct ptd_judge *rule = rule_of(&l->g, c);
     if (!rule)
-        ptd_row_blame(l, d, i, "field \"judge\"");
+        ptd_look_blame(l, d, i, "field \"judge\"");
     else if (try_gold(rule, &l->g) < 0) {
         char *why = ptd_strdup(ptd_failed_message());
         ptd_fail(PTD_DATAERR, "field \"answer\": %s", why);
-        ptd_row_blame(l, d, i, "field \"answer\"");
+        ptd_look_blame(l, d, i, "field \"answer\"");
         free(why);
     }
 }
 
-const char *ptd_row_answer_kind(const struct ptd_group *g)
+const char *ptd_look_answer_kind(const struct ptd_group *g)
 {
     struct ptd_rational r;
     if (g->judge) return g->judge;
@@ -211,7 +211,7 @@ const char *ptd_row_answer_kind(const struct ptd_group *g)
     return ptd_gold_letter(g->answer) ? "choice" : "text";
 }
 
-void ptd_row_look_clear(struct ptd_row_look *l)
+void ptd_look_clear(struct ptd_look *l)
 {
     ptd_group_clear(&l->g);
     for (int k = 0; k < l->n_faults; k++) {

@@ -20,7 +20,7 @@ struct tally {
     struct ptd_tally_ids *ids;
     json_t *categories, *answers;
     struct ptd_tally_ints tokens[PTD_CHECK_LENGTHS];
-    struct ptd_row_look *looks; /* of the rows from `first` on */
+    struct ptd_look *looks; /* of the rows from `first` on */
     int first;
     struct ptd_progress progress;
 };
@@ -31,24 +31,24 @@ static void look(void *ctx, long first, long last)
 {
     struct tally *t = ctx;
     for (long i = first; i < last; i++)
-        ptd_row_look(&t->looks[i], t->d, t->first + (int)i, t->check);
+        ptd_look_at(&t->looks[i], t->d, t->first + (int)i, t->check);
 }
 
-static void look_for_twin(struct tally *t, struct ptd_row_look *l, int row)
+static void look_for_twin(struct tally *t, struct ptd_look *l, int row)
 {
     long earlier = ptd_tally_id(t->ids, l->g.uid, ptd_dataset_line(t->d, row));
     if (!earlier) return;
     ptd_fail(PTD_DATAERR, "field \"id\": \"%.200s\" is line %ld's too, expected another", l->g.uid,
              earlier);
-    ptd_row_blame(l, t->d, row, "id twice");
+    ptd_look_blame(l, t->d, row, "id twice");
 }
 
-static void count_row(struct tally *t, const struct ptd_row_look *l)
+static void count_row(struct tally *t, const struct ptd_look *l)
 {
     const struct ptd_group *g = &l->g;
     struct ptd_checked *out = t->out;
     ptd_tally_name(t->categories, g->category && *g->category ? g->category : "(none)");
-    ptd_tally_name(t->answers, ptd_row_answer_kind(g));
+    ptd_tally_name(t->answers, ptd_look_answer_kind(g));
     for (int k = 0; k < PTD_CHECK_LENGTHS; k++)
         if (l->tokens[k] >= 0) ptd_tally_int(&t->tokens[k], l->tokens[k]);
     out->pictures += g->n_pictures;
@@ -59,7 +59,7 @@ static void count_row(struct tally *t, const struct ptd_row_look *l)
     out->bare += !g->n_steps && !g->n_regions && !g->solution;
 }
 
-static void tell_faults(struct tally *t, const struct ptd_row_look *l, int row)
+static void tell_faults(struct tally *t, const struct ptd_look *l, int row)
 {
     for (int i = 0; i < l->n_faults; i++) {
         ptd_tally_fault(t->out, l->faults[i].kind, ptd_dataset_line(t->d, row));
@@ -70,10 +70,10 @@ static void tell_faults(struct tally *t, const struct ptd_row_look *l, int row)
 }
 
 /* -1: the row cannot be judged, for a cause that is not the data. */
-static int add_row(struct tally *t, struct ptd_row_look *l, int row)
+static int add_row(struct tally *t, struct ptd_look *l, int row)
 {
     if (l->sound) {
-        ptd_row_judge(l, t->d, row, t->check);
+        ptd_look_judge(l, t->d, row, t->check);
         look_for_twin(t, l, row);
         count_row(t, l);
     }
@@ -93,7 +93,7 @@ static int check_block(struct tally *t, int n)
     ptd_parallel(n, 1, look, t);
     for (int i = 0; i < n; i++) {
         if (rc == 0) rc = add_row(t, &t->looks[i], t->first + i);
-        ptd_row_look_clear(&t->looks[i]);
+        ptd_look_clear(&t->looks[i]);
     }
     return rc;
 }
