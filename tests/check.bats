@@ -112,12 +112,12 @@ words() { printf 'word %.0s' $(seq "$1"); }
 }
 
 @test "--fix writes the rows that are usable, byte for byte" {
-    sed '3s/"answer":"[0-9]*"/"answer":""/; 5s/.*/{/; 7s/<image>/<image><|image_pad|>/; 9s/$/\r/; 11s/"id":"[^"]*"/"id":"twin"/; 12s/"id":"[^"]*"/"id":"twin"/' \
+    sed '3s/"category":"[a-z]*"/"category":5/; 5s/.*/{/; 7s/<image>/<image><|image_pad|>/; 9s/$/\r/; 11s/"id":"[^"]*"/"id":"twin"/; 12s/"id":"[^"]*"/"id":"twin"/' \
         train.jsonl > bad.jsonl
     cp bad.jsonl before
     run -0 --separate-stderr ptd-data check bad.jsonl --fix good.jsonl
     [ "$(tail -n 1 <<< "$stderr" | sed 's/, [0-9.]* s$//')" = "ptd-data check: bad.jsonl: 20 of 24 rows usable, 4 faults; 20 rows in good.jsonl, 4 left out" ]
-    [[ "$output" == *"usable rows "*"20 of 24"*"field \"answer\" "*" 1  3"*"id twice "*" 1  12"* ]]
+    [[ "$output" == *"usable rows "*"20 of 24"*"field \"category\" "*" 1  3"*"id twice "*" 1  12"* ]]
     cmp bad.jsonl before
     sed '3d; 5d; 7d; 12d' bad.jsonl | cmp - good.jsonl
     run -0 ptd-data check -q good.jsonl
@@ -196,7 +196,7 @@ words() { printf 'word %.0s' $(seq "$1"); }
 }
 
 @test "any number of threads says the same" {
-    for i in $(seq 40); do sed "$((i % 24 + 1))s/\"answer\":\"[0-9]*\"/\"answer\":\"\"/; s/\"id\":\"/&$i-/" train.jsonl; done > big.jsonl
+    for i in $(seq 40); do sed "$((i % 24 + 1))s/\"category\":\"[a-z]*\"/\"category\":5/; s/\"id\":\"/&$i-/" train.jsonl; done > big.jsonl
     ptd-data check -q -s s.ptd -j 1 --max 0 big.jsonl > one 2>&1 || true
     grep -q '920 of 960' one
     for j in 2 3 7; do
