@@ -118,7 +118,7 @@ static struct ptd_model *plan_from(const struct ptd_files *f, const struct ptd_s
     struct ptd_config c;
     struct ptd_image_rules r;
     if (ptd_files_check(f, &c, &r) < 0) ptd_die_last();
-    if (shards) ptd_import_tie(&c, shards);
+    if (shards && ptd_import_tie(&c, shards, opt.from) < 0) ptd_die_last();
     return ptd_model_plan(&c, &r, NULL);
 }
 

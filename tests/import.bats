@@ -104,31 +104,130 @@ refused() {
     [ ! -e nothing ] && [ ! -e nothing.ptd-part ]
 }
 
-@test "the head: its presence decides" {
+# [shape, smallest, mean, largest] of a tensor.
+about() { ptd-dump "$1" "$2" | jq -c '[.shape, .min, .mean, .max]'; }
+embedding=model.language_model.embed_tokens.weight
+
+@test "the head: an untied config without one is refused, as nobody knows it" {
+    untie='.tie_word_embeddings = false | .text_config.tie_word_embeddings = false'
+    missing='ptd-init: bad: tensor "lm_head.weight": missing, and config.json does not tie it to the embedding*'
     copy
-    edit_config '.tie_word_embeddings = false | .text_config.tie_word_embeddings = false'
-    ptd-init -q tied.ptd --from bad
-    [ "$(weights tied.ptd)" = "$(weights a.ptd)" ]
+    edit_config "$untie"
+    refused 65 "$missing"
+    edit_config 'del(.tie_word_embeddings)'
+    refused 65 "$missing"
+    edit_config '.text_config.tie_word_embeddings = true' # which counts for nothing: told, and the embedding taken
+    run -0 ptd-init -q half.ptd --from bad
+    [ "$output" = 'ptd-init: warning: bad: tensor "lm_head.weight": missing, and only text_config of config.json ties it: the embedding is taken for the head' ]
+    [ "$(weights half.ptd)" = "$(weights a.ptd)" ]
     ptd-data digits -q t.jsonl -n 2 -k nbr
-    ptd-rollout -q -s tied.ptd -g latest -P 1 -G 2 -m 2 t.jsonl > /dev/null
-    ptd-export -q tied.ptd promised # config.json says that there is a head
-    ptd-init -q promised.ptd --from promised
-    x='[.shape, .min, .mean, .max]'
-    [ "$(ptd-dump promised.ptd lm_head.weight | jq -c "$x")" = "$(ptd-dump a.ptd model.language_model.embed_tokens.weight | jq -c "$x")" ]
+    ptd-rollout -q -s half.ptd -g latest -P 1 -G 2 -m 2 t.jsonl > /dev/null
+    ptd-export -q half.ptd promised # config.json says that there is a head
+    run -0 ptd-init -q promised.ptd --from promised
+    [ "$output" = "" ]
+    [ "$(about promised.ptd lm_head.weight)" = "$(about a.ptd $embedding)" ]
+}
+
+@test "the head: a file's own is used, tied or not" {
+    copy
+    edit_config '.tie_word_embeddings = false' # text_config ties it, which counts for nothing
     ptd-init -q untied.ptd --config bad
-    [ "$(ptd-dump untied.ptd lm_head.weight | jq -c .shape)" = '[640,128]' ]
+    [ "$(about untied.ptd lm_head.weight | jq -c '.[0]')" = '[640,128]' ]
     ptd-export -q untied.ptd two
     ptd-init -q two.ptd --from two
     [ "$(weights two.ptd)" = "$(weights untied.ptd)" ]
     copy two
-    cp one/config.json bad/ # tied by its flag: the copy is left out
-    run -0 ptd-init -q half.ptd --from bad
-    [ "$output" = 'ptd-init: warning: bad/model.safetensors: tensor "lm_head.weight": ignored, though it differs from the embedding to which config.json ties it' ]
-    copy promised
+    cp one/config.json bad/ # tied by its flag, and wrongly
+    run -0 ptd-init -q wrong.ptd --from bad
+    [ "$output" = 'ptd-init: warning: bad/model.safetensors: tensor "lm_head.weight": differs from the embedding to which config.json ties it: used as it is, untied' ]
+    [ "$(weights wrong.ptd)" = "$(weights untied.ptd)" ]
+    ptd-data digits -q t.jsonl -n 2 -k nbr
+    for s in wrong untied; do
+        ptd-rollout -q -s $s.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[] | [.ids, .logp]' > $s.said
+    done
+    cmp wrong.said untied.said
+    ptd-export -q wrong.ptd wrong # tied by its flag no more: older readers would take the embedding
+    [ "$(jq -c '[.tie_word_embeddings, .text_config.tie_word_embeddings]' wrong/config.json)" = '[false,false]' ]
+    cmp wrong/model.safetensors two/model.safetensors
+    diff wrong/config.json one/config.json > changed || true
+    [ "$(grep -c '^[<>]' changed)" = 4 ]
+}
+
+@test "the head: one of the embedding's values is tied, in whatever format, and either stands for both" {
+    copy
+    edit_config '.tie_word_embeddings = false'
+    ptd-init -q own.ptd --config bad
+    ptd-export -q own.ptd own
+    /usr/bin/python3 - bad own "$embedding" << 'P'
+import json, struct, sys
+
+out, source, embedding = sys.argv[1:]
+data = open(source + "/model.safetensors", "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+head, numbers = json.loads(data[8 : 8 + n]), data[8 + n :]
+head.pop("__metadata__")
+rows = {name: numbers[t["data_offsets"][0] : t["data_offsets"][1]] for name, t in head.items()}
+floats = struct.unpack("<%df" % (len(rows[embedding]) // 4), rows[embedding])
+halves = struct.pack("<%de" % len(floats), *floats)
+rows[embedding] = struct.pack("<%df" % len(floats), *struct.unpack("<%de" % len(floats), halves))
+
+
+def write(path, dtypes):
+    at, header = 0, {}
+    for name in rows:
+        header[name] = dict(head[name], dtype=dtypes.get(name, "F32"), data_offsets=[at, at + len(rows[name])])
+        at += len(rows[name])
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + b"".join(rows.values()))
+
+
+rows["lm_head.weight"] = halves
+write(out + "/model.safetensors", {"lm_head.weight": "F16"})
+rows["lm_head.weight"] = rows.pop(embedding)
+write("swapped", {})
+P
     cp one/config.json bad/
     run -0 ptd-init -q same.ptd --from bad
     [ "$output" = "" ]
-    [ "$(ptd-dump half.ptd | jq -c 'select(.name == "lm_head.weight")')" = "" ]
+    [ "$(ptd-dump same.ptd | jq -c 'select(.name == "lm_head.weight")')" = "" ]
+    mv swapped bad/model.safetensors # the head, and no embedding: tied all the same
+    run -0 ptd-init -q swapped.ptd --from bad
+    [ "$output" = "" ]
+    [ "$(weights swapped.ptd)" = "$(weights same.ptd)" ]
+    edit_config '.tie_word_embeddings = false'
+    refused 65 "ptd-init: bad: tensor \"$embedding\": missing, expected *"
+}
+
+@test "an export in another format says so in config.json, and leaves every other byte" {
+    copy
+    /usr/bin/python3 - bad/model.safetensors << 'P'
+import json, struct, sys
+
+data = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+head, numbers = json.loads(data[8 : 8 + n]), data[8 + n :]
+for name in head:
+    if name != "__metadata__":
+        head[name] = dict(head[name], dtype="F16", data_offsets=[x // 2 for x in head[name]["data_offsets"]])
+floats = struct.unpack("<%df" % (len(numbers) // 4), numbers)
+text = json.dumps(head).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(text)) + text + struct.pack("<%de" % len(floats), *floats))
+P
+    said='[.dtype, .torch_dtype, .text_config.dtype, .text_config.torch_dtype, .vision_config.dtype]'
+    for names in '.dtype = "float16" | .text_config.dtype = "float16" | .vision_config.dtype = "float16"' '.torch_dtype = "float16"' \
+        '.dtype = "float16" | .torch_dtype = "float16" | .text_config.torch_dtype = "float16"' '.text_config.dtype = "float16"' '.'; do
+        jq "$names" one/config.json > bad/config.json
+        rm -rf halves.ptd stored brief broad
+        ptd-init -q halves.ptd --from bad
+        ptd-export -q halves.ptd stored
+        cmp stored/config.json bad/config.json
+        ptd-export -q halves.ptd brief --dtype bf16
+        [ "$(jq -c "$said" brief/config.json)" = "$(jq -c "if .dtype or .torch_dtype then . else .dtype = 0 end | $said | map(if . == null then . else \"bfloat16\" end)" bad/config.json)" ]
+        for f in brief bad; do sed 's/bfloat16/float16/; /^  "dtype": "float16",\?$/d' $f/config.json > $f.rest; done
+        diff brief.rest bad.rest
+        ptd-export -q halves.ptd broad --dtype f32
+        [ "$(jq -r '.dtype // .torch_dtype' broad/config.json)" = float32 ]
+    done
 }
 
 @test "tensors that do not fit the config are named" {

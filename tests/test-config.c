@@ -169,7 +169,8 @@ static const struct edit config_edits[] = {
     {"", "image_token_id", "637", 65, "an id other than image_token_id"},
     {"", "image_token_id", "640", 65, "from 0 to 639"},
     {"", "tie_word_embeddings", "\"yes\"", 65, "true or false"},
-    {"", "tie_word_embeddings", NULL, 0, ""}, /* text_config has it too */
+    {"", "tie_word_embeddings", NULL, 0, ""},
+    {TEXT, "tie_word_embeddings", "7", 0, ""},
 };
 
 static void test_config_edits(void **state)

@@ -77,12 +77,47 @@ static void what_is_no_number_stays_refused(void **state)
     }
 }
 
+static void one_value_is_replaced(void **state)
+{
+    static const struct {
+        const char *text, *object, *key, *as; /* as: NULL: there is no such key */
+    } table[] = {
+        {"{\"a\":1}", NULL, "a", "{\"a\":NEW}"},
+        {" \n{ \"b\" : \"x, \\\"a\\\": 1\" ,\n\t\"a\"\n:\t[1, {\"a\": 2}] }\n", NULL, "a",
+         " \n{ \"b\" : \"x, \\\"a\\\": 1\" ,\n\t\"a\"\n:\tNEW }\n"},
+        {"{\"b\":{\"a\":1e999},\"c\":[],\"a\":null}", NULL, "a",
+         "{\"b\":{\"a\":1e999},\"c\":[],\"a\":NEW}"},
+        {"{\"b\":{\"c\":{\"a\":0},\"a\":-1.5},\"a\":2}", "b", "a",
+         "{\"b\":{\"c\":{\"a\":0},\"a\":NEW},\"a\":2}"},
+        {"{\"a\":\"]}\\\\\",\"ab\":true}", NULL, "ab", "{\"a\":\"]}\\\\\",\"ab\":NEW}"},
+        {"{\"ab\":1}", NULL, "a", NULL},
+        {"{\"b\":{\"a\":1}}", NULL, "a", NULL},
+        {"{\"b\":[{\"a\":1}],\"c\":{}}", "b", "a", NULL},
+        {"{\"c\":{}}", "c", "a", NULL},
+        {"{\"c\":{\"a\":1}}", "b", "a", NULL},
+        {"{}", NULL, "a", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char *s = ptd_json_replace(table[i].text, table[i].object, table[i].key, "NEW");
+        if (table[i].as)
+            assert_string_equal(s, table[i].as);
+        else
+            assert_null(s);
+        free(s);
+    }
+    char *s = ptd_json_insert("\n{\n  \"b\": 1\n}\n", "a", "2");
+    assert_string_equal(s, "\n{\n  \"a\": 2,\n  \"b\": 1\n}\n");
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_numbers_become_texts),
         cmocka_unit_test(errors_keep_their_place),
         cmocka_unit_test(what_is_no_number_stays_refused),
+        cmocka_unit_test(one_value_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

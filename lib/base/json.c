@@ -104,3 +104,55 @@ json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *
                ? load_rewritten(text, len, QUOTE_LARGE, flags, e)
                : root;
 }
+
+/* ---- changing one value ---- */
+
+static const char *skip_space(const char *p)
+{
+    return p + strspn(p, " \t\r\n");
+}
+
+/* Behind the value that begins at p. */
+static const char *skip_value(const char *p)
+{
+    const char *end = p + strlen(p);
+    int depth = 0;
+    if (*p != '"' && *p != '{' && *p != '[') return p + strcspn(p, ",]} \t\r\n");
+    do {
+        if (*p == '"') {
+            p = skip_string(p, end);
+            continue;
+        }
+        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+        p++;
+    } while (depth && p < end);
+    return p;
+}
+
+/* Where the value of key begins in the object that begins at p; NULL. */
+static const char *find_value(const char *p, const char *key)
+{
+    size_t n = strlen(key);
+    if (*p != '{') return NULL;
+    for (p = skip_space(p + 1); *p == '"'; p = skip_space(p + (*p == ','))) {
+        const char *name = p + 1, *value = skip_space(skip_string(p, p + strlen(p)));
+        value = skip_space(value + (*value == ':'));
+        if (!strncmp(name, key, n) && name[n] == '"') return value;
+        p = skip_space(skip_value(value));
+    }
+    return NULL;
+}
+
+char *ptd_json_replace(const char *text, const char *object, const char *key, const char *value)
+{
+    const char *at = skip_space(text);
+    if (object) at = find_value(at, object);
+    if (at) at = find_value(at, key);
+    return at ? ptd_format("%.*s%s%s", (int)(at - text), text, value, skip_value(at)) : NULL;
+}
+
+char *ptd_json_insert(const char *text, const char *key, const char *value)
+{
+    const char *behind = strchr(text, '{') + 1;
+    return ptd_format("%.*s\n  \"%s\": %s,%s", (int)(behind - text), text, key, value, behind);
+}

@@ -13,4 +13,11 @@
 json_t *ptd_json_load(const char *text, size_t len, size_t flags, json_error_t *e);
 /* As json_loadb, but every number becomes a string of the digits that the text has for it. */
 json_t *ptd_json_load_digits(const char *text, size_t len, size_t flags, json_error_t *e);
+
+/* A copy of `text`, an object that is valid JSON, with the value of `key` in it, or in its member
+ * `object` if that is not NULL, replaced by `value`; every other byte stays. NULL if there is no
+ * such key, spelled without escapes. */
+char *ptd_json_replace(const char *text, const char *object, const char *key, const char *value);
+/* The same with a new key in front of the others, of which there must be one. */
+char *ptd_json_insert(const char *text, const char *key, const char *value);
 #endif

@@ -2,6 +2,7 @@
  * are made by safetensors.c, numbers converted by dtype.c. */
 #include "checkpoint/export.h"
 #include "base/folder.h"
+#include "base/json.h"
 #include "base/progress.h"
 #include "checkpoint/files.h"
 #include "checkpoint/import.h"
@@ -271,6 +272,44 @@ static int write_index(const struct job *j)
     return rc;
 }
 
+/* Takes *text; what has no such key stays. */
+static int set(char **text, const char *object, const char *key, const char *value)
+{
+    char *changed = ptd_json_replace(*text, object, key, value);
+    if (!changed) return 0;
+    free(*text);
+    *text = changed;
+    return 1;
+}
+
+/* The format of all tensors, under each name that the file has for it. */
+static void set_dtype(char **config, int dtype)
+{
+    const char *name = dtype == PTD_BF16 ? "\"bfloat16\"" : "\"float32\"";
+    static const char *const objects[] = {NULL, "text_config", "vision_config"};
+    int above = 0;
+    for (int i = 0; i < 3; i++) {
+        int newer = set(config, objects[i], "dtype", name),
+            older = set(config, objects[i], "torch_dtype", name);
+        if (!i) above = newer || older;
+    }
+    if (above) return;
+    char *changed = ptd_json_insert(*config, "dtype", name);
+    free(*config);
+    *config = changed;
+}
+
+/* What config.json says of the weights, where it would be wrong. */
+static void set_config(const struct job *j, char **config)
+{
+    struct ptd_config c;
+    if (ptd_config_parse(&c, *config, NULL) < 0) return;
+    if (j->x->dtype) set_dtype(config, j->x->dtype);
+    if (!c.tied || !ptd_store_has(j->store, j->x->generation, PTD_HEAD)) return;
+    set(config, NULL, "tie_word_embeddings", "false");
+    set(config, "text_config", "tie_word_embeddings", "false");
+}
+
 static int write_small_files(struct job *j)
 {
     int rc = 0;
@@ -278,6 +317,10 @@ static int write_small_files(struct job *j)
         size_t n;
         char *text = ptd_store_get_meta(j->store, ptd_file_names[i], &n);
         if (!text) continue;
+        if (!strcmp(ptd_file_names[i], "config.json")) {
+            set_config(j, &text);
+            n = strlen(text);
+        }
         rc = write_file(j, ptd_file_names[i], text, n);
         j->x->n_files++;
         free(text);

@@ -1,6 +1,9 @@
 /* export: one generation of a store as a Hugging Face folder: model.safetensors, or shards with
  * model.safetensors.index.json, and the small files byte for byte as they came. A tied head is left
- * out, as it is not in the store; but if config.json says that there is one, it is written.
+ * out, as it is not in the store; but if config.json says that there is one, it is written. Changed
+ * in config.json is what would be wrong: the dtype if `dtype` is another (top level, text_config
+ * and vision_config, under the names it has there), and tie_word_embeddings if the store has a head
+ * of its own.
  *
  * The folder appears whole or not at all: it is written under the name DIR.ptd-part, which is
  * locked, synced and renamed at the end; a name that is taken is refused (73). After a failure or a

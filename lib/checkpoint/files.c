@@ -172,7 +172,7 @@ static int check_template(const struct ptd_files *f)
 
 int ptd_files_check(const struct ptd_files *f, struct ptd_config *c, struct ptd_image_rules *r)
 {
-    const char *images = f->text[IMAGES] ? f->text[IMAGES] : f->text[PROCESSOR];
+    const char *images = ptd_image_rules_choose(f->text[IMAGES], f->text[PROCESSOR]);
     if (ptd_config_parse(c, f->text[CONFIG], f->text[GENERATION]) < 0) return -1;
     if (ptd_image_rules_parse(r, images) < 0 || ptd_config_check_rules(c, r) < 0) return -1;
     if (check_tokenizer(f, c) < 0) return -1;

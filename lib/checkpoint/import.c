@@ -7,16 +7,94 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s)
+/* ---- the head ---- */
+
+enum { PIECE = 1 << 18 }; /* numbers compared at once */
+
+/* n numbers of t from number `at` on, into x; `raw` has room for them. */
+static int read_floats(const struct ptd_shard_tensor *t, size_t at, size_t n, void *raw, float *x)
 {
-    if (!ptd_shards_find(s, PTD_HEAD)) c->tied = 1;
+    int dtype = ptd_dtype_from_name(t->t->dtype);
+    size_t size = ptd_dtype_size(dtype);
+    if (ptd_safetensors_read(t->file, t->t, at * size, n * size, raw) < 0) return -1;
+    ptd_dtype_to_float(x, raw, dtype, n);
+    return 0;
+}
+
+static size_t numbers(const struct ptd_shard_tensor *t)
+{
+    int dtype = ptd_dtype_from_name(t->t->dtype);
+    return dtype ? (t->t->end - t->t->begin) / ptd_dtype_size(dtype) : 0;
+}
+
+/* 1 if two tensors hold the same values, in whatever format, 0 if not, -1 on failure. */
+static int same(const struct ptd_shard_tensor *a, const struct ptd_shard_tensor *b)
+{
+    size_t n = numbers(a);
+    if (!n || n != numbers(b)) return 0;
+    float *x = ptd_array(PIECE, sizeof *x), *y = ptd_array(PIECE, sizeof *y);
+    void *raw = ptd_array(PIECE, sizeof *x);
+    int rc = 1;
+    for (size_t at = 0; at < n && rc == 1; at += PIECE) {
+        size_t len = n - at < PIECE ? n - at : PIECE;
+        if (read_floats(a, at, len, raw, x) < 0 || read_floats(b, at, len, raw, y) < 0)
+            rc = -1;
+        else
+            for (size_t i = 0; i < len && rc; i++) rc = x[i] == y[i];
+    }
+    free(raw);
+    free(x);
+    free(y);
+    return rc;
+}
+
+static int tie_without_head(struct ptd_config *c, const char *dir)
+{
+    if (!c->tied && !c->text_tied)
+        return ptd_fail(
+            PTD_DATAERR,
+            "%s: tensor \"" PTD_HEAD "\": missing, and config.json does not tie it to "
+            "the embedding (if it is the embedding, set \"tie_word_embeddings\" to true)",
+            dir);
+    if (!c->tied)
+        ptd_warn("%s: tensor \"" PTD_HEAD
+                 "\": missing, and only text_config of config.json ties it: "
+                 "the embedding is taken for the head",
+                 dir);
+    c->tied = 1;
+    return 0;
+}
+
+int ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s, const char *dir)
+{
+    const struct ptd_shard_tensor *head = ptd_shards_find(s, PTD_HEAD),
+                                  *embedding = ptd_shards_find(s, PTD_EMBEDDING);
+    if (!head) return tie_without_head(c, dir);
+    if (!c->tied || !embedding) return 0;
+    int rc = same(head, embedding);
+    if (rc == 0)
+        ptd_warn("%s: tensor \"" PTD_HEAD
+                 "\": differs from the embedding to which config.json ties "
+                 "it: used as it is, untied",
+                 head->file->path);
+    c->tied = rc == 1;
+    return rc < 0 ? -1 : 0;
+}
+
+/* The tensor with a parameter's numbers; NULL: there is none. */
+static const struct ptd_shard_tensor *source_of(const struct ptd_model *m,
+                                                const struct ptd_shards *s, const char *name)
+{
+    const struct ptd_shard_tensor *t = ptd_shards_find(s, name);
+    return !t && m->config.tied && !strcmp(name, PTD_EMBEDDING) ? ptd_shards_find(s, PTD_HEAD) : t;
 }
 
 /* ---- matching ---- */
 
-static int check_param(const struct ptd_param *p, const struct ptd_shards *s, const char *dir)
+static int check_param(const struct ptd_model *m, const struct ptd_param *p,
+                       const struct ptd_shards *s, const char *dir)
 {
-    const struct ptd_shard_tensor *t = ptd_shards_find(s, p->name);
+    const struct ptd_shard_tensor *t = source_of(m, s, p->name);
     char found[256], wanted[256];
     ptd_shape_text(p->n_dims, p->dims, wanted, sizeof wanted);
     if (!t)
@@ -58,7 +136,7 @@ static int check_strangers(const struct ptd_model *m, const struct ptd_shards *s
 int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, const char *dir)
 {
     for (int i = 0; i < m->n_params; i++)
-        if (check_param(&m->params[i], s, dir) < 0) return -1;
+        if (check_param(m, &m->params[i], s, dir) < 0) return -1;
     return check_strangers(m, s);
 }
 
@@ -84,7 +162,7 @@ static int check_finite(const struct ptd_shard_tensor *t, int dtype, size_t firs
 
 static int fill_from_file(const struct filler *f, int i, size_t first, size_t n, void *out)
 {
-    const struct ptd_shard_tensor *t = ptd_shards_find(f->shards, f->tensors[i].name);
+    const struct ptd_shard_tensor *t = source_of(f->model, f->shards, f->tensors[i].name);
     size_t size = ptd_dtype_size(f->tensors[i].dtype);
     if (ptd_safetensors_read(t->file, t->t, first * size, n * size, out) < 0) return -1;
     return check_finite(t, f->tensors[i].dtype, first, n, out);
@@ -112,7 +190,7 @@ static int run(struct ptd_store *to, struct filler *f, int dtype, const char *wh
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         int own =
-            f->shards ? ptd_dtype_from_name(ptd_shards_find(f->shards, p->name)->t->dtype) : dtype;
+            f->shards ? ptd_dtype_from_name(source_of(m, f->shards, p->name)->t->dtype) : dtype;
         f->tensors[i] = (struct ptd_tensor_about){p->name, own, p->n_dims, {0}, p->n};
         memcpy(f->tensors[i].dims, p->dims, sizeof p->dims);
         total += p->n * ptd_dtype_size(own);
@@ -125,46 +203,10 @@ static int run(struct ptd_store *to, struct filler *f, int dtype, const char *wh
     return rc;
 }
 
-/* ---- a head that the config ties, and that is there all the same ---- */
-
-/* 1 if two tensors hold the same bytes, 0 if not, -1 on failure. */
-static int same(const struct ptd_shard_tensor *a, const struct ptd_shard_tensor *b)
-{
-    enum { PIECE = 1 << 20 };
-    uint64_t n = a->t->end - a->t->begin;
-    if (strcmp(a->t->dtype, b->t->dtype) || n != b->t->end - b->t->begin) return 0;
-    char *buf = ptd_alloc(2 * PIECE);
-    int rc = 1;
-    for (uint64_t at = 0; at < n && rc == 1; at += PIECE) {
-        size_t len = n - at < PIECE ? n - at : PIECE;
-        if (ptd_safetensors_read(a->file, a->t, at, len, buf) < 0 ||
-            ptd_safetensors_read(b->file, b->t, at, len, buf + PIECE) < 0)
-            rc = -1;
-        else if (memcmp(buf, buf + PIECE, len) != 0)
-            rc = 0;
-    }
-    free(buf);
-    return rc;
-}
-
-static int look_at_head(const struct ptd_model *m, const struct ptd_shards *s)
-{
-    const struct ptd_shard_tensor *head = ptd_shards_find(s, PTD_HEAD);
-    if (!m->config.tied || !head) return 0;
-    int rc = same(head, ptd_shards_find(s, PTD_EMBEDDING));
-    if (rc == 0)
-        ptd_warn("%s: tensor \"" PTD_HEAD
-                 "\": ignored, though it differs from the embedding to which config.json "
-                 "ties it",
-                 head->file->path);
-    return rc < 0 ? -1 : 0;
-}
-
 int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
                const volatile int *stop)
 {
     struct filler f = {.model = m, .shards = s, .stop = stop};
-    if (look_at_head(m, s) < 0) return -1;
     return run(to, &f, 0, "importing, MiB");
 }
 

@@ -1,10 +1,14 @@
 /* import: the weights of a Hugging Face folder into a new store, in the format they came in.
  *
  * The folder must hold exactly the model's tensors, each of its shape, in BF16, F16 or F32, all
- * numbers finite; what is missing, too many, of another shape or
- * format is named (65). lm_head.weight may be missing whatever the config says: the head is then
- * tied; where the config ties it, a copy is ignored, with a warning if it is none. A piece at a
- * time goes from the file into the store, so memory does not grow with the model. */
+ * numbers finite; what is missing, too many, of another shape or format is named (65). A piece at a
+ * time goes from the file into the store, so memory does not grow with the model.
+ *
+ * The head, lm_head.weight, is the file's if there is one, whatever config.json says: where that
+ * ties it, a head of the embedding's values is tied, and another one is used as it is, with a
+ * warning. Files that hold a tied head but no embedding have it all the same. Where there is no
+ * head and config.json does not tie it, the reference implementation goes on with a random one:
+ * such a folder is refused (65), unless text_config ties it, which gets a warning. */
 #ifndef PTD_IMPORT_H
 #define PTD_IMPORT_H
 #include "checkpoint/shards.h"
@@ -16,8 +20,9 @@
 
 struct ptd_progress;
 
-/* Ties c's head if the files hold none. */
-void ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s);
+/* Sets c->tied by the files' head, as said above. */
+int ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s,
+                   const char *dir) PTD_MUST_CHECK;
 /* Everything that can be said without reading numbers. */
 int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s,
                      const char *dir) PTD_MUST_CHECK;

@@ -260,13 +260,13 @@ static void read_eos(struct ptd_config *c, const struct source *s)
     c->n_eos = n;
 }
 
-/* The top level decides, as it does in the reference implementation; files that say it only in
- * text_config exist. */
-static int read_tied(const struct source *top, const struct source *text)
+/* The top level alone decides, and where it does not say there is a head: as in the reference
+ * implementation. */
+static int read_tied(const struct source *top)
 {
-    const struct source *s = get(top, "tie_word_embeddings") ? top : text;
-    const json_t *v = get(s, "tie_word_embeddings");
-    if (!json_is_boolean(v)) refuse(s, PTD_DATAERR, "tie_word_embeddings", v, "true or false");
+    const json_t *v = get(top, "tie_word_embeddings");
+    if (v && !json_is_boolean(v))
+        refuse(top, PTD_DATAERR, "tie_word_embeddings", v, "true or false");
     return json_is_true(v);
 }
 
@@ -331,7 +331,8 @@ int ptd_config_parse(struct ptd_config *c, const char *json, const char *generat
     read_text(c, &text);
     read_vision(c, &vision);
     read_ids(c, &top);
-    c->tied = read_tied(&top, &text);
+    c->tied = read_tied(&top);
+    c->text_tied = json_is_true(get(&text, "tie_word_embeddings"));
     c->dtype = read_dtype(&top, &text);
     read_eos(c, gen && get(&stop, "eos_token_id") ? &stop : &text);
     json_decref(root);
@@ -374,14 +375,13 @@ static enum ptd_resample read_resample(const struct source *s)
 {
     /* in the enum's order */
     static const char *const words[] = {"pillow", "torchvision", "pillow-13"};
-    const json_t *own = get(s, "ptd_resample"), *type = get(s, "image_processor_type");
-    const char *word = json_string_value(own), *class = json_string_value(type);
+    const json_t *own = get(s, "ptd_resample");
+    const char *word = json_string_value(own);
     for (int i = 0; i < 3 && word; i++)
         if (!strcmp(word, words[i])) return i;
     if (own)
         refuse(s, PTD_DATAERR, "ptd_resample", own, "\"pillow\", \"pillow-13\" or \"torchvision\"");
-    size_t n = class ? strlen(class) : 0;
-    return !n || (n > 3 && !strcmp(class + n - 3, "Pil")) ? PTD_PILLOW : PTD_TORCHVISION;
+    return PTD_TORCHVISION;
 }
 
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
@@ -391,7 +391,7 @@ int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json)
     struct source s = {"preprocessor_config.json", "", root, &failed};
     memset(r, 0, sizeof *r);
     if (!root) return -1;
-    if (!get(&s, "patch_size") && get(&s, "image_processor")) {
+    if (get(&s, "image_processor")) {
         s.file = "processor_config.json";
         s = inside(&s, "image_processor", "image_processor.");
     }
@@ -426,8 +426,24 @@ int ptd_config_check_rules(const struct ptd_config *c, const struct ptd_image_ru
     return same(r->file, "temporal_patch_size", c->v_temporal, r->temporal);
 }
 
+const char *ptd_image_rules_choose(const char *preprocessor, const char *processor)
+{
+    json_t *root = processor ? ptd_json_load(processor, strlen(processor), 0, NULL) : NULL;
+    const json_t *rules = json_object_get(root, "image_processor");
+    int has = rules && !json_is_null(rules);
+    json_decref(root);
+    return has || !preprocessor ? processor : preprocessor;
+}
+
 char *ptd_image_rules_file(struct ptd_store *s)
 {
-    char *text = ptd_store_get_meta(s, "preprocessor_config.json", NULL);
-    return text ? text : ptd_store_get_meta(s, "processor_config.json", NULL);
+    char *one = ptd_store_get_meta(s, "preprocessor_config.json", NULL),
+         *two = ptd_store_get_meta(s, "processor_config.json", NULL);
+    const char *chosen = ptd_image_rules_choose(one, two);
+    if (chosen == one) {
+        free(two);
+        return one;
+    }
+    free(one);
+    return two;
 }

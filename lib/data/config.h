@@ -21,7 +21,8 @@ struct ptd_config {
     int positions;
     double rms_eps, rope_theta;
     int mrope_section[3]; /* t, h, w; interleaved (section[0] is implied) */
-    int tied;             /* lm_head shares embed_tokens */
+    int tied;             /* lm_head shares embed_tokens; the weights have the last word */
+    int text_tied;        /* what text_config says of it, which counts for nothing */
     double init_std;      /* initializer_range, for random weights */
     /* that the weights were published in (dtype.h); 0: the file does not say */
     int dtype;
@@ -38,15 +39,16 @@ struct ptd_config {
 /* `json` is config.json's text; `generation` is generation_config.json's text or NULL. */
 int ptd_config_parse(struct ptd_config *c, const char *json, const char *generation) PTD_MUST_CHECK;
 
-/* Whose bicubic: Pillow's (weights of 32 bits; horizontal pass first), that of Pillow from 13.0 on
- * (the same, but vertical first if the height shrinks by over twice as many pixels as the width),
- * or torchvision's for bytes (weights of 16 bits, horizontal first). image_processor_type decides,
- * as it does in the reference implementation: "Qwen2VLImageProcessorFast" (the published
- * checkpoints) and "Qwen2VLImageProcessor" mean torchvision; "...Pil", or none, mean Pillow. A
- * field of our own, "ptd_resample": "pillow", "pillow-13" or "torchvision", overrides it. */
+/* Whose bicubic: torchvision's for bytes (weights of 16 bits, horizontal pass first), Pillow's
+ * (weights of 32 bits, horizontal first), or that of Pillow from 13.0 on (the same, but vertical
+ * first if the height shrinks by over twice as many pixels as the width). It is torchvision's,
+ * whatever image_processor_type says: the reference implementation takes the name, with "Fast" or
+ * "Pil" behind it or none, for a family of classes, and of these the one with torchvision. A field
+ * of our own beside it, "ptd_resample": "pillow", "pillow-13" or "torchvision", decides otherwise.
+ */
 enum ptd_resample { PTD_PILLOW, PTD_TORCHVISION, PTD_PILLOW_13 };
 
-/* preprocessor_config.json, or the same inside processor_config.json's image_processor */
+/* processor_config.json's image_processor, or preprocessor_config.json where it has none */
 struct ptd_image_rules {
     int patch, merge, temporal;
     long min_pixels,
@@ -57,8 +59,10 @@ struct ptd_image_rules {
     enum ptd_resample resample;
     const char *file; /* that they came from, for messages */
 };
-/* The file of a store with the rules for pictures: preprocessor_config.json or
- * processor_config.json; malloc'd or NULL. */
+/* Which of the two texts (NULL: not there) has the rules for pictures: processor_config.json if
+ * there is an image_processor in it, else preprocessor_config.json. */
+const char *ptd_image_rules_choose(const char *preprocessor, const char *processor);
+/* The same of a store's files: malloc'd or NULL. */
 char *ptd_image_rules_file(struct ptd_store *s);
 int ptd_image_rules_parse(struct ptd_image_rules *r, const char *json) PTD_MUST_CHECK;
 /* The two files describe the same patches (65 if not). */

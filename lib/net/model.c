@@ -171,10 +171,10 @@ struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_ima
     return m;
 }
 
-/* A checkpoint without a head of its own is tied, whatever its flag says. */
+/* Weights with a head of their own are untied, those without tied, whatever config.json says. */
 static void tie_by_presence(struct ptd_config *c, struct ptd_store *s)
 {
-    if (!c->tied && !ptd_store_has(s, 0, "lm_head.weight")) c->tied = 1;
+    c->tied = !ptd_store_has(s, 0, "lm_head.weight");
 }
 
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
