@@ -308,6 +308,24 @@ P
     refused 65 '*found 15, expected 14 as config.json has it'
 }
 
+@test "of two files for pictures processor_config.json wins, if it has rules at all" {
+    copy
+    jq '{image_processor: (. + {patch_size: 15})}' one/preprocessor_config.json > bad/processor_config.json
+    refused 65 'ptd-init: processor_config.json: field "patch_size": found 15, expected 14 as config.json has it'
+    cp one/preprocessor_config.json bad/
+    jq '{image_processor: (. + {size: {shortest_edge: 50000, longest_edge: 60000}})}' one/preprocessor_config.json > bad/processor_config.json
+    ptd-init -q newer.wins.ptd --from bad
+    ptd-data digits -q t.jsonl -n 2 -k nbr
+    [ "$(ptd-rollout -q -s newer.wins.ptd -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").pictures[0] | [.height, .width]' | sort -u)" = '[224,224]' ]
+    echo '{"processor_class": "Qwen3VLProcessor"}' > bad/processor_config.json
+    ptd-init -q older.ptd --from bad
+    rm bad/preprocessor_config.json
+    refused 66 'ptd-init: bad/preprocessor_config.json: No such file or directory'
+    cp one/preprocessor_config.json bad/
+    echo '{"image_processor": ' > bad/processor_config.json
+    refused 65 'ptd-init: processor_config.json: line *'
+}
+
 @test "the built-in sizes need a tokenizer; misuse" {
     fails 2 'ptd-init: qwen3-vl-4b has no tokenizer built in: give --tokenizer FILE; try *' ptd-init big.ptd --config qwen3-vl-4b --random 1
     gzip -c one/tokenizer.json > tok.gz

@@ -211,6 +211,25 @@ static void test_rules_edits(void **state)
     }
 }
 
+/* processor_config.json has the last word where it speaks of pictures. */
+static void test_which_rules(void **state)
+{
+    static const char one[] = "{\"patch_size\":14}", two[] = "{\"image_processor\":{}}",
+                      none[] = "{\"image_processor\":null,\"processor_class\":\"x\"}";
+    (void)state;
+    assert_ptr_equal(ptd_image_rules_choose(one, two), two);
+    assert_ptr_equal(ptd_image_rules_choose(NULL, two), two);
+    assert_ptr_equal(ptd_image_rules_choose(one, none), one);
+    assert_ptr_equal(ptd_image_rules_choose(one, "{"), one);
+    assert_ptr_equal(ptd_image_rules_choose(one, NULL), one);
+    assert_null(ptd_image_rules_choose(NULL, none));
+    assert_null(ptd_image_rules_choose(NULL, NULL));
+    struct ptd_image_rules r;
+    assert_int_equal(ptd_image_rules_parse(&r, "{\"patch_size\":14,\"image_processor\":{}}"), -1);
+    assert_non_null(strstr(ptd_failed_message(),
+                           "processor_config.json: field \"image_processor.patch_size\": missing"));
+}
+
 /* Both spellings of the rotary block; a Qwen3-VL-2B file as it is published. */
 static const char published[] =
     "{\"architectures\":[\"Qwen3VLForConditionalGeneration\"],\"model_type\":\"qwen3_vl\",\"image_"
@@ -290,7 +309,8 @@ int main(void)
         cmocka_unit_test(test_builtin),          cmocka_unit_test(test_stop_tokens),
         cmocka_unit_test(test_tokenizer_agrees), cmocka_unit_test(test_config_edits),
         cmocka_unit_test(test_rules_edits),      cmocka_unit_test(test_rotary_spellings),
-        cmocka_unit_test(test_broken_json),      cmocka_unit_test(test_disagreement),
+        cmocka_unit_test(test_which_rules),      cmocka_unit_test(test_broken_json),
+        cmocka_unit_test(test_disagreement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

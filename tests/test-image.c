@@ -705,11 +705,11 @@ static void test_several_as_transformers(void **state)
 static void test_whose_resampling(void **state)
 {
     (void)state;
-    assert_int_equal(qwen_rules("\"x\":1").resample, PTD_PILLOW);
-    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessorPil\"").resample,
-                     PTD_PILLOW);
-    assert_int_equal(qwen_rules("\"image_processor_type\":\"Qwen2VLImageProcessor\"").resample,
-                     PTD_TORCHVISION);
+    static const char *const names[] = {"\"x\":1", "\"image_processor_type\":null",
+                                        "\"image_processor_type\":\"Qwen2VLImageProcessor\"",
+                                        "\"image_processor_type\":\"Qwen2VLImageProcessorFast\"",
+                                        "\"image_processor_type\":\"Qwen2VLImageProcessorPil\""};
+    for (int i = 0; i < 5; i++) assert_int_equal(qwen_rules(names[i]).resample, PTD_TORCHVISION);
     assert_int_equal(
         qwen_rules(
             "\"image_processor_type\":\"Qwen2VLImageProcessorFast\",\"ptd_resample\":\"pillow\"")

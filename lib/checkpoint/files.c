@@ -1,6 +1,7 @@
 /* files: reads a model's small files and checks that they fit together. What each says is parsed by
  * config.c, token.c and chat.c; weights are shards.c's. */
 #include "checkpoint/files.h"
+#include "base/json.h"
 #include "checkpoint/shards.h"
 #include "data/chat.h"
 #include "data/token.h"
@@ -51,6 +52,19 @@ static int missing(const char *dir, int i)
     return ptd_fail(PTD_NOINPUT, "%s/%s: No such file or directory", dir, ptd_file_names[i]);
 }
 
+/* processor_config.json is asked first whether it has rules for pictures. */
+static int check_processor(const struct ptd_files *f)
+{
+    json_error_t e;
+    if (!f->text[PROCESSOR]) return 0;
+    json_t *root = ptd_json_load(f->text[PROCESSOR], f->len[PROCESSOR], 0, &e);
+    int rc = root ? 0
+                  : ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", ptd_file_names[PROCESSOR],
+                             e.line, e.column, e.text);
+    json_decref(root);
+    return rc;
+}
+
 /* Another architecture is told before what a folder of this one would have. */
 static int check_presence(const struct ptd_files *f, const char *dir)
 {
@@ -59,7 +73,8 @@ static int check_presence(const struct ptd_files *f, const char *dir)
     if (ptd_config_parse(&c, f->text[CONFIG], NULL) < 0 && ptd_failed_status() == PTD_CONFIG)
         return -1;
     if (!f->text[TOKENIZER]) return missing(dir, TOKENIZER);
-    return f->text[IMAGES] || f->text[PROCESSOR] ? 0 : missing(dir, IMAGES);
+    if (check_processor(f) < 0) return -1;
+    return ptd_image_rules_choose(f->text[IMAGES], f->text[PROCESSOR]) ? 0 : missing(dir, IMAGES);
 }
 
 static int read_folder(struct ptd_files *f, const char *dir)

@@ -20,7 +20,8 @@ struct ptd_files {
 
 /* `from` is a folder or built in; `tokenizer` another file in place of its tokenizer.json (plain or
  * compressed by gzip), or NULL. config.json must be there, and tokenizer.json unless the model is
- * built in without one; preprocessor_config.json may come inside processor_config.json. 66. */
+ * built in without one, and preprocessor_config.json unless processor_config.json has an
+ * image_processor. 66. */
 int ptd_files_read(struct ptd_files *f, const char *from, const char *tokenizer) PTD_MUST_CHECK;
 const char *ptd_files_text(const struct ptd_files *f, const char *name); /* NULL: not there */
 /* Parses the two configs and checks them, the tokenizer and the chat template against each other.

@@ -432,7 +432,7 @@ const char *ptd_image_rules_choose(const char *preprocessor, const char *process
     const json_t *rules = json_object_get(root, "image_processor");
     int has = rules && !json_is_null(rules);
     json_decref(root);
-    return has || !preprocessor ? processor : preprocessor;
+    return has ? processor : preprocessor;
 }
 
 char *ptd_image_rules_file(struct ptd_store *s)

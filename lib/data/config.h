@@ -60,7 +60,7 @@ struct ptd_image_rules {
     const char *file; /* that they came from, for messages */
 };
 /* Which of the two texts (NULL: not there) has the rules for pictures: processor_config.json if
- * there is an image_processor in it, else preprocessor_config.json. */
+ * there is an image_processor in it, else preprocessor_config.json; NULL if that is not there. */
 const char *ptd_image_rules_choose(const char *preprocessor, const char *processor);
 /* The same of a store's files: malloc'd or NULL. */
 char *ptd_image_rules_file(struct ptd_store *s);
