@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "checkpoint/files.h"
 #include "checkpoint/import.h"
+#include "data/template.h"
 #include "net/model.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 static const char tiny[] = "tiny", as_config[] = "config";
 static struct {
-    const char *config, *from, *store, *tokenizer, *dtype;
+    const char *config, *from, *store, *tokenizer, *dtype, *template;
     int64_t seed, generation;
 } opt = {.config = tiny, .dtype = as_config, .seed = -1, .generation = -1};
 
@@ -34,6 +35,11 @@ static const struct ptd_opt options[] = {
      "of random weights: bf16, f32, or what the config says, else f32", 0, 0},
     {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
      "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
+    {"template", 0, PTD_OPT_STR, &opt.template, "NAME",
+     "write prompts as Qwen3-VL's instruct or thinking template, whatever template the model's "
+     "files "
+     "have (default: the one that they have, which must be one of the two)",
+     0, 0},
     {"from-store", 0, PTD_OPT_STR, &opt.store, "DIR",
      "copy config files and weights from this store", 0, 0},
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1,
@@ -128,6 +134,7 @@ static void from_folder(const char *dir)
     struct ptd_shards *shards;
     check_folder(opt.from);
     if (ptd_files_read(&files, opt.from, NULL) < 0) ptd_die_last();
+    files.template = opt.template;
     if (ptd_shards_open(&shards, opt.from) < 0) ptd_die_last();
     struct ptd_model *m = plan_from(&files, shards);
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
@@ -155,6 +162,7 @@ static void from_config(const char *dir)
     struct ptd_files files;
     char origin[40];
     if (ptd_files_read(&files, opt.config, opt.tokenizer) < 0) ptd_die_last();
+    files.template = opt.template;
     if (!ptd_files_text(&files, "tokenizer.json"))
         ptd_misuse("%s has no tokenizer built in: give --tokenizer FILE", opt.config);
     if (opt.seed < 0) opt.seed = 0;
@@ -179,6 +187,7 @@ static void from_store(const char *dir)
     if (opt.generation >= 0) g = opt.generation;
     struct ptd_store *s = create(dir);
     if (ptd_store_clone(from, g, s) < 0) die();
+    if (opt.template && ptd_template_put(s, opt.template) < 0) die();
     ptd_store_close(from);
     char *origin = ptd_format("from %s generation %" PRId64, opt.store, g);
     tell(dir, s, NULL, origin);
@@ -195,6 +204,8 @@ int main(int argc, char **argv)
             "expected one of --from, --from-store, and --config with --seed and --tokenizer");
     if ((opt.from || opt.store) && opt.dtype != as_config)
         ptd_misuse("--dtype goes with random weights");
+    if (opt.template && ptd_template_from_name(opt.template) < 0)
+        ptd_misuse("--template: found \"%.40s\", expected instruct or thinking", opt.template);
     if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
     ptd_threads_start(0);
     if (opt.store)

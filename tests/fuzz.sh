@@ -12,6 +12,7 @@ seeds() {
     echo tests/corpus-fuzz/"$1"/*
     case $1 in
     config) echo tests/corpus-checkpoint/config-*.json lib/builtin/*/*config.json ;;
+    template) echo tests/vectors/*.jinja ;;
     safetensors) echo tests/corpus-checkpoint/file-* ;;
     index) echo tests/corpus-checkpoint/index-*/*.json ;;
     png | jpeg | webp | gif | bmp) echo tests/corpus-image/"$1"-* tests/vectors/format-*."$1" ;;

@@ -278,7 +278,7 @@ P
     refused 78 'ptd-init: config.json: field "model_type": found "llama", *'
     copy
     printf 'no template of ours' > bad/chat_template.jinja
-    refused 78 "ptd-init: chat_template.jinja: neither Qwen3-VL's chat template of Instruct nor that of Thinking: no <|im_start|> in it"
+    refused 78 "ptd-init: chat_template.jinja: neither Qwen3-VL's chat template of Instruct nor that of Thinking: it writes \"no template of ours\" where \"<|im_start|>user*\" is expected; ptd-init --template instruct or thinking says which to write"
     copy
     echo '{"chat_template": "no template of ours"}' > bad/tokenizer_config.json
     refused 78 "ptd-init: tokenizer_config.json: neither *"
@@ -306,6 +306,42 @@ P
     jq '{image_processor: (. + {patch_size: 15})}' bad/preprocessor_config.json > bad/processor_config.json
     rm bad/preprocessor_config.json
     refused 65 '*found 15, expected 14 as config.json has it'
+}
+
+# The samples of a store's first steps.
+said() { ptd-rollout -q -s "$1" -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq -c 'select(.kind == "group").rollouts[].ids'; }
+
+@test "a template of neither kind is refused, unless --template says which to write" {
+    ptd-data digits -q t.jsonl -n 2 -k nbr
+    vectors=$BATS_TEST_DIRNAME/vectors
+    for kind in instruct thinking; do
+        copy
+        cp "$vectors/chat-$kind.jinja" bad/chat_template.jinja
+        ptd-init -q $kind.ptd --from bad
+        said $kind.ptd > $kind.said
+        sed 's/parts(message.content, true)/parts(message.content, true)|trim/' "$vectors/chat-$kind.jinja" > bad/chat_template.jinja
+        refused 78 'ptd-init: chat_template.jinja: neither *"one two<|im_end|>*" where " *; ptd-init --template instruct or thinking says which to write'
+        ptd-init -q chosen-$kind.ptd --from bad --template $kind
+        said chosen-$kind.ptd > chosen-$kind.said
+        cmp chosen-$kind.said $kind.said
+    done
+    run -1 cmp -s instruct.said thinking.said
+    jq -Rs '{chat_template: .}' "$vectors/chat-instruct.jinja" > bad/chat_template.json # looked at first
+    ptd-init -q first.ptd --from bad
+    said first.ptd > first.said
+    cmp first.said instruct.said
+    ptd-init -q again.ptd --from-store first.ptd --template thinking
+    said again.ptd > again.said
+    cmp again.said thinking.said
+    ptd-init -q third.ptd --from-store again.ptd # goes with the store
+    said third.ptd > third.said
+    cmp third.said thinking.said
+    ptd-init -q tiny.ptd --seed 3 --template thinking
+    said tiny.ptd > tiny.said
+    cmp tiny.said thinking.said
+    ptd-export -q again.ptd again # and no file of it
+    [ "$(cd again && echo *)" = "chat_template.jinja chat_template.json config.json generation_config.json model.safetensors preprocessor_config.json tokenizer.json" ]
+    fails 2 'ptd-init: --template: found "think", expected instruct or thinking; *' ptd-init x.ptd --from one --template think
 }
 
 @test "of two files for pictures processor_config.json wins, if it has rules at all" {

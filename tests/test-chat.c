@@ -1,5 +1,6 @@
-/* Conversations: ids equal to those of transformers on 200 of them, both templates; which template
- * a text or a store has; what is refused. */
+/* Conversations: ids equal to those of transformers on 200 of them, both templates; what is
+ * refused.
+ */
 #include "data/chat.h"
 #include "test.h"
 #include <jansson.h>
@@ -251,96 +252,6 @@ static void test_refused(void **state)
     assert_refused((struct ptd_message){"user", &bytes, 1, NULL}, 0, "UTF-8");
 }
 
-/* ---- which template ---- */
-
-static char *text_of(const char *path)
-{
-    char *text = calloc(1, 1 << 16);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    assert_true(fread(text, 1, (1 << 16) - 1, f) > 100);
-    fclose(f);
-    return text;
-}
-
-/* What a template must have to be one of ours. */
-#define PARTS "<|im_start|> <|im_end|> <|vision_start|><|image_pad|><|vision_end|> "
-
-static void test_which_template(void **state)
-{
-    (void)state;
-    char *instruct = text_of(VECTORS "chat-instruct.jinja"),
-         *thinking = text_of(VECTORS "chat-thinking.jinja");
-    assert_int_equal(ptd_template_thinks(NULL), 0);
-    assert_int_equal(ptd_template_thinks(instruct), 0);
-    assert_int_equal(ptd_template_thinks(thinking), 1);
-    /* a model that may think, but is not made to */
-    assert_int_equal(
-        ptd_template_thinks(PARTS "<|im_start|>{% if add_generation_prompt %}assistant{% if not "
-                                  "enable_thinking %}<think>\n\n</think>"),
-        0);
-    assert_int_equal(ptd_template_thinks("[INST] {{ messages[0].content }} [/INST]"), -1);
-    /* a system message by default, as other models of the family have it, spelled in either way */
-    assert_int_equal(ptd_template_thinks(
-                         PARTS "add_generation_prompt <|im_start|>system\nYou are here to help."),
-                     -1);
-    assert_int_equal(ptd_template_thinks(
-                         PARTS "add_generation_prompt {{- '<|im_start|>system\\nYou are here'}}"),
-                     -1);
-    assert_int_equal(
-        ptd_template_thinks(PARTS "add_generation_prompt {{- '<|im_start|>system\\n' + text }}"),
-        0);
-    assert_int_equal(ptd_failed_status(), PTD_CONFIG);
-    assert_int_equal(ptd_template_thinks(""), -1);
-    free(instruct);
-    free(thinking);
-}
-
-static int kind_of(struct ptd_store *s)
-{
-    struct ptd_config c = {.thinking = 7};
-    return ptd_template_read(&c, s) < 0 ? -1 : c.thinking;
-}
-
-static void put_meta(struct ptd_store *s, const char *name, const char *text)
-{
-    if (ptd_store_put_meta(s, name, text, strlen(text)) < 0) fail_msg("%s", ptd_failed_message());
-}
-
-static void test_template_of_store(void **state)
-{
-    (void)state;
-    char folder[] = "/tmp/ptd-test-chat-XXXXXX", dir[100], file[120],
-         *thinking = text_of(VECTORS "chat-thinking.jinja");
-    struct ptd_store *s;
-    assert_non_null(mkdtemp(folder));
-    snprintf(dir, sizeof dir, "%s/store", folder);
-    assert_int_equal(ptd_store_open(&s, dir, PTD_STORE_CREATE), 0);
-    assert_int_equal(kind_of(s), 0); /* none: Instruct */
-    put_meta(s, "tokenizer_config.json",
-             "{\"chat_template\":\"" PARTS
-             " add_generation_prompt <|im_start|>assistant\\n<think>\\n\"}");
-    assert_int_equal(kind_of(s), 1);
-    put_meta(s, "chat_template.json",
-             "{\"chat_template\":\"" PARTS " add_generation_prompt <|im_start|>assistant\\n\"}");
-    assert_int_equal(kind_of(s), 0);
-    put_meta(s, "chat_template.jinja", thinking);
-    assert_int_equal(kind_of(s), 1);
-    put_meta(s, "chat_template.jinja", "{{ messages }}");
-    assert_int_equal(kind_of(s), -1);
-    assert_int_equal(ptd_failed_status(), PTD_CONFIG);
-    assert_non_null(strstr(ptd_failed_message(), dir));
-    ptd_store_close(s);
-    for (int i = 0; i < 3; i++) {
-        snprintf(file, sizeof file, "%s/%s", dir,
-                 ((const char *[]){"data.mdb", "lock.mdb", "lock"})[i]);
-        unlink(file);
-    }
-    assert_int_equal(rmdir(dir), 0);
-    assert_int_equal(rmdir(folder), 0);
-    free(thinking);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,8 +260,6 @@ int main(void)
         cmocka_unit_test(test_known_ids),
         cmocka_unit_test(test_spelled_control_tokens),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_which_template),
-        cmocka_unit_test(test_template_of_store),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "checkpoint/shards.h"
 #include "data/chat.h"
+#include "data/template.h"
 #include "data/token.h"
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,7 @@ static int check_tokenizer(const struct ptd_files *f, const struct ptd_config *c
 static int check_template(const struct ptd_files *f)
 {
     const char *text[PTD_TEMPLATE_FILES];
+    if (f->template) return 0;
     for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_files_text(f, ptd_template_files[i]);
     return ptd_template_choose(text) < 0 ? -1 : 0;
 }
@@ -199,7 +201,7 @@ int ptd_files_put(const struct ptd_files *f, struct ptd_store *s)
     for (int i = 0; i < PTD_FILES; i++)
         if (f->text[i] && ptd_store_put_meta(s, ptd_file_names[i], f->text[i], f->len[i]) < 0)
             return -1;
-    return 0;
+    return f->template ? ptd_template_put(s, f->template) : 0;
 }
 
 void ptd_files_clear(struct ptd_files *f)

@@ -16,6 +16,7 @@ extern const char *const ptd_file_names[PTD_FILES]; /* all that are looked for *
 struct ptd_files {
     char *text[PTD_FILES]; /* NULL: not there */
     size_t len[PTD_FILES];
+    const char *template; /* "instruct" or "thinking", whatever the files say; NULL: as they say */
 };
 
 /* `from` is a folder or built in; `tokenizer` another file in place of its tokenizer.json (plain or

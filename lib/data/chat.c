@@ -1,15 +1,12 @@
-/* chat: the two chat templates in C, and which of them a store has.
+/* chat: the two chat templates in C.
  * Which messages make up a prompt is prompt.c's; pictures arrive already resized. */
 #include "data/chat.h"
-#include "base/json.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define START "<|im_start|>"
 #define END   "<|im_end|>"
-#define MARK  "<|vision_start|><|image_pad|><|vision_end|>"
 #define OPEN  "<think>"
 #define CLOSE "</think>"
 
@@ -293,81 +290,4 @@ int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
         return -1;
     }
     return n;
-}
-
-/* ---- which template ---- */
-
-/* Where a turn of the template begins with words of its own, such as an assistant introduced by
- * default; NULL: nowhere. */
-static const char *own_words(const char *jinja)
-{
-    while ((jinja = strstr(jinja, START))) {
-        jinja += strlen(START);
-        jinja += strspn(jinja, "abcdefghijklmnopqrstuvwxyz"); /* a role, if it is written out */
-        while (*jinja && (strchr(" \n", *jinja) || !strncmp(jinja, "\\n", 2)))
-            jinja += *jinja == '\\' ? 2 : 1;
-        if (isalpha((unsigned char)*jinja)) return jinja;
-    }
-    return NULL;
-}
-
-int ptd_template_thinks(const char *jinja)
-{
-    static const char *const parts[] = {START, END, MARK, "add_generation_prompt"};
-    if (!jinja) return 0;
-    for (int i = 0; i < 4; i++)
-        if (!strstr(jinja, parts[i]))
-            return ptd_fail(
-                PTD_CONFIG,
-                "neither Qwen3-VL's chat template of Instruct nor that of Thinking: no %s in it",
-                parts[i]);
-    const char *from = own_words(jinja);
-    if (from)
-        return ptd_fail(
-            PTD_CONFIG,
-            "neither Qwen3-VL's chat template of Instruct nor that of Thinking: \"%.20s...\" in it",
-            from);
-    from = strstr(last_of((struct span){jinja, strlen(jinja)}, "add_generation_prompt"), OPEN);
-    return from && !strstr(from, CLOSE);
-}
-
-/* Field "chat_template" of a JSON text, if there is one that is text: malloc'd into *jinja. */
-static int template_in(char **jinja, const char *file, const char *json)
-{
-    json_error_t e;
-    json_t *root = ptd_json_load(json, strlen(json), 0, &e);
-    const char *s = json_string_value(json_object_get(root, "chat_template"));
-    if (!root)
-        return ptd_fail(PTD_DATAERR, "%s: line %d, column %d: %s", file, e.line, e.column, e.text);
-    if (s) *jinja = ptd_strdup(s);
-    json_decref(root);
-    return 0;
-}
-
-const char *const ptd_template_files[PTD_TEMPLATE_FILES] = {
-    "chat_template.jinja", "chat_template.json", "tokenizer_config.json"};
-
-int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES])
-{
-    char *jinja = text[0] ? ptd_strdup(text[0]) : NULL;
-    int rc = 0, from = 0;
-    for (int i = 1; i < PTD_TEMPLATE_FILES && !jinja && rc == 0; i++)
-        if (text[i]) rc = template_in(&jinja, ptd_template_files[from = i], text[i]);
-    if (rc == 0 && (rc = ptd_template_thinks(jinja)) < 0)
-        ptd_fail(PTD_CONFIG, "%s: %s", ptd_template_files[from], ptd_failed_message());
-    free(jinja);
-    return rc;
-}
-
-int ptd_template_read(struct ptd_config *c, struct ptd_store *s)
-{
-    char *text[PTD_TEMPLATE_FILES];
-    for (int i = 0; i < PTD_TEMPLATE_FILES; i++)
-        text[i] = ptd_store_get_meta(s, ptd_template_files[i], NULL);
-    int thinks = ptd_template_choose((const char *const *)text);
-    for (int i = 0; i < PTD_TEMPLATE_FILES; i++) free(text[i]);
-    c->thinking = thinks > 0;
-    return thinks < 0
-               ? ptd_fail(ptd_failed_status(), "%s: %s", ptd_store_path(s), ptd_failed_message())
-               : 0;
 }

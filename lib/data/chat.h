@@ -16,13 +16,13 @@
  *
  * Messages are text and nothing else: a control token that one spells, such as <|im_end|>, is
  * written and read as text (ptd_tokenizer_encode_data). A tokenizer that has picture tokens which
- * are no control tokens is met with a refusal where a text spells one. */
+ * are no control tokens is met with a refusal where a text spells one. Which of the two templates a
+ * model's files have, template.h tells. */
 #ifndef PTD_CHAT_H
 #define PTD_CHAT_H
 #include "data/config.h"
 #include "data/token.h"
 #include "flow/record.h"
-#include "store/store.h"
 
 struct ptd_part {
     const char *text;                  /* or, if NULL, */
@@ -49,17 +49,4 @@ char *ptd_chat_text(const struct ptd_config *c, const struct ptd_chat *chat);
  * need). */
 int ptd_chat_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
                     const struct ptd_chat *chat, int32_t **ids) PTD_MUST_CHECK;
-
-/* Is it the Thinking template? 1 if its generation prompt opens a thought and leaves it open, 0 if
- * not (a NULL template is Instruct), -1 (78) if it lacks what the two have, or begins a turn with
- * words of its own. */
-int ptd_template_thinks(const char *jinja) PTD_MUST_CHECK;
-/* The same of a model's files, by their texts (NULL: not there): chat_template.jinja, else field
- * "chat_template" of chat_template.json or of tokenizer_config.json, else Instruct. -1 with 65 for
- * what is no JSON. */
-#define PTD_TEMPLATE_FILES 3
-extern const char *const ptd_template_files[PTD_TEMPLATE_FILES];
-int ptd_template_choose(const char *const text[PTD_TEMPLATE_FILES]) PTD_MUST_CHECK;
-/* Sets c->thinking by the store's files. */
-int ptd_template_read(struct ptd_config *c, struct ptd_store *s) PTD_MUST_CHECK;
 #endif

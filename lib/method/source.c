@@ -3,6 +3,7 @@
 #include "method/source.h"
 #include "checkpoint/files.h"
 #include "data/chat.h"
+#include "data/template.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "method/hint/hint.h"
 #include "data/chat.h"
 #include "data/prompt.h"
+#include "data/template.h"
 #include "method/hint/spoiler.h"
 #include <stdlib.h>
 #include <string.h>
