@@ -1,23 +1,39 @@
 /* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it,
  * for the teacher alone. Reads answer, solution, steps, regions, pictures, prompt_ids,
- * group_accuracy, accuracy; adds hint or hint_drop. Changes no rollout. */
+ * group_accuracy, accuracy; adds hint or hint_drop. Changes no rollout.
+ *
+ * With --audit it writes no stream: it measures on a sample, of a stream or of a data set, whether
+ * hints tell (audit.h). */
+#include "base/output.h"
+#include "base/progress.h"
 #include "base/rng.h"
+#include "base/signals.h"
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
-#include "method/hint/hint.h"
+#include "method/hint/audit.h"
 #include "method/hint/spoiler.h"
+#include "method/source.h"
+#include "view/audit.h"
+#include "view/show.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #define RULES_MAX 16
+#define SAMPLE    200 /* groups, and answers to each */
+#define ANSWERS   4
 
 static struct {
-    const char *store, *from, *device;
+    const char *store, *from, *device, *judge;
     struct ptd_hint_options hint;
     double tau, share;
-    int always;
+    int always, audit, answers, max_tokens;
+    int64_t sample, audit_seed;
+    double temperature;
     uint64_t seed;
     struct ptd_hint_tools tools;
     struct ptd_hints *hints;
@@ -25,7 +41,10 @@ static struct {
 } opt = {.from = "data,attention",
          .hint = {.grid = "3x3", .mass = 1.2, .sink = 4, .first = 1},
          .tau = 1,
-         .share = 1};
+         .share = 1,
+         .judge = "auto",
+         .sample = SAMPLE,
+         .answers = ANSWERS};
 
 static const struct ptd_opt options[] = {
     {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention",
@@ -49,12 +68,31 @@ static const struct ptd_opt options[] = {
      0},
     {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL,
      "attention: name the first place if the steps do", 0, 0},
+    {"audit", 0, PTD_OPT_FLAG, &opt.audit, NULL,
+     "measure whether hints tell, on FILE, a stream or a data set, or stdin; write no stream", 0, 0,
+     1},
+    {"sample", 'n', PTD_OPT_LONG, &opt.sample, "N",
+     "audit: groups: of a stream the first, of a data set any", 1, 1e9, 1},
+    {"group-size", 'G', PTD_OPT_INT, &opt.answers, "N",
+     "audit: answers to each group, with and without hint and picture", 1, 256, 1},
+    {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N",
+     "audit: limit of an answer (0: that of the stream; of a data set 64)", 0, 1 << 20, 1},
+    {"temperature", 0, PTD_OPT_DOUBLE, &opt.temperature, "T",
+     "audit: of sampling (0: that of the stream; of a data set 1)", 0, 100, 1},
+    {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
+    {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     {0}};
 static const struct ptd_usage usage = {
-    "ptd-hint", "[FILE]", "hint at where to look and how to go on, never at the answer",
+    "ptd-hint",
+    "[FILE]",
+    "hint at where to look and how to go on, never at the answer",
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-    "ptd-hint --from attention --mass 1.3 < verified.rec > hinted.rec",
-    options};
+    "ptd-hint --from attention --mass 1.3 < verified.rec > hinted.rec\n"
+    "ptd-hint --audit --store run.ptd train.jsonl",
+    options,
+    "0 done, 1 a source of hints tells (--audit), 2 misuse, 65 bad data, 66 no input, 71 no "
+    "memory, "
+    "74 i/o, 76 cut, 77 no permission, 78 config"};
 
 static int begin(struct ptd_head *h, void *ctx)
 {
@@ -147,13 +185,174 @@ static const char *summary(void *ctx)
     return words;
 }
 
+/* ---- audit ---- */
+
+static struct ptd_progress progress;
+static struct ptd_audit *the_audit;
+
+static void tell(const void *ctx)
+{
+    char words[256];
+    ptd_progress_words(&progress, NULL, words, sizeof words);
+    ptd_tell("%s", progress.what ? words : "starting");
+}
+
+static void open_audit(struct ptd_audit_view *v)
+{
+    if (ptd_device_check(opt.device) < 0) ptd_die_last();
+    ptd_threads_start(0);
+    struct ptd_audit_options o = {
+        .answers = v->answers = opt.answers,
+        .max_tokens = v->max_tokens,
+        .temperature = v->temperature,
+        .seed = (uint64_t)(v->seed = opt.audit_seed),
+        .rules = {.set = ptd_judge_defaults, .thought_open = opt.tools.config.thinking}};
+    if (ptd_reward_rules_parse(&o.rules, "auto", opt.judge, "boxed") < 0) ptd_die_last();
+    opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
+    if (!opt.hints || !(opt.tools.device = ptd_device_open(opt.device))) ptd_die_last();
+    the_audit = ptd_audit_open(&opt.tools, opt.hints, &o);
+    if (!the_audit) ptd_die_last();
+}
+
+/* 1: there may be more to measure, 0: enough, -1 failure. */
+static int audit_group(struct ptd_group *g)
+{
+    if (progress.done >= opt.sample) return 0;
+    int added = chosen(g) ? ptd_audit_add(the_audit, g) : 0;
+    if (added > 0) ptd_progress_set(&progress, progress.done + 1, NULL);
+    return added < 0 ? -1 : 1;
+}
+
+static void audit_stream(const char *operand, struct ptd_audit_view *v)
+{
+    static struct ptd_head h;
+    struct ptd_group g = {0};
+    struct ptd_frame f;
+    int got;
+    struct ptd_reader *r = ptd_input_open(operand, &h);
+    v->store = opt.store ? opt.store : h.store;
+    v->data = h.data;
+    v->max_tokens = opt.max_tokens ? opt.max_tokens : h.max_tokens > 0 ? h.max_tokens : 64;
+    v->temperature = opt.temperature > 0 ? opt.temperature : h.temperature > 0 ? h.temperature : 1;
+    if (ptd_hint_tools_open(&opt.tools, v->store) < 0) ptd_die_last();
+    open_audit(v);
+    ptd_progress_start(&progress, "groups", 0, (long)opt.sample);
+    while ((got = ptd_reader_next(r, &f)) > 0)
+        if (f.kind == PTD_GROUP &&
+            (ptd_group_read(&g, f.body, f.body_len) < 0 || audit_group(&g) < 0)) {
+            ptd_reader_blame(r, &f);
+            ptd_die_last();
+        }
+    if (got < 0 || ptd_reader_close(r) < 0) ptd_die_last();
+    ptd_group_clear(&g);
+}
+
+static void audit_data(const char *path, struct ptd_audit_view *v)
+{
+    static struct ptd_source src;
+    struct ptd_group g = {0};
+    if (!opt.store) ptd_misuse("--audit of a data set: expected --store too");
+    if (ptd_source_open(&src, opt.store, path) < 0) ptd_die_last();
+    v->store = opt.store;
+    v->data = path;
+    v->max_tokens = opt.max_tokens ? opt.max_tokens : 64;
+    v->temperature = opt.temperature > 0 ? opt.temperature : 1;
+    opt.tools = (struct ptd_hint_tools){
+        .store = src.store, .config = src.config, .tokenizer = src.tokenizer};
+    open_audit(v);
+    long rows = ptd_dataset_rows(src.data);
+    ptd_progress_start(&progress, "groups", 0, opt.sample < rows ? (long)opt.sample : rows);
+    for (long i = 0, more = 1; i < rows && more; i++) {
+        int row = ptd_source_row(&src, 1, (uint64_t)opt.audit_seed, i);
+        if (ptd_source_group(&src, row, 1, &g) < 0) ptd_die_last();
+        if ((more = audit_group(&g)) < 0) ptd_dataset_blame(src.data, row), ptd_die_last();
+    }
+    ptd_group_clear(&g);
+    ptd_dataset_close(src.data);
+}
+
+/* A regular file that begins as rows of a data set do: no stream begins so. */
+static int is_data(const char *path)
+{
+    unsigned char first[64];
+    struct stat st;
+    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, first, sizeof first), i = 0;
+    if (fd >= 0) close(fd);
+    while (i < n && strchr(" \t\r\n", first[i]) && first[i]) i++;
+    return i < n && (first[i] == '{' || first[i] == '[' || first[i] == 0xef);
+}
+
+/* A reference that knows nothing proves nothing. */
+static void warn_of_nothing_right(void)
+{
+    double right = 0;
+    for (int i = 0; i < ptd_audit_rows(the_audit); i++) {
+        const struct ptd_audit_row *r = ptd_audit_row(the_audit, i);
+        right += r->kept.blind.x + r->kept.blind.y + r->kept.seeing.x + r->kept.seeing.y +
+                 r->told.blind.x + r->told.blind.y + r->told.seeing.x + r->told.seeing.y;
+    }
+    if (right <= 0)
+        ptd_warn("no answer of the reference is right under any view: nothing can be seen to tell");
+}
+
+static int audit_end(const struct ptd_audit_view *v)
+{
+    int telling = 0;
+    struct ptd_audit_counts n = ptd_audit_counted(the_audit);
+    ptd_progress_clear(&progress);
+    if (n.groups == 0)
+        ptd_die(PTD_DATAERR,
+                "nothing to measure: %ld groups without a picture, %ld without an answer: expected "
+                "groups with both",
+                n.without_picture, n.without_answer);
+    if (!ptd_is_quiet()) ptd_audit_show_table(stderr, the_audit, v);
+    warn_of_nothing_right();
+    ptd_show_json(ptd_audit_show_json(the_audit, v), JSON_COMPACT | JSON_REAL_PRECISION(9));
+    ptd_stdout_flush();
+    for (int i = 0; i < ptd_audit_rows(the_audit); i++)
+        telling += ptd_audit_tells(ptd_audit_row(the_audit, i), opt.answers) > 0;
+    ptd_info(
+        "%ld groups measured, %ld without a picture, %ld without an answer, %d of %d sources tell, "
+        "%.1f s",
+        n.groups, n.without_picture, n.without_answer, telling, ptd_audit_rows(the_audit),
+        ptd_now() - progress.started);
+    ptd_audit_close(the_audit);
+    finish(NULL);
+    return telling ? PTD_VERDICT : PTD_OK;
+}
+
+static int audit(const char *operand)
+{
+    struct ptd_audit_view v = {0};
+    ptd_asked_heed(tell, NULL);
+    if (is_data(operand))
+        audit_data(operand, &v);
+    else
+        audit_stream(operand, &v);
+    return audit_end(&v);
+}
+
+static void refuse_options_of_audit(void)
+{
+    if (opt.sample != SAMPLE || opt.answers != ANSWERS || opt.max_tokens || opt.audit_seed ||
+        opt.temperature > 0 || strcmp(opt.judge, "auto") != 0)
+        ptd_misuse(
+            "--sample, --group-size, --max-tokens, --temperature, --judge and --seed go only "
+            "with --audit");
+}
+
 int main(int argc, char **argv)
 {
+    char *command;
     struct ptd_filter f = {.usage = &usage,
                            .ctx = &f,
                            .begin = begin,
                            .process = process,
                            .finish = finish,
                            .summary = summary};
-    return ptd_filter_main(&f, argc, argv);
+    const char *operand = ptd_filter_parse(&f, argc, argv, &command);
+    if (!opt.audit) refuse_options_of_audit();
+    return opt.audit ? audit(operand) : ptd_filter_run(&f, operand, command);
 }

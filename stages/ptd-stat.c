@@ -2,6 +2,7 @@
  * category, rollouts' accuracy, format, outcome, stop, ids; writes a table or one JSON object, no
  * stream. */
 #include "base/escape.h"
+#include "base/interval.h"
 #include "base/output.h"
 #include "base/printable.h"
 #include "flow/filter.h"
@@ -159,17 +160,17 @@ static double share(double part, long whole)
  * means; NAN for one prompt with several responses, which says nothing about spread. */
 static void interval(const struct tally *t, double *lo, double *hi)
 {
-    const double z = 1.959964, n = (double)t->prompts, p = share(t->sum, t->prompts);
-    double centre = p, half, spread = t->squares - n * p * p;
+    const double n = (double)t->prompts, p = share(t->sum, t->prompts);
+    double spread = t->squares - n * p * p;
+    struct ptd_range r = {p, NAN, NAN};
     if (t->single || (n > 1 && spread < 1e-9)) {
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-        half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    } else {
-        half = n > 1 ? z * sqrt(spread / (n - 1) / n) : NAN;
+        r = ptd_wilson(p, n);
+    } else if (n > 1) {
+        double half = 1.959964 * sqrt(spread / (n - 1) / n);
+        r = (struct ptd_range){p, fmax(0, p - half), fmin(1, p + half)};
     }
-    *lo = p > 0 ? fmax(0, centre - half) : 0; /* rounding must not leave a crumb */
-    *hi = p < 1 ? fmin(1, centre + half) : 1;
-    if (isnan(half)) *lo = *hi = NAN;
+    *lo = r.lo;
+    *hi = r.hi;
 }
 
 static int by_name(const void *a, const void *b)

@@ -89,6 +89,18 @@ static size_t text_bytes(const struct ptd_group *g)
     return n;
 }
 
+const char *ptd_prompt_without_pictures(struct ptd_group *g)
+{
+    const size_t n = strlen(MARK);
+    char *question = ptd_group_text(g, "%s", g->question ? g->question : ""), *out = question;
+    for (const char *s = question; *s; s++) {
+        *out++ = *s;
+        if ((size_t)(out - question) >= n && memcmp(out - n, MARK, n) == 0) out -= n;
+    }
+    *out = '\0';
+    return question;
+}
+
 int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
                       const struct ptd_group *g, const char *hint, int32_t **ids)
 {

@@ -15,4 +15,7 @@
  * malloc'd. Returns the count, -1: 65 (marks and pictures disagree). */
 int ptd_prompt_render(const struct ptd_tokenizer *t, const struct ptd_config *c,
                       const struct ptd_group *g, const char *hint, int32_t **ids) PTD_MUST_CHECK;
+/* g's question as it reads without its pictures: the marks are gone, and those that would come
+ * of that; lives as long as g. */
+const char *ptd_prompt_without_pictures(struct ptd_group *g);
 #endif

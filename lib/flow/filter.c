@@ -223,11 +223,22 @@ static void tell(const void *ctx)
              ptd_now() - run->started);
 }
 
+const char *ptd_filter_parse(struct ptd_filter *f, int argc, char **argv, char **command)
+{
+    *command = ptd_command_line(argc, argv);
+    return only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
+}
+
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
 {
+    char *command;
+    const char *operand = ptd_filter_parse(f, argc, argv, &command);
+    return ptd_filter_run(f, operand, command);
+}
+
+int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command)
+{
     struct run run = {.f = f, .started = ptd_now()};
-    char *command = ptd_command_line(argc, argv);
-    const char *operand = only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
     if (f->options && f->options(f->ctx) < 0) ptd_die_last();
     if (ptd_terminal(1)) refuse_terminal("output");
     ptd_asked_heed(tell, &run);

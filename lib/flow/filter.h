@@ -46,6 +46,10 @@ struct ptd_filter {
 };
 /* Returns the exit status; dies with one line on failure. */
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv);
+/* The same in two halves, for programs that are a filter only sometimes: parse gives the operand or
+ * NULL, and the command line in *command (malloc'd), which run takes. */
+const char *ptd_filter_parse(struct ptd_filter *f, int argc, char **argv, char **command);
+int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command);
 /* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin (NULL
  * or "-"), refuses terminals, reads the head. Dies on failure, so never NULL. */
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);

@@ -24,10 +24,10 @@
 #define COLUMNS_MAX  99
 
 struct attention {
-    const struct ptd_hint_tools *tools;
+    struct ptd_hint_tools *tools;
     struct ptd_hint_options options;
     int rows, columns;       /* of words */
-    struct ptd_model *model; /* NULL until the first hint */
+    struct ptd_model *model; /* the tools'; NULL until the first hint */
     struct ptd_batch *batch;
     uint8_t *layers, *heads;
 };
@@ -85,13 +85,12 @@ static void close_attention(void *source)
 {
     struct attention *a = source;
     ptd_batch_free(a->batch);
-    if (a->model) ptd_model_free(a->model);
     free(a->layers);
     free(a->heads);
     free(a);
 }
 
-static void *open_attention(const struct ptd_hint_tools *t, const struct ptd_hint_options *o)
+static void *open_attention(struct ptd_hint_tools *t, const struct ptd_hint_options *o)
 {
     struct attention *a = ptd_alloc(sizeof *a);
     a->tools = t;
@@ -105,8 +104,7 @@ static void *open_attention(const struct ptd_hint_tools *t, const struct ptd_hin
 
 static int load_model(struct attention *a)
 {
-    a->model = ptd_model_open(a->tools->store, a->tools->device);
-    if (!a->model || ptd_model_load(a->model, a->tools->store, 0) < 0) return -1;
+    if (!(a->model = ptd_hint_reference(a->tools))) return -1;
     a->batch = ptd_batch_new(a->model);
     return 0;
 }

@@ -3,7 +3,7 @@
 #include "method/hint/hint.h"
 #include <string.h>
 
-static void *open_data(const struct ptd_hint_tools *t, const struct ptd_hint_options *o)
+static void *open_data(struct ptd_hint_tools *t, const struct ptd_hint_options *o)
 {
     (void)t, (void)o;
     static char nothing;

@@ -12,7 +12,7 @@ static const struct ptd_hint_source *const sources[] = {&ptd_hint_data, &ptd_hin
 #define SOURCES ((int)(sizeof sources / sizeof *sources))
 
 struct ptd_hints {
-    const struct ptd_hint_tools *tools;
+    struct ptd_hint_tools *tools;
     const struct ptd_hint_source *source[SOURCES];
     void *state[SOURCES];
     int n;
@@ -57,11 +57,22 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
     return -1;
 }
 
+struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
+{
+    if (t->reference) return t->reference;
+    struct ptd_model *m = ptd_model_open(t->store, t->device);
+    if (m && ptd_model_load(m, t->store, 0) == 0) return t->reference = m;
+    if (m) ptd_model_free(m);
+    return NULL;
+}
+
 void ptd_hint_tools_close(struct ptd_hint_tools *t)
 {
+    struct ptd_device *device = t->device;
+    if (t->reference) ptd_model_free(t->reference);
     if (t->tokenizer) ptd_tokenizer_free(t->tokenizer);
     if (t->store) ptd_store_close(t->store);
-    memset(t, 0, sizeof *t);
+    *t = (struct ptd_hint_tools){.device = device};
 }
 
 /* ---- sources ---- */
@@ -88,7 +99,7 @@ static int add_source(struct ptd_hints *h, const char *name, size_t n,
     return h->state[h->n] ? h->n++, 0 : -1;
 }
 
-struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from,
+struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o)
 {
     struct ptd_hints *h = ptd_alloc(sizeof *h);
@@ -133,18 +144,38 @@ static int render(const struct ptd_hint_tools *t, struct ptd_group *g, struct pt
     return 0;
 }
 
+int ptd_hints_count(const struct ptd_hints *h)
+{
+    return h->n;
+}
+
+const char *ptd_hints_name(const struct ptd_hints *h, int i)
+{
+    return h->source[i]->name;
+}
+
+int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_hint *hint,
+                   const char **broken)
+{
+    *hint = (struct ptd_hint){.source = h->source[i]->name};
+    int made = h->source[i]->make(h->state[i], g, hint);
+    if (made <= 0) return made;
+    hint->text = ptd_group_join(g, " then ", hint->steps, hint->n_steps);
+    *broken = ptd_spoiler_find(hint->text, g);
+    return 1;
+}
+
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
 {
     const char *drop = NULL;
     memset(&g->hint, 0, sizeof g->hint);
     g->hint_drop = NULL;
     for (int i = 0; i < h->n; i++) {
-        struct ptd_hint hint = {.source = h->source[i]->name};
-        int made = h->source[i]->make(h->state[i], g, &hint);
+        struct ptd_hint hint;
+        const char *broken;
+        int made = ptd_hints_make(h, i, g, &hint, &broken);
         if (made < 0) return -1;
         if (made == 0) continue;
-        hint.text = ptd_group_join(g, " then ", hint.steps, hint.n_steps);
-        const char *broken = ptd_spoiler_find(hint.text, g);
         if (!broken) {
             if (render(h->tools, g, &hint) < 0) return -1;
             g->hint = hint;

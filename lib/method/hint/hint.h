@@ -17,15 +17,20 @@
 #include "data/config.h"
 #include "data/token.h"
 #include "flow/record.h"
-#include "store/store.h"
+#include "net/model.h"
 
 struct ptd_hint_tools {        /* what the store says, for all sources */
     struct ptd_device *device; /* NULL: not set, and no source computes */
     struct ptd_store *store;
     struct ptd_config config;
     struct ptd_tokenizer *tokenizer;
+    struct ptd_model *reference; /* NULL until wanted: ptd_hint_reference */
 };
 int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
+/* The frozen model, generation 0 of the store, on the tools' device; loaded once. NULL on failure.
+ */
+struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t);
+/* Closes all but the device. */
 void ptd_hint_tools_close(struct ptd_hint_tools *t);
 
 struct ptd_hint_options {       /* of the source `attention`; see attention.c */
@@ -41,7 +46,7 @@ struct ptd_hint_source {
     const char *name;
     int computes; /* runs the model: needs ptd_threads_start before it makes anything */
     /* NULL on failure. Expensive things (a model) wait for the first make. */
-    void *(*open)(const struct ptd_hint_tools *t, const struct ptd_hint_options *o);
+    void *(*open)(struct ptd_hint_tools *t, const struct ptd_hint_options *o);
     /* 1: out's regions and steps are filled in (memory of g's arena); 0: nothing to go by in this
      * group; -1 failure. */
     int (*make)(void *source, struct ptd_group *g, struct ptd_hint *out);
@@ -54,11 +59,17 @@ extern const struct ptd_hint_source ptd_hint_attention;
 struct ptd_hints;
 /* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that
  * is none). */
-struct ptd_hints *ptd_hints_open(const struct ptd_hint_tools *t, const char *from,
+struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o);
 /* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is
  * none; -1 failure. */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
+/* The sources one by one, 0 .. count - 1. make: 1 and *hint has all but a prompt, *broken the rule
+ * that it breaks or NULL; 0: nothing to go by in g; -1 failure. */
+int ptd_hints_count(const struct ptd_hints *h);
+const char *ptd_hints_name(const struct ptd_hints *h, int i);
+int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_hint *hint,
+                   const char **broken) PTD_MUST_CHECK;
 int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources does */
 void ptd_hints_close(struct ptd_hints *h);
 #endif
