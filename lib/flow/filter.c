@@ -229,6 +229,13 @@ const char *ptd_filter_parse(struct ptd_filter *f, int argc, char **argv, char *
     return only_operand(ptd_opt_parse(f->usage, argc, argv), argc, argv);
 }
 
+static void check_options(struct ptd_filter *f)
+{
+    if (!f->options || f->options(f->ctx) == 0) return;
+    if (ptd_failed_status() == PTD_USAGE) ptd_misuse("%s", ptd_failed_message());
+    ptd_die_last();
+}
+
 int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
 {
     char *command;
@@ -239,7 +246,7 @@ int ptd_filter_main(struct ptd_filter *f, int argc, char **argv)
 int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command)
 {
     struct run run = {.f = f, .started = ptd_now()};
-    if (f->options && f->options(f->ctx) < 0) ptd_die_last();
+    check_options(f);
     if (ptd_terminal(1)) refuse_terminal("output");
     ptd_asked_heed(tell, &run);
     run.r = ptd_input_open(operand, &run.head);
