@@ -94,13 +94,18 @@ static const struct ptd_usage usage = {
     "memory, "
     "74 i/o, 76 cut, 77 no permission, 78 config"};
 
+static int check_options(void *ctx)
+{
+    (void)ctx;
+    return ptd_device_check(opt.device);
+}
+
 static int begin(struct ptd_head *h, void *ctx)
 {
     static char reads[40];
     struct ptd_filter *filter = ctx;
     char id[17];
     opt.seed = (uint64_t)h->seed;
-    if (ptd_device_check(opt.device) < 0) return -1;
     if (ptd_hint_tools_open(&opt.tools, opt.store ? opt.store : h->store) < 0) return -1;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
     if (!opt.hints || ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
@@ -348,6 +353,7 @@ int main(int argc, char **argv)
     char *command;
     struct ptd_filter f = {.usage = &usage,
                            .ctx = &f,
+                           .options = check_options,
                            .begin = begin,
                            .process = process,
                            .finish = finish,

@@ -70,12 +70,18 @@ static int check_frame(const struct ptd_head *h)
         h->group_size, h->max_tokens, h->top_logprobs, opt.rules.top_k, bytes / PTD_FRAME_MAX);
 }
 
-static int begin(struct ptd_head *h, void *ctx)
+static int check_options(void *ctx)
 {
-    struct ptd_filter *filter = ctx;
+    (void)ctx;
     if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
         return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
+    return ptd_device_check(opt.device);
+}
+
+static int begin(struct ptd_head *h, void *ctx)
+{
+    struct ptd_filter *filter = ctx;
     if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
     ptd_threads_start(opt.threads);
@@ -109,8 +115,12 @@ static const char *summary(void *ctx)
 
 int main(int argc, char **argv)
 {
-    struct ptd_filter f = {
-        .usage = &usage, .ctx = &f, .begin = begin, .batch = batch, .summary = summary};
+    struct ptd_filter f = {.usage = &usage,
+                           .ctx = &f,
+                           .options = check_options,
+                           .begin = begin,
+                           .batch = batch,
+                           .summary = summary};
     int status = ptd_filter_main(&f, argc, argv);
     ptd_refer_close(opt.refer);
     ptd_device_close(f.device);
