@@ -97,6 +97,7 @@ SAYS='jq --unbuffered -c' # a judge in a word
     refused "its answer's \"accuracy\": expected a number from 0 to 1" '{"accuracy": -0.1}'
     refused "its answer's \"parts\": expected an object" '{"reward": 1, "parts": [1]}'
     refused "its answer's \"parts\", \"style\": expected a number within +-1e+06" '{"reward": 1, "parts": {"style": "good"}}'
+    refused "its answer's \"parts\", \"x*x\": expected a name of 1 to 64 bytes" "{\"reward\": 1, \"parts\": {\"$(printf 'x%.0s' {1..65})\": 1}}"
     refused "its answer has 100 parts, expected at most 63" "{\"reward\": 1, \"parts\": $(jq -n -c '[range(100) | {key: "p\(.)", value: 1}] | from_entries')}"
     refused 'more lines than one for each response, expected one' "$(printf '{"reward": 1}\n{"reward": 2}')"
     refused 'over 65536 bytes without an end of line, expected a line of JSON' "$(head -c 70000 /dev/zero | tr '\0' x)"

@@ -1,8 +1,10 @@
-/* checker: questions and answers of the user's own judges as JSON; see checker.h.
- * Leaves processes to coprocess.c, and what rewards add up to to reward.c. */
+/* checker: what the user's own judges are asked, and what is made of their answers; see checker.h.
+ * Leaves processes to coprocess.c, what an answer says to reply.c, and what rewards add up to to
+ * reward.c. */
 #include "method/checker.h"
 #include "base/coprocess.h"
 #include "base/utf8.h"
+#include "method/reply.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +13,6 @@
 #include <sys/wait.h>
 
 #define NAME_MAX_BYTES 40
-#define REWARD_MAX     1e6
 #define PATIENCE       5 /* responses in a row without an answer */
 
 struct checker {
@@ -31,19 +32,10 @@ struct ptd_checkers {
     struct ptd_coprocesses *processes;
 };
 
-/* What a command said of a response. */
-struct reply {
-    int has_reward, has_accuracy;
-    double reward, accuracy;
-    const char *reason;
-    struct ptd_reward_part *parts; /* in the group's arena */
-    int n_parts;
-};
-
 struct asking {
     struct ptd_checkers *c;
     struct ptd_group *g;
-    struct reply *replies; /* [command][rollout] */
+    struct ptd_reply *replies; /* [command][rollout] */
 };
 
 /* ---- NAME:WEIGHT=CMD ---- */
@@ -69,9 +61,9 @@ static int read_weight(const char *spec, const char *text, const char *behind, d
 {
     char *end;
     *weight = strtod(text, &end);
-    if (end != text && end == behind - 1 && fabs(*weight) <= REWARD_MAX) return 0;
+    if (end != text && end == behind - 1 && fabs(*weight) <= PTD_REPLY_REWARD) return 0;
     return ptd_fail(PTD_USAGE, "--exec \"%.64s\": expected a number within +-%g as weight", spec,
-                    REWARD_MAX);
+                    PTD_REPLY_REWARD);
 }
 
 static int is_metric(const char *name)
@@ -213,67 +205,14 @@ __attribute__((format(printf, 4, 5))) static int bad(const struct asking *a, int
                     a->c->all[k].name, text);
 }
 
-static int number_of(const json_t *j, double *x)
-{
-    *x = json_is_true(j) ? 1 : json_number_value(j);
-    return json_is_number(j) || json_is_boolean(j);
-}
-
-static int read_numbers(const struct asking *a, int k, int i, const json_t *o, struct reply *r)
-{
-    const json_t *reward = json_object_get(o, "reward"), *accuracy = json_object_get(o, "accuracy");
-    r->has_reward = reward != NULL;
-    r->has_accuracy = accuracy != NULL;
-    if (!reward && !accuracy)
-        return bad(a, k, i, "its answer lacks \"reward\" and \"accuracy\", expected one of them");
-    if (reward && (!number_of(reward, &r->reward) || !(fabs(r->reward) <= REWARD_MAX)))
-        return bad(a, k, i, "its answer's \"reward\": expected a number within +-%g", REWARD_MAX);
-    if (accuracy && (!number_of(accuracy, &r->accuracy) || !(r->accuracy >= 0 && r->accuracy <= 1)))
-        return bad(a, k, i, "its answer's \"accuracy\": expected a number from 0 to 1");
-    return 0;
-}
-
-static int read_part(const struct asking *a, int k, int i, const char *key, const json_t *value,
-                     struct reply *r)
-{
-    double x;
-    if (!*key || !number_of(value, &x) || !(fabs(x) <= REWARD_MAX))
-        return bad(a, k, i, "its answer's \"parts\", \"%.40s\": expected a number within +-%g", key,
-                   REWARD_MAX);
-    r->parts[r->n_parts++] =
-        (struct ptd_reward_part){ptd_group_text(a->g, "%s/%.64s", a->c->all[k].name, key), x};
-    return 0;
-}
-
-static int read_parts(const struct asking *a, int k, int i, json_t *o, struct reply *r)
-{
-    json_t *parts = json_object_get(o, "parts"), *value;
-    const char *key;
-    if (!parts) return 0;
-    if (!json_is_object(parts)) return bad(a, k, i, "its answer's \"parts\": expected an object");
-    size_t n = json_object_size(parts);
-    if (n >= PTD_LIST_MAX)
-        return bad(a, k, i, "its answer has %zu parts, expected at most %d", n, PTD_LIST_MAX - 1);
-    r->parts = ptd_group_alloc(a->g, n * sizeof *r->parts);
-    json_object_foreach (parts, key, value) {
-        if (read_part(a, k, i, key, value, r) < 0) return -1;
-    }
-    return 0;
-}
-
 static int read_answer(const struct asking *a, int k, int i, const char *text, size_t len)
 {
-    json_error_t e;
-    json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-    struct reply *r = &a->replies[k * a->g->n_rollouts + i];
-    if (!o)
-        return bad(a, k, i, "it answered \"%.*s\": %s, expected an object of JSON",
-                   (int)(len < 60 ? len : 60), text, len ? e.text : "an empty line");
-    int rc = json_is_object(o) ? read_numbers(a, k, i, o, r)
-                               : bad(a, k, i, "it answered an array, expected an object of JSON");
-    if (rc == 0) rc = read_parts(a, k, i, o, r);
-    json_decref(o);
-    return rc;
+    struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
+    if (ptd_reply_read(r, a->g, a->c->all[k].name, text, len) == 0) return 0;
+    char *what = ptd_strdup(ptd_failed_message());
+    bad(a, k, i, "%s", what);
+    free(what);
+    return -1;
 }
 
 /* ---- no answer ---- */
@@ -301,7 +240,7 @@ static int give_up(const struct asking *a, int k, int i, const char *what)
 static int no_answer(const struct asking *a, int k, int i, enum ptd_answered how, int ended)
 {
     struct checker *c = &a->c->all[k];
-    struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+    struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
     char *what = why(a->c, how, ended);
     int rc = 0;
     c->unanswered++;
@@ -351,7 +290,7 @@ static void put_parts(const struct asking *a, int i, int n)
     y->parts = parts;
     y->n_parts = n;
     for (int k = 0; k < a->c->n; k++) {
-        const struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+        const struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
         *parts++ = (struct ptd_reward_part){ptd_group_text(a->g, "%s", a->c->all[k].name),
                                             r->has_reward ? r->reward : r->accuracy};
         for (int j = 0; j < r->n_parts; j++) *parts++ = r->parts[j];
@@ -363,7 +302,7 @@ static int join(const struct asking *a, int i, struct ptd_checked *f)
     int n = count_parts(a, i), judge = -1;
     *f = (struct ptd_checked){0};
     for (int k = 0; k < a->c->n; k++) {
-        const struct reply *r = &a->replies[k * a->g->n_rollouts + i];
+        const struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
         if (r->has_reward) f->reward += a->c->all[k].weight * r->reward;
         if (!r->has_accuracy) continue;
         if (judge >= 0)

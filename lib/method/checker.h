@@ -6,10 +6,8 @@
  *      "question": "...", "answer": "11", "answers": ["eleven"], "judge": "number",
  *      "solution": "...", "response": "... \\boxed{11}", "stop": "eos", "tokens": 13,
  *      "extracted": "11", "outcome": "right", "accuracy": 1, "format": 1}
- * the last four being what the rules found. Answered by an object with at least one of
- *     "reward"    a number within +-1e6, which counts with the command's weight
- *     "accuracy"  0 to 1, true or false, in place of the rule's; of one command only
- * and perhaps "parts", an object of numbers that are reported only. All else in it is ignored. */
+ * the last four being what the rules found. Answered as method/reply.h says; of all commands one
+ * alone may give accuracies. */
 #ifndef PTD_CHECKER_H
 #define PTD_CHECKER_H
 #include "base/opt.h"
