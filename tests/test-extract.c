@@ -237,6 +237,7 @@ static void words_announce(void **state)
         {"#### 1,234", "1,234"},
         {"Final Answer\n42", "42"},
         {"## Final Answer\n\n**42**\n", "42"},
+        {"Final Answer\n42\n\nIt was found by counting them.", "42"},
         {"**Final Answer**\n\nThe final answer is $98$. I hope it is correct.", "$98$"},
         {"The answer is:\n\n$$42$$", "42"},
         {"The answer is:\n\n\\[\n42\n\\]\n", "42"},
@@ -344,6 +345,7 @@ static void the_end_states(void **state)
         {"The solution is x = 5.", "x = 5"},
         {"Total = 7", "7"},
         {"\xe2\x88\xb4 x = 5", "x = 5"},
+        {"In the picture one can count **5** of them.", "5"},
         {"Therefore, the perimeter is 2(3 + 4) = 14 cm.", "14 cm"},
         {"Thus the equation of the line is $y = 2x + 1$.", "$y = 2x + 1$"},
         {"Hence the mean is $\\frac{12}{3} = 4$.", "4"},
@@ -393,6 +395,7 @@ static void prose_states_nothing(void **state)
         "Both A and B are correct.",
         "None of the options is correct.",
         "The clock shows 7:25.",
+        "5 is small",
         "Therefore, we need 12 apples.",
         "The student's answer is 5. Check it.",
         "Choose 3 of the 5.",
@@ -454,13 +457,21 @@ static void boxed_form(void **state)
                                        "\\boxed {17}",
                                        "\\boxed{\\frac{1}{2}}",
                                        "<think>\\boxed{3}?</think> \\boxed{4}"};
-    static const char *const bad[] = {"\\boxed{4} and more", "\\boxed{4} \\boxed{4}",
-                                      "\\boxed{4",           "",
-                                      "\\boxed{}",           "\\boxed{ }",
-                                      "\\boxed{\\text{}}",   "\\boxed 4",
-                                      "\\fbox{4}",           "<answer>4</answer>",
-                                      "<think>\\boxed{4}",   "<think>\\boxed{4}</think>",
-                                      "\\boxed{4} \\boxed{", "The answer is 4."};
+    static const char *const bad[] = {"\\boxed{4} and more",
+                                      "\\boxed{4} \\boxed{4}",
+                                      "\\boxed{4",
+                                      "",
+                                      "\\boxed{}",
+                                      "\\boxed{ }",
+                                      "\\boxed{\\text{}}",
+                                      "\\boxed 4",
+                                      "\\fbox{4}",
+                                      "\\fbox{3} \\boxed{4}",
+                                      "<answer>4</answer>",
+                                      "<think>\\boxed{4}",
+                                      "<think>\\boxed{4}</think>",
+                                      "\\boxed{4} \\boxed{",
+                                      "The answer is 4."};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) form(PTD_FORMAT_BOXED, good[i], 0, 1);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) form(PTD_FORMAT_BOXED, bad[i], 0, 0);
     form(PTD_FORMAT_BOXED, "a</think> \\boxed{4}", 1, 1);
