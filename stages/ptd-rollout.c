@@ -19,14 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
 
 #define PART 65536
 
 static struct {
     const char *store, *generation, *stop, *system, *device;
-    int group_size, step_groups, max_tokens, top_k, top_logprobs, greedy, lag, threads;
-    int64_t steps, seed, part;
+    struct ptd_opt_list stop_text;
+    int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
+    int eos;
+    int64_t steps, seed, part, max_pixels, min_pixels, skip_bad;
     double temperature, top_p;
     struct ptd_dataset_places places;
 } opt = {.store = "run.ptd",
@@ -36,6 +37,7 @@ static struct {
          .top_logprobs = 16,
          .temperature = 1,
          .top_p = 1,
+         .eos = 1,
          .steps = 150,
          .part = PART};
 
@@ -54,8 +56,18 @@ static const struct ptd_opt options[] = {
      1 << 20},
     {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with",
      0, 0},
-    {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST",
-     "tokens that end a response, by comma (default: the model's own)", 0, 0},
+    {"max-prompt", 0, PTD_OPT_INT, &opt.max_prompt, "N",
+     "refuse prompts of more tokens; none is cut (0: as many as the model takes)", 0, 1 << 24},
+    {"max-pixels", 0, PTD_OPT_LONG, &opt.max_pixels, "N",
+     "shrink pictures to so many pixels (0: the model's own limit)", 0, 1e12},
+    {"min-pixels", 0, PTD_OPT_LONG, &opt.min_pixels, "N",
+     "enlarge pictures to so many pixels (0: the model's own limit)", 0, 1e12},
+    {"skip-bad", 0, PTD_OPT_LONG, &opt.skip_bad, "N",
+     "leave out up to N rows that cannot be used; each is named", 0, 1e9, 1},
+    {"eos", 0, PTD_OPT_FLAG, &opt.eos, NULL, "the model's own end of a turn ends a response", 0, 0},
+    {"stop-text", 0, PTD_OPT_LIST, &opt.stop_text, "TEXT",
+     "ends a response, too, wherever its tokens end; may be given again", 0, 0},
+    {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST", "the same for several, by comma", 0, 0},
     {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K",
      "most probable ids to record for each token", 0, 256},
     {"part", 0, PTD_OPT_LONG, &opt.part, "N",
@@ -85,6 +97,7 @@ struct run {
     struct ptd_batch *batch;
     struct ptd_writer *out;
     struct ptd_sampling sampling;
+    struct ptd_stop *stop_text;
     struct ptd_group *groups; /* [of a part] */
     int64_t *which, loaded;
     double reply_bytes; /* most that a group's rollouts can take */
@@ -145,17 +158,21 @@ static void wait_for(struct run *r, int64_t generation)
     }
 }
 
+/* A text ends where its stop text does; the ids stay what was sampled. */
 static void put_reply(struct run *r, struct ptd_group *g, struct ptd_rollout *y,
                       const struct ptd_reply *a)
 {
+    static const char *const endings[] = {
+        [PTD_REPLY_CUT] = "length", [PTD_REPLY_ID] = "eos", [PTD_REPLY_TEXT] = "text"};
     char *text = ptd_tokenizer_decode(r->src.tokenizer, a->ids, a->n, 1);
+    if (a->stopped == PTD_REPLY_TEXT) text[ptd_stop_end(r->stop_text, text)] = 0;
     y->ids = a->ids;
     y->logp = a->logp;
     y->n = a->n;
     y->top_ids = a->top_ids;
     y->top_k = a->top_ids ? r->sampling.top_logprobs : 0;
     y->text = ptd_group_text(g, "%s", text);
-    y->stop = a->stopped ? "eos" : "length";
+    y->stop = endings[a->stopped];
     free(text);
 }
 
@@ -182,15 +199,18 @@ static int check_frame(struct run *r, const struct ptd_group *g)
                     r->buf.len, r->reply_bytes);
 }
 
-/* Reads prompt number i of a part into groups and batch; returns what it takes of the part. */
+/* Reads the prompt at a position as number i of a part into groups and batch; returns what it takes
+ * of the part, 0 if it was left out. */
 static long read_prompt(struct run *r, int64_t step, int64_t position, int i)
 {
     struct ptd_group *g = &r->groups[i];
-    int row = ptd_source_row(&r->src, !r->eval, opt.seed, position);
-    if (ptd_source_group(&r->src, row, step, g)) ptd_die_last();
+    struct ptd_place place = {position, opt.seed, !r->eval};
+    int out = ptd_source_take(&r->src, place, step, g);
+    if (out < 0) ptd_die_last();
+    if (out) return 0;
     if (check_frame(r, g) < 0 ||
         ptd_batch_prompt(r->batch, g->prompt_ids, g->n_prompt, g->pictures, g->n_pictures) < 0)
-        ptd_dataset_blame(r->src.data, row), ptd_die_last();
+        ptd_dataset_blame(r->src.data, (int)g->index), ptd_die_last();
     r->which[i] = position; /* not the row: it may come twice in a step that crosses epochs */
     long patches = 0, side = r->model->config.v_patch;
     for (int k = 0; k < g->n_pictures; k++)
@@ -198,23 +218,33 @@ static long read_prompt(struct run *r, int64_t step, int64_t position, int i)
     return g->n_prompt + patches + (long)r->sampling.group_size * opt.max_tokens;
 }
 
-/* Samples as many of n prompts as a part may hold, at least one, and writes their groups; returns
- * how many. */
-static int do_part(struct run *r, int64_t step, int64_t first, int n)
+/* Samples the prompts of a part, which are read, and writes their groups. */
+static void sample_part(struct run *r, int64_t step, int n)
 {
-    int read = 0;
-    ptd_batch_reset(r->batch);
-    for (long rows = 0; read < n && rows < opt.part; read++)
-        rows += read_prompt(r, step, first + read, read);
+    if (!n) return;
     struct ptd_reply *replies = ptd_sample(r->model, r->batch, &r->sampling, r->eval ? 0 : step,
                                            r->which); /* evaluation: whatever -P is */
     if (ptd_device_wait(r->device)) ptd_die_last();
-    for (int i = 0; i < read; i++) {
+    for (int i = 0; i < n; i++) {
         put_group(r, &r->groups[i], replies + i * r->sampling.group_size);
         ptd_group_clear(&r->groups[i]);
     }
-    ptd_replies_free(replies, read * r->sampling.group_size);
-    return read;
+    ptd_replies_free(replies, n * r->sampling.group_size);
+}
+
+/* Samples as many of n prompts as a part may hold, at least one, and writes their groups; returns
+ * how many positions that were. */
+static int do_part(struct run *r, int64_t step, int64_t first, int n)
+{
+    int taken = 0, read = 0;
+    ptd_batch_reset(r->batch);
+    for (long rows = 0; taken < n && rows < opt.part; taken++) {
+        long more = read_prompt(r, step, first + taken, read);
+        rows += more;
+        read += more > 0;
+    }
+    sample_part(r, step, read);
+    return taken;
 }
 
 /* Prompts first .. first+n-1 of the order, written as one step. */
@@ -269,28 +299,74 @@ static void evaluate(struct run *r)
     ptd_progress_clear(p);
 }
 
-/* "<|im_end|>,}" as ids, in place of the model's own. */
+/* ---- what ends a response ---- */
+
+#define STOPS_MAX 64
+
+static struct {
+    const char *names[STOPS_MAX], *texts[STOPS_MAX];
+    int ids[PTD_STOP_MAX + STOPS_MAX], n, n_texts, n_ids;
+} stops;
+
+static void name_stop(const struct run *r, const char *name)
+{
+    int32_t *ids;
+    if (stops.n == STOPS_MAX) ptd_misuse("expected at most %d stop texts", STOPS_MAX);
+    if (!*name) ptd_misuse("a stop text is empty, expected a byte or more");
+    if (ptd_tokenizer_encode_data(r->src.tokenizer, name, strlen(name), &ids) < 0)
+        ptd_misuse("a stop text: %s", ptd_failed_message());
+    free(ids);
+    stops.names[stops.n++] = name;
+}
+
+/* A control token, which has no text, ends a response as a token, all else as text. */
+static void add_stop(const struct run *r, const char *name)
+{
+    size_t len = 1;
+    int id = ptd_tokenizer_id(r->src.tokenizer, name);
+    if (id >= 0) ptd_tokenizer_bytes(r->src.tokenizer, id, &len);
+    if (len)
+        stops.texts[stops.n_texts++] = name;
+    else
+        stops.ids[stops.n_ids++] = id;
+}
+
+/* The model's own, and what --stop-text and --stop name. */
 static void read_stops(struct run *r)
 {
-    static int ids[PTD_STOP_MAX];
-    char *list = ptd_strdup(opt.stop), *rest = list, *name;
-    int n = 0;
-    while ((name = strsep(&rest, ","))) {
-        if (n == PTD_STOP_MAX) ptd_misuse("--stop: expected at most %d tokens", PTD_STOP_MAX);
-        if ((ids[n++] = ptd_tokenizer_id(r->src.tokenizer, name)) < 0)
-            ptd_misuse("--stop \"%s\": expected a token of the model's tokenizer", name);
+    const struct ptd_config *c = &r->model->config;
+    char *rest = opt.stop ? ptd_strdup(opt.stop) : NULL, *name;
+    for (int i = 0; opt.eos && i < c->n_eos; i++) stops.ids[stops.n_ids++] = c->eos[i];
+    for (int i = 0; i < opt.stop_text.n; i++) name_stop(r, opt.stop_text.at[i]);
+    while ((name = strsep(&rest, ","))) name_stop(r, name);
+    for (int i = 0; i < stops.n; i++) add_stop(r, stops.names[i]);
+    if (stops.n_texts) r->stop_text = ptd_stop_new(r->src.tokenizer, stops.texts, stops.n_texts);
+    r->sampling.stop = stops.ids;
+    r->sampling.n_stop = stops.n_ids;
+    r->sampling.stop_text = r->stop_text;
+}
+
+/* For the head: `model, "}"`. */
+static char *stop_words(void)
+{
+    char *words = ptd_strdup(opt.eos ? "model" : "none");
+    for (int i = 0; i < stops.n; i++) {
+        char *before = words;
+        words = ptd_format("%s, \"%s\"", before, stops.names[i]);
+        free(before);
     }
-    free(list);
-    r->sampling.stop = ids;
-    r->sampling.n_stop = n;
+    return words;
 }
 
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
     if (ptd_source_open(&r->src, opt.store, data, &opt.places) ||
-        ptd_source_system(&r->src, opt.system))
+        ptd_source_system(&r->src, opt.system) ||
+        ptd_source_pixels(&r->src, opt.max_pixels, opt.min_pixels))
         ptd_die_last();
+    r->src.max_prompt = opt.max_prompt;
+    r->src.skip_bad = opt.skip_bad;
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);
     if (!r->model) ptd_die_last();
@@ -306,29 +382,27 @@ static void open_run(struct run *r, const char *data)
         .group_size = opt.greedy ? 1 : opt.group_size,
         .max_tokens = opt.max_tokens,
         .top_logprobs = opt.top_logprobs,
-        .stop = c->eos,
-        .n_stop = c->n_eos,
         .seed = opt.seed,
         .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer))};
     int64_t most = opt.part / ((int64_t)r->sampling.group_size * opt.max_tokens) + 1;
     int prompts = most < opt.step_groups ? (int)most : opt.step_groups;
     r->groups = ptd_array(prompts, sizeof *r->groups);
     r->which = ptd_array(prompts, sizeof *r->which);
-    if (opt.stop) read_stops(r);
+    read_stops(r);
     if (r->sampling.top_logprobs > c->vocab)
         ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs,
                    c->vocab);
 }
 
-static char *sampling_words(void)
+static char *sampling_words(const struct run *r)
 {
-    char system[40] = "", part[40] = "";
+    char part[40] = "", *stop = stop_words(), *prompts = ptd_source_words(&r->src);
     if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
-    if (opt.system)
-        snprintf(system, sizeof system, "; system %016llx",
-                 (unsigned long long)XXH3_64bits(opt.system, strlen(opt.system)));
-    return ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k,
-                      opt.stop ? opt.stop : "model", opt.lag, part, system);
+    char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k, stop,
+                             opt.lag, part, prompts);
+    free(prompts);
+    free(stop);
+    return words;
 }
 
 static void check_limits(struct run *r, const struct ptd_head *h)
@@ -370,7 +444,7 @@ int main(int argc, char **argv)
     h.temperature = opt.temperature;
     h.top_logprobs = opt.top_logprobs;
     check_limits(&r, &h);
-    h.sampling = ptd_head_text(&h, words = sampling_words());
+    h.sampling = ptd_head_text(&h, words = sampling_words(&r));
     free(words);
     r.out = ptd_output_open(&h, usage.name, r.device, argc, argv);
     if (r.eval)
@@ -378,7 +452,9 @@ int main(int argc, char **argv)
     else
         train(&r, done);
     if (ptd_writer_end(r.out) || ptd_writer_close(r.out)) ptd_die_last();
+    if (r.src.n_bad) ptd_info("%d bad row%s left out", r.src.n_bad, r.src.n_bad == 1 ? "" : "s");
     free((void *)r.sampling.banned);
+    ptd_stop_free(r.stop_text);
     free(r.groups);
     free(r.buf.data);
     free(r.which);

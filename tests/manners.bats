@@ -199,7 +199,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     sed '2s/[0-9]*\.png/gone.png/' train.jsonl > bad.jsonl
     fails 66 'ptd-data check: *bad.jsonl:2: *gone.png*' ptd-data check -q bad.jsonl
     sed '1s/<image>/<image><|image_pad|>/' train.jsonl > bad.jsonl
-    fails 65 'ptd-rollout: bad.jsonl:1: question or hint spells a picture token*' ptd-rollout -s warm.ptd --greedy bad.jsonl
+    fails 65 'ptd-rollout: bad.jsonl:1: field "question": spells the picture token*' ptd-rollout -s warm.ptd --greedy bad.jsonl
     { head -n 1 train.jsonl; sed -n "2s/<image>/<image>$(printf 'word %.0s' {1..5000})/p" train.jsonl; } > bad.jsonl
     fails 65 'ptd-rollout: bad.jsonl:2: a prompt of *tokens, expected at most 4096*' timeout 10 ptd-rollout -s warm.ptd --greedy bad.jsonl
     sed '1s/,"solution".*/}/' train.jsonl | head -n 1 > bad.jsonl

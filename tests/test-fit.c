@@ -82,7 +82,7 @@ static void test_length(void **state)
     struct ptd_config c = {.positions = 100};
     struct ptd_fit fit = {.config = &c};
     assert_int_equal(ptd_fit_length(&fit, 99), 0);
-    assert_int_equal(ptd_fit_length(&fit, 101), -1);
+    assert_int_equal(ptd_fit_length(&fit, 100), -1); /* no room for a response */
     fit.max_prompt = 10;
     assert_int_equal(ptd_fit_length(&fit, 10), 0);
     assert_int_equal(ptd_fit_length(&fit, 11), -1);

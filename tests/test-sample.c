@@ -317,6 +317,89 @@ static void stop_words_end_a_reply(void **state)
     ptd_replies_free(whole, PROMPTS * 20);
 }
 
+/* Ids below 64 are the bytes 0 to 63 in the tiny model's tokenizer. */
+static struct ptd_tokenizer *bytes_tokenizer(void)
+{
+    size_t len;
+    const char *json = ptd_builtin("tiny/tokenizer.json", &len);
+    return ptd_tokenizer_new(json, len, "tiny");
+}
+
+/* Index of the token in which one of the texts becomes whole, -1: none; found the slow way. */
+static int token_of_text(const struct ptd_reply *y, const char *const *texts, int n)
+{
+    int first = -1;
+    for (int k = 0; k < n; k++) {
+        int len = (int)strlen(texts[k]);
+        for (int j = len - 1; j < y->n; j++) {
+            int same = 0;
+            while (same < len && y->ids[j - len + 1 + same] == texts[k][same]) same++;
+            if (same == len && (first < 0 || j < first)) first = j;
+        }
+    }
+    return first;
+}
+
+/* Texts of one to three tokens that a reply holds; the others hold them or not. */
+static void stop_texts_end_a_reply(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_tokenizer *t = bytes_tokenizer();
+    struct ptd_reply *whole, *r;
+    int ended = 0;
+    (void)state;
+    s.group_size = 20;
+    whole = sample_all(&s);
+    for (int i = 0; i < PROMPTS * 20; i += 7) {
+        char of[2][4] = {{0}};
+        const char *const texts[] = {of[0], of[1]};
+        for (int k = 0; k <= i % 3 && k < whole[i].n; k++) of[0][k] = (char)whole[i].ids[k];
+        of[1][0] = (char)whole[i].ids[whole[i].n - 1];
+        if (!*of[0] || !*of[1]) continue;
+        struct ptd_stop *stop_text = ptd_stop_new(t, texts, 2);
+        s.stop_text = stop_text;
+        r = sample_all(&s);
+        for (int k = 0; k < PROMPTS * 20; k++) {
+            int last = token_of_text(&whole[k], texts, 2), own = whole[k].stopped;
+            int by_text = last >= 0 && !(own && last == whole[k].n - 1);
+            assert_int_equal(r[k].n, last >= 0 ? last + 1 : whole[k].n);
+            assert_int_equal(r[k].stopped, by_text ? PTD_REPLY_TEXT : own);
+            assert_memory_equal(r[k].ids, whole[k].ids, r[k].n * sizeof *r->ids);
+            ended += by_text;
+        }
+        ptd_replies_free(r, PROMPTS * 20);
+        ptd_stop_free(stop_text);
+    }
+    assert_true(ended > 20);
+    ptd_replies_free(whole, PROMPTS * 20);
+    ptd_tokenizer_free(t);
+}
+
+/* Prompt and reply together are never longer than the context, each prompt for itself. */
+static void context_ends_a_reply(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_reply *whole, *r;
+    (void)state;
+    s.n_stop = 0;
+    whole = sample_all(&s);
+    for (int more = 1; more < 4; more++) {
+        int longest = 0;
+        for (int p = 0; p < PROMPTS; p++) longest = prompts[p].n > longest ? prompts[p].n : longest;
+        model->config.positions = longest + more;
+        r = sample_all(&s);
+        for (int i = 0; i < PROMPTS * 4; i++) {
+            int room = longest + more - prompts[i / 4].n, n = room < LONGEST ? room : LONGEST;
+            assert_int_equal(r[i].n, n);
+            assert_int_equal(r[i].stopped, PTD_REPLY_CUT);
+            assert_memory_equal(r[i].ids, whole[i].ids, n * sizeof *r->ids);
+        }
+        ptd_replies_free(r, PROMPTS * 4);
+    }
+    model->config.positions = 0;
+    ptd_replies_free(whole, PROMPTS * 4);
+}
+
 static void limits_cut_a_reply(void **state)
 {
     struct ptd_sampling s = usual();
@@ -484,6 +567,8 @@ int main(void)
         cmocka_unit_test(no_random_number_comes_twice),
         cmocka_unit_test(keys_change_the_words),
         cmocka_unit_test(stop_words_end_a_reply),
+        cmocka_unit_test(stop_texts_end_a_reply),
+        cmocka_unit_test(context_ends_a_reply),
         cmocka_unit_test(limits_cut_a_reply),
         cmocka_unit_test(banned_words_never_come),
         cmocka_unit_test(few_words_to_choose_from),

@@ -91,6 +91,11 @@ int ptd_fit_length(const struct ptd_fit *f, int n)
         return ptd_fail(PTD_DATAERR,
                         "a prompt of %d tokens, expected at most %d (max_position_embeddings)", n,
                         context);
+    if (n == context)
+        return ptd_fail(PTD_DATAERR,
+                        "a prompt of %d tokens, expected fewer: they fill the context "
+                        "(max_position_embeddings)",
+                        n);
     return 0;
 }
 

@@ -75,8 +75,8 @@ struct ptd_head {
     int max_tokens;     /* "max_tokens": limit of a response */
     double temperature; /* "temperature": of sampling and of every log-prob in the stream */
     int top_logprobs;   /* "top_logprobs": ids per token recorded when sampling (0: none) */
-    /* "sampling": in words, what else decides the responses (compared at resume); NULL if nothing
-     * was sampled */
+    /* "sampling": in words, what else decides prompts and responses (compared at resume); NULL if
+     * nothing does */
     const char *sampling;
     /* "thought_open": 1 if the model's chat template has opened a thought at the end of every
      * prompt, so that a response begins inside of it */
@@ -136,9 +136,11 @@ struct ptd_rollout {
     const float *logp; /* "logp": float32 [n], log-probs when sampled; NULL from ptd-gold */
     /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
     const int32_t *top_ids;
-    int top_k;        /* "top_k" */
-    const char *text; /* "text": decoded, special tokens left out; for people and the verifier */
-    const char *stop; /* "stop": "eos" or "length" or "gold" */
+    int top_k; /* "top_k" */
+    /* "text": decoded, special tokens left out, up to the end of a stop text (the last of the ids
+     * may say more); for people and the verifier */
+    const char *text;
+    const char *stop; /* "stop": "eos", "text" (a stop text), "length" (cut) or "gold" */
     /* ptd-verify */
     int outcome;                                /* "outcome": enum ptd_outcome as its name */
     const char *extracted;                      /* "extracted": the answer found, or NULL */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
+#include <xxhash.h>
 
 struct ptd_tokenizer *ptd_source_tokenizer(struct ptd_store *s)
 {
@@ -109,13 +110,68 @@ int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_gro
     if (ptd_dataset_read(s->data, row, &s->rules, g)) return -1;
     g->step = step;
     g->generation = -1;
-    return ptd_fit_group(&fit, g) < 0 ? ptd_dataset_blame(s->data, row) : 0;
+    if (ptd_fit_group(&fit, g) < 0 || (s->also && s->also(s, g) < 0))
+        return ptd_dataset_blame(s->data, row);
+    return 0;
 }
 
-int ptd_source_row(struct ptd_source *s, int shuffled, uint64_t seed, int64_t position)
+int ptd_source_pixels(struct ptd_source *s, int64_t max, int64_t min)
 {
-    return shuffled ? ptd_dataset_order(s->data, seed, position)
-                    : (int)(position % ptd_dataset_rows(s->data));
+    struct ptd_image_rules *r = &s->rules;
+    if (max) r->max_pixels = s->max_pixels = max;
+    if (min) r->min_pixels = s->min_pixels = min;
+    if (r->min_pixels <= r->max_pixels) return 0;
+    return ptd_fail(
+        PTD_USAGE, "pictures of at least %ld pixels%s and at most %ld%s: expected less at least",
+        r->min_pixels, min ? " (--min-pixels)" : "", r->max_pixels, max ? " (--max-pixels)" : "");
+}
+
+char *ptd_source_words(const struct ptd_source *s)
+{
+    char system[40] = "", prompt[40] = "", most[40] = "", least[40] = "";
+    if (s->system)
+        snprintf(system, sizeof system, "; system %016llx",
+                 (unsigned long long)XXH3_64bits(s->system, strlen(s->system)));
+    if (s->max_prompt) snprintf(prompt, sizeof prompt, "; max-prompt %d", s->max_prompt);
+    if (s->max_pixels) snprintf(most, sizeof most, "; max-pixels %lld", (long long)s->max_pixels);
+    if (s->min_pixels) snprintf(least, sizeof least, "; min-pixels %lld", (long long)s->min_pixels);
+    return ptd_format("%s%s%s%s", system, prompt, most, least);
+}
+
+/* ---- bad rows ---- */
+
+static int row_at(struct ptd_source *s, struct ptd_place p)
+{
+    return p.shuffled ? ptd_dataset_order(s->data, p.seed, p.position)
+                      : (int)(p.position % ptd_dataset_rows(s->data));
+}
+
+/* The last failure, of this row: may it be left out? -1: no. */
+static int leave_out(struct ptd_source *s, int row)
+{
+    int status = ptd_failed_status(), rows = ptd_dataset_rows(s->data);
+    if (!s->skip_bad || (status != PTD_DATAERR && status != PTD_NOINPUT)) return -1;
+    if (!s->bad) s->bad = ptd_array(rows, sizeof *s->bad);
+    if (s->bad[row]) return 0;
+    if (s->n_bad == s->skip_bad)
+        return ptd_fail(PTD_DATAERR, "%s; %d bad row%s left out before, as many as --skip-bad",
+                        ptd_failed_message(), s->n_bad, s->n_bad == 1 ? " was" : "s were");
+    s->bad[row] = 1;
+    if (++s->n_bad == rows)
+        return ptd_fail(PTD_DATAERR, "%s; all %d rows are bad", ptd_failed_message(), rows);
+    ptd_warn("%s; left out", ptd_failed_message());
+    return 0;
+}
+
+int ptd_source_take(struct ptd_source *s, struct ptd_place p, int64_t step, struct ptd_group *g)
+{
+    for (;; p.position++) {
+        int row = row_at(s, p), known = s->bad && s->bad[row];
+        if (!known && ptd_source_group(s, row, step, g) == 0) return 0;
+        if (!known && leave_out(s, row) < 0) return -1;
+        ptd_group_clear(g);
+        if (!p.shuffled) return 1;
+    }
 }
 
 void ptd_source_head(const struct ptd_source *s, const char *data, struct ptd_head *h)
@@ -132,6 +188,7 @@ void ptd_source_head(const struct ptd_source *s, const char *data, struct ptd_he
 void ptd_source_close(struct ptd_source *s)
 {
     ptd_dataset_close(s->data);
+    free(s->bad);
     ptd_tokenizer_free(s->tokenizer);
     ptd_store_close(s->store);
 }

@@ -14,6 +14,7 @@ struct state {
     struct ptd_batch *prompts, *step;
     const struct ptd_sampling *s;
     struct ptd_reply *replies;
+    int *stop_at; /* how much of each stop text a reply ends with, [replies, texts] */
     const int64_t *which;
     uint32_t round; /* the training step */
     int *active;    /* replies still being written */
@@ -25,11 +26,23 @@ struct state {
     } drawn;
 };
 
-static int stops(const struct ptd_sampling *s, int32_t id)
+/* How reply r ends with this token; PTD_REPLY_CUT: it does not. */
+static int ending(const struct state *st, int r, int32_t id)
 {
+    const struct ptd_sampling *s = st->s;
     for (int i = 0; i < s->n_stop; i++)
-        if (s->stop[i] == id) return 1;
-    return 0;
+        if (s->stop[i] == id) return PTD_REPLY_ID;
+    int *at = st->stop_at + (size_t)r * ptd_stop_places(s->stop_text);
+    return s->stop_text && ptd_stop_feed(s->stop_text, at, id) ? PTD_REPLY_TEXT : PTD_REPLY_CUT;
+}
+
+/* Most tokens of reply r: its prompt and it have to fit the context. */
+static int limit(const struct state *st, int r)
+{
+    const struct ptd_sampling *s = st->s;
+    int context = st->m->config.positions,
+        room = context - st->prompts->segments[r / s->group_size].n;
+    return context && room < s->max_tokens ? room : s->max_tokens;
 }
 
 /* The random number of reply r's next token. */
@@ -50,7 +63,7 @@ static void append(const struct state *st, int r, int i, int row)
     if (k) memcpy(y->top_ids + y->n * k, st->drawn.best + row * k, k * sizeof *st->drawn.best);
     y->logp[y->n] = st->drawn.logp[i];
     y->ids[y->n++] = st->drawn.id[i];
-    y->stopped = stops(s, st->drawn.id[i]);
+    y->stopped = ending(st, r, st->drawn.id[i]);
 }
 
 /* The next token of each active reply; rows of X [n, hidden] stand for n_active / n neighbours. */
@@ -126,8 +139,9 @@ static void drop_finished(struct state *st)
 {
     int kept = 0;
     for (int i = 0; i < st->n_active; i++) {
-        const struct ptd_reply *y = &st->replies[st->active[i]];
-        if (!y->stopped && y->n < st->s->max_tokens) st->active[kept++] = st->active[i];
+        int r = st->active[i];
+        const struct ptd_reply *y = &st->replies[r];
+        if (!y->stopped && y->n < limit(st, r)) st->active[kept++] = r;
     }
     st->n_active = kept;
 }
@@ -143,6 +157,7 @@ static void start(struct state *st, int n)
     st->active = ptd_array(n, sizeof *st->active);
     for (st->n_active = 0; st->n_active < n; st->n_active++)
         st->active[st->n_active] = st->n_active;
+    st->stop_at = ptd_array((size_t)n * ptd_stop_places(st->s->stop_text) + 1, sizeof(int));
     st->drawn.u = ptd_array(n, sizeof *st->drawn.u);
     st->drawn.id = ptd_array(n, sizeof *st->drawn.id);
     st->drawn.logp = ptd_array(n, sizeof *st->drawn.logp);
@@ -154,6 +169,7 @@ static void finish(struct state *st)
     ptd_batch_free(st->step);
     ptd_lm_head_free(st->head);
     free(st->active);
+    free(st->stop_at);
     free(st->drawn.u);
     free(st->drawn.id);
     free(st->drawn.logp);

@@ -12,7 +12,12 @@
  * is computed together, and so, rarely, does a token that is drawn at the border of two shares. */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
+#include "data/stop.h"
 #include "net/model.h"
+
+/* How a reply ended: cut at max_tokens or where the model's context ends; by a stop id; by a stop
+ * text. */
+enum ptd_ending { PTD_REPLY_CUT = 0, PTD_REPLY_ID, PTD_REPLY_TEXT };
 
 struct ptd_sampling {
     double temperature, top_p; /* top_p 1: all */
@@ -22,15 +27,16 @@ struct ptd_sampling {
     int top_logprobs; /* most probable ids to record per token, 0: none */
     const int *stop;  /* ids that end a reply */
     int n_stop;
-    const uint8_t *banned; /* [vocab], see ptd_model_banned */
+    const struct ptd_stop *stop_text; /* texts that end a reply, or NULL */
+    const uint8_t *banned;            /* [vocab], see ptd_model_banned */
     uint64_t seed;
 };
 
 struct ptd_reply {
-    int32_t *ids;     /* [n], the stop token included */
+    int32_t *ids;     /* [n], the last one whole, whatever it ends */
     float *logp;      /* [n] under the full (temperature-divided) distribution */
     int32_t *top_ids; /* [n][top_logprobs] or NULL */
-    int n, stopped;   /* stopped 0: cut at max_tokens */
+    int n, stopped;   /* stopped: enum ptd_ending */
 };
 
 /* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i
