@@ -257,7 +257,7 @@ static void audit_data(const char *path, struct ptd_audit_view *v)
     static struct ptd_source src;
     struct ptd_group g = {0};
     if (!opt.store) ptd_misuse("--audit of a data set: expected --store too");
-    if (ptd_source_open(&src, opt.store, path) < 0) ptd_die_last();
+    if (ptd_source_open(&src, opt.store, path, NULL) < 0) ptd_die_last();
     v->store = opt.store;
     v->data = path;
     v->max_tokens = opt.max_tokens ? opt.max_tokens : 64;
@@ -268,7 +268,7 @@ static void audit_data(const char *path, struct ptd_audit_view *v)
     long rows = ptd_dataset_rows(src.data);
     ptd_progress_start(&progress, "groups", 0, opt.sample < rows ? (long)opt.sample : rows);
     for (long i = 0, more = 1; i < rows && more; i++) {
-        int row = ptd_source_row(&src, 1, (uint64_t)opt.audit_seed, i);
+        int row = ptd_dataset_order(src.data, (uint64_t)opt.audit_seed, i);
         if (ptd_source_group(&src, row, 1, &g) < 0) ptd_die_last();
         if ((more = audit_group(&g)) < 0) ptd_dataset_blame(src.data, row), ptd_die_last();
     }
