@@ -17,13 +17,14 @@ WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-
 # why that, and why this build of it).
 PKGS    := msgpack lmdb jansson libpng libwebp libwebpdemux libpcre2-8 libutf8proc libxxhash zlib
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
-           libjpeg62-turbo-dev libwebp-dev libgif-dev libpcre2-dev libutf8proc-dev librandom123-dev libxxhash-dev zlib1g-dev \
+           libjpeg62-turbo-dev libwebp-dev libgif-dev libpcre2-dev libutf8proc-dev libflint-dev libflint-arb-dev \
+           libcalcium-dev librandom123-dev libxxhash-dev zlib1g-dev \
            libcmocka-dev bats gnuplot-nox jq pv python3-msgpack strace
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) openblas))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
              $(CFLAGS) $(PKG_CFLAGS)
-LIBS       = -Wl,--as-needed $(PKG_LIBS) -ljpeg -lgif -lpthread -lm -ldl
+LIBS       = -Wl,--as-needed $(PKG_LIBS) -lcalcium -lflint-arb -lflint -lgmp -ljpeg -lgif -lpthread -lm -ldl
 OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /dev/null)/openblas-pthread/libopenblas.so.0) libopenblas.so.0)
 
 # The rooms of the library, from the ground up: each may include itself and those before it (make

@@ -1,6 +1,7 @@
 /* Fuzzing entry: any bytes as rules (a byte), a gold answer (a line) and a response (the rest).
- * Judging must come to an end with rewards in range; every gold answer is right for itself; numbers
- * are in lowest terms. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
+ * Judging must come to an end with rewards in range; every gold answer that a rule can read is
+ * right for itself; numbers are in lowest terms. Built by `make fuzz` for libFuzzer; the same file
+ * serves AFL++. */
 #include "judge/number.h"
 #include "method/reward.h"
 #include <stdlib.h>
@@ -21,29 +22,36 @@ static void check_number(const char *text, size_t n)
     if (ptd_number_parse(text, n, &r) && (r.den <= 0 || common(r.num, r.den) != 1)) abort();
 }
 
-static void check_gold(const char *gold)
+/* A gold that a rule can read is right for itself. */
+static void check_gold(const char *text)
 {
-    static const char *const rules[] = {"auto", "exact", "number"};
-    char letter = ptd_gold_letter(gold);
-    for (int i = 0; i < 3; i++)
-        if (!ptd_answer_right(rules[i], gold, strlen(gold), gold)) abort();
-    if (letter && ptd_choice_parse(gold, strlen(gold)) != letter) abort();
+    struct ptd_asked asked = {.answer = text, .question = text};
+    char letter = ptd_gold_letter(text);
+    for (int i = 0; ptd_judges[i]; i++) {
+        struct ptd_gold *gold = ptd_gold_new(ptd_judges[i], NULL, &asked);
+        if (gold && ptd_gold_score(gold, text, strlen(text), NULL) != 1) abort();
+        ptd_gold_free(gold);
+    }
+    if (letter && ptd_choice_parse(text, strlen(text)) != letter) abort();
 }
 
 static void score(int rules, char *gold, char *text)
 {
     struct ptd_reward_rules r = {.extract = rules % 4,
                                  .format = rules / 16 % 3,
-                                 .judge = ptd_judges[rules / 4 % 4],
+                                 .judge = ptd_judges[rules / 4 % 7],
                                  .format_weight = 0.1,
                                  .accuracy_weight = 0.9};
     struct ptd_rollout y = {.text = text};
     struct ptd_group g = {.answer = gold, .rollouts = &y, .n_rollouts = 1};
-    if (ptd_reward_score(&r, &g) < 0) abort();
+    if (ptd_reward_score(&r, &g) < 0) {
+        ptd_group_clear(&g);
+        return;
+    }
     if (y.reward < 0 || y.reward > 1 || (y.accuracy != 0 && y.accuracy != 1) ||
         (y.format != 0 && y.format != 1))
         abort();
-    if (!y.extracted != (y.outcome == PTD_UNPARSABLE) ||
+    if ((!y.extracted && y.outcome != PTD_UNPARSABLE) ||
         (y.outcome == PTD_RIGHT) != (y.accuracy == 1))
         abort();
     if (y.extracted && !strstr(text, y.extracted)) abort();

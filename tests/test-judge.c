@@ -38,8 +38,9 @@ static void judges_numbers(void **state)
                                         "\\dfrac{12}{1}",
                                         "24/2",
                                         "12.000000000000000000000"};
-    static const char *const wrong[] = {"13",  "-12",    "1 2", "12.01", "12 13", "",    "1.2",
-                                        "12e", "twelve", "12x", "12/0",  "1,2",   "0x0c"};
+    static const char *const wrong[] = {"13",   "-12", "1 2", "12.01",        "12 13",
+                                        "",     "1.2", "12e", "twelve or so", "12x",
+                                        "12/0", "1,2", "0x0c"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
         assert_judged("auto", right[i], "12", 1);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -50,7 +51,8 @@ static void judges_numbers(void **state)
     assert_judged("number", "\\frac{1}{4}", ".25", 1);
     assert_judged("number", ".333", "1/3", 0);
     assert_judged("number", "50%", "50", 1);
-    assert_judged("number", "50%", "0.5", 0);
+    assert_judged("number", "50%", "0.5", 1);
+    assert_judged("number", "0.5%", "0.5", 0);
     assert_judged("number", "-\\frac{1}{2}", "-0.5", 1);
     assert_judged("number",
                   "\xe2\x88\x92"
@@ -98,7 +100,7 @@ static void judges_choices(void **state)
         assert_judged("auto", wrong[i], "B", 0);
     assert_judged("auto", "A", "(A)", 1);
     assert_judged("auto", "answer", "A", 0);
-    assert_judged("auto", "k", "K", 1);
+    assert_judged("auto", "k", "K", 0); /* no option, and case means something */
     assert_int_equal(ptd_gold_letter("B) 12"), 0);
 }
 
@@ -118,6 +120,31 @@ static void judges_texts(void **state)
     assert_judged("auto", "None", "red", 0);
     assert_judged("exact", "12.0", "12", 0);
     assert_judged("auto", "\\frac{\\text{a}}{b}", "\\frac{a}{b}", 1);
+}
+
+/* tests/vectors/judge.tsv: verdict, gold, answer; kinds are headings. */
+static void judges_as_people_do(void **state)
+{
+    (void)state;
+    static char line[4096];
+    int n = 0, bad = 0;
+    FILE *f = fopen("tests/vectors/judge.tsv", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        char *gold = strchr(line, '\t'), *answer = gold ? strchr(gold + 1, '\t') : NULL;
+        if (*line == '#' || *line == '\n') continue;
+        assert_non_null(answer);
+        *gold++ = *answer++ = '\0';
+        answer[strcspn(answer, "\n")] = '\0';
+        int want = strcmp(line, "right") == 0;
+        n++;
+        if (ptd_answer_right("auto", answer, strlen(answer), gold) == want) continue;
+        print_error("\"%s\" against \"%s\": expected %s\n", answer, gold, line);
+        bad++;
+    }
+    fclose(f);
+    assert_true(n >= 1000);
+    assert_int_equal(bad, 0);
 }
 
 static void scores_a_rollout(void **state)
@@ -195,7 +222,8 @@ static void refuses_unknown_rules(void **state)
     assert_int_equal(ptd_failed_status(), PTD_USAGE);
     assert_string_equal(
         ptd_failed_message(),
-        "--judge \"sympy\": expected one of auto, exact, number, choice, iou, point, f1");
+        "--judge \"sympy\": expected one of auto, exact, number, choice, math, set, "
+        "text, iou, point, f1");
 }
 
 int main(void)
@@ -205,6 +233,7 @@ int main(void)
         cmocka_unit_test(judges_numbers_beyond_64_bits_as_text),
         cmocka_unit_test(judges_choices),
         cmocka_unit_test(judges_texts),
+        cmocka_unit_test(judges_as_people_do),
         cmocka_unit_test(scores_a_rollout),
         cmocka_unit_test(long_gold_is_read_once),
         cmocka_unit_test(a_missing_text_is_no_answer),

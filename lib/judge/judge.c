@@ -1,128 +1,26 @@
 /* judge: the table of rules, and golds made ready; see judge.h. */
 #include "judge/judge.h"
-#include "judge/number.h"
+#include "judge/choice.h"
 #include "judge/rows.h"
-#include <ctype.h>
+#include "judge/rules.h"
 #include <stdlib.h>
 #include <string.h>
 
 const struct ptd_judge_settings ptd_judge_defaults = {.units = PTD_UNITS_AUTO, .iou = 0.5};
 
-static int is_word(char c)
-{
-    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
-}
-
-/* ---- option letters ---- */
-
-/* Behind words like "the correct option is:" in a normal form. */
-static const char *skip_words(const char *t)
-{
-    static const char *const words[] = {"the",    "correct", "final", "option",
-                                        "choice", "answer",  "is",    NULL};
-    for (int i = 0; words[i];) {
-        t += strspn(t, " :");
-        size_t n = strlen(words[i]);
-        int here = strncmp(t, words[i], n) == 0 && t[n] && !is_word(t[n]);
-        if (here) t += n;
-        i = here ? 0 : i + 1;
-    }
-    return t;
-}
-
-static char letter_of(const char *t)
-{
-    t = skip_words(t);
-    if (*t == '(' || *t == '[') t++;
-    return *t >= 'a' && *t <= 'j' && (!t[1] || strchr(")].:", t[1])) ? (char)(*t - 'a' + 'A') : 0;
-}
-
-char ptd_choice_parse(const char *s, size_t n)
-{
-    char *t = ptd_text_normal(s, n), c = letter_of(t);
-    free(t);
-    return c;
-}
-
-static char gold_letter_of(const char *t)
-{
-    return strlen(t) <= 3 ? letter_of(t) : 0;
-}
-
-char ptd_gold_letter(const char *gold)
-{
-    char *t = ptd_text_normal(gold, strlen(gold)), c = gold_letter_of(t);
-    free(t);
-    return c;
-}
-
 /* ---- rules ---- */
 
-enum { AUTO, EXACT, NUMBER, CHOICE };
-
-struct plain {
-    int rule, is_number;
-    char *normal;
-    struct ptd_rational number; /* if is_number */
-};
-
-static struct plain *plain_new(const char *text, int rule)
-{
-    struct plain *g = ptd_alloc(sizeof *g);
-    g->rule = rule;
-    g->normal = ptd_text_normal(text, strlen(text));
-    g->is_number = ptd_number_parse(text, strlen(text), &g->number);
-    if (rule == AUTO) g->rule = g->is_number ? NUMBER : gold_letter_of(g->normal) ? CHOICE : EXACT;
-    return g;
-}
-
-static int same(const struct plain *g, const char *answer, size_t len, const char *normal)
-{
-    struct ptd_rational r;
-    if (g->rule == NUMBER && g->is_number && ptd_number_parse(answer, len, &r))
-        return r.num == g->number.num && r.den == g->number.den;
-    if (g->rule != CHOICE) return strcmp(normal, g->normal) == 0;
-    char c = letter_of(normal);
-    return c && c == letter_of(g->normal);
-}
-
-static double plain_score(const void *gold, const char *answer, size_t len,
-                          const struct ptd_judge_settings *set, const char **reason)
-{
-    char *normal = ptd_text_normal(answer, len);
-    int yes = same(gold, answer, len, normal);
-    free(normal);
-    return yes;
-}
-
-static void plain_clear(void *gold)
-{
-    struct plain *g = gold;
-    free(g->normal);
-    free(g);
-}
-
-#define READY(name, rule)                                                                          \
-    static void *name(const struct ptd_asked *asked, const char *answer,                           \
-                      const struct ptd_judge_settings *set)                                        \
-    {                                                                                              \
-        return plain_new(answer, rule);                                                            \
-    }
-READY(ready_auto, AUTO)
-READY(ready_exact, EXACT)
-READY(ready_number, NUMBER)
-READY(ready_choice, CHOICE)
-
-static const struct ptd_judge by_gold = {"auto", "by the gold answer", ready_auto, plain_score,
-                                         plain_clear},
-                              exact = {"exact", "equal as text", ready_exact, plain_score,
-                                       plain_clear},
-                              number = {"number", "equal as numbers", ready_number, plain_score,
-                                        plain_clear},
-                              choice = {"choice", "the same option letter", ready_choice,
-                                        plain_score, plain_clear};
-const struct ptd_judge *const ptd_judges[] = {
-    &by_gold, &exact, &number, &choice, &ptd_judge_iou, &ptd_judge_point, &ptd_judge_f1, NULL};
+const struct ptd_judge *const ptd_judges[] = {&ptd_judge_auto,
+                                              &ptd_judge_exact,
+                                              &ptd_judge_number,
+                                              &ptd_judge_choice,
+                                              &ptd_judge_math,
+                                              &ptd_judge_set,
+                                              &ptd_judge_text,
+                                              &ptd_judge_iou,
+                                              &ptd_judge_point,
+                                              &ptd_judge_f1,
+                                              NULL};
 
 char *ptd_judge_names(void)
 {
@@ -158,7 +56,7 @@ struct ptd_gold *ptd_gold_new(const struct ptd_judge *rule, const struct ptd_jud
                               const struct ptd_asked *asked)
 {
     struct ptd_gold *g = ptd_alloc(sizeof *g + (1 + (size_t)asked->n_answers) * sizeof *g->own);
-    g->rule = rule ? rule : &by_gold;
+    g->rule = rule ? rule : &ptd_judge_auto;
     g->set = set ? *set : ptd_judge_defaults;
     for (int i = -1; i < asked->n_answers; i++) {
         g->own[g->n] = g->rule->ready(asked, i < 0 ? asked->answer : asked->answers[i], &g->set);
@@ -200,4 +98,26 @@ int ptd_answer_right(const char *rule, const char *answer, size_t len, const cha
     int yes = g && ptd_gold_score(g, answer, len, NULL) == 1;
     ptd_gold_free(g);
     return yes;
+}
+
+/* ---- option letters ---- */
+
+static char letter_in(const char *s, size_t n, int gold)
+{
+    struct ptd_lex l;
+    struct ptd_choice c;
+    if (ptd_lex(&l, s, n, 0) < 0) return 0;
+    int named = gold ? ptd_choice_gold(l.t, l.n, &c) : ptd_choice_read(l.t, l.n, &c);
+    if (!named || c.n != 1 || (gold && c.n_rest)) return 0;
+    return (char)('A' + __builtin_ctz(c.letters));
+}
+
+char ptd_choice_parse(const char *s, size_t n)
+{
+    return letter_in(s, n, 0);
+}
+
+char ptd_gold_letter(const char *gold)
+{
+    return letter_in(gold, strlen(gold), 1);
 }

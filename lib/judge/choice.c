@@ -1,0 +1,282 @@
+/* choice: see choice.h. */
+#include "judge/choice.h"
+#include <ctype.h>
+#include <string.h>
+
+typedef const struct ptd_tok *tok;
+
+static int word_in(tok t, const char *const *words)
+{
+    for (; *words; words++)
+        if (ptd_tok_is(t, *words)) return 1;
+    return 0;
+}
+
+static int is_wrap(int kind)
+{
+    return kind == '.' || kind == '"' || kind == '\'' || kind == '`' || kind == '*' ||
+           kind == '#' || kind == ':' || kind == '=';
+}
+
+static int is_open(int kind)
+{
+    return kind == '(' || kind == '[' || kind == '{' || kind == PTD_T_LSET;
+}
+
+static int is_close(int kind)
+{
+    return kind == ')' || kind == ']' || kind == '}' || kind == PTD_T_RSET;
+}
+
+static int letter(tok t)
+{
+    if (t->kind != PTD_T_WORD || t->n != 1) return 0;
+    int c = toupper((unsigned char)t->s[0]);
+    return c >= 'A' && c <= 'J' ? c : 0;
+}
+
+/* 答案是, 选: the word in front, whole or at the beginning of nothing else. */
+static int is_chinese_lead(tok t)
+{
+    static const char *const leads[] = {
+        "正确答案是", "正确答案为", "正确答案",   "正确选项是", "正确选项为", "正确选项",
+        "答案是",     "答案为",     "答案选",     "答案",       "答",         "所以选",
+        "所以",       "因此选",     "因此",       "故选",       "故",         "应选",
+        "应该选",     "选择",       "选项",       "选项是",     "选项为",     "选",
+        "我选",       "最终答案是", "最终答案为", "最终答案",   "所以答案是", "所以答案为",
+        "因此答案是", "故答案为",   "故答案是",   "是",         "为",         NULL};
+    return t->kind == PTD_T_WORD && word_in(t, leads);
+}
+
+static int is_lead(tok t)
+{
+    static const char *const leads[] = {
+        "the",    "correct", "right", "final",  "best", "answer",    "ans",    "option", "options",
+        "choice", "choices", "is",    "are",    "so",   "therefore", "thus",   "hence",  "choose",
+        "pick",   "select",  "it",    "s",      "must", "be",        "letter", "my",     "our",
+        "both",   "either",  "would", "should", "i",    "we",        NULL};
+    return t->kind == PTD_T_WORD && (t->n != 1 || *t->s == 'I' || *t->s == 'i' || *t->s == 's') &&
+           (t->n == 0 || word_in(t, leads) || is_chinese_lead(t));
+}
+
+/* Words in front that only lead to the letter; a letter itself ends them. */
+static tok behind_lead(tok a, tok b)
+{
+    for (;;) {
+        tok t = a;
+        while (t < b && (is_wrap(t->kind) || t->kind == ',')) t++;
+        if (t >= b || !is_lead(t) || (letter(t) && t + 1 == b)) return t;
+        a = t + 1;
+    }
+}
+
+/* The letter at *t, in brackets or not. */
+static int take_letter(tok *t, tok b, int *marked)
+{
+    static const char *const nouns[] = {"option", "options", "choice", "answer", "选项", NULL};
+    tok s = *t;
+    int depth = 0, c;
+    while (s < b && word_in(s, nouns)) s++;
+    while (s < b && is_open(s->kind)) s++, depth++;
+    while (s < b && word_in(s, nouns)) s++;
+    if (s >= b || !(c = letter(s))) return 0;
+    int bold = s->dress && (s + 1 == b || !s[1].dress || s[1].spaced & 2);
+    for (s++, *marked = depth > 0 || bold; depth > 0; depth--) {
+        while (s < b && (s->kind == '.' || s->kind == ':')) s++;
+        if (s >= b || !is_close(s->kind)) return 0;
+        s++;
+    }
+    *t = s;
+    return c;
+}
+
+static int is_join(tok t)
+{
+    static const char *const words[] = {"and", "or", "和", "或", "或者", "与", "及", NULL};
+    return t->kind == ',' || t->kind == ';' || t->kind == '.' || t->kind == ':' || t->kind == '/' ||
+           t->kind == ')' || t->kind == '&' || t->kind == '+' || t->kind == PTD_T_TO ||
+           word_in(t, words);
+}
+
+static int is_or(tok t)
+{
+    return ptd_tok_is(t, "or") || ptd_tok_is(t, "或") || ptd_tok_is(t, "或者");
+}
+
+static void add(struct ptd_choice *c, int letter)
+{
+    unsigned bit = 1u << (letter - 'A');
+    if (!(c->letters & bit)) c->n++;
+    c->letters |= bit;
+}
+
+/* AC, BD: capital letters of a word that are options. */
+static int take_word(tok t, struct ptd_choice *c)
+{
+    if (t->kind != PTD_T_WORD || t->n < 2 || t->n > 6) return 0;
+    for (int i = 0; i < t->n; i++)
+        if (t->s[i] < 'A' || t->s[i] > 'J' || (i && memchr(t->s, t->s[i], (size_t)i))) return 0;
+    for (int i = 0; i < t->n; i++) add(c, t->s[i]);
+    return 1;
+}
+
+/* Letters and what joins them, from a to b; returns where it ends. */
+static tok take_all(tok a, tok b, struct ptd_choice *c)
+{
+    int l, marked;
+    tok t = a, last = a;
+    while (t < b) {
+        if ((l = take_letter(&t, b, &marked)))
+            add(c, l), c->marked |= marked;
+        else if (take_word(t, c))
+            t++;
+        else
+            break;
+        last = t;
+        for (; t < b && is_join(t); t++) c->or |= is_or(t);
+    }
+    return t == b ? b : last;
+}
+
+/* Does another option's letter stand in t..b? */
+static int names_another(tok a, tok b)
+{
+    for (tok t = a; t < b; t++) {
+        if (!letter(t) || islower((unsigned char)*t->s)) continue;
+        int in = t > a && is_open(t[-1].kind) && t + 1 < b && is_close(t[1].kind);
+        int before = t > a && (is_or(t - 1) || ptd_tok_is(t - 1, "and") ||
+                               ptd_tok_is(t - 1, "option") || ptd_tok_is(t - 1, "choose") ||
+                               ptd_tok_is(t - 1, "not") || t[-1].kind == '/' || t[-1].kind == ',');
+        int after = t + 1 < b && (t[1].kind == '.' || t[1].kind == ':' || t[1].kind == ')');
+        if (in || before || after || (t == a && t + 1 == b)) return 1;
+    }
+    return 0;
+}
+
+/* "is correct", 正确: the only verbs that leave the letter an answer. */
+static int confirms(tok a, tok b)
+{
+    static const char *const words[] = {"is",     "the",      "correct", "right",  "best",
+                                        "answer", "option",   "choice",  "one",    "true",
+                                        "正确",   "是正确的", "对",      "正确的", NULL};
+    tok t = a;
+    for (; t < b; t++)
+        if (!word_in(t, words) && !is_wrap(t->kind)) return 0;
+    return 1;
+}
+
+static int is_verb(tok t)
+{
+    static const char *const words[] = {
+        "is",     "are",   "isn",       "was",   "cannot",   "can", "looks",  "seems",
+        "could",  "might", "may",       "would", "不",       "错",  "错误",   "不对",
+        "不正确", "wrong", "incorrect", "正确",  "是正确的", "对",  "是错的", NULL};
+    return t->kind == PTD_T_WORD && word_in(t, words);
+}
+
+/* Can what begins at t be an option's text right behind its letter? */
+static int is_text(tok t, int kind_before)
+{
+    (void)kind_before;
+    return t->kind == PTD_T_NUM || t->kind == PTD_T_FRAC || t->kind == PTD_T_SQRT ||
+           t->kind == PTD_T_MONEY;
+}
+
+static tok behind_mark(tok t, tok b, int *mark)
+{
+    *mark = 0;
+    while (t < b && (t->kind == '.' || t->kind == ')' || t->kind == ':' || t->kind == ',' ||
+                     (t->kind == '-' && t->spaced && t + 1 < b && t[1].spaced))) {
+        *mark = 1;
+        t++;
+    }
+    return t;
+}
+
+static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
+{
+    int mark;
+    tok rest = behind_mark(after, b, &mark);
+    if (is_verb(rest)) {
+        if (confirms(rest, b)) return 1;
+        c->reason = "several options";
+        return 0;
+    }
+    if (!mark && !c->marked && !(capital && is_text(rest, 0) && rest->spaced)) return 0;
+    if (!capital && !c->marked && !mark) return 0;
+    if (names_another(rest, b)) {
+        c->reason = "several options";
+        return 0;
+    }
+    c->marked = 1;
+    c->rest = rest;
+    c->n_rest = (int)(b - rest);
+    return 1;
+}
+
+int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
+{
+    tok a = t, b = t + n;
+    *c = (struct ptd_choice){.n = 0};
+    a = behind_lead(a, b);
+    while (b > a && (is_wrap(b[-1].kind) || b[-1].kind == ',' || b[-1].kind == '!')) b--;
+    tok end = take_all(a, b, c);
+    if (c->n == 0) return 0;
+    if (end == b) {
+        if (c->n > 1 && c->or) c->reason = "several options";
+        return 1;
+    }
+    if (c->n > 1) {
+        c->reason = "several options";
+        return 0;
+    }
+    int marked, capital;
+    tok first = a;
+    c->marked = 0;
+    if (!take_letter(&first, b, &marked)) return 0;
+    c->marked = marked;
+    capital = isupper((unsigned char)first[-1].s[0]) || is_close(first[-1].kind);
+    return with_rest(first, b, c, capital);
+}
+
+/* ---- golds ---- */
+
+/* A lone letter that is rather a variable: e, i. */
+static int is_symbol(tok a, tok b)
+{
+    return b - a == 1 && a->n == 1 && strchr("ei", *a->s);
+}
+
+static int in_order(tok t)
+{
+    for (int i = 1; i < t->n; i++)
+        if (t->s[i] <= t->s[i - 1]) return 0;
+    return 1;
+}
+
+static int joined_as_gold(tok a, tok b)
+{
+    for (tok t = a; t < b; t++) {
+        int joins = t->kind == ',' || t->kind == ';' || ptd_tok_is(t, "and") || ptd_tok_is(t, "和");
+        int single = letter(t) && isupper((unsigned char)*t->s);
+        if (t->kind == PTD_T_WORD && t->n > 1 && !joins && !in_order(t)) return 0;
+        if (!joins && !single && t->kind != PTD_T_WORD && !is_open(t->kind) && !is_close(t->kind))
+            return 0;
+        if (letter(t) && !single) return 0;
+    }
+    return 1;
+}
+
+int ptd_choice_gold(const struct ptd_tok *t, int n, struct ptd_choice *c)
+{
+    tok a = t, b = t + n;
+    while (b > a && (is_wrap(b[-1].kind))) b--;
+    while (b > a && (is_wrap(a->kind))) a++;
+    if (!ptd_choice_read(a, (int)(b - a), c) || c->reason || c->or) return 0;
+    if (c->n > 1) return joined_as_gold(a, b);
+    if (!c->n_rest) return !is_symbol(a, b);
+    /* B. 12 cm; not A.D. or a: b, which are no letter with a text */
+    int one = c->n_rest == 1 && c->rest->kind == PTD_T_WORD && c->rest->n == 1 && letter(c->rest);
+    int capital = is_open(a->kind) || isupper((unsigned char)*a->s);
+    return !one && capital && c->marked;
+}

@@ -1,0 +1,20 @@
+/* choice: option letters A to J in an answer, in any usual dress: B, b, (B), [B], B., B) 12 cm,
+ * \textbf{(B)}, option B, 选B, AC, "A and C". */
+#ifndef PTD_CHOICE_H
+#define PTD_CHOICE_H
+#include "judge/lex.h"
+
+struct ptd_choice {
+    unsigned letters;           /* bit 0: A */
+    int n, or ;                 /* how many; or: "A or C" */
+    int marked;                 /* brackets around, or a full stop, a colon or the like behind */
+    const struct ptd_tok *rest; /* [n_rest] what stands behind the letter: the option's text */
+    int n_rest;
+    const char *reason; /* static: letters are named, and no one can say which is meant */
+};
+
+/* 1 if the tokens t [n] name letters. 0: they do not, or c->reason says what is wrong. */
+int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c);
+/* The same for a gold answer, which is nothing but letters, or one letter and its text. */
+int ptd_choice_gold(const struct ptd_tok *t, int n, struct ptd_choice *c);
+#endif

@@ -1,0 +1,541 @@
+/* expr: by descent; see expr.h. Leaves what a tree is worth to algebra.c. */
+#include "judge/expr.h"
+#include "judge/numeral.h"
+#include <ctype.h>
+#include <string.h>
+
+struct in {
+    struct ptd_pool *p;
+    const struct ptd_tok *t, *end;
+    int plus, depth, inside; /* inside: within brackets, where a degree sign is part of it */
+    int bar;                 /* depth of |...|: a bar closes */
+};
+
+typedef const struct ptd_expr *tree;
+static tree sum(struct in *in);
+static tree factor(struct in *in);
+
+/* ---- nodes ---- */
+
+static struct ptd_expr *node(struct in *in, int op, tree a, tree b)
+{
+    if (in->p->n >= PTD_EXPR_NODES) {
+        in->p->reason = "too long";
+        return NULL;
+    }
+    struct ptd_expr *e = &in->p->node[in->p->n++];
+    *e = (struct ptd_expr){.op = (uint8_t)op, .a = a, .b = b, .den = 1};
+    return e;
+}
+
+static tree unary(struct in *in, int op, tree a)
+{
+    return a ? node(in, op, a, NULL) : NULL;
+}
+
+static tree binary(struct in *in, int op, tree a, tree b)
+{
+    return a && b ? node(in, op, a, b) : NULL;
+}
+
+static tree leaf(struct in *in, int op, const char *s, size_t n)
+{
+    struct ptd_expr *e = node(in, op, NULL, NULL);
+    if (e) e->s = s, e->n = (uint16_t)n;
+    return e;
+}
+
+static tree ratio(struct in *in, int64_t num, int64_t den)
+{
+    struct ptd_expr *e = node(in, PTD_E_RATIO, NULL, NULL);
+    if (e) e->num = num, e->den = den;
+    return e;
+}
+
+static int kind(const struct in *in)
+{
+    return in->t < in->end ? in->t->kind : PTD_T_END;
+}
+
+static int ahead(const struct in *in, int i)
+{
+    return in->end - in->t > i ? in->t[i].kind : PTD_T_END;
+}
+
+static int take(struct in *in, int k)
+{
+    if (kind(in) != k) return 0;
+    in->t++;
+    return 1;
+}
+
+static int deeper(struct in *in)
+{
+    if (++in->depth <= PTD_EXPR_DEPTH) return 1;
+    in->p->reason = "too deep";
+    return 0;
+}
+
+/* ---- brackets ---- */
+
+static tree within(struct in *in, int close)
+{
+    in->inside++;
+    tree e = sum(in);
+    in->inside--;
+    return e && take(in, close) ? e : NULL;
+}
+
+static tree absolute(struct in *in)
+{
+    in->bar++;
+    tree e = within(in, '|');
+    in->bar--;
+    return unary(in, PTD_E_ABS, e);
+}
+
+/* What \frac, \sqrt and ^ take: a group, or one token. */
+static tree argument(struct in *in)
+{
+    if (take(in, '{')) return within(in, '}');
+    if (kind(in) == '-' || kind(in) == '+') return factor(in);
+    struct in one = *in;
+    if (kind(in) == PTD_T_WORD && !in->t->dress && in->t->n > 1 &&
+        isalpha((unsigned char)in->t->s[0]) && strncmp(in->t->s, "pi", 2) != 0) {
+        /* the first letter only: \sqrt ab is no root of ab, but x^ab is not written either */
+        return NULL;
+    }
+    tree e = factor(&one);
+    in->t = one.t;
+    return e;
+}
+
+/* ---- names ---- */
+
+static int is_function(const struct ptd_tok *t)
+{
+    static const char *const names[] = {"sin",    "cos",    "tan",    "cot",  "sec",  "csc",
+                                        "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
+                                        "ln",     "log",    "lg",     "exp",  "max",  "min",
+                                        "gcd",    "lcm",    "asin",   "acos", "atan", NULL};
+    for (int i = 0; t->kind == PTD_T_WORD && names[i]; i++)
+        if (t->n == strlen(names[i]) && memcmp(t->s, names[i], t->n) == 0) return 1;
+    return 0;
+}
+
+static int is_greek(const struct ptd_tok *t)
+{
+    static const char *const names[] = {"alpha", "beta",   "gamma", "delta", "epsilon",
+                                        "theta", "lambda", "mu",    "sigma", "phi",
+                                        "omega", "rho",    NULL};
+    for (int i = 0; names[i]; i++)
+        if (t->n == strlen(names[i]) && memcmp(t->s, names[i], t->n) == 0) return 1;
+    return 0;
+}
+
+static int constant(const char *s, size_t n)
+{
+    if (n == 2 && memcmp(s, "pi", 2) == 0) return PTD_E_PI;
+    if (n == 1 && *s == 'e') return PTD_E_EULER;
+    if (n == 1 && *s == 'i') return PTD_E_I;
+    if ((n == 3 && memcmp(s, "inf", 3) == 0) || (n == 8 && memcmp(s, "infinity", 8) == 0) ||
+        (n == 2 && memcmp(s, "oo", 2) == 0))
+        return PTD_E_INF;
+    return 0;
+}
+
+static int name_op(const char *s, size_t n)
+{
+    int known = constant(s, n);
+    return known ? known : PTD_E_SYM;
+}
+
+/* x_1, x_{AB}, x': the name with what hangs on it, written anew. */
+static tree symbol(struct in *in, const char *s, size_t n)
+{
+    struct ptd_lex *l = in->p->lex;
+    char *name = l->buf + l->used;
+    size_t len = n, cap = sizeof l->buf - l->used;
+    int depth = 0, hangs = kind(in) == '_' || kind(in) == PTD_T_PRIME || kind(in) == '\'';
+    if (!hangs) return leaf(in, name_op(s, n), s, n);
+    if (n >= cap) return NULL;
+    memcpy(name, s, n);
+    while (kind(in) == PTD_T_PRIME || kind(in) == '\'' || kind(in) == '_') {
+        int below = kind(in) == '_';
+        if (len + 1 < cap) name[len++] = below ? '_' : '\'';
+        in->t++;
+        if (!below) continue;
+        do {
+            if (in->t >= in->end || len + in->t->n >= cap) return NULL;
+            depth += (kind(in) == '{') - (kind(in) == '}');
+            if (kind(in) != '{' && kind(in) != '}') {
+                memcpy(name + len, in->t->s, in->t->n);
+                len += in->t->n;
+            }
+            in->t++;
+        } while (depth > 0);
+    }
+    l->used += len;
+    return leaf(in, PTD_E_SYM, name, len);
+}
+
+/* ---- functions ---- */
+
+/* sin 2x: the product that follows, without signs. */
+static tree call_argument(struct in *in)
+{
+    in->inside++;
+    tree e = kind(in) == '(' ? factor(in) : NULL;
+    if (!e && kind(in) != '(') {
+        e = factor(in);
+        while (e && in->t < in->end && !is_function(in->t) &&
+               (kind(in) == PTD_T_WORD || kind(in) == PTD_T_NAME || kind(in) == PTD_T_FRAC))
+            e = binary(in, PTD_E_MUL, e, factor(in));
+    }
+    in->inside--;
+    return e;
+}
+
+static tree call(struct in *in)
+{
+    const struct ptd_tok *name = in->t++;
+    tree base = NULL, power = NULL, e;
+    if (take(in, '_') && !(base = argument(in))) return NULL;
+    if (take(in, '^') && !(power = argument(in))) return NULL;
+    if (!(e = call_argument(in))) return NULL;
+    struct ptd_expr *c = node(in, PTD_E_CALL, e, base);
+    if (!c) return NULL;
+    c->s = name->s;
+    c->n = name->n;
+    if (power && power->op == PTD_E_NEG && power->a->op == PTD_E_NUM) return NULL; /* sin^{-1} */
+    return power ? binary(in, PTD_E_POW, c, power) : c;
+}
+
+/* ---- words ---- */
+
+static int is_plain_word(const char *s, size_t n)
+{
+    static const char words[] =
+        " is no or of to in on an at by if it us we he me my so up as be do "
+        "go am pm ok hi ";
+    if (n != 2) return 0;
+    char key[5] = {' ', (char)tolower((unsigned char)s[0]), (char)tolower((unsigned char)s[1]), ' ',
+                   0};
+    return strstr(words, key) != NULL;
+}
+
+/* Letters side by side that are a product: xy, abc; words are none. */
+static int is_product(const char *s, size_t n)
+{
+    if (n > 3 || (n == 2 && is_plain_word(s, n))) return 0;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)s[i] >= 0x80 ||
+            (n == 3 && i && (s[i] <= s[i - 1] || strchr("eiou", s[i]))))
+            return 0;
+    return 1;
+}
+
+static int is_upper(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isupper((unsigned char)s[i])) return 0;
+    return n <= 5;
+}
+
+/* xy^2 is x times y^2. */
+static tree letters(struct in *in, const char *s, size_t n)
+{
+    tree e = leaf(in, name_op(s, 1), s, 1), one;
+    for (size_t i = 1; i < n; i++) {
+        if (i + 1 < n) {
+            one = leaf(in, name_op(s + i, 1), s + i, 1);
+        } else {
+            one = symbol(in, s + i, 1);
+            if (one && take(in, '^')) {
+                in->inside++;
+                one = binary(in, PTD_E_POW, one, argument(in));
+                in->inside--;
+            }
+        }
+        e = binary(in, PTD_E_MUL, e, one);
+    }
+    return e;
+}
+
+static tree word(struct in *in)
+{
+    const struct ptd_tok *t = in->t;
+    struct ptd_ratio r;
+    int used;
+    if (is_function(t)) return call(in);
+    if ((used = ptd_numeral_read(t, (int)(in->end - t), &r))) {
+        in->t += used;
+        return ratio(in, r.num, r.den);
+    }
+    in->t++;
+    if (ptd_tok_is(t, "sqrt")) {
+        in->inside++;
+        tree of = argument(in);
+        in->inside--;
+        return unary(in, PTD_E_ROOT, of);
+    }
+    if (constant(t->s, t->n) || t->n == 1 || is_greek(t)) return symbol(in, t->s, t->n);
+    if (ptd_tok_is(t, "no") || ptd_tok_is(t, "ok")) return NULL;
+    if (is_upper(t->s, t->n)) return symbol(in, t->s, t->n);
+    if (t->dress || !is_product(t->s, t->n)) return NULL;
+    return letters(in, t->s, t->n);
+}
+
+/* ---- numbers ---- */
+
+static int all_digits(const struct ptd_tok *t)
+{
+    if (t->kind != PTD_T_NUM) return 0;
+    for (int i = 0; i < t->n; i++)
+        if (!isdigit((unsigned char)t->s[i])) return 0;
+    return 1;
+}
+
+static int less(const struct ptd_tok *a, const struct ptd_tok *b)
+{
+    return a->n != b->n ? a->n < b->n : memcmp(a->s, b->s, a->n) < 0;
+}
+
+/* One token in or without braces. */
+static const struct ptd_tok *plain_argument(const struct ptd_tok **t, const struct ptd_tok *end)
+{
+    int group = *t < end && (*t)->kind == '{';
+    const struct ptd_tok *one = *t + group;
+    if (one + group >= end || !all_digits(one) || (group && one[1].kind != '}')) return NULL;
+    *t = one + 1 + group;
+    return one;
+}
+
+/* The proper fraction of a mixed number at in->t: 3\frac{1}{4}, 3 1/4. */
+static tree mixed(struct in *in)
+{
+    const struct ptd_tok *t = in->t, *a, *b;
+    if (t >= in->end) return NULL;
+    if (t->kind == PTD_T_FRAC) {
+        t++;
+        if (!(a = plain_argument(&t, in->end)) || !(b = plain_argument(&t, in->end))) return NULL;
+    } else {
+        if (in->end - t < 3 || !t->spaced || t[1].kind != '/') return NULL;
+        a = t, b = t + 2, t += 3;
+    }
+    if (!all_digits(a) || !all_digits(b) || !less(a, b)) return NULL;
+    in->t = t;
+    return binary(in, PTD_E_DIV, leaf(in, PTD_E_NUM, a->s, a->n), leaf(in, PTD_E_NUM, b->s, b->n));
+}
+
+/* 0.\overline{3}: both parts as one. */
+static tree repeating(struct in *in, const struct ptd_tok *whole)
+{
+    const struct ptd_tok *t = in->t + 1, *cycle;
+    struct ptd_lex *l = in->p->lex;
+    int ends_in_point = in->t[-1].kind == '.';
+    if (!(cycle = plain_argument(&t, in->end))) return NULL;
+    size_t n = (size_t)whole->n + (size_t)ends_in_point + cycle->n;
+    if (cycle->n > 18 || l->used + n > sizeof l->buf) return NULL;
+    char *s = l->buf + l->used;
+    memcpy(s, whole->s, whole->n);
+    if (ends_in_point) s[whole->n] = '.';
+    memcpy(s + n - cycle->n, cycle->s, cycle->n);
+    l->used += n;
+    in->t = t;
+    struct ptd_expr *e = node(in, PTD_E_CYCLE, NULL, NULL);
+    if (e) e->s = s, e->n = (uint16_t)n, e->num = cycle->n;
+    return e;
+}
+
+static tree number(struct in *in)
+{
+    const struct ptd_tok *t = in->t++;
+    tree part;
+    int64_t scale;
+    if (kind(in) == '.' && ahead(in, 1) == PTD_T_OVERLINE) in->t++;
+    if (kind(in) == PTD_T_OVERLINE && (in->t[-1].kind == '.' || memchr(t->s, '.', t->n)))
+        return repeating(in, t);
+    tree e = leaf(in, PTD_E_NUM, t->s, t->n);
+    if (all_digits(t) && (part = mixed(in))) return binary(in, PTD_E_ADD, e, part);
+    while (in->t < in->end && (scale = ptd_numeral_scale(in->t))) {
+        in->t++;
+        e = binary(in, PTD_E_MUL, e, ratio(in, scale, 1));
+    }
+    return e;
+}
+
+/* ---- the grammar ---- */
+
+static tree root(struct in *in)
+{
+    tree which = NULL, of;
+    in->t++;
+    if (take(in, '[') && !(which = within(in, ']'))) return NULL;
+    if (!(of = argument(in))) return NULL;
+    return node(in, PTD_E_ROOT, of, which);
+}
+
+static tree two(struct in *in, int op)
+{
+    in->t++;
+    tree a = argument(in);
+    tree b = a ? argument(in) : NULL;
+    return binary(in, op, a, b);
+}
+
+static tree primary(struct in *in)
+{
+    const struct ptd_tok *t = in->t;
+    switch (kind(in)) {
+    case PTD_T_NUM:
+        return number(in);
+    case PTD_T_WORD:
+        return word(in);
+    case PTD_T_NAME:
+        in->t++;
+        return symbol(in, t->s, t->n);
+    case PTD_T_INF:
+        in->t++;
+        return node(in, PTD_E_INF, NULL, NULL);
+    case PTD_T_FRAC:
+        return two(in, PTD_E_DIV);
+    case PTD_T_BINOM:
+        return two(in, PTD_E_BINOM);
+    case PTD_T_SQRT:
+        return root(in);
+    case PTD_T_OVERLINE:
+        in->t++;
+        return argument(in);
+    case '(':
+        in->t++;
+        return within(in, ')');
+    case '[':
+        in->t++;
+        return within(in, ']');
+    case '{':
+        in->t++;
+        return within(in, '}');
+    case '|':
+        in->t++;
+        return absolute(in);
+    default:
+        return NULL;
+    }
+}
+
+static tree postfix(struct in *in)
+{
+    tree e = primary(in);
+    for (; e && in->t < in->end; in->t++) {
+        if (kind(in) == '!')
+            e = unary(in, PTD_E_FACTORIAL, e);
+        else if (kind(in) == PTD_T_DEG && in->inside)
+            e = unary(in, PTD_E_DEGREE, e);
+        else if (kind(in) == PTD_T_PERCENT && in->inside)
+            e = binary(in, PTD_E_DIV, e, ratio(in, 100, 1));
+        else
+            break;
+    }
+    return e;
+}
+
+static tree power(struct in *in)
+{
+    tree e = postfix(in);
+    while (e && take(in, '^')) {
+        in->inside++;
+        e = binary(in, PTD_E_POW, e, argument(in)); /* argument: to the right first */
+        in->inside--;
+    }
+    return e;
+}
+
+static tree factor(struct in *in)
+{
+    if (!deeper(in)) return NULL;
+    tree e;
+    if (take(in, '-'))
+        e = unary(in, PTD_E_NEG, factor(in));
+    else if (take(in, '+'))
+        e = factor(in);
+    else
+        e = power(in);
+    in->depth--;
+    return e;
+}
+
+/* Does what is at in->t multiply without a sign? Two numbers side by side do not. */
+static int side_by_side(const struct in *in)
+{
+    switch (kind(in)) {
+    case PTD_T_WORD:
+    case PTD_T_NAME:
+    case PTD_T_FRAC:
+    case PTD_T_SQRT:
+    case PTD_T_BINOM:
+    case '(':
+    case '[':
+    case '{':
+        return 1;
+    case '|':
+        return in->bar == 0;
+    case PTD_T_NUM:
+        return in->t[-1].kind == ')';
+    default:
+        return 0;
+    }
+}
+
+static tree product(struct in *in)
+{
+    tree e = factor(in);
+    while (e && in->t < in->end) {
+        if (take(in, '*'))
+            e = binary(in, PTD_E_MUL, e, factor(in));
+        else if (take(in, '/'))
+            e = binary(in, PTD_E_DIV, e, factor(in));
+        else if (side_by_side(in))
+            e = binary(in, PTD_E_MUL, e, power(in));
+        else
+            break;
+    }
+    return e;
+}
+
+static tree sum(struct in *in)
+{
+    tree e;
+    int plus;
+    if (!deeper(in)) return NULL;
+    if (kind(in) == PTD_T_PM || kind(in) == PTD_T_MP) {
+        plus = kind(in) == PTD_T_PM ? in->plus : -in->plus;
+        in->t++;
+        e = product(in);
+        if (plus < 0) e = unary(in, PTD_E_NEG, e);
+    } else {
+        e = product(in);
+    }
+    for (; e && in->t < in->end;) {
+        int k = kind(in);
+        if (k != '+' && k != '-' && k != PTD_T_PM && k != PTD_T_MP) break;
+        plus = k == '+' ? 1 : k == '-' ? -1 : k == PTD_T_PM ? in->plus : -in->plus;
+        in->t++;
+        e = binary(in, plus > 0 ? PTD_E_ADD : PTD_E_SUB, e, product(in));
+    }
+    in->depth--;
+    return e;
+}
+
+const struct ptd_expr *ptd_expr_read(struct ptd_pool *p, const struct ptd_tok *t, int n, int plus)
+{
+    struct in in = {.p = p, .t = t, .end = t + n, .plus = plus};
+    int nodes = p->n;
+    size_t names = p->lex->used;
+    if (n <= 0 || p->reason) return NULL;
+    tree e = sum(&in);
+    if (e && !p->reason && in.t == in.end) return e;
+    p->n = nodes;
+    p->lex->used = names;
+    return NULL;
+}

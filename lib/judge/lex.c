@@ -1,0 +1,662 @@
+/* lex: see lex.h. Leaves the meaning of words and numbers to parse.c. */
+#include "judge/lex.h"
+#include "judge/dress.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- LaTeX's commands ---- */
+
+enum { SPACE = 250, NOTHING, DRESS, SKIP };
+static const struct command {
+    const char *name;
+    uint8_t kind;
+    const char *word; /* NULL: its own name */
+} commands[] = {
+    {"!", NOTHING, NULL},
+    {"#", '#', NULL},
+    {"$", PTD_T_MONEY, "$"},
+    {"%", PTD_T_PERCENT, NULL},
+    {"&", '&', NULL},
+    {"(", SPACE, NULL},
+    {")", SPACE, NULL},
+    {",", SPACE, NULL},
+    {":", SPACE, NULL},
+    {";", SPACE, NULL},
+    {"Big", SPACE, NULL},
+    {"Bigg", SPACE, NULL},
+    {"Biggl", SPACE, NULL},
+    {"Biggr", SPACE, NULL},
+    {"Bigl", SPACE, NULL},
+    {"Bigr", SPACE, NULL},
+    {"Leftrightarrow", PTD_T_ARROW, NULL},
+    {"Longrightarrow", PTD_T_ARROW, NULL},
+    {"Rightarrow", PTD_T_ARROW, NULL},
+    {"[", SPACE, NULL},
+    {"\\", PTD_T_ROW, NULL},
+    {"]", SPACE, NULL},
+    {"_", '_', NULL},
+    {"angle", PTD_T_ANGLE, NULL},
+    {"approx", PTD_T_APPROX, NULL},
+    {"approxeq", PTD_T_APPROX, NULL},
+    {"arccos", PTD_T_WORD, "arccos"},
+    {"arcsin", PTD_T_WORD, "arcsin"},
+    {"arctan", PTD_T_WORD, "arctan"},
+    {"ast", '*', NULL},
+    {"bar", PTD_T_OVERLINE, NULL},
+    {"because", PTD_T_ARROW, NULL},
+    {"begin", PTD_T_BEGIN, NULL},
+    {"bf", SPACE, NULL},
+    {"bfseries", SPACE, NULL},
+    {"big", SPACE, NULL},
+    {"bigcap", PTD_T_CAP, NULL},
+    {"bigcup", PTD_T_CUP, NULL},
+    {"bigg", SPACE, NULL},
+    {"biggl", SPACE, NULL},
+    {"biggr", SPACE, NULL},
+    {"bigl", SPACE, NULL},
+    {"bigr", SPACE, NULL},
+    {"bigtriangleup", PTD_T_ANGLE, NULL},
+    {"binom", PTD_T_BINOM, NULL},
+    {"bm", SPACE, NULL},
+    {"boldsymbol", SPACE, NULL},
+    {"boxed", SPACE, NULL},
+    {"bullet", '*', NULL},
+    {"cal", SPACE, NULL},
+    {"cap", PTD_T_CAP, NULL},
+    {"cdot", '*', NULL},
+    {"cdotp", '*', NULL},
+    {"cdots", PTD_T_DOTS, NULL},
+    {"cent", PTD_T_WORD, "cents"},
+    {"cfrac", PTD_T_FRAC, NULL},
+    {"circ", PTD_T_DEG, NULL},
+    {"colon", ':', NULL},
+    {"color", SKIP, NULL},
+    {"cos", PTD_T_WORD, "cos"},
+    {"cosh", PTD_T_WORD, "cosh"},
+    {"cot", PTD_T_WORD, "cot"},
+    {"cr", PTD_T_ROW, NULL},
+    {"csc", PTD_T_WORD, "csc"},
+    {"cup", PTD_T_CUP, NULL},
+    {"dbinom", PTD_T_BINOM, NULL},
+    {"deg", PTD_T_WORD, "deg"},
+    {"degree", PTD_T_DEG, NULL},
+    {"det", PTD_T_WORD, "det"},
+    {"dfrac", PTD_T_FRAC, NULL},
+    {"displaystyle", SPACE, NULL},
+    {"div", '/', NULL},
+    {"dot", PTD_T_OVERLINE, NULL},
+    {"doteq", PTD_T_APPROX, NULL},
+    {"dots", PTD_T_DOTS, NULL},
+    {"dotsc", PTD_T_DOTS, NULL},
+    {"dotso", PTD_T_DOTS, NULL},
+    {"emph", DRESS, NULL},
+    {"emptyset", PTD_T_EMPTY, NULL},
+    {"end", PTD_T_FINISH, NULL},
+    {"enspace", SPACE, NULL},
+    {"ensuremath", SPACE, NULL},
+    {"euro", PTD_T_MONEY, "eur"},
+    {"exp", PTD_T_WORD, "exp"},
+    {"fbox", SPACE, NULL},
+    {"frac", PTD_T_FRAC, NULL},
+    {"gcd", PTD_T_WORD, "gcd"},
+    {"ge", PTD_T_GE, NULL},
+    {"geq", PTD_T_GE, NULL},
+    {"geqq", PTD_T_GE, NULL},
+    {"geqslant", PTD_T_GE, NULL},
+    {"gt", '>', NULL},
+    {"hbox", DRESS, NULL},
+    {"hfill", SPACE, NULL},
+    {"hspace", SKIP, NULL},
+    {"iff", PTD_T_ARROW, NULL},
+    {"implies", PTD_T_ARROW, NULL},
+    {"in", PTD_T_IN, NULL},
+    {"infty", PTD_T_INF, NULL},
+    {"it", SPACE, NULL},
+    {"itshape", SPACE, NULL},
+    {"label", SKIP, NULL},
+    {"land", PTD_T_WORD, "and"},
+    {"langle", '(', NULL},
+    {"lbrace", PTD_T_LSET, NULL},
+    {"lbrack", '[', NULL},
+    {"lcm", PTD_T_WORD, "lcm"},
+    {"ldots", PTD_T_DOTS, NULL},
+    {"le", PTD_T_LE, NULL},
+    {"left", SPACE, NULL},
+    {"leftarrow", PTD_T_ARROW, NULL},
+    {"leq", PTD_T_LE, NULL},
+    {"leqq", PTD_T_LE, NULL},
+    {"leqslant", PTD_T_LE, NULL},
+    {"lg", PTD_T_WORD, "lg"},
+    {"limits", SPACE, NULL},
+    {"ln", PTD_T_WORD, "ln"},
+    {"lnot", '!', NULL},
+    {"log", PTD_T_WORD, "log"},
+    {"longrightarrow", PTD_T_ARROW, NULL},
+    {"lor", PTD_T_WORD, "or"},
+    {"lt", '<', NULL},
+    {"lvert", '|', NULL},
+    {"mapsto", PTD_T_ARROW, NULL},
+    {"mathbf", SPACE, NULL},
+    {"mathit", DRESS, NULL},
+    {"mathring", SPACE, NULL},
+    {"mathrm", DRESS, NULL},
+    {"mathsf", DRESS, NULL},
+    {"mathtt", DRESS, NULL},
+    {"max", PTD_T_WORD, "max"},
+    {"mbox", DRESS, NULL},
+    {"measuredangle", PTD_T_ANGLE, NULL},
+    {"medspace", SPACE, NULL},
+    {"mid", '|', NULL},
+    {"middle", SPACE, NULL},
+    {"min", PTD_T_WORD, "min"},
+    {"mp", PTD_T_MP, NULL},
+    {"ne", PTD_T_NE, NULL},
+    {"neg", '!', NULL},
+    {"negthinspace", SPACE, NULL},
+    {"neq", PTD_T_NE, NULL},
+    {"newline", PTD_T_ROW, NULL},
+    {"nicefrac", PTD_T_FRAC, NULL},
+    {"nolimits", SPACE, NULL},
+    {"odot", PTD_T_ANGLE, NULL},
+    {"operatorname", DRESS, NULL},
+    {"overline", PTD_T_OVERLINE, NULL},
+    {"overrightarrow", SPACE, NULL},
+    {"percent", PTD_T_PERCENT, NULL},
+    {"pm", PTD_T_PM, NULL},
+    {"pmb", SPACE, NULL},
+    {"pounds", PTD_T_MONEY, "gbp"},
+    {"prime", PTD_T_PRIME, NULL},
+    {"qquad", SPACE, NULL},
+    {"quad", SPACE, NULL},
+    {"rangle", ')', NULL},
+    {"rbrace", PTD_T_RSET, NULL},
+    {"rbrack", ']', NULL},
+    {"right", SPACE, NULL},
+    {"rightarrow", PTD_T_ARROW, NULL},
+    {"rm", SPACE, NULL},
+    {"rmfamily", SPACE, NULL},
+    {"rupee", PTD_T_MONEY, "inr"},
+    {"rvert", '|', NULL},
+    {"scriptstyle", SPACE, NULL},
+    {"sec", PTD_T_WORD, "sec"},
+    {"sf", SPACE, NULL},
+    {"sfrac", PTD_T_FRAC, NULL},
+    {"sim", PTD_T_APPROX, NULL},
+    {"simeq", PTD_T_APPROX, NULL},
+    {"sin", PTD_T_WORD, "sin"},
+    {"sinh", PTD_T_WORD, "sinh"},
+    {"slash", '/', NULL},
+    {"sphericalangle", PTD_T_ANGLE, NULL},
+    {"sqrt", PTD_T_SQRT, NULL},
+    {"star", SPACE, NULL},
+    {"surd", PTD_T_SQRT, NULL},
+    {"tag", SKIP, NULL},
+    {"tan", PTD_T_WORD, "tan"},
+    {"tanh", PTD_T_WORD, "tanh"},
+    {"tbinom", PTD_T_BINOM, NULL},
+    {"text", DRESS, NULL},
+    {"textbf", DRESS, NULL},
+    {"textcolor", SKIP, NULL},
+    {"textdegree", PTD_T_DEG, NULL},
+    {"textdollar", PTD_T_MONEY, "$"},
+    {"textellipsis", PTD_T_DOTS, NULL},
+    {"textit", DRESS, NULL},
+    {"textnormal", DRESS, NULL},
+    {"textrm", DRESS, NULL},
+    {"textsf", DRESS, NULL},
+    {"textstyle", SPACE, NULL},
+    {"texttt", DRESS, NULL},
+    {"textup", DRESS, NULL},
+    {"tfrac", PTD_T_FRAC, NULL},
+    {"therefore", PTD_T_ARROW, NULL},
+    {"thickapprox", PTD_T_APPROX, NULL},
+    {"thicksim", PTD_T_APPROX, NULL},
+    {"thickspace", SPACE, NULL},
+    {"thinspace", SPACE, NULL},
+    {"times", '*', NULL},
+    {"to", PTD_T_ARROW, NULL},
+    {"triangle", PTD_T_ANGLE, NULL},
+    {"tt", SPACE, NULL},
+    {"underline", SPACE, NULL},
+    {"varepsilon", PTD_T_NAME, "epsilon"},
+    {"varnothing", PTD_T_EMPTY, NULL},
+    {"varphi", PTD_T_NAME, "phi"},
+    {"varrho", PTD_T_NAME, "rho"},
+    {"varsigma", PTD_T_NAME, "sigma"},
+    {"vartheta", PTD_T_NAME, "theta"},
+    {"vec", SPACE, NULL},
+    {"vee", PTD_T_WORD, "or"},
+    {"vert", '|', NULL},
+    {"vspace", SKIP, NULL},
+    {"wedge", PTD_T_WORD, "and"},
+    {"yen", PTD_T_MONEY, "yuan"},
+    {"{", PTD_T_LSET, NULL},
+    {"}", PTD_T_RSET, NULL},
+};
+
+static int by_name(const void *key, const void *row)
+{
+    return strcmp(key, ((const struct command *)row)->name);
+}
+
+static const struct command *command_named(const char *name, size_t n)
+{
+    char key[32];
+    if (n >= sizeof key) return NULL;
+    memcpy(key, name, n);
+    key[n] = '\0';
+    return bsearch(key, commands, sizeof commands / sizeof *commands, sizeof *commands, by_name);
+}
+
+/* ---- where the reading is ---- */
+
+#define NEST    64
+#define WRAPPER 3
+
+struct at {
+    struct ptd_lex *l;
+    const char *s, *end;
+    int lists;       /* commas part lists */
+    int spaced;      /* blanks were passed */
+    int round;       /* depth of brackets that hold lists */
+    int single;      /* arguments of \frac that are still to come: one digit each */
+    int money;       /* a lone $ is a dollar */
+    int dress;       /* depth of \text{...} */
+    int depth;       /* of braces */
+    char wrap[NEST]; /* by depth: WRAPPER, or what `single` is behind the group */
+};
+
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static int is_letter(char c)
+{
+    return (unsigned char)((c | 32) - 'a') < 26 || (unsigned char)c >= 0x80;
+}
+static int is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+static char peek(const struct at *a, long i)
+{
+    return a->end - a->s > i ? a->s[i] : '\0';
+}
+
+static struct ptd_tok *push(struct at *a, int kind, const char *s, size_t n, size_t bytes)
+{
+    struct ptd_lex *l = a->l;
+    if (l->n >= PTD_LEX_TOKENS) {
+        l->reason = "too long";
+        return NULL;
+    }
+    struct ptd_tok *t = &l->t[l->n++];
+    *t = (struct ptd_tok){.kind = (uint8_t)kind,
+                          .spaced = (uint8_t)a->spaced,
+                          .dress = a->dress > 0,
+                          .at = (uint16_t)(a->s - l->plain),
+                          .end = (uint16_t)(a->s - l->plain + (long)bytes),
+                          .n = (uint16_t)n,
+                          .s = s};
+    a->spaced = 0;
+    a->s += bytes;
+    return t;
+}
+
+static void push_sign(struct at *a, int kind, size_t bytes)
+{
+    push(a, kind, a->s, bytes, bytes);
+}
+
+/* ---- numbers ---- */
+
+/* Bytes of what parts thousands at s, 0: nothing does. */
+static size_t gap(const char *s, const char *end, int lists)
+{
+    static const char *const gaps[] = {"{,}", ",\\!", "\\,", "\\;",  "\\:", "\\ ",
+                                       "~",   " ",    "'",   "\\!,", NULL};
+    if (*s == ',' && s + 1 < end && is_digit(s[1])) return lists ? 0 : 1;
+    for (int i = 0; gaps[i]; i++) {
+        size_t n = strlen(gaps[i]);
+        if ((size_t)(end - s) > n && memcmp(s, gaps[i], n) == 0) return n;
+    }
+    return 0;
+}
+
+static int three_digits(const char *s, const char *end)
+{
+    return end - s >= 3 && is_digit(s[0]) && is_digit(s[1]) && is_digit(s[2]) &&
+           (end - s == 3 || !is_digit(s[3]));
+}
+
+static void keep(struct ptd_lex *l, const char *s, size_t n)
+{
+    memcpy(l->buf + l->used, s, n);
+    l->used += n;
+}
+
+/* The digits before the point; groups of three may be parted, all in the same way. */
+static const char *whole(struct at *a, const char *s, int *commas)
+{
+    const char *first = s, *how = NULL;
+    size_t n = 0;
+    while (s < a->end && is_digit(*s)) s++;
+    keep(a->l, first, (size_t)(s - first));
+    if (s == first || s - first > 3 || *first == '0') return s;
+    while (s < a->end && (n = gap(s, a->end, a->lists || a->round)) &&
+           three_digits(s + n, a->end)) {
+        if (how && (memcmp(how, s, n) != 0)) break;
+        if (*s == ',' && n == 1) *commas = 1;
+        how = s;
+        keep(a->l, s + n, 3);
+        s += n + 3;
+    }
+    return s;
+}
+
+static const char *exponent(struct at *a, const char *s)
+{
+    const char *p = s + 1;
+    if (p < a->end && (*p == '-' || *p == '+')) p++;
+    if (p >= a->end || !is_digit(*p)) return s;
+    while (p < a->end && is_digit(*p)) p++;
+    if (p < a->end && is_letter(*p)) return s;
+    keep(a->l, s, (size_t)(p - s));
+    return p;
+}
+
+static void number(struct at *a)
+{
+    struct ptd_lex *l = a->l;
+    const char *from = l->buf + l->used, *s = a->s, *point;
+    int commas = 0;
+    if (a->single > 0) {
+        a->single--;
+        keep(l, s++, 1);
+    } else {
+        s = whole(a, s, &commas);
+        point = s;
+        if (s + 1 < a->end && *s == '.' && is_digit(s[1]) &&
+            !(s == a->s && a->s > l->plain && is_letter(s[-1]))) {
+            for (s++; s < a->end && is_digit(*s); s++) continue;
+            keep(l, point, (size_t)(s - point));
+        }
+        if (s < a->end && (*s == 'e' || *s == 'E')) s = exponent(a, s);
+    }
+    struct ptd_tok *t =
+        push(a, PTD_T_NUM, from, (size_t)(l->buf + l->used - from), (size_t)(s - a->s));
+    if (t && commas) t->commas = l->commas = 1;
+}
+
+/* ---- words ---- */
+
+/* a.m. and the like: single letters, each before a full stop; 0: none. */
+static size_t dotted(const char *s, const char *end)
+{
+    size_t n = 0;
+    while (end - s > (long)n + 1 && isalpha((unsigned char)s[n]) && s[n + 1] == '.') n += 2;
+    if (n >= 4 && (s + n == end || !isalnum((unsigned char)s[n]))) return n;
+    return 0;
+}
+
+/* A letter of a script that parts no words: U+3000 to U+9FFF. */
+static int is_ideograph(char c)
+{
+    return (unsigned char)c >= 0xe3 && (unsigned char)c <= 0xe9;
+}
+
+static void word(struct at *a)
+{
+    const char *s = a->s;
+    size_t n = dotted(s, a->end), dot = n > 0;
+    int script = is_ideograph(*s);
+    while (!dot && s + n < a->end && is_letter(s[n])) {
+        if ((signed char)s[n] >= -0x40 && is_ideograph(s[n]) != script) break;
+        n++;
+    }
+    push(a, PTD_T_WORD, s, n - dot, n);
+}
+
+/* ---- braces ---- */
+
+static void open_brace(struct at *a, int wrapper)
+{
+    if (a->depth >= NEST) {
+        a->l->reason = "too deep";
+        return;
+    }
+    int left = !wrapper && a->single > 0 ? a->single - 1 : 0;
+    a->wrap[a->depth++] = (char)(wrapper ? WRAPPER : left);
+    a->single = 0;
+    if (wrapper) {
+        a->dress++;
+        a->s++;
+    } else {
+        push_sign(a, '{', 1);
+    }
+}
+
+static void close_brace(struct at *a)
+{
+    int what = a->depth > 0 ? a->wrap[--a->depth] : 0;
+    if (what == WRAPPER) {
+        a->dress--;
+        a->s++;
+        a->spaced |= 2; /* what was dressed ends: a word of its own */
+    } else {
+        push_sign(a, '}', 1);
+        a->single = what;
+    }
+}
+
+/* ---- commands ---- */
+
+static size_t command_length(const struct at *a)
+{
+    size_t n = 1;
+    if (!isalpha((unsigned char)peek(a, 1))) return a->s + 1 < a->end ? 2 : 1;
+    while (isalpha((unsigned char)peek(a, (long)n))) n++;
+    return n;
+}
+
+/* \begin{array}{cc}, \color{red}: the name and columns are passed. */
+static size_t environment(const struct at *a, size_t n)
+{
+    const char *s = a->s + n, *close = memchr(s, '}', (size_t)(a->end - s));
+    if (s >= a->end || *s != '{' || !close) return n;
+    if (close - s >= 5 && memcmp(s, "{array", 6) == 0 && close + 1 < a->end && close[1] == '{') {
+        const char *columns = memchr(close + 1, '}', (size_t)(a->end - close - 1));
+        if (columns) close = columns;
+    }
+    return (size_t)(close + 1 - a->s);
+}
+
+static void dress(struct at *a, size_t n)
+{
+    a->s += n;
+    while (a->s < a->end && is_space(*a->s)) a->s++;
+    if (peek(a, 0) == '*') a->s++;
+    if (peek(a, 0) == '{') open_brace(a, 1);
+}
+
+static void command(struct at *a)
+{
+    size_t n = command_length(a);
+    const struct command *c = command_named(a->s + 1, n - 1);
+    int kind = c ? c->kind : PTD_T_NAME;
+    if (kind == SPACE || (!c && n == 2 && is_space(a->s[1])) || n == 1) {
+        a->spaced = 1;
+        a->s += n;
+    } else if (kind == NOTHING) {
+        a->s += n;
+    } else if (kind == DRESS) {
+        dress(a, n);
+    } else if (kind == SKIP) {
+        a->s += environment(a, n);
+    } else {
+        const char *name = c && c->word ? c->word : a->s + 1;
+        size_t len = c && c->word ? strlen(c->word) : n - 1;
+        if (kind == PTD_T_BEGIN || kind == PTD_T_FINISH) n = environment(a, n);
+        a->round += kind == PTD_T_LSET || kind == '(' ? 1 : 0;
+        a->round -= (kind == PTD_T_RSET || kind == ')') && a->round > 0;
+        if (!push(a, kind, name, len, n)) return;
+        a->single = kind == PTD_T_FRAC ? 2 : 0;
+    }
+}
+
+/* ---- all of it ---- */
+
+static void sign(struct at *a)
+{
+    char c = *a->s;
+    if (c == '(' || c == '[') a->round++;
+    if ((c == ')' || c == ']') && a->round > 0) a->round--;
+    if (c == '$' && a->money) {
+        push(a, PTD_T_MONEY, "$", 1, 1);
+    } else if (c == '%') {
+        push_sign(a, PTD_T_PERCENT, 1);
+    } else if (c == '<' && peek(a, 1) == '=') {
+        push_sign(a, PTD_T_LE, 2);
+    } else if (c == '>' && peek(a, 1) == '=') {
+        push_sign(a, PTD_T_GE, 2);
+    } else if (c == '!' && peek(a, 1) == '=') {
+        push_sign(a, PTD_T_NE, 2);
+    } else if (c == '=' && peek(a, 1) == '=') {
+        push_sign(a, '=', 2);
+    } else if (c == '.' && peek(a, 1) == '.' && peek(a, 2) == '.') {
+        push_sign(a, PTD_T_DOTS, 3);
+    } else if (c == '*' && peek(a, 1) == '*') {
+        push_sign(a,
+                  isdigit((unsigned char)peek(a, 2)) && a->s > a->l->plain &&
+                          isalnum((unsigned char)a->s[-1])
+                      ? '^'
+                      : '`',
+                  2);
+    } else {
+        push_sign(a, c, 1);
+    }
+}
+
+static void tilde(struct at *a)
+{
+    int alone = a->l->n > 0 && a->s > a->l->plain && is_space(a->s[-1]) && is_space(peek(a, 1));
+    if (alone) {
+        push_sign(a, PTD_T_TO, 1);
+    } else {
+        a->spaced = 1;
+        a->s++;
+    }
+}
+
+static void step(struct at *a)
+{
+    char c = *a->s;
+    int after_letter = a->s > a->l->plain && is_letter(a->s[-1]) && !a->spaced;
+    if (is_space(c) || c == 0x7f) {
+        a->spaced = 1;
+        a->s++;
+    } else if (is_digit(c) || (c == '.' && is_digit(peek(a, 1)) && !after_letter && !a->single)) {
+        number(a);
+    } else if (is_letter(c)) {
+        a->single = a->single > 0 ? a->single - 1 : 0;
+        word(a);
+    } else if (c == '\\') {
+        command(a);
+    } else if (c == '{') {
+        open_brace(a, 0);
+    } else if (c == '}') {
+        close_brace(a);
+    } else if (c == '~') {
+        tilde(a);
+    } else if (c == '$' && !a->money) {
+        a->spaced = 1;
+        a->s++;
+    } else if ((unsigned char)c < ' ') {
+        a->s++;
+    } else {
+        sign(a);
+    }
+}
+
+/* $ come in pairs around mathematics; a lone one is a dollar. */
+static int lone_dollar(const char *s, const char *end)
+{
+    int n = 0;
+    for (; s < end; s++) {
+        if (*s == '\\')
+            s++;
+        else if (*s == '$')
+            n++;
+    }
+    return n & 1;
+}
+
+/* Takes a token's pattern {^\circ}, ^{\circ}, ^\circ for the sign, {:} for the colon. */
+static int folded(struct ptd_tok *out, const struct ptd_tok *t)
+{
+    int group = t[0].kind == '{', i = group;
+    if (group && t[1].kind == ':' && t[2].kind == '}') {
+        *out = t[1];
+        return 3;
+    }
+    if (group && t[1].kind == ',' && t[2].kind == '}') {
+        *out = t[1];
+        return 3;
+    }
+    if (t[i].kind != '^') return 0;
+    int inner = t[i + 1].kind == '{';
+    const struct ptd_tok *sign = &t[i + 1 + inner];
+    int closes = inner + group;
+    if (sign->kind != PTD_T_DEG && sign->kind != PTD_T_PRIME) return 0;
+    for (int k = 1; k <= closes; k++)
+        if (sign[k].kind != '}') return 0;
+    *out = *sign;
+    out->spaced = t[0].spaced;
+    return (int)(sign - t) + closes + 1;
+}
+
+/* minus 7, negative 7 */
+static int is_minus(const struct ptd_tok *t)
+{
+    return t->kind == PTD_T_WORD && (t[1].kind == PTD_T_NUM || t[1].kind == PTD_T_FRAC) &&
+           (ptd_tok_is(t, "minus") || ptd_tok_is(t, "negative"));
+}
+
+static void fold(struct ptd_lex *l)
+{
+    int out = 0;
+    for (int i = 0; i < l->n;) {
+        struct ptd_tok t = l->t[i];
+        int used = t.kind == '{' || t.kind == '^' ? folded(&t, &l->t[i]) : 0;
+        if (is_minus(&l->t[i])) t.kind = '-';
+        l->t[out++] = t;
+        i += used ? used : 1;
+    }
+    l->n = out;
+    l->t[out] = (struct ptd_tok){.kind = PTD_T_END, .s = ""};
+}
+
+int ptd_lex(struct ptd_lex *l, const char *text, size_t n, int flags)
+{
+    long used = n > PTD_LEX_BYTES ? -1 : ptd_undress(l->plain, sizeof l->plain, text, n);
+    l->n = l->commas = 0;
+    l->used = 0;
+    l->reason = used < 0 ? "too long" : NULL;
+    l->t[0] = (struct ptd_tok){.kind = PTD_T_END, .s = ""};
+    if (used < 0) return -1;
+    struct at a = {.l = l, .s = l->plain, .end = l->plain + used, .lists = flags & PTD_LEX_LISTS};
+    a.money = lone_dollar(a.s, a.end);
+    while (a.s < a.end && !l->reason) step(&a);
+    l->t[l->n] = (struct ptd_tok){.kind = PTD_T_END, .s = ""};
+    if (l->reason) return -1;
+    for (int i = l->n; i < l->n + 5 && i <= PTD_LEX_TOKENS; i++) l->t[i].kind = PTD_T_END;
+    fold(l);
+    return 0;
+}
+
+int ptd_tok_is(const struct ptd_tok *t, const char *word)
+{
+    return t->kind == PTD_T_WORD && t->n == strlen(word) && strncasecmp(t->s, word, t->n) == 0;
+}

@@ -1,0 +1,207 @@
+/* numeral: see numeral.h. */
+#include "judge/numeral.h"
+#include <string.h>
+
+enum { ONES, TENS, HUNDRED, SCALE, DOZEN };
+static const struct word {
+    const char *s;
+    int kind;
+    int64_t value;
+} words[] = {{"zero", ONES, 0},
+             {"one", ONES, 1},
+             {"two", ONES, 2},
+             {"three", ONES, 3},
+             {"four", ONES, 4},
+             {"five", ONES, 5},
+             {"six", ONES, 6},
+             {"seven", ONES, 7},
+             {"eight", ONES, 8},
+             {"nine", ONES, 9},
+             {"ten", ONES, 10},
+             {"eleven", ONES, 11},
+             {"twelve", ONES, 12},
+             {"thirteen", ONES, 13},
+             {"fourteen", ONES, 14},
+             {"fifteen", ONES, 15},
+             {"sixteen", ONES, 16},
+             {"seventeen", ONES, 17},
+             {"eighteen", ONES, 18},
+             {"nineteen", ONES, 19},
+             {"twenty", TENS, 20},
+             {"thirty", TENS, 30},
+             {"forty", TENS, 40},
+             {"fifty", TENS, 50},
+             {"sixty", TENS, 60},
+             {"seventy", TENS, 70},
+             {"eighty", TENS, 80},
+             {"ninety", TENS, 90},
+             {"hundred", HUNDRED, 100},
+             {"hundreds", HUNDRED, 100},
+             {"thousand", SCALE, 1000},
+             {"thousands", SCALE, 1000},
+             {"million", SCALE, 1000000},
+             {"millions", SCALE, 1000000},
+             {"billion", SCALE, 1000000000},
+             {"trillion", SCALE, 1000000000000},
+             {"dozen", DOZEN, 12},
+             {"dozens", DOZEN, 12},
+             {"score", DOZEN, 20},
+             {NULL, 0, 0}};
+
+static const struct word *word_at(const struct ptd_tok *t)
+{
+    if (t->kind != PTD_T_WORD || t->n < 3 || t->n > 9) return NULL;
+    for (int i = 0; words[i].s; i++)
+        if (ptd_tok_is(t, words[i].s)) return &words[i];
+    return NULL;
+}
+
+/* half, third, quarters, ...: what one is divided by; 0: none. */
+static int part_at(const struct ptd_tok *t)
+{
+    static const char *const parts[] = {"half",    "third",  "fourth", "fifth", "sixth",
+                                        "seventh", "eighth", "ninth",  "tenth", "quarter"};
+    if (t->kind != PTD_T_WORD || t->n < 4 || t->n > 8) return 0;
+    if (ptd_tok_is(t, "halves")) return 2;
+    struct ptd_tok one = *t;
+    if (one.s[one.n - 1] == 's' || one.s[one.n - 1] == 'S') one.n--;
+    for (int i = 0; i < 10; i++)
+        if (ptd_tok_is(&one, parts[i])) return i == 9 ? 4 : i + 2;
+    return 0;
+}
+
+static int is_article(const struct ptd_tok *t)
+{
+    return ptd_tok_is(t, "a") || ptd_tok_is(t, "an");
+}
+
+struct sum {
+    int64_t total, now;
+    int last; /* kind of the last word, -1: none yet */
+};
+
+/* Can the word stand behind what was read? */
+static int fits(const struct sum *s, const struct word *w)
+{
+    if (w->kind == ONES)
+        return s->last < 0 || s->last == HUNDRED || s->last == SCALE ||
+               (s->last == TENS && w->value > 0 && w->value < 10);
+    if (w->kind == TENS) return s->last < 0 || s->last == HUNDRED || s->last == SCALE;
+    return s->last != DOZEN;
+}
+
+static int add(struct sum *s, const struct word *w)
+{
+    int64_t times = s->now ? s->now : 1;
+    if (w->kind <= TENS)
+        s->now += w->value;
+    else if (__builtin_mul_overflow(times, w->value, &s->now))
+        return 0;
+    if (w->kind == SCALE) {
+        if (__builtin_add_overflow(s->total, s->now, &s->total)) return 0;
+        s->now = 0;
+    }
+    s->last = w->kind;
+    return 1;
+}
+
+/* Tokens between number words that mean nothing: "and" behind a hundred, the hyphen. */
+static int link(const struct ptd_tok *t, int left, const struct sum *s)
+{
+    if (left < 2 || s->last < 0) return 0;
+    int and = ptd_tok_is(t, "and") && (s->last == HUNDRED || s->last == SCALE);
+    int hyphen = t->kind == '-' && s->last == TENS && !t->spaced;
+    const struct word *next = word_at(t + 1);
+    return (and || hyphen) && next && fits(s, next) ? 1 : 0;
+}
+
+static int cardinal(const struct ptd_tok *t, int n, int64_t *value)
+{
+    struct sum s = {0, 0, -1};
+    int i = 0;
+    const struct word *w;
+    if (n > 1 && is_article(t) && (w = word_at(t + 1)) && w->kind >= HUNDRED) i = 1;
+    for (; i < n; i++) {
+        i += link(t + i, n - i, &s);
+        if (!(w = word_at(t + i)) || !fits(&s, w) || !add(&s, w)) break;
+    }
+    if (s.last < 0 || __builtin_add_overflow(s.total, s.now, value)) return 0;
+    return i;
+}
+
+/* "and a half" behind a number. */
+static int and_part(const struct ptd_tok *t, int n, struct ptd_ratio *r)
+{
+    int part;
+    if (n < 3 || !ptd_tok_is(t, "and") || !(is_article(t + 1) || ptd_tok_is(t + 1, "one")))
+        return 0;
+    if (!(part = part_at(t + 2)) || __builtin_mul_overflow(r->num, part, &r->num)) return 0;
+    if (__builtin_add_overflow(r->num, 1, &r->num)) return 0;
+    r->den = part;
+    return 3;
+}
+
+/* ---- Chinese ---- */
+
+static const struct sign {
+    const char *s;
+    int64_t value; /* from 10 on: multiplies */
+} signs[] = {{"零", 0},  {"〇", 0},   {"一", 1},    {"二", 2},     {"两", 2},         {"三", 3},
+             {"四", 4},  {"五", 5},   {"六", 6},    {"七", 7},     {"八", 8},         {"九", 9},
+             {"十", 10}, {"百", 100}, {"千", 1000}, {"万", 10000}, {"亿", 100000000}, {NULL, 0}};
+
+static int64_t sign_at(const char *s)
+{
+    for (int i = 0; signs[i].s; i++)
+        if (memcmp(s, signs[i].s, 3) == 0) return signs[i].value;
+    return -1;
+}
+
+static int chinese(const struct ptd_tok *t, struct ptd_ratio *r)
+{
+    int64_t total = 0, part = 0, digit = 0;
+    if (t->kind != PTD_T_WORD || t->n % 3 || (unsigned char)t->s[0] < 0x80 || t->n > 36) return 0;
+    for (int i = 0; i < t->n; i += 3) {
+        int64_t v = sign_at(t->s + i);
+        if (v < 0) return 0;
+        if (v < 10) {
+            if (digit) return 0;
+            digit = v;
+        } else if (v < 10000) {
+            part += (digit || part ? digit : 1) * v;
+            digit = 0;
+        } else {
+            total += (part + digit) * v;
+            part = digit = 0;
+        }
+    }
+    *r = (struct ptd_ratio){total + part + digit, 1};
+    return 1;
+}
+
+/* ---- all ---- */
+
+int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r)
+{
+    int part, i;
+    if (n < 1 || t->kind != PTD_T_WORD) return 0;
+    if ((unsigned char)t->s[0] >= 0x80) return chinese(t, r);
+    *r = (struct ptd_ratio){1, 1};
+    if (n > 2 && ptd_tok_is(t, "half") && is_article(t + 1) && ptd_tok_is(t + 2, "dozen"))
+        return r->num = 6, 3;
+    if (ptd_tok_is(t, "half") || ptd_tok_is(t, "quarter")) return r->den = part_at(t), 1;
+    if (n > 1 && is_article(t) && (part = part_at(t + 1))) return r->den = part, 2;
+    if (!(i = cardinal(t, n, &r->num))) return 0;
+    int hyphen = i + 1 < n && t[i].kind == '-' && part_at(&t[i + 1]);
+    if (i < n && (part = part_at(&t[i + hyphen]))) return r->den = part, i + hyphen + 1;
+    return i + and_part(t + i, n - i, r);
+}
+
+int64_t ptd_numeral_scale(const struct ptd_tok *t)
+{
+    const struct word *w = word_at(t);
+    if (w && w->kind >= HUNDRED) return w->value;
+    if (t->kind == PTD_T_WORD && t->n == 3 && memcmp(t->s, "万", 3) == 0) return 10000;
+    if (t->kind == PTD_T_WORD && t->n == 3 && memcmp(t->s, "亿", 3) == 0) return 100000000;
+    return 0;
+}

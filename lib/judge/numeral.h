@@ -1,0 +1,14 @@
+/* numeral: numbers in words, English and Chinese: twelve, two dozen, 1.2 thousand's thousand,
+ * two thirds, a half, 十二. */
+#ifndef PTD_NUMERAL_H
+#define PTD_NUMERAL_H
+#include "judge/lex.h"
+
+struct ptd_ratio {
+    int64_t num, den; /* den > 0 */
+};
+/* How many of the tokens t [n] are one number in words; 0: none. */
+int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r);
+/* What a word behind a number in digits multiplies it by (thousand, dozen, 万); 0: nothing. */
+int64_t ptd_numeral_scale(const struct ptd_tok *t);
+#endif

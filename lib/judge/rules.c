@@ -1,0 +1,286 @@
+/* rules: what a gold answer is and what is held against it; see judge.h for the rules. */
+#include "judge/rules.h"
+#include "judge/choice.h"
+#include "judge/compare.h"
+#include "judge/number.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a rule takes. */
+enum { LETTERS = 1, MATHS = 2, WORDS = 4, NUMBERS = 8, SETS = 16 };
+
+/* ---- one reading of a text, and the one with commas that part a list ---- */
+
+struct readings {
+    struct ptd_reading *as[2]; /* NULL: not read, or no other */
+};
+
+static struct ptd_reading *reading(const char *text, size_t n, int lists)
+{
+    struct ptd_reading *r = ptd_alloc(sizeof *r);
+    if (ptd_value_read(r, text, n, lists) == 0 && r->top) return r;
+    free(r);
+    return NULL;
+}
+
+static struct readings read_both(const char *text, size_t n)
+{
+    struct readings b = {{reading(text, n, 0), NULL}};
+    if (b.as[0] && b.as[0]->lex.commas) b.as[1] = reading(text, n, 1);
+    return b;
+}
+
+static void clear_both(struct readings *b)
+{
+    free(b->as[0]);
+    free(b->as[1]);
+}
+
+/* ---- golds ---- */
+
+struct said {
+    int takes;
+    char *normal;                /* exact form */
+    struct readings value, text; /* of the whole, and of the text behind the letter */
+    int is_choice;
+    struct ptd_choice choice;
+};
+
+static const char *rest_of(const struct ptd_lex *l, const struct ptd_choice *c, size_t *n)
+{
+    const char *from = l->plain + c->rest->at;
+    *n = (size_t)(c->rest[c->n_rest - 1].end - c->rest->at);
+    return from;
+}
+
+static void read_choice(struct said *g, int alone)
+{
+    const struct ptd_lex *l = &g->value.as[0]->lex;
+    size_t n;
+    g->is_choice =
+        alone ? ptd_choice_gold(l->t, l->n, &g->choice) : ptd_choice_read(l->t, l->n, &g->choice);
+    if (!g->is_choice || !g->choice.n_rest) return;
+    const char *rest = rest_of(l, &g->choice, &n);
+    g->text = read_both(rest, n);
+}
+
+static int is_constant(const struct ptd_value *v)
+{
+    return v->kind == PTD_V_EXPR || v->kind == PTD_V_RATIO;
+}
+
+/* Can a rule that takes these read the gold? */
+static int readable(const struct said *g)
+{
+    const struct ptd_reading *r = g->value.as[0];
+    if (g->takes & WORDS) return r || *g->normal;
+    if (g->takes == LETTERS) return g->is_choice;
+    if (!r) return 0;
+    if (g->takes & NUMBERS) return is_constant(r->top);
+    return r->top->kind != PTD_V_TEXT;
+}
+
+static void said_clear(void *gold)
+{
+    struct said *g = gold;
+    clear_both(&g->value);
+    clear_both(&g->text);
+    free(g->normal);
+    free(g);
+}
+
+static void *said_new(const char *answer, int takes, const char *expected)
+{
+    struct said *g = ptd_alloc(sizeof *g);
+    g->takes = takes;
+    g->normal = ptd_text_normal(answer, strlen(answer));
+    g->value = read_both(answer, strlen(answer));
+    if (takes & LETTERS && g->value.as[0]) read_choice(g, takes != LETTERS);
+    if (readable(g)) return g;
+    ptd_fail(PTD_DATAERR, "answer \"%.200s\": expected %s", answer, expected);
+    said_clear(g);
+    return NULL;
+}
+
+/* ---- answers ---- */
+
+/* Words that stand where an answer should. */
+static int says_nothing(const struct ptd_reading *r)
+{
+    static const char *const words[] = {"answer", "unknown",     "n/a",          "na",   "none",
+                                        "?",      "your answer", "final answer", "null", "nan",
+                                        "...",    "undefined",   "x x x",        NULL};
+    char said[64];
+    ptd_words(r->lex.t, r->lex.n, said, sizeof said);
+    for (int i = 0; words[i]; i++)
+        if (strcasecmp(said, words[i]) == 0) return 1;
+    return !*said;
+}
+
+static int read_same(struct ptd_comparison *c, const struct ptd_reading *g,
+                     const struct ptd_reading *a)
+{
+    return g && a->top && ptd_value_same(c, g->top, a->top);
+}
+
+/* A reading against both of the gold's. The reason of a reading counts only if no other is right.
+ */
+static int against(const struct readings *g, const struct ptd_reading *a,
+                   const struct ptd_judge_settings *set, int unordered, const char **reason)
+{
+    for (int i = 0; i < 2; i++) {
+        struct ptd_comparison c = {.set = set, .unordered = unordered};
+        if (read_same(&c, g->as[i], a)) {
+            *reason = NULL;
+            return 1;
+        }
+        if (c.reason) *reason = c.reason;
+    }
+    return 0;
+}
+
+/* The answer, and its reading as a list, against the gold's. */
+static int value_right(const struct readings *g, struct ptd_reading *a, const char *text, size_t n,
+                       const struct ptd_judge_settings *set, int unordered, const char **reason)
+{
+    if (!g->as[0]) return 0;
+    if (ptd_written_alike(&g->as[0]->lex, &a->lex)) return 1;
+    if (against(g, a, set, unordered, reason)) return 1;
+    if (!a->lex.commas) return 0;
+    const char *why = NULL;
+    if (ptd_value_read(a, text, n, 1) < 0 || !a->top) return 0;
+    return against(g, a, set, unordered, &why);
+}
+
+/* (A) 12 cm for 12 cm: the text behind an option's letter. */
+static int option_text_right(const struct said *g, struct ptd_reading *a,
+                             const struct ptd_choice *c, const struct ptd_judge_settings *set,
+                             const char **reason)
+{
+    size_t n;
+    char rest[PTD_LEX_BYTES + 1];
+    const char *from = rest_of(&a->lex, c, &n), *why = NULL;
+    if (n >= sizeof rest) return 0;
+    memcpy(rest, from, n);
+    if (ptd_value_read(a, rest, n, 0) < 0 || !a->top) return 0;
+    if (!value_right(&g->value, a, rest, n, set, g->takes & SETS, &why)) return 0;
+    *reason = NULL;
+    return 1;
+}
+
+static double letters_score(const struct said *g, const struct ptd_choice *c, const char **reason)
+{
+    if (c->letters == g->choice.letters && !(c->or &&c->n > 1)) return 1;
+    if (c->n > g->choice.n) *reason = "several options";
+    return 0;
+}
+
+static double choice_score(const struct said *g, struct ptd_reading *a, const char *text, size_t n,
+                           const struct ptd_judge_settings *set, const char **reason)
+{
+    struct ptd_choice c;
+    if (ptd_value_read(a, text, n, 0) < 0) {
+        *reason = a->reason;
+        return 0;
+    }
+    if (a->lex.n == 0) {
+        *reason = "empty";
+        return 0;
+    }
+    int named = ptd_choice_read(a->lex.t, a->lex.n, &c);
+    if (named && !c.reason) return letters_score(g, &c, reason);
+    if (c.reason) {
+        *reason = c.reason;
+        return 0;
+    }
+    if (a->top && g->text.as[0]) return value_right(&g->text, a, text, n, set, 0, reason);
+    if (says_nothing(a)) *reason = "empty";
+    return 0;
+}
+
+static int is_readable(const struct said *g, const struct ptd_reading *a)
+{
+    if (g->takes & WORDS) return 1;
+    if (g->takes & NUMBERS) return is_constant(a->top);
+    return a->top->kind != PTD_V_TEXT;
+}
+
+static double value_score(const struct said *g, struct ptd_reading *a, const char *text, size_t n,
+                          const struct ptd_judge_settings *set, const char **reason)
+{
+    struct ptd_choice c;
+    if (ptd_value_read(a, text, n, 0) < 0) {
+        *reason = a->reason;
+        return 0;
+    }
+    if (!a->top) {
+        *reason = "empty";
+        return 0;
+    }
+    int nothing = says_nothing(a), readable = is_readable(g, a);
+    int lettered = g->takes & WORDS && ptd_choice_read(a->lex.t, a->lex.n, &c) && c.n_rest;
+    if (value_right(&g->value, a, text, n, set, g->takes & SETS, reason)) return 1;
+    if (nothing) *reason = "empty";
+    if (!readable && !*reason) *reason = g->takes & NUMBERS ? "no number" : "no mathematics";
+    if (!lettered) return 0;
+    if (ptd_value_read(a, text, n, 0) < 0 || !ptd_choice_read(a->lex.t, a->lex.n, &c)) return 0;
+    return option_text_right(g, a, &c, set, reason);
+}
+
+static int exactly(const struct said *g, const char *answer, size_t n)
+{
+    char *normal = ptd_text_normal(answer, n);
+    int same = *normal && strcmp(normal, g->normal) == 0;
+    free(normal);
+    return same;
+}
+
+static double said_score(const void *gold, const char *answer, size_t len,
+                         const struct ptd_judge_settings *set, const char **reason)
+{
+    const struct said *g = gold;
+    struct ptd_reading a;
+    if (len > PTD_LEX_BYTES || !g->value.as[0]) {
+        if (exactly(g, answer, len)) return 1;
+        if (len > PTD_LEX_BYTES) *reason = "too long";
+        return 0;
+    }
+    if (g->is_choice) return choice_score(g, &a, answer, len, set, reason);
+    return value_score(g, &a, answer, len, set, reason);
+}
+
+static double exact_score(const void *gold, const char *answer, size_t len,
+                          const struct ptd_judge_settings *set, const char **reason)
+{
+    return exactly(gold, answer, len);
+}
+
+static double text_score(const void *gold, const char *answer, size_t len,
+                         const struct ptd_judge_settings *set, const char **reason)
+{
+    const struct said *g = gold;
+    struct ptd_lex l;
+    if (exactly(g, answer, len)) return 1;
+    if (!g->value.as[0] || ptd_lex(&l, answer, len, 0) < 0) return 0;
+    const struct ptd_lex *own = &g->value.as[0]->lex;
+    return ptd_words_same(own->t, own->n, l.t, l.n);
+}
+
+/* ---- the rows ---- */
+
+#define ROW(rule, flags, wants, says, how)                                                         \
+    static void *rule##_ready(const struct ptd_asked *asked, const char *answer,                   \
+                              const struct ptd_judge_settings *set)                                \
+    {                                                                                              \
+        return said_new(answer, flags, wants);                                                     \
+    }                                                                                              \
+    const struct ptd_judge ptd_judge_##rule = {#rule, says, rule##_ready, how, said_clear};
+
+ROW(auto, LETTERS | MATHS | WORDS, "what is right", "by the gold answer", said_score)
+ROW(exact, WORDS, "what is right", "equal as text", exact_score)
+ROW(number, NUMBERS, "a number", "equal as numbers", said_score)
+ROW(choice, LETTERS, "an option letter, A to J", "the same option letters", said_score)
+ROW(math, MATHS, "mathematics", "equal as mathematics", said_score)
+ROW(set, MATHS | WORDS | SETS, "a list", "equal as sets", said_score)
+ROW(text, WORDS, "what is right", "the same words", text_score)
