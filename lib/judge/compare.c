@@ -417,7 +417,7 @@ static int in_any_order(ctx c, value g, value a)
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
     if (n != m) {
-        if (m > n && n == 1) c->reason = "two answers";
+        if (n == 1 && a->or) c->reason = "two answers";
         return 0;
     }
     return n > 0 ? matched(c, x, n, y) : n == 0 && g->kind == PTD_V_SET;
@@ -479,7 +479,7 @@ static int collections_same(ctx c, value g, value a)
     value many = is_collection(g) ? g : a, one = many == g ? a : g, kids[MANY];
     int n = flat(many, kids, 0);
     if (n == 1) return ptd_value_same(c, many == g ? kids[0] : one, many == g ? one : kids[0]);
-    if (many == a && n != 0) c->reason = "two answers";
+    if (many == a && a->or) c->reason = "two answers";
     return 0;
 }
 
