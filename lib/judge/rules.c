@@ -3,6 +3,7 @@
 #include "judge/choice.h"
 #include "judge/compare.h"
 #include "judge/number.h"
+#include "judge/options.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -45,6 +46,10 @@ struct said {
     struct readings value, text; /* of the whole, and of the text behind the letter */
     int is_choice;
     struct ptd_choice choice;
+    /* The question's options: their texts, and which of them are right. */
+    int n_options;
+    struct ptd_reading *option[PTD_OPTIONS];
+    unsigned right;
 };
 
 static const char *rest_of(const struct ptd_lex *l, const struct ptd_choice *c, size_t *n)
@@ -65,6 +70,42 @@ static void read_choice(struct said *g, int alone)
     g->text = read_both(rest, n);
 }
 
+/* ---- the question's options ---- */
+
+static int same_as(const struct ptd_reading *g, const struct ptd_reading *a,
+                   const struct ptd_judge_settings *set)
+{
+    struct ptd_comparison c = {.set = set};
+    return ptd_written_alike(&g->lex, &a->lex) || ptd_value_same(&c, g->top, a->top);
+}
+
+/* The gold's letters, or the options that say what the gold says. */
+static void mark_right(struct said *g, const struct ptd_judge_settings *set)
+{
+    if (g->is_choice) g->right = g->choice.letters;
+    for (int i = 0; !g->is_choice && g->value.as[0] && i < g->n_options; i++)
+        if (g->option[i] && same_as(g->value.as[0], g->option[i], set)) g->right |= 1u << i;
+}
+
+static void read_options(struct said *g, const char *question, const struct ptd_judge_settings *set)
+{
+    struct ptd_options o;
+    g->n_options = ptd_options_read(question, &o);
+    for (int i = 0; i < g->n_options; i++)
+        g->option[i] = reading(o.option[i].text, o.option[i].len, 0);
+    mark_right(g, set);
+}
+
+/* The options that say what a says, letters as bits. */
+static unsigned options_said(const struct said *g, const struct ptd_reading *a,
+                             const struct ptd_judge_settings *set)
+{
+    unsigned said = 0;
+    for (int i = 0; i < g->n_options; i++)
+        if (g->option[i] && same_as(g->option[i], a, set)) said |= 1u << i;
+    return said;
+}
+
 static int is_constant(const struct ptd_value *v)
 {
     return v->kind == PTD_V_EXPR || v->kind == PTD_V_RATIO;
@@ -75,7 +116,7 @@ static int readable(const struct said *g)
 {
     const struct ptd_reading *r = g->value.as[0];
     if (g->takes & WORDS) return r || *g->normal;
-    if (g->takes == LETTERS) return g->is_choice;
+    if (g->takes == LETTERS) return g->is_choice || g->right;
     if (!r) return 0;
     if (g->takes & NUMBERS) return is_constant(r->top);
     return r->top->kind != PTD_V_TEXT;
@@ -86,17 +127,20 @@ static void said_clear(void *gold)
     struct said *g = gold;
     clear_both(&g->value);
     clear_both(&g->text);
+    for (int i = 0; i < g->n_options; i++) free(g->option[i]);
     free(g->normal);
     free(g);
 }
 
-static void *said_new(const char *answer, int takes, const char *expected)
+static void *said_new(const struct ptd_asked *asked, const char *answer, int takes,
+                      const struct ptd_judge_settings *set, const char *expected)
 {
     struct said *g = ptd_alloc(sizeof *g);
     g->takes = takes;
     g->normal = ptd_text_normal(answer, strlen(answer));
     g->value = read_both(answer, strlen(answer));
     if (takes & LETTERS && g->value.as[0]) read_choice(g, takes != LETTERS);
+    if (takes & LETTERS && g->value.as[0] && asked->question) read_options(g, asked->question, set);
     if (readable(g)) return g;
     ptd_fail(PTD_DATAERR, "answer \"%.200s\": expected %s", answer, expected);
     said_clear(g);
@@ -194,6 +238,7 @@ static double choice_score(const struct said *g, struct ptd_reading *a, const ch
         *reason = c.reason;
         return 0;
     }
+    if (a->top && g->n_options) return options_said(g, a, set) == g->right;
     if (a->top && g->text.as[0]) return value_right(&g->text, a, text, n, set, 0, reason);
     if (says_nothing(a)) *reason = "empty";
     return 0;
@@ -204,6 +249,17 @@ static int is_readable(const struct said *g, const struct ptd_reading *a)
     if (g->takes & WORDS) return 1;
     if (g->takes & NUMBERS) return is_constant(a->top);
     return a->top->kind != PTD_V_TEXT;
+}
+
+/* B, where the question's option B says what the gold says. */
+static int letters_right(const struct said *g, struct ptd_reading *a, const char **reason)
+{
+    struct ptd_choice c;
+    if (!ptd_choice_read(a->lex.t, a->lex.n, &c) || c.reason) {
+        if (c.reason) *reason = c.reason;
+        return 0;
+    }
+    return c.n == 1 && (c.letters & g->right) && !c.n_rest;
 }
 
 static double value_score(const struct said *g, struct ptd_reading *a, const char *text, size_t n,
@@ -221,6 +277,7 @@ static double value_score(const struct said *g, struct ptd_reading *a, const cha
     int nothing = says_nothing(a), readable = is_readable(g, a);
     int lettered = g->takes & WORDS && ptd_choice_read(a->lex.t, a->lex.n, &c) && c.n_rest;
     if (value_right(&g->value, a, text, n, set, g->takes & SETS, reason)) return 1;
+    if (g->right && letters_right(g, a, reason)) return 1;
     if (nothing) *reason = "empty";
     if (!readable && !*reason) *reason = g->takes & NUMBERS ? "no number" : "no mathematics";
     if (!lettered) return 0;
@@ -273,7 +330,7 @@ static double text_score(const void *gold, const char *answer, size_t len,
     static void *rule##_ready(const struct ptd_asked *asked, const char *answer,                   \
                               const struct ptd_judge_settings *set)                                \
     {                                                                                              \
-        return said_new(answer, flags, wants);                                                     \
+        return said_new(asked, answer, flags, set, wants);                                         \
     }                                                                                              \
     const struct ptd_judge ptd_judge_##rule = {#rule, says, rule##_ready, how, said_clear};
 
