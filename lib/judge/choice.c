@@ -135,7 +135,7 @@ static tok take_all(tok a, tok b, struct ptd_choice *c)
         last = t;
         for (; t < b && is_join(t); t++) c->or |= is_or(t);
     }
-    return t == b ? b : last;
+    return t == b && (last == b || !strchr("+/&", b[-1].kind < 128 ? b[-1].kind : '.')) ? b : last;
 }
 
 /* Does another option's letter stand in t..b? */
@@ -219,7 +219,10 @@ int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
     tok a = t, b = t + n;
     *c = (struct ptd_choice){.n = 0};
     a = behind_lead(a, b);
-    while (b > a && (is_wrap(b[-1].kind) || b[-1].kind == ',' || b[-1].kind == '!')) b--;
+    int quoted = n > 0 && t->kind == '\'';
+    while (b > a && (is_wrap(b[-1].kind) || b[-1].kind == ',' || b[-1].kind == '!') &&
+           (quoted || b[-1].kind != '\''))
+        b--;
     tok end = take_all(a, b, c);
     if (c->n == 0) return 0;
     if (end == b) {

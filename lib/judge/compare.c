@@ -13,8 +13,15 @@ typedef const struct ptd_value *value;
 
 static int is_dress(int kind)
 {
-    return kind == '.' || kind == '"' || kind == '\'' || kind == '`' || kind == '{' ||
-           kind == '}' || kind == '#' || kind == '*' || kind == '-';
+    return kind == '.' || kind == '"' || kind == '\'' || kind == '`' || kind == '#' || kind == '*';
+}
+
+/* Braces and hyphens mean nothing between words only. */
+static int is_prose(const struct ptd_tok *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (t[i].kind >= 128 && t[i].kind != PTD_T_WORD) return 0;
+    return 1;
 }
 
 static int is_article(const struct ptd_tok *t)
@@ -32,10 +39,10 @@ static int has_words(const struct ptd_tok *t, int n)
 void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
 {
     size_t len = 0;
-    int fold = has_words(t, n), between = 0;
+    int fold = has_words(t, n), prose = is_prose(t, n), between = 0;
     if (n > 1 && is_article(t)) t++, n--;
     for (int i = 0; i < n; i++) {
-        if (is_dress(t[i].kind)) {
+        if (is_dress(t[i].kind) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
             between |= t[i].kind == '-';
             continue;
         }
@@ -169,10 +176,19 @@ static int is_radian(value v)
     return v->has_unit && v->unit.dim[PTD_DIM_RADIAN] == 1;
 }
 
+/* One in pounds of money, the other in "pounds", which the table takes for a weight. */
+static int is_pounds(const struct ptd_unit *a, const struct ptd_unit *b)
+{
+    const struct ptd_unit *money = a->dim[PTD_DIM_GBP] == 1 ? a : b, *weight = money == a ? b : a;
+    return money->dim[PTD_DIM_GBP] == 1 && weight->dim[PTD_DIM_MASS] == 1 &&
+           weight->num == 45359237 && weight->den == 1;
+}
+
 /* Both with a unit. */
 static int quantities_same(ctx c, value g, value a)
 {
     if (ptd_unit_same(&g->unit, &a->unit)) return number_same(c, g, a, g->e, a->e);
+    if (is_pounds(&g->unit, &a->unit)) return number_same(c, g, a, g->e, a->e);
     if (is_angle(a) && g->unit.scale) return number_same(c, g, a, g->e, a->e); /* 25 degrees */
     if (c->set->units == PTD_UNITS_KEEP) return 0;
     if (is_angle(g) && is_radian(a)) return turned(c, g, a, g);
@@ -226,13 +242,27 @@ static int is_wordy(value v)
     return 0;
 }
 
+/* Tokens of the label before an index: x of x_1. */
+static int without_index(value v)
+{
+    for (int i = 1; i < v->n_label; i++)
+        if (v->label[i].kind == '_') return i;
+    return v->n_label;
+}
+
 /* Could both be the value of one thing? */
 static int labels_agree(value g, value a)
 {
     if (!g->label || !a->label || is_wordy(g) || is_wordy(a)) return 1;
     char x[256], y[256];
-    ptd_words(g->label, g->n_label, x, sizeof x);
-    ptd_words(a->label, a->n_label, y, sizeof y);
+    int n = without_index(g), m = without_index(a);
+    if (n == g->n_label || m == a->n_label) {
+        ptd_words(g->label, n, x, sizeof x);
+        ptd_words(a->label, m, y, sizeof y);
+    } else {
+        ptd_words(g->label, g->n_label, x, sizeof x);
+        ptd_words(a->label, a->n_label, y, sizeof y);
+    }
     return strcmp(x, y) == 0;
 }
 
@@ -381,6 +411,12 @@ static int ratio_as_number(ctx c, value ratio, value plain, int gold_is_ratio)
 
 #define MANY 64
 
+/* [2, 4, 6] is a list as programs write it, [2, 4] an interval. */
+static int is_array(value v)
+{
+    return v->kind == PTD_V_GROUP && v->open == '[' && v->close == ']' && v->n_kids != 2;
+}
+
 static int is_collection(value v)
 {
     return v->kind == PTD_V_LIST || v->kind == PTD_V_SET || v->kind == PTD_V_UNION;
@@ -469,7 +505,8 @@ static int matrix_same(ctx c, value g, value a)
 
 static int collections_same(ctx c, value g, value a)
 {
-    if (is_collection(g) && is_collection(a)) return in_any_order(c, g, a);
+    if (is_collection(g) && (is_collection(a) || is_array(a))) return in_any_order(c, g, a);
+    if (is_array(g) && is_collection(a)) return in_any_order(c, g, a);
     if (is_collection(g) && a->kind == PTD_V_GROUP)
         return c->unordered ? in_any_order(c, g, a)
                             : g->kind == PTD_V_LIST && is_round(a) && in_order(c, g, a);

@@ -30,6 +30,9 @@ static const struct command {
     {"Biggr", SPACE, NULL},
     {"Bigl", SPACE, NULL},
     {"Bigr", SPACE, NULL},
+    {"Huge", SPACE, NULL},
+    {"LARGE", SPACE, NULL},
+    {"Large", SPACE, NULL},
     {"Leftrightarrow", PTD_T_ARROW, NULL},
     {"Longrightarrow", PTD_T_ARROW, NULL},
     {"Rightarrow", PTD_T_ARROW, NULL},
@@ -99,6 +102,7 @@ static const struct command {
     {"euro", PTD_T_MONEY, "eur"},
     {"exp", PTD_T_WORD, "exp"},
     {"fbox", SPACE, NULL},
+    {"footnotesize", SPACE, NULL},
     {"frac", PTD_T_FRAC, NULL},
     {"gcd", PTD_T_WORD, "gcd"},
     {"ge", PTD_T_GE, NULL},
@@ -109,6 +113,7 @@ static const struct command {
     {"hbox", DRESS, NULL},
     {"hfill", SPACE, NULL},
     {"hspace", SKIP, NULL},
+    {"huge", SPACE, NULL},
     {"iff", PTD_T_ARROW, NULL},
     {"implies", PTD_T_ARROW, NULL},
     {"in", PTD_T_IN, NULL},
@@ -118,6 +123,7 @@ static const struct command {
     {"label", SKIP, NULL},
     {"land", PTD_T_WORD, "and"},
     {"langle", '(', NULL},
+    {"large", SPACE, NULL},
     {"lbrace", PTD_T_LSET, NULL},
     {"lbrack", '[', NULL},
     {"lcm", PTD_T_WORD, "lcm"},
@@ -159,6 +165,7 @@ static const struct command {
     {"newline", PTD_T_ROW, NULL},
     {"nicefrac", PTD_T_FRAC, NULL},
     {"nolimits", SPACE, NULL},
+    {"normalsize", SPACE, NULL},
     {"odot", PTD_T_ANGLE, NULL},
     {"operatorname", DRESS, NULL},
     {"overline", PTD_T_OVERLINE, NULL},
@@ -179,6 +186,7 @@ static const struct command {
     {"rmfamily", SPACE, NULL},
     {"rupee", PTD_T_MONEY, "inr"},
     {"rvert", '|', NULL},
+    {"scriptsize", SPACE, NULL},
     {"scriptstyle", SPACE, NULL},
     {"sec", PTD_T_WORD, "sec"},
     {"sf", SPACE, NULL},
@@ -188,6 +196,7 @@ static const struct command {
     {"sin", PTD_T_WORD, "sin"},
     {"sinh", PTD_T_WORD, "sinh"},
     {"slash", '/', NULL},
+    {"small", SPACE, NULL},
     {"sphericalangle", PTD_T_ANGLE, NULL},
     {"sqrt", PTD_T_SQRT, NULL},
     {"star", SPACE, NULL},
@@ -216,6 +225,7 @@ static const struct command {
     {"thickspace", SPACE, NULL},
     {"thinspace", SPACE, NULL},
     {"times", '*', NULL},
+    {"tiny", SPACE, NULL},
     {"to", PTD_T_ARROW, NULL},
     {"triangle", PTD_T_ANGLE, NULL},
     {"tt", SPACE, NULL},
@@ -593,15 +603,11 @@ static int lone_dollar(const char *s, const char *end)
     return n & 1;
 }
 
-/* Takes a token's pattern {^\circ}, ^{\circ}, ^\circ for the sign, {:} for the colon. */
+/* Takes a token's pattern {^\circ}, ^{\circ}, ^\circ for the sign, {:} and {-} for theirs. */
 static int folded(struct ptd_tok *out, const struct ptd_tok *t)
 {
     int group = t[0].kind == '{', i = group;
-    if (group && t[1].kind == ':' && t[2].kind == '}') {
-        *out = t[1];
-        return 3;
-    }
-    if (group && t[1].kind == ',' && t[2].kind == '}') {
+    if (group && t[1].kind && t[1].kind < 128 && strchr(":,-+*/=<>", t[1].kind) && t[2].kind == '}') {
         *out = t[1];
         return 3;
     }

@@ -156,10 +156,11 @@ static int says_nothing(const struct ptd_reading *r)
                                         "?",      "your answer", "final answer", "null", "nan",
                                         "...",    "undefined",   "x x x",        NULL};
     char said[64];
+    if (r->lex.n > 6) return 0;
     ptd_words(r->lex.t, r->lex.n, said, sizeof said);
     for (int i = 0; words[i]; i++)
         if (strcasecmp(said, words[i]) == 0) return 1;
-    return !*said;
+    return !*said && r->lex.t[0].kind != PTD_T_NUM;
 }
 
 static int read_same(struct ptd_comparison *c, const struct ptd_reading *g,
@@ -239,6 +240,8 @@ static double choice_score(const struct said *g, struct ptd_reading *a, const ch
         return 0;
     }
     if (a->top && g->n_options) return options_said(g, a, set) == g->right;
+    /* BC may be a segment */
+    if (a->top && g->choice.n > 1 && value_right(&g->value, a, text, n, set, 0, reason)) return 1;
     if (a->top && g->text.as[0]) return value_right(&g->text, a, text, n, set, 0, reason);
     if (says_nothing(a)) *reason = "empty";
     return 0;
@@ -298,6 +301,10 @@ static double said_score(const void *gold, const char *answer, size_t len,
 {
     const struct said *g = gold;
     struct ptd_reading a;
+    if (len > 4 * PTD_LEX_BYTES && g->value.as[0]) {
+        *reason = "too long";
+        return 0;
+    }
     if (len > PTD_LEX_BYTES || !g->value.as[0]) {
         if (exactly(g, answer, len)) return 1;
         if (len > PTD_LEX_BYTES) *reason = "too long";

@@ -1,6 +1,7 @@
 /* units: the table; see units.h. */
 #include "judge/units.h"
 #include <ctype.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -395,6 +396,17 @@ static int says_more(const struct ptd_tok *t)
     return 0;
 }
 
+/* boxes, cherries, apples: of one */
+static void singular(char *s, size_t n)
+{
+    if (n < 4 || s[n - 1] != 's' || s[n - 2] == 's') return;
+    s[--n] = '\0';
+    if (memcmp(s + n - 2, "ie", 2) == 0)
+        strcpy(s + n - 2, "y");
+    else if (s[n - 1] == 'e' && (s[n - 2] == 'x' || s[n - 2] == 'h' || s[n - 2] == 's'))
+        s[n - 1] = '\0';
+}
+
 static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
 {
     if (n > 4) return 0;
@@ -404,9 +416,38 @@ static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
     size_t len = last->n < sizeof u->thing ? last->n : sizeof u->thing - 1;
     *u = (struct ptd_unit){.num = 1, .den = 1, .dim = {[PTD_DIM_THING] = 1}};
     for (size_t i = 0; i < len; i++) u->thing[i] = (char)tolower((unsigned char)last->s[i]);
-    if (len > 3 && u->thing[len - 1] == 's' && u->thing[len - 2] != 's') u->thing[--len] = '\0';
-    if (len > 3 && memcmp(u->thing + len - 2, "ie", 2) == 0) strcpy(u->thing + len - 2, "y");
+    singular(u->thing, len);
     return 1;
+}
+
+/* ---- all of it ---- */
+
+/* cm long, % more, apples in total: without the words that say no unit. */
+static int without_words(const struct ptd_tok *t, int n)
+{
+    static const char *const words[] = {"long",  "wide",          "tall",     "high",  "deep",
+                                        "thick", "away",          "apart",    "total", "altogether",
+                                        "each",  "increase",      "decrease", "more",  "less",
+                                        "off",   "approximately", "approx",   NULL};
+    for (int i = 0; n > 1 && words[i];) {
+        int here = ptd_tok_is(&t[n - 1], words[i]);
+        if (here && n > 2 && ptd_tok_is(&t[n - 2], "in")) n--;
+        if (here) n--;
+        i = here ? 0 : i + 1;
+    }
+    return n;
+}
+
+/* \frac{km}{h} */
+static int fraction(const struct ptd_tok *t, int n, struct ptd_unit *u)
+{
+    struct ptd_unit below;
+    int i = 1;
+    while (i < n && t[i].kind != '}') i++;
+    if (n < 5 || t[1].kind != '{' || i + 2 >= n || t[i + 1].kind != '{' || t[n - 1].kind != '}')
+        return 0;
+    return product(t + 2, i - 2, u) && product(t + i + 2, n - i - 3, &below) &&
+           multiply(u, &below, -1);
 }
 
 int ptd_unit_read(const struct ptd_tok *t, int n, int things, struct ptd_unit *u)
@@ -414,7 +455,14 @@ int ptd_unit_read(const struct ptd_tok *t, int n, int things, struct ptd_unit *u
     if (n > 2 && t[0].kind == '(' && t[n - 1].kind == ')') t++, n -= 2;
     if (n > 2 && t[0].kind == '{' && t[n - 1].kind == '}') t++, n -= 2;
     if (n <= 0) return 0;
-    return product(t, n, u) || (things && thing(t, n, u));
+    if (t[0].kind == PTD_T_FRAC) return fraction(t, n, u);
+    int k = without_words(t, n);
+    return product(t, k, u) || (things && thing(t, k, u));
+}
+
+double ptd_unit_size(const struct ptd_unit *u)
+{
+    return (double)u->num / (double)u->den * pow(10, u->ten);
 }
 
 int ptd_unit_same_dimension(const struct ptd_unit *a, const struct ptd_unit *b)

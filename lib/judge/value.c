@@ -14,6 +14,7 @@ struct span {
 
 static value read_list(struct ptd_reading *r, struct span s);
 static value read_item(struct ptd_reading *r, struct span s);
+static value compound(struct ptd_reading *r, struct span s);
 
 static value new_value(struct ptd_reading *r, int kind, struct span s)
 {
@@ -69,7 +70,7 @@ static int is_wrapping(int kind)
 
 static struct span trimmed(struct span s)
 {
-    while (s.a < s.b && (is_wrapping(s.a->kind) || s.a->kind == ',' || s.a->kind == ':')) s.a++;
+    while (s.a < s.b && (is_wrapping(s.a->kind) || strchr(",:=", s.a->kind))) s.a++;
     while (
         s.b > s.a &&
         (is_wrapping(s.b[-1].kind) || ptd_value_parts(&s.b[-1]) || s.b[-1].kind == ':' ||
@@ -96,10 +97,10 @@ static int word_in(tok t, const char *const *words)
 /* 答案是, 选: bytes of the word at t that only lead to the answer. */
 static int chinese_lead(tok t, int last)
 {
-    static const char *const leads[] = {"正确答案", "正确选项", "答案", "最终", "结果", "所以",
-                                        "因此",     "故选",     "应选", "选择", "选项", "大约",
-                                        "答",       "故",       "选",   "约",   "为",   "是",
-                                        "应",       "等于",     NULL};
+    static const char *const leads[] = {
+        "正确答案", "正确选项", "答案", "最终", "结果", "所以", "因此", "故选", "应选",
+        "选择",     "选项",     "大约", "答",   "故",   "选",   "约",   "为",   "是",
+        "应",       "等于",     "一共", "总共", "共有", "共",   NULL};
     for (int i = 0; leads[i]; i++) {
         int n = (int)strlen(leads[i]);
         if (t->n >= n && memcmp(t->s, leads[i], (size_t)n) == 0 && (t->n > n || !last)) return n;
@@ -201,8 +202,11 @@ static value read_list(struct ptd_reading *r, struct span s)
 {
     s = trimmed(without_lead(trimmed(s)));
     if (s.a >= s.b) return NULL;
-    if (next_part(s.a, s) == s.b) return read_item(r, s);
-    value list = parts(r, s, PTD_V_LIST);
+    tok first = next_part(s.a, s);
+    if (first == s.b) return read_item(r, s);
+    value list = s.a->kind == PTD_T_NUM && ptd_tok_is(first, "and") ? compound(r, s) : NULL;
+    if (list) return list; /* 2 hours and 30 minutes */
+    list = parts(r, s, PTD_V_LIST);
     return list && list->n_kids == 1 ? list->kid : list;
 }
 
@@ -463,7 +467,7 @@ static value ratio(struct ptd_reading *r, struct span s, int half)
         from = t + 1;
     }
     v->time = v->to ? 0 : (uint8_t)(half ? 2 : time_like(s));
-    v->half = (uint8_t)half;
+    v->half = (uint8_t)(half == 'o' ? 0 : half);
     return v;
 }
 
@@ -485,10 +489,12 @@ static value clock_time(struct ptd_reading *r, struct span s)
 {
     int half = s.b - s.a > 1 ? noon(s.b - 1) : 0, hour = 0;
     if (half) s.b--;
-    if (s.b - s.a == 4 && ptd_tok_is(s.a + 1, "o") && ptd_tok_is(s.a + 3, "clock"))
+    if (s.b - s.a > 3 && ptd_tok_is(s.b - 3, "o") && ptd_tok_is(s.b - 1, "clock"))
         s.b -= 3, hour = 1;
     if (!half && !hour) return NULL;
-    return s.b - s.a > 1 ? ratio(r, s, half) : is_number(s.a, 0, 25) ? full_hour(r, s, half) : NULL;
+    return s.b - s.a > 1           ? ratio(r, s, half ? half : 'o')
+           : is_number(s.a, 0, 25) ? full_hour(r, s, half)
+                                   : NULL;
 }
 
 /* ---- brackets as values ---- */
@@ -530,13 +536,23 @@ static value matrix(struct ptd_reading *r, struct span s)
     return v;
 }
 
+/* {x | x > 2}: what is said of x. */
+static value set_builder(struct ptd_reading *r, struct span s)
+{
+    for (tok t = s.a + 1; t < s.b - 1; t++)
+        if ((t->kind == '|' || t->kind == ':') && is_label((struct span){s.a, t}))
+            return read_item(r, (struct span){t + 1, s.b});
+    return NULL;
+}
+
 static value group(struct ptd_reading *r, struct span s)
 {
     struct span in = {s.a + 1, s.b - 1};
     int set = s.a->kind == PTD_T_LSET || s.a->kind == '{';
-    if (s.a->kind == PTD_T_BEGIN) return matrix(r, s);
+    value v = s.a->kind == PTD_T_BEGIN ? matrix(r, s) : set ? set_builder(r, in) : NULL;
+    if (v || s.a->kind == PTD_T_BEGIN) return v;
     if (next_part(in.a, in) == in.b && s.a->kind != PTD_T_LSET) return NULL;
-    value v = parts(r, in, set ? PTD_V_SET : PTD_V_GROUP);
+    v = parts(r, in, set ? PTD_V_SET : PTD_V_GROUP);
     if (!v) return NULL;
     v->open = set ? '{' : (uint8_t)s.a->kind;
     v->close = set ? '}' : (uint8_t)s.b[-1].kind;
@@ -575,6 +591,7 @@ static int is_unit_start(tok t, struct span s)
     case PTD_T_PERCENT:
     case PTD_T_MONEY:
     case PTD_T_NAME:
+    case PTD_T_FRAC:
     case '(':
     case '{':
         return 1;
@@ -680,6 +697,7 @@ static value compound(struct ptd_reading *r, struct span s)
 {
     struct ptd_unit u, first = {0};
     const struct ptd_expr *total = NULL;
+    double size = 0;
     int n = 0;
     for (tok t = s.a; t < s.b; n++) {
         tok stop = t + 1;
@@ -688,7 +706,9 @@ static value compound(struct ptd_reading *r, struct span s)
         if (t->kind != PTD_T_NUM || stop == t + 1 ||
             !ptd_unit_read(t + 1, (int)(stop - t - 1), 0, &u))
             return NULL;
-        if (n && !ptd_unit_same_dimension(&u, &first)) return NULL;
+        double one = ptd_unit_size(&u);
+        if (n && (!ptd_unit_same_dimension(&u, &first) || one >= size)) return NULL;
+        size = one;
         if (!n) first = u;
         const struct ptd_expr *e = expression(r, (struct span){t, t + 1});
         if (!e || !(e = in_own_unit(r, e, &u))) return NULL;
