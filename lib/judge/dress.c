@@ -1,6 +1,5 @@
 /* dress: see dress.h. */
 #include "judge/dress.h"
-#include <stdint.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -164,12 +163,16 @@ static int is_nothing(int32_t c)
 struct out {
     char *s;
     size_t n, cap;
-    int script; /* '^' or '_': a group of it is open */
+    int script;         /* '^' or '_': a group of it is open */
+    uint16_t *from, at; /* where what is put comes from */
 };
 
 static void put(struct out *o, const char *s, size_t n)
 {
-    if (o->n + n < o->cap) memcpy(o->s + o->n, s, n);
+    if (o->n + n < o->cap) {
+        memcpy(o->s + o->n, s, n);
+        for (size_t i = 0; o->from && i < n; i++) o->from[o->n + i] = o->at;
+    }
     o->n += n;
 }
 
@@ -231,14 +234,15 @@ static void put_code(struct out *o, int32_t code, const char *s, size_t n)
         put(o, s, n);
 }
 
-long ptd_undress(char *out, size_t cap, const char *s, size_t n)
+long ptd_undress(char *out, size_t cap, const char *s, size_t n, uint16_t *from)
 {
-    struct out o = {out, 0, cap, 0};
+    struct out o = {out, 0, cap, 0, from, 0};
     for (size_t i = 0; i < n;) {
         int32_t code = (unsigned char)s[i];
         long used = 1;
         if (code >= 0x80) used = utf8proc_iterate((const uint8_t *)s + i, (long)(n - i), &code);
         if (used <= 0) code = 0x7f, used = 1; /* no UTF-8: a byte that means nothing */
+        o.at = (uint16_t)i;
         put_code(&o, code, s + i, (size_t)used);
         i += (size_t)used;
     }

@@ -3,6 +3,7 @@
 #include "judge/choice.h"
 #include "judge/rows.h"
 #include "judge/rules.h"
+#include "judge/scan.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,20 @@ double ptd_gold_score(const struct ptd_gold *g, const char *answer, size_t len, 
     }
     if (reason && best == 0) *reason = why;
     return best;
+}
+
+static int gold_says(void *gold, struct ptd_reading *r)
+{
+    const struct ptd_gold *g = gold;
+    for (int i = 0; i < g->n; i++)
+        if (g->rule->says && g->rule->says(g->own[i], r, &g->set)) return 1;
+    return 0;
+}
+
+int ptd_gold_sightings(const struct ptd_gold *g, const char *text, size_t n,
+                       struct ptd_sighting *out, int most)
+{
+    return ptd_scan(text, n, gold_says, (void *)g, out, most);
 }
 
 void ptd_gold_free(struct ptd_gold *g)

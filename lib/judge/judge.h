@@ -36,7 +36,8 @@ struct ptd_asked {
     const char *question; /* its options are read from it; NULL: not known */
 };
 
-struct ptd_judge { /* a row */
+struct ptd_reading; /* value.h */
+struct ptd_judge {  /* a row */
     const char *name, *help;
     /* The gold in the rule's own terms. NULL after ptd_fail (65): it is none of the rule's. */
     void *(*ready)(const struct ptd_asked *, const char *answer, const struct ptd_judge_settings *);
@@ -44,6 +45,9 @@ struct ptd_judge { /* a row */
     double (*score)(const void *gold, const char *answer, size_t len,
                     const struct ptd_judge_settings *, const char **reason);
     void (*clear)(void *gold);
+    /* 1 if what was read says what the gold says, an option's letter aside; NULL: nobody can tell.
+     */
+    int (*says)(const void *gold, struct ptd_reading *, const struct ptd_judge_settings *);
 };
 extern const struct ptd_judge *const ptd_judges[]; /* NULL at the end */
 /* NULL, 2: no such rule; the line names all there are. */
@@ -58,6 +62,16 @@ struct ptd_gold *ptd_gold_new(const struct ptd_judge *rule, const struct ptd_jud
  * be read: then the accuracy is 0 and the outcome unparsable. reason may be NULL. */
 double ptd_gold_score(const struct ptd_gold *, const char *answer, size_t len, const char **reason);
 void ptd_gold_free(struct ptd_gold *); /* NULL: nothing */
+
+/* Where a text says what the judge would take for the answer, in whatever dress: 12 as "12.0",
+ * "a dozen", "3 \cdot 4" or "12 cm", the text of the right option too. Letters of options are left
+ * to others, for a letter alone is a word of its own. Returns how many places of at most `most` it
+ * wrote, in order; at, len are bytes of the text. The time taken follows the length of the text. */
+struct ptd_sighting {
+    size_t at, len;
+};
+int ptd_gold_sightings(const struct ptd_gold *, const char *text, size_t n, struct ptd_sighting *,
+                       int most);
 
 /* For one answer: 1 if it is right. */
 int ptd_answer_right(const char *rule, const char *answer, size_t len, const char *gold);

@@ -607,7 +607,8 @@ static int lone_dollar(const char *s, const char *end)
 static int folded(struct ptd_tok *out, const struct ptd_tok *t)
 {
     int group = t[0].kind == '{', i = group;
-    if (group && t[1].kind && t[1].kind < 128 && strchr(":,-+*/=<>", t[1].kind) && t[2].kind == '}') {
+    if (group && t[1].kind && t[1].kind < 128 && strchr(":,-+*/=<>", t[1].kind) &&
+        t[2].kind == '}') {
         *out = t[1];
         return 3;
     }
@@ -646,7 +647,7 @@ static void fold(struct ptd_lex *l)
 
 int ptd_lex(struct ptd_lex *l, const char *text, size_t n, int flags)
 {
-    long used = n > PTD_LEX_BYTES ? -1 : ptd_undress(l->plain, sizeof l->plain, text, n);
+    long used = n > PTD_LEX_BYTES ? -1 : ptd_undress(l->plain, sizeof l->plain, text, n, NULL);
     l->n = l->commas = 0;
     l->used = 0;
     l->reason = used < 0 ? "too long" : NULL;

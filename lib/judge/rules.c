@@ -331,6 +331,18 @@ static double text_score(const void *gold, const char *answer, size_t len,
     return ptd_words_same(own->t, own->n, l.t, l.n);
 }
 
+/* ---- what a text says besides ---- */
+
+static int said_says(const void *gold, struct ptd_reading *a, const struct ptd_judge_settings *set)
+{
+    const struct said *g = gold;
+    const char *why = NULL;
+    if (!g->is_choice && g->value.as[0] && against(&g->value, a, set, g->takes & SETS, &why))
+        return 1;
+    if (g->text.as[0] && against(&g->text, a, set, 0, &why)) return 1;
+    return g->n_options && (options_said(g, a, set) & g->right);
+}
+
 /* ---- the rows ---- */
 
 #define ROW(rule, flags, wants, says, how)                                                         \
@@ -339,7 +351,8 @@ static double text_score(const void *gold, const char *answer, size_t len,
     {                                                                                              \
         return said_new(asked, answer, flags, set, wants);                                         \
     }                                                                                              \
-    const struct ptd_judge ptd_judge_##rule = {#rule, says, rule##_ready, how, said_clear};
+    const struct ptd_judge ptd_judge_##rule = {#rule, says,       rule##_ready,                    \
+                                               how,   said_clear, said_says};
 
 ROW(auto, LETTERS | MATHS | WORDS, "what is right", "by the gold answer", said_score)
 ROW(exact, WORDS, "what is right", "equal as text", exact_score)
