@@ -1,6 +1,6 @@
 /* Fuzzing entry: any text as a chat template, run on its own and judged by what it does. It ends in
- * time, and either writes a text or says why not in one line. Built by `make fuzz` for libFuzzer; the
- * same file serves AFL++. */
+ * time, and either writes a text or says why not in one line. Built by `make fuzz` for libFuzzer;
+ * the same file serves AFL++. */
 #include "data/jinja.h"
 #include "data/template.h"
 #include <stdint.h>
@@ -10,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char variables[] =
-    "{\"messages\":[{\"role\":\"user\",\"content\":\"a b\"},{\"role\":\"user\",\"content\":[{\"type\":"
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"a "
+    "b\"},{\"role\":\"user\",\"content\":[{\"type\":"
     "\"text\",\"text\":\"t\"},{\"type\":\"image\"}]}],\"n\":3,\"list\":[\"x\",\"y\"],\"no\":false,"
     "\"nil\":null,\"add_generation_prompt\":true}";
 

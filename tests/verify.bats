@@ -72,6 +72,18 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
     [ "$(of .outcome)" = '["right","right","unparsable"]' ]
 }
 
+@test "boxes answer wherever they stand, when nothing is marked as the answer" {
+    group '[10,20,30,40]' "g['judge'] = 'iou'" $'```json\n[\n\t{"bbox_2d": [10, 20, 30, 40], "label": "cat"}\n]\n```' 'The cat (2 years) is at [10, 20, 30, 40].' \
+        '<think>[10,20,30,40]</think> there' '<think>[10,20,30,40]' '[10,20,30,40] or [1,2,3,4]' '\boxed{} [10,20,30,40]' ''
+    judged -q one.rec
+    [ "$(of .outcome)" = '["right","right","unparsable","unparsable","wrong","unparsable","unparsable"]' ]
+    judged -q --extract boxed one.rec
+    [ "$(of .outcome | jq -r '.[]' | sort -u)" = unparsable ]
+    group '[10,20,30,40]' "" 'The cat (2 years) is at [10, 20, 30, 40].'
+    judged -q --judge point one.rec
+    [ "$(of .reason)" = '["no point"]' ]
+}
+
 @test "partly right: what counts as right is the same for hints, tutors and metrics" {
     group 'a, b, c' "g['judge'] = 'f1'" '\boxed{a, b}' '\boxed{a, b, c}'
     judged -q one.rec

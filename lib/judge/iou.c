@@ -91,4 +91,5 @@ static double score(const void *gold, const char *answer, size_t len,
     return fmin(sum, 1);
 }
 
-const struct ptd_judge ptd_judge_iou = {"iou", "boxes that cover each other", ready, score, clear};
+const struct ptd_judge ptd_judge_iou = {"iou", "boxes that cover each other", ready, score, clear,
+                                        1};

@@ -48,6 +48,9 @@ struct ptd_judge {  /* a row */
     /* 1 if what was read says what the gold says, an option's letter aside; NULL: nobody can tell.
      */
     int (*says)(const void *gold, struct ptd_reading *, const struct ptd_judge_settings *);
+    /* What it judges cannot be taken for something else: where nothing is marked as the answer, all
+     * of the response behind the thought is. */
+    int anywhere;
 };
 extern const struct ptd_judge *const ptd_judges[]; /* NULL at the end */
 /* NULL, 2: no such rule; the line names all there are. */

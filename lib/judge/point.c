@@ -72,4 +72,5 @@ static double score(const void *gold, const char *answer, size_t len,
     return share;
 }
 
-const struct ptd_judge ptd_judge_point = {"point", "points inside of boxes", ready, score, clear};
+const struct ptd_judge ptd_judge_point = {"point", "points inside of boxes", ready, score, clear,
+                                          1};

@@ -65,15 +65,15 @@ static const struct ptd_judge *rule_of(const struct ptd_reward_rules *r, const s
     return NULL;
 }
 
-static struct ptd_gold *gold_of(const struct ptd_reward_rules *r, const struct ptd_group *g)
+static struct ptd_gold *gold_of(const struct ptd_reward_rules *r, const struct ptd_judge *rule,
+                                const struct ptd_group *g)
 {
     struct ptd_asked asked = {.answer = g->answer,
                               .answers = (char *const *)g->answers,
                               .n_answers = g->n_answers,
                               .question = g->question};
-    const struct ptd_judge *rule = rule_of(r, g);
-    struct ptd_gold *gold = rule ? ptd_gold_new(rule, &r->set, &asked) : NULL;
-    if (rule && !gold) {
+    struct ptd_gold *gold = ptd_gold_new(rule, &r->set, &asked);
+    if (!gold) {
         char *why = ptd_strdup(ptd_failed_message());
         bad_field(g, "answer", why);
         free(why);
@@ -98,8 +98,19 @@ static double accuracy(const struct ptd_gold *gold, const struct ptd_answer *a, 
     return whole > least ? whole : least;
 }
 
+/* Nothing is marked as the answer, and it may be anywhere: is there anything? */
+static int take_all(int rule, const struct ptd_response *said, struct ptd_answer *a)
+{
+    int marked = strcmp(a->reason, "no box") && strcmp(a->reason, "no answer"), thought;
+    if (marked || (rule != PTD_EXTRACT_AUTO && rule != PTD_EXTRACT_LAST)) return 0;
+    struct ptd_span all = ptd_behind_thought(said, &thought);
+    if (!all.s || ptd_span_empty(all)) return 0;
+    *a = (struct ptd_answer){.text = all.s, .len = all.len, .n_parts = 1};
+    return 1;
+}
+
 static void read_response(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
-                          struct ptd_group *g, struct ptd_rollout *y)
+                          int anywhere, struct ptd_group *g, struct ptd_rollout *y)
 {
     struct ptd_response said = {.text = y->text,
                                 .len = strlen(y->text),
@@ -107,7 +118,7 @@ static void read_response(const struct ptd_reward_rules *r, const struct ptd_gol
                                 .cut = y->stop && strcmp(y->stop, "length") == 0};
     struct ptd_answer a;
     const char *unread = NULL;
-    int there = ptd_extract(r->extract, &said, &a);
+    int there = ptd_extract(r->extract, &said, &a) || (anywhere && take_all(r->extract, &said, &a));
     y->extracted = there ? ptd_group_text(g, "%.*s", (int)a.len, a.text) : NULL;
     y->accuracy = there ? accuracy(gold, &a, &unread) : 0;
     y->reason = there ? unread : a.reason;
@@ -153,10 +164,11 @@ static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g, c
 int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
 {
     if (check_answers(g) < 0 || check_texts(g) < 0) return -1;
-    struct ptd_gold *gold = gold_of(r, g);
+    const struct ptd_judge *rule = rule_of(r, g);
+    struct ptd_gold *gold = rule ? gold_of(r, rule, g) : NULL;
     if (!gold) return -1;
     for (int i = 0; i < g->n_rollouts; i++) {
-        read_response(r, gold, g, &g->rollouts[i]);
+        read_response(r, gold, rule->anywhere, g, &g->rollouts[i]);
         put_outcome(r, &g->rollouts[i]);
     }
     ptd_gold_free(gold);
