@@ -139,6 +139,16 @@ static void one_that_ends_is_started_again(void **state)
     assert_int_equal(WEXITSTATUS(seen.ended[0]), 127);
 }
 
+/* One that answers before it has read its line would take the rest for the next one. */
+static void who_does_not_read_is_not_asked_again(void **state)
+{
+    (void)state;
+    const char *command = "head -c 3 > /dev/null; echo yes; sleep 100";
+    seen = (struct seen){.line_bytes = 1 << 20};
+    assert_int_equal(ask(&seen, &command, 1, 2, 8, 5), 0);
+    for (int i = 0; i < 8; i++) assert_int_equal(seen.how[i], PTD_ANSWERED);
+}
+
 /* Of two processes that end at their third line, each question is asked anew and answered. */
 static void what_was_asked_is_asked_again(void **state)
 {
@@ -278,6 +288,7 @@ int main(void)
         cmocka_unit_test(each_is_answered_under_its_number),
         cmocka_unit_test(full_pipes_stop_nobody),
         cmocka_unit_test(one_that_ends_is_started_again),
+        cmocka_unit_test(who_does_not_read_is_not_asked_again),
         cmocka_unit_test(what_was_asked_is_asked_again),
         cmocka_unit_test(one_that_hangs_is_ended),
         cmocka_unit_test(one_line_for_one),

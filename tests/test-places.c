@@ -287,6 +287,9 @@ static void points_inside(void **state)
     set = ptd_judge_defaults;
     set.absolute = 1;
     JUDGES(&ptd_judge_point, pairs);
+    set.absolute = 0.01;
+    judges(&ptd_judge_point, &(struct pair){"(0.1, 0.1)", "(109, 100)", 1}, 1);
+    judges(&ptd_judge_point, &(struct pair){"(0.1, 0.1)", "(111, 100)", 0}, 1);
 }
 
 static void refuses_golds_that_are_no_places(void **state)
@@ -314,6 +317,7 @@ static void lists_by_f1(void **state)
         {"[\"a, b\", \"c\"]", "c; a, b", 0.4},
         {"[\"a, b\", \"c\"]", "\"c\", \"a, b\"", 1},
         {"red, green and blue", "blue, green, red", 1},
+        {"[\"red\", \"green\", \"blue\"]", "red, green and blue", 1},
         {"red, green, and blue", "- Red\n- Green\n- Blue", 1},
         {"[\"salt and pepper\", \"oil\"]", "salt and pepper, oil", 1},
         {"1. a\n2. b", "a\nb\n", 1},
