@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "judge/judge.h"
+#include "judge/options.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -488,7 +489,7 @@ static void a_judge_goes_with_its_row(void **state)
 
 /* ---- options ---- */
 
-static void options_go_into_the_question(void **state)
+static void options_go_into_the_question_and_can_be_read_back(void **state)
 {
     (void)state;
     static const char *const rows[] = {
@@ -512,17 +513,47 @@ static void options_go_into_the_question(void **state)
         "{'prompt':'which?','answer':['B','dark  blue'],'options':['red','dark  blue','3 cm']}",
         "{'prompt':'which?\\nA. red\\nB. dark  blue\\nC. 3 cm','answer':1,'options':['red','dark  "
         "blue','3 cm']}",
+        "{'prompt':'which?','answer':'B','options':'A. red\\nB. dark  blue\\nC. 3 cm'}",
         "{'messages':[" USER "'which?'},{'role':'assistant','content':'<answer>B</answer>'}],"
         "'options':['red','dark  blue','3 cm']}",
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct ptd_group g = {0};
+        struct ptd_options o;
         accept(rows[i], &g);
         if (strcmp(g.question, "which?\nA. red\nB. dark  blue\nC. 3 cm") || strcmp(g.answer, "B"))
             fail_msg("%s: \"%s\", answer %s", rows[i], g.question, g.answer);
         assert_int_equal(g.n_answers, 0);
+        assert_int_equal(ptd_options_read(g.question, &o), 3);
+        assert_int_equal(o.option[1].letter, 'B');
+        assert_memory_equal(o.option[1].text, "dark  blue", o.option[1].len);
         ptd_group_clear(&g);
     }
+}
+
+/* In whatever form the question has them; and two options of a question are not three of a row. */
+static void options_that_the_question_lists_are_not_put_there_again(void **state)
+{
+    (void)state;
+    static const char *const listed[] = {
+        "which? (A) red (B) dark blue (C) 3 cm", "which?\\nA: red\\nB: Dark blue\\nC: 3cm",
+        "which?\\n**A.** red\\n**B.** dark blue\\n**C.** $3$ cm\\nAnswer with the letter."};
+    for (size_t i = 0; i < sizeof listed / sizeof *listed; i++) {
+        struct ptd_group g = {0};
+        char *row = ptd_format("{'prompt':'%s','answer':2,'options':['red','dark blue','3 cm']}",
+                               listed[i]);
+        accept(row, &g);
+        if (strstr(g.question, "\nC. 3 cm")) fail_msg("%s", g.question);
+        assert_string_equal(g.answer, "C");
+        ptd_group_clear(&g);
+        free(row);
+    }
+    struct ptd_group g = {0};
+    accept("{'prompt':'red or dark blue? (A) or (B)','answer':2,'options':['red','dark blue','3 "
+           "cm']}",
+           &g);
+    assert_non_null(strstr(g.question, "\nA. red\nB. dark blue\nC. 3 cm"));
+    ptd_group_clear(&g);
 }
 
 static void an_answer_names_one_option(void **state)
@@ -722,7 +753,8 @@ int main(void)
         cmocka_unit_test(golds_come_out_of_their_wrapping),
         cmocka_unit_test(lists_and_objects_are_read_by_their_judge),
         cmocka_unit_test(a_judge_goes_with_its_row),
-        cmocka_unit_test(options_go_into_the_question),
+        cmocka_unit_test(options_go_into_the_question_and_can_be_read_back),
+        cmocka_unit_test(options_that_the_question_lists_are_not_put_there_again),
         cmocka_unit_test(an_answer_names_one_option),
         cmocka_unit_test(hints_become_steps),
         cmocka_unit_test(a_list_is_read_as_lines_are),

@@ -3,6 +3,7 @@
  * the judge's to read (judge/options.h). */
 #include "data/dataset_private.h"
 #include "judge/judge.h"
+#include "judge/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,14 +107,19 @@ static int add_python(struct list *l, const char *p)
     return *p && ptd_blank_text(p + 1) ? 0 : -1;
 }
 
-/* Options as text: a list in JSON's or Python's spelling. */
+/* Options as text: a list in JSON's or Python's spelling, or lines that stand for themselves. */
 static void add_text(struct list *l, const char *s)
 {
+    struct ptd_options found;
     json_t *list = *s == '[' ? ptd_json_load(s, strlen(s), 0, NULL) : NULL;
     if (list)
         add_list(l, NULL, list, NULL);
-    else if (add_python(l, s) < 0)
+    else if (*s == '[' && add_python(l, s) < 0)
         l->bad = ptd_row_fault(l->r, PTD_DATAERR, l->key, "expected a list of texts");
+    else if (*s != '[' && ptd_options_read(s, &found) == 0)
+        l->bad = ptd_row_fault(l->r, PTD_DATAERR, l->key, "expected a list or lines \"A. text\"");
+    else if (*s != '[')
+        for (int i = 0; i < found.n; i++) add(l, NULL, found.option[i].text, found.option[i].len);
     json_decref(list);
 }
 
@@ -133,16 +139,33 @@ static void read_list(struct list *l, json_t *v)
 
 /* ---- the question ---- */
 
-/* Does the question list these options, in the form that they would be put there? */
+/* Equal but for blanks and the case of letters. */
+static int loosely(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, " \t"), b += strspn(b, " \t");
+        int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
+        if (x != y) return 1;
+        if (!x) return 0;
+    }
+}
+
+static int is_option(const char *text, const struct ptd_option *o)
+{
+    char *found = ptd_format("%.*s", (int)o->len, o->text);
+    int same = loosely(text, found) == 0;
+    free(found);
+    return same;
+}
+
+/* Does the question list these options, whatever it says besides? */
 static int is_listed(const struct list *l)
 {
-    const char *at = l->r->g->question;
-    for (int i = 0; i < l->n && at; i++) {
-        char *line = ptd_format("\n%c. %s", 'A' + i, l->text[i]);
-        at = strstr(at, line);
-        free(line);
-    }
-    return at != NULL;
+    struct ptd_options found;
+    int same = 0;
+    if (ptd_options_read(l->r->g->question, &found) != l->n) return 0;
+    for (int i = 0; i < l->n; i++) same += is_option(l->text[i], &found.option[i]);
+    return same * 2 > l->n; /* what is dressed otherwise is the same all the same */
 }
 
 static void append(struct list *l)
@@ -185,17 +208,6 @@ static int find_text(const struct ptd_row *r, const char *s, int (*how)(const ch
     for (int i = 0; i < r->n_options; i++)
         if (how(r->options[i], s) == 0) found = i + 1, n++;
     return n == 1 ? found : 0;
-}
-
-/* Equal but for blanks and the case of letters. */
-static int loosely(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        a += strspn(a, " \t"), b += strspn(b, " \t");
-        int x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
-        if (x != y) return 1;
-        if (!x) return 0;
-    }
 }
 
 /* Counted from 0, as lists are. */

@@ -7,10 +7,10 @@
 #include "base/json.h"
 #include "data/dataset.h"
 #include "data/pictures.h"
+#include "judge/options.h"
 #include <sys/stat.h>
 
-#define PTD_MARK    "<image>"
-#define PTD_OPTIONS 10 /* most of a row */
+#define PTD_MARK "<image>"
 
 struct ptd_line {
     int64_t at, len, number;
