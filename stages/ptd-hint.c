@@ -35,6 +35,7 @@ static struct {
     int64_t sample, audit_seed;
     double temperature;
     uint64_t seed;
+    struct ptd_dataset_places places;
     struct ptd_hint_tools tools;
     struct ptd_hints *hints;
     long given, dropped[RULES_MAX], bare;
@@ -71,6 +72,7 @@ static const struct ptd_opt options[] = {
     {"audit", 0, PTD_OPT_FLAG, &opt.audit, NULL,
      "measure whether hints tell, on FILE, a stream or a data set, or stdin; write no stream", 0, 0,
      1},
+    PTD_DATASET_OPTIONS(opt.places),
     {"sample", 'n', PTD_OPT_LONG, &opt.sample, "N",
      "audit: groups: of a stream the first, of a data set any", 1, 1e9, 1},
     {"group-size", 'G', PTD_OPT_INT, &opt.answers, "N",
@@ -257,7 +259,7 @@ static void audit_data(const char *path, struct ptd_audit_view *v)
     static struct ptd_source src;
     struct ptd_group g = {0};
     if (!opt.store) ptd_misuse("--audit of a data set: expected --store too");
-    if (ptd_source_open(&src, opt.store, path, NULL) < 0) ptd_die_last();
+    if (ptd_source_open(&src, opt.store, path, &opt.places) < 0) ptd_die_last();
     v->store = opt.store;
     v->data = path;
     v->max_tokens = opt.max_tokens ? opt.max_tokens : 64;

@@ -211,6 +211,8 @@ static void bad_turns_are_named(void **state)
          "[{'type':'text','text':'a'},{'type':'video','video':'v'}]}],'answer':1}",
          "turn 1: part 2: video, expected \"text\" or \"image\""},
         {"{'prompt':[" USER "[{'type':'text'}]}],'answer':1}", "part 1: \"text\" missing"},
+        {"{'messages':[" USER "'a','images':['a.png']}],'answer':1}",
+         "turn 1: pictures beside its content"},
         {"{'messages':[" USER "'a'},{'role':'assistant','content':'b\\nc'}]}",
          "field \"answer\": missing, expected text or a number (the solution wraps none"},
     };
@@ -482,8 +484,11 @@ static void a_judge_goes_with_its_row(void **state)
     struct ptd_group g = {0};
     accept("{'prompt':'p','answer':1,'judge':'exact'}", &g);
     assert_string_equal(g.judge, "exact");
-    accept("{'prompt':'p','answer':1,'judge':null}", &g);
+    accept("{'prompt':'p','answer':1,'judge':null,'data_source':'s'}", &g);
     assert_null(g.judge);
+    assert_string_equal(g.category, "s");
+    accept("{'prompt':'p','answer':1,'category':'c','data_source':'s'}", &g);
+    assert_string_equal(g.category, "c");
     ptd_group_clear(&g);
 }
 

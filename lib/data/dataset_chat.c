@@ -127,6 +127,11 @@ static int read_turn(struct ptd_row *r, const char *key, int i, const json_t *v,
     if (i > 1 && strcmp(turn->role, "system") == 0)
         return ptd_row_fault(r, PTD_DATAERR, key, "turn %d: a system message, expected it first",
                              i);
+    if (ptd_brings_picture(v))
+        return ptd_row_fault(r, PTD_DATAERR, key,
+                             "turn %d: pictures beside its content, expected them in it, or in "
+                             "field \"images\" of the row",
+                             i);
     char *text = ptd_row_content(r, key, i, either(v, "content", "value"));
     if (!text) return -1;
     turn->text = ptd_row_keep(r, key, text);

@@ -88,23 +88,26 @@ static void add_map(struct list *l, json_t *v, const json_t *twin)
 /* A list as Python prints it, ['red', "Joe's"]; behind its end, NULL: it is none. */
 static const char *python_text(struct list *l, const char *p)
 {
-    char quote = *p, *text = ptd_strdup(p + 1), *to = text;
-    for (p++; *p && *p != quote; p++) {
-        if (*p == '\\' && p[1]) p++;
-        *to++ = *p;
+    const char *end = p + 1;
+    while (*end && *end != *p) end += *end == '\\' && end[1] ? 2 : 1;
+    if (!*end) return NULL;
+    char *text = ptd_alloc((size_t)(end - p)), *to = text;
+    for (const char *from = p + 1; from < end; from++) {
+        if (*from == '\\') from++;
+        *to++ = *from;
     }
-    if (*p) add(l, NULL, text, (size_t)(to - text));
+    add(l, NULL, text, (size_t)(to - text));
     free(text);
-    return *p ? p + 1 : NULL;
+    return end + 1;
 }
 
 static int add_python(struct list *l, const char *p)
 {
-    for (p += *p == '['; *p && *p != ']'; p += strspn(p, ", \t\n")) {
+    for (p += *p == '['; *p && *p != ']' && !l->bad; p += strspn(p, ", \t\n")) {
         if (*p != '\'' && *p != '"') return -1;
         if (!(p = python_text(l, p)) || !strchr(", \t\n]", *p) || !*p) return -1;
     }
-    return *p && ptd_blank_text(p + 1) ? 0 : -1;
+    return l->bad || (*p && ptd_blank_text(p + 1)) ? 0 : -1;
 }
 
 /* Options as text: a list in JSON's or Python's spelling, or lines that stand for themselves. */

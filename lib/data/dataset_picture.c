@@ -40,6 +40,13 @@ static int is_nothing(const json_t *v)
            (json_is_string(v) && !json_string_length(v));
 }
 
+int ptd_brings_picture(const json_t *object)
+{
+    for (int i = 0; fields[i]; i++)
+        if (!is_nothing(json_object_get(object, fields[i]))) return 1;
+    return 0;
+}
+
 static void give(struct ptd_row *r, const char *key, int item, const json_t *v)
 {
     r->given[r->n_given++] = (struct ptd_source){key, item, v};

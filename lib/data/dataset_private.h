@@ -113,6 +113,8 @@ const char *ptd_mark_find(const char *s, size_t *len, long *number);
 #define PTD_OWN_MARK "<image\1%d>"
 /* What an object that stands for a picture says of it; NULL: nothing. */
 const json_t *ptd_source_inner(const json_t *object);
+/* Has the object a field that brings pictures to a row? */
+int ptd_brings_picture(const json_t *object);
 /* The path that a source leads to; NULL: it leads to none, or wrongly. */
 const char *ptd_source_path(const struct ptd_source *s);
 /* The letter of the row's option that an answer names, by letter, text or number; 0 after a fault.
