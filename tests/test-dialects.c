@@ -432,6 +432,9 @@ static void golds_come_out_of_their_wrapping(void **state)
         if (!table[i].solution && g.solution) fail_msg("%s: %s", table[i].row, g.solution);
         ptd_group_clear(&g);
     }
+    char *talk = ptd_format("{'prompt':'p','solution':'%0201d'}", 7);
+    refuse(talk, "field \"answer\": missing");
+    free(talk);
     refuse("{'prompt':'p','answer':'\\\\boxed{}'}", "field \"answer\": empty");
     refuse("{'prompt':'p','answer':'<answer> </answer>'}", "field \"answer\": empty");
     refuse("{'prompt':'p','answer':['1',true]}", "field \"answer\": true, expected text");
@@ -554,6 +557,9 @@ static void options_that_the_question_lists_are_not_put_there_again(void **state
         free(row);
     }
     struct ptd_group g = {0};
+    accept("{'prompt':'which?','answer':'dark blue','options':['red','dark\\nblue']}", &g);
+    assert_string_equal(g.question, "which?\nA. red\nB. dark blue");
+    assert_string_equal(g.answer, "B");
     accept("{'prompt':'red or dark blue? (A) or (B)','answer':2,'options':['red','dark blue','3 "
            "cm']}",
            &g);
@@ -621,6 +627,10 @@ static void hints_become_steps(void **state)
          "Look up."},
         {"{'prompt':'Q?','answer':1,'prompt_with_hint':'Use this: look up. Q?'}",
          "Use this: look up."},
+        {"{'prompt':'Q?','answer':1,'prompt_with_hint':'Use this. Q? Look up.'}",
+         "Use this.  Look up."},
+        {"{'prompt':'Q?','answer':1,'prompt_with_hint':'Another question. Look up.'}",
+         "Another question. Look up."},
         {"{'prompt':'Q','answer':1,'prompt_with_hint':'Q'}", ""},
         {"{'prompt':[" USER "'Q'}],'answer':1,'prompt_with_hint':[" USER "'Q **Hint:** up'}]}",
          "up"},
