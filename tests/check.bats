@@ -106,6 +106,20 @@ words() { printf 'word %.0s' $(seq "$1"); }
     [[ "$output" != *GRPO* ]]
 }
 
+@test "a solution that holds another answer than the row is told, and is no fault" {
+    {
+        row '{"answer": "12", "solution": "so \\boxed{12.0}"}'
+        row '{"answer": "12", "solution": "so \\boxed{13}"}'
+        row '{"answer": "B", "solution": "<think>13</think><answer>A</answer>"}'
+        row '{"answer": "12", "solution": "so \\boxed{}"}'
+        row '{"answer": "12", "solution": "it is 13, I think"}'
+    } > other.jsonl
+    run -0 ptd-data check -q other.jsonl
+    [[ "$output" == *"other answers "*" 2, in the box or tag of the solution: lines 2, 3"* ]]
+    run -0 ptd-data check -q train.jsonl
+    [[ "$output" != *"other answers"* ]]
+}
+
 @test "a judge that is none" {
     { row '{}'; row '{"judge": "exact"}'; } > judge.jsonl
     fails 2 'ptd-data check: --judge "nobody": expected one of auto, *' ptd-data check -q --judge nobody judge.jsonl

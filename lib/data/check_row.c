@@ -1,6 +1,7 @@
 /* check_row: what one row lacks. Which rows a run takes is fit.c's and dataset_row.c's to say,
  * which golds the judge's. */
 #include "data/check_row.h"
+#include "judge/extract.h"
 #include "judge/judge.h"
 #include "judge/number.h"
 
@@ -160,10 +161,12 @@ void ptd_look_at(struct ptd_look *l, struct ptd_dataset *d, int i, const struct 
 
 /* ---- the gold answer ---- */
 
-/* The rule that judges it. NULL: a name that is none. */
+/* The rule that judges it, as ptd-verify has it: a row's own under `auto`. NULL: a name that is
+ * none. */
 static const struct ptd_judge *rule_of(const struct ptd_group *g, const struct ptd_check *c)
 {
-    const struct ptd_judge *rule = g->judge ? ptd_judge_named(g->judge) : c->judge;
+    if (!g->judge || c->judge != ptd_judges[0]) return c->judge;
+    const struct ptd_judge *rule = ptd_judge_named(g->judge);
     if (rule) return rule;
     char *names = ptd_judge_names();
     ptd_fail(PTD_DATAERR, "field \"judge\": \"%.100s\", expected one of %s", g->judge, names);
@@ -171,20 +174,39 @@ static const struct ptd_judge *rule_of(const struct ptd_group *g, const struct p
     return NULL;
 }
 
-/* An answer that is the gold to the letter has to be right. */
-static int judges_itself(const struct ptd_gold *gold, const char *answer)
+/* An answer that is the gold to the letter has to be right (but not a box where points are wanted).
+ */
+static int judges_itself(const struct ptd_judge *rule, const struct ptd_gold *gold,
+                         const char *answer)
 {
     const char *reason = NULL;
-    if (ptd_gold_score(gold, answer, strlen(answer), &reason) == 1) return 0;
+    if (ptd_gold_score(gold, answer, strlen(answer), &reason) == 1 || !strcmp(rule->name, "point"))
+        return 0;
     return ptd_fail(PTD_DATAERR, "\"%.200s\" would not be right as an answer to itself%s%s", answer,
                     reason ? ": " : "", reason ? reason : "");
 }
 
-static int try_gold(const struct ptd_judge *rule, const struct ptd_group *g)
+/* Does the row's solution say another answer in its box or tag? */
+static int says_another(const struct ptd_group *g, const struct ptd_gold *gold)
 {
+    struct ptd_answer a;
+    const char *s = g->solution;
+    struct ptd_response all = {.text = s, .len = s ? strlen(s) : 0};
+    if (!s || !(ptd_extract(PTD_EXTRACT_BOXED, &all, &a) || ptd_extract(PTD_EXTRACT_TAG, &all, &a)))
+        return 0;
+    char *text = ptd_answer_joined(&a);
+    int another = ptd_gold_score(gold, text, strlen(text), NULL) == 0;
+    free(text);
+    return another;
+}
+
+static int look_gold(struct ptd_look *l, const struct ptd_judge *rule)
+{
+    const struct ptd_group *g = &l->g;
     struct ptd_asked asked = {g->answer, (char *const *)g->answers, g->n_answers, g->question};
     struct ptd_gold *gold = ptd_gold_new(rule, NULL, &asked);
-    int rc = gold ? judges_itself(gold, g->answer) : -1;
+    int rc = gold ? judges_itself(rule, gold, g->answer) : -1;
+    if (rc == 0) l->says_another = says_another(g, gold);
     ptd_gold_free(gold);
     return rc;
 }
@@ -195,7 +217,7 @@ void ptd_look_judge(struct ptd_look *l, struct ptd_dataset *d, int i, const stru
     const struct ptd_judge *rule = rule_of(&l->g, c);
     if (!rule)
         ptd_look_blame(l, d, i, "field \"judge\"");
-    else if (try_gold(rule, &l->g) < 0) {
+    else if (look_gold(l, rule) < 0) {
         char *why = ptd_strdup(ptd_failed_message());
         ptd_fail(PTD_DATAERR, "field \"answer\": %s", why);
         ptd_look_blame(l, d, i, "field \"answer\"");

@@ -55,13 +55,17 @@ static struct ptd_check_kind *kind_of(struct ptd_checked *r, const char *name)
     return &r->kinds[r->n_kinds++];
 }
 
-void ptd_tally_fault(struct ptd_checked *r, const char *kind, long line)
+void ptd_tally_line(struct ptd_check_kind *k, long line)
 {
-    struct ptd_check_kind *k = kind_of(r, kind);
     int n = 0;
     while (n < PTD_CHECK_LINES && k->lines[n] && k->lines[n] != line) n++;
     if (n < PTD_CHECK_LINES) k->lines[n] = line;
     k->faults++;
+}
+
+void ptd_tally_fault(struct ptd_checked *r, const char *kind, long line)
+{
+    ptd_tally_line(kind_of(r, kind), line);
     r->faults++;
 }
 

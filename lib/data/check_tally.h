@@ -13,6 +13,7 @@ struct ptd_check_count *ptd_tally_names(json_t *names, int shown, int *n);
 
 /* ---- faults by kind ---- */
 void ptd_tally_fault(struct ptd_checked *r, const char *kind, long line);
+void ptd_tally_line(struct ptd_check_kind *k, long line);
 
 /* ---- tokens ---- */
 struct ptd_tally_ints {

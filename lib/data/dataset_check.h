@@ -66,6 +66,8 @@ struct ptd_checked {
     struct ptd_check_tokens tokens[PTD_CHECK_LENGTHS];
     /* sound rows that bring these; bare: neither steps nor regions nor a solution */
     long steps, regions, objects, solutions, bare;
+    /* solutions whose box or tag holds another answer than the row's; no fault: name NULL */
+    struct ptd_check_kind others;
 };
 
 /* -1: the file, or a row of it, cannot be judged for a cause that is not the data (66, 71, 74, 77),

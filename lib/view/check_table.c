@@ -93,6 +93,14 @@ static void put_answers(const struct ptd_checked *r)
     putchar('\n');
 }
 
+/* "17, 203, 204 ..." */
+static void put_lines(const struct ptd_check_kind *k)
+{
+    int n = 0;
+    for (; n < PTD_CHECK_LINES && k->lines[n]; n++) printf("%s%ld", n ? ", " : " ", k->lines[n]);
+    puts(n == PTD_CHECK_LINES && k->faults > n ? " ..." : "");
+}
+
 static void put_brought(const struct ptd_checked *r)
 {
     const struct ptd_check_count list[] = {{"steps", r->steps},
@@ -106,17 +114,15 @@ static void put_brought(const struct ptd_checked *r)
         put_count(n++ ? "," : " ", &list[i]);
     }
     if (n) putchar('\n');
-    if (!r->bare) return;
-    put_name("bare rows");
-    printf("  %ld, without steps, regions or a solution: they train as plain GRPO\n", r->bare);
-}
-
-/* "17, 203, 204 ..." */
-static void put_lines(const struct ptd_check_kind *k)
-{
-    int n = 0;
-    for (; n < PTD_CHECK_LINES && k->lines[n]; n++) printf("%s%ld", n ? ", " : "  ", k->lines[n]);
-    puts(n == PTD_CHECK_LINES && k->faults > n ? " ..." : "");
+    if (r->bare) {
+        put_name("bare rows");
+        printf("  %ld, without steps, regions or a solution: they train as plain GRPO\n", r->bare);
+    }
+    if (r->others.faults) {
+        put_name("other answers");
+        printf("  %ld, in the box or tag of the solution: lines", r->others.faults);
+        put_lines(&r->others);
+    }
 }
 
 static void put_faults(const struct ptd_checked *r)
@@ -125,7 +131,7 @@ static void put_faults(const struct ptd_checked *r)
     printf("\n%-*s%9s  %s\n", NAME, "faults", "found", "first lines");
     for (int i = 0; i < r->n_kinds; i++) {
         put_name(r->kinds[i].name);
-        printf("%9ld", r->kinds[i].faults);
+        printf("%9ld ", r->kinds[i].faults);
         put_lines(&r->kinds[i]);
     }
 }
@@ -165,18 +171,19 @@ static json_t *tokens_json(const struct ptd_checked *r)
     return o;
 }
 
+static json_t *kind_json(const struct ptd_check_kind *k)
+{
+    json_t *lines = json_array();
+    for (int n = 0; n < PTD_CHECK_LINES && k->lines[n]; n++)
+        json_array_append_new(lines, json_integer(k->lines[n]));
+    return json_pack("{s:I, s:o}", "found", (json_int_t)k->faults, "first_lines", lines);
+}
+
 static json_t *faults_json(const struct ptd_checked *r)
 {
     json_t *o = json_object();
-    for (int i = 0; i < r->n_kinds; i++) {
-        const struct ptd_check_kind *k = &r->kinds[i];
-        json_t *lines = json_array();
-        for (int n = 0; n < PTD_CHECK_LINES && k->lines[n]; n++)
-            json_array_append_new(lines, json_integer(k->lines[n]));
-        json_object_set_new(
-            o, k->name,
-            json_pack("{s:I, s:o}", "found", (json_int_t)k->faults, "first_lines", lines));
-    }
+    for (int i = 0; i < r->n_kinds; i++)
+        json_object_set_new(o, r->kinds[i].name, kind_json(&r->kinds[i]));
     return o;
 }
 
@@ -193,6 +200,7 @@ void ptd_show_checked_json(const char *file, const struct ptd_checked *r)
     json_object_set_new(o, "answers", counts_json(r->answers, r->n_answers));
     json_object_set_new(o, "with", with);
     json_object_set_new(o, "bare", json_integer(r->bare));
+    json_object_set_new(o, "other_answers", kind_json(&r->others));
     json_object_set_new(o, "faults", faults_json(r));
     ptd_show_json(o, JSON_COMPACT);
 }
