@@ -279,6 +279,7 @@ static int run_digits(int argc, char **argv)
 static struct {
     const char *store, *from, *tokenizer, *system, *judge, *fix;
     int max_prompt, max_tokens, max, json, threads;
+    struct ptd_dataset_places places;
 } check = {.judge = "auto", .max = 20};
 
 static const struct ptd_opt check_options[] = {
@@ -296,6 +297,7 @@ static const struct ptd_opt check_options[] = {
      "system message that every prompt begins with, as for ptd-rollout", 0, 0},
     {"judge", 0, PTD_OPT_STR, &check.judge, "RULE",
      "that must be able to read the answers, as for ptd-verify; none: ask nobody", 0, 0},
+    PTD_DATASET_OPTIONS(check.places),
     {"fix", 'o', PTD_OPT_STR, &check.fix, "OUT.jsonl",
      "write the rows that are usable; then status 0 if there are some", 0, 0},
     {"max", 'm', PTD_OPT_INT, &check.max, "N", "most faults of a kind to print (0: all)", 0,
@@ -386,7 +388,8 @@ static void open_model(struct checker *k)
 
 static void open_checker(struct checker *k)
 {
-    k->check = (struct ptd_check){.max_tokens = check.max_tokens, .report = report, .ctx = k};
+    k->check = (struct ptd_check){
+        .places = &check.places, .max_tokens = check.max_tokens, .report = report, .ctx = k};
     if (check.store || check.from) open_model(k);
     if (strcmp(check.judge, "none") == 0) return;
     if (!(k->check.judge = ptd_judge_named(check.judge))) ptd_die_last();
@@ -397,7 +400,7 @@ static void open_fix(struct checker *k, const char *file)
     stop = ptd_stop_heed();
     atexit(discard);
     at_quick_exit(discard);
-    if (!(unfinished = ptd_fix_open(check.fix, file))) ptd_die_last();
+    if (!(unfinished = ptd_fix_open(check.fix, file, &check.places))) ptd_die_last();
     k->check.usable = keep;
 }
 

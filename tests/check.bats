@@ -121,7 +121,8 @@ words() { printf 'word %.0s' $(seq "$1"); }
 }
 
 @test "a judge that is none" {
-    { row '{}'; row '{"judge": "exact"}'; } > judge.jsonl
+    { row '{}'; row '{"judge": "nobody"}'; row '{"judge": "exact"}'; } > judge.jsonl
+    fails 65 'ptd-data check: judge.jsonl:2: field "judge": "nobody", expected one of *exact*' ptd-data check -q judge.jsonl
     fails 2 'ptd-data check: --judge "nobody": expected one of auto, *' ptd-data check -q --judge nobody judge.jsonl
 }
 
@@ -165,12 +166,30 @@ words() { printf 'word %.0s' $(seq "$1"); }
     fails 73 'ptd-data check: fix/y.jsonl.ptd-part: cannot create: *' ptd-data check -q fix/train.jsonl --fix fix/y.jsonl
     fails 73 'ptd-data check: fix/other: is no regular file' ptd-data check -q fix/train.jsonl --fix fix/other
     fails 73 'ptd-data check: fix/none/x.jsonl.ptd-part: cannot create: *' ptd-data check -q fix/train.jsonl --fix fix/none/x.jsonl
-    fails 2 'ptd-data check: --fix fix/other/x.jsonl: expected a file in the data set*' ptd-data check -q fix/train.jsonl --fix fix/other/x.jsonl
+    fails 2 'ptd-data check: fix/train.jsonl:1: *--fix: expected a file in the data set*' ptd-data check -q fix/train.jsonl --fix fix/other/x.jsonl
+    [ -z "$(ls fix/other)" ]
+    run -0 ptd-data check -q fix/train.jsonl --image-dir fix --fix fix/other/x.jsonl
+    cmp fix/train.jsonl fix/other/x.jsonl
+    run -0 ptd-data check -q fix/other/x.jsonl --image-dir fix
+    jq -c --arg at "$PWD/fix/" '.images = [$at + .images[0]]' train.jsonl > fix/outside.jsonl
+    run -65 ptd-data check -q fix/outside.jsonl
+    run -0 ptd-data check -q fix/outside.jsonl --allow-outside --fix fix/other/x.jsonl
+    cmp fix/outside.jsonl fix/other/x.jsonl
     cmp fix/train.jsonl before
     row '{}' > fix/text.jsonl
     run -0 ptd-data check -q fix/text.jsonl --fix fix/other/x.jsonl
     cmp fix/text.jsonl fix/other/x.jsonl
     [ "$(ls fix/other)" = x.jsonl ]
+}
+
+@test "--fix of a list is lines" {
+    jq -s '.[2].answer = {} | .[4] = 7' train.jsonl > list.json
+    run -0 ptd-data check -q list.json --fix lines.jsonl
+    [[ "$output" == *"list.json: 24 rows, 22 pictures: "*"usable rows "*"22 of 24"* ]]
+    [ "$(wc -l < lines.jsonl)" = 22 ]
+    sed '3d; 5d' train.jsonl | jq -cS . > want
+    jq -cS . lines.jsonl | cmp - want
+    run -0 ptd-data check -q -s s.ptd lines.jsonl
 }
 
 @test "--fix: killed, stopped or without room, the older file stays, and a part is taken over" {
@@ -217,6 +236,23 @@ words() { printf 'word %.0s' $(seq "$1"); }
         ptd-data check -q -s s.ptd -j $j --max 0 big.jsonl > more 2>&1 || true
         cmp one more
     done
+}
+
+@test "rows of EasyR1, verl and TRL: the same is said of them, and they are taken" {
+    bytes=$(base64 -w 0 img/ok.png)
+    {
+        row '{"prompt": null, "problem": "<image>Find x.", "answer": "3", "images": ["img/ok.png"]}'
+        row "{\"prompt\": [{\"role\": \"system\", \"content\": \"think\"}, {\"role\": \"user\", \"content\": \"<image>Find x.\"}], \"answer\": null,
+            \"data_source\": \"geo\", \"images\": [{\"bytes\": \"$bytes\", \"path\": null}], \"reward_model\": {\"style\": \"rule\", \"ground_truth\": \"3\"}}"
+        row '{"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?\nA. left\nB. right"}]}], "answer": null,
+            "image": "img/ok.png", "solution": "<think>there</think><answer>B</answer>"}'
+        row '{"prompt": null, "conversations": [{"from": "human", "value": "<image>\nWho?"}, {"from": "gpt", "value": "a cat"}], "answer": null, "image": "img/ok.png"}'
+    } > dialects.jsonl
+    run -0 ptd-data check -q -s s.ptd dialects.jsonl
+    [[ "$output" == *"4 rows, 4 pictures"*"answers "*"number 2, choice 1, text 1"*"rows with "*"a solution 2"*"bare rows "*" 2, "* ]]
+    ptd-rollout -q -s s.ptd --greedy -m 1 dialects.jsonl | ptd-dump --full | jq 'select(.kind == "group") | .prompt_ids | length' | sort -n > lengths
+    want="prompt 4 $(sed -n 2p lengths) $(sed -n 4p lengths) $(sed -n 4p lengths) of 4096"
+    [ "$(grep ^prompt <<< "$output" | tr -s ' ')" = "$want" ]
 }
 
 @test "several files: one table each, and the worst status" {

@@ -137,7 +137,7 @@ int ptd_dataset_check_all(const char *file, const struct ptd_check *c, struct pt
     struct tally t = {.check = c, .out = out};
     memset(out, 0, sizeof *out);
     ptd_asked_heed(tell, &t.progress);
-    if (!(t.d = ptd_dataset_open(file))) return -1;
+    if (!(t.d = ptd_dataset_open_at(file, c->places))) return -1;
     out->rows = ptd_dataset_rows(t.d);
     t.ids = ptd_tally_ids_new();
     t.categories = json_object();

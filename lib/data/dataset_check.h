@@ -28,6 +28,7 @@ enum ptd_check_length { /* tokens of a row's */
 };
 
 struct ptd_check {                       /* what is asked of the rows */
+    const struct ptd_dataset_places *places; /* where pictures are; NULL: with the rows */
     const struct ptd_fit *fit;           /* the model; NULL: none */
     const struct ptd_image_rules *rules; /* the model's; NULL without one */
     int max_tokens;                      /* room that a prompt must leave for a response; 0: any */

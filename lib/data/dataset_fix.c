@@ -2,6 +2,7 @@
 #include "data/dataset_fix.h"
 #include "base/folder.h"
 #include "base/output.h"
+#include "data/dataset_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,8 @@
 struct ptd_fix {
     char *path, *part;
     FILE *out;
-    int same_folder, unfinished;
+    int anywhere; /* it may lie in another folder than the data set */
+    int unfinished;
 };
 
 /* ---- which file is which ---- */
@@ -73,13 +75,14 @@ static int open_part(const char *part, const char *data)
     return -1;
 }
 
-struct ptd_fix *ptd_fix_open(const char *path, const char *data)
+struct ptd_fix *ptd_fix_open(const char *path, const char *data,
+                             const struct ptd_dataset_places *places)
 {
     if (check_path(path, data) < 0) return NULL;
     struct ptd_fix *f = ptd_alloc(sizeof *f);
     f->path = ptd_strdup(path);
     f->part = ptd_format("%s" PTD_PART, path);
-    f->same_folder = same_folder(path, data);
+    f->anywhere = (places && places->image_dir) || same_folder(path, data);
     int fd = open_part(f->part, data);
     f->unfinished = fd >= 0;
     f->out = ptd_file_on(fd);
@@ -94,13 +97,18 @@ static int failed(const struct ptd_fix *f, const char *what)
     return ptd_fail(PTD_IOERR, "%s: cannot %s:", f->part, what);
 }
 
+static int refuse_relative(struct ptd_pictures *p, const char *path)
+{
+    if (*path == '/') return 0;
+    return ptd_fail(PTD_USAGE,
+                    "--fix: expected a file in the data set's folder, where %.200s is looked for",
+                    path);
+}
+
 int ptd_fix_row(struct ptd_fix *f, struct ptd_dataset *d, int row, const struct ptd_group *g)
 {
     size_t n;
-    if (g->n_pictures && !f->same_folder)
-        return ptd_fail(
-            PTD_USAGE, "--fix %s: expected a file in the data set's folder, where its pictures are",
-            f->path);
+    if (g->n_pictures && !f->anywhere && ptd_dataset_paths(d, row, refuse_relative) < 0) return -1;
     char *bytes = ptd_dataset_bytes(d, row, &n);
     if (!bytes) return -1;
     if (memchr(bytes, '\n', n)) /* between a JSON value's parts only: texts have them escaped */
