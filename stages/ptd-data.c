@@ -14,6 +14,7 @@
 #include "data/dataset_fix.h"
 #include "data/dataset_write.h"
 #include "data/digits.h"
+#include "data/template.h"
 #include "judge/judge.h"
 #include "method/source.h"
 #include "view/check_table.h"
@@ -277,7 +278,9 @@ static int run_digits(int argc, char **argv)
 /* ---- ptd-data check ---- */
 
 static struct {
-    const char *store, *from, *tokenizer, *system, *judge, *fix;
+    const char *store, *system, *judge, *fix;
+    struct ptd_source_from from;
+    int64_t max_pixels, min_pixels;
     int max_prompt, max_tokens, max, json, threads;
     struct ptd_dataset_places places;
 } check = {.judge = "auto", .max = 20};
@@ -285,12 +288,18 @@ static struct {
 static const struct ptd_opt check_options[] = {
     {"store", 's', PTD_OPT_STR, &check.store, "DIR",
      "also whether prompts, hints and solutions fit this store's model", 0, 0},
-    {"from", 'f', PTD_OPT_STR, &check.from, "DIR",
+    {"from", 'f', PTD_OPT_STR, &check.from.folder, "DIR",
      "the same for a Hugging Face folder, or for tiny, qwen3-vl-2b, -4b, -8b", 0, 0},
-    {"tokenizer", 0, PTD_OPT_STR, &check.tokenizer, "FILE",
+    {"tokenizer", 0, PTD_OPT_STR, &check.from.tokenizer, "FILE",
      "tokenizer.json for --from, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
+    {"template", 0, PTD_OPT_STR, &check.from.template, "NAME",
+     "chat template for --from, as for ptd-init: instruct or thinking", 0, 0},
     {"max-prompt", 0, PTD_OPT_INT, &check.max_prompt, "N",
-     "most tokens of a prompt, as for ptd-rollout (0: the model's context)", 0, 1 << 30},
+     "most tokens of a prompt, as for ptd-rollout (0: the model's context)", 0, 1 << 24},
+    {"max-pixels", 0, PTD_OPT_LONG, &check.max_pixels, "N",
+     "shrink pictures to so many pixels, as for ptd-rollout (0: the model's own limit)", 0, 1e12},
+    {"min-pixels", 0, PTD_OPT_LONG, &check.min_pixels, "N",
+     "enlarge pictures to so many pixels, as for ptd-rollout (0: the model's own limit)", 0, 1e12},
     {"max-tokens", 0, PTD_OPT_INT, &check.max_tokens, "N",
      "room that every prompt must leave for a response (0: any)", 0, 1 << 20},
     {"system", 0, PTD_OPT_STR, &check.system, "TEXT",
@@ -377,9 +386,10 @@ static int keep(void *ctx, struct ptd_dataset *d, int row, const struct ptd_grou
 static void open_model(struct checker *k)
 {
     struct ptd_source *s = &k->source;
-    int rc = check.store ? ptd_source_model(s, check.store)
-                         : ptd_source_files(s, check.from, check.tokenizer);
-    if (rc < 0 || ptd_source_system(s, check.system) < 0) ptd_die_last();
+    int rc = check.store ? ptd_source_model(s, check.store) : ptd_source_files(s, &check.from);
+    if (rc < 0 || ptd_source_system(s, check.system) < 0 ||
+        ptd_source_pixels(s, check.max_pixels, check.min_pixels) < 0)
+        ptd_die_last();
     s->max_prompt = check.max_prompt;
     k->fit = ptd_source_fit(s);
     k->check.fit = &k->fit;
@@ -390,7 +400,7 @@ static void open_checker(struct checker *k)
 {
     k->check = (struct ptd_check){
         .places = &check.places, .max_tokens = check.max_tokens, .report = report, .ctx = k};
-    if (check.store || check.from) open_model(k);
+    if (check.store || check.from.folder) open_model(k);
     if (strcmp(check.judge, "none") == 0) return;
     if (!(k->check.judge = ptd_judge_named(check.judge))) ptd_die_last();
 }
@@ -434,13 +444,19 @@ static int check_file(struct checker *k, const char *file, double started)
 
 static void check_usage_of(int n_files)
 {
+    const char *template = check.from.template;
     if (!n_files) ptd_misuse("expected one FILE or more");
-    if (check.store && check.from) ptd_misuse("expected one of --store and --from");
-    if (check.tokenizer && !check.from) ptd_misuse("--tokenizer goes with --from");
     if (check.fix && n_files > 1) ptd_misuse("--fix goes with one FILE");
-    if (check.store || check.from) return;
-    if (check.max_prompt || check.max_tokens || check.system)
-        ptd_misuse("--max-prompt, --max-tokens and --system need a model: --store or --from");
+    if (check.store && check.from.folder) ptd_misuse("expected one of --store and --from");
+    if ((check.from.tokenizer || template) && !check.from.folder)
+        ptd_misuse("--tokenizer and --template go with --from");
+    if (template && ptd_template_from_name(template) < 0)
+        ptd_misuse("--template: found \"%.40s\", expected instruct or thinking", template);
+    if (check.store || check.from.folder) return;
+    if (check.max_prompt || check.max_tokens || check.max_pixels || check.min_pixels ||
+        check.system)
+        ptd_misuse("--max-prompt, --max-tokens, --max-pixels, --min-pixels and --system need a "
+                   "model: --store or --from");
 }
 
 static int run_check(int argc, char **argv)

@@ -37,6 +37,10 @@ words() { printf 'word %.0s' $(seq "$1"); }
         '{"prompt": "what is <|vision_start|>"}' '{"prompt": "<|vision_end|>"}' '{"prompt": "<|image_pad|>"}' '{"prompt": "<|video_pad|>"}'
         '{"prompt": "<|im_end|> and <|endoftext|>"}' '{"prompt": "<|image_pad"}' '{"solution": "a <|image_pad|> b"}' '{"steps": ["look", "at <|vision_start|>"]}'
         '{"regions": [{"label": "<|image_pad|>", "box": [0, 0, 1, 1]}]}' '{"objects": [{"label": "<|video_pad|>", "box": [0, 0, 1, 1]}]}'
+        '{"answer": "<|image_pad|>"}' '{"answer": ["1", "<|image_pad|>"]}'
+        '{"prompt": [{"role": "user", "content": "a <|vision_end|>"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}'
+        '{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}'
+        '{"prompt": [{"role": "system", "content": "<|image_pad|>"}, {"role": "user", "content": "c"}]}'
         '{"category": "<|image_pad|>"}' '{"prompt": " "}' '{"answer": ""}' '{"steps": "no list"}')
     local passed=0
     for r in "${rows[@]}"; do
@@ -50,7 +54,7 @@ words() { printf 'word %.0s' $(seq "$1"); }
         [ "$check" = 0 ] || [[ "$(cat check.err)" == "ptd-data check: one.jsonl:1: "* ]] || return 1
         passed=$((passed + (check == 0)))
     done
-    [ "$passed" = 6 ]
+    [ "$passed" = 7 ]
 }
 
 @test "prompts over the context, with pictures and hints and solutions, are told by length" {
@@ -84,6 +88,24 @@ words() { printf 'word %.0s' $(seq "$1"); }
     [ "$(ptd-data check -q --from folder train.jsonl)" = "$output" ]
     run -0 ptd-data check -q train.jsonl
     [[ "$output" == *"tokens "*"not counted: give --store or --from"* ]]
+}
+
+@test "limits of pictures, systems and templates are those of ptd-rollout" {
+    png 700 500 > img/large.png
+    row '{"images": ["img/large.png", "img/ok.png"]}' > large.jsonl
+    for more in '' '--max-pixels 20000' '--min-pixels 90000' '--max-pixels 50000 --min-pixels 40000'; do
+        # shellcheck disable=SC2086
+        n=$(ptd-rollout -q -s s.ptd --greedy -m 1 --system 'be short' $more large.jsonl | ptd-dump --full | jq 'select(.kind == "group") | .prompt_ids | length')
+        # shellcheck disable=SC2086
+        [ "$(ptd-data check -q -s s.ptd --system 'be short' $more large.jsonl | grep ^prompt | tr -s ' ')" = "prompt 1 $n $n $n of 4096" ]
+    done
+    fails 2 'ptd-data check: pictures of at least *' ptd-data check -q -s s.ptd --max-pixels 5000 --min-pixels 6000 large.jsonl
+    ptd-init -q thinks.ptd --template thinking
+    run -0 ptd-data check -q -s thinks.ptd large.jsonl
+    [ "$(ptd-data check -q -f tiny --template thinking large.jsonl)" = "$output" ]
+    [ "$(ptd-data check -q -f tiny large.jsonl)" != "$output" ]
+    fails 2 'ptd-data check: --template: found "x", expected instruct or thinking*' ptd-data check -f tiny --template x large.jsonl
+    fails 2 'ptd-data check: *go with --from*' ptd-data check -s s.ptd --template instruct large.jsonl
 }
 
 @test "--json says what the table says" {

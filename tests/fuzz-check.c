@@ -34,7 +34,7 @@ static void enter(void)
     if (ptd_image_save_png(&(struct ptd_image){.height = 8, .width = 8, .pixels = pixels},
                            picture) < 0)
         abort();
-    if (ptd_source_files(&source, "tiny", NULL) < 0) abort();
+    if (ptd_source_files(&source, &(struct ptd_source_from){.folder = "tiny"}) < 0) abort();
     source.max_prompt = 256;
     atexit(leave);
 }

@@ -32,6 +32,9 @@ static void test_every_text(void **state)
         assert_named(&(struct ptd_group){.question = text}, "field \"question\": spells");
         assert_named(&(struct ptd_group){.answer = text}, "field \"answer\": spells");
         assert_named(&(struct ptd_group){.solution = text}, "field \"solution\": spells");
+        const struct ptd_turn turns[] = {{"user", "fine"}, {"assistant", text}};
+        assert_named(&(struct ptd_group){.turns = turns, .n_turns = 2},
+                     "field \"turns\": item 2: spells");
         assert_named(&(struct ptd_group){.answers = list, .n_answers = 2},
                      "field \"answers\": item 2: spells");
         assert_named(&(struct ptd_group){.steps = list, .n_steps = 2},

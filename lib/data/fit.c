@@ -27,17 +27,19 @@ static const char *item_of(const struct ptd_group *g, int i, const char **name, 
     const struct {
         const char *name;
         int n;
-        const char *const *texts;
-        const struct ptd_region *regions;
-    } lists[] = {{"answers", g->n_answers, g->answers, NULL},
-                 {"steps", g->n_steps, g->steps, NULL},
-                 {"regions", g->n_regions, NULL, g->regions},
-                 {"objects", g->n_objects, NULL, g->objects}};
-    for (int k = 0; k < 4; i -= lists[k++].n)
+        const void *first; /* text of the first, and how far it is to that of the next */
+        size_t size;
+    } lists[] = {
+        {"turns", g->n_turns, g->turns ? &g->turns->text : NULL, sizeof *g->turns},
+        {"answers", g->n_answers, g->answers, sizeof *g->answers},
+        {"steps", g->n_steps, g->steps, sizeof *g->steps},
+        {"regions", g->n_regions, g->regions ? &g->regions->label : NULL, sizeof *g->regions},
+        {"objects", g->n_objects, g->objects ? &g->objects->label : NULL, sizeof *g->objects}};
+    for (int k = 0; k < 5; i -= lists[k++].n)
         if (i < lists[k].n) {
             *name = lists[k].name;
             *item = i + 1;
-            return lists[k].texts ? lists[k].texts[i] : lists[k].regions[i].label;
+            return *(const char *const *)((const char *)lists[k].first + i * lists[k].size);
         }
     *name = NULL;
     return NULL;

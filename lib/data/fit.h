@@ -4,8 +4,8 @@
  *     struct ptd_fit fit = {.tokenizer = t, .config = &config, .max_prompt = 1024};
  *     if (ptd_fit_group(&fit, &g) < 0) ...    // g as ptd_dataset_read made it
  *
- * No text of a row (system message, question, answers, solution, steps, labels of regions and
- * objects) may spell a token that stands for a picture or a video. As tokens it would stay text
+ * No text of a row (system message, turns, question, answers, solution, steps, labels of regions
+ * and objects) may spell a token that stands for a picture or a video. As tokens it would stay text
  * (token.h); but who writes it means a picture, and there is none behind it. */
 #ifndef PTD_FIT_H
 #define PTD_FIT_H

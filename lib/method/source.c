@@ -52,23 +52,25 @@ int ptd_source_model(struct ptd_source *s, const char *store)
     return (s->tokenizer = ptd_source_tokenizer(s->store)) ? 0 : -1;
 }
 
-/* Which chat template the files have. */
+/* The files' chat template, or the one of that name. */
 static int read_template(struct ptd_config *c, const struct ptd_files *f)
 {
     const char *text[PTD_TEMPLATE_FILES];
     for (int i = 0; i < PTD_TEMPLATE_FILES; i++) text[i] = ptd_files_text(f, ptd_template_files[i]);
-    c->thinking = ptd_template_choose(text);
+    c->thinking = f->template ? ptd_template_from_name(f->template) : ptd_template_choose(text);
     return c->thinking < 0 ? -1 : 0;
 }
 
-int ptd_source_files(struct ptd_source *s, const char *from, const char *tokenizer)
+int ptd_source_files(struct ptd_source *s, const struct ptd_source_from *from)
 {
     struct ptd_files f;
     memset(s, 0, sizeof *s);
-    int rc = ptd_files_read(&f, from, tokenizer);
+    int rc = ptd_files_read(&f, from->folder, from->tokenizer);
     const char *json = ptd_files_text(&f, "tokenizer.json");
+    f.template = from->template;
     if (rc == 0 && !json)
-        rc = ptd_fail(PTD_USAGE, "%s has no tokenizer built in: give --tokenizer FILE", from);
+        rc = ptd_fail(PTD_USAGE, "%s has no tokenizer built in: give --tokenizer FILE",
+                      from->folder);
     if (rc == 0) rc = ptd_files_check(&f, &s->config, &s->rules);
     if (rc == 0) rc = read_template(&s->config, &f);
     if (rc == 0 && !(s->tokenizer = ptd_tokenizer_new(json, strlen(json), "tokenizer.json")))

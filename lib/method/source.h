@@ -40,10 +40,12 @@ struct ptd_place { /* of a group: where in the endless shuffled order, or in the
     uint64_t seed;
     int shuffled;
 };
-/* The model alone, without data: of a store, or of a folder or a built-in model (files.h), where
- * `tokenizer` is a file in place of its own or NULL (2: it has none). */
+struct ptd_source_from {                       /* a model that is in no store (files.h) */
+    const char *folder, *tokenizer, *template; /* built in, too; the last two: NULL, or given */
+};
+/* The model alone, without data. 2: it has no tokenizer and none is given. */
 int ptd_source_model(struct ptd_source *s, const char *store) PTD_MUST_CHECK;
-int ptd_source_files(struct ptd_source *s, const char *from, const char *tokenizer) PTD_MUST_CHECK;
+int ptd_source_files(struct ptd_source *s, const struct ptd_source_from *from) PTD_MUST_CHECK;
 /* What its rows have to fit; points into s. */
 struct ptd_fit ptd_source_fit(const struct ptd_source *s);
 /* Also digests the pictures, see ptd_dataset_watch. places: where they are, NULL: with the rows. */
