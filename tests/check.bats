@@ -142,6 +142,39 @@ words() { printf 'word %.0s' $(seq "$1"); }
     [[ "$output" != *"other answers"* ]]
 }
 
+@test "a letter that the question's options do not reach is told, and is no fault" {
+    {
+        row '{"prompt": "Which?\nA. 1\nB. 2\nC. 3", "answer": "C"}'
+        row '{"prompt": "Which?\nA. 1\nB. 2\nC. 3", "answer": "(D)"}'
+        row '{"prompt": "Which one?", "answer": "D"}'
+    } > astray.jsonl
+    run -0 ptd-data check -q astray.jsonl
+    [[ "$output" == *"answers astray "*" 1, letters of no option that the question lists: lines 2"* ]]
+}
+
+@test "an answer that says nothing, or that its judge cannot read" {
+    for answer in '' ' ' '...' '$' '$\\text{}$' '\\boxed{}' '\u200b' '。'; do
+        row "{\"answer\": \"$answer\"}" > nothing.jsonl
+        fails 65 'ptd-data check: nothing.jsonl:1: field "answer": *' ptd-data check -q nothing.jsonl
+    done
+    for answer in 0 - '?' '∞' 'a cat' '\\pi'; do
+        row "{\"answer\": \"$answer\"}" > something.jsonl
+        run -0 ptd-data check -q something.jsonl
+    done
+    for more in 0 1; do # as long as ptd-verify takes them
+        { printf '{"prompt":"q","solution":"x","answer":"'; head -c $((1048576 + more)) /dev/zero | tr '\0' x; echo '"}'; } > long.jsonl
+        verify=0 check=0
+        ptd-gold -q -s s.ptd -P 1 -n 1 long.jsonl | ptd-verify -q > /dev/null 2>&1 || verify=$?
+        ptd-data check -q long.jsonl > /dev/null 2>&1 || check=$?
+        [ "$check $more" = "$verify $((verify / 65))" ]
+    done
+    row '{"answer": "cat", "judge": "iou"}' > box.jsonl
+    fails 65 'ptd-data check: box.jsonl:1: field "answer": "cat": *expected *' ptd-data check -q box.jsonl
+    row '{"answer": [0, 0, 5, 5], "judge": "point"}' > box.jsonl
+    run -0 ptd-data check -q box.jsonl
+    run -0 ptd-data check -q --judge none nothing.jsonl
+}
+
 @test "a judge that is none" {
     { row '{}'; row '{"judge": "nobody"}'; row '{"judge": "exact"}'; } > judge.jsonl
     fails 65 'ptd-data check: judge.jsonl:2: field "judge": "nobody", expected one of *exact*' ptd-data check -q judge.jsonl

@@ -4,9 +4,13 @@
 #include "judge/extract.h"
 #include "judge/judge.h"
 #include "judge/number.h"
+#include "judge/options.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
+
+#define ANSWER_MAX (1 << 20) /* bytes */
 
 /* ---- faults ---- */
 
@@ -200,13 +204,46 @@ static int says_another(const struct ptd_group *g, const struct ptd_gold *gold)
     return another;
 }
 
+/* Blanks, dressing and dots, or nothing that can be seen. */
+static int says_nothing(const char *answer)
+{
+    utf8proc_int32_t c;
+    if (ptd_span_empty((struct ptd_span){answer, strlen(answer)})) return 1;
+    for (utf8proc_ssize_t n; *answer; answer += n) {
+        if ((n = utf8proc_iterate((const utf8proc_uint8_t *)answer, -1, &c)) < 1) return 0;
+        const char *kind = utf8proc_category_string(c);
+        if (*kind != 'Z' && *kind != 'C' && c != 0x3002) return 0; /* that: a full stop, too */
+    }
+    return 1;
+}
+
+/* Is it the letter of an option, but not of one that the question lists? */
+static int is_astray(const struct ptd_group *g)
+{
+    struct ptd_options o;
+    char letter = ptd_gold_letter(g->answer);
+    return letter && ptd_options_read(g->question, &o) && letter - 'A' >= o.n;
+}
+
+/* Longer than ptd-verify takes them (method/reward.h)? */
+static int is_too_long(const struct ptd_group *g)
+{
+    int bad = strlen(g->answer) > ANSWER_MAX;
+    for (int i = 0; i < g->n_answers; i++) bad |= strlen(g->answers[i]) > ANSWER_MAX;
+    return bad;
+}
+
 static int look_gold(struct ptd_look *l, const struct ptd_judge *rule)
 {
     const struct ptd_group *g = &l->g;
+    if (is_too_long(g)) return ptd_fail(PTD_DATAERR, "over 1 MiB, the most an answer may take");
+    if (says_nothing(g->answer))
+        return ptd_fail(PTD_DATAERR, "\"%.200s\" says nothing, expected what is right", g->answer);
     struct ptd_asked asked = {g->answer, (char *const *)g->answers, g->n_answers, g->question};
     struct ptd_gold *gold = ptd_gold_new(rule, NULL, &asked);
     int rc = gold ? judges_itself(rule, gold, g->answer) : -1;
-    if (rc == 0) l->says_another = says_another(g, gold);
+    if (rc == 0) l->notes[PTD_CHECK_OTHER] = says_another(g, gold);
+    if (rc == 0) l->notes[PTD_CHECK_ASTRAY] = is_astray(g);
     ptd_gold_free(gold);
     return rc;
 }

@@ -14,7 +14,7 @@ struct ptd_look {
     char *why;
     struct ptd_look_fault *faults;
     int n_faults, cap;
-    int says_another;              /* the solution's box or tag does not hold the gold answer */
+    int notes[PTD_CHECK_NOTES];    /* 1: it is one of those */
     int tokens[PTD_CHECK_LENGTHS]; /* -1: not known */
 };
 

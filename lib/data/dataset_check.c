@@ -76,7 +76,8 @@ static int add_row(struct tally *t, struct ptd_look *l, int row)
         ptd_look_judge(l, t->d, row, t->check);
         look_for_twin(t, l, row);
         count_row(t, l);
-        if (l->says_another) ptd_tally_line(&t->out->others, ptd_dataset_line(t->d, row));
+        for (int k = 0; k < PTD_CHECK_NOTES; k++)
+            if (l->notes[k]) ptd_tally_line(&t->out->notes[k], ptd_dataset_line(t->d, row));
     }
     tell_faults(t, l, row);
     if (!l->sound && l->status != PTD_DATAERR && l->status != PTD_NOINPUT)

@@ -27,11 +27,19 @@ enum ptd_check_length { /* tokens of a row's */
                         PTD_CHECK_LENGTHS
 };
 
-struct ptd_check {                       /* what is asked of the rows */
+enum ptd_check_note {                   /* what is worth a look, but no fault */
+                      PTD_CHECK_OTHER,  /* the solution's box or tag holds another answer than the
+                                           row's */
+                      PTD_CHECK_ASTRAY, /* the answer is a letter that the question's options do not
+                                           reach */
+                      PTD_CHECK_NOTES
+};
+
+struct ptd_check {                           /* what is asked of the rows */
     const struct ptd_dataset_places *places; /* where pictures are; NULL: with the rows */
-    const struct ptd_fit *fit;           /* the model; NULL: none */
-    const struct ptd_image_rules *rules; /* the model's; NULL without one */
-    int max_tokens;                      /* room that a prompt must leave for a response; 0: any */
+    const struct ptd_fit *fit;               /* the model; NULL: none */
+    const struct ptd_image_rules *rules;     /* the model's; NULL without one */
+    int max_tokens; /* room that a prompt must leave for a response; 0: any */
     /* of golds whose rows name none; NULL: golds are not looked at */
     const struct ptd_judge *judge;
     /* Each fault, in the order of rows: its kind, and one line that names file and line. */
@@ -67,8 +75,7 @@ struct ptd_checked {
     struct ptd_check_tokens tokens[PTD_CHECK_LENGTHS];
     /* sound rows that bring these; bare: neither steps nor regions nor a solution */
     long steps, regions, objects, solutions, bare;
-    /* solutions whose box or tag holds another answer than the row's; no fault: name NULL */
-    struct ptd_check_kind others;
+    struct ptd_check_kind notes[PTD_CHECK_NOTES]; /* without names */
 };
 
 /* -1: the file, or a row of it, cannot be judged for a cause that is not the data (66, 71, 74, 77),

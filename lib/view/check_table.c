@@ -118,10 +118,18 @@ static void put_brought(const struct ptd_checked *r)
         put_name("bare rows");
         printf("  %ld, without steps, regions or a solution: they train as plain GRPO\n", r->bare);
     }
-    if (r->others.faults) {
-        put_name("other answers");
-        printf("  %ld, in the box or tag of the solution: lines", r->others.faults);
-        put_lines(&r->others);
+}
+
+static void put_notes(const struct ptd_checked *r)
+{
+    static const char *const notes[][2] = {
+        [PTD_CHECK_OTHER] = {"other answers", "in the box or tag of the solution"},
+        [PTD_CHECK_ASTRAY] = {"answers astray", "letters of no option that the question lists"}};
+    for (int k = 0; k < PTD_CHECK_NOTES; k++) {
+        if (!r->notes[k].faults) continue;
+        put_name(notes[k][0]);
+        printf("  %ld, %s: lines", r->notes[k].faults, notes[k][1]);
+        put_lines(&r->notes[k]);
     }
 }
 
@@ -143,6 +151,7 @@ void ptd_show_checked(const char *file, const struct ptd_checked *r, const struc
     putchar('\n');
     put_answers(r);
     put_brought(r);
+    put_notes(r);
     put_name("usable rows");
     printf("  %ld of %ld\n", r->usable, r->rows);
     put_faults(r);
@@ -200,7 +209,8 @@ void ptd_show_checked_json(const char *file, const struct ptd_checked *r)
     json_object_set_new(o, "answers", counts_json(r->answers, r->n_answers));
     json_object_set_new(o, "with", with);
     json_object_set_new(o, "bare", json_integer(r->bare));
-    json_object_set_new(o, "other_answers", kind_json(&r->others));
+    json_object_set_new(o, "other_answers", kind_json(&r->notes[PTD_CHECK_OTHER]));
+    json_object_set_new(o, "answers_astray", kind_json(&r->notes[PTD_CHECK_ASTRAY]));
     json_object_set_new(o, "faults", faults_json(r));
     ptd_show_json(o, JSON_COMPACT);
 }
