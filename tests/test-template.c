@@ -94,6 +94,13 @@ static const struct {
     {"an unknown filter",
      TEMPLATE("", MARK, "(content_of(m) if m.content is string else m|pprint)", ""), -1,
      "the filter \"pprint\" is unknown"},
+    {"other words for earlier answers",
+     TEMPLATE("", MARK, "(content_of(m) if m.role != 'assistant' else content_of(m)|trim)", ""), -1,
+     "it writes \"so<|im_end|>"},
+    {"no earlier answers",
+     TEMPLATE("{%- set messages = messages|rejectattr('role', 'equalto', 'assistant')|list %}",
+              MARK, PLAIN, ""),
+     -1, "the filter \"rejectattr\" is unknown"},
     {"no beginning of a reply",
      "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + "
      "'<|im_end|>\\n' }}{%- endfor %}",

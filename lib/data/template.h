@@ -1,11 +1,11 @@
 /* template: which of the two chat templates (chat.h) a model has, by its files.
  *
  * A template is known by what it does: it is run (jinja.h) on a few conversations of a system
- * message and a question, with and without pictures, and must write what chat.c writes. One that
- * opens a thought at the end is Thinking's, one that ends with the assistant's turn Instruct's, and
- * any other is refused with the first difference: white space trimmed, an assistant introduced by
- * default, words around pictures. How it writes tools, videos and the assistant's own turns is not
- * asked, as no prompt has them. */
+ * message, questions with and without pictures, and an answer between them, and must write what
+ * chat.c writes. One that opens a thought at the end is Thinking's, one that ends with the
+ * assistant's turn Instruct's, and any other is refused with the first difference: white space
+ * trimmed, an assistant introduced by default, words around pictures. How it writes tools, videos
+ * and thoughts of earlier answers is not asked. */
 #ifndef PTD_TEMPLATE_H
 #define PTD_TEMPLATE_H
 #include "data/config.h"

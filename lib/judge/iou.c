@@ -91,5 +91,9 @@ static double score(const void *gold, const char *answer, size_t len,
     return fmin(sum, 1);
 }
 
-const struct ptd_judge ptd_judge_iou = {"iou", "boxes that cover each other", ready, score, clear,
-                                        1};
+const struct ptd_judge ptd_judge_iou = {.name = "iou",
+                                        .help = "boxes that cover each other",
+                                        .ready = ready,
+                                        .score = score,
+                                        .clear = clear,
+                                        .anywhere = 1};

@@ -72,5 +72,9 @@ static double score(const void *gold, const char *answer, size_t len,
     return share;
 }
 
-const struct ptd_judge ptd_judge_point = {"point", "points inside of boxes", ready, score, clear,
-                                          1};
+const struct ptd_judge ptd_judge_point = {.name = "point",
+                                          .help = "points inside of boxes",
+                                          .ready = ready,
+                                          .score = score,
+                                          .clear = clear,
+                                          .anywhere = 1};
