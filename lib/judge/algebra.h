@@ -16,8 +16,6 @@ int ptd_expr_near(const struct ptd_expr *a, const struct ptd_expr *b, double rel
 /* 1 if a - b is a constant times c - d, so that a = b and c = d are one equation. */
 int ptd_expr_same_equation(const struct ptd_expr *a, const struct ptd_expr *b,
                            const struct ptd_expr *c, const struct ptd_expr *d, const char **reason);
-/* How many different symbols there are, at most 2 are counted. */
-int ptd_expr_symbols(const struct ptd_expr *e);
 /* The value of a constant; 0: it has none (then *value is untouched). */
 int ptd_expr_value(const struct ptd_expr *e, double *value);
 /* 1 if e is a rational that fits: its lowest terms. */

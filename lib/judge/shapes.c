@@ -1,0 +1,176 @@
+/* shapes: ratios, times of day, tuples, intervals, sets, unions and matrices; see reading.h. */
+#include "judge/reading.h"
+#include <ctype.h>
+#include <string.h>
+
+static int empty(struct ptd_toks s)
+{
+    return s.a >= s.b;
+}
+
+/* ---- ratios and times ---- */
+
+static int noon(tok t)
+{
+    if (t->kind != PTD_T_WORD) return 0;
+    if (ptd_tok_is(t, "am") || ptd_tok_is(t, "a.m")) return 'a';
+    return ptd_tok_is(t, "pm") || ptd_tok_is(t, "p.m") ? 'p' : 0;
+}
+
+static int is_number(tok t, int digits, int below)
+{
+    int v = 0;
+    if (t->kind != PTD_T_NUM || t->n > 2 || (digits && t->n != digits)) return 0;
+    for (int i = 0; i < t->n; i++) {
+        if (!isdigit((unsigned char)t->s[i])) return 0;
+        v = v * 10 + t->s[i] - '0';
+    }
+    return v < below;
+}
+
+/* 1: h:mm could be a time of day, 2: it is one, for it begins with a nought. */
+static int time_like(struct ptd_toks s)
+{
+    long n = s.b - s.a;
+    if ((n != 3 && n != 5) || !is_number(s.a, 0, 25) || !is_number(s.a + 2, 2, 60)) return 0;
+    if (n == 5 && !is_number(s.a + 4, 2, 60)) return 0;
+    return s.a[2].s[0] == '0' || (s.a->n == 2 && s.a->s[0] == '0') ? 2 : 1;
+}
+
+static int is_ratio_mark(tok t)
+{
+    return t->kind == ':' || t->kind == PTD_T_TO || ptd_tok_is(t, "to") || ptd_tok_is(t, "比");
+}
+
+value ptd_read_ratio(struct ptd_reading *r, struct ptd_toks s, int half)
+{
+    value v = NULL, last = NULL, one;
+    int depth = 0;
+    tok from = s.a;
+    for (tok t = s.a; t <= s.b; t++) {
+        if (t < s.b) {
+            depth += ptd_opens(t->kind);
+            depth -= ptd_closes(t->kind);
+            if (depth || !is_ratio_mark(t)) continue;
+        } else if (!v) {
+            return NULL;
+        }
+        if (!v && !(v = ptd_value_new(r, PTD_V_RATIO, s))) return NULL;
+        struct ptd_toks part = {from, t};
+        if (empty(part) || !(one = ptd_value_new(r, PTD_V_EXPR, part)) ||
+            !(one->e = ptd_toks_expr(r, part)))
+            return NULL;
+        ptd_add_kid(v, &last, one);
+        if (t < s.b && t->kind != ':') v->to = 1;
+        from = t + 1;
+    }
+    v->time = v->to ? 0 : (uint8_t)(half ? 2 : time_like(s));
+    v->half = (uint8_t)(half == 'o' ? 0 : half);
+    return v;
+}
+
+/* 3 pm, 3 o'clock: at nought minutes. */
+static value full_hour(struct ptd_reading *r, struct ptd_toks s, int half)
+{
+    static const struct ptd_expr nought = {.op = PTD_E_RATIO, .num = 0, .den = 1};
+    value v = ptd_value_new(r, PTD_V_RATIO, s), last = NULL, zero = ptd_value_new(r, PTD_V_EXPR, s);
+    if (!zero || !ptd_add_kid(v, &last, ptd_quantity(r, s, ptd_toks_expr(r, s), NULL))) return NULL;
+    zero->e = &nought;
+    ptd_add_kid(v, &last, zero);
+    v->time = 2;
+    v->half = (uint8_t)half;
+    return v;
+}
+
+/* 3:30 pm, 3 pm, 3 o'clock. */
+value ptd_read_time(struct ptd_reading *r, struct ptd_toks s)
+{
+    int half = s.b - s.a > 1 ? noon(s.b - 1) : 0, hour = 0;
+    if (half) s.b--;
+    if (s.b - s.a > 3 && ptd_tok_is(s.b - 3, "o") && ptd_tok_is(s.b - 1, "clock"))
+        s.b -= 3, hour = 1;
+    if (!half && !hour) return NULL;
+    return s.b - s.a > 1           ? ptd_read_ratio(r, s, half ? half : 'o')
+           : is_number(s.a, 0, 25) ? full_hour(r, s, half)
+                                   : NULL;
+}
+
+/* ---- brackets as values ---- */
+
+value ptd_read_union(struct ptd_reading *r, struct ptd_toks s)
+{
+    value v = NULL, last = NULL;
+    int depth = 0;
+    tok from = s.a;
+    for (tok t = s.a; t <= s.b; t++) {
+        if (t < s.b) {
+            depth += ptd_opens(t->kind);
+            depth -= ptd_closes(t->kind);
+            if (depth || t->kind != PTD_T_CUP) continue;
+        }
+        if (t == s.b && !v) return NULL;
+        if (!v && !(v = ptd_value_new(r, PTD_V_UNION, s))) return NULL;
+        if (!ptd_add_kid(v, &last, ptd_read_item(r, ptd_toks_trimmed((struct ptd_toks){from, t}))))
+            return NULL;
+        from = t + 1;
+    }
+    return v;
+}
+
+static value matrix(struct ptd_reading *r, struct ptd_toks s)
+{
+    value v = ptd_value_new(r, PTD_V_MATRIX, s), last = NULL, row = NULL, cell = NULL;
+    tok from = s.a + 1;
+    for (tok t = from; v && t < s.b; t++) {
+        int ends = t->kind == PTD_T_ROW || t == s.b - 1;
+        if (t->kind != '&' && !ends) continue;
+        struct ptd_toks one = {from, t};
+        from = t + 1;
+        if (empty(one) && t == s.b - 1) break;
+        if (!row && !ptd_add_kid(v, &last, row = ptd_value_new(r, PTD_V_GROUP, one))) return NULL;
+        row->open = '(', row->close = ')';
+        if (!ptd_add_kid(row, &cell, ptd_read_item(r, ptd_toks_trimmed(one)))) return NULL;
+        if (ends) row = cell = NULL;
+    }
+    return v;
+}
+
+/* {x | x > 2}: what is said of x. */
+static value set_builder(struct ptd_reading *r, struct ptd_toks s)
+{
+    for (tok t = s.a + 1; t < s.b - 1; t++)
+        if ((t->kind == '|' || t->kind == ':') && ptd_is_label((struct ptd_toks){s.a, t}))
+            return ptd_read_item(r, (struct ptd_toks){t + 1, s.b});
+    return NULL;
+}
+
+static value group(struct ptd_reading *r, struct ptd_toks s)
+{
+    struct ptd_toks in = {s.a + 1, s.b - 1};
+    int set = s.a->kind == PTD_T_LSET || s.a->kind == '{';
+    value v = s.a->kind == PTD_T_BEGIN ? matrix(r, s) : set ? set_builder(r, in) : NULL;
+    if (v || s.a->kind == PTD_T_BEGIN) return v;
+    if (ptd_next_part(in.a, in) == in.b && s.a->kind != PTD_T_LSET) return NULL;
+    v = ptd_read_parts(r, in, set ? PTD_V_SET : PTD_V_GROUP);
+    if (!v) return NULL;
+    v->open = set ? '{' : (uint8_t)s.a->kind;
+    v->close = set ? '}' : (uint8_t)s.b[-1].kind;
+    v->t = s.a;
+    v->n = (int)(s.b - s.a);
+    return v;
+}
+
+/* P(3, 4): a name before a group; (5 cm): a group around one value. */
+value ptd_read_brackets(struct ptd_reading *r, struct ptd_toks s)
+{
+    tok open = s.a;
+    if (!ptd_closes(s.b[-1].kind)) return NULL;
+    while (open < s.b &&
+           (open->kind == PTD_T_WORD || open->kind == PTD_T_PRIME || open->kind == PTD_T_NAME))
+        open++;
+    struct ptd_toks g = {open, s.b};
+    if (empty(g) || !ptd_opens(open->kind) || ptd_closing(g) != s.b - 1) return NULL;
+    value v = group(r, g);
+    if (v && open > s.a) ptd_set_label(r, v, (struct ptd_toks){s.a, open});
+    return v;
+}
