@@ -158,7 +158,8 @@ static void scores_a_rollout(void **state)
         {"c3 7 = 11 . \\boxed{ 11 }", PTD_RIGHT, 1.0},
         {"\\boxed{11} yes", PTD_RIGHT, 0.9},
         {"\\boxed{ 12 }", PTD_WRONG, 0.1},
-        {"eleven", PTD_WRONG, 0.0},
+        {"eleven", PTD_RIGHT, 0.9},
+        {"twelve", PTD_WRONG, 0.0},
         {"it may be eleven", PTD_UNPARSABLE, 0.0},
         {"\\boxed{}", PTD_UNPARSABLE, 0.0},
     };

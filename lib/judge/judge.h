@@ -45,12 +45,12 @@ struct ptd_judge {  /* a row */
     double (*score)(const void *gold, const char *answer, size_t len,
                     const struct ptd_judge_settings *, const char **reason);
     void (*clear)(void *gold);
-    /* 1 if what was read says what the gold says, an option's letter aside; NULL: nobody can tell.
-     */
-    int (*says)(const void *gold, struct ptd_reading *, const struct ptd_judge_settings *);
     /* What it judges cannot be taken for something else: where nothing is marked as the answer, all
      * of the response behind the thought is. */
     int anywhere;
+    /* 1 if what was read says what the gold says, an option's letter aside; NULL: nobody can tell.
+     */
+    int (*says)(const void *gold, struct ptd_reading *, const struct ptd_judge_settings *);
 };
 extern const struct ptd_judge *const ptd_judges[]; /* NULL at the end */
 /* NULL, 2: no such rule; the line names all there are. */

@@ -351,8 +351,8 @@ static int said_says(const void *gold, struct ptd_reading *a, const struct ptd_j
     {                                                                                              \
         return said_new(asked, answer, flags, set, wants);                                         \
     }                                                                                              \
-    const struct ptd_judge ptd_judge_##rule = {#rule, says,       rule##_ready,                    \
-                                               how,   said_clear, said_says};
+    const struct ptd_judge ptd_judge_##rule = {#rule,      says, rule##_ready, how,                \
+                                               said_clear, 0,    said_says};
 
 ROW(auto, LETTERS | MATHS | WORDS, "what is right", "by the gold answer", said_score)
 ROW(exact, WORDS, "what is right", "equal as text", exact_score)
