@@ -240,6 +240,17 @@ static enum verdict by_praise(struct ptd_span a, const char *s, struct ptd_span 
     return SAYS;
 }
 
+/* Could a word of the lists of this file begin at p? By its first two letters, for speed. */
+static int may_begin(const char *p, const char *end)
+{
+    static const char two[] = "an ac as op ch so re va to pi se go is mu wa co oo ho hm no ";
+    if ((unsigned char)*p >= 0x80) return ((unsigned char)*p & 0xf0) == 0xe0;
+    if (!ptd_is_letter(*p) || p + 1 >= end) return 0;
+    for (const char *t = two; *t; t += 3)
+        if ((*p | 0x20) == t[0] && (p[1] | 0x20) == t[1]) return 1;
+    return 0;
+}
+
 /* What a sentence announces; of several announcements the last. */
 static enum verdict announces(struct ptd_span a, struct ptd_span *out)
 {
@@ -253,7 +264,7 @@ static enum verdict announces(struct ptd_span a, struct ptd_span *out)
     if (ptd_begins(a.s, end, "####") && ptd_cut_out(ptd_span_behind(a, a.s + 4), out)) return SAYS;
     for (const char *p = a.s; p < end; p++) {
         int word = p == a.s || !ptd_is_letter(p[-1]) || (unsigned char)*p >= 0x80;
-        if (!word || !(ptd_is_letter(*p) || (unsigned char)*p >= 0x80)) continue;
+        if (!word || !may_begin(p, end)) continue;
         if (ptd_begins_one_word(p, end, back) || ptd_begins_one(p, end, chinese)) all = TAKES_BACK;
         struct ptd_span near = ptd_span_of(p - a.s > BEFORE ? p - BEFORE : a.s,
                                            end - p > 2 * PTD_FAR ? p + 2 * PTD_FAR : end);
