@@ -136,7 +136,7 @@ static void prompts_of_all_spellings_are_one(void **state)
         "{'question':'<image>Q','answer':'5','image':'a.png'}",
         "{'prompt':[" USER "'<image>Q'}],'answer':'5','image_path':'a.png'}",
         "{'prompt':[" USER "[{'type':'image'},{'type':'text','text':'Q'}]}],'answer':'5',"
-        "'images':[{'path':'a.png','bytes':null}]}",
+        "'images':[{'path':'a.png','bytes':''}]}",
         "{'prompt':[" USER "[{'type':'image','text':null,'image':'a.png'},{'text':'Q'}]}],"
         "'answer':5}",
         "{'prompt':[" USER
@@ -418,6 +418,7 @@ static void golds_come_out_of_their_wrapping(void **state)
         {"{'prompt':'p','answer':[10,20.50,30,40]}", "[10, 20.50, 30, 40]", "", NULL},
         {"{'prompt':'p','answer':[[1,2],[3,4]]}", "[[1, 2], [3, 4]]", "", NULL},
         {"{'prompt':'p','answer':[3,4]}", "3", "4", NULL},
+        {"{'prompt':'p','answer':['x','y',3.50],'judge':'set'}", "x, y, 3.50", "", NULL},
         {"{'prompt':'p','answer':123456789012345678901234567890}", "123456789012345678901234567890",
          "", NULL},
         {"{'prompt':'p','answer':1e3}", "1e3", "", NULL},
@@ -463,6 +464,8 @@ static void lists_and_objects_are_read_by_their_judge(void **state)
         {"{'prompt':'p','judge':'iou','answer':'[1, 2, 3, 4]'}", "[1,2,3,4]", "[8,8,9,9]"},
         {"{'prompt':'p','judge':'point','answer':[10,20,30,40]}", "(15, 25)", "(5, 25)"},
         {"{'prompt':'p','judge':'f1','answer':['red','dark blue']}", "dark blue, red", "red"},
+        {"{'prompt':'p','judge':'set','answer':[3,'\\\\frac{1}{2}']}", "0.5, 3", "3"},
+        {"{'prompt':'p','options':['x','y','z'],'judge':'choice','answer':['A','C']}", "C, A", "A"},
         {"{'prompt':'p','judge':'f1','answer':['\\\\frac{1}{2}','5\\\"',1.50]}",
          "1.5, 5\", \\frac{1}{2}", "5, 1.5, \\frac{1}{2}"},
     };

@@ -19,17 +19,6 @@ static const char *const fields[] = {"images",    "image",      "image_path", "i
                                      "image_url", "image_urls", NULL};
 static const char *const films[] = {"videos", "video", "audios", "audio", NULL};
 
-const json_t *ptd_source_inner(const json_t *object)
-{
-    static const char *const keys[] = {"bytes",     "base64", "image", "path",
-                                       "image_url", "url",    NULL};
-    for (int i = 0; keys[i]; i++) {
-        const json_t *v = json_object_get(object, keys[i]);
-        if (v && !json_is_null(v)) return v;
-    }
-    return NULL;
-}
-
 /* Nothing: null, "", [], {}, and a list of nulls. */
 static int is_nothing(const json_t *v)
 {
@@ -38,6 +27,17 @@ static int is_nothing(const json_t *v)
     return !v || json_is_null(v) || (json_is_array(v) && i == n) ||
            (json_is_object(v) && !json_object_size(v)) ||
            (json_is_string(v) && !json_string_length(v));
+}
+
+const json_t *ptd_source_inner(const json_t *object)
+{
+    static const char *const keys[] = {"bytes",     "base64", "image", "path",
+                                       "image_url", "url",    NULL};
+    for (int i = 0; keys[i]; i++) {
+        const json_t *v = json_object_get(object, keys[i]);
+        if (!is_nothing(v)) return v;
+    }
+    return NULL;
 }
 
 int ptd_brings_picture(const json_t *object)
