@@ -143,7 +143,7 @@ changed_meanwhile() {
     cp -r old x
     [ -e base.ptd ] || ptd-init -q base.ptd
     rm -f base.ptd/pictures-*
-    { status=0; ptd-gold -q -s base.ptd -P 3 -n 1000 x/x.jsonl 2> err || status=$?; echo "$status" > rc; } |
+    { status=0; ptd-gold -q -s base.ptd -P 3 -n 1000 ${skip:+--skip-bad "$skip"} x/x.jsonl 2> err || status=$?; echo "$status" > rc; } |
         { head -c 1000 > /dev/null; cd x; "$@"; cat > /dev/null; }
     # shellcheck disable=SC2053
     [[ "$(cat rc)" == $expected ]] && [ "$(wc -l < err)" = 1 ] && [[ "$(cat err)" == $pattern ]] && return
@@ -172,6 +172,15 @@ swap_rows() { cp -p x.jsonl other && mv other x.jsonl; }
     changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: the file was changed while *' swap_rows
     changed_meanwhile 66 'ptd-gold: x/x.jsonl:[123]: the file went while *' rm x.jsonl
     changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: *was changed while *' ptd-data digits -q x.jsonl -n 3 --seed 9
+}
+
+@test "what changes is not left out as a bad row is" {
+    skip=9
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: was changed while *' swap_picture
+    changed_meanwhile 66 'ptd-gold: x/x.jsonl:2: field "images": x.img/000002.png: No such file*' rm x.img/000002.png
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: the * was changed while *' flip x.jsonl 30
+    changed_meanwhile 65 'ptd-gold: x/x.jsonl:[123]: the file was changed while *' swap_rows
+    changed_meanwhile 66 'ptd-gold: x/x.jsonl:[123]: the file went while *' rm x.jsonl
 }
 
 # Two steps on x/x.jsonl, COMMAND in x, two more; the status of that.

@@ -58,11 +58,11 @@ static int draw(unsigned *seed, int32_t *ids)
 {
     static const char *const pieces[] = {"aa",       "b",          "aab", "}",      "\n",
                                          "\u56fe",   "\u00e9",     " 6 ", "boxed{", "box",
-                                         "</think>", "<|im_end|>", "x"};
+                                         "</think>", "<|im_end|>", "x",   "a"};
     int n = 0;
     for (int k = 0; k < 12; k++) {
         int32_t *piece;
-        const char *s = pieces[rand_r(seed) % 13];
+        const char *s = pieces[rand_r(seed) % (sizeof pieces / sizeof *pieces)];
         int m = ptd_tokenizer_encode_data(tiny, s, strlen(s), &piece);
         memcpy(ids + n, piece, m * sizeof *ids);
         n += m;

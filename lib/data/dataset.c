@@ -92,6 +92,11 @@ int ptd_dataset_blame(const struct ptd_dataset *d, int i)
                     ptd_failed_message());
 }
 
+int ptd_dataset_changed(const struct ptd_dataset *d)
+{
+    return d->changed;
+}
+
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d)
 {
     return d->digest;

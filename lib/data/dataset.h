@@ -120,6 +120,9 @@ long ptd_dataset_line(const struct ptd_dataset *d, int i);
 /* Puts file and line in front of the last failure, for rows that are sound but cannot be used.
  * Returns -1. */
 int ptd_dataset_blame(const struct ptd_dataset *d, int i);
+/* Has a row, or one of its pictures, been refused because it changed while the data set was open?
+ * Then all that follows may be of another data set. */
+int ptd_dataset_changed(const struct ptd_dataset *d);
 /* XXH3-64 of the file, for exact resume */
 uint64_t ptd_dataset_digest(const struct ptd_dataset *d);
 /* Makes the pictures part of what is read: digests all that the rows name, and from now on a row

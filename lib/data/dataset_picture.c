@@ -220,8 +220,10 @@ static char *read_file(struct ptd_row *r, const char *key, const char *path, siz
 {
     struct ptd_dataset *d = r->d;
     char *bytes = ptd_below_read(d->folder, d->outside, path, n);
+    if (!bytes && d->pictures && ptd_pictures_had(d->pictures, path)) ptd_row_changed(r);
     if (!bytes) return ptd_row_failed(r, key), NULL;
     if (!d->pictures || !ptd_pictures_changed(d->pictures, path, bytes, *n)) return bytes;
+    ptd_row_changed(r);
     ptd_row_fault(r, PTD_DATAERR, key, "%.300s: was changed while the data set was read", path);
     free(bytes);
     return NULL;

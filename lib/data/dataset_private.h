@@ -23,6 +23,7 @@ struct ptd_dataset {
     int outside;    /* paths may lead out of it */
     int listed;     /* the rows are the items of one list, not a line each */
     struct stat opened;
+    int changed; /* it, or one of its pictures, is not what it was when it was opened */
     struct ptd_line *lines;
     int n, cap;
     uint64_t digest;
@@ -74,6 +75,8 @@ int ptd_row_fault(struct ptd_row *r, int status, const char *key, const char *fm
     __attribute__((format(printf, 4, 5)));
 /* The last failure as one. */
 int ptd_row_failed(struct ptd_row *r, const char *key);
+/* The fault that follows is one of the whole data set: something is not what it was. */
+void ptd_row_changed(struct ptd_row *r);
 /* "a list, expected WHAT" */
 int ptd_row_wrong(struct ptd_row *r, const char *key, const json_t *v, const char *expected);
 const char *ptd_json_kind(const json_t *v); /* "a list", "missing" */

@@ -94,6 +94,11 @@ static int parse_json(struct ptd_row *r)
     return 0;
 }
 
+void ptd_row_changed(struct ptd_row *r)
+{
+    __atomic_store_n(&r->d->changed, 1, __ATOMIC_RELAXED); /* rows are read by several threads */
+}
+
 /* Has another file its name, or were bytes written to it since? What is put back in time shows in
  * the line's digest. */
 static int check_file(struct ptd_row *r)
@@ -101,12 +106,16 @@ static int check_file(struct ptd_row *r)
     const struct stat *was = &r->d->opened;
     struct stat now, named;
     if (stat(r->d->path, &named) < 0) {
+        ptd_row_changed(r);
         ptd_fail(PTD_NOINPUT, "the file went while it was read:");
         return ptd_row_failed(r, NULL);
     }
     if (fstat(r->d->fd, &now) < 0 || named.st_dev != was->st_dev || named.st_ino != was->st_ino ||
-        now.st_size != was->st_size || memcmp(&now.st_mtim, &was->st_mtim, sizeof now.st_mtim) != 0)
+        now.st_size != was->st_size ||
+        memcmp(&now.st_mtim, &was->st_mtim, sizeof now.st_mtim) != 0) {
+        ptd_row_changed(r);
         return ptd_row_fault(r, PTD_DATAERR, NULL, "the file was changed while it was read");
+    }
     return 0;
 }
 
@@ -124,9 +133,11 @@ static int load_bytes(struct ptd_row *r)
         return ptd_row_failed(r, NULL);
     }
     if (got != r->line->len) return ptd_row_fault(r, PTD_IOERR, NULL, "read: too few bytes");
-    if (XXH3_64bits(r->raw, got) != r->line->digest)
+    if (XXH3_64bits(r->raw, got) != r->line->digest) {
+        ptd_row_changed(r);
         return ptd_row_fault(r, PTD_DATAERR, NULL, "the %s was changed while the file was read",
                              r->d->listed ? "row" : "line");
+    }
     r->raw[got] = 0;
     return 0;
 }

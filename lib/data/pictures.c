@@ -338,6 +338,12 @@ void ptd_pictures_end(struct ptd_pictures *p, char digest[17])
     p->places = (struct table){0};
 }
 
+int ptd_pictures_had(const struct ptd_pictures *p, const char *path)
+{
+    const uint64_t *digest = value_of(&p->digests, hash_of(path));
+    return digest && *digest != MISSING;
+}
+
 int ptd_pictures_changed(const struct ptd_pictures *p, const char *path, const void *bytes,
                          size_t n)
 {

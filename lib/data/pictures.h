@@ -33,6 +33,8 @@ int ptd_pictures_add(struct ptd_pictures *p, const char *path) PTD_MUST_CHECK;
 /* After the last: writes the memo; the digest of paths and pictures as 16 hex digits, "" if there
  * is none. */
 void ptd_pictures_end(struct ptd_pictures *p, char digest[17]);
+/* Was there such a picture when the program began? */
+int ptd_pictures_had(const struct ptd_pictures *p, const char *path);
 /* Are these another file's bytes than at the start? */
 int ptd_pictures_changed(const struct ptd_pictures *p, const char *path, const void *bytes,
                          size_t n);

@@ -146,7 +146,7 @@ static const struct ptd_added *added_here(const struct ptd_tokenizer *t,
 static const struct ptd_added *
 found_here(const struct encoder *e, const struct ptd_added_list *list, const char *s, size_t len)
 {
-    const struct ptd_added *found = added_here(e->t, list, s, len, !e->all_data);
+    const struct ptd_added *found = added_here(e->t, list, s, len, 1);
     if (!found || e->t->tokens[found->id].kind != PTD_TOKEN_SPECIAL) return found;
     return is_data(e, s, found->len) ? added_here(e->t, list, s, len, 0) : found;
 }

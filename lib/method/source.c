@@ -153,6 +153,7 @@ static int leave_out(struct ptd_source *s, int row)
 {
     int status = ptd_failed_status(), rows = ptd_dataset_rows(s->data);
     if (!s->skip_bad || (status != PTD_DATAERR && status != PTD_NOINPUT)) return -1;
+    if (ptd_dataset_changed(s->data)) return -1;
     if (!s->bad) s->bad = ptd_array(rows, sizeof *s->bad);
     if (s->bad[row]) return 0;
     if (s->n_bad == s->skip_bad)

@@ -66,6 +66,12 @@ def orientation(kind, order):
     return mark + struct.pack(order + "IHHHI", 8, 1, 0x0112, kind, 1) + value + bytes(4)
 
 
+def moved(data, x, y):
+    """The first frame of an animated WebP moved on a canvas that is larger by as much and one more."""
+    at, size = data.index(b"ANMF") + 8, lambda n: n.to_bytes(3, "little")
+    return data[:24] + size(WIDTH + x) + size(HEIGHT + y) + data[30:at] + size(x // 2) + size(y // 2) + data[at + 6:]
+
+
 def webps():
     rgb, rgba = picture("RGB"), picture("RGBA")
     put("lossy.webp", saved(rgb, "WEBP", quality=80))
@@ -74,6 +80,7 @@ def webps():
     put("lossless-alpha.webp", saved(rgba, "WEBP", lossless=True, exact=True))
     put("animated.webp", saved(rgb, "WEBP", lossless=True, save_all=True, append_images=[picture("RGB", 99), picture("RGB", 3)]))
     put("animated-alpha.webp", saved(rgba, "WEBP", lossless=True, save_all=True, append_images=[picture("RGBA", 99)]))
+    put("moved.webp", moved(saved(rgba, "WEBP", lossless=True, save_all=True, append_images=[picture("RGBA", 99)]), 6, 4))
     put("turned.webp", saved(rgb, "WEBP", lossless=True, exif=orientation(3, "<")))
     put("turned-long.webp", saved(rgb, "WEBP", lossless=True, exif=b"Exif\0\0" + orientation(4, ">")))
 
@@ -95,7 +102,7 @@ def gifs():
     few = picture("RGB").quantize(16)
     plain = saved(few, "GIF", interlace=0)
     put("plain.gif", plain)
-    put("interlaced.gif", saved(few, "GIF", interlace=1))
+    put("interlaced.gif", saved(few.resize((WIDTH, 29)), "GIF", interlace=1))  # lower ones Pillow does not interlace
     put("clear.gif", saved(few, "GIF", transparency=3))
     put("animated.gif", saved(few, "GIF", save_all=True, append_images=[picture("RGB", 99).quantize(8)]))
     put("moved.gif", frame_at(plain, 5, 2))
