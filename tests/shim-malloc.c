@@ -3,8 +3,8 @@
  * what is to follow, is left to it. Children run undisturbed.
  *
  * OpenBLAS 0.3.21 and libgfortran below it do not cope: at load they end the process in their own
- * way, and the kernels for small matrices write where malloc gave nothing. Such requests fail too,
- * and are marked. */
+ * way, and the kernels for small matrices write where malloc gave nothing. Nor does libwebp 1.2.4
+ * (findings/libwebp-no-memory.sh). Such requests fail too, and are marked. */
 #include "shim-malloc.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -64,7 +64,8 @@ static int is_foreign(const void *caller)
 {
     Dl_info at;
     return dladdr(caller, &at) &&
-           (strstr(at.dli_fname, "/libopenblas") || strstr(at.dli_fname, "/libgfortran"));
+           (strstr(at.dli_fname, "/libopenblas") || strstr(at.dli_fname, "/libgfortran") ||
+            strstr(at.dli_fname, "/libwebp."));
 }
 
 static __thread int in_foreign; /* a thread is being made for one of these */

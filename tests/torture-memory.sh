@@ -1,9 +1,9 @@
 #!/bin/bash
 # Makes each request for memory of each program fail, alone and with all that follow it (malloc and
 # its kin, mmap, new threads; of our own and of every library's). The program leaves with 71 and one
-# line, or with the same results as undisturbed; stores stay whole. OpenBLAS and libgfortran do not
-# cope with a refusal of their own requests (shim-malloc.c): such runs are counted apart, and stores
-# stay whole in them too. Disks are torture-disk.sh's.
+# line, or with the same results as undisturbed; stores stay whole. OpenBLAS, libgfortran and libwebp
+# do not cope with a refusal of their own requests (shim-malloc.c): such runs are counted apart, and
+# stores stay whole in them too. Disks are torture-disk.sh's.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 # In an address space that a sanitizer watches, requests are passed on to it; libasan must not
@@ -57,6 +57,10 @@ job folder folder -- ptd-init -q new.ptd --from folder
 job clone base.ptd -- ptd-init -q new.ptd --from-store base.ptd
 job export base.ptd -- ptd-export -q base.ptd folder --dtype bf16
 job digits -- ptd-data digits -q train.jsonl -n 2 -k nbr
+mkdir formats
+cp "$sources"/tests/vectors/format-{ycck.jpg,lossy-alpha.webp,lossless.webp,animated.webp,interlaced.gif,rgba.bmp} formats
+(cd formats && for f in *; do echo "{\"prompt\":\"what\",\"answer\":\"1\",\"image\":\"formats/$f\"}"; done) > formats.jsonl
+job formats formats formats.jsonl -- ptd-data check -q formats.jsonl
 job check train.jsonl train.img -- ptd-data check -q train.jsonl
 job fitted train.jsonl train.img base.ptd -- ptd-data check -q -s base.ptd -j 1 --fix new.jsonl train.jsonl
 job stat stat.in -- ptd-stat -q

@@ -1,5 +1,6 @@
 /* image_gif: the first frame of a GIF to RGB, through giflib with limits of our own. What follows
  * that frame is not looked at. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <gif_lib.h>
@@ -23,10 +24,12 @@ static int take(GifFileType *gif, GifByteType *to, int n)
     return (int)got;
 }
 
+/* giflib does not tell all that it gets no memory for; errno does, which is 0 before. */
 static int damaged(const struct job *j, int code)
 {
     const char *why = GifErrorString(code);
-    if (code == D_GIF_ERR_NOT_ENOUGH_MEM) ptd_die(PTD_OSERR, "out of memory for giflib");
+    if (code == D_GIF_ERR_NOT_ENOUGH_MEM || errno == ENOMEM)
+        ptd_die(PTD_OSERR, "out of memory for giflib");
     return ptd_fail(PTD_DATAERR, "%s: damaged GIF: %s", j->name, why ? why : "no picture in it");
 }
 
@@ -135,6 +138,7 @@ int ptd_gif_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, c
 {
     struct job j = {.name = name, .bytes = bytes, .n = n, .im = im, .clear = -1};
     int error = 0;
+    errno = 0;
     j.gif = DGifOpen(&j, take, &error);
     if (!j.gif) return damaged(&j, error);
     int bad = read_all(&j);

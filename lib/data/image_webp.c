@@ -9,8 +9,11 @@
 
 #define CHUNKS_MAX 4096
 
+/* libwebp takes what it gets no memory for as damage, and says so in errno only, which is 0 before.
+ */
 static int damaged(const char *name, const char *what)
 {
+    if (errno == ENOMEM) ptd_die(PTD_OSERR, "out of memory for libwebp");
     return ptd_fail(PTD_DATAERR, "%s: damaged WebP: %s", name, what);
 }
 
@@ -59,7 +62,6 @@ static int read_frame(struct ptd_image *im, const WebPIterator *frame, const cha
     c.output.is_external_memory = 1;
     c.output.u.RGBA = (WebPRGBABuffer){im->pixels, (int)stride, im->height * stride};
     VP8StatusCode status = WebPDecode(frame->fragment.bytes, frame->fragment.size, &c);
-    if (status == VP8_STATUS_OUT_OF_MEMORY) ptd_die(PTD_OSERR, "out of memory for libwebp");
     if (status != VP8_STATUS_OK)
         return damaged(name, status == VP8_STATUS_NOT_ENOUGH_DATA ? "picture data end too early"
                                                                   : "picture data make no sense");
@@ -100,10 +102,9 @@ int ptd_webp_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, 
                     int *orientation)
 {
     const WebPData data = {bytes, n};
-    if (walk(bytes, n, name) < 0) return -1;
     errno = 0;
+    if (walk(bytes, n, name) < 0) return -1;
     WebPDemuxer *d = WebPDemux(&data);
-    if (!d && errno == ENOMEM) ptd_die(PTD_OSERR, "out of memory for libwebp");
     if (!d) return damaged(name, "chunks that do not make a picture");
     *orientation = orientation_of(d);
     int bad = read_first(im, d, name);
