@@ -74,6 +74,30 @@ words() { printf 'word %.0s' $(seq "$1"); }
     run -65 ptd-data check -q -s s.ptd --max-prompt "$n" --system 'You are one who counts.' short.jsonl
 }
 
+@test "to the token: prompts for ptd-rollout, solutions for ptd-gold" {
+    row '{"prompt": "how many", "images": ["img/ok.png"]}' > one.jsonl
+    n=$(ptd-data check -q --json -s s.ptd one.jsonl | jq .tokens.prompt.most)
+    for limit in $((n - 1)) "$n"; do
+        rollout=0 check=0
+        ptd-rollout -q -s s.ptd --greedy -m 1 --max-prompt "$limit" one.jsonl > /dev/null 2> rollout.err || rollout=$?
+        ptd-data check -q -s s.ptd --max-prompt "$limit" one.jsonl > /dev/null 2> check.err || check=$?
+        [ "$rollout" = "$check" ]
+        [ "$check" = $((limit < n ? 65 : 0)) ]
+        [ "$(sed s/ptd-rollout/ptd-data\ check/ rollout.err)" = "$(cat check.err)" ]
+    done
+    said=
+    for words in $(seq 0 9); do # the context ends among them
+        text=$(printf '9%.0s' $(seq $((4096 - n - 5 + words))))
+        row "{\"prompt\": \"how many\", \"images\": [\"img/ok.png\"], \"solution\": \"$text\"}" > one.jsonl
+        gold=0 check=0
+        ptd-gold -q -s s.ptd -P 1 -n 1 one.jsonl > /dev/null 2>&1 || gold=$?
+        ptd-data check -q -s s.ptd one.jsonl > /dev/null 2>&1 || check=$?
+        [ "$gold" = "$check" ]
+        said+=" $check"
+    done
+    [[ "$said" == " 0 "*" 65" ]]
+}
+
 @test "tokens in the table are those of the streams, from a store and from a folder" {
     ptd-rollout -q -s s.ptd --greedy -m 1 train.jsonl | ptd-dump --full | jq 'select(.kind == "group") | .prompt_ids | length' | sort -n > lengths
     [ "$(wc -l < lengths)" = 24 ]

@@ -49,7 +49,7 @@ static void hear(void *ctx, const char *message)
 static int tokens_of(const struct ptd_fit *f, const char *text)
 {
     int32_t *ids = NULL;
-    int n = ptd_tokenizer_encode(f->tokenizer, text, strlen(text), &ids);
+    int n = ptd_tokenizer_encode_data(f->tokenizer, text, strlen(text), &ids);
     free(ids);
     return n;
 }
