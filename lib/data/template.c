@@ -27,6 +27,11 @@ static const struct probe {
     {"[{\"role\":\"system\",\"content\":\"\\n be brief "
      "\\n\"},{\"role\":\"user\",\"content\":\"one\"}]",
      "<|im_start|>system\n\n be brief \n<|im_end|>\n<|im_start|>user\none<|im_end|>\n", 0},
+    {"[{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"assistant\",\"content\":\" so \"},"
+     "{\"role\":\"user\",\"content\":\"two\"}]",
+     "<|im_start|>user\none<|im_end|>\n<|im_start|>assistant\n so <|im_end|>\n<|im_start|>user\n"
+     "two<|im_end|>\n",
+     0},
     {"[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\" "
      "one\\n\"},{\"type\":\"image\"},"
      "{\"type\":\"text\",\"text\":\"two \"},{\"type\":\"image\"}]}]",

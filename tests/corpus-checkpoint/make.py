@@ -120,7 +120,7 @@ config("vision-rotary", 78, field % (v + "rope_parameters.rope_theta", "found 50
 config("deepstack-past-end", 65, field % (v + "deepstack_visual_indexes", "*"), (v + "deepstack_visual_indexes", [2]))
 config("deepstack-descends", 65, field % (v + "deepstack_visual_indexes", "*"), (v + "deepstack_visual_indexes", [1, 0]))
 config("deepstack-text", 65, field % (v + "deepstack_visual_indexes", '*'), (v + "deepstack_visual_indexes", "0"))
-config("tie-missing", 65, field % (t + "tie_word_embeddings", "missing, *"), ("tie_word_embeddings", GONE), (t + "tie_word_embeddings", GONE))
+config("tie-missing", 0, "", ("tie_word_embeddings", GONE), (t + "tie_word_embeddings", GONE))
 config("tie-number", 65, field % ("tie_word_embeddings", "found 1, *"), ("tie_word_embeddings", 1))
 config("token-past-end", 65, field % ("image_token_id", "found 640, *"), ("image_token_id", 640))
 config("tokens-equal", 65, field % ("video_token_id", "*"), ("video_token_id", 636))
