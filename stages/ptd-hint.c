@@ -34,6 +34,7 @@ static struct {
     int always, audit, answers, max_tokens;
     int64_t sample, audit_seed;
     double temperature;
+    struct ptd_dataset_places places;
     uint64_t seed;
     struct ptd_dataset_places places;
     struct ptd_hint_tools tools;
@@ -81,6 +82,7 @@ static const struct ptd_opt options[] = {
      "audit: limit of an answer (0: that of the stream; of a data set 64)", 0, 1 << 20, 1},
     {"temperature", 0, PTD_OPT_DOUBLE, &opt.temperature, "T",
      "audit: of sampling (0: that of the stream; of a data set 1)", 0, 100, 1},
+    PTD_DATASET_OPTIONS(opt.places),
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     {0}};
@@ -344,10 +346,10 @@ static int audit(const char *operand)
 static void refuse_options_of_audit(void)
 {
     if (opt.sample != SAMPLE || opt.answers != ANSWERS || opt.max_tokens || opt.audit_seed ||
-        opt.temperature > 0 || strcmp(opt.judge, "auto") != 0)
-        ptd_misuse(
-            "--sample, --group-size, --max-tokens, --temperature, --judge and --seed go only "
-            "with --audit");
+        opt.temperature > 0 || strcmp(opt.judge, "auto") != 0 || opt.places.image_dir ||
+        opt.places.allow_outside)
+        ptd_misuse("--sample, --group-size, --max-tokens, --temperature, --judge, --seed, "
+                   "--image-dir and --allow-outside go only with --audit");
 }
 
 int main(int argc, char **argv)
