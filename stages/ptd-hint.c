@@ -36,7 +36,6 @@ static struct {
     double temperature;
     struct ptd_dataset_places places;
     uint64_t seed;
-    struct ptd_dataset_places places;
     struct ptd_hint_tools tools;
     struct ptd_hints *hints;
     long given, dropped[RULES_MAX], bare;
@@ -82,7 +81,6 @@ static const struct ptd_opt options[] = {
      "audit: limit of an answer (0: that of the stream; of a data set 64)", 0, 1 << 20, 1},
     {"temperature", 0, PTD_OPT_DOUBLE, &opt.temperature, "T",
      "audit: of sampling (0: that of the stream; of a data set 1)", 0, 100, 1},
-    PTD_DATASET_OPTIONS(opt.places),
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     {0}};
