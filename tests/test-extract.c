@@ -389,6 +389,8 @@ static void prose_states_nothing(void **state)
         "The answer is 5, but I am not sure; it may be 6.",
         "The answer is 38. Wait, that is wrong. Let me recompute.",
         "Possible answers: 3, 5",
+        "The answer is A. Or B.",
+        "The answer is 5. Maybe it is 6.",
         "I believe the answer is 7, however it could be 8.",
         "The answer is not A but B.",
         "The answer might be 5.",

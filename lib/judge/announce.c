@@ -260,7 +260,8 @@ static enum verdict announces(struct ptd_span a, struct ptd_span *out)
     static const char *const chinese[] = {"\xe7\xad\x89\xe7\xad\x89", "\xe4\xb8\x8d\xe5\xaf\xb9",
                                           "\xe9\x87\x8d\xe6\x96\xb0", NULL};
     const char *end = a.s + a.len;
-    enum verdict all = SAYS_NOTHING, one;
+    static const char *const others[] = {"or", "alternatively", "maybe", "perhaps", NULL};
+    enum verdict all = ptd_begins_one_word(a.s, end, others) ? TAKES_BACK : SAYS_NOTHING, one;
     if (ptd_begins(a.s, end, "####") && ptd_cut_out(ptd_span_behind(a, a.s + 4), out)) return SAYS;
     for (const char *p = a.s; p < end; p++) {
         int word = p == a.s || !ptd_is_letter(p[-1]) || (unsigned char)*p >= 0x80;
