@@ -271,8 +271,9 @@ static void nothing_is_trained_blind(void **state)
         {"{'prompt':[" USER
          "[{'type':'image','image':'a.png'}]}],'answer':1,'images':['a.png','b.png']}",
          "2 pictures, expected 1"},
-        {"{'prompt':'<video>p','answer':1}", "the prompt asks for a <video>"},
-        {"{'prompt':'<audio 1>p','answer':1}", "the prompt asks for a <audio>"},
+        {"{'prompt':'<video>p','answer':1}",
+         "field \"prompt\": asks for a <video>, expected pictures only"},
+        {"{'prompt':'<audio 1>p','answer':1}", "field \"prompt\": asks for a <audio>"},
         {"{'prompt':'p','answer':1,'videos':['a.mp4']}", "field \"videos\": is not read"},
         {"{'prompt':'p','answer':1,'video':{'path':'x'}}", "field \"video\": is not read"},
         {"{'prompt':'p','answer':1,'picture':'a.PNG'}",
@@ -524,6 +525,11 @@ static void options_go_into_the_question_and_can_be_read_back(void **state)
         "{'prompt':'which?','answer':['B','dark  blue'],'options':['red','dark  blue','3 cm']}",
         "{'prompt':'which?\\nA. red\\nB. dark  blue\\nC. 3 cm','answer':1,'options':['red','dark  "
         "blue','3 cm']}",
+        "{'prompt':'which?','answer':'B','options':['A. red','B. dark  blue','C. 3 cm']}",
+        "{'prompt':'which?','answer':'dark blue','options':['(A) red','(B)dark  blue','(C) 3 cm']}",
+        "{'prompt':'which?','answer':'B: dark blue','options':{'A':'A: red','B':'B: dark  "
+        "blue','C':"
+        "'C: 3 cm'}}",
         "{'prompt':'which?','answer':'B','options':'A. red\\nB. dark  blue\\nC. 3 cm'}",
         "{'messages':[" USER "'which?'},{'role':'assistant','content':'<answer>B</answer>'}],"
         "'options':['red','dark  blue','3 cm']}",
@@ -563,6 +569,11 @@ static void options_that_the_question_lists_are_not_put_there_again(void **state
     accept("{'prompt':'which?','answer':'dark blue','options':['red','dark\\nblue']}", &g);
     assert_string_equal(g.question, "which?\nA. red\nB. dark blue");
     assert_string_equal(g.answer, "B");
+    accept("{'prompt':'which?','answer':'B','options':['A','B','C']}", &g);
+    assert_string_equal(g.question, "which?");
+    assert_string_equal(g.answer, "B");
+    accept("{'prompt':'which?','answer':1,'options':['A dog','B movie']}", &g);
+    assert_string_equal(g.question, "which?\nA. A dog\nB. B movie");
     accept("{'prompt':'red or dark blue? (A) or (B)','answer':2,'options':['red','dark blue','3 "
            "cm']}",
            &g);

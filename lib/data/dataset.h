@@ -50,10 +50,11 @@
  *
  * Options: a list, a map of letters to texts, objects with "text" and "label", {"text": [...],
  * "label": [...]}, or such a list as text, Python's spelling too. Unless the question lists them
- * (judge/options.h), they are put behind it, a line "A. text" each, at most 10. The answer becomes
- * a letter: it is an option's letter or label, its text, a letter and text, or its number, counted
- * from 0; a whole number is taken for the last unless all options are numbers. What names no
- * option, or two, is refused.
+ * (judge/options.h), they are put behind it, a line "A. text" each, at most 10; letters that they
+ * bring ("(A) red") are taken off, and of options that are letters alone nothing is said. The
+ * answer becomes a letter: it is an option's letter or label, its text, a letter and text, or its
+ * number, counted from 0; a whole number is taken for the last unless all options are numbers. What
+ * names no option, or two, is refused.
  *
  * Answers: what an <answer>, a \boxed{} or a last line "#### 72" wraps is taken out of it (by
  * judge/extract.h). A list is the answer and what is accepted besides; with options, and under the

@@ -190,6 +190,7 @@ void ptd_row_prompt(struct ptd_row *r)
 {
     const char *key;
     json_t *v = ptd_row_value(r, prompt_keys, &key);
+    r->prompt_key = key;
     if (json_is_array(v))
         read_turns(r, key, v);
     else if (!json_is_string(v))

@@ -128,7 +128,7 @@ static void look_for_others(struct ptd_row *r, const char *text)
     static const char *const open[] = {"<video", "<audio"};
     for (int i = 0; i < 2; i++)
         if (asks_for(text, open[i]))
-            ptd_row_fault(r, PTD_DATAERR, NULL, "the prompt asks for a %s>, expected pictures only",
+            ptd_row_fault(r, PTD_DATAERR, r->prompt_key, "asks for a %s>, expected pictures only",
                           open[i]);
 }
 

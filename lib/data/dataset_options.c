@@ -140,6 +140,38 @@ static void read_list(struct list *l, json_t *v)
         l->bad = ptd_row_wrong(l->r, l->key, v, "a list of options");
 }
 
+/* ---- letters of their own ---- */
+
+/* "A. red", "(A) red", "A" for option i of 'A'; what stands behind the mark, NULL: it is not so. */
+static const char *behind_letter(const char *text, int i)
+{
+    static const char *const marks[] = {
+        ".", ")", ":", "\xef\xbc\x8e", "\xe3\x80\x81", "\xef\xbc\x9a", "]"};
+    const char *p = text + (*text == '(' || *text == '[');
+    if (*p++ != 'A' + i) return NULL;
+    if (!*p) return p;
+    for (size_t k = 0; k < sizeof marks / sizeof *marks; k++)
+        if (strncmp(p, marks[k], strlen(marks[k])) == 0) return p + strlen(marks[k]);
+    return NULL;
+}
+
+/* Takes off the letters that all options bring; 1: they are nothing else. */
+static int are_letters(struct list *l)
+{
+    int letters = 0, bare = 0;
+    for (int i = 0; i < l->n; i++) {
+        const char *rest = behind_letter(l->text[i], i);
+        letters += rest != NULL;
+        bare += rest && ptd_blank_text(rest);
+    }
+    if (letters < l->n || bare) return bare == l->n;
+    for (int i = 0; i < l->n; i++) {
+        const char *rest = behind_letter(l->text[i], i);
+        l->text[i] = ptd_row_trimmed(l->r, l->key, rest, strlen(rest));
+    }
+    return 0;
+}
+
 /* ---- the question ---- */
 
 /* Equal but for blanks and the case of letters. */
@@ -195,7 +227,7 @@ void ptd_row_options(struct ptd_row *r)
         return;
     read_list(&l, v);
     if (l.bad || !l.n) return;
-    if (!is_listed(&l)) append(&l);
+    if (!are_letters(&l) && !is_listed(&l)) append(&l);
     memcpy(r->options, l.text, (size_t)l.n * sizeof *l.text);
     memcpy(r->labels, l.label, (size_t)l.n * sizeof *l.label);
     r->n_options = l.n;

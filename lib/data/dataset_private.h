@@ -59,6 +59,7 @@ struct ptd_row {
     void (*report)(void *ctx, const char *message);
     void *ctx;
 
+    const char *prompt_key;
     const char *reply, *reply_key; /* a conversation's last turn, its assistant's; NULL: none */
     const char *stem;              /* the question before its options were added */
     const char *options[PTD_OPTIONS], *labels[PTD_OPTIONS]; /* labels: of the row's own, or NULL */

@@ -196,7 +196,7 @@ puts("image-nested", prompt("p", image={"image": {"image": {"image": {"image": {
 puts("image-object-empty", prompt("p", images=[{}]), 65, '1: field "images": item 1: holds no*')
 puts("image-beside", prompt("p", picture="a.png"), 65, '1: field "images": missing, but field "picture"*')
 puts("video", prompt("<video>p", videos=["a.mp4"]), 65, '1: field "videos": is not read*')
-puts("video-mark", prompt("<video>p"), 65, "1: the prompt asks for a <video>*")
+puts("video-mark", prompt("<video>p"), 65, '1: field "prompt": asks for a <video>*')
 puts("video-part", prompt(user([{"type": "video", "video": "a.mp4"}])), 65, '1: field "prompt": turn 1: part 1: video, expected*')
 puts("turns-none", prompt([]), 65, '1: field "prompt": 0 turns*')
 puts("turns-65", prompt(user("p") * 65), 65, '1: field "prompt": 65 turns*')
