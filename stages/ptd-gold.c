@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     int64_t done;
     char *words;
     if (argc - first != 1) ptd_misuse("expected one data set");
+    opt.places.may_lack = opt.skip_bad > 0;
     if (ptd_source_open(&src, opt.store, argv[first], &opt.places) ||
         ptd_source_system(&src, opt.system) ||
         ptd_source_pixels(&src, opt.max_pixels, opt.min_pixels) || ptd_store_head(src.store, &done))

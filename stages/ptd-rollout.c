@@ -361,6 +361,7 @@ static char *stop_words(void)
 static void open_run(struct run *r, const char *data)
 {
     struct ptd_config *c;
+    opt.places.may_lack = opt.skip_bad > 0;
     if (ptd_source_open(&r->src, opt.store, data, &opt.places) ||
         ptd_source_system(&r->src, opt.system) ||
         ptd_source_pixels(&r->src, opt.max_pixels, opt.min_pixels))

@@ -118,6 +118,27 @@ replies() { ptd-dump -f "$1" | jq -c 'select(.kind == "group") | .uid as $u | .r
     [ "$(jq -r 'select(.kind == "group").uid' gold | sort | uniq -c | awk '{ n += $1 } END { print NR, n }')" = "7 8" ]
 }
 
+@test "a row whose picture is missing or damaged is a bad row; a picture that comes back is another data set" {
+    train() { ptd-rollout -q -s lack.ptd -P 2 -G 2 -m 4 "$@" lack/train.jsonl 2> err | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q > metrics 2> refused; }
+    rm -rf lack
+    mkdir lack
+    cp -r train.jsonl train.img lack
+    mv lack/train.img/000002.png gone.png
+    head -c 200 train.img/000005.png > lack/train.img/000005.png
+    fails 66 'ptd-rollout: lack/train.jsonl:2: *000002.png: No such file*' sampled -m 1 lack/train.jsonl
+    sampled -m 1 --skip-bad 2 lack/train.jsonl 2> err > lack.rec
+    [ "$(grep -c 'warning: lack/train.jsonl:[25]: .*; left out' err)" = 2 ]
+    [ "$(ptd-dump lack.rec | grep -c '"kind":"group"')" = 6 ]
+    fresh lack.ptd
+    train -n 2 --skip-bad 2
+    train -n 3 --skip-bad 2
+    [ "$(head_of lack.ptd)" = 3 ]
+    mv gone.png lack/train.img/000002.png
+    run train -n 4 --skip-bad 2
+    grep -q pictures refused
+    [ "$(head_of lack.ptd)" = 3 ]
+}
+
 @test "pictures are as large as --max-pixels and --min-pixels let them be; it is part of what a run compares" {
     sizes() { ptd-dump | jq -c 'select(.kind == "group").pictures[] | .height * .width' | sort -u | tr '\n' ' '; }
     own=$(sampled -m 1 train.jsonl | sizes)

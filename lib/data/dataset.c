@@ -49,6 +49,7 @@ struct ptd_dataset *ptd_dataset_open_at(const char *path, const struct ptd_datas
     d->path = ptd_strdup(path);
     d->fd = d->folder = -1;
     d->outside = places && places->allow_outside;
+    d->may_lack = places && places->may_lack;
     d->order = ptd_alloc(sizeof *d->order);
     if (open_file(d) < 0 || open_folder(d, places ? places->image_dir : NULL) < 0 ||
         ptd_dataset_find(d) < 0) {
@@ -156,6 +157,7 @@ int ptd_dataset_watch(struct ptd_dataset *d, const char *store)
     char *memo = memo_path(d, store);
     d->pictures = ptd_pictures_new(d->folder, d->outside, memo, d->digest);
     free(memo);
+    if (d->may_lack) ptd_pictures_lack(d->pictures);
     long known = ptd_pictures_known(d->pictures);
     ptd_progress_start(&progress,
                        known < 0 ? "rows whose pictures are digested" : "pictures looked at", 0,

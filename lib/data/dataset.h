@@ -92,6 +92,7 @@
 struct ptd_dataset_places {
     const char *image_dir; /* NULL: the data set's own folder */
     int allow_outside;     /* paths may be absolute, hold "..", and lead through symbolic links */
+    int may_lack;          /* pictures that cannot be read show in their row, not in _watch */
 };
 /* Their options, for a program's table: they decide no number, the pictures' digest is compared. */
 #define PTD_DATASET_OPTIONS(places)                                                                \

@@ -21,6 +21,7 @@ struct ptd_dataset {
     char *path;
     int fd, folder; /* folder: that paths of pictures begin in */
     int outside;    /* paths may lead out of it */
+    int may_lack;   /* pictures may be missing */
     int listed;     /* the rows are the items of one list, not a line each */
     struct stat opened;
     int changed; /* it, or one of its pictures, is not what it was when it was opened */

@@ -98,7 +98,8 @@ struct ptd_pictures {
     struct table places; /* path: where its entry is in the old memo */
     struct ptd_buf memo;
     int64_t saved;
-    int fresh; /* pictures that were read */
+    int fresh;   /* pictures that were read */
+    int lacking; /* some may be missing */
 };
 
 static struct memo_head head_of(const char *memo)
@@ -285,13 +286,22 @@ int ptd_pictures_add(struct ptd_pictures *p, const char *path)
     XXH128_hash_t hash = hash_of(path);
     struct entry e = {0};
     if (value_of(&p->digests, hash)) return 0;
-    if (look(p, path, hash, &e) < 0) return -1;
+    if (look(p, path, hash, &e) < 0) {
+        int status = ptd_failed_status();
+        if (!p->lacking || (status != PTD_DATAERR && status != PTD_NOINPUT)) return -1;
+        e = (struct entry){.digest = MISSING};
+    }
     note(p, path, hash, &e);
     if (p->fresh && now() - p->saved > SAVE_NS) {
         save(p, 0);
         p->saved = now();
     }
     return 0;
+}
+
+void ptd_pictures_lack(struct ptd_pictures *p)
+{
+    p->lacking = 1;
 }
 
 /* ---- all of them ---- */

@@ -33,6 +33,9 @@ int ptd_pictures_add(struct ptd_pictures *p, const char *path) PTD_MUST_CHECK;
 /* After the last: writes the memo; the digest of paths and pictures as 16 hex digits, "" if there
  * is none. */
 void ptd_pictures_end(struct ptd_pictures *p, char digest[17]);
+/* From now on a picture that cannot be read is noted as missing instead of failing, but not where
+ * the machine is at fault. */
+void ptd_pictures_lack(struct ptd_pictures *p);
 /* Was there such a picture when the program began? */
 int ptd_pictures_had(const struct ptd_pictures *p, const char *path);
 /* Are these another file's bytes than at the start? */
