@@ -47,9 +47,9 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
                                  struct ptd_device *d);
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
                                 struct ptd_device *d);
-/* Reads config.json, preprocessor_config.json, generation_config.json of a store; weights are not
+/* Reads config.json, generation_config.json and the rules for pictures of a store; weights are not
  * loaded yet; without a device there are none. NULL on failure. The head is tied to the embedding
- * if the config says so, or if generation 0 has no lm_head.weight. */
+ * if generation 0 has no lm_head.weight, whatever the config says. */
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
