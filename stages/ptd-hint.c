@@ -72,7 +72,6 @@ static const struct ptd_opt options[] = {
     {"audit", 0, PTD_OPT_FLAG, &opt.audit, NULL,
      "measure whether hints tell, on FILE, a stream or a data set, or stdin; write no stream", 0, 0,
      1},
-    PTD_DATASET_OPTIONS(opt.places),
     {"sample", 'n', PTD_OPT_LONG, &opt.sample, "N",
      "audit: groups: of a stream the first, of a data set any", 1, 1e9, 1},
     {"group-size", 'G', PTD_OPT_INT, &opt.answers, "N",
@@ -319,7 +318,7 @@ static int audit_end(const struct ptd_audit_view *v)
     ptd_show_json(ptd_audit_show_json(the_audit, v), JSON_COMPACT | JSON_REAL_PRECISION(9));
     ptd_stdout_flush();
     for (int i = 0; i < ptd_audit_rows(the_audit); i++)
-        telling += ptd_audit_tells(ptd_audit_row(the_audit, i), opt.answers) > 0;
+        telling += ptd_audit_tells(ptd_audit_row(the_audit, i)) > 0;
     ptd_info(
         "%ld groups measured, %ld without a picture, %ld without an answer, %d of %d sources tell, "
         "%.1f s",

@@ -30,14 +30,6 @@ static double within(double x, double lo, double hi)
     return x > hi ? hi : x > lo ? x : lo; /* NAN: lo */
 }
 
-struct ptd_range ptd_share_range(double sum, double squares, long n, int tries)
-{
-    if (n < 1) return nothing;
-    double p = within(sum / (double)n, 0, 1), spread = squares - (double)n * p * p,
-           counted = p * (1 - p) * (double)n * (double)(n - 1) / spread;
-    return ptd_wilson(p, within(counted, (double)n, (double)n * tries));
-}
-
 /* 0 where one side does not vary. */
 static double correlation(const struct ptd_pairs *p)
 {
@@ -50,11 +42,12 @@ static double together(double a, double b, double r)
     return sqrt(fmax(0, a * a - 2 * r * a * b + b * b));
 }
 
-struct ptd_range ptd_pairs_range(const struct ptd_pairs *p, int tries)
+struct ptd_range ptd_pairs_range(const struct ptd_pairs *p)
 {
     if (p->n < 1) return nothing;
-    struct ptd_range x = ptd_share_range(p->x, p->xx, p->n, tries),
-                     y = ptd_share_range(p->y, p->yy, p->n, tries);
+    double n = (double)p->n;
+    struct ptd_range x = ptd_wilson(within(p->x / n, 0, 1), n),
+                     y = ptd_wilson(within(p->y / n, 0, 1), n);
     double d = y.value - x.value, r = correlation(p);
     return (struct ptd_range){d, d - together(y.value - y.lo, x.hi - x.value, r),
                               d + together(y.hi - y.value, x.value - x.lo, r)};

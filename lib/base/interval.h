@@ -2,9 +2,8 @@
  *
  * A share is the mean of n values between 0 and 1: a thing tried once is 0 or 1, one tried several
  * times its own share. Its range is the score interval of Wilson (1927), which stays inside 0 to 1
- * and is no point where all agree. Values of several tries vary less than single ones: they count
- * as n p (1 - p) / s^2 single ones (the effective sample size of Kish, 1965), s^2 their variance,
- * but never as fewer than n nor as more than all tries.
+ * and is no point where all agree. A thing counts once, however often it was tried: for values in
+ * between the range is wider than it need be, never narrower.
  *
  * The range of a difference y - x of paired shares puts the two ranges together, square and add
  * (R. G. Newcombe, Statistics in Medicine 17, 1998, pp. 2635-2650, methods 8 and 10), r the
@@ -28,8 +27,6 @@ void ptd_pairs_add(struct ptd_pairs *p, double x, double y);
 
 /* Wilson's for a share p of n tries, n > 0; 0 and 1 come out as such. */
 struct ptd_range ptd_wilson(double p, double n);
-/* Of n values that sum up to sum, their squares to squares; tries: of each. */
-struct ptd_range ptd_share_range(double sum, double squares, long n, int tries);
 /* Of mean y - mean x. */
-struct ptd_range ptd_pairs_range(const struct ptd_pairs *p, int tries);
+struct ptd_range ptd_pairs_range(const struct ptd_pairs *p);
 #endif

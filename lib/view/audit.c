@@ -50,11 +50,11 @@ static void print_share(FILE *f, int width, double x)
         fprintf(f, "  %*.1f%%", width - 1, 100 * x);
 }
 
-static void print_measure(FILE *f, const struct ptd_audit_measure *m, int answers)
+static void print_measure(FILE *f, const struct ptd_audit_measure *m)
 {
     char words[64] = "-";
     long n = m->blind.n;
-    struct ptd_range d = ptd_pairs_range(&m->blind, answers);
+    struct ptd_range d = ptd_pairs_range(&m->blind);
     if (n)
         snprintf(words, sizeof words, "%+.1f (%+.1f to %+.1f)", 100 * d.value, 100 * d.lo,
                  100 * d.hi);
@@ -65,15 +65,15 @@ static void print_measure(FILE *f, const struct ptd_audit_measure *m, int answer
     fprintf(f, "  %-22s", words);
 }
 
-static void print_row(FILE *f, int width, const struct ptd_audit_row *r, int told, int answers)
+static void print_row(FILE *f, int width, const struct ptd_audit_row *r, int told)
 {
     static const char *const verdict[] = {"nothing measured", "does not tell", "TELLS"};
     char *name = name_of(r, told);
     long gone = dropped(r), n = told ? gone : r->hints;
     fprintf(f, "%s%*s  %6ld %6ld", name, width - ptd_printable_width(name), "", r->groups, n);
     print_share(f, 6, told ? NAN : mean((double)(r->hints - gone), r->hints));
-    print_measure(f, told ? &r->told : &r->kept, answers);
-    fprintf(f, "  %s\n", told ? "not used" : verdict[1 + ptd_audit_tells(r, answers)]);
+    print_measure(f, told ? &r->told : &r->kept);
+    fprintf(f, "  %s\n", told ? "not used" : verdict[1 + ptd_audit_tells(r)]);
     free(name);
 }
 
@@ -99,8 +99,8 @@ void ptd_audit_show_table(FILE *f, const struct ptd_audit *a, const struct ptd_a
             "verdict");
     for (int i = 0; i < ptd_audit_rows(a); i++) {
         const struct ptd_audit_row *r = ptd_audit_row(a, i);
-        print_row(f, width, r, 0, v->answers);
-        if (r->told.blind.n) print_row(f, width, r, 1, v->answers);
+        print_row(f, width, r, 0);
+        if (r->told.blind.n) print_row(f, width, r, 1);
     }
     for (int i = 0; i < ptd_audit_rows(a); i++) print_rules(f, ptd_audit_row(a, i));
 }
@@ -112,11 +112,10 @@ static json_t *number(double x)
     return isnan(x) ? json_null() : json_real(x);
 }
 
-static void put_measure(json_t *o, const struct ptd_audit_measure *m, int answers)
+static void put_measure(json_t *o, const struct ptd_audit_measure *m)
 {
     long n = m->blind.n;
-    struct ptd_range d = ptd_pairs_range(&m->blind, answers),
-                     e = ptd_pairs_range(&m->seeing, answers);
+    struct ptd_range d = ptd_pairs_range(&m->blind), e = ptd_pairs_range(&m->seeing);
     json_t *more = json_pack(
         "{s:I, s:{s:o, s:o, s:o, s:o}, s:o, s:[o, o], s:o, s:[o, o]}", "measured", (json_int_t)n,
         "accuracy", "neither", number(mean(m->blind.x, n)), "hint", number(mean(m->blind.y, n)),
@@ -136,18 +135,18 @@ static json_t *rules(const struct ptd_audit_row *r)
     return o;
 }
 
-static json_t *source(const struct ptd_audit_row *r, int answers)
+static json_t *source(const struct ptd_audit_row *r)
 {
-    int tells = ptd_audit_tells(r, answers);
+    int tells = ptd_audit_tells(r);
     json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o}", "source",
                           ptd_show_text(r->source, strlen(r->source)), "groups",
                           (json_int_t)r->groups, "hints", (json_int_t)r->hints, "kept",
                           (json_int_t)(r->hints - dropped(r)), "dropped", rules(r));
-    put_measure(o, &r->kept, answers);
+    put_measure(o, &r->kept);
     json_object_set_new(o, "tells", tells < 0 ? json_null() : json_boolean(tells));
     if (r->told.blind.n) {
         json_t *told = json_object();
-        put_measure(told, &r->told, answers);
+        put_measure(told, &r->told);
         json_object_set_new(o, "of dropped", told);
     }
     return o;
@@ -164,8 +163,8 @@ json_t *ptd_audit_show_json(const struct ptd_audit *a, const struct ptd_audit_vi
     json_t *sources = json_array(), *telling = json_array();
     for (int i = 0; i < ptd_audit_rows(a); i++) {
         const struct ptd_audit_row *r = ptd_audit_row(a, i);
-        json_array_append_new(sources, source(r, v->answers));
-        if (ptd_audit_tells(r, v->answers) > 0) json_array_append_new(telling, text(r->source));
+        json_array_append_new(sources, source(r));
+        if (ptd_audit_tells(r) > 0) json_array_append_new(telling, text(r->source));
     }
     return json_pack("{s:o, s:i, s:o, s:I, s:I, s:I, s:i, s:i, s:f, s:I, s:o, s:o}", "store",
                      text(v->store), "generation", 0, "data", text(v->data), "groups",

@@ -241,8 +241,8 @@ struct ptd_audit_counts ptd_audit_counted(const struct ptd_audit *a)
     return a->counts;
 }
 
-int ptd_audit_tells(const struct ptd_audit_row *r, int answers)
+int ptd_audit_tells(const struct ptd_audit_row *r)
 {
     if (r->kept.blind.n == 0) return -1;
-    return ptd_pairs_range(&r->kept.blind, answers).lo > 0;
+    return ptd_pairs_range(&r->kept.blind).lo > 0;
 }

@@ -7,8 +7,8 @@
  * Without the picture a question has no answer but a guess. A hint that says only where to look and
  * how to go on leaves it a guess; one that tells makes it an answer. A source tells if accuracy
  * under `hint` lies above that under `neither` by more than the 95 % range of the difference over
- * the same groups (interval.h), as far as that goes: one in 40 honest sources does so by chance,
- * and a sample that is too small finds nothing.
+ * the same groups (interval.h), as far as that goes: of honest sources at most one in 40 does so
+ * by chance, and a sample that is too small finds nothing.
  *
  *     struct ptd_audit *a = ptd_audit_open(&tools, hints, &options);
  *     while (... a group g ...) if (ptd_audit_add(a, g) < 0) ...   // counts hints, samples, judges
@@ -63,5 +63,5 @@ struct ptd_audit_counts ptd_audit_counted(const struct ptd_audit *a);
 void ptd_audit_close(struct ptd_audit *a);
 
 /* 1: it tells, 0: not as far as can be seen, -1: no hint of it was measured. */
-int ptd_audit_tells(const struct ptd_audit_row *r, int answers);
+int ptd_audit_tells(const struct ptd_audit_row *r);
 #endif
