@@ -27,7 +27,7 @@ static void check_gold(const char *text)
 {
     struct ptd_asked asked = {.answer = text, .question = text};
     char letter = ptd_gold_letter(text);
-    for (int i = 0; ptd_judges[i]; i++) {
+    for (int i = 0; i < 7; i++) { /* those of rules.c */
         struct ptd_gold *gold = ptd_gold_new(ptd_judges[i], NULL, &asked);
         if (gold && ptd_gold_score(gold, text, strlen(text), NULL) != 1) abort();
         ptd_gold_free(gold);

@@ -66,7 +66,10 @@ ours, parts, sgemm = (Party([BUILD / f"bench-{n}"]) for n in ("engine", "parts",
 BEFORE = os.environ.get("BEFORE")
 ours_before, parts_before = (Party([pathlib.Path(BEFORE or BUILD) / f"bench-{n}"]) for n in ("engine", "parts"))
 torch = torch_party()
-PARTIES = ours, parts, sgemm, torch, ours_before, parts_before
+judge = Party([BUILD / "bench-judge"])
+PEERS = os.environ.get("PTD_PEERS")  # the Python of an environment with math-verify; none: ours alone
+math_verify = Party([PEERS, HERE / "judge_peer.py"])
+PARTIES = ours, parts, sgemm, torch, ours_before, parts_before, judge, math_verify
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -190,6 +193,14 @@ def empty(n):
     return (middle(times[1:]) * 1e3,)
 
 
+def judging(work, n):
+    """Millions of answers a minute on one core, and how many times math-verify's."""
+    path = HERE.parent / "vectors/judge.tsv"
+    seconds = rounds(n, (judge, work, path), *([(math_verify, work, path)] if PEERS else []))
+    rate = middle(6e-5 / s[0] for s in seconds)
+    return (rate, middle(s[1] / s[0] for s in seconds)) if PEERS else (rate,)
+
+
 # label, what to do, and per answer: format, goal ("" for none), whether it is met
 AT_LEAST, AT_MOST = (lambda x, y: x >= y), (lambda x, y: x <= y)
 
@@ -227,6 +238,8 @@ ROWS = [
     ("commit 256 MiB, durable", lambda: commit(256, 7), under(1.15, "{:.2f}x a plain file")),
     ("memory of a step, small", lambda: memory("small"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),
     ("memory of a step, medium", lambda: memory("medium"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),
+    ("judging answers without algebra", lambda: judging("plain", 5), over(1, "{:.1f} million a minute"), over(200, "{:.0f}x math-verify")),
+    ("judging answers with algebra", lambda: judging("algebra", 5), over(None, "{:.1f} million a minute"), over(None, "{:.0f}x math-verify")),
     ("five programs, empty input", lambda: empty(9), under(50, "{:.0f} ms")),
 ]
 
