@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -147,6 +148,223 @@ static void judges_as_people_do(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- hostile answers ---- */
+
+static char *repeated(const char *head, int n, const char *middle, const char *tail)
+{
+    size_t a = strlen(head), b = strlen(tail);
+    char *s = malloc((a + b) * (size_t)n + strlen(middle) + 1), *p = s;
+    for (int i = 0; i < n; i++) p = stpcpy(p, head);
+    p = stpcpy(p, middle);
+    for (int i = 0; i < n; i++) p = stpcpy(p, tail);
+    return s;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define MOST 2.0 /* seconds; watched code is slow */
+#else
+#define MOST 0.05
+#endif
+
+/* Processor time of the fastest of three: others have the machine too. */
+static double seconds_to_judge(const struct ptd_gold *g, const char *answer, const char **reason)
+{
+    double best = 1e9;
+    for (int i = 0; i < 3; i++) {
+        clock_t start = clock();
+        assert_true(ptd_gold_score(g, answer, strlen(answer), reason) == 0);
+        double taken = (double)(clock() - start) / CLOCKS_PER_SEC;
+        if (taken < best) best = taken;
+    }
+    return best;
+}
+
+static void assert_bounded(char *answer, int refused)
+{
+    static const char *const golds[] = {"5", "x+1", "1, 2", "\\sqrt{2}", "x^{x}", "(a+b+c+d)^{20}"};
+    const char *reason;
+    for (size_t i = 0; i < sizeof golds / sizeof *golds; i++) {
+        struct ptd_asked asked = {.answer = golds[i]};
+        struct ptd_gold *g = ptd_gold_new(NULL, NULL, &asked);
+        assert_non_null(g);
+        double taken = seconds_to_judge(g, answer, &reason);
+        if (taken > MOST || (refused && !reason))
+            fail_msg("\"%.60s\" against \"%s\": %.3f s, %s", answer, golds[i], taken,
+                     reason ? reason : "no reason");
+        ptd_gold_free(g);
+    }
+    free(answer);
+}
+
+/* What is too long, too deep or too large has a reason, and nothing takes long. */
+static void hostile_answers_are_bounded(void **state)
+{
+    (void)state;
+    static const char *const large[] = {"10^{10^{10}}",          "10^10^10",
+                                        "(x+1)^{99999999999}",   "1e999999999",
+                                        "1e-999999999",          "99999!",
+                                        "((((5!)!)!)!)!",        "\\sin(10^{100})",
+                                        "2^{2^{2^{2^{2^{2}}}}}", "\\binom{100000}{50000}",
+                                        "\\sqrt[1000000]{2}"};
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) assert_bounded(strdup(large[i]), 0);
+    assert_bounded(repeated("9", 1000000, "", ""), 1);
+    assert_bounded(repeated("9", 3000, "", ""), 0);
+    assert_bounded(repeated("\\sqrt{", 1000, "2", "}"), 1);
+    assert_bounded(repeated("\\sqrt{", 60, "x", "}"), 0);
+    assert_bounded(repeated("(", 2000, "1", ")"), 1);
+    assert_bounded(repeated("{", 4000, "", ""), 1);
+    assert_bounded(repeated("x^x+", 250, "1", ""), 0);
+    assert_bounded(repeated("\\tan(x^x)+", 100, "1", ""), 0);
+    assert_bounded(repeated("\\sin(", 90, "x", ")"), 0);
+    assert_bounded(repeated("e^{", 60, "x", "}"), 0);
+    assert_bounded(repeated("\\pm x,", 40, "1", ""), 0);
+    assert_bounded(repeated("1:", 1000, "1", ""), 1);
+    assert_bounded(repeated("x is ", 300, "x", ""), 0);
+    assert_bounded(repeated("5 cm ", 400, "", ""), 0);
+    assert_bounded(repeated("(a,", 100, "b", ")"), 1);
+    assert_bounded(repeated("(a+b+c+d)", 19, "", ""), 0);
+}
+
+/* ---- what was asked ---- */
+
+static void assert_asked(const char *question, const char *gold, const char *answer, int want)
+{
+    struct ptd_asked asked = {.answer = gold, .question = question};
+    struct ptd_gold *g = ptd_gold_new(NULL, NULL, &asked);
+    assert_non_null(g);
+    if ((ptd_gold_score(g, answer, strlen(answer), NULL) == 1) != want)
+        fail_msg("\"%s\" against \"%s\": expected %s", answer, gold, want ? "right" : "wrong");
+    ptd_gold_free(g);
+}
+
+static void options_have_values(void **state)
+{
+    (void)state;
+    const char *angle = "How large is it?\nA: 30\nB: 45\xc2\xb0\nC: 60";
+    const char *pick = "Pick.\n(A) The cat\n(B) The dog\n(C) 12 cm\n(D) None of the above";
+    static const char *const right[][2] = {{"B", "45"},   {"B", "B"},   {"45", "B"},
+                                           {"45", "(B)"}, {"45", "45"}, {"45", "B. 45"}};
+    static const char *const wrong[][2] = {{"B", "60"},     {"B", "30"},      {"45", "A"},
+                                           {"45", "C. 60"}, {"45", "B or C"}, {"B", "45 or 60"},
+                                           {"B", "50"}};
+    for (int i = 0; i < 6; i++) assert_asked(angle, right[i][0], right[i][1], 1);
+    for (int i = 0; i < 7; i++) assert_asked(angle, wrong[i][0], wrong[i][1], 0);
+    assert_asked(pick, "B", "dog", 1);
+    assert_asked(pick, "dog", "B", 1);
+    assert_asked(pick, "C", "12", 1);
+    assert_asked(pick, "C", "12 m", 0);
+    assert_asked(pick, "dog", "A", 0);
+    assert_asked(pick, "D", "None of the above", 1);
+    assert_asked(pick, "BD", "B", 0);
+}
+
+static void any_accepted_answer_is_right(void **state)
+{
+    (void)state;
+    static char *const others[] = {"a dozen eggs", "XII"};
+    struct ptd_asked asked = {.answer = "twelve eggs", .answers = others, .n_answers = 2};
+    struct ptd_gold *g = ptd_gold_new(NULL, NULL, &asked);
+    assert_true(ptd_gold_score(g, "12", 2, NULL) == 1);
+    assert_true(ptd_gold_score(g, "XII", 3, NULL) == 1);
+    assert_true(ptd_gold_score(g, "13", 2, NULL) == 0);
+    ptd_gold_free(g);
+}
+
+/* ---- settings and rules ---- */
+
+static void assert_set(const char *rule, struct ptd_judge_settings set, const char *gold,
+                       const char *answer, int want)
+{
+    struct ptd_asked asked = {.answer = gold};
+    struct ptd_gold *g = ptd_gold_new(ptd_judge_named(rule), &set, &asked);
+    assert_non_null(g);
+    if ((ptd_gold_score(g, answer, strlen(answer), NULL) == 1) != want)
+        fail_msg("%s: \"%s\" against \"%s\": expected %s", rule, answer, gold,
+                 want ? "right" : "wrong");
+    ptd_gold_free(g);
+}
+
+static void units_are_dropped_kept_or_converted(void **state)
+{
+    (void)state;
+    struct ptd_judge_settings drop = {.units = PTD_UNITS_DROP}, keep = {.units = PTD_UNITS_KEEP},
+                              convert = {.units = PTD_UNITS_CONVERT};
+    assert_set("auto", drop, "146 ft", "146 kg", 1);
+    assert_set("auto", drop, "1.2 m", "120 cm", 0);
+    assert_set("auto", keep, "146 ft", "146 feet", 1);
+    assert_set("auto", keep, "146 ft", "146", 0);
+    assert_set("auto", keep, "146", "146 ft", 0);
+    assert_set("auto", keep, "1.2 m", "120 cm", 0);
+    assert_set("auto", convert, "1.2 m", "120 cm", 1);
+    assert_set("auto", convert, "1.2 m", "120 mm", 0);
+    assert_set("auto", convert, "1.2 m", "1.2", 1);
+}
+
+static void numbers_may_be_near(void **state)
+{
+    (void)state;
+    struct ptd_judge_settings five = {.relative = 0.05}, tenth = {.absolute = 0.1};
+    assert_set("auto", five, "100", "105", 1);
+    assert_set("auto", five, "100", "95.1", 1);
+    assert_set("auto", five, "100", "106", 0);
+    assert_set("auto", five, "-100", "-104", 1);
+    assert_set("auto", five, "100 cm", "1.04 m", 1);
+    assert_set("auto", five, "0", "0.01", 0);
+    assert_set("auto", tenth, "0", "0.1", 1);
+    assert_set("auto", tenth, "\\sqrt{2}", "1.4", 1);
+    assert_set("auto", tenth, "1, 2", "1.05, 2", 1);
+    assert_set("auto", tenth, "1", "1.2", 0);
+}
+
+static void rules_restrict(void **state)
+{
+    (void)state;
+    struct ptd_judge_settings plain = ptd_judge_defaults;
+    struct ptd_asked word = {.answer = "red"}, blank = {.answer = " "};
+    assert_set("set", plain, "(1, 2)", "{2, 1}", 1);
+    assert_set("auto", plain, "(1, 2)", "(2, 1)", 0);
+    assert_set("text", plain, "Red", "the RED.", 1);
+    assert_set("text", plain, "12", "12.0", 0);
+    assert_set("math", plain, "x+1", "1+x", 1);
+    assert_set("exact", plain, "12", "12.0", 0);
+    assert_null(ptd_gold_new(ptd_judge_named("number"), NULL, &word));
+    assert_int_equal(ptd_failed_status(), PTD_DATAERR);
+    assert_null(ptd_gold_new(ptd_judge_named("choice"), NULL, &word));
+    assert_null(ptd_gold_new(ptd_judge_named("math"), NULL, &word));
+    for (int i = 0; i < 7; i++) assert_null(ptd_gold_new(ptd_judges[i], NULL, &blank));
+}
+
+static void answers_are_sighted(void **state)
+{
+    (void)state;
+    static const char *const seen[][2] = {{"24", "count 2 dozen"},
+                                          {"1200", "read about 1.2 thousand"},
+                                          {"1000000", "it is 10^6"},
+                                          {"7", "add 3 + 4"},
+                                          {"1/2", "a half of it"},
+                                          {"5 cm", "it is 50 mm"},
+                                          {"dog", "look at the dog"},
+                                          {"12", "\xe2\x88\x9a"
+                                                 "144"},
+                                          {"B. cat", "see the cat"}};
+    static const char *const unseen[][2] = {{"24", "count the dozens"},
+                                            {"dog", "look at its ears"},
+                                            {"15", "compare the bars"},
+                                            {"B", "B is a letter"},
+                                            {"7", "add 3 and 4"}};
+    struct ptd_sighting s[4];
+    for (int want = 0; want < 2; want++)
+        for (int i = 0; i < (want ? 9 : 5); i++) {
+            const char *const *pair = want ? seen[i] : unseen[i];
+            struct ptd_asked asked = {.answer = pair[0]};
+            struct ptd_gold *g = ptd_gold_new(NULL, NULL, &asked);
+            int n = ptd_gold_sightings(g, pair[1], strlen(pair[1]), s, 4);
+            if ((n > 0) != want) fail_msg("\"%s\" in \"%s\": %d", pair[0], pair[1], n);
+            if (n) assert_true(s[0].at + s[0].len <= strlen(pair[1]));
+            ptd_gold_free(g);
+        }
+}
+
 static void scores_a_rollout(void **state)
 {
     (void)state;
@@ -235,6 +453,13 @@ int main(void)
         cmocka_unit_test(judges_choices),
         cmocka_unit_test(judges_texts),
         cmocka_unit_test(judges_as_people_do),
+        cmocka_unit_test(hostile_answers_are_bounded),
+        cmocka_unit_test(options_have_values),
+        cmocka_unit_test(any_accepted_answer_is_right),
+        cmocka_unit_test(units_are_dropped_kept_or_converted),
+        cmocka_unit_test(numbers_may_be_near),
+        cmocka_unit_test(rules_restrict),
+        cmocka_unit_test(answers_are_sighted),
         cmocka_unit_test(scores_a_rollout),
         cmocka_unit_test(long_gold_is_read_once),
         cmocka_unit_test(a_missing_text_is_no_answer),
