@@ -120,6 +120,11 @@ static int take_word(tok t, struct ptd_choice *c)
     return 1;
 }
 
+static int is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
 /* Letters and what joins them, from a to b; returns where it ends. */
 static tok take_all(tok a, tok b, struct ptd_choice *c)
 {
@@ -127,13 +132,13 @@ static tok take_all(tok a, tok b, struct ptd_choice *c)
     tok t = a, last = a;
     while (t < b) {
         if ((l = take_letter(&t, b, &marked)))
-            add(c, l), c->marked |= marked;
+            add(c, l), c->marked |= marked, c->lower |= is_lower(t[-1].s[0]);
         else if (take_word(t, c))
             t++;
         else
             break;
         last = t;
-        for (; t < b && is_join(t); t++) c->or |= is_or(t);
+        for (; t < b && is_join(t); t++) c->either |= is_or(t);
     }
     return t == b && (last == b || !strchr("+/&", b[-1].kind < 128 ? b[-1].kind : '.')) ? b : last;
 }
@@ -226,7 +231,7 @@ int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
     tok end = take_all(a, b, c);
     if (c->n == 0) return 0;
     if (end == b) {
-        if (c->n > 1 && c->or) c->reason = "several options";
+        if (c->n > 1 && c->either) c->reason = "several options";
         return 1;
     }
     if (c->n > 1) {
@@ -275,7 +280,7 @@ int ptd_choice_gold(const struct ptd_tok *t, int n, struct ptd_choice *c)
     tok a = t, b = t + n;
     while (b > a && (is_wrap(b[-1].kind))) b--;
     while (b > a && (is_wrap(a->kind))) a++;
-    if (!ptd_choice_read(a, (int)(b - a), c) || c->reason || c->or) return 0;
+    if (!ptd_choice_read(a, (int)(b - a), c) || c->reason || c->either) return 0;
     if (c->n > 1) return joined_as_gold(a, b);
     if (!c->n_rest) return !is_symbol(a, b);
     /* B. 12 cm; not A.D. or a: b, which are no letter with a text */

@@ -6,7 +6,8 @@
 
 struct ptd_choice {
     unsigned letters;           /* bit 0: A */
-    int n, or ;                 /* how many; or: "A or C" */
+    int n, either;              /* how many; either: "A or C" */
+    int lower;                  /* a letter in lower case */
     int marked;                 /* brackets around, or a full stop, a colon or the like behind */
     const struct ptd_tok *rest; /* [n_rest] what stands behind the letter: the option's text */
     int n_rest;

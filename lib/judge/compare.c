@@ -83,9 +83,34 @@ int ptd_words_same(const struct ptd_tok *a, int n, const struct ptd_tok *b, int 
     return strcmp(x, y) == 0 || (!(is_ascii(x) && is_ascii(y)) && fold_alike(x, y));
 }
 
+/* Words after which a sentence says something else than its end. */
+static int turns_around(const struct ptd_tok *t)
+{
+    static const char *const words[] = {"not",    "no",        "neither",  "nor",    "never",
+                                        "wrong",  "incorrect", "opposite", "false",  "if",
+                                        "unless", "without",   "except",   "cannot", "isn",
+                                        "other",  "than",      "either",   "or",     NULL};
+    for (int i = 0; words[i]; i++)
+        if (ptd_tok_is(t, words[i])) return 1;
+    return 0;
+}
+
+/* "It is a circle", "color: blue": the tokens behind what only leads to them. */
+static int behind_verb(value a)
+{
+    for (int i = 0; i + 1 < a->n && i < 8; i++) {
+        if (turns_around(&a->t[i])) return 0;
+        if (i && (ptd_tok_is(&a->t[i], "is") || ptd_tok_is(&a->t[i], "are") || a->t[i].kind == ':'))
+            return i + 1;
+    }
+    return 0;
+}
+
 static int text_same(value g, value a)
 {
-    return ptd_words_same(g->t, g->n, a->t, a->n);
+    if (ptd_words_same(g->t, g->n, a->t, a->n)) return 1;
+    int i = g->kind == PTD_V_TEXT ? behind_verb(a) : 0;
+    return i && ptd_words_same(g->t, g->n, a->t + i, a->n - i);
 }
 
 int ptd_written_alike(const struct ptd_lex *a, const struct ptd_lex *b)
@@ -279,10 +304,12 @@ static int near(value x, value y)
 }
 
 /* a = b = c says one thing only if they are about equal. */
-static int consistent(value a)
+static int consistent(ctx c, value a)
 {
-    for (value m = a->also; m; m = m->also)
-        if (!near(m, a)) return 0;
+    for (value m = a->also; m; m = m->also) {
+        int units = m->has_unit && a->has_unit;
+        if (units ? !amount_same(c, a, m) : !near(m, a)) return 0;
+    }
     return 1;
 }
 
@@ -296,7 +323,7 @@ static int any_same(ctx c, value g, value a)
 
 static int expr_same(ctx c, value g, value a)
 {
-    if (!consistent(a)) {
+    if (!consistent(c, a)) {
         c->reason = "two answers";
         return 0;
     }
@@ -453,7 +480,7 @@ static int in_any_order(ctx c, value g, value a)
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
     if (n != m) {
-        if (n == 1 && a->or) c->reason = "two answers";
+        if (n == 1 && a->either) c->reason = "two answers";
         return 0;
     }
     return n > 0 ? matched(c, x, n, y) : n == 0 && g->kind == PTD_V_SET;
@@ -511,12 +538,13 @@ static int collections_same(ctx c, value g, value a)
         return c->unordered ? in_any_order(c, g, a)
                             : g->kind == PTD_V_LIST && is_round(a) && in_order(c, g, a);
     if (g->kind == PTD_V_GROUP && is_collection(a))
-        return c->unordered ? in_any_order(c, g, a)
-                            : is_round(g) && a->kind == PTD_V_LIST && !a->or &&in_order(c, g, a);
+        return c->unordered
+                   ? in_any_order(c, g, a)
+                   : is_round(g) && a->kind == PTD_V_LIST && !a->either && in_order(c, g, a);
     value many = is_collection(g) ? g : a, one = many == g ? a : g, kids[MANY];
     int n = flat(many, kids, 0);
     if (n == 1) return ptd_value_same(c, many == g ? kids[0] : one, many == g ? one : kids[0]);
-    if (many == a && a->or) c->reason = "two answers";
+    if (many == a && a->either) c->reason = "two answers";
     return 0;
 }
 
@@ -534,7 +562,8 @@ static int is_verdict(const struct ptd_tok *t)
 /* "Yes, they are parallel" for yes. */
 static int verdict_first(value g, value a)
 {
-    if (g->kind != PTD_V_TEXT || a->kind != PTD_V_LIST || a->or || !is_verdict(g->t) || g->n > 2)
+    if (g->kind != PTD_V_TEXT || a->kind != PTD_V_LIST || a->either || !is_verdict(g->t) ||
+        g->n > 2)
         return 0;
     for (int i = 1; i < a->n; i++)
         if (is_verdict(&a->t[i])) return 0;

@@ -465,6 +465,11 @@ static tree factor(struct in *in)
     return e;
 }
 
+static int is_pi(const struct ptd_tok *t)
+{
+    return t->kind == PTD_T_NAME && t->n == 2 && memcmp(t->s, "pi", 2) == 0;
+}
+
 /* Does what is at in->t multiply without a sign? Two numbers side by side do not. */
 static int side_by_side(const struct in *in)
 {
@@ -481,7 +486,7 @@ static int side_by_side(const struct in *in)
     case '|':
         return in->bar == 0;
     case PTD_T_NUM:
-        return in->t[-1].kind == ')';
+        return in->t[-1].kind == ')' || is_pi(&in->t[-1]);
     default:
         return 0;
     }

@@ -123,6 +123,13 @@ static int has_symbols(struct ptd_toks s)
     return 0;
 }
 
+/* 12 cm = 0.12 m */
+static int are_amounts(struct ptd_reading *r, const struct chain *c)
+{
+    value x = ptd_read_amount(r, c->part[0]), y = ptd_read_amount(r, c->part[1]);
+    return x && y && x->has_unit && y->has_unit;
+}
+
 /* label = value, value = label, label = a = b. */
 static value equality(struct ptd_reading *r, struct ptd_toks s, const struct chain *c)
 {
@@ -132,7 +139,8 @@ static value equality(struct ptd_reading *r, struct ptd_toks s, const struct cha
     struct ptd_toks label = from ? c->part[from - 1] : (struct ptd_toks){NULL, NULL};
     if (!from && ptd_is_label(c->part[to])) label = c->part[to--];
     if (from == to && !from && label.a == NULL) return NULL;
-    if (to == from + 1 && !label.a && c->rel[from] != PTD_T_APPROX && has_symbols(s))
+    if (to == from + 1 && !label.a && c->rel[from] != PTD_T_APPROX && has_symbols(s) &&
+        !are_amounts(r, c))
         return equation(r, s, c);
     for (int i = from; i <= to; i++) {
         if (!(one = ptd_read_item(r, c->part[i])) ||

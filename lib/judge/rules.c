@@ -4,6 +4,7 @@
 #include "judge/compare.h"
 #include "judge/number.h"
 #include "judge/options.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -185,6 +186,37 @@ static int against(const struct readings *g, const struct ptd_reading *a,
     return 0;
 }
 
+static int is_decimal(const struct ptd_reading *g)
+{
+    return g->top->kind == PTD_V_EXPR && g->top->e->op == PTD_E_NUM &&
+           memchr(g->top->e->s, '.', g->top->e->n);
+}
+
+static int is_whole(const struct ptd_tok *t)
+{
+    return t->kind == PTD_T_NUM && strspn(t->s, "0123456789") >= t->n;
+}
+
+/* 3,5 cm for a gold with a point: the comma is one. Writes it so; 0: it is none. */
+static size_t with_point(const struct ptd_lex *l, char *out, size_t cap)
+{
+    const struct ptd_tok *t = l->t + (l->t[0].kind == '-');
+    if (t + 2 >= l->t + l->n + 1 || !is_whole(t) || t[1].kind != ',' || t[1].spaced) return 0;
+    if (!is_whole(&t[2]) || t[2].spaced || t[3].kind == ',' || l->commas) return 0;
+    int n = snprintf(out, cap, "%s%.*s.%.*s%s", t > l->t ? "-" : "", t->n, t->s, t[2].n, t[2].s,
+                     l->plain + t[2].end);
+    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+static int with_point_right(const struct readings *g, struct ptd_reading *a,
+                            const struct ptd_judge_settings *set)
+{
+    char text[256];
+    const char *why = NULL;
+    size_t n = is_decimal(g->as[0]) ? with_point(&a->lex, text, sizeof text) : 0;
+    return n && ptd_value_read(a, text, n, 0) == 0 && a->top && against(g, a, set, 0, &why);
+}
+
 /* The answer, and its reading as a list, against the gold's. */
 static int value_right(const struct readings *g, struct ptd_reading *a, const char *text, size_t n,
                        const struct ptd_judge_settings *set, int unordered, const char **reason)
@@ -192,7 +224,7 @@ static int value_right(const struct readings *g, struct ptd_reading *a, const ch
     if (!g->as[0]) return 0;
     if (ptd_written_alike(&g->as[0]->lex, &a->lex)) return 1;
     if (against(g, a, set, unordered, reason)) return 1;
-    if (!a->lex.commas) return 0;
+    if (!a->lex.commas) return with_point_right(g, a, set);
     const char *why = NULL;
     if (ptd_value_read(a, text, n, 1) < 0 || !a->top) return 0;
     return against(g, a, set, unordered, &why);
@@ -216,7 +248,9 @@ static int option_text_right(const struct said *g, struct ptd_reading *a,
 
 static double letters_score(const struct said *g, const struct ptd_choice *c, const char **reason)
 {
-    if (c->letters == g->choice.letters && !(c->or &&c->n > 1)) return 1;
+    /* h is no H: from G on letters are rather names than options */
+    if (c->lower && c->letters >> 6 && !g->choice.lower) return 0;
+    if (c->letters == g->choice.letters && !(c->either && c->n > 1)) return 1;
     if (c->n > g->choice.n) *reason = "several options";
     return 0;
 }

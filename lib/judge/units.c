@@ -232,7 +232,8 @@ static int named(const char *s, size_t n, struct ptd_unit *u)
     if (n == 0 || n >= sizeof low) return 0;
     if (by_sign(s, n, u)) return 1;
     for (size_t i = 0; i < n; i++) low[i] = (char)tolower((unsigned char)s[i]);
-    return (n > 1 && by_sign(low, n, u)) || (n > 2 && by_word(low, n, u));
+    if ((n > 1 && by_sign(low, n, u)) || (n > 2 && by_word(low, n, u))) return 1;
+    return n > 2 && low[n - 1] == 's' && by_sign(low, n - 1, u); /* cms */
 }
 
 /* ---- products of powers ---- */
@@ -456,6 +457,8 @@ int ptd_unit_read(const struct ptd_tok *t, int n, int things, struct ptd_unit *u
     if (n > 2 && t[0].kind == '{' && t[n - 1].kind == '}') t++, n -= 2;
     if (n <= 0) return 0;
     if (t[0].kind == PTD_T_FRAC) return fraction(t, n, u);
+    if (n > 1 && ptd_tok_is(t, "an")) t++, n--; /* half an hour */
+    if (n > 1 && ptd_tok_is(&t[1], "of") && product(t, 1, u) && u->percent) return 1;
     int k = without_words(t, n);
     return product(t, k, u) || (things && thing(t, k, u));
 }

@@ -180,7 +180,7 @@ value ptd_read_parts(struct ptd_reading *r, struct ptd_toks s, int kind)
         tok stop = ptd_next_part(t, s);
         struct ptd_toks one = ptd_toks_trimmed((struct ptd_toks){t, stop});
         if (one.a < one.b && !ptd_add_kid(list, &last, ptd_read_item(r, one))) return NULL;
-        if (stop < s.b && is_or(stop)) list->or = 1;
+        if (stop < s.b && is_or(stop)) list->either = 1;
         t = stop + 1;
     }
     return list;

@@ -19,7 +19,7 @@ enum ptd_value_kind {
 
 struct ptd_value {
     uint8_t kind, open, close, rel;
-    uint8_t or ; /* LIST: joined by "or" */
+    uint8_t either; /* LIST: joined by "or" */
     uint8_t has_unit;
     uint8_t weak; /* of `alt`: its unit could as well be a variable */
     uint8_t dots; /* the digits go on */
