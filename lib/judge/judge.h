@@ -7,13 +7,27 @@
  *     ptd_gold_free(g);
  *
  * Rules are rows of a table (ptd_judges, lib/judge/judge.c); a row of another file is declared
- * there. `auto` decides by the gold.
- *   exact   equal after normalising: NFC and case folded, \text{} and $ unwrapped, blanks kept only
- *           between words, no full stop at the end
- *   number  equal as exact rationals: 12 = 12.0 = 1.2e1 = 12/1 = \frac{24}{2}; 1,234 = 1234
- *   choice  option letters in any usual dress: B, b, (B), [B], B., B) 12 cm, Option B, \text{B}
+ * there.
+ *   auto    by the gold: an option letter, or a letter with its text (B. 12 cm), is held against
+ *           letters; anything else against what the answer says (value.h), whatever its dress
+ *   exact   equal as text: NFC and case folded, \text{} and $ unwrapped, blanks kept only between
+ *           words, no full stop at the end
+ *   number  both are numbers, perhaps with a unit
+ *   choice  the same option letters: B, b, (B), B), Option B, \textbf{(B)}, B) 12 cm; AC is A and C
+ *   math    both are mathematics, no text
+ *   set     lists, in any order even where brackets would give them one
+ *   text    the same words: case, quotes, a full stop and an article in front aside
  *   iou     boxes that cover each other, point points inside of boxes, f1 lists by F1: judge/iou.c,
- *           judge/point.c, judge/f1.c */
+ *           judge/point.c, judge/f1.c
+ *
+ * Where one thing is asked several are wrong ("12 or 13", "(A) or (B)"), and so is what nobody can
+ * tell. Where the question lists options (options.h) the text of the right one is right, another
+ * one's is wrong, and a letter is right if its option says what the gold says.
+ *
+ * Units: `drop` looks at numbers only; `keep` wants the gold's unit, by any of its names; `convert`
+ * takes another unit of the same dimension (1.2 m, 120 cm), or none; `auto` drops the answer's
+ * where the gold has none, and converts where it has one. A percentage is a number: 0.6, 60 %, 3/5;
+ * without its sign it counts as 60, not as 0.6, only from 2 on. */
 #ifndef PTD_JUDGE_H
 #define PTD_JUDGE_H
 #include "base/err.h"
