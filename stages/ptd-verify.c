@@ -42,7 +42,7 @@ static const struct ptd_opt options[] = {
     {"judge", 'j', PTD_OPT_STR, &opt.judge, "RULE",
      "how it is compared: %s; auto: as the row says, or the gold", 0, 0},
     {"units", 0, PTD_OPT_STR, &opt.units, "WHAT",
-     "units of numbers: drop, keep, convert; auto: drop if the gold has none", 0, 0},
+     "units of numbers: drop, keep, convert; auto: drop if the gold has none, else convert", 0, 0},
     {"tolerance", 0, PTD_OPT_STR, &opt.tolerance, "T",
      "of numbers: 1% of the gold, 0.01 on either side, 1%,0.01 both, chart (5%)", 0, 0},
     {"iou", 0, PTD_OPT_DOUBLE, &opt.rules.set.iou, "T",

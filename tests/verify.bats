@@ -109,7 +109,27 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
         fails 2 'ptd-verify: --tolerance "*": expected a share of the gold up to 50%, a number up to 1e6, both as 1%,0.01, or chart; try ptd-verify --help' \
             judged --tolerance "$tolerance" one.rec
     done
-    for tolerance in 0 5% 0.01 5%,0.01 chart 50% 1e6; do judged -q --tolerance $tolerance one.rec; done
+    near() { # TOLERANCE OUTCOMES
+        judged -q --tolerance "$1" one.rec
+        [ "$(of '.outcome[:1]' | jq -r 'add')" = "$2" ]
+    }
+    near 0 www
+    near 5% rrw
+    near 0.02 wrw
+    near 1%,4 rrw
+    near 4%,0.02 rrw
+    near chart rrw
+    near 50% rrr
+    near 1e6 rrr
+    group '1.2 m' "" '\boxed{120 cm}' '\boxed{1.2}' '\boxed{1.2 cm}'
+    means() { # UNITS OUTCOMES
+        judged -q --units "$1" one.rec
+        [ "$(of '.outcome[:1]' | jq -r 'add')" = "$2" ]
+    }
+    means auto rrw
+    means drop wrr
+    means keep www
+    means convert rrw
     fails 2 'ptd-verify: --units "feet": expected one of auto, drop, keep, convert; *' judged --units feet one.rec
     fails 2 '*option --iou: 1.5 is out of range, expected 0 to 1*' judged --iou 1.5 one.rec
     fails 2 '*option --right-from: 0 is out of range*' judged --right-from 0 one.rec

@@ -3,8 +3,9 @@
  * Entries stand between commas, semicolons or line ends (bullets and numbers before them left out),
  * in brackets and quotes or not, in any order; "a, b and c" has three if that fits the gold better.
  * A comma between digits with three behind it belongs to the number where other commas have blanks
- * behind them: "1,234, 5". An entry goes with one of the gold's that the rule `number` (where the
- * gold's is one) or `exact` takes for it, each with one. */
+ * behind them, or something else separates: "1,234, 5", "1,234; 5". An entry goes with one of the
+ * gold's that the rule `number` (where the gold's is one) or `exact` takes for it, each with one.
+ */
 #include "base/err.h"
 #include "judge/match.h"
 #include "judge/number.h"
@@ -68,9 +69,10 @@ static void add(struct list *l, char *s, char *end)
         l->entry[l->n++] = s;
 }
 
-/* Commas that have neither a blank nor a line's end behind them: all, or none. */
+/* Nothing but commas separates, and none of them has a blank or a line's end behind it. */
 static int has_tight_commas_only(const char *s)
 {
+    if (strpbrk(s, ";\n")) return 0;
     for (; (s = strchr(s, ',')); s++)
         if (s[1] && strchr(" \t\r\n", s[1])) return 0;
     return 1;
