@@ -344,6 +344,9 @@ static void the_end_states(void **state)
         {"The sum is 3 + 4 = 7.", "7"},
         {"The solution is x = 5.", "x = 5"},
         {"Total = 7", "7"},
+        {"\xe5\x9b\xa0\xe6\xad\xa4\xe4\xb8\x80\xe5\x85\xb1\xe6\x9c\x89"
+         "12\xe4\xb8\xaa\xe3\x80\x82",
+         "12\xe4\xb8\xaa"},
         {"\xe2\x88\xb4 x = 5", "x = 5"},
         {"In the picture one can count **5** of them.", "5"},
         {"Therefore, the perimeter is 2(3 + 4) = 14 cm.", "14 cm"},

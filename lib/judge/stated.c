@@ -48,8 +48,8 @@ static const char *last_link(struct ptd_span a, int signs_too, int *several)
 {
     static const char *const words[] = {"is",      "are", "equals", "equal to", "be",
                                         "becomes", "get", "have",   "gives",    NULL};
-    static const char *const signs[] = {"=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e",
-                                        NULL};
+    static const char *const signs[] = {
+        "=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e", "\xe5\x85\xb1\xe6\x9c\x89", NULL};
     const char *end = a.s + a.len, *first = NULL, *last = NULL;
     for (const char *p = a.s; p < end; p++) {
         size_t n = p > a.s && ptd_is_letter(p[-1]) ? 0 : ptd_begins_one_word(p, end, words);
