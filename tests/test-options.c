@@ -79,6 +79,11 @@ static void lists_in_chinese(void **state)
                    "25 B\xe3\x80\x81"
                    "35",
                    "25|35");
+    assert_options("A\xef\xbc\x8e"
+                   "catB\xef\xbc\x8e"
+                   "9 a.m.C\xef\xbc\x8e"
+                   "dog",
+                   "cat|9 a.m.|dog");
     assert_options("\xef\xbc\x88"
                    "A\xef\xbc\x89\xe7\xba\xa2\xef\xbc\x88"
                    "B\xef\xbc\x89\xe7\xbb\xbf",

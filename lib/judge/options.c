@@ -149,6 +149,7 @@ static int may_follow(const char *from, const struct mark *m, int braces)
     struct ptd_span before = ptd_span_of(from, p);
     if (p == from || ptd_is_blank(p[-1]) || braces) return 1;
     if (ptd_ends(before, "quad") || ptd_ends(before, "\\\\")) return 1;
+    if (m->wide && !m->small && m->style == DOT && (p[-1] >= 'a' || p[-1] == '.')) return 1;
     if (ptd_is_digit(p[-1])) return m->wide || (m->style == ROUND && !m->small);
     if ((unsigned char)p[-1] >= 0x80) return m->style != COMMA || !is_chinese(from, p);
     return !ptd_is_letter(p[-1]) && !strchr(m->style == DOT ? "._^/-=+{\\" : "_^/-=+{\\", p[-1]);
@@ -188,8 +189,9 @@ static int mark_at(const char *from, const char *p, const char *end, struct mark
     const char *start = p, *q;
     *m = (struct mark){0};
     m->letter = letter_at(p, end, &n, &m->small);
-    if (m->letter < 0 || (p > from && ptd_is_letter(p[-1])) || (p + n < end && ptd_is_letter(p[n])))
-        return 0;
+    int tight = p > from && ptd_is_letter(p[-1]);
+    if (m->letter < 0 || (p + n < end && ptd_is_letter(p[n]))) return 0;
+    if (tight && (m->small || p[-1] < 'a' || (p + n < end && !(p[n] & 0x80)))) return 0;
     while ((q = back_over(from, start, &open, &braces, &bold)) && p - start < 20) start = q;
     m->start = start;
     m->end = behind_sign(p + n, end, open, braces, bold, m);
