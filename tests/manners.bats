@@ -190,7 +190,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
 }
 
 @test "a damaged data set: line and field are named" {
-    sed '3s/"answer":/"anwser":/' train.jsonl > bad.jsonl
+    sed '3s/"answer":"[^"]*"/"answer":true/' train.jsonl > bad.jsonl
     fails 65 'ptd-rollout: bad.jsonl:3: field "answer"*' ptd-rollout -s warm.ptd bad.jsonl
     fails 65 'ptd-gold: bad.jsonl:3: field "answer"*' ptd-gold -s warm.ptd bad.jsonl
     fails 65 'ptd-data check: bad.jsonl:3: field "answer"*' ptd-data check -q bad.jsonl
