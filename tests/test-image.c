@@ -119,6 +119,25 @@ static void test_formats_as_pillow(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* An alpha that is 0 everywhere is taken for none: the pixels are those of one that is 255. */
+static void test_alpha_of_nothing(void **state)
+{
+    (void)state;
+    size_t n;
+    unsigned char *bytes = read_vector("format-32-bit-masks.bmp", &n);
+    struct ptd_image im[3];
+    static const unsigned char alpha[] = {0, 255, 1};
+    for (int k = 0; k < 3; k++) {
+        for (size_t i = 122 + 3; i < n; i += 4) bytes[i] = alpha[k];
+        assert_int_equal(decode(&im[k], bytes, n), 0);
+    }
+    size_t size = (size_t)im[0].width * im[0].height * 3;
+    assert_memory_equal(im[0].pixels, im[1].pixels, size);
+    assert_true(memcmp(im[0].pixels, im[2].pixels, size) != 0);
+    for (int k = 0; k < 3; k++) ptd_image_clear(&im[k]);
+    free(bytes);
+}
+
 enum { SHORT = 3, LONG = 4 };
 
 /* A TIFF block of one directory with one entry: orientation v. */
@@ -265,7 +284,8 @@ static void test_truncated(void **state)
                                         "format-animated.webp",
                                         "format-p.bmp",
                                         "format-rgba.bmp",
-                                        "format-os2.bmp"};
+                                        "format-os2.bmp",
+                                        "format-rle4.bmp"};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         size_t n;
         unsigned char *bytes = read_vector(files[f], &n);
@@ -297,7 +317,8 @@ static void test_flipped_bits(void **state)
         "rgba.png",         "palette.png",      "baseline.jpg",
         "progressive.jpg",  "format-ycck.jpg",  "format-lossy-alpha.webp",
         "format-moved.gif", "format-clear.gif", "format-animated-alpha.webp",
-        "format-p.bmp",     "format-565.bmp",   "format-32-bit-masks.bmp"};
+        "format-p.bmp",     "format-565.bmp",   "format-32-bit-masks.bmp",
+        "format-rle8.bmp"};
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         size_t n;
         unsigned char *bytes = read_vector(files[f], &n);
@@ -749,6 +770,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode_as_pillow),
         cmocka_unit_test(test_formats_as_pillow),
+        cmocka_unit_test(test_alpha_of_nothing),
         cmocka_unit_test(test_orientation),
         cmocka_unit_test(test_orientation_in_png),
         cmocka_unit_test(test_exif_garbage),

@@ -5,7 +5,7 @@
  * The pixels are Pillow's. Decided: EXIF orientation is applied; grey, palette and CMYK become RGB
  * (inks as Adobe counts them, whether marked so or not); 16-bit is cut to its high byte; alpha and
  * what a palette or a smaller frame leaves clear are laid over white; of an animation the first
- * frame counts; a BMP packed by runs is refused by name. Limits before any pixel memory exists: 64
+ * frame counts. Limits before any pixel memory exists: 64
  * MiB file, 64 megapixels, 8 MiB besides pixels, all chunks of a PNG or WebP there, JPEG at most
  * 100 scans and 2^30 pixels times scans, WebP at most 4096 chunks. Truncated files are refused;
  * what is packed behind a PNG's last row is not unpacked, what follows a GIF's first frame not

@@ -1,16 +1,16 @@
 /* image_bmp: bytes of a Windows or OS/2 bitmap to RGB. Debian has no library for it, and there is
  * not much to read: a header, a palette or masks, and rows of pixels from the bottom up.
  *
- * Read: 1, 4 or 8 bits with a palette, 16, 24 or 32 bits, with masks or without. Packed by runs, as
- * JPEG or PNG: refused by name. 32 bits without masks have no alpha; an alpha that is 0 everywhere
- * is none either, since many write it so. */
+ * Read: 1, 4 or 8 bits with a palette, of 4 and 8 also runs (RLE4, RLE8); 16, 24 or 32 bits, with
+ * masks or without. Packed as JPEG or PNG: refused by name. 32 bits without masks have no alpha; an
+ * alpha that is 0 everywhere is none either, since many write it so. */
 #include <stdlib.h>
 #include <string.h>
 #include "data/image_impl.h"
 
 #define FILE_HEADER 14
 #define OS2_HEADER  12 /* sizes of 16 bits, and colours of three bytes */
-enum { PLAIN = 0, MASKS = 3, MASKS_AND_ALPHA = 6 };
+enum { PLAIN = 0, RUNS_8 = 1, RUNS_4 = 2, MASKS = 3, MASKS_AND_ALPHA = 6 };
 
 struct bmp {
     const char *name;
@@ -56,14 +56,15 @@ static int read_header(struct bmp *b)
 
 static int check_packing(const struct bmp *b)
 {
-    static const char *const names[] = {
-        "", "runs of 8 bits (RLE8)", "runs of 4 bits (RLE4)", "", "JPEG", "PNG"};
+    static const char *const names[] = {"", "", "", "", "JPEG", "PNG"};
     int plain = b->bits == 1 || b->bits == 4 || b->bits == 8 || b->bits == 16 || b->bits == 24 ||
                 b->bits == 32;
     if (b->packing < 6 && *names[b->packing])
         return ptd_fail(PTD_DATAERR, "%s: BMP packed as %s, expected one that is not packed",
                         b->name, names[b->packing]);
     if (b->packing == PLAIN && plain) return 0;
+    if (b->packing == RUNS_8 && b->bits == 8 && !b->from_top) return 0;
+    if (b->packing == RUNS_4 && b->bits == 4 && !b->from_top) return 0;
     if ((b->packing == MASKS || b->packing == MASKS_AND_ALPHA) && (b->bits == 16 || b->bits == 32))
         return 0;
     return ptd_fail(PTD_DATAERR,
@@ -151,12 +152,91 @@ static void read_rows(const struct bmp *b, struct ptd_image *im)
     }
 }
 
+/* ---- runs ---- */
+
+struct runs { /* where the next pixel goes, y from the lowest row up */
+    const struct bmp *b;
+    const unsigned char *p, *end;
+    uint8_t *indices; /* [height][width], lowest row first */
+    int x, y;
+};
+
+/* n pixels, whose indices lie in bytes, or all in the first of them; what goes over the row's end
+ * is lost. */
+static void put_pixels(struct runs *r, const unsigned char *bytes, int n, int same)
+{
+    int four = r->b->bits == 4;
+    for (int i = 0; i < n && r->y < r->b->height && r->x < r->b->width; i++) {
+        unsigned byte = same ? *bytes : bytes[four ? i / 2 : i];
+        unsigned index = !four ? byte : i % 2 ? byte & 15 : byte >> 4;
+        r->indices[(size_t)r->y * r->b->width + r->x++] = index;
+    }
+}
+
+/* What a 0 begins: the row's end, a step, or pixels one by one, filled up to 16 bits. -1: cut. */
+static int escape(struct runs *r, int kind)
+{
+    int n = kind < 2          ? 0
+            : kind == 2       ? 2
+            : r->b->bits == 4 ? (kind + 3) / 4 * 2
+                              : (kind + 1) / 2 * 2;
+    if (n > r->end - r->p) return -1;
+    if (kind == 0) r->x = 0, r->y += r->y < r->b->height;
+    if (kind == 2) {
+        r->x = r->x + r->p[0] < r->b->width ? r->x + r->p[0] : r->b->width;
+        r->y = r->y + r->p[1] < r->b->height ? r->y + r->p[1] : r->b->height;
+    }
+    if (kind > 2) put_pixels(r, r->p, kind, 0);
+    r->p += n;
+    return 0;
+}
+
+static int read_runs(const struct bmp *b, struct ptd_image *im)
+{
+    struct runs r = {.b = b, .p = b->bytes + b->pixels, .end = b->bytes + b->n};
+    size_t n = (size_t)b->width * b->height;
+    int done = 0, cut = 0;
+    r.indices = ptd_alloc(n);
+    while (!done && !cut && r.end - r.p >= 2) {
+        int count = r.p[0], value = r.p[1];
+        r.p += 2;
+        if (count)
+            put_pixels(&r, r.p - 1, count, 1);
+        else if (value == 1)
+            done = 1;
+        else
+            cut = escape(&r, value);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t y = b->height - 1 - i / b->width, x = i % b->width;
+        put_index(b, im->pixels + (y * b->width + x) * 3, r.indices[i]);
+    }
+    free(r.indices);
+    return done ? 0 : damaged(b, "file ends too early");
+}
+
 static void drop_alpha(struct ptd_image *im)
 {
     size_t n = (size_t)im->width * im->height, seen = 0;
     while (seen < n && !im->pixels[4 * seen + 3]) seen++;
     for (size_t i = 0; seen == n && i < n; i++) im->pixels[4 * i + 3] = 255;
     ptd_image_over_white(im);
+}
+
+/* Room for the pixels, and all of them; rows that are not packed have to be there. */
+static int read_pixels(struct bmp *b, struct ptd_image *im)
+{
+    int runs = b->packing == RUNS_8 || b->packing == RUNS_4;
+    b->stride = ((size_t)b->width * b->bits + 31) / 32 * 4;
+    if (b->pixels < FILE_HEADER + (size_t)b->header || b->pixels > b->n ||
+        (!runs && b->stride * b->height > b->n - b->pixels))
+        return damaged(b, "file ends too early");
+    im->height = b->height, im->width = b->width;
+    im->pixels = ptd_array((size_t)b->height * b->width, b->mask[3] ? 4 : 3);
+    if (runs) return read_runs(b, im);
+    read_rows(b, im);
+    if (b->mask[3]) drop_alpha(im);
+    return 0;
 }
 
 int ptd_bmp_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, const char *name,
@@ -166,13 +246,5 @@ int ptd_bmp_decode(struct ptd_image *im, const unsigned char *bytes, size_t n, c
     if (read_header(&b) < 0 || check_packing(&b) < 0) return -1;
     if (b.bits <= 8 && read_palette(&b) < 0) return -1;
     if ((b.bits == 16 || b.bits == 32) && read_masks(&b) < 0) return -1;
-    b.stride = ((size_t)b.width * b.bits + 31) / 32 * 4;
-    if (b.pixels < FILE_HEADER + (size_t)b.header || b.pixels > n ||
-        b.stride * b.height > n - b.pixels)
-        return damaged(&b, "file ends too early");
-    im->height = b.height, im->width = b.width;
-    im->pixels = ptd_array((size_t)b.height * b.width, b.mask[3] ? 4 : 3);
-    read_rows(&b, im);
-    if (b.mask[3]) drop_alpha(im);
-    return 0;
+    return read_pixels(&b, im);
 }

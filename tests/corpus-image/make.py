@@ -389,8 +389,18 @@ def bmps():
     put("bmp-pixels-4g", field(10, 0xFFFFFFFF), 65, bad + "file ends too early")
     for bits in (0, 2, 5, 64, 65535):
         put(f"bmp-{bits}-bits", field(28, bits, 2), 65, f"BMP of {bits} bits and packing 0, expected *")
-    for packing, name in {1: "runs of 8 bits (RLE8)", 2: "runs of 4 bits (RLE4)", 4: "JPEG", 5: "PNG"}.items():
+    for packing, name in {4: "JPEG", 5: "PNG"}.items():
         put(f"bmp-packing-{packing}", field(30, packing), 65, f"BMP packed as {name}, expected one that is not packed")
+    put("bmp-packing-1-24-bits", field(30, 1), 65, "BMP of 24 bits and packing 1, *")
+    put("bmp-packing-2-8-bits", field(30, 2, base=colours), 65, "BMP of 8 bits and packing 2, *")
+    runs = vector("format-rle8.bmp")
+    at = struct.unpack("<I", runs[10:14])[0]
+    for name, body, status in (("none", b"", 65), ("1-byte", b"\x05", 65), ("no-end", b"\x05\x01" * 100, 65), ("only-end", b"\0\1", 0),
+                               ("too-long", b"\xFF\x01" * 100 + b"\0\1", 0), ("rows-too-many", b"\0\0" * 100 + b"\x05\x01\0\1", 0),
+                               ("steps-out", b"\0\2\xFF\xFF" * 100 + b"\x05\x01\0\1", 0), ("step-cut", b"\0\2\1", 65),
+                               ("pixels-cut", b"\0\x20" + bytes(31), 65), ("pixels-not-filled", b"\0\x03abc", 65)):
+        put("bmp-runs-" + name, runs[:at] + body, status, bad + "file ends too early" if status else "")
+    put("bmp-runs-from-top", runs[:22] + (-13).to_bytes(4, "little", signed=True) + runs[26:], 65, "BMP of 8 bits and packing 1, *")
     put("bmp-packing-3-24-bits", field(30, 3), 65, "BMP of 24 bits and packing 3, *")
     put("bmp-packing-99", field(30, 99), 65, "BMP of 24 bits and packing 99, *")
     put("bmp-palette-none", field(10, 54, base=colours), 65, bad + "no palette")

@@ -129,6 +129,25 @@ def words(f, size):
     return [b"".join(f(x, y).to_bytes(size, "little") for x in range(WIDTH)) for y in range(HEIGHT)]
 
 
+def runs(bits):
+    """Rows as runs and as pixels one by one, with a step and a row that ends early."""
+    value = lambda x, y: (x // 4 * 5 + y * 3) % (1 << bits)
+    one_by_one = lambda v: bytes(v) if bits == 8 else bytes(a << 4 | b for a, b in zip(v[::2], (v + [0])[1::2]))
+    out = b""
+    for y in range(HEIGHT):
+        if y == 6:
+            continue  # the step led into it
+        if y % 3 == 0:
+            out += b"".join(bytes([min(4, WIDTH - x), value(x, y) * (1 if bits == 8 else 17)]) for x in range(0, WIDTH, 4))
+        elif y % 3 == 1:
+            body = one_by_one([value(x, y) for x in range(WIDTH - 6)])
+            out += bytes([0, WIDTH - 6]) + body + bytes(len(body) % 2)
+        else:
+            out += bytes([5, 0x35 % (1 << bits) if bits == 8 else 0x35])
+        out += (b"\0\2\3\1" + b"\2\1" if y == 5 else b"") + b"\0\0"
+    return [out + b"\0\1"]
+
+
 def bmps():
     colours = bytes((i * 53 + k * 91) % 256 if k < 3 else 0 for i in range(16) for k in range(4))
     nibbles = [bytes((x * 3 + y) % 16 << 4 | (x * 5 + y + 1) % 16 for x in range((WIDTH + 1) // 2)) for y in range(HEIGHT)]
@@ -143,6 +162,9 @@ def bmps():
     put("565.bmp", bmp(16, deep, 3, masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F)))
     put("32-bit.bmp", bmp(32, wide))
     put("32-bit-masks.bmp", bmp(32, wide, 3, masks=struct.pack("<IIII", 0xFF, 0xFF00, 0xFF0000, 0xFF000000), header=108))
+    many = b"".join(colours[4 * (i % 16):4 * (i % 16) + 3] + bytes([0]) for i in range(256))
+    put("rle8.bmp", bmp(8, runs(8), 1, palette=many))
+    put("rle4.bmp", bmp(4, runs(4), 2, palette=colours))
     put("from-top.bmp", bmp(24, [bytes((x * 7 + y * 3) % 256 for x in range(3 * WIDTH)) for y in range(HEIGHT)], height=-HEIGHT))
     os2 = b"".join(colours[4 * i:4 * i + 3] for i in range(16))
     put("os2.bmp", bmp(4, nibbles, palette=os2, header=12))

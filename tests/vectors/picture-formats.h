@@ -32,6 +32,8 @@ static const struct { const char *file; int height, width; uint64_t digest; } fo
     {"format-565.bmp", 13, 23, 0x40db4a7d952fff3b},
     {"format-32-bit.bmp", 13, 23, 0xe9c728533d254d48},
     {"format-32-bit-masks.bmp", 13, 23, 0x1728ab0478210501},
+    {"format-rle8.bmp", 13, 23, 0xe4ecef823f750ea8},
+    {"format-rle4.bmp", 13, 23, 0x6d22b4d81271aabf},
     {"format-from-top.bmp", 13, 23, 0x5505eda78a44e517},
     {"format-os2.bmp", 13, 23, 0x6d6d7fafd772b2e8},
 };
