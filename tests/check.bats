@@ -148,6 +148,9 @@ words() { printf 'word %.0s' $(seq "$1"); }
     run -0 ptd-data check -q bare.jsonl
     [[ "$output" == *"bare rows "*" 2, without steps, regions or a solution: they train as plain GRPO"* ]]
     [[ "$output" == *"answers "*"number 2, choice 1, text 1"* ]]
+    { for answer in 12 '3 cm' '\\frac{1}{2}' B '(C)' AC 'x^2+1' '\\{1, 2\\}' yes 'a cat'; do row "{\"answer\": \"$answer\"}"; done; } > kinds.jsonl
+    run -0 ptd-data check -q kinds.jsonl
+    [[ "$output" == *"answers "*"number 3, choice 3, math 2, text 2"* ]]
     run -0 ptd-data check -q train.jsonl
     [[ "$output" != *GRPO* ]]
 }
@@ -194,6 +197,14 @@ words() { printf 'word %.0s' $(seq "$1"); }
     done
     row '{"answer": "cat", "judge": "iou"}' > box.jsonl
     fails 65 'ptd-data check: box.jsonl:1: field "answer": "cat": *expected *' ptd-data check -q box.jsonl
+    for answer in cat x 'x^2+1' yes; do
+        row "{\"answer\": \"$answer\", \"judge\": \"number\"}" > box.jsonl
+        fails 65 'ptd-data check: box.jsonl:1: field "answer": *' ptd-data check -q box.jsonl
+    done
+    for answer in 5 '12 cm' 5m '\\frac{1}{2}' '\\pi' 1,234 50%; do
+        row "{\"answer\": \"$answer\", \"judge\": \"number\"}" > box.jsonl
+        run -0 ptd-data check -q box.jsonl
+    done
     row '{"answer": [0, 0, 5, 5], "judge": "point"}' > box.jsonl
     run -0 ptd-data check -q box.jsonl
     run -0 ptd-data check -q --judge none nothing.jsonl

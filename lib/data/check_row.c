@@ -1,10 +1,12 @@
 /* check_row: what one row lacks. Which rows a run takes is fit.c's and dataset_row.c's to say,
  * which golds the judge's. */
 #include "data/check_row.h"
+#include "judge/algebra.h"
+#include "judge/choice.h"
 #include "judge/extract.h"
 #include "judge/judge.h"
-#include "judge/number.h"
 #include "judge/options.h"
+#include "judge/value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +227,32 @@ static int is_astray(const struct ptd_group *g)
     return letter && ptd_options_read(g->question, &o) && letter - 'A' >= o.n;
 }
 
+static int is_number(const struct ptd_value *v)
+{
+    double x;
+    return v->kind == PTD_V_RATIO || (v->kind == PTD_V_EXPR && v->e && ptd_expr_value(v->e, &x));
+}
+
+#define SIGNS "0123456789\\^_{}()[]=<>+*/|" /* what words have none of */
+
+/* "choice", "number", with a unit or not, "math" for all else that has a value, or "text". */
+static const char *value_kind(const char *answer)
+{
+    struct ptd_reading *r = ptd_alloc(sizeof *r);
+    struct ptd_choice c;
+    const char *kind = "text";
+    if (ptd_value_read(r, answer, strlen(answer), 0) == 0 && r->top) {
+        if (ptd_choice_gold(r->lex.t, r->lex.n, &c))
+            kind = "choice";
+        else if (is_number(r->top) || (r->top->alt && is_number(r->top->alt)))
+            kind = "number";
+        else if (r->top->kind != PTD_V_TEXT && strpbrk(answer, SIGNS))
+            kind = "math";
+    }
+    free(r);
+    return kind;
+}
+
 /* Longer than ptd-verify takes them (method/reward.h)? */
 static int is_too_long(const struct ptd_group *g)
 {
@@ -239,6 +267,8 @@ static int look_gold(struct ptd_look *l, const struct ptd_judge *rule)
     if (is_too_long(g)) return ptd_fail(PTD_DATAERR, "over 1 MiB, the most an answer may take");
     if (says_nothing(g->answer))
         return ptd_fail(PTD_DATAERR, "\"%.200s\" says nothing, expected what is right", g->answer);
+    if (!strcmp(rule->name, "number") && strcmp(value_kind(g->answer), "number"))
+        return ptd_fail(PTD_DATAERR, "\"%.200s\", expected a number", g->answer);
     struct ptd_asked asked = {g->answer, (char *const *)g->answers, g->n_answers, g->question};
     struct ptd_gold *gold = ptd_gold_new(rule, NULL, &asked);
     int rc = gold ? judges_itself(rule, gold, g->answer) : -1;
@@ -264,10 +294,7 @@ void ptd_look_judge(struct ptd_look *l, struct ptd_dataset *d, int i, const stru
 
 const char *ptd_look_answer_kind(const struct ptd_group *g)
 {
-    struct ptd_rational r;
-    if (g->judge) return g->judge;
-    if (ptd_number_parse(g->answer, strlen(g->answer), &r)) return "number";
-    return ptd_gold_letter(g->answer) ? "choice" : "text";
+    return g->judge ? g->judge : value_kind(g->answer);
 }
 
 void ptd_look_clear(struct ptd_look *l)
