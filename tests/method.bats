@@ -58,6 +58,25 @@ setup() { cd "$WORK"; }
     [[ ! "$output" =~ (^|[^abc])[0-9] ]]
 }
 
+@test "ptd-hint: what a row's hint tells is dropped by its rule, honest ones are kept" {
+    cat > rows.jsonl <<'END'
+{"id": "a", "prompt": "Which is longer, 20 or 35?", "answer": "35", "steps": ["take 35"], "want": "answer-number"}
+{"id": "b", "prompt": "Which is longer, 20 or 35?", "answer": "35", "steps": ["compare 20 and 35"], "want": null}
+{"id": "c", "prompt": "What is the total?", "answer": "36", "steps": ["3 dozen"], "want": "answer-number"}
+{"id": "d", "prompt": "What is the total?", "answer": "36", "steps": ["add 6 \\times 6"], "want": "answer-judged"}
+{"id": "e", "prompt": "多大？\nA：20° B：35°", "answer": "B", "steps": ["先求出三十五度"], "want": "option-text"}
+{"id": "f", "prompt": "多大？\nA：20° B：35°", "answer": "B", "steps": ["应选B"], "want": "option-letter"}
+{"id": "g", "prompt": "多大？\nA：20° B：35°", "answer": "B", "steps": ["先看角的两边"], "want": null}
+{"id": "h", "prompt": "How many dots?", "answer": "2", "steps": ["count"], "regions": [{"label": "top dot", "box": [0, 0, 1, 0.5]}, {"label": "low dot", "box": [0, 0.5, 1, 1]}], "want": "place-count"}
+{"id": "i", "prompt": "How many dots?", "answer": "3", "steps": ["look at top and low, then count"], "want": null}
+END
+    jq -c '.solution = "by the picture"' rows.jsonl > said.jsonl
+    ptd-gold -q -s run.ptd -P 9 -n 1 said.jsonl | ptd-hint -q --always --from data | ptd-dump |
+        jq -r 'select(.kind == "group") | "\(.uid) \(.hint_drop)"' | sort > got
+    jq -r '"\(.id) \(.want)"' rows.jsonl > want
+    diff want got
+}
+
 @test "ptd-stat: table and JSON agree" {
     run -0 ptd-stat verified.rec
     [[ "${lines[0]}" == category*prompts*responses*"pass@1"*"pass@2"* ]]

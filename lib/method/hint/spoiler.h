@@ -1,29 +1,36 @@
 /* spoiler: the zero-spoiler rules. A hint may say where to look and how to go on, never the answer,
- * a decisive number, or the right option.
+ * a decisive number, or the right option. What is a number, an option or a right answer is the
+ * judge's to say (lib/judge/): whatever it would take for the answer, anywhere in a hint, is a
+ * leak.
  *
  *   empty            no text
  *   too-long         over 2,048 bytes
  *   degenerate       16 bytes or more, of at most 3 kinds
- *   answer-number    a number equal in value to the answer (or to one of its parts), written in
- *                    digits, words (twelve), Roman numerals (XII; two letters or more, to XL),
- *                    percent or as a fraction
- *   answer-text      the answer's text, blanks and LaTeX aside; answers below 4 bytes only where a
+ *   answer-number    a number equal in value to an answer (or to one of its parts), in any dress
+ *                    that values.h knows: 24, 2 dozen, 1.2 thousand, 10^6, twelve, XII, 50 %
+ *   answer-text      an answer's text, blanks and LaTeX aside; answers below 4 bytes only where a
  *                    word begins
- *   option-letter    the right option's letter: upper case word, bracketed, "option b"; not the
- *                    article "a"
- *   option-text      the text or number of the right option, if the question lists (A) ... (B) ...
- *                    or A. ... B. ...
- *   yes-no           yes, no, true or false, asserted, if one of them is the answer ("note that no
- *                    digit touches" is fine)
- *   decisive-number  a number of the reference solution
+ *   answer-judged    a stretch of words that the judge calls right: formulas, units, tuples
+ *   option-letter    a right option's letter: upper case word, bracketed, "option b"; not the
+ *                    article "a"; not in a list of all options; or all the others, denied
+ *   option-text      the text or a number of a right option, of those that the question lists
+ *                    (options.h); or the texts of all others, denied
+ *   yes-no           yes, no, true or false (in Chinese, too), asserted, if one of them is the
+ *                    answer ("note that no digit touches" is fine)
+ *   decisive-number  a number of the reference solution that the question does not have
+ *   place-count      as many cells, boxes or regions as there are, where that is what is asked
  *
- * A number (and an option's text) that the question's own words hold is exempt. A digit behind a
- * letter (cell b3, x2) names something and is no number; neither are ordinals (first, 2nd), nor
- * "one" in "the red one". Decimals within one percent of a number that is no integer count as equal
- * to it; signs are
- * ignored. Not seen: other units (120 cm for 1.2 m), Roman numerals of one letter or above XL,
- * number words in other languages than English, and what a hint merely implies. The time taken
- * follows the length of question, answer and solution, whatever they hold. */
+ * Numbers of the question. A hint that quotes it is no leak, one that picks from it is. Where the
+ * answer's number stands in the question (of a choice: before its options), a hint may name it only
+ * in one list with all other numbers of the question ("compare 12 and 15"), or, if the question has
+ * no other, with the question's words around it ("the 40 m field"); and never in a statement ("the
+ * answer is 15", "pick 6", "= 15", "15 it is"). In doubt the hint goes: an honest one that is
+ * dropped costs little.
+ *
+ * Decimals within one percent of a number that is no integer count as equal to it; signs are
+ * ignored. Not seen: Roman numerals of one letter or above XL, number words in other languages than
+ * English and Chinese, and what a hint merely implies; ptd-hint --audit measures that (audit.h).
+ * The time taken follows the length of hint, question, answer and solution, whatever they hold. */
 #ifndef PTD_SPOILER_H
 #define PTD_SPOILER_H
 #include "flow/record.h"
@@ -35,7 +42,7 @@ struct ptd_spoiler_rule {
     int (*found)(const char *hint, const struct ptd_group *g); /* 1: the hint breaks the rule */
 };
 extern const struct ptd_spoiler_rule ptd_spoiler_rules[]; /* ends with name NULL */
-/* The name of the first rule that the hint breaks for g (its question, answer and solution), NULL
+/* The name of the first rule that the hint breaks for g (its question, answers and solution), NULL
  * if it is clean. */
 const char *ptd_spoiler_find(const char *hint, const struct ptd_group *g);
 #endif

@@ -1,0 +1,239 @@
+/* spoiler_choice: the rules on options: which are right, their letters, their texts. Leaves what a
+ * list of options is to judge/options.h. */
+#include "judge/choice.h"
+#include "judge/judge.h"
+#include "judge/number.h"
+#include "judge/span.h"
+#include "method/hint/spoiler_private.h"
+#include "method/hint/values.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what is right ---- */
+
+/* The question without its list of options; malloc'd. */
+static char *stem_of(const struct ptd_group *g, const struct ptd_options *o)
+{
+    if (!g->question) return ptd_strdup("");
+    size_t n = o->n ? (size_t)(o->option[0].text - g->question) : strlen(g->question);
+    return ptd_format("%.*s", (int)n, g->question);
+}
+
+unsigned ptd_gold_letters(const char *answer, char **text)
+{
+    struct ptd_choice c;
+    struct ptd_lex *l = ptd_malloc(sizeof *l);
+    unsigned letters = 0;
+    if (text) *text = NULL;
+    if (ptd_lex(l, answer, strlen(answer), 0) == 0 && ptd_choice_gold(l->t, l->n, &c)) {
+        letters = c.letters;
+        if (text && c.n_rest > 0)
+            *text =
+                ptd_format("%.*s", c.rest[c.n_rest - 1].end - c.rest->at, l->plain + c.rest->at);
+    } else if (ptd_is_letter(answer[0]) && !answer[1]) { /* the name of a point, say */
+        letters = ptd_option_bit((char)toupper((unsigned char)answer[0]));
+    }
+    free(l);
+    return letters;
+}
+
+/* The option of which the judge takes the text for the answer. */
+static unsigned letter_by_text(const char *answer, const struct ptd_options *o)
+{
+    unsigned letters = 0;
+    struct ptd_asked asked = {.answer = answer};
+    struct ptd_gold *gold = o->n ? ptd_gold_new(NULL, NULL, &asked) : NULL;
+    for (int i = 0; i < o->n && gold && !letters; i++)
+        if (ptd_gold_score(gold, o->option[i].text, o->option[i].len, NULL) >= 1)
+            letters = ptd_option_bit(o->option[i].letter);
+    ptd_gold_free(gold);
+    return letters;
+}
+
+unsigned ptd_right_options(const struct ptd_group *g, const struct ptd_options *o)
+{
+    unsigned right = 0, listed = o->n ? ptd_option_bit((char)('A' + o->n)) - 1 : ~0u;
+    for (int i = 0; i < ptd_answers_of(g); i++) {
+        unsigned letters = ptd_gold_letters(ptd_answer_of(g, i), NULL) & listed;
+        right |= letters ? letters : letter_by_text(ptd_answer_of(g, i), o);
+    }
+    return right;
+}
+
+/* ---- letters of options ---- */
+
+/* "A" that begins a sentence as an article: a word in lower case follows that is no verb of
+ * judging. */
+static int is_article(const char *text, const char *s)
+{
+    static const char *const verbs[] = {"is",     "was", "fits",  "matches", "seems",
+                                        "looks",  "has", "or",    "and",     "must",
+                                        "should", "can", "would", "holds",   NULL};
+    const char *before = s;
+    while (before > text && isspace((unsigned char)before[-1])) before--;
+    int begins = before == text || strchr(".!?:;-*\"", before[-1]);
+    return *s == 'A' && begins && s[1] == ' ' && islower((unsigned char)s[2]) &&
+           !ptd_word_is(ptd_word_at(s + 2), verbs);
+}
+
+static int names_option(const char *text, const char *s)
+{
+    static const char *const kinds[] = {"option", "choice", "answer", "letter", NULL},
+                             *const is[] = {"is", NULL};
+    static const char *const chinese[] = {"\xe9\x80\x89",
+                                          "\xe9\x80\x89\xe9\xa1\xb9",
+                                          "\xe7\xad\x94\xe6\xa1\x88",
+                                          "\xe6\x98\xaf",
+                                          "\xe4\xb8\xba",
+                                          "\xe6\x8b\xa9",
+                                          NULL};
+    if (isupper((unsigned char)*s)) return !is_article(text, s);
+    if (s[1] == ')' || (s > text && (s[-1] == '(' || s[-1] == '['))) return 1;
+    struct ptd_word before = ptd_word_before(text, s);
+    if (ptd_word_is(before, kinds) || ptd_word_ends(before, chinese)) return 1;
+    const char *after = s + 1 + strspn(s + 1, " ");
+    return ptd_word_is(before, is) && ptd_word_is(ptd_word_before(text, before.s), kinds) &&
+           !ptd_is_word(*after);
+}
+
+/* The letter alone at s that stands for an option; 0: none. */
+static char option_at(const char *text, const char *s)
+{
+    int alone = ptd_is_letter(*s) && (s == text || (!ptd_is_word(s[-1]) && s[-1] != '\'')) &&
+                !ptd_is_word(s[1]) && s[1] != '\'';
+    char letter = (char)toupper((unsigned char)*s);
+    return alone && names_option(text, s) ? letter : 0;
+}
+
+/* Behind what may stand between two letters of one list. */
+static const char *behind_gap(const char *s)
+{
+    static const char *const words[] = {"and",          "or",           "vs",           "versus",
+                                        "with",         "to",           "option",       "options",
+                                        "\xe5\x92\x8c", "\xe6\x88\x96", "\xe4\xb8\x8e", NULL};
+    for (;;) {
+        s += strspn(s, " ,;/&()[].");
+        struct ptd_word w = ptd_word_at(s);
+        if (!w.n || !ptd_word_is(w, words)) return s;
+        s += w.n;
+    }
+}
+
+/* The letters of the list that begins at s, and where it ends. */
+static unsigned list_at(const char *text, const char *s, const char **end)
+{
+    unsigned letters = 0;
+    char c;
+    for (*end = s; (c = option_at(text, s)); s = behind_gap(s + 1)) {
+        letters |= ptd_option_bit(c);
+        *end = s + 1;
+    }
+    return letters;
+}
+
+static int denies(const char *text)
+{
+    static const char *const words[] = {
+        "not",       "isn",     "no",      "exclude", "excluded", "rule", "ruled",
+        "eliminate", "wrong",   "except",  "cannot",  "neither",  "nor",  "false",
+        "incorrect", "without", "discard", "never",   "aren",     "can",  NULL};
+    static const char *const chinese[] = {"\xe4\xb8\x8d", "\xe9\x9d\x9e", "\xe9\x94\x99",
+                                          "\xe6\x8e\x92", "\xe9\x99\xa4", NULL};
+    for (int i = 0; chinese[i]; i++)
+        if (strstr(text, chinese[i])) return 1;
+    return ptd_words_hold(text, words);
+}
+
+/* A right letter, unless in a list of all options; or all the others, denied. */
+static int tells_letter(const char *text, unsigned right, int options)
+{
+    unsigned all = options ? ptd_option_bit((char)('A' + options)) - 1 : 0, named = 0;
+    const char *end;
+    for (const char *s = text; *s; s++) {
+        unsigned letters = list_at(text, s, &end);
+        if (!letters) continue;
+        if (letters & right && letters != all) return 1;
+        named |= letters;
+        s = end - 1;
+    }
+    return all && (all & ~right) && (named & all) == (all & ~right) && denies(text);
+}
+
+int ptd_rule_option_letter(const char *hint, const struct ptd_group *g)
+{
+    struct ptd_options o;
+    ptd_options_read(g->question, &o);
+    unsigned right = ptd_right_options(g, &o);
+    if (!right) return 0;
+    char *text = ptd_values_spread(hint, strlen(hint));
+    int found = tells_letter(text, right, o.n);
+    free(text);
+    return found;
+}
+
+static int holds_option(const struct ptd_searched *t, const struct ptd_option *o)
+{
+    return ptd_searched_holds(t, o->text, o->len);
+}
+
+static int has_digit(const struct ptd_option *o)
+{
+    for (size_t i = 0; i < o->len; i++)
+        if (o->text[i] >= '0' && o->text[i] <= '9') return 1;
+    return 0;
+}
+
+/* Of texts that the stem holds, too, one is told only where not all are named. */
+static int tells_text(const char *hint, const char *stem, unsigned right,
+                      const struct ptd_options *o)
+{
+    struct ptd_searched h = ptd_searched(hint), s = ptd_searched(stem);
+    unsigned named = 0, asked = 0, digits = 0, all = ptd_option_bit((char)('A' + o->n)) - 1;
+    for (int i = 0; i < o->n; i++) {
+        if (holds_option(&h, &o->option[i])) named |= ptd_option_bit(o->option[i].letter);
+        if (holds_option(&s, &o->option[i])) asked |= ptd_option_bit(o->option[i].letter);
+        if (has_digit(&o->option[i])) digits |= ptd_option_bit(o->option[i].letter);
+    }
+    ptd_searched_clear(&h);
+    ptd_searched_clear(&s);
+    if (named & right & ~asked) return 1;
+    if (named & right & ~digits && named != all) return 1; /* numbers have their own rule */
+    return (all & ~right) && named == (all & ~right) && denies(hint);
+}
+
+/* What one right option is, said as a number, a formula or a verdict. */
+static int says_option(const char *hint, const struct ptd_option *o, const char *stem)
+{
+    char *text = ptd_format("%.*s", (int)o->len, o->text);
+    int found = ptd_is_verdict(text) ? ptd_says_verdict(hint)
+                                     : ptd_says_number(hint, text, stem, 0) ||
+                                           ptd_says_right(hint, NULL, text, stem);
+    free(text);
+    return found;
+}
+
+/* Are all options words that can be looked for? */
+static int are_words(const struct ptd_options *o)
+{
+    int yes = 1;
+    for (int i = 0; i < o->n && yes; i++) {
+        char *text = ptd_format("%.*s", (int)o->option[i].len, o->option[i].text);
+        yes = !ptd_is_number(text) && !ptd_is_verdict(text);
+        free(text);
+    }
+    return yes;
+}
+
+int ptd_rule_option_text(const char *hint, const struct ptd_group *g)
+{
+    struct ptd_options o;
+    ptd_options_read(g->question, &o);
+    unsigned right = o.n ? ptd_right_options(g, &o) : 0;
+    if (!right) return 0;
+    char *stem = stem_of(g, &o);
+    int found = are_words(&o) && tells_text(hint, stem, right, &o);
+    for (int i = 0; i < o.n && !found; i++)
+        found = right & ptd_option_bit(o.option[i].letter) && says_option(hint, &o.option[i], stem);
+    free(stem);
+    return found;
+}
