@@ -37,8 +37,8 @@ static struct {
          .seconds = 10};
 
 static const struct ptd_opt options[] = {
-    {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE", "where the answer is: auto, boxed, tag", 0,
-     0},
+    {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE",
+     "where the answer is: auto, boxed, tag, last", 0, 0},
     {"judge", 'j', PTD_OPT_STR, &opt.judge, "RULE",
      "how it is compared: %s; auto: as the row says, or the gold", 0, 0},
     {"units", 0, PTD_OPT_STR, &opt.units, "WHAT",
