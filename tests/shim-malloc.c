@@ -3,8 +3,8 @@
  * what is to follow, is left to it. Children run undisturbed.
  *
  * OpenBLAS 0.3.21 and libgfortran below it do not cope: at load they end the process in their own
- * way, and the kernels for small matrices write where malloc gave nothing. Nor does libwebp 1.2.4
- * (findings/libwebp-no-memory.sh). Such requests fail too, and are marked. */
+ * way, and the kernels for small matrices write where malloc gave nothing. Nor does
+ * libwebp 1.2.4 cope everywhere. Such requests fail too, and are marked. */
 #include "shim-malloc.h"
 #include <dlfcn.h>
 #include <errno.h>
