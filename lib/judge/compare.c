@@ -420,6 +420,7 @@ static int ratios_same(ctx c, value g, value a)
 
 static int ratio_same(ctx c, value g, value a)
 {
+    if (g->to == 2 || a->to == 2) return g->to && a->to && kids_same(c, g, a);
     if (g->time && a->time) return times_same(c, g, a);
     if (g->time == 2 || a->time == 2) return 0;
     if (g->time || a->time) return kids_same(c, g, a);
@@ -430,7 +431,7 @@ static int ratio_as_number(ctx c, value ratio, value plain, int gold_is_ratio)
 {
     struct ptd_expr q = {.op = PTD_E_DIV, .a = ratio->kid->e, .b = ratio->kid->next->e, .den = 1};
     if (ratio->n_kids != 2 || ratio->time == 2 || plain->has_unit) return 0;
-    if (ratio->to && !gold_is_ratio) return 0;
+    if (ratio->to == 2 || (ratio->to && !gold_is_ratio)) return 0;
     return ptd_expr_equal(&q, plain->e, &c->reason);
 }
 

@@ -37,6 +37,8 @@ value ptd_read_relation(struct ptd_reading *r, struct ptd_toks s); /* x = 5, x <
 value ptd_read_time(struct ptd_reading *r, struct ptd_toks s); /* 3 pm, 3 o'clock */
 /* half: 'a' or 'p', before or after noon, 'o': of a clock; 0: not said */
 value ptd_read_ratio(struct ptd_reading *r, struct ptd_toks s, int half);
+/* 20-30, $20-$30, 20-30 years, 2020-01-05: numbers that nobody subtracts */
+value ptd_read_range(struct ptd_reading *r, struct ptd_toks s);
 value ptd_read_union(struct ptd_reading *r, struct ptd_toks s);
 value ptd_read_brackets(struct ptd_reading *r, struct ptd_toks s);
 

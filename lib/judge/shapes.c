@@ -69,6 +69,35 @@ value ptd_read_ratio(struct ptd_reading *r, struct ptd_toks s, int half)
     return v;
 }
 
+/* A number of a range at *t, with a sign of its own; NULL: none. */
+static tok take_end(tok *t, tok b)
+{
+    tok number = *t + (*t < b && (*t)->kind == PTD_T_MONEY);
+    if (number >= b || number->kind != PTD_T_NUM) return NULL;
+    *t = number + 1;
+    if (*t < b && ((*t)->kind == PTD_T_PERCENT || (*t)->kind == PTD_T_DEG)) ++*t;
+    return number;
+}
+
+value ptd_read_range(struct ptd_reading *r, struct ptd_toks s)
+{
+    value v = NULL, last = NULL;
+    struct ptd_unit unit;
+    tok t = s.a, number;
+    while ((number = take_end(&t, s.b))) {
+        struct ptd_toks one = {number, number + 1};
+        if (!v && (t >= s.b || t->kind != '-' || !(v = ptd_value_new(r, PTD_V_RATIO, s))))
+            return NULL;
+        if (!ptd_add_kid(v, &last, ptd_quantity(r, one, ptd_toks_expr(r, one), NULL))) return NULL;
+        if (t >= s.b || t->kind != '-') break;
+        t++;
+    }
+    if (!v || !number || v->n_kids < 2) return NULL;
+    if (t < s.b && !ptd_unit_read(t, (int)(s.b - t), 1, &unit)) return NULL;
+    v->to = 2;
+    return v;
+}
+
 /* 3 pm, 3 o'clock: at nought minutes. */
 static value full_hour(struct ptd_reading *r, struct ptd_toks s, int half)
 {

@@ -239,6 +239,7 @@ static value any(struct ptd_reading *r, struct ptd_toks s)
     v = ptd_read_relation(r, s);
     if (!v) v = ptd_read_brackets(r, s);
     if (!v) v = ptd_read_time(r, s);
+    if (!v) v = ptd_read_range(r, s);
     if (!v) v = ptd_read_amount(r, s);
     if (!v) v = ptd_read_ratio(r, s, 0);
     if (!v) v = ptd_read_union(r, s);

@@ -25,7 +25,7 @@ struct ptd_value {
     uint8_t dots; /* the digits go on */
     uint8_t time; /* RATIO: 1 could be a time of day, 2 is one; */
     uint8_t half; /* RATIO: 'a' or 'p', before or after noon */
-    uint8_t to;   /* RATIO: said as "to" */
+    uint8_t to;   /* RATIO: 1 said as "to", 2 a range, 20-30 */
     int n_kids, n, n_label;
     const struct ptd_tok *t;     /* [n] what it was read from */
     const struct ptd_tok *label; /* [n_label] what it is the value of: x in x = 5; NULL: not said */
