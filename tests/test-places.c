@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- matching ---- */
 
@@ -360,6 +361,23 @@ static void lists_are_bounded(void **state)
     free(text);
 }
 
+/* What is hostile costs little, however many entries are held against however many. */
+static void lists_take_no_time(void **state)
+{
+    (void)state;
+    char *gold = calloc(1, PTD_PLACES_BYTES + 2), *answer = calloc(1, PTD_PLACES_BYTES + 2);
+    for (int i = 0, g = 0, a = 0; i < PTD_MATCH_MAX; i++) {
+        g += sprintf(gold + g, "%d/7+x%0900d;", i, i);
+        a += sprintf(answer + a, "%d/7+x%0900d;", i + 1, i + 2);
+    }
+    set = ptd_judge_defaults;
+    clock_t began = clock();
+    for (int i = 0; i < 10; i++) judges(&ptd_judge_f1, &(struct pair){gold, answer, 0}, 1);
+    assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 10 * 0.2);
+    free(gold);
+    free(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +392,7 @@ int main(void)
         cmocka_unit_test(refuses_golds_that_are_no_places),
         cmocka_unit_test(lists_by_f1),
         cmocka_unit_test(lists_are_bounded),
+        cmocka_unit_test(lists_take_no_time),
     };
     return cmocka_run_group_tests_name("places", tests, NULL, NULL);
 }

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES PTD_MATCH_MAX
+#define ENTRIES      PTD_MATCH_MAX
+#define NUMBER_BYTES 64
 
 static const char too_long[] = "too long", too_many[] = "too many entries";
 
@@ -33,7 +34,8 @@ struct lists {
 
 struct golds {
     struct lists lists;
-    struct ptd_gold *entry[2][ENTRIES];
+    char *normal[2][ENTRIES];            /* of each entry */
+    struct ptd_gold *number[2][ENTRIES]; /* of those that are one */
 };
 
 /* ---- splitting ---- */
@@ -176,21 +178,33 @@ static void clear_lists(struct lists *l)
 
 /* ---- the rule ---- */
 
-static struct ptd_gold *gold_of(const char *entry, const struct ptd_judge_settings *set)
+/* The normal forms of a list's entries; an entry that is a number is judged as one. */
+static void normalise(char *normal[ENTRIES], const struct list *l)
 {
-    struct ptd_rational r;
-    int is_number = ptd_number_parse(entry, strlen(entry), &r);
-    return ptd_gold_new(ptd_judge_named(is_number ? "number" : "exact"), set,
-                        &(struct ptd_asked){.answer = entry});
+    for (int i = 0; i < l->n; i++) normal[i] = ptd_text_normal(l->entry[i], strlen(l->entry[i]));
+}
+
+static void free_normal(char *normal[ENTRIES])
+{
+    for (int i = 0; i < ENTRIES; i++) free(normal[i]);
 }
 
 static void clear(void *gold)
 {
     struct golds *g = gold;
-    for (int k = 0; k < 2; k++)
-        for (int i = 0; i < ENTRIES; i++) ptd_gold_free(g->entry[k][i]);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < ENTRIES; i++) ptd_gold_free(g->number[k][i]);
+        free_normal(g->normal[k]);
+    }
     clear_lists(&g->lists);
     free(g);
+}
+
+static struct ptd_gold *number_of(const char *entry, const struct ptd_judge_settings *set)
+{
+    struct ptd_rational r;
+    if (strlen(entry) > NUMBER_BYTES || !ptd_number_parse(entry, strlen(entry), &r)) return NULL;
+    return ptd_gold_new(ptd_judge_named("number"), set, &(struct ptd_asked){.answer = entry});
 }
 
 static void *ready(const struct ptd_asked *asked, const char *answer,
@@ -203,20 +217,28 @@ static void *ready(const struct ptd_asked *asked, const char *answer,
         ptd_fail(PTD_DATAERR, "\"%.60s\": %s, expected a list of at most %d", answer, bad, ENTRIES);
         return NULL;
     }
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
+        normalise(g->normal[k], &g->lists.way[k]);
         for (int i = 0; i < g->lists.way[k].n; i++)
-            if (!(g->entry[k][i] = gold_of(g->lists.way[k].entry[i], set))) return clear(g), NULL;
+            g->number[k][i] = number_of(g->lists.way[k].entry[i], set);
+    }
     return g;
 }
 
-static double f1(const struct golds *g, int way, const struct list *found)
+static int fits(const struct golds *g, int way, int i, const char *entry, const char *normal)
+{
+    if (strcmp(g->normal[way][i], normal) == 0) return 1;
+    size_t len = strlen(entry);
+    return g->number[way][i] && len <= NUMBER_BYTES &&
+           ptd_gold_score(g->number[way][i], entry, len, NULL) == 1;
+}
+
+static double f1(const struct golds *g, int way, const struct list *found, char *normal[ENTRIES])
 {
     double pairs[ENTRIES * ENTRIES];
     int n = g->lists.way[way].n, m = found->n;
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < m; j++)
-            pairs[i * m + j] = ptd_gold_score(g->entry[way][i], found->entry[j],
-                                              strlen(found->entry[j]), NULL) == 1;
+        for (int j = 0; j < m; j++) pairs[i * m + j] = fits(g, way, i, found->entry[j], normal[j]);
     return n + m ? 2 * ptd_match(pairs, n, m) / (n + m) : 1;
 }
 
@@ -227,8 +249,12 @@ static double score(const void *gold, const char *answer, size_t len,
     struct lists found = {0};
     double best = 0;
     *reason = read_lists(&found, answer, len);
-    for (int k = 0; k < 2 && !*reason; k++)
-        for (int way = 0; way < 2 && best < 1; way++) best = fmax(best, f1(g, way, &found.way[k]));
+    for (int k = 0; k < 2 && !*reason && best < 1; k++) {
+        char *normal[ENTRIES] = {0};
+        normalise(normal, &found.way[k]);
+        for (int way = 0; way < 2; way++) best = fmax(best, f1(g, way, &found.way[k], normal));
+        free_normal(normal);
+    }
     clear_lists(&found);
     return best;
 }
