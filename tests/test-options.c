@@ -125,6 +125,7 @@ static void what_is_no_list(void **state)
                                        "Points (x, A), (y, B) and (z, C) are given.",
                                        "A cat\nsat on it.\nB dogs",
                                        "From 9 A.M. in 45 B.C. on",
+                                       "a.m. times, b.c. years",
                                        "U.S.A. B. C. is far",
                                        "He was born in 45 B.C. and died A.D. 3",
                                        "Vitamin C: good. Vitamin D: better.",
