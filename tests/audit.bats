@@ -12,7 +12,7 @@ setup_file() {
     export WORK="$BATS_FILE_TMPDIR"
     cd "$WORK"
     ptd-data digits warm.jsonl --count 1600 -q
-    ptd-data digits honest.jsonl --count 200 --seed 5 -q
+    ptd-data digits honest.jsonl --count 60 --seed 5 -q
     code warm.jsonl > warm-code.jsonl
     code honest.jsonl > code.jsonl
     ptd-init -q warm.ptd
@@ -40,12 +40,12 @@ setup() { cd "$WORK"; }
     ptd-hint -q --audit -s run.ptd -n 8 -m 8 --from data honest.jsonl > a.json
     ptd-hint -q --audit -s run.ptd -n 8 -m 8 --from data honest.jsonl > b.json
     cmp a.json b.json
-    run -0 --separate-stderr ptd-hint -q --audit -s run.ptd -n 200 -G 2 -m 4 --from data honest.jsonl
+    run -0 --separate-stderr ptd-hint -q --audit -s run.ptd -n 60 -G 2 -m 4 --from data honest.jsonl
     printf "%s\n" "$output" > all.json
-    ptd-gold -q -s run.ptd -P 200 -n 1 honest.jsonl > gold.rec
-    ptd-hint -q --audit -n 200 -G 2 -m 4 --from data gold.rec > stream.json
+    ptd-gold -q -s run.ptd -P 60 -n 1 honest.jsonl > gold.rec
+    ptd-hint -q --audit -n 60 -G 2 -m 4 --from data gold.rec > stream.json
     [ "$(jq -c .sources all.json)" = "$(jq -c .sources stream.json)" ]
-    PTD_THREADS=1 ptd-hint -q --audit -n 200 -G 2 -m 4 --from data < gold.rec | cmp - stream.json
+    PTD_THREADS=1 ptd-hint -q --audit -n 60 -G 2 -m 4 --from data < gold.rec | cmp - stream.json
     ptd-hint -q --audit -s run.ptd -n 8 -m 8 --seed 1 --from data honest.jsonl > c.json
     [ "$(jq -c .sources a.json)" != "$(jq -c .sources c.json)" ]
 }
@@ -69,7 +69,7 @@ setup() { cd "$WORK"; }
     [[ "$stderr" == *"no answer of the reference is right under any view: nothing can be seen to tell"* ]]
     jq -c 'del(.images) | .prompt |= sub("<image>"; "")' honest.jsonl > blind.jsonl
     run -65 ptd-hint --audit -s run.ptd blind.jsonl
-    [[ "$output" == *"nothing to measure: 200 groups without a picture, 0 without an answer"* ]]
+    [[ "$output" == *"nothing to measure: 60 groups without a picture, 0 without an answer"* ]]
 }
 
 @test "misuse, bad input and cut streams have their status" {
