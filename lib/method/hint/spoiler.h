@@ -7,7 +7,8 @@
  *   too-long         over 2,048 bytes
  *   degenerate       16 bytes or more, of at most 3 kinds
  *   answer-number    a number equal in value to an answer (or to one of its parts), in any dress
- *                    that values.h knows: 24, 2 dozen, 1.2 thousand, 10^6, twelve, XII, 50 %
+ *                    that values.h knows: 24, 2 dozen, 1.2 thousand, 10^6, twelve, XII, 50 %;
+ *                    or all the question's other numbers, denied
  *   answer-text      an answer's text, blanks and LaTeX aside; answers below 4 bytes only where a
  *                    word begins
  *   answer-judged    a stretch of words that the judge calls right: formulas, units, tuples

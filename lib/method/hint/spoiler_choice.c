@@ -131,19 +131,6 @@ static unsigned list_at(const char *text, const char *s, const char **end)
     return letters;
 }
 
-static int denies(const char *text)
-{
-    static const char *const words[] = {
-        "not",       "isn",     "no",      "exclude", "excluded", "rule", "ruled",
-        "eliminate", "wrong",   "except",  "cannot",  "neither",  "nor",  "false",
-        "incorrect", "without", "discard", "never",   "aren",     "can",  NULL};
-    static const char *const chinese[] = {"\xe4\xb8\x8d", "\xe9\x9d\x9e", "\xe9\x94\x99",
-                                          "\xe6\x8e\x92", "\xe9\x99\xa4", NULL};
-    for (int i = 0; chinese[i]; i++)
-        if (strstr(text, chinese[i])) return 1;
-    return ptd_words_hold(text, words);
-}
-
 /* A right letter, unless in a list of all options; or all the others, denied. */
 static int tells_letter(const char *text, unsigned right, int options)
 {
@@ -156,7 +143,7 @@ static int tells_letter(const char *text, unsigned right, int options)
         named |= letters;
         s = end - 1;
     }
-    return all && (all & ~right) && (named & all) == (all & ~right) && denies(text);
+    return all && (all & ~right) && (named & all) == (all & ~right) && ptd_words_deny(text);
 }
 
 int ptd_rule_option_letter(const char *hint, const struct ptd_group *g)
@@ -198,7 +185,7 @@ static int tells_text(const char *hint, const char *stem, unsigned right,
     ptd_searched_clear(&s);
     if (named & right & ~asked) return 1;
     if (named & right & ~digits && named != all) return 1; /* numbers have their own rule */
-    return (all & ~right) && named == (all & ~right) && denies(hint);
+    return (all & ~right) && named == (all & ~right) && ptd_words_deny(hint);
 }
 
 /* What one right option is, said as a number, a formula or a verdict. */

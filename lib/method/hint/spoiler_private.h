@@ -24,6 +24,8 @@ int ptd_word_ends(struct ptd_word w, const char *const *list);
 int ptd_words_hold(const char *s,
                    const char *const *list); /* one of the words of s is one of them */
 
+int ptd_words_deny(const char *text); /* there is a "not" in them, or the like */
+
 char *ptd_no_blanks(char *t); /* takes them out of t */
 struct ptd_searched {         /* a text that others are looked for in */
     char *words, *solid;      /* its normal form, with blanks and without */

@@ -15,7 +15,8 @@ struct question { /* what the numbers of a hint are held against */
     char *solid; /* in its normal form, without blanks; NULL until wanted */
     int quotes;  /* how many may still be looked for */
     struct ptd_value_set secret, known;
-    int free; /* known numbers are no secret, whatever is said of them */
+    int free;       /* known numbers are no secret, whatever is said of them */
+    unsigned named; /* bits of those of `known` that the hint names */
 };
 
 /* Does the question hold what stands from s to end? */
@@ -61,12 +62,34 @@ static int is_among_all(const struct question *q, const struct ptd_piece *p, int
     return found == q->known.n;
 }
 
+#define MARKED 32 /* numbers of a question that are kept apart */
+
+static void mark(struct question *q, double v)
+{
+    for (int k = 0; k < q->known.n && k < MARKED; k++)
+        if (q->known.v[k] == v) q->named |= 1u << k;
+}
+
+/* Are all numbers of the question named but the one that is secret? */
+static int is_left_over(const struct question *q)
+{
+    int secret = 0, others = 0, named = 0;
+    for (int k = 0; k < q->known.n && q->known.n <= MARKED; k++) {
+        int here = ptd_value_set_has(&q->secret, q->known.v[k], 0);
+        secret += here && !(q->named & (1u << k));
+        others += !here;
+        named += !here && q->named & (1u << k);
+    }
+    return secret == 1 && others > 0 && named == others;
+}
+
 /* Does the hint say a secret number, other than by quoting the question? */
 static int says(void *ctx, const struct ptd_piece *p)
 {
     struct question *q = ctx;
     for (int i = 0; i < p->n; i++) {
         const struct ptd_said_value *v = &p->value[i];
+        mark(q, v->v);
         if (!ptd_value_set_has(&q->secret, v->v, 1)) continue;
         if (!ptd_value_set_has(&q->known, v->v, 0)) return 1;
         if (q->free) continue;
@@ -83,6 +106,7 @@ int ptd_says_number(const char *hint, const char *secret, const char *known, int
     ptd_value_set_read(&q.secret, secret);
     if (q.secret.n) ptd_value_set_read(&q.known, known);
     int found = q.secret.n && ptd_values_each(hint, says, &q) != 0;
+    found = found || (!q.free && is_left_over(&q) && ptd_words_deny(hint));
     ptd_value_set_clear(&q.secret);
     ptd_value_set_clear(&q.known);
     free(q.solid);

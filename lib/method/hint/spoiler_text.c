@@ -40,6 +40,19 @@ int ptd_word_ends(struct ptd_word w, const char *const *list)
     return 0;
 }
 
+int ptd_words_deny(const char *text)
+{
+    static const char *const words[] = {
+        "not",       "isn",     "no",      "exclude", "excluded", "rule", "ruled",
+        "eliminate", "wrong",   "except",  "cannot",  "neither",  "nor",  "false",
+        "incorrect", "without", "discard", "never",   "aren",     "can",  NULL};
+    static const char *const chinese[] = {"\xe4\xb8\x8d", "\xe9\x9d\x9e", "\xe9\x94\x99",
+                                          "\xe6\x8e\x92", "\xe9\x99\xa4", NULL};
+    for (int i = 0; chinese[i]; i++)
+        if (strstr(text, chinese[i])) return 1;
+    return ptd_words_hold(text, words);
+}
+
 /* ---- texts ---- */
 
 char *ptd_no_blanks(char *t)
