@@ -271,6 +271,21 @@ static void any_accepted_answer_is_right(void **state)
     ptd_gold_free(g);
 }
 
+/* "no number" of one accepted answer says nothing where another can be compared. */
+static void a_reason_is_of_all_accepted_answers(void **state)
+{
+    (void)state;
+    static char *const others[] = {"B"};
+    struct ptd_asked asked = {.answer = "1, 2", .answers = others, .n_answers = 1};
+    struct ptd_gold *g = ptd_gold_new(NULL, NULL, &asked);
+    const char *reason = "";
+    assert_true(ptd_gold_score(g, "A or B", 6, &reason) == 0);
+    assert_null(reason);
+    assert_true(ptd_gold_score(g, "", 0, &reason) == 0);
+    assert_string_equal(reason, "empty");
+    ptd_gold_free(g);
+}
+
 /* ---- settings and rules ---- */
 
 static void assert_set(const char *rule, struct ptd_judge_settings set, const char *gold,
@@ -457,6 +472,7 @@ int main(void)
         cmocka_unit_test(hostile_answers_are_bounded),
         cmocka_unit_test(options_have_values),
         cmocka_unit_test(any_accepted_answer_is_right),
+        cmocka_unit_test(a_reason_is_of_all_accepted_answers),
         cmocka_unit_test(units_are_dropped_kept_or_converted),
         cmocka_unit_test(numbers_may_be_near),
         cmocka_unit_test(rules_restrict),

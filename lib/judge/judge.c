@@ -74,14 +74,16 @@ double ptd_gold_score(const struct ptd_gold *g, const char *answer, size_t len, 
 {
     const char *why = NULL;
     double best = 0;
+    int read = 0;
     if (reason) *reason = NULL;
     for (int i = 0; i < g->n && best < 1; i++) {
         const char *unread = NULL;
         double score = g->rule->score(g->own[i], answer, len, &g->set, &unread);
         if (unread) why = unread;
         if (!unread && score > best) best = score;
+        read += !unread;
     }
-    if (reason && best == 0) *reason = why;
+    if (reason && !read) *reason = why;
     return best;
 }
 
@@ -119,12 +121,13 @@ int ptd_answer_right(const char *rule, const char *answer, size_t len, const cha
 
 static char letter_in(const char *s, size_t n, int gold)
 {
-    struct ptd_lex l;
+    struct ptd_lex *l = ptd_malloc(sizeof *l); /* too large for a stack */
     struct ptd_choice c;
-    if (ptd_lex(&l, s, n, 0) < 0) return 0;
-    int named = gold ? ptd_choice_gold(l.t, l.n, &c) : ptd_choice_read(l.t, l.n, &c);
-    if (!named || c.n != 1 || (gold && c.n_rest)) return 0;
-    return (char)('A' + __builtin_ctz(c.letters));
+    int named = ptd_lex(l, s, n, 0) == 0 &&
+                (gold ? ptd_choice_gold(l->t, l->n, &c) : ptd_choice_read(l->t, l->n, &c)) &&
+                c.n == 1 && !(gold && c.n_rest);
+    free(l);
+    return named ? (char)('A' + __builtin_ctz(c.letters)) : 0;
 }
 
 char ptd_choice_parse(const char *s, size_t n)

@@ -75,8 +75,9 @@ char *ptd_judge_names(void); /* "auto, exact, ...", malloc'd */
  * the accepted alternatives, cannot be read under the rule. */
 struct ptd_gold *ptd_gold_new(const struct ptd_judge *rule, const struct ptd_judge_settings *,
                               const struct ptd_asked *);
-/* The accuracy, 0..1, the best of all accepted answers'. *reason NULL, or why the answer could not
- * be read: then the accuracy is 0 and the outcome unparsable. reason may be NULL. */
+/* The accuracy, 0..1, the best of all accepted answers'. *reason NULL, or why the answer could be
+ * read against none of them: then the accuracy is 0 and the outcome unparsable. reason may be
+ * NULL. */
 double ptd_gold_score(const struct ptd_gold *, const char *answer, size_t len, const char **reason);
 void ptd_gold_free(struct ptd_gold *); /* NULL: nothing */
 
