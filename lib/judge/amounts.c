@@ -22,6 +22,9 @@ static int is_unit_start(tok t, struct ptd_toks s)
     case PTD_T_DEG:
     case PTD_T_PERCENT:
     case PTD_T_MONEY:
+    case PTD_T_PRIME:
+    case '\'':
+    case '"':
     case PTD_T_NAME:
     case PTD_T_FRAC:
     case '(':
@@ -37,6 +40,19 @@ static int is_sure(tok t)
 {
     return t->dress || t->kind != PTD_T_WORD || t->n > 1 ||
            (t->spaced && t[-1].kind == PTD_T_NUM) || (t->spaced && t[-1].kind == '}');
+}
+
+static int has_symbols(const struct ptd_expr *e)
+{
+    return e && (e->op == PTD_E_SYM || has_symbols(e->a) || has_symbols(e->b));
+}
+
+/* Behind letters a letter is one more of them: \pi r^2 h, 6a^2b, 3n+1 m; cm behind a blank is none.
+ */
+static int is_factor(tok t, const struct ptd_expr *before)
+{
+    return !t->dress && t->kind == PTD_T_WORD && (unsigned char)t->s[0] < 0x80 &&
+           !(t->n > 1 && t->spaced) && has_symbols(before);
 }
 
 value ptd_quantity(struct ptd_reading *r, struct ptd_toks s, const struct ptd_expr *e,
@@ -58,7 +74,7 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
             continue; /* \sin 45^\circ */
         if (!is_unit_start(t, s) || !ptd_unit_read(t, (int)(s.b - t), !full, &u)) continue;
         const struct ptd_expr *e = ptd_toks_expr(r, (struct ptd_toks){s.a, t});
-        if (!e) continue;
+        if (!e || (full && is_factor(t, e))) continue;
         value v = ptd_quantity(r, s, e, &u);
         if (!v || !full || is_sure(t)) return v;
         value plain = ptd_quantity(r, s, full, NULL);

@@ -183,7 +183,7 @@ static const struct ptd_command commands[] = {
     {"sec", PTD_T_WORD, "sec"},
     {"sf", PTD_C_SPACE, NULL},
     {"sfrac", PTD_T_FRAC, NULL},
-    {"sim", PTD_T_APPROX, NULL},
+    {"sim", PTD_T_TO, NULL},
     {"simeq", PTD_T_APPROX, NULL},
     {"sin", PTD_T_WORD, "sin"},
     {"sinh", PTD_T_WORD, "sinh"},

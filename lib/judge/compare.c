@@ -106,8 +106,22 @@ static int behind_verb(value a)
     return 0;
 }
 
+/* 1 for yes, -1 for no, in either language; 0: neither. */
+static int verdict(value v)
+{
+    static const char *const yes[] = {"yes", "true", "correct", "是", "是的", "对", "正确", NULL};
+    static const char *const no[] = {"no", "false", "incorrect", "wrong", "否",     "不是",
+                                     "不", "错",    "错误",      "不对",  "不正确", NULL};
+    for (int i = 0; v->n == 1 && yes[i]; i++)
+        if (ptd_tok_is(v->t, yes[i])) return 1;
+    for (int i = 0; v->n == 1 && no[i]; i++)
+        if (ptd_tok_is(v->t, no[i])) return -1;
+    return 0;
+}
+
 static int text_same(value g, value a)
 {
+    if (verdict(g) && verdict(g) == verdict(a)) return 1;
     if (ptd_words_same(g->t, g->n, a->t, a->n)) return 1;
     int i = g->kind == PTD_V_TEXT ? behind_verb(a) : 0;
     return i && ptd_words_same(g->t, g->n, a->t + i, a->n - i);
@@ -251,7 +265,7 @@ static int amount_same(ctx c, value g, value a)
     if (gu && au && g->unit.percent == a->unit.percent) return number_same(c, g, a, g->e, a->e);
     value with = gu ? g : a;
     if (with->unit.percent) return !(gu && au) && percent_same(c, g, a, with);
-    if (how == PTD_UNITS_KEEP || g->weak) return 0;
+    if (how == PTD_UNITS_KEEP || (g->weak && !is_points(g, 10))) return 0;
     if (number_same(c, g, a, g->e, a->e)) return 1;
     return is_angle(with) && how != PTD_UNITS_DROP && turned(c, g, a, with);
 }
@@ -293,6 +307,33 @@ static int labels_agree(value g, value a)
 
 /* ---- expressions ---- */
 
+/* What the last digit of a plain number is worth; of a whole number of tens ten, and so on; 0: it
+ * is no plain number. */
+static double last_digit(const struct ptd_expr *e)
+{
+    int n = decimals(e);
+    double worth = 1;
+    if (e->op == PTD_E_NEG) e = e->a;
+    for (int i = 0; i < n; i++) worth /= 10;
+    for (int i = e->n; n == 0 && i-- > 1 && e->s[i] == '0';) worth *= 10;
+    return n < 0 ? 0 : worth;
+}
+
+/* How far apart x and y, which x is said to be equal to, may be: 99 = 98 not at all, 1/3 = 0.33 by
+ * less than a last digit, 7.6 = 8 by half of it, 50 pi = 157 by what pi is rounded to. */
+static double leeway(value x, value y, double size)
+{
+    int64_t num, den;
+    int dx = decimals(x->e), dy = decimals(y->e), rough = y->rel == PTD_T_APPROX;
+    int whole = ptd_expr_rational(x->e, &num, &den) && den == 1;
+    double most = ptd_expr_rational(x->e, &num, &den) ? 0 : 0.002 * size;
+    double cut = dy > 0 ? last_digit(y->e) : dy == 0 ? last_digit(y->e) / 2 : 0;
+    if (dy == 0 && !rough) cut = whole ? 0 : 0.5;
+    if (dx >= 0 && dx == dy && dx > 0) cut = 0;
+    if (dx > 0 && dy < 0) cut = last_digit(x->e);
+    return cut > most ? cut : most;
+}
+
 static int near(value x, value y)
 {
     double p, q;
@@ -300,7 +341,7 @@ static int near(value x, value y)
         !ptd_expr_value(y->e, &q))
         return 1;
     double far = p > q ? p - q : q - p, size = q < 0 ? -q : q;
-    return far <= 0.02 * size || far < 1e-9;
+    return far <= leeway(x, y, size) + 1e-9 * size;
 }
 
 /* a = b = c says one thing only if they are about equal. */
@@ -427,11 +468,22 @@ static int ratio_same(ctx c, value g, value a)
     return ratios_same(c, g, a);
 }
 
+static int in_lowest_terms(value ratio)
+{
+    int64_t a, b, den;
+    if (!ptd_expr_rational(ratio->kid->e, &a, &den) || den != 1 ||
+        !ptd_expr_rational(ratio->kid->next->e, &b, &den) || den != 1)
+        return 1;
+    for (int64_t r; b; a = b, b = r) r = a % b;
+    return a == 1 || a == -1;
+}
+
 static int ratio_as_number(ctx c, value ratio, value plain, int gold_is_ratio)
 {
     struct ptd_expr q = {.op = PTD_E_DIV, .a = ratio->kid->e, .b = ratio->kid->next->e, .den = 1};
     if (ratio->n_kids != 2 || ratio->time == 2 || plain->has_unit) return 0;
     if (ratio->to == 2 || (ratio->to && !gold_is_ratio)) return 0;
+    if (ratio->time && !in_lowest_terms(ratio)) return 0; /* 3:30 is rather a time */
     return ptd_expr_equal(&q, plain->e, &c->reason);
 }
 
@@ -476,15 +528,36 @@ static int matched(ctx c, value g[MANY], int n, value a[MANY])
     return 1;
 }
 
+/* x = 2, y = 5: values of several things, which "or" cannot join. */
+static int of_several(value v[MANY], int n)
+{
+    for (int i = 1; i < n; i++)
+        if (v[0]->label && v[i]->label && !labels_agree(v[0], v[i])) return 1;
+    return 0;
+}
+
 static int in_any_order(ctx c, value g, value a)
 {
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
-    if (n != m) {
+    if (n != m || (a->either && !g->either && of_several(x, n))) {
         if (n == 1 && a->either) c->reason = "two answers";
         return 0;
     }
     return n > 0 ? matched(c, x, n, y) : n == 0 && g->kind == PTD_V_SET;
+}
+
+/* y = 3, x = -2 in the order of the names; as they stand if not each has a name of one letter. */
+static void by_names(value v[MANY], int n)
+{
+    for (int i = 0; i < n; i++)
+        if (v[i]->n_label != 1 || v[i]->label->n != 1) return;
+    for (int i = 1; i < n; i++)
+        for (int k = i; k > 0 && *v[k - 1]->label->s > *v[k]->label->s; k--) {
+            value t = v[k];
+            v[k] = v[k - 1];
+            v[k - 1] = t;
+        }
 }
 
 static int in_order(ctx c, value g, value a)
@@ -492,6 +565,8 @@ static int in_order(ctx c, value g, value a)
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
     if (n != m || n < 1) return 0;
+    by_names(x, n);
+    by_names(y, n);
     for (int i = 0; i < n; i++)
         if (!ptd_value_same(c, x[i], y[i])) return 0;
     return 1;

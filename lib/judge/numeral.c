@@ -56,8 +56,7 @@ static const struct word *word_at(const struct ptd_tok *t)
     return NULL;
 }
 
-/* half, third, quarters, ...: what one is divided by; 0: none. */
-static int part_at(const struct ptd_tok *t)
+int ptd_numeral_part(const struct ptd_tok *t)
 {
     static const char *const parts[] = {"half",    "third",  "fourth", "fifth", "sixth",
                                         "seventh", "eighth", "ninth",  "tenth", "quarter"};
@@ -135,7 +134,8 @@ static int and_part(const struct ptd_tok *t, int n, struct ptd_ratio *r)
     int part;
     if (n < 3 || !ptd_tok_is(t, "and") || !(is_article(t + 1) || ptd_tok_is(t + 1, "one")))
         return 0;
-    if (!(part = part_at(t + 2)) || __builtin_mul_overflow(r->num, part, &r->num)) return 0;
+    if (!(part = ptd_numeral_part(t + 2)) || __builtin_mul_overflow(r->num, part, &r->num))
+        return 0;
     if (__builtin_add_overflow(r->num, 1, &r->num)) return 0;
     r->den = part;
     return 3;
@@ -189,11 +189,11 @@ int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r)
     *r = (struct ptd_ratio){1, 1};
     if (n > 2 && ptd_tok_is(t, "half") && is_article(t + 1) && ptd_tok_is(t + 2, "dozen"))
         return r->num = 6, 3;
-    if (ptd_tok_is(t, "half") || ptd_tok_is(t, "quarter")) return r->den = part_at(t), 1;
-    if (n > 1 && is_article(t) && (part = part_at(t + 1))) return r->den = part, 2;
+    if (ptd_tok_is(t, "half") || ptd_tok_is(t, "quarter")) return r->den = ptd_numeral_part(t), 1;
+    if (n > 1 && is_article(t) && (part = ptd_numeral_part(t + 1))) return r->den = part, 2;
     if (!(i = cardinal(t, n, &r->num))) return 0;
-    int hyphen = i + 1 < n && t[i].kind == '-' && part_at(&t[i + 1]);
-    if (i < n && (part = part_at(&t[i + hyphen]))) return r->den = part, i + hyphen + 1;
+    int hyphen = i + 1 < n && t[i].kind == '-' && ptd_numeral_part(&t[i + 1]);
+    if (i < n && (part = ptd_numeral_part(&t[i + hyphen]))) return r->den = part, i + hyphen + 1;
     return i + and_part(t + i, n - i, r);
 }
 

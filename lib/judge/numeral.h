@@ -9,6 +9,8 @@ struct ptd_ratio {
 };
 /* How many of the tokens t [n] are one number in words; 0: none. */
 int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r);
+/* half, third, quarters, ...: what one is divided by; 0: none. */
+int ptd_numeral_part(const struct ptd_tok *t);
 /* What a word behind a number in digits multiplies it by (thousand, dozen, 万); 0: nothing. */
 int64_t ptd_numeral_scale(const struct ptd_tok *t);
 #endif

@@ -130,6 +130,16 @@ static int are_amounts(struct ptd_reading *r, const struct chain *c)
     return x && y && x->has_unit && y->has_unit;
 }
 
+/* 5 is the answer, not: 5 is too small. */
+static int is_named(struct ptd_toks s)
+{
+    static const char *const names[] = {"the", "my", "our", "答案", "结果", "正确答案", NULL};
+    static const char *const no[] = {"minimum", "maximum", "lower", "upper", "least", "most", NULL};
+    for (tok t = s.a; t < s.b; t++)
+        if (word_in(t, no)) return 0;
+    return s.b - s.a == 1 ? s.a->n == 1 || word_in(s.a, names) : word_in(s.a, names);
+}
+
 /* label = value, value = label, label = a = b. */
 static value equality(struct ptd_reading *r, struct ptd_toks s, const struct chain *c)
 {
@@ -137,7 +147,9 @@ static value equality(struct ptd_reading *r, struct ptd_toks s, const struct cha
     value v = NULL, one;
     while (from < to && ptd_is_label(c->part[from])) from++;
     struct ptd_toks label = from ? c->part[from - 1] : (struct ptd_toks){NULL, NULL};
-    if (!from && ptd_is_label(c->part[to])) label = c->part[to--];
+    if (!from && ptd_is_label(c->part[to]) &&
+        (c->rel[to - 1] != PTD_T_WORD || is_named(c->part[to])))
+        label = c->part[to--];
     if (from == to && !from && label.a == NULL) return NULL;
     if (to == from + 1 && !label.a && c->rel[from] != PTD_T_APPROX && has_symbols(s) &&
         !are_amounts(r, c))
@@ -147,6 +159,7 @@ static value equality(struct ptd_reading *r, struct ptd_toks s, const struct cha
             (one->kind == PTD_V_TEXT && (c->rel[0] == PTD_T_WORD || i < to)))
             return NULL;
         one->also = v;
+        if (i > from && one->kind == PTD_V_EXPR) one->rel = (uint8_t)c->rel[i - 1];
         v = one;
     }
     if (v && label.a) ptd_set_label(r, v, label);

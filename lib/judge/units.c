@@ -1,5 +1,6 @@
 /* units: the table; see units.h. */
 #include "judge/units.h"
+#include "judge/numeral.h"
 #include <ctype.h>
 #include <math.h>
 #include <pthread.h>
@@ -71,6 +72,8 @@ static const struct row {
     {1, 60, 0, {T = -1}, 0, "bpm|rpm", ""},
     /* angle, temperature */
     {1, 1, 0, {ON(ANGLE)}, 0, "deg|度", "degree|degs"},
+    {1, 60, 0, {ON(ANGLE)}, 0, "arcmin", "arcminute|minute of arc"},
+    {1, 3600, 0, {ON(ANGLE)}, 0, "arcsec", "arcsecond|second of arc"},
     {1, 1, 0, {ON(RADIAN)}, 0, "rad|弧度", "radian|rads"},
     {1,
      1,
@@ -323,11 +326,20 @@ static int degree_at(const struct ptd_tok *t, int n, struct ptd_unit *u)
     return named("deg", 3, u) ? 1 : 0;
 }
 
+/* ', '', ": minutes and seconds of arc. */
+static int arc_at(const struct ptd_tok *t, int n, struct ptd_unit *u)
+{
+    int two = n > 1 && t->kind != '"' && t[1].kind == t->kind;
+    const char *name = two || t->kind == '"' ? "arcsec" : "arcmin";
+    return named(name, 6, u) ? 1 + two : 0;
+}
+
 /* The one unit at t [n], with no power; tokens used, 0: none. */
 static int simple_at(const struct ptd_tok *t, int n, size_t skip, struct ptd_unit *u)
 {
     if (t->kind == PTD_T_DEG) return degree_at(t, n, u);
     if (t->kind == PTD_T_PERCENT) return named("%", 1, u);
+    if (t->kind == PTD_T_PRIME || t->kind == '\'' || t->kind == '"') return arc_at(t, n, u);
     if (t->kind == PTD_T_MONEY) return named(t->s, t->n, u);
     if (t->kind == PTD_T_NAME && t->n == 5 && memcmp(t->s, "Omega", 5) == 0)
         return named("Omega", 5, u);
@@ -382,18 +394,54 @@ static int product(const struct ptd_tok *t, int n, struct ptd_unit *u)
 
 /* ---- things ---- */
 
-/* Words that say more than what is counted. */
-static int says_more(const struct ptd_tok *t)
+/* Words that say more than what is counted, wherever they stand or as the last one. */
+static int says_more(const struct ptd_tok *t, int is_last)
 {
-    static const char *const words[] = {
-        "or",      "and",     "not",     "no",        "is",    "are",    "was",      "to",
-        "but",     "so",      "wrong",   "plus",      "minus", "times",  "over",     "either",
-        "nor",     "than",    "maybe",   "if",        "then",  "else",   "cannot",   "be",
-        "equals",  "divided", "between", "from",      "isn",   "should", "versus",   "vs",
-        "per",     "mod",     "percent", "incorrect", "right", "left",   "thousand", "million",
-        "billion", "dozen",   "hundred", "half",      "或",    "和",     NULL};
-    for (int i = 0; words[i]; i++)
-        if (ptd_tok_is(t, words[i])) return 1;
+    static const char *const always[] = {
+        "or",      "and",     "not",     "no",        "is",      "are",      "was",      "to",
+        "but",     "so",      "wrong",   "plus",      "minus",   "times",    "over",     "either",
+        "nor",     "than",    "maybe",   "if",        "then",    "else",     "cannot",   "be",
+        "equals",  "divided", "between", "from",      "isn",     "should",   "versus",   "vs",
+        "per",     "mod",     "percent", "incorrect", "right",   "left",     "thousand", "million",
+        "billion", "dozen",   "hundred", "half",      "true",    "false",    "by",       "at",
+        "out",     "under",   "above",   "below",     "about",   "around",   "without",  "except",
+        "unless",  "too",     "very",    "possibly",  "perhaps", "probably", "likely",   "lakh",
+        "lakhs",   "crore",   "crores",  "factorial", "squared", "cubed",    "never",    "could",
+        "can",     "might",   "may",     "would",     "were",    "will",     "has",      "have",
+        "does",    "which",   "that",    "because",   "since",   "when",     "或",       "和",
+        NULL};
+    static const char *const last[] = {
+        "up",     "much",   "many",    "more",    "less",     "fewer",    "most",  "least",
+        "max",    "min",    "maximum", "minimum", "negative", "positive", "small", "large",
+        "big",    "bigger", "smaller", "larger",  "greater",  "higher",   "lower", "double",
+        "triple", "twice",  "thrice",  "pair",    "pairs",    "couple",   "gross", "tens",
+        "square", "cube",   "root",    "power",   "odd",      "even",     "some",  "any",
+        "none",   "off",    "false",   NULL};
+    for (int i = 0; always[i]; i++)
+        if (ptd_tok_is(t, always[i])) return 1;
+    for (int i = 0; is_last && last[i]; i++)
+        if (ptd_tok_is(t, last[i])) return 1;
+    return ptd_numeral_part(t) || ptd_numeral_scale(t);
+}
+
+static int ends_in(const struct ptd_tok *t, const char *s)
+{
+    size_t n = strlen(s);
+    return t->n >= n && memcmp(t->s + t->n - n, s, n) == 0;
+}
+
+/* 倍, 以上, 多: Chinese words that make it another number, or no certain one. */
+static int changes_number(const struct ptd_tok *t)
+{
+    static const char *const before[] = {"倍", "半", "多", "几",   "余", "成", "折",
+                                         "打", "双", "对", "分之", "又", "点", "负",
+                                         "不", "非", "是", "或",   NULL};
+    static const char *const behind[] = {"以上", "以下", "以内", "以外", "之一", "左右",
+                                         "倍",   "多",   "半",   "错",   "不对", NULL};
+    for (int i = 0; before[i]; i++)
+        if (t->n >= strlen(before[i]) && memcmp(t->s, before[i], strlen(before[i])) == 0) return 1;
+    for (int i = 0; behind[i]; i++)
+        if (ends_in(t, behind[i])) return 1;
     return 0;
 }
 
@@ -412,7 +460,9 @@ static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
 {
     if (n > 4) return 0;
     for (int i = 0; i < n; i++)
-        if (t[i].kind != PTD_T_WORD || says_more(&t[i]) || (t[i].n < 2 && !t[i].dress)) return 0;
+        if (t[i].kind != PTD_T_WORD || says_more(&t[i], i == n - 1) || changes_number(&t[i]) ||
+            (t[i].n < 2 && !t[i].dress))
+            return 0;
     const struct ptd_tok *last = &t[n - 1];
     size_t len = last->n < sizeof u->thing ? last->n : sizeof u->thing - 1;
     *u = (struct ptd_unit){.num = 1, .den = 1, .dim = {[PTD_DIM_THING] = 1}};

@@ -51,18 +51,30 @@ tok ptd_closing(struct ptd_toks s)
 
 /* ---- the ends ---- */
 
-static int is_wrapping(int kind)
+static int is_wrapping(const struct ptd_tok *t)
 {
-    return kind == '.' || kind == '"' || kind == '`' || kind == '\'' || kind == '#' || kind == '*';
+    int k = t->kind;
+    return k == '.' || k == '"' || k == '`' || k == '\'' || k == '#' || (k == '*' && *t->s == '*');
+}
+
+/* Does s end in a mark of minutes or seconds, or a prime, that closes no quotation? */
+static int is_mark(struct ptd_toks s)
+{
+    int kind = s.b[-1].kind;
+    if ((kind != '\'' && kind != '"') || s.b - s.a < 2 || s.b[-1].spaced) return 0;
+    if (s.b[-2].kind != PTD_T_NUM && s.b[-2].kind != PTD_T_WORD && s.b[-2].kind != kind) return 0;
+    for (tok t = s.a; t < s.b - 1; t++)
+        if (t->kind == kind && (t == s.a || t->spaced)) return 0;
+    return 1;
 }
 
 struct ptd_toks ptd_toks_trimmed(struct ptd_toks s)
 {
-    while (s.a < s.b && (is_wrapping(s.a->kind) || strchr(",:=", s.a->kind))) s.a++;
-    while (
-        s.b > s.a &&
-        (is_wrapping(s.b[-1].kind) || ptd_value_parts(&s.b[-1]) || s.b[-1].kind == ':' ||
-         (s.b[-1].kind == '!' && s.b - s.a > 1 && s.b[-2].kind == PTD_T_WORD && s.b[-2].n > 1))) {
+    while (s.a < s.b && (is_wrapping(s.a) || strchr(",:=", s.a->kind))) s.a++;
+    while (s.b > s.a && ((is_wrapping(&s.b[-1]) && !is_mark(s)) || ptd_value_parts(&s.b[-1]) ||
+                         s.b[-1].kind == ':' ||
+                         (s.b[-1].kind == '!' && s.b - s.a > 1 && s.b[-2].kind == PTD_T_WORD &&
+                          s.b[-2].n > 1))) {
         if (s.b[-1].kind == PTD_T_WORD && s.b - s.a == 1) break;
         s.b--;
     }
@@ -91,7 +103,8 @@ static int chinese_lead(tok t, int last)
         "应",       "等于",     "一共", "总共", "共有", "共",   NULL};
     for (int i = 0; leads[i]; i++) {
         int n = (int)strlen(leads[i]);
-        if (t->n >= n && memcmp(t->s, leads[i], (size_t)n) == 0 && (t->n > n || !last)) return n;
+        if (t->n < n || memcmp(t->s, leads[i], (size_t)n) != 0 || (t->n == n && last)) continue;
+        if (!(t->n == 6 && memcmp(t->s, "是否", 6) == 0)) return n; /* whether: no lead */
     }
     return 0;
 }
