@@ -259,6 +259,36 @@ static void options_have_values(void **state)
     assert_asked(pick, "BD", "B", 0);
 }
 
+static void letters_and_texts_must_go_together(void **state)
+{
+    (void)state;
+    const char *city = "Which city?\n**A.** Paris\n**B.** London\n**C.** New York";
+    const char *place = "Where is it?\nA. left of B\nB. in C\nC. between A and B\nD. nowhere";
+    const char *says = "Pick.\nA. Yes\nB. No\nC. It cannot be known";
+    const char *chinese = "\xe9\x80\x89\nA\xe3\x80\x81\xe6\x98\xaf\xe5\x81\xb6\xe6\x95\xb0\n"
+                          "B\xe3\x80\x81\xe6\x98\xaf\xe5\xa5\x87\xe6\x95\xb0\n"
+                          "C\xe3\x80\x81\xe6\x98\xaf\xe8\xb4\xa8\xe6\x95\xb0";
+    assert_asked(city, "B", "B. London", 1);
+    assert_asked(city, "B", "B. the city of London", 1);
+    assert_asked(city, "B", "B. New York", 0);
+    assert_asked(city, "B", "B. Rome", 0);
+    assert_asked(city, "New York", "C. New York", 1);
+    assert_asked(city, "New York", "B. New York", 0);
+    assert_asked("Which?\nA. 12 cm\nB. 15 cm", "B", "B. 15", 1);
+    assert_asked("Which?\nA. 12 cm\nB. 15 cm", "B", "B. 12 cm", 0);
+    assert_asked("Which?\nA. 12 cm\nB. 15 cm", "B", "B. 16 cm", 0);
+    assert_asked(place, "C", "C. between A and B", 1);
+    assert_asked(place, "C", "C. between B and A", 0);
+    assert_asked(place, "A", "A. then B", 0);
+    assert_asked(says, "B", "B. No", 1);
+    assert_asked(says, "B", "B. Not", 0);
+    assert_asked(says, "A", "A. No", 0);
+    assert_asked(chinese, "C", "C\xe3\x80\x81\xe8\xb4\xa8\xe6\x95\xb0", 1);
+    assert_asked(chinese, "C", "C. a prime", 1);
+    assert_asked(chinese, "C", "C\xe3\x80\x81\xe6\x98\xaf\xe5\xa5\x87\xe6\x95\xb0", 0);
+    assert_asked("Which?\nA. <image 1>\nB. <image 2>", "B", "B. the circle", 1);
+}
+
 static void any_accepted_answer_is_right(void **state)
 {
     (void)state;
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(judges_as_people_do),
         cmocka_unit_test(hostile_answers_are_bounded),
         cmocka_unit_test(options_have_values),
+        cmocka_unit_test(letters_and_texts_must_go_together),
         cmocka_unit_test(any_accepted_answer_is_right),
         cmocka_unit_test(a_reason_is_of_all_accepted_answers),
         cmocka_unit_test(units_are_dropped_kept_or_converted),

@@ -74,6 +74,7 @@ static tok behind_lead(tok a, tok b)
 static int take_letter(tok *t, tok b, int *marked)
 {
     static const char *const nouns[] = {"option", "options", "choice", "answer", "选项", NULL};
+    static const char *const behind[] = {"项", "选项", NULL};
     tok s = *t;
     int depth = 0, c;
     while (s < b && word_in(s, nouns)) s++;
@@ -81,6 +82,7 @@ static int take_letter(tok *t, tok b, int *marked)
     while (s < b && word_in(s, nouns)) s++;
     if (s >= b || !(c = letter(s))) return 0;
     int bold = s->dress && (s + 1 == b || !s[1].dress || s[1].spaced & 2);
+    if (s + 1 < b && word_in(s + 1, behind)) bold = (s++, 1);
     for (s++, *marked = depth > 0 || bold; depth > 0; depth--) {
         while (s < b && (s->kind == '.' || s->kind == ':')) s++;
         if (s >= b || !is_close(s->kind)) return 0;
@@ -101,6 +103,13 @@ static int is_join(tok t)
 static int is_or(tok t)
 {
     return ptd_tok_is(t, "or") || ptd_tok_is(t, "或") || ptd_tok_is(t, "或者");
+}
+
+/* A sign between letters that makes no list of them: a ratio, a sum. */
+static int relates(tok t)
+{
+    return (t->kind == ':' && !t[1].spaced) || t->kind == '+' || t->kind == '/' ||
+           t->kind == PTD_T_TO;
 }
 
 static void add(struct ptd_choice *c, int letter)
@@ -125,12 +134,29 @@ static int is_lower(char c)
     return c >= 'a' && c <= 'z';
 }
 
+/* {A, C}: brackets around several letters are no one's. */
+static int unwrap(tok *a, tok *b)
+{
+    int depth = 0;
+    if (*b - *a < 5 || !is_open((*a)->kind) || !is_close((*b)[-1].kind)) return 0;
+    for (tok t = *a; t < *b - 1; t++)
+        if ((depth += is_open(t->kind) - is_close(t->kind)) == 0) return 0;
+    ++*a, --*b;
+    return 1;
+}
+
+/* The a of "B. a cat". */
+static int is_article(tok t, tok b)
+{
+    return ptd_tok_is(t, "a") && *t->s == 'a' && t + 1 < b && t[1].kind == PTD_T_WORD;
+}
+
 /* Letters and what joins them, from a to b; returns where it ends. */
 static tok take_all(tok a, tok b, struct ptd_choice *c)
 {
     int l, marked;
     tok t = a, last = a;
-    while (t < b) {
+    while (t < b && !(c->n && !c->lower && is_article(t, b))) {
         if ((l = take_letter(&t, b, &marked)))
             add(c, l), c->marked |= marked, c->lower |= is_lower(t[-1].s[0]);
         else if (take_word(t, c))
@@ -138,7 +164,7 @@ static tok take_all(tok a, tok b, struct ptd_choice *c)
         else
             break;
         last = t;
-        for (; t < b && is_join(t); t++) c->either |= is_or(t);
+        for (; t < b && is_join(t); t++) c->either |= is_or(t) || relates(t);
     }
     return t == b && (last == b || !strchr("+/&", b[-1].kind < 128 ? b[-1].kind : '.')) ? b : last;
 }
@@ -158,12 +184,136 @@ static int names_another(tok a, tok b)
     return 0;
 }
 
+/* Words and signs that lead from a letter to another: "A, along with B", "A, maybe B", "A < B". */
+static int links(tok t)
+{
+    static const char *const words[] = {"and",
+                                        "or",
+                                        "nor",
+                                        "xor",
+                                        "but",
+                                        "then",
+                                        "also",
+                                        "plus",
+                                        "with",
+                                        "along",
+                                        "as",
+                                        "well",
+                                        "though",
+                                        "too",
+                                        "even",
+                                        "unless",
+                                        "except",
+                                        "if",
+                                        "instead",
+                                        "of",
+                                        "rather",
+                                        "than",
+                                        "followed",
+                                        "by",
+                                        "not",
+                                        "versus",
+                                        "vs",
+                                        "maybe",
+                                        "perhaps",
+                                        "possibly",
+                                        "likely",
+                                        "probably",
+                                        "could",
+                                        "might",
+                                        "may",
+                                        "be",
+                                        "is",
+                                        "it",
+                                        "s",
+                                        "either",
+                                        "minus",
+                                        "without",
+                                        "besides",
+                                        "yet",
+                                        "while",
+                                        "however",
+                                        "alternatively",
+                                        "otherwise",
+                                        "together",
+                                        "the",
+                                        "option",
+                                        "choice",
+                                        "answer",
+                                        "和",
+                                        "或",
+                                        "或者",
+                                        "与",
+                                        "及",
+                                        "以及",
+                                        "还有",
+                                        "跟",
+                                        "加",
+                                        "而",
+                                        "而非",
+                                        "而不是",
+                                        "不是",
+                                        "非",
+                                        "也",
+                                        "也许",
+                                        "可能",
+                                        "可能是",
+                                        "也可能是",
+                                        "但",
+                                        "但是",
+                                        "或是",
+                                        "并",
+                                        "再",
+                                        "然后",
+                                        "同",
+                                        "不选",
+                                        "而不选",
+                                        "除了",
+                                        "除非",
+                                        NULL};
+    return (t->kind < 128 && strchr(",;:.?/&+-*=<>|~!", t->kind)) || t->kind == PTD_T_CUP ||
+           t->kind == PTD_T_CAP || t->kind == PTD_T_NE || t->kind == PTD_T_PM ||
+           t->kind == PTD_T_APPROX || t->kind == PTD_T_TO || t->kind == PTD_T_ARROW ||
+           t->kind == PTD_T_LE || t->kind == PTD_T_GE ||
+           (t->kind == PTD_T_WORD && word_in(t, words));
+}
+
+/* Does what stands behind a letter lead to another one? */
+static int links_another(tok a, tok b)
+{
+    tok t = a;
+    while (t < b && (links(t) || is_open(t->kind))) t++;
+    return t > a && t < b && letter(t) && isupper((unsigned char)*t->s);
+}
+
+/* "A, not", "A. rejected", "(A) no good": nothing but that it is none. */
+static int denies(tok a, tok b)
+{
+    static const char *const denials[] = {
+        "not",      "no",       "never", "false",   "wrong",  "incorrect",  "eliminated",
+        "rejected", "excluded", "out",   "invalid", "untrue", "impossible", "unlikely",
+        "neither",  "cannot",   "isn",   "不选",    "不",     "不是",       "不对",
+        "不正确",   "错",       "错误",  "错的",    "是错的", "是错误的",   "排除",
+        "被排除",   "否",       "非",    "不成立",  NULL};
+    static const char *const around[] = {
+        "is",    "it",  "s",      "but",     "the",   "this",   "that", "one",   "good",
+        "right", "t",   "option", "correct", "fully", "answer", "true", "quite", "sure",
+        "ruled", "was", "be",     "可以",    "了",    "是",     "但",   "的",    NULL};
+    int n = 0;
+    for (tok t = a; t < b; t++)
+        if (t->kind == PTD_T_NE || word_in(t, denials))
+            n++;
+        else if (!is_wrap(t->kind) && t->kind != ',' && !word_in(t, around))
+            return 0;
+    return n > 0;
+}
+
 /* "is correct", 正确: the only verbs that leave the letter an answer. */
 static int confirms(tok a, tok b)
 {
-    static const char *const words[] = {"is",     "the",      "correct", "right",  "best",
-                                        "answer", "option",   "choice",  "one",    "true",
-                                        "正确",   "是正确的", "对",      "正确的", NULL};
+    static const char *const words[] = {
+        "is",   "the",  "correct",  "right", "best",   "answer",   "option", "choice", "one",
+        "true", "正确", "是正确的", "对",    "正确的", "选项正确", "项正确", NULL};
     tok t = a;
     for (; t < b; t++)
         if (!word_in(t, words) && !is_wrap(t->kind)) return 0;
@@ -173,9 +323,9 @@ static int confirms(tok a, tok b)
 static int is_verb(tok t)
 {
     static const char *const words[] = {
-        "is",     "are",   "isn",       "was",   "cannot",   "can", "looks",  "seems",
-        "could",  "might", "may",       "would", "不",       "错",  "错误",   "不对",
-        "不正确", "wrong", "incorrect", "正确",  "是正确的", "对",  "是错的", NULL};
+        "is",        "are",  "isn",      "was", "cannot", "can",      "looks",  "seems",  "could",
+        "might",     "may",  "would",    "不",  "错",     "错误",     "不对",   "不正确", "wrong",
+        "incorrect", "正确", "是正确的", "对",  "是错的", "选项正确", "项正确", NULL};
     return t->kind == PTD_T_WORD && word_in(t, words);
 }
 
@@ -209,14 +359,60 @@ static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
     }
     if (!mark && !c->marked && !(capital && is_text(rest, 0) && rest->spaced)) return 0;
     if (!capital && !c->marked && !mark) return 0;
-    if (names_another(rest, b)) {
-        c->reason = "several options";
-        return 0;
-    }
     c->marked = 1;
     c->rest = rest;
     c->n_rest = (int)(b - rest);
-    return 1;
+    if (names_another(rest, b) || links_another(rest, b)) c->reason = "several options";
+    if (denies(rest, b)) c->reason = "denied";
+    return !c->reason;
+}
+
+#define ITEM_TOKENS 24 /* of an option's text in a list of several */
+
+/* Is the letter at t one of a list whose letters stand in brackets, or before this mark? */
+static int is_item(tok t, int mark, int open)
+{
+    tok before = open ? t - 2 : t - 1;
+    int parted = before->kind == ',' || before->kind == ';' || ptd_tok_is(before, "and") ||
+                 ptd_tok_is(before, "和");
+    return parted && (!open || is_open(t[-1].kind)) && t[1].kind == mark && letter(t) &&
+           isupper((unsigned char)*t->s);
+}
+
+static int is_item_text(tok a, tok b)
+{
+    return a < b && b - a <= ITEM_TOKENS && !denies(a, b);
+}
+
+/* "A. 2, C. 7": letters with their texts, all marked alike, behind the first letter at `after`. */
+static int take_items(tok after, tok b, int open, struct ptd_choice *c)
+{
+    int mark = open ? after[-1].kind : after->kind;
+    tok from = open ? after : after + 1;
+    if (!open && (after >= b || !strchr(".:)", mark < 128 ? mark : ' '))) return 0;
+    for (tok t = from + 1 + open; t + 1 < b; t++) {
+        if (!is_item(t, mark, open)) continue;
+        if (!is_item_text(from, t - 1 - open)) return 0;
+        add(c, letter(t));
+        from = t + 2;
+    }
+    return c->n > 1 && is_item_text(from, b);
+}
+
+/* One letter with what stands behind it, or several with their texts. */
+static int read_rest(tok a, tok b, struct ptd_choice *c)
+{
+    int marked;
+    tok first = a;
+    if (!take_letter(&first, b, &marked)) return 0;
+    int capital = isupper((unsigned char)first[-1].s[0]) || is_close(first[-1].kind);
+    struct ptd_choice several = *c;
+    if (take_items(first, b, is_close(first[-1].kind), &several)) {
+        *c = several;
+        return 1;
+    }
+    c->marked = marked;
+    return with_rest(first, b, c, capital);
 }
 
 int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
@@ -228,6 +424,7 @@ int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
     while (b > a && (is_wrap(b[-1].kind) || b[-1].kind == ',' || b[-1].kind == '!') &&
            (quoted || b[-1].kind != '\''))
         b--;
+    while (unwrap(&a, &b)) continue;
     tok end = take_all(a, b, c);
     if (c->n == 0) return 0;
     if (end == b) {
@@ -238,13 +435,7 @@ int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)
         c->reason = "several options";
         return 0;
     }
-    int marked, capital;
-    tok first = a;
-    c->marked = 0;
-    if (!take_letter(&first, b, &marked)) return 0;
-    c->marked = marked;
-    capital = isupper((unsigned char)first[-1].s[0]) || is_close(first[-1].kind);
-    return with_rest(first, b, c, capital);
+    return read_rest(a, b, c);
 }
 
 /* ---- golds ---- */
@@ -278,7 +469,8 @@ static int joined_as_gold(tok a, tok b)
 int ptd_choice_gold(const struct ptd_tok *t, int n, struct ptd_choice *c)
 {
     tok a = t, b = t + n;
-    while (b > a && (is_wrap(b[-1].kind))) b--;
+    int quoted = n > 0 && t->kind == '\'';
+    while (b > a && is_wrap(b[-1].kind) && (quoted || b[-1].kind != '\'')) b--;
     while (b > a && (is_wrap(a->kind))) a++;
     if (!ptd_choice_read(a, (int)(b - a), c) || c->reason || c->either) return 0;
     if (c->n > 1) return joined_as_gold(a, b);

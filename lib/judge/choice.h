@@ -1,5 +1,7 @@
 /* choice: option letters A to J in an answer, in any usual dress: B, b, (B), [B], B., B) 12 cm,
- * \textbf{(B)}, option B, 选B, AC, "A and C". */
+ * \textbf{(B)}, option B, 选B, AC, "A and C",
+ * "A. 2, C. 7". What stands behind a letter leaves it an answer unless it leads to another ("A,
+ * along with B", "A, maybe B") or says that it is none ("A, rejected"). */
 #ifndef PTD_CHOICE_H
 #define PTD_CHOICE_H
 #include "judge/lex.h"
@@ -11,7 +13,9 @@ struct ptd_choice {
     int marked;                 /* brackets around, or a full stop, a colon or the like behind */
     const struct ptd_tok *rest; /* [n_rest] what stands behind the letter: the option's text */
     int n_rest;
-    const char *reason; /* static: letters are named, and no one can say which is meant */
+    /* Static: letters are named, and no one can say which is meant, or the one named is denied.
+     * Unless the rest is that option's text. */
+    const char *reason;
 };
 
 /* 1 if the tokens t [n] name letters. 0: they do not, or c->reason says what is wrong. */

@@ -245,6 +245,73 @@ static int option_text_right(const struct said *g, struct ptd_reading *a,
     return yes;
 }
 
+/* ---- letters with texts ---- */
+
+enum behind { BEHIND_UNKNOWN, BEHIND_SAME, BEHIND_OTHER };
+
+static int has_ideographs(const struct ptd_lex *l)
+{
+    for (int i = 0; i < l->n; i++)
+        if (l->t[i].kind == PTD_T_WORD && (unsigned char)l->t[i].s[0] >= 0xe3) return 1;
+    return 0;
+}
+
+/* Words of which one begins as the other, or that have an ideograph in common. */
+static int alike(const struct ptd_tok *x, const struct ptd_tok *y)
+{
+    int n = x->n < y->n ? x->n : y->n;
+    if (x->kind < 128 || y->kind < 128 || !n) return 0;
+    if ((x->n == y->n || n > 2) && strncasecmp(x->s, y->s, (size_t)n) == 0) return 1;
+    for (int i = 0; (unsigned char)x->s[0] >= 0xe3 && i + 3 <= x->n; i += 3)
+        if (memmem(y->s, y->n, x->s + i, 3)) return 1;
+    return 0;
+}
+
+/* Have two texts a word in common? A text of signs, a picture and another script tell nothing. */
+static int share_words(const struct ptd_lex *option, const struct ptd_lex *said)
+{
+    int words = 0;
+    if (has_ideographs(option) != has_ideographs(said) || !said->n) return 1;
+    for (int i = 0; i < option->n; i++) {
+        const struct ptd_tok *t = &option->t[i];
+        words += t->kind >= 128;
+        if (ptd_tok_is(t, "image") || ptd_tok_is(t, "figure") || ptd_tok_is(t, "img")) return 1;
+        for (int j = 0; j < said->n; j++)
+            if (alike(t, &said->t[j])) return 1;
+    }
+    return !words;
+}
+
+static enum behind option_behind(const struct said *g, int letter, const struct ptd_reading *r,
+                                 const struct ptd_judge_settings *set)
+{
+    const struct ptd_reading *own = g->option[letter];
+    unsigned said = options_said(g, r, set);
+    if (said) return said >> letter & 1 ? BEHIND_SAME : BEHIND_OTHER;
+    if (!own) return BEHIND_UNKNOWN;
+    if (is_constant(own->top) && is_constant(r->top)) return BEHIND_OTHER;
+    return share_words(&own->lex, &r->lex) ? BEHIND_UNKNOWN : BEHIND_OTHER;
+}
+
+/* What stands behind the one letter of an answer, against that option's text in the question, or in
+ * the gold. */
+static enum behind text_behind(const struct said *g, const struct ptd_lex *l,
+                               const struct ptd_choice *c, const struct ptd_judge_settings *set)
+{
+    if (c->n != 1 || !c->n_rest) return BEHIND_UNKNOWN;
+    enum behind how = BEHIND_UNKNOWN;
+    size_t n;
+    const char *rest = rest_of(l, c, &n);
+    int letter = __builtin_ctz(c->letters);
+    struct ptd_reading *r = reading(rest, n, 0);
+    if (r && letter < g->n_options)
+        how = option_behind(g, letter, r, set);
+    else if (r && c->letters == g->choice.letters && g->text.as[0])
+        how = same_as(g->text.as[0], r, set) ? BEHIND_SAME : BEHIND_UNKNOWN;
+    free(r);
+    return how;
+}
+
 static double letters_score(const struct said *g, const struct ptd_choice *c, const char **reason)
 {
     /* h is no H: from G on letters are rather names than options */
@@ -267,7 +334,9 @@ static double choice_score(const struct said *g, struct ptd_reading *a, const ch
         return 0;
     }
     int named = ptd_choice_read(a->lex.t, a->lex.n, &c);
-    if (named && !c.reason) return letters_score(g, &c, reason);
+    enum behind behind = text_behind(g, &a->lex, &c, set);
+    if (behind == BEHIND_OTHER) c.reason = "another option's text";
+    if ((named && !c.reason) || behind == BEHIND_SAME) return letters_score(g, &c, reason);
     if (c.reason) {
         *reason = c.reason;
         return 0;
@@ -318,6 +387,10 @@ static double value_score(const struct said *g, struct ptd_reading *a, const cha
     if (!readable && !*reason) *reason = g->takes & NUMBERS ? "no number" : "no mathematics";
     if (!lettered) return 0;
     if (ptd_value_read(a, text, n, 0) < 0 || !ptd_choice_read(a->lex.t, a->lex.n, &c)) return 0;
+    if (g->right && !(c.letters & g->right)) {
+        *reason = "another option's letter";
+        return 0;
+    }
     return option_text_right(g, a, &c, set, reason);
 }
 
