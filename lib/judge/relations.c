@@ -16,7 +16,7 @@ static int empty(struct ptd_toks s)
 
 /* ---- what a value is of ---- */
 
-/* x, AB, \angle ABC, S_{ABC}, f(2), \sin A, "the area": names without numbers or operators. */
+/* x, AB, \angle ABC, \angle 1, S_{ABC}, f(2), \sin A, "the area": names without numbers or operators. */
 int ptd_is_label(struct ptd_toks s)
 {
     static const char *const no[] = {"not", "wrong", "incorrect", "isn", "no", NULL};
@@ -33,6 +33,10 @@ int ptd_is_label(struct ptd_toks s)
             break;
         case PTD_T_NUM:
         case ',':
+            if (t > s.a && t[-1].kind == PTD_T_ANGLE) {
+                names = 1;
+                break;
+            }
             if (!depth && (t == s.a || t[-1].kind != '_')) return 0;
             if (!names) return 0;
             break;
