@@ -160,6 +160,17 @@ static void rejects_the_text(void **state)
     check(&g, "an ox", "answer-text");
     check(&g, "oxen", "answer-text");
     check(&g, "in the box", NULL);
+    check(&g, "an oxygen mask", NULL);
+    check(&g, "\xe7\xad\x94\xe6\xa1\x88\xe4\xb8\xbaox\xe3\x80\x82", "answer-text");
+    g.answer = "red";
+    check(&g, "not reduced", NULL);
+    check(&g, "reddish", "answer-text");
+    check(&g, "the redness of it", "answer-text");
+    check(&g, "r-e-d", "answer-text");
+    check(&g, "\"red\"", "answer-text");
+    g.answer = "tear";
+    check(&g, "the hint earlier", NULL);
+    check(&g, "t e a r", "answer-text");
     g.answer = "left, right";
     check(&g, "look to the right", "answer-text");
     g.answer = "b3";
@@ -293,6 +304,9 @@ static void numbers_of_the_question(void **state)
         {list, "6", "go through 2, 4, 6, 8", NULL},
         {list, "6", "go through 2, 4, 6 and 8 one by one", NULL},
         {list, "6", "start with 8", NULL},
+        {"There are 15 pears and 8 plums. How many?", "15", "compare 15 pears and 8 plums", NULL},
+        {"There are 15 pears and 8 plums. How many?", "23", "15 pears plus 8", "answer-number"},
+        {"There are 15 pears and 8 plums. How many?", "23", "add 15 and 8", NULL},
         {zh, "15", "答案是15", "answer-number"},
         {zh, "15", "选15", "answer-number"},
         {zh, "15", "应为十五", "answer-number"},
@@ -315,42 +329,76 @@ static void numbers_in_every_dress(void **state)
 {
     (void)state;
     static const char q[] = "What is the total?";
-    static const struct vector vectors[] = {{q, "24", "count 2 dozen", "answer-number"},
-                                            {q, "24", "two dozen", "answer-number"},
-                                            {q, "1200", "read about 1.2 thousand", "answer-number"},
-                                            {q, "1200", "twelve hundred", "answer-number"},
-                                            {q, "1200", "1.2k of them", "answer-number"},
-                                            {q, "1200", "1,200", "answer-number"},
-                                            {q, "1200", "1 200", "answer-number"},
-                                            {q, "1200", "1{,}200", "answer-number"},
-                                            {q, "3000000", "3 million", "answer-number"},
-                                            {q, "1000000", "it is 10^6", "answer-number"},
-                                            {q, "1000000", "it is 10^{6}", "answer-number"},
-                                            {q, "1000000", "10\xe2\x81\xb6", "answer-number"},
-                                            {q, "1000000", "one million", "answer-number"},
-                                            {q, "1.5", "1 1/2", "answer-number"},
-                                            {q, "1.5", "one and a half", "answer-number"},
-                                            {q, "1.5", "1\xc2\xbd", "answer-number"},
-                                            {q, "2/3", "two thirds", "answer-number"},
-                                            {q, "6", "half a dozen", "answer-number"},
-                                            {q, "35", "先求出三十五度", "answer-number"},
-                                            {q, "35", "是三十五", "answer-number"},
-                                            {q, "35", "先求出 ３５", "answer-number"},
-                                            {q, "12", "共十二个", "answer-number"},
-                                            {q, "20000", "大约2万", "answer-number"},
-                                            {q, "2", "a pair of them", "answer-number"},
-                                            {q, "1", "只有一个", "answer-number"},
-                                            {q, "1", "看一看上面", NULL},
-                                            {q, "3", "看第三行", NULL},
-                                            {q, "3", "看第3行", NULL},
-                                            {q, "3", "the 3rd row", NULL},
-                                            {q, "3", "the third row", NULL},
-                                            {q, "3", "look at b3", NULL},
-                                            {q, "3", "compare a3 and c3", NULL},
-                                            {q, "20", "look at the score", NULL},
-                                            {q, "24", "count the eggs by the dozen", NULL},
-                                            {q, "345", "3 45", NULL},
-                                            {0}};
+    static const struct vector vectors[] = {
+        {q, "24", "count 2 dozen", "answer-number"},
+        {q, "24", "two dozen", "answer-number"},
+        {q, "1200", "read about 1.2 thousand", "answer-number"},
+        {q, "1200", "twelve hundred", "answer-number"},
+        {q, "1200", "1.2k of them", "answer-number"},
+        {q, "1200", "1,200", "answer-number"},
+        {q, "1200", "1 200", "answer-number"},
+        {q, "1200", "1{,}200", "answer-number"},
+        {q, "3000000", "3 million", "answer-number"},
+        {q, "1000000", "it is 10^6", "answer-number"},
+        {q, "1000000", "it is 10^{6}", "answer-number"},
+        {q, "1000000", "10\xe2\x81\xb6", "answer-number"},
+        {q, "1000000", "one million", "answer-number"},
+        {q, "1.5", "1 1/2", "answer-number"},
+        {q, "1.5", "one and a half", "answer-number"},
+        {q, "1.5", "1\xc2\xbd", "answer-number"},
+        {q, "2/3", "two thirds", "answer-number"},
+        {q, "6", "half a dozen", "answer-number"},
+        {q, "0.5", "是一半", "answer-number"},
+        {q, "0.5", "二分之一", "answer-number"},
+        {q, "50%", "百分之五十", "answer-number"},
+        {q, "0.5", "占五成", "answer-number"},
+        {q, "25%", "占2.5成", "answer-number"},
+        {q, "1/4", "四分之一的糖", "answer-number"},
+        {q, "1.2", "一点二", "answer-number"},
+        {q, "2019", "二〇一九年", "answer-number"},
+        {q, "2019", "twenty nineteen", "answer-number"},
+        {q, "1.2", "one point two", "answer-number"},
+        {q, "1200000", "one point two million", "answer-number"},
+        {q, "1200000", "1.2 M", "answer-number"},
+        {q, "1200000", "12 lakh", "answer-number"},
+        {q, "0.5", "0,5 of it", "answer-number"},
+        {q, "0.5", "one in two", "answer-number"},
+        {q, "0.25", "one out of four", "answer-number"},
+        {q, "3:30", "at 3.30", "answer-number"},
+        {q, "90°", "it is a right angle", "answer-number"},
+        {q, "90", "是直角", "answer-number"},
+        {q, "2\\sqrt{3}", "3.46 or so", "answer-number"},
+        {q, "3", "a trio", "answer-number"},
+        {q, "15", "3 x 5", "answer-number"},
+        {q, "15", "a dozen and three", "answer-number"},
+        {q, "15", "sixteen minus one", "answer-number"},
+        {q, "15", "half of 30", "answer-number"},
+        {q, "5", "三只加两只", "answer-number"},
+        {q, "5", "六减一", "answer-number"},
+        {q, "5", "看一半径", NULL},
+        {q, "0.5", "画一半径", NULL},
+        {q, "2", "AC^2 = AB^2 + BC^2", NULL},
+        {q, "2", "use x² and (a+b)^{2}", NULL},
+        {q, "8", "add 3 and 4", NULL},
+        {q, "23", "二三个", NULL},
+        {q, "35", "先求出三十五度", "answer-number"},
+        {q, "35", "是三十五", "answer-number"},
+        {q, "35", "先求出 ３５", "answer-number"},
+        {q, "12", "共十二个", "answer-number"},
+        {q, "20000", "大约2万", "answer-number"},
+        {q, "2", "a pair of them", "answer-number"},
+        {q, "1", "只有一个", "answer-number"},
+        {q, "1", "看一看上面", NULL},
+        {q, "3", "看第三行", NULL},
+        {q, "3", "看第3行", NULL},
+        {q, "3", "the 3rd row", NULL},
+        {q, "3", "the third row", NULL},
+        {q, "3", "look at b3", NULL},
+        {q, "3", "compare a3 and c3", NULL},
+        {q, "20", "look at the score", NULL},
+        {q, "24", "count the eggs by the dozen", NULL},
+        {q, "345", "3 45", NULL},
+        {0}};
     check_vectors(vectors);
 }
 
@@ -481,7 +529,7 @@ static void formulas_are_judged(void **state)
         {"When?", "7:30", "at 7:30", "answer-number"},
         {"What is x?", "4", "(x - 4) is a factor", "answer-number"},
         {"What share?", "\\frac{1}{2}", "50\\%", "answer-number"},
-        {"What formula?", "a^2+b", "it is a^2 + b", "answer-number"},
+        {"What formula?", "a^2+b", "it is a^2 + b", "answer-text"},
         {"What is it called?", "Type 2", "look at b2, then read", NULL},
         {0}};
     check_vectors(vectors);

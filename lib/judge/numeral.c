@@ -39,8 +39,10 @@ static const struct word {
              {"hundreds", HUNDRED, 100},
              {"thousand", SCALE, 1000},
              {"thousands", SCALE, 1000},
+             {"lakh", SCALE, 100000},
              {"million", SCALE, 1000000},
              {"millions", SCALE, 1000000},
+             {"crore", SCALE, 10000000},
              {"billion", SCALE, 1000000000},
              {"trillion", SCALE, 1000000000000},
              {"dozen", DOZEN, 12},
@@ -141,6 +143,30 @@ static int and_part(const struct ptd_tok *t, int n, struct ptd_ratio *r)
     return 3;
 }
 
+/* "point two five" behind a number. */
+static int point_part(const struct ptd_tok *t, int n, struct ptd_ratio *r)
+{
+    const struct word *w;
+    int i = 1;
+    if (n < 2 || !ptd_tok_is(t, "point")) return 0;
+    for (; i < n && i < 9 && (w = word_at(t + i)) && w->value < 10; i++) {
+        if (__builtin_mul_overflow(r->num, 10, &r->num)) return 0;
+        if (__builtin_add_overflow(r->num, w->value, &r->num)) return 0;
+        r->den *= 10;
+    }
+    return i > 1 ? i : 0;
+}
+
+/* The second half of a year: twenty nineteen. */
+static int year_part(const struct ptd_tok *t, int n, struct ptd_ratio *r)
+{
+    int64_t low;
+    int i = r->num >= 13 && r->num <= 21 ? cardinal(t, n, &low) : 0;
+    if (!i || low < 10 || low > 99) return 0;
+    r->num = 100 * r->num + low;
+    return i;
+}
+
 /* ---- Chinese ---- */
 
 static const struct sign {
@@ -157,12 +183,26 @@ static int64_t sign_at(const char *s)
     return -1;
 }
 
-static int chinese(const struct ptd_tok *t, struct ptd_ratio *r)
+/* Digit for digit: 二〇一九. Two alone are rather two or three. */
+static int digits_of(const char *s, size_t n, int64_t *value)
+{
+    if (n < 3 * 3 || n > 3 * 15) return 0;
+    *value = 0;
+    for (size_t i = 0; i < n; i += 3) {
+        int64_t v = sign_at(s + i);
+        if (v < 0 || v > 9) return 0;
+        *value = 10 * *value + v;
+    }
+    return 1;
+}
+
+static int whole_of(const char *s, size_t n, int64_t *value)
 {
     int64_t total = 0, part = 0, digit = 0;
-    if (t->kind != PTD_T_WORD || t->n % 3 || (unsigned char)t->s[0] < 0x80 || t->n > 36) return 0;
-    for (int i = 0; i < t->n; i += 3) {
-        int64_t v = sign_at(t->s + i);
+    if (n == 0 || n % 3 || n > 36) return 0;
+    if (digits_of(s, n, value)) return 1;
+    for (size_t i = 0; i < n; i += 3) {
+        int64_t v = sign_at(s + i);
         if (v < 0) return 0;
         if (v < 10) {
             if (digit) return 0;
@@ -175,8 +215,69 @@ static int chinese(const struct ptd_tok *t, struct ptd_ratio *r)
             part = digit = 0;
         }
     }
-    *r = (struct ptd_ratio){total + part + digit, 1};
+    *value = total + part + digit;
     return 1;
+}
+
+/* 三分之二 */
+static int share_of(const char *s, size_t n, struct ptd_ratio *r)
+{
+    const char *sign = memmem(s, n, "分之", 6);
+    return sign && whole_of(s, (size_t)(sign - s), &r->den) && r->den > 0 &&
+           whole_of(sign + 6, (size_t)(s + n - sign) - 6, &r->num);
+}
+
+/* 一点二, a sign a digit behind the point */
+static int decimal_of(const char *s, size_t n, struct ptd_ratio *r)
+{
+    const char *sign = memmem(s, n, "点", 3), *end = s + n;
+    if (!sign || end - sign < 6 || end - sign > 30 || !whole_of(s, (size_t)(sign - s), &r->num))
+        return 0;
+    r->den = 1;
+    for (sign += 3; sign < end; sign += 3) {
+        int64_t v = sign_at(sign);
+        if (v < 0 || v > 9 || __builtin_mul_overflow(r->num, 10, &r->num)) return 0;
+        if (__builtin_add_overflow(r->num, v, &r->num)) return 0;
+        r->den *= 10;
+    }
+    return 1;
+}
+
+static int signs_of(const char *s, size_t n, struct ptd_ratio *r)
+{
+    r->den = 1;
+    if (whole_of(s, n, &r->num)) return 1;
+    if (n == 6 && memcmp(s, "一半", 6) == 0) return r->num = 1, r->den = 2, 1;
+    if (n >= 6 && memcmp(s + n - 3, "成", 3) == 0)
+        return r->den = 10, whole_of(s, n - 3, &r->num) && r->num <= 10;
+    return share_of(s, n, r) || decimal_of(s, n, r);
+}
+
+static int is_signs(const struct ptd_tok *t, const char *s)
+{
+    return t->kind == PTD_T_WORD && t->n == strlen(s) && memcmp(t->s, s, t->n) == 0;
+}
+
+/* How many tokens may be one number, where blanks stand around its signs. */
+static int parts_of(const struct ptd_tok *t, int n)
+{
+    if (n > 2 && t[2].kind == PTD_T_WORD && (is_signs(t + 1, "分之") || is_signs(t + 1, "点")))
+        return 3;
+    return n > 1 && (is_signs(t + 1, "成") || is_signs(t + 1, "半")) ? 2 : 1;
+}
+
+static int chinese(const struct ptd_tok *t, int n, struct ptd_ratio *r)
+{
+    char text[128];
+    for (int parts = parts_of(t, n); parts > 0; parts--) {
+        size_t len = 0;
+        for (int i = 0; i < parts && len + t[i].n <= sizeof text; i++) {
+            memcpy(text + len, t[i].s, t[i].n);
+            len += t[i].n;
+        }
+        if (len % 3 == 0 && signs_of(text, len, r)) return parts;
+    }
+    return 0;
 }
 
 /* ---- all ---- */
@@ -185,7 +286,7 @@ int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r)
 {
     int part, i;
     if (n < 1 || t->kind != PTD_T_WORD) return 0;
-    if ((unsigned char)t->s[0] >= 0x80) return chinese(t, r);
+    if ((unsigned char)t->s[0] >= 0x80) return chinese(t, n, r);
     *r = (struct ptd_ratio){1, 1};
     if (n > 2 && ptd_tok_is(t, "half") && is_article(t + 1) && ptd_tok_is(t + 2, "dozen"))
         return r->num = 6, 3;
@@ -194,6 +295,8 @@ int ptd_numeral_read(const struct ptd_tok *t, int n, struct ptd_ratio *r)
     if (!(i = cardinal(t, n, &r->num))) return 0;
     int hyphen = i + 1 < n && t[i].kind == '-' && ptd_numeral_part(&t[i + 1]);
     if (i < n && (part = ptd_numeral_part(&t[i + hyphen]))) return r->den = part, i + hyphen + 1;
+    i += year_part(t + i, n - i, r);
+    i += point_part(t + i, n - i, r);
     return i + and_part(t + i, n - i, r);
 }
 

@@ -1,5 +1,6 @@
 /* numeral: numbers in words, English and Chinese: twelve, two dozen, 1.2 thousand's thousand,
- * two thirds, a half, 十二. */
+ * two thirds, a half, one point two, twenty nineteen (a year), 十二, 二〇一九, 四分之一, 一半,
+ * 五成, 一点二; these also with blanks between their signs. */
 #ifndef PTD_NUMERAL_H
 #define PTD_NUMERAL_H
 #include "judge/lex.h"

@@ -33,7 +33,7 @@ int ptd_is_verdict(const char *gold)
 }
 
 /* A list's parts of four bytes and more. */
-static int holds_part(const struct ptd_searched *t, const char *gold)
+static int holds_part(const char *t, const char *gold)
 {
     for (const char *s = gold; *s;) {
         size_t n = strcspn(s, ",;");
@@ -76,7 +76,7 @@ static int answer_number(const char *hint, const struct ptd_group *g)
     return 0;
 }
 
-static int holds_answer(const struct ptd_searched *t, const char *answer)
+static int holds_answer(const char *t, const char *answer)
 {
     char *text;
     unsigned letters = ptd_gold_letters(answer, &text);
@@ -90,10 +90,10 @@ static int holds_answer(const struct ptd_searched *t, const char *answer)
 static int answer_text(const char *hint, const struct ptd_group *g)
 {
     int found = 0;
-    struct ptd_searched t = ptd_searched(hint);
+    char *t = ptd_searched(hint);
     for (int i = 0; i < ptd_answers_of(g) && !found; i++)
-        found = holds_answer(&t, ptd_answer_of(g, i));
-    ptd_searched_clear(&t);
+        found = holds_answer(t, ptd_answer_of(g, i));
+    free(t);
     return found;
 }
 

@@ -8,9 +8,9 @@
  *   degenerate       16 bytes or more, of at most 3 kinds
  *   answer-number    a number equal in value to an answer (or to one of its parts), in any dress
  *                    that values.h knows: 24, 2 dozen, 1.2 thousand, 10^6, twelve, XII, 50 %;
- *                    or all the question's other numbers, denied
- *   answer-text      an answer's text, blanks and LaTeX aside; answers below 4 bytes only where a
- *                    word begins
+ *                    or two that come to it (3 plus 9); or all the question's other numbers, denied
+ *   answer-text      an answer's text, blanks, hyphens and LaTeX aside; answers below 4 bytes only
+ *                    as a word of their own, with an ending at most (reds, reddish)
  *   answer-judged    a stretch of words that the judge calls right: formulas, units, tuples
  *   option-letter    a right option's letter: upper case word, bracketed, "option b"; not the
  *                    article "a"; not in a list of all options; or all the others, denied

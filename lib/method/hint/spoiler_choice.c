@@ -158,7 +158,7 @@ int ptd_rule_option_letter(const char *hint, const struct ptd_group *g)
     return found;
 }
 
-static int holds_option(const struct ptd_searched *t, const struct ptd_option *o)
+static int holds_option(const char *t, const struct ptd_option *o)
 {
     return ptd_searched_holds(t, o->text, o->len);
 }
@@ -174,15 +174,15 @@ static int has_digit(const struct ptd_option *o)
 static int tells_text(const char *hint, const char *stem, unsigned right,
                       const struct ptd_options *o)
 {
-    struct ptd_searched h = ptd_searched(hint), s = ptd_searched(stem);
+    char *h = ptd_searched(hint), *s = ptd_searched(stem);
     unsigned named = 0, asked = 0, digits = 0, all = ptd_option_bit((char)('A' + o->n)) - 1;
     for (int i = 0; i < o->n; i++) {
-        if (holds_option(&h, &o->option[i])) named |= ptd_option_bit(o->option[i].letter);
-        if (holds_option(&s, &o->option[i])) asked |= ptd_option_bit(o->option[i].letter);
+        if (holds_option(h, &o->option[i])) named |= ptd_option_bit(o->option[i].letter);
+        if (holds_option(s, &o->option[i])) asked |= ptd_option_bit(o->option[i].letter);
         if (has_digit(&o->option[i])) digits |= ptd_option_bit(o->option[i].letter);
     }
-    ptd_searched_clear(&h);
-    ptd_searched_clear(&s);
+    free(h);
+    free(s);
     if (named & right & ~asked) return 1;
     if (named & right & ~digits && named != all) return 1; /* numbers have their own rule */
     return (all & ~right) && named == (all & ~right) && ptd_words_deny(hint);

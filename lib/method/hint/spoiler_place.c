@@ -50,14 +50,14 @@ static int count_boxes(const char *text)
 static int count_labels(const char *hint, const struct ptd_group *g)
 {
     int n = 0;
-    struct ptd_searched t = ptd_searched(hint);
+    char *t = ptd_searched(hint);
     for (int i = 0; i < g->n_regions; i++) {
         const char *label = g->regions[i].label;
         int again = 0;
         for (int k = 0; k < i && !again; k++) again = strcmp(g->regions[k].label, label) == 0;
-        n += !again && *label && ptd_searched_holds(&t, label, strlen(label));
+        n += !again && *label && ptd_searched_holds(t, label, strlen(label));
     }
-    ptd_searched_clear(&t);
+    free(t);
     return n;
 }
 

@@ -26,14 +26,11 @@ int ptd_words_hold(const char *s,
 
 int ptd_words_deny(const char *text); /* there is a "not" in them, or the like */
 
-char *ptd_no_blanks(char *t); /* takes them out of t */
-struct ptd_searched {         /* a text that others are looked for in */
-    char *words, *solid;      /* its normal form, with blanks and without */
-};
-struct ptd_searched ptd_searched(const char *s);
-void ptd_searched_clear(struct ptd_searched *t);
-/* Does t hold the n bytes at s, blanks, case and LaTeX aside? */
-int ptd_searched_holds(const struct ptd_searched *t, const char *s, size_t n);
+char *ptd_no_blanks(char *t);      /* takes them out of t */
+char *ptd_searched(const char *s); /* a text that others are looked for in; malloc'd */
+/* Does it hold the n bytes at s, blanks, hyphens, case and LaTeX aside? Of less than 4 bytes only
+ * as a word, or with an ending (reds, reddish). */
+int ptd_searched_holds(const char *text, const char *s, size_t n);
 
 /* ---- answers ---- */
 static inline int ptd_answers_of(const struct ptd_group *g)

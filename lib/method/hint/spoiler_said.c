@@ -5,6 +5,7 @@
 #include "judge/span.h"
 #include "method/hint/spoiler_private.h"
 #include "method/hint/values.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,56 @@ static int is_among_all(const struct question *q, const struct ptd_piece *p, int
     return found == q->known.n;
 }
 
+static int is_a_sign(const struct ptd_tok *t, int n, const char *const *words)
+{
+    for (int i = 0; i < n; i++)
+        if (ptd_tok_one_of(&t[i], words) || ptd_tok_has_cjk(&t[i], words)) return 1;
+    return 0;
+}
+
+/* What two numbers with a word of counting between them come to, "3 plus 2", "four and one more",
+ * "sixteen minus one"; -1: no such word. */
+static double worked_out(const struct ptd_lex *l, const struct ptd_said_value *v, int loose)
+{
+    static const char *const plus[] = {"plus", "add", "added", "\xe5\x8a\xa0", NULL},
+                             *const and[] = {"and", "more", "\xe5\x92\x8c", NULL},
+                             *const minus[] = {"minus", "less", "\xe5\x87\x8f", NULL},
+                             *const of[] = {"of", NULL},
+                             *const times[] = {"times", "x", "\xe4\xb9\x98", NULL};
+    const struct ptd_tok *t = l->t + v->to;
+    int n = v[1].from - v->to;
+    if (n < 1 || n > 3) return -1;
+    if (is_a_sign(t, n, plus) || (loose && is_a_sign(t, n, and))) return v->v + v[1].v;
+    if (is_a_sign(t, n, minus)) return fabs(v->v - v[1].v);
+    return is_a_sign(t, n, times) || (v->v < 1 && is_a_sign(t, n, of)) ? v->v * v[1].v : -1;
+}
+
+/* Numbers i and i + 1 come to the secret; the question's own may stand side by side. */
+static int says_sum(const struct question *q, const struct ptd_piece *p, int i)
+{
+    const struct ptd_said_value *v = &p->value[i];
+    if (i + 1 >= p->n || q->free) return 0;
+    int known = ptd_value_set_has(&q->known, v->v, 0) && ptd_value_set_has(&q->known, v[1].v, 0);
+    double sum = worked_out(&p->lex, v, !known);
+    return sum > 0 && ptd_value_set_has(&q->secret, sum, 1);
+}
+
+/* The question's own words from its first number to its last. */
+static int is_whole_quote(struct question *q, const struct ptd_piece *p)
+{
+    const struct ptd_tok *t = p->lex.t;
+    int from = p->lex.n, to = 0, found = 0;
+    for (int k = 0; k < q->known.n && found == k; k++)
+        for (int i = 0; i < p->n && found == k; i++) {
+            if (p->value[i].v != q->known.v[k]) continue;
+            found++;
+            if (p->value[i].from < from) from = p->value[i].from;
+            if (p->value[i].to > to) to = p->value[i].to;
+        }
+    return found == q->known.n &&
+           is_quoted(q, p->lex.plain + t[from].at, p->lex.plain + t[to - 1].end);
+}
+
 #define MARKED 32 /* numbers of a question that are kept apart */
 
 static void mark(struct question *q, double v)
@@ -90,11 +141,14 @@ static int says(void *ctx, const struct ptd_piece *p)
     for (int i = 0; i < p->n; i++) {
         const struct ptd_said_value *v = &p->value[i];
         mark(q, v->v);
+        if (says_sum(q, p, i)) return 1;
         if (!ptd_value_set_has(&q->secret, v->v, 1)) continue;
         if (!ptd_value_set_has(&q->known, v->v, 0)) return 1;
         if (q->free) continue;
         if (ptd_value_asserted(&p->lex, v->from, v->to)) return 1;
-        if (q->known.n == 1 ? !is_in_its_place(q, &p->lex, v) : !is_among_all(q, p, i)) return 1;
+        if (q->known.n == 1 ? !is_in_its_place(q, &p->lex, v)
+                            : !is_among_all(q, p, i) && !is_whole_quote(q, p))
+            return 1;
     }
     return 0;
 }
@@ -104,6 +158,7 @@ int ptd_says_number(const char *hint, const char *secret, const char *known, int
 {
     struct question q = {.text = known ? known : "", .quotes = 8, .free = free_known};
     ptd_value_set_read(&q.secret, secret);
+    if (!free_known) ptd_value_set_work_out(&q.secret, secret);
     if (q.secret.n) ptd_value_set_read(&q.known, known);
     int found = q.secret.n && ptd_values_each(hint, says, &q) != 0;
     found = found || (!q.free && is_left_over(&q) && ptd_words_deny(hint));

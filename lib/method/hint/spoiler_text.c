@@ -64,33 +64,62 @@ char *ptd_no_blanks(char *t)
     return t;
 }
 
-static int at_word_start(const char *text, const char *what)
+#define SPELT 256 /* bytes up to which blanks are looked through */
+#define SHORT 4   /* bytes from which on a text may be spelt with blanks, and go on */
+
+/* Does a word begin at p? Signs from U+2000 on join no words: Chinese, quotes. */
+static int begins_word(const char *text, const char *p)
 {
-    for (const char *p = text; (p = strstr(p, what)); p += ptd_word_at(p).n)
-        if (p == text || !ptd_is_word(p[-1]) || !ptd_is_word(*p) || (unsigned char)*p >= 0x80)
+    if (p == text || !ptd_is_word(p[-1]) || !ptd_is_word(*p) || (unsigned char)*p >= 0x80) return 1;
+    while (p > text && ((unsigned char)*--p & 0xc0) == 0x80) continue;
+    return (unsigned char)*p >= 0xe2;
+}
+
+/* Behind `what` in the text from s on, blanks and hyphens within it aside; NULL: it is not there.
+ */
+static const char *behind(const char *s, const char *what, const char *aside)
+{
+    for (const char *first = s; *what; s++) {
+        if (*s == *what)
+            what++;
+        else if (!*s || s == first || !strchr(aside, *s))
+            return NULL;
+    }
+    return s;
+}
+
+/* What may follow a short word, and it is still the same word: reds, reddish, the redness. */
+static int is_ending(const char *s)
+{
+    static const char *const endings[] = {"s",  "es",   "en", "ish",  "y",
+                                          "ly", "like", "er", "ness", NULL};
+    struct ptd_word w = ptd_word_at(s), doubled = {w.s + 1, w.n - 1};
+    if (w.n == 0 || !isalpha((unsigned char)*s)) return 1;
+    return ptd_word_is(w, endings) || (s[0] == s[-1] && w.n > 1 && ptd_word_is(doubled, endings));
+}
+
+static int holds_words(const char *text, const char *what, size_t len)
+{
+    const char *aside = len < SHORT ? "-" : " -", *end;
+    for (const char *p = text; *p; p++)
+        if (*p == *what && begins_word(text, p) && (end = behind(p, what, aside)) &&
+            (len >= SHORT || is_ending(end)))
             return 1;
     return 0;
 }
 
-struct ptd_searched ptd_searched(const char *s)
+char *ptd_searched(const char *s)
 {
-    char *words = ptd_text_normal(s, strlen(s));
-    return (struct ptd_searched){words, ptd_no_blanks(ptd_strdup(words))};
+    return ptd_text_normal(s, strlen(s));
 }
 
-void ptd_searched_clear(struct ptd_searched *t)
-{
-    free(t->words);
-    free(t->solid);
-}
-
-/* Does t hold the n bytes at s, blanks, case and LaTeX aside? */
-int ptd_searched_holds(const struct ptd_searched *t, const char *s, size_t n)
+int ptd_searched_holds(const char *text, const char *s, size_t n)
 {
     char *what = ptd_text_normal(s, n);
     size_t len = strlen(what);
-    int found = len >= 2 && at_word_start(t->words, what);
-    if (!found && len >= 4) found = strstr(t->solid, ptd_no_blanks(what)) != NULL;
+    int found = len >= SHORT && strstr(text, what);
+    if (len >= SHORT) ptd_no_blanks(what);
+    found = found || (len >= 2 && len <= SPELT && holds_words(text, what, len));
     free(what);
     return found;
 }

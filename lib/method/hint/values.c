@@ -4,16 +4,20 @@
 #include "base/normal.h"
 #include "judge/dress.h"
 #include "judge/numeral.h"
+#include "judge/scan.h"
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <utf8proc.h>
 
-#define PIECE   1000 /* bytes of a text that are read at once */
-#define OVERLAP 64
-#define LEAST   32 /* a piece of so few is not cut further */
+#define PIECE      1000 /* bytes of a text that are read at once */
+#define OVERLAP    64
+#define LEAST      32  /* a piece of so few is not cut further */
+#define SEEN       64  /* values of a formula that are looked at */
+#define WORKED_OUT 200 /* bytes of one that is worked out */
 
 /* ---- words ---- */
 
@@ -61,6 +65,13 @@ static int cjk_begins(const struct ptd_tok *t, const char *const *words)
         size_t n = strlen(*words);
         if (t->n >= n && memcmp(t->s, *words, n) == 0) return 1;
     }
+    return 0;
+}
+
+int ptd_tok_has_cjk(const struct ptd_tok *t, const char *const *words)
+{
+    for (; t->kind == PTD_T_WORD && *words; words++)
+        if ((unsigned char)**words >= 0x80 && memmem(t->s, t->n, *words, strlen(*words))) return 1;
     return 0;
 }
 
@@ -137,6 +148,15 @@ static int is_glued(const struct ptd_lex *l, int i)
            (t[-1].kind == PTD_T_WORD || t[-1].kind == PTD_T_NAME || t[-1].kind == '_');
 }
 
+/* The exponent of a name: AC^2, x^{2}, (a + b)^2. */
+static int is_exponent(const struct ptd_lex *l, int i)
+{
+    if (i > 2 && l->t[i - 1].kind == '{') i--;
+    if (i < 2 || l->t[i - 1].kind != '^') return 0;
+    int kind = l->t[i - 2].kind;
+    return kind == PTD_T_WORD || kind == PTD_T_NAME || kind == ')' || kind == '}';
+}
+
 static int is_ordinal(const struct ptd_lex *l, int i, int next)
 {
     static const char *const endings[] = {"st", "nd", "rd", "th", NULL};
@@ -154,12 +174,26 @@ static int is_percent(const struct ptd_tok *t)
 /* What follows a value v of tokens from .. to - 1 and changes it; each stage is a value. */
 static void add_tail(struct ptd_piece *p, double v, int from, int to)
 {
+    static const char *const tenths[] = {"\xe6\x88\x90", NULL}; /* cheng */
     const struct ptd_tok *t = p->lex.t;
     int64_t scale;
     add(p, v, from, to);
     if (ptd_tok_is(&t[to], "k") && !t[to].spaced) add(p, 1000 * v, from, to + 1);
+    if (t[to].kind == PTD_T_WORD && t[to].n == 1 && *t[to].s == 'M') add(p, 1e6 * v, from, to + 1);
+    if (ptd_tok_one_of(&t[to], tenths)) add(p, v / 10, from, to + 1);
     for (; (scale = ptd_numeral_scale(&t[to])) > 0; to++) add(p, v *= (double)scale, from, to + 1);
     if (is_percent(&t[to])) add(p, v / 100, from, to + 1);
+}
+
+/* 0,5 and 3.30 for 3:30: what is behind the sign as decimals. */
+static void add_decimals(struct ptd_piece *p, int i)
+{
+    const struct ptd_tok *t = p->lex.t + i;
+    char text[64];
+    if ((t[1].kind != ',' && t[1].kind != ':') || t[1].spaced || t[2].spaced) return;
+    if (t[2].kind != PTD_T_NUM || t->n + t[2].n + 2u > sizeof text) return;
+    sprintf(text, "%.*s.%.*s", t->n, t->s, t[2].n, t[2].s);
+    add_tail(p, strtod(text, NULL), i, i + 3);
 }
 
 /* a/b, a b/c, a^b and a^{b}; the parts are met on their way. */
@@ -207,8 +241,9 @@ static int add_digits(struct ptd_piece *p, int i)
     const struct ptd_lex *l = &p->lex;
     double v, part;
     int n;
-    if (is_glued(l, i) || is_ordinal(l, i, i + 1)) return i + 1;
+    if (is_glued(l, i) || is_exponent(l, i) || is_ordinal(l, i, i + 1)) return i + 1;
     add_tail(p, v = digits(&l->t[i]), i, i + 1);
+    add_decimals(p, i);
     add_compound(p, i);
     add_parts(p, i);
     if (l->t[i + 1].kind == PTD_T_FRAC && (n = fraction(&l->t[i + 1], &part)))
@@ -238,18 +273,38 @@ static int is_no_number(const struct ptd_lex *l, int i, int n)
                                         "every", "another", "other", NULL};
     static const char *const verb[] = {"is",    "are", "be",  "equals", "gives",
                                        "makes", "has", "get", NULL};
+    static const char *const counting[] = {"\xe5\x8a\xa0", "\xe5\x87\x8f", "\xe4\xb9\x98",
+                                           NULL}; /* jia, jian, cheng */
     const struct ptd_tok *t = &l->t[i];
     if (n == 1 && t->n == 3 && memcmp(t->s, "\xe4\xb8\x80", 3) == 0)
-        return !ptd_value_asserted(l, i, i + 1);
+        return !(i > 0 && cjk_ends(t - 1, counting)) && !ptd_value_asserted(l, i, i + 1);
     if (n == 1 && ptd_tok_is(t, "score")) return 1;
     if (n > 1 || !ptd_tok_is(t, "one") || i == 0) return 0;
     return ptd_tok_one_of(t - 1, point) ||
            (i > 1 && !ptd_tok_one_of(t - 1, verb) && ptd_tok_one_of(t - 2, point));
 }
 
+/* Words that say how many there are, or how wide an angle is. */
+static void add_group(struct ptd_piece *p, int i)
+{
+    static const char *const two[] = {"couple", "pair", NULL}, *const three[] = {"trio",
+                                                                                 "triple",
+                                                                                 "triples",
+                                                                                 "triplet",
+                                                                                 "triplets",
+                                                                                 "thrice",
+                                                                                 NULL},
+                             *const angle[] = {"angle", "angles", "angled", NULL},
+                             *const zhijiao[] = {"\xe7\x9b\xb4\xe8\xa7\x92", NULL};
+    const struct ptd_tok *t = &p->lex.t[i];
+    if (ptd_tok_one_of(t, two)) add(p, 2, i, i + 1);
+    if (ptd_tok_one_of(t, three)) add(p, 3, i, i + 1);
+    if (ptd_tok_is(t, "right") && ptd_tok_one_of(t + 1, angle)) add(p, 90, i, i + 2);
+    if (cjk_ends(t, zhijiao)) add(p, 90, i, i + 1);
+}
+
 static int add_word(struct ptd_piece *p, int i)
 {
-    static const char *const two[] = {"couple", "pair", NULL};
     const struct ptd_lex *l = &p->lex;
     struct ptd_ratio r;
     int n = ptd_numeral_read(&l->t[i], l->n - i, &r);
@@ -258,8 +313,25 @@ static int add_word(struct ptd_piece *p, int i)
         return i + n;
     }
     if (roman(&l->t[i])) add(p, roman(&l->t[i]), i, i + 1);
-    if (ptd_tok_one_of(&l->t[i], two)) add(p, 2, i, i + 1);
+    add_group(p, i);
     return i + (n ? n : 1);
+}
+
+/* "one in two", "1 out of 4": neighbours i and i + 1. */
+static int is_share(const struct ptd_piece *p, int i)
+{
+    const struct ptd_said_value *v = p->value + i;
+    const struct ptd_tok *t = p->lex.t + v->to;
+    int gap = v[1].from - v->to;
+    return (gap == 1 && ptd_tok_is(t, "in")) ||
+           (gap == 2 && ptd_tok_is(t, "out") && ptd_tok_is(t + 1, "of"));
+}
+
+static void add_shares(struct ptd_piece *p)
+{
+    for (int i = 0, n = p->n; i + 1 < n; i++)
+        if (is_share(p, i))
+            add(p, p->value[i].v / p->value[i + 1].v, p->value[i].from, p->value[i + 1].to);
 }
 
 static void find_values(struct ptd_piece *p)
@@ -278,6 +350,7 @@ static void find_values(struct ptd_piece *p)
             i++;
         }
     }
+    add_shares(p);
 }
 
 /* ---- a text in pieces ---- */
@@ -472,14 +545,15 @@ static int is_whole(double v)
     return v == floor(v);
 }
 
+static void put(struct ptd_value_set *s, double v)
+{
+    if (s->n == s->cap) s->v = ptd_realloc(s->v, (size_t)(s->cap = 2 * s->cap + 8) * sizeof *s->v);
+    s->v[s->n++] = v;
+}
+
 static int collect(void *ctx, const struct ptd_piece *p)
 {
-    struct ptd_value_set *s = ctx;
-    for (int i = 0; i < p->n; i++) {
-        if (s->n == s->cap)
-            s->v = ptd_realloc(s->v, (size_t)(s->cap = 2 * s->cap + 8) * sizeof *s->v);
-        s->v[s->n++] = p->value[i].v;
-    }
+    for (int i = 0; i < p->n; i++) put(ctx, p->value[i].v);
     return 0;
 }
 
@@ -490,15 +564,30 @@ static int by_kind_and_value(const void *a, const void *b)
     return kind ? kind : (x > y) - (x < y);
 }
 
-void ptd_value_set_read(struct ptd_value_set *s, const char *text)
+static void settle(struct ptd_value_set *s)
 {
     int n = 0;
-    if (text) ptd_values_each(text, collect, s);
     if (s->n) qsort(s->v, (size_t)s->n, sizeof *s->v, by_kind_and_value);
     for (int i = 0; i < s->n; i++)
         if (i == 0 || s->v[i] != s->v[n - 1]) s->v[n++] = s->v[i];
     s->n = n;
     for (s->whole = 0; s->whole < n && is_whole(s->v[s->whole]);) s->whole++;
+}
+
+void ptd_value_set_read(struct ptd_value_set *s, const char *text)
+{
+    if (text) ptd_values_each(text, collect, s);
+    settle(s);
+}
+
+void ptd_value_set_work_out(struct ptd_value_set *s, const char *text)
+{
+    struct ptd_seen seen[SEEN];
+    size_t len = strlen(text);
+    int n = len <= WORKED_OUT ? ptd_numbers_seen(text, len, seen, SEEN) : 0;
+    for (int i = 0; i < n; i++)
+        if (isfinite(seen[i].value)) put(s, fabs(seen[i].value));
+    settle(s);
 }
 
 static int alike(double a, double b, int near)
