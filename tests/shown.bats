@@ -113,7 +113,7 @@ texts=("f''(x) = 'quoted'" "''" "'" '"' '\' 'back\slash \n \101' '`touch ran`' '
 }
 
 @test "no text is read by gnuplot: hints" {
-    texts+=($'two\nlines' $'\e[31m\a\u009b' "$(printf 'long%.0s' {1..9000})")
+    texts+=($'two\nlines' $'\e[31m\a\u009b' "$(printf 'long%.0s' {1..1000})")
     dirty "$(jq -cn '$ARGS.positional[]' --args "${texts[@]}" | paste -sd ,)"
     for i in "${!texts[@]}"; do
         uid=${texts[i]}$((i + 1))
