@@ -98,7 +98,7 @@ static const struct ptd_usage usage = {
 static int check_options(void *ctx)
 {
     (void)ctx;
-    return ptd_device_check(opt.device);
+    return ptd_hints_check(opt.from) < 0 ? -1 : ptd_device_check(opt.device);
 }
 
 static int begin(struct ptd_head *h, void *ctx)

@@ -67,6 +67,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     for p in rollout gold; do fails 2 "ptd-$p: option --system: byte 1 is no UTF-8" ptd-$p -s warm.ptd --system $'a\xff' train.jsonl; done
     fails 2 'ptd-verify: *--judge*' ptd-verify --judge sympy rollouts.rec
     fails 2 'ptd-hint: *--from*' ptd-hint --from oracle verified.rec
+    fails 2 'ptd-hint: --from "oracle": *' ptd-hint --from oracle /dev/null
     fails 2 'ptd-ref: *--scope*' ptd-ref --scope some hinted.rec
     fails 2 'ptd-update: *--loss "dpo": expected one of ppo, *' ptd-update --loss dpo scored.rec
     fails 2 'ptd-update: *--schedule*' ptd-update --schedule step scored.rec

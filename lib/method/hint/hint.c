@@ -87,32 +87,44 @@ static const struct ptd_hint_source *source_by_name(const char *name, size_t n)
     return NULL;
 }
 
-static int add_source(struct ptd_hints *h, const char *name, size_t n,
-                      const struct ptd_hint_options *o)
+/* The sources that `from` names; their number, -1 on failure. */
+static int parse(const char *from, const struct ptd_hint_source *list[SOURCES])
 {
-    const struct ptd_hint_source *s = source_by_name(name, n);
-    if (!s) return -1;
-    for (int i = 0; i < h->n; i++)
-        if (h->source[i] == s) return ptd_fail(PTD_USAGE, "--from names %s twice", s->name);
-    h->source[h->n] = s;
-    h->state[h->n] = s->open(h->tools, o);
-    return h->state[h->n] ? h->n++, 0 : -1;
+    int n = 0;
+    for (const char *s = from;; s++) {
+        size_t len = strcspn(s, ",");
+        const struct ptd_hint_source *found = source_by_name(s, len);
+        if (!found) return -1;
+        for (int i = 0; i < n; i++)
+            if (list[i] == found) return ptd_fail(PTD_USAGE, "--from names %s twice", found->name);
+        list[n++] = found;
+        s += len;
+        if (!*s) return n;
+    }
+}
+
+int ptd_hints_check(const char *from)
+{
+    const struct ptd_hint_source *list[SOURCES];
+    return parse(from, list) < 0 ? -1 : 0;
 }
 
 struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o)
 {
+    const struct ptd_hint_source *list[SOURCES];
+    int n = parse(from, list);
+    if (n < 0) return NULL;
     struct ptd_hints *h = ptd_alloc(sizeof *h);
     h->tools = t;
-    for (const char *s = from;; s++) {
-        size_t n = strcspn(s, ",");
-        if (add_source(h, s, n, o) < 0) {
-            ptd_hints_close(h);
-            return NULL;
-        }
-        s += n;
-        if (!*s) return h;
+    for (; h->n < n; h->n++) {
+        h->source[h->n] = list[h->n];
+        h->state[h->n] = list[h->n]->open(t, o);
+        if (h->state[h->n]) continue;
+        ptd_hints_close(h);
+        return NULL;
     }
+    return h;
 }
 
 int ptd_hints_compute(const struct ptd_hints *h)

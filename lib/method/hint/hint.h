@@ -57,6 +57,8 @@ extern const struct ptd_hint_source ptd_hint_data; /* the data set's own steps a
 extern const struct ptd_hint_source ptd_hint_attention;
 
 struct ptd_hints;
+/* Are these names of sources? -1: 2. */
+int ptd_hints_check(const char *from) PTD_MUST_CHECK;
 /* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that
  * is none). */
 struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
