@@ -158,7 +158,7 @@ gone() {
     gone
     for signal in TERM INT HUP; do
         rm -f pid
-        env --default-signal=INT ptd-verify -q --exec 'sleep 1000 & echo $! > pid; sleep 1000' --exec-timeout 100 rollouts.rec > v.rec &
+        env --default-signal=INT,HUP ptd-verify -q --exec 'sleep 1000 & echo $! > pid; sleep 1000' --exec-timeout 100 rollouts.rec > v.rec &
         for i in $(seq 500); do
             [ ! -s pid ] || break
             sleep 0.01
