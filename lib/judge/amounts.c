@@ -18,13 +18,14 @@ static int is_unit_start(tok t, struct ptd_toks s)
     if (strchr("+-*/^_([{=", t[-1].kind < 128 && t[-1].kind ? t[-1].kind : ' ') && t[-1].kind < 128)
         return 0;
     switch (t->kind) {
+    case PTD_T_PRIME:
+    case '\'':
+    case '"':
+        return t[-1].kind == PTD_T_NUM;
     case PTD_T_WORD:
     case PTD_T_DEG:
     case PTD_T_PERCENT:
     case PTD_T_MONEY:
-    case PTD_T_PRIME:
-    case '\'':
-    case '"':
     case PTD_T_NAME:
     case PTD_T_FRAC:
     case '(':

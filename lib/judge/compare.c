@@ -11,9 +11,10 @@ typedef const struct ptd_value *value;
 
 /* ---- texts ---- */
 
-static int is_dress(int kind)
+static int is_dress(const struct ptd_tok *t)
 {
-    return kind == '.' || kind == '"' || kind == '\'' || kind == '`' || kind == '#' || kind == '*';
+    int k = t->kind;
+    return k == '.' || k == '"' || k == '\'' || k == '`' || k == '#' || (k == '*' && *t->s == '*');
 }
 
 /* Braces and hyphens mean nothing between words only. */
@@ -40,9 +41,9 @@ void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
 {
     size_t len = 0;
     int fold = has_words(t, n), prose = is_prose(t, n), between = 0;
-    if (n > 1 && is_article(t)) t++, n--;
+    if (n > 1 && is_article(t) && t[1].spaced) t++, n--;
     for (int i = 0; i < n; i++) {
-        if (is_dress(t[i].kind) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
+        if (is_dress(&t[i]) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
             between |= t[i].kind == '-';
             continue;
         }
@@ -127,13 +128,28 @@ static int text_same(value g, value a)
     return i && ptd_words_same(g->t, g->n, a->t + i, a->n - i);
 }
 
+/* Of a sign the kind counts, not how it is written: >, \gt. */
+static int same_token(const struct ptd_tok *a, const struct ptd_tok *b)
+{
+    if (a->kind != b->kind) return 0;
+    switch (a->kind) {
+    case PTD_T_NUM:
+    case PTD_T_WORD:
+    case PTD_T_NAME:
+    case PTD_T_MONEY:
+    case PTD_T_ANGLE:
+    case PTD_T_BEGIN:
+        return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
+    default:
+        return 1;
+    }
+}
+
 int ptd_written_alike(const struct ptd_lex *a, const struct ptd_lex *b)
 {
     if (a->n != b->n || a->n == 0) return 0;
     for (int i = 0; i < a->n; i++)
-        if (a->t[i].kind != b->t[i].kind || a->t[i].n != b->t[i].n ||
-            memcmp(a->t[i].s, b->t[i].s, a->t[i].n) != 0)
-            return 0;
+        if (!same_token(&a->t[i], &b->t[i])) return 0;
     return 1;
 }
 
@@ -646,12 +662,54 @@ static int verdict_first(value g, value a)
     return a->kid->kind == PTD_V_TEXT && text_same(g, a->kid);
 }
 
+/* ---- statements and formulas ---- */
+
+/* Circled numbers, in any order, as bits; 0: there is something else. */
+static unsigned circled(value v)
+{
+    unsigned seen = 0;
+    for (const struct ptd_tok *t = v->t; t < v->t + v->n; t++) {
+        if (t->kind == PTD_T_WORD)
+            for (int i = 0; i < t->n; i += 3) {
+                if (t->n % 3 || memcmp(t->s + i, "\xe2\x91", 2) != 0) return 0;
+                seen |= 1u << (t->s[i + 2] & 31);
+            }
+        else if (t->kind != ',' && t->kind != ';')
+            return 0;
+    }
+    return seen;
+}
+
+/* H_2O as H2O: letters and digits, indices or not; 0: it is no such name. */
+static int as_formula(value v, char *out, size_t cap)
+{
+    size_t len = 0;
+    int digits = 0;
+    for (const struct ptd_tok *t = v->t; t < v->t + v->n; t++) {
+        if (t->kind == '_' || t->kind == '{' || t->kind == '}') continue;
+        if ((t->kind != PTD_T_NUM && t->kind != PTD_T_WORD) || len + t->n >= cap) return 0;
+        if ((t > v->t && t->spaced & 1) || !t->n) return 0;
+        digits |= t->kind == PTD_T_NUM;
+        memcpy(out + len, t->s, t->n);
+        len += t->n;
+    }
+    out[len] = '\0';
+    return digits && isupper((unsigned char)*out);
+}
+
+static int formula_same(value g, value a)
+{
+    char x[64], y[64];
+    return as_formula(g, x, sizeof x) && as_formula(a, y, sizeof y) && strcmp(x, y) == 0;
+}
+
 /* ---- all ---- */
 
 int ptd_value_same(struct ptd_comparison *c, const struct ptd_value *g, const struct ptd_value *a)
 {
     int gk = g->kind, ak = a->kind;
     if (c->reason) return 0;
+    if ((circled(g) && circled(g) == circled(a)) || formula_same(g, a)) return 1;
     if (gk == PTD_V_TEXT || ak == PTD_V_TEXT) {
         if (text_same(g, a) || verdict_first(g, a)) return 1;
         if (!is_collection(a) && !is_collection(g)) return 0;

@@ -13,6 +13,7 @@ struct in {
 
 typedef const struct ptd_expr *tree;
 static tree sum(struct in *in);
+static tree over(struct in *in);
 static tree factor(struct in *in);
 
 /* ---- nodes ---- */
@@ -81,7 +82,7 @@ static int deeper(struct in *in)
 static tree within(struct in *in, int close)
 {
     in->inside++;
-    tree e = sum(in);
+    tree e = over(in);
     in->inside--;
     return e && take(in, close) ? e : NULL;
 }
@@ -196,6 +197,20 @@ static tree call_argument(struct in *in)
     return e;
 }
 
+/* \sin^{-1}: makes the call that of its inverse; 0: there is none by that name. */
+static int is_inverse(struct ptd_expr *call, tree power)
+{
+    static const char *const names[] = {"arcsin", "arccos", "arctan", NULL};
+    if (power->a->n != 1 || *power->a->s != '1') return 0;
+    for (int i = 0; names[i]; i++)
+        if (call->n == 3 && memcmp(names[i] + 3, call->s, 3) == 0) {
+            call->s = names[i];
+            call->n = 6;
+            return 1;
+        }
+    return 0;
+}
+
 static tree call(struct in *in)
 {
     const struct ptd_tok *name = in->t++;
@@ -207,7 +222,8 @@ static tree call(struct in *in)
     if (!c) return NULL;
     c->s = name->s;
     c->n = name->n;
-    if (power && power->op == PTD_E_NEG && power->a->op == PTD_E_NUM) return NULL; /* sin^{-1} */
+    if (power && power->op == PTD_E_NEG && power->a->op == PTD_E_NUM)
+        return is_inverse(c, power) ? c : NULL;
     return power ? binary(in, PTD_E_POW, c, power) : c;
 }
 
@@ -320,7 +336,9 @@ static tree mixed(struct in *in)
         t++;
         if (!(a = plain_argument(&t, in->end)) || !(b = plain_argument(&t, in->end))) return NULL;
     } else {
-        if (in->end - t < 3 || !t->spaced || t[1].kind != '/') return NULL;
+        int and = t->kind == PTD_T_WORD && ptd_tok_is(t, "又");
+        t += and;
+        if (in->end - t < 3 || !(t->spaced || and) || t[1].kind != '/') return NULL;
         a = t, b = t + 2, t += 3;
     }
     if (!all_digits(a) || !all_digits(b) || !less(a, b)) return NULL;
@@ -432,6 +450,8 @@ static tree postfix(struct in *in)
             e = unary(in, PTD_E_FACTORIAL, e);
         else if (kind(in) == PTD_T_DEG && in->inside)
             e = unary(in, PTD_E_DEGREE, e);
+        else if (kind(in) == PTD_T_DEG && (ahead(in, 1) == '+' || ahead(in, 1) == '-'))
+            continue; /* 180° - 2a: the sum is in degrees */
         else if (kind(in) == PTD_T_PERCENT && in->inside)
             e = binary(in, PTD_E_DIV, e, ratio(in, 100, 1));
         else
@@ -532,13 +552,20 @@ static tree sum(struct in *in)
     return e;
 }
 
+/* a \over b, as far as the braces around it. */
+static tree over(struct in *in)
+{
+    tree e = sum(in);
+    return e && take(in, PTD_T_OVER) ? binary(in, PTD_E_DIV, e, sum(in)) : e;
+}
+
 const struct ptd_expr *ptd_expr_read(struct ptd_pool *p, const struct ptd_tok *t, int n, int plus)
 {
     struct in in = {.p = p, .t = t, .end = t + n, .plus = plus};
     int nodes = p->n;
     size_t names = p->lex->used;
     if (n <= 0 || p->reason) return NULL;
-    tree e = sum(&in);
+    tree e = over(&in);
     if (e && !p->reason && in.t == in.end) return e;
     p->n = nodes;
     p->lex->used = names;

@@ -134,8 +134,12 @@ static void number(struct at *a)
     } else {
         s = whole(a, s, &commas);
         point = s;
-        if (s + 1 < a->end && *s == '.' && is_digit(s[1]) &&
-            !(s == a->s && a->s > l->plain && is_letter(s[-1]))) {
+        if (a->end - s > 3 && memcmp(s, "{.}", 3) == 0 && is_digit(s[3])) {
+            keep(l, ".", 1);
+            for (point = s += 3; s < a->end && is_digit(*s); s++) continue;
+            keep(l, point, (size_t)(s - point));
+        } else if (s + 1 < a->end && *s == '.' && is_digit(s[1]) &&
+                   !(s == a->s && a->s > l->plain && is_letter(s[-1]))) {
             for (s++; s < a->end && is_digit(*s); s++) continue;
             keep(l, point, (size_t)(s - point));
         }
@@ -349,11 +353,17 @@ static int lone_dollar(const char *s, const char *end)
     return n & 1;
 }
 
+/* 60^o */
+static int is_small_o(const struct ptd_tok *t)
+{
+    return t->kind == PTD_T_WORD && t->n == 1 && *t->s == 'o';
+}
+
 /* Takes a token's pattern {^\circ}, ^{\circ}, ^\circ for the sign, {:} and {-} for theirs. */
 static int folded(struct ptd_tok *out, const struct ptd_tok *t)
 {
     int group = t[0].kind == '{', i = group;
-    if (group && t[1].kind && t[1].kind < 128 && strchr(":,-+*/=<>", t[1].kind) &&
+    if (group && t[1].kind && t[1].kind < 128 && strchr(":,.-+*/=<>", t[1].kind) &&
         t[2].kind == '}') {
         *out = t[1];
         return 3;
@@ -361,11 +371,12 @@ static int folded(struct ptd_tok *out, const struct ptd_tok *t)
     if (t[i].kind != '^') return 0;
     int inner = t[i + 1].kind == '{';
     const struct ptd_tok *sign = &t[i + 1 + inner];
-    int closes = inner + group;
-    if (sign->kind != PTD_T_DEG && sign->kind != PTD_T_PRIME) return 0;
+    int closes = inner + group, small_o = is_small_o(sign);
+    if (!small_o && sign->kind != PTD_T_DEG && sign->kind != PTD_T_PRIME) return 0;
     for (int k = 1; k <= closes; k++)
         if (sign[k].kind != '}') return 0;
     *out = *sign;
+    if (small_o) out->kind = PTD_T_DEG;
     out->spaced = t[0].spaced;
     return (int)(sign - t) + closes + 1;
 }
@@ -374,7 +385,7 @@ static int folded(struct ptd_tok *out, const struct ptd_tok *t)
 static int is_minus(const struct ptd_tok *t)
 {
     return t->kind == PTD_T_WORD && (t[1].kind == PTD_T_NUM || t[1].kind == PTD_T_FRAC) &&
-           (ptd_tok_is(t, "minus") || ptd_tok_is(t, "negative"));
+           (ptd_tok_is(t, "minus") || ptd_tok_is(t, "negative") || ptd_tok_is(t, "负"));
 }
 
 static void fold(struct ptd_lex *l)
@@ -382,6 +393,8 @@ static void fold(struct ptd_lex *l)
     int out = 0;
     for (int i = 0; i < l->n;) {
         struct ptd_tok t = l->t[i];
+        int nothing = t.kind == '{' && l->t[i + 1].kind == '}' && l->t[i + 2].kind == '^';
+        if (nothing) t = l->t[i += 2]; /* {}^\circ */
         int used = t.kind == '{' || t.kind == '^' ? folded(&t, &l->t[i]) : 0;
         if (is_minus(&l->t[i])) t.kind = '-';
         l->t[out++] = t;

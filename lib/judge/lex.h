@@ -48,6 +48,7 @@ enum ptd_tok_kind { /* below 128: the sign itself */
                     PTD_T_BEGIN, /* of a matrix */
                     PTD_T_FINISH,
                     PTD_T_EMPTY, /* \emptyset */
+                    PTD_T_OVER,  /* {a \over b} */
                     PTD_T_TO,    /* a ~ between blanks: from ~ to */
 };
 

@@ -57,8 +57,8 @@ static const struct row {
     {45359237, 16, -8, {M = 1}, 0, "oz|盎司", "ounce"},
     /* time, speed, frequency */
     {1, 1, 0, {T = 1}, METRIC, "s|秒|秒钟", "second|sec|secs"},
-    {60, 1, 0, {T = 1}, 0, "min|分钟", "minute|mins"},
-    {3600, 1, 0, {T = 1}, 0, "h|hr|小时|个小时", "hour|hrs"},
+    {60, 1, 0, {T = 1}, 0, "min|分钟|分", "minute|mins"},
+    {3600, 1, 0, {T = 1}, 0, "h|hr|小时|个小时|时", "hour|hrs"},
     {86400, 1, 0, {T = 1}, 0, "d|天|日", "day"},
     {604800, 1, 0, {T = 1}, 0, "周|星期|个星期", "week|wk|wks"},
     {1, 1, 0, {ON(MONTH)}, 0, "月|个月", "month|mo|mos"},
@@ -260,6 +260,12 @@ static int multiply(struct ptd_unit *u, const struct ptd_unit *f, int power)
     return 1;
 }
 
+static int is_glued(const struct ptd_tok *t, int n)
+{
+    return t->kind == PTD_T_NUM && !t->spaced && t->n == 1 && (*t->s == '2' || *t->s == '3') &&
+           t[-1].kind == PTD_T_WORD && (n == 1 || t[1].kind == '/');
+}
+
 /* ^2, ^{-1}, squared: the power behind t [n]; *used tokens. */
 static int power_at(const struct ptd_tok *t, int n, int *used)
 {
@@ -267,6 +273,7 @@ static int power_at(const struct ptd_tok *t, int n, int *used)
     *used = 1;
     if (n > 0 && (ptd_tok_is(t, "squared") || ptd_tok_is(t, "square"))) return 2;
     if (n > 0 && ptd_tok_is(t, "cubed")) return 3;
+    if (n > 0 && is_glued(t, n)) return *t->s - '0'; /* cm2 */
     *used = 0;
     if (n < 2 || t[i].kind != '^') return 1;
     if ((group = t[++i].kind == '{')) i++;
@@ -326,6 +333,19 @@ static int degree_at(const struct ptd_tok *t, int n, struct ptd_unit *u)
     return named("deg", 3, u) ? 1 : 0;
 }
 
+/* 万元, 千元: the unit of what is counted in ten thousands. */
+static int chinese_scale(const struct ptd_tok *t, struct ptd_unit *u)
+{
+    static const struct {
+        const char *s;
+        int ten;
+    } scales[] = {{"百", 2}, {"千", 3}, {"万", 4}, {"亿", 8}, {NULL, 0}};
+    for (int i = 0; scales[i].s; i++)
+        if (t->n > 3 && memcmp(t->s, scales[i].s, 3) == 0 && named(t->s + 3, t->n - 3u, u))
+            return u->ten += scales[i].ten, 1;
+    return 0;
+}
+
 /* ', '', ": minutes and seconds of arc. */
 static int arc_at(const struct ptd_tok *t, int n, struct ptd_unit *u)
 {
@@ -347,7 +367,26 @@ static int simple_at(const struct ptd_tok *t, int n, size_t skip, struct ptd_uni
         return u->ten -= 6, 2;
     if (t->kind != PTD_T_WORD) return 0;
     if (two_words(t, n, u)) return 2;
-    if (named(t->s + skip, t->n - skip, u)) return 1;
+    return named(t->s + skip, t->n - skip, u) || chinese_scale(t, u);
+}
+
+/* kmh^{-1}, ms^{-2}, Nm^{-1}: two units as one word, of which the second has the power. */
+static int pair_at(const struct ptd_tok *t, int n, struct ptd_unit *u)
+{
+    static const char *const second[] = {"kg", "mol", "h", "s", "m", "K", NULL};
+    int used;
+    if (n < 4 || t->kind != PTD_T_WORD || t->n < 2) return 0;
+    int power = power_at(t + 1, n - 1, &used);
+    if (power >= 0) return 0;
+    for (int i = 0; second[i]; i++) {
+        size_t k = strlen(second[i]), first = t->n - k;
+        struct ptd_unit f;
+        if (t->n <= k || memcmp(t->s + first, second[i], k) != 0) continue;
+        if (!by_sign(t->s, first, u) || !by_sign(second[i], k, &f)) continue;
+        if (first == 1 && strchr("dhbB", *t->s)) continue; /* dm, hm */
+        if (ptd_unit_same(u, &f)) continue;                /* mm */
+        return multiply(u, &f, power) ? 1 + used : 0;
+    }
     return 0;
 }
 
@@ -358,7 +397,8 @@ static int factor_at(const struct ptd_tok *t, int n, struct ptd_unit *u, int *po
     *power = power_before(t, &used, &skip);
     if (used && used >= n) return 0;
     if (used && used + 1 < n && t[used].kind == '.') used++;
-    int one = simple_at(t + used, n - used, skip, u);
+    int one = simple_at(t + used, n - used, skip, u), two = pair_at(t, n, u);
+    if (two) return *power = 1, two;
     if (!one) return 0;
     used += one;
     *power *= power_at(t + used, n - used, &more);
@@ -433,9 +473,9 @@ static int ends_in(const struct ptd_tok *t, const char *s)
 /* 倍, 以上, 多: Chinese words that make it another number, or no certain one. */
 static int changes_number(const struct ptd_tok *t)
 {
-    static const char *const before[] = {"倍", "半", "多", "几",   "余", "成", "折",
-                                         "打", "双", "对", "分之", "又", "点", "负",
-                                         "不", "非", "是", "或",   NULL};
+    static const char *const before[] = {"倍", "半", "多",   "几", "余", "成", "折", "打",
+                                         "双", "对", "分之", "又", "点", "十", "百", "千",
+                                         "万", "亿", "负",   "不", "非", "是", "或", NULL};
     static const char *const behind[] = {"以上", "以下", "以内", "以外", "之一", "左右",
                                          "倍",   "多",   "半",   "错",   "不对", NULL};
     for (int i = 0; before[i]; i++)
