@@ -75,7 +75,7 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
             continue; /* \sin 45^\circ */
         if (!is_unit_start(t, s) || !ptd_unit_read(t, (int)(s.b - t), !full, &u)) continue;
         const struct ptd_expr *e = ptd_toks_expr(r, (struct ptd_toks){s.a, t});
-        if (!e || (full && is_factor(t, e))) continue;
+        if (!e || is_factor(t, e)) continue;
         value v = ptd_quantity(r, s, e, &u);
         if (!v || !full || is_sure(t)) return v;
         value plain = ptd_quantity(r, s, full, NULL);

@@ -16,7 +16,8 @@ static int empty(struct ptd_toks s)
 
 /* ---- what a value is of ---- */
 
-/* x, AB, \angle ABC, \angle 1, S_{ABC}, f(2), \sin A, "the area": names without numbers or operators. */
+/* x, AB, \angle ABC, \angle 1, S_{ABC}, f(2), \sin A, "the area": names without numbers or
+ * operators. */
 int ptd_is_label(struct ptd_toks s)
 {
     static const char *const no[] = {"not", "wrong", "incorrect", "isn", "no", NULL};
@@ -123,7 +124,9 @@ static value equation(struct ptd_reading *r, struct ptd_toks s, const struct cha
 static int has_symbols(struct ptd_toks s)
 {
     for (tok t = s.a; t < s.b; t++)
-        if (t->kind == PTD_T_NAME || (t->kind == PTD_T_WORD && !is_verb(t))) return 1;
+        if ((t->kind == PTD_T_NAME && !(t->n == 2 && memcmp(t->s, "pi", 2) == 0)) ||
+            (t->kind == PTD_T_WORD && !is_verb(t)))
+            return 1;
     return 0;
 }
 
