@@ -70,6 +70,7 @@ static const struct ptd_command commands[] = {
     {"circ", PTD_T_DEG, NULL},
     {"colon", ':', NULL},
     {"color", PTD_C_SKIP, NULL},
+    {"cong", PTD_T_CONG, NULL},
     {"cos", PTD_T_WORD, "cos"},
     {"cosh", PTD_T_WORD, "cosh"},
     {"cot", PTD_T_WORD, "cot"},
@@ -89,6 +90,7 @@ static const struct ptd_command commands[] = {
     {"dotsc", PTD_T_DOTS, NULL},
     {"dotso", PTD_T_DOTS, NULL},
     {"emph", PTD_C_DRESS, NULL},
+    {"empty", PTD_T_EMPTY, NULL},
     {"emptyset", PTD_T_EMPTY, NULL},
     {"end", PTD_T_FINISH, NULL},
     {"enspace", PTD_C_SPACE, NULL},
@@ -165,7 +167,9 @@ static const struct ptd_command commands[] = {
     {"over", PTD_T_OVER, NULL},
     {"overline", PTD_T_OVERLINE, NULL},
     {"overrightarrow", PTD_C_SPACE, NULL},
+    {"parallel", PTD_T_PARALLEL, NULL},
     {"percent", PTD_T_PERCENT, NULL},
+    {"perp", PTD_T_PERP, NULL},
     {"phantom", PTD_C_SKIP, NULL},
     {"pm", PTD_T_PM, NULL},
     {"pmb", PTD_C_SPACE, NULL},
@@ -239,6 +243,7 @@ static const struct ptd_command commands[] = {
     {"wedge", PTD_T_WORD, "and"},
     {"yen", PTD_T_MONEY, "yuan"},
     {"{", PTD_T_LSET, NULL},
+    {"|", PTD_T_PARALLEL, NULL},
     {"}", PTD_T_RSET, NULL},
 };
 

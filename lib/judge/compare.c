@@ -604,7 +604,8 @@ static int is_round(value v)
 static int matrix_same(ctx c, value g, value a)
 {
     value m = g->kind == PTD_V_MATRIX ? g : a, t = m == g ? a : g;
-    if (t->kind == PTD_V_MATRIX) return kids_same(c, g, a);
+    if (t->kind == PTD_V_MATRIX) return g->open == a->open && kids_same(c, g, a);
+    if (m->open) return 0;
     if (t->kind != PTD_V_GROUP) return 0;
     if (t->kid && t->kid->kind == PTD_V_GROUP) {
         if (m->n_kids != t->n_kids) return 0;

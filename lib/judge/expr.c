@@ -139,8 +139,9 @@ static int constant(const char *s, size_t n)
     if (n == 2 && memcmp(s, "pi", 2) == 0) return PTD_E_PI;
     if (n == 1 && *s == 'e') return PTD_E_EULER;
     if (n == 1 && *s == 'i') return PTD_E_I;
-    if ((n == 3 && memcmp(s, "inf", 3) == 0) || (n == 8 && memcmp(s, "infinity", 8) == 0) ||
-        (n == 2 && memcmp(s, "oo", 2) == 0))
+    if ((n == 3 && memcmp(s, "inf", 3) == 0) ||
+        (n == 8 && (memcmp(s, "infinity", 8) == 0 || memcmp(s, "Infinity", 8) == 0)) ||
+        (n == 9 && memcmp(s, "无穷大", 9) == 0) || (n == 2 && memcmp(s, "oo", 2) == 0))
         return PTD_E_INF;
     return 0;
 }
@@ -402,6 +403,25 @@ static tree two(struct in *in, int op)
     return binary(in, op, a, b);
 }
 
+/* \angle ABC, \angle 1: a name; \triangle ABC is the same as ABC. */
+static tree angle(struct in *in)
+{
+    const struct ptd_tok *sign = in->t++, *name = in->t;
+    struct ptd_lex *l = in->p->lex;
+    char *s = l->buf + l->used;
+    size_t n = 0, cap = sizeof l->buf - l->used;
+    int is_angle =
+        sign->n >= 5 && memcmp(sign->s + sign->n - 5, "angle", 5) == 0 && *sign->s != 't';
+    if ((kind(in) != PTD_T_WORD && !(is_angle && kind(in) == PTD_T_NUM)) || name->n + 6u > cap)
+        return NULL;
+    in->t++;
+    if (!is_angle) return name->n > 1 ? symbol(in, name->s, name->n) : NULL;
+    memcpy(s, "angle ", n = 6);
+    memcpy(s + n, name->s, name->n);
+    l->used += n + name->n;
+    return leaf(in, PTD_E_SYM, s, n + name->n);
+}
+
 static tree primary(struct in *in)
 {
     const struct ptd_tok *t = in->t;
@@ -416,6 +436,8 @@ static tree primary(struct in *in)
     case PTD_T_INF:
         in->t++;
         return node(in, PTD_E_INF, NULL, NULL);
+    case PTD_T_ANGLE:
+        return angle(in);
     case PTD_T_FRAC:
         return two(in, PTD_E_DIV);
     case PTD_T_BINOM:

@@ -20,6 +20,7 @@ struct at {
     int single;      /* arguments of \frac that are still to come: one digit each */
     int money;       /* a lone $ is a dollar */
     int dress;       /* depth of \text{...} */
+    int system;      /* depth of cases and the like: lines of relations */
     int depth;       /* of braces */
     char wrap[NEST]; /* by depth: WRAPPER, or what `single` is behind the group */
 };
@@ -241,6 +242,92 @@ static void dress(struct at *a, size_t n)
     if (peek(a, 0) == '{') open_brace(a, 1);
 }
 
+/* ---- systems ---- */
+
+static int begins(const char *s, const char *end, const char *with)
+{
+    return (size_t)(end - s) >= strlen(with) && memcmp(s, with, strlen(with)) == 0;
+}
+
+/* cases, aligned, an array behind a brace: the name at s of lines that are read one by one. */
+static int is_system(const struct at *a, const char *s, int kind)
+{
+    static const char *const names[] = {"{cases",  "{align",  "{dcases", "{gathered",
+                                        "{split}", "{rcases", NULL};
+    int brace = a->l->n > 0 && a->l->t[a->l->n - 1].kind == PTD_T_LSET;
+    for (int i = 0; names[i]; i++)
+        if (begins(s, a->end, names[i])) return 1;
+    return begins(s, a->end, "{array}") && (kind == PTD_T_BEGIN ? brace : a->system > 0);
+}
+
+static int in_system(struct at *a, size_t n, int kind)
+{
+    struct ptd_lex *l = a->l;
+    if (!is_system(a, a->s + n, kind)) return 0;
+    a->system += kind == PTD_T_BEGIN ? 1 : -(a->system > 0);
+    if (kind == PTD_T_BEGIN && l->n > 0 && l->t[l->n - 1].kind == PTD_T_LSET) {
+        l->n--;
+        a->round -= a->round > 0;
+    }
+    a->s += environment(a, n);
+    a->spaced = 1;
+    return 1;
+}
+
+/* Does a sign of relation follow, perhaps behind an &? */
+static int relation_follows(const struct at *a, const char *s, const char *which)
+{
+    while (s < a->end && (is_space(*s) || *s == '&')) s++;
+    return s < a->end && (strchr(which, *s) || begins(s, a->end, "\\le") ||
+                          begins(s, a->end, "\\ge") || begins(s, a->end, "\\approx"));
+}
+
+static int is_relation(int kind)
+{
+    return kind == '=' || kind == '<' || kind == '>' || (kind >= PTD_T_LE && kind <= PTD_T_IN);
+}
+
+/* In a system & is a blank beside a sign of relation, and a line that begins with one goes on. */
+static void align(struct at *a)
+{
+    int before = a->l->n > 0 && is_relation(a->l->t[a->l->n - 1].kind);
+    if (a->l->n && !before && !relation_follows(a, a->s + 1, "=<>") &&
+        a->l->t[a->l->n - 1].kind != PTD_T_ROW) {
+        push_sign(a, ',', 1);
+        return;
+    }
+    a->spaced = 1;
+    a->s++;
+}
+
+/* \\[2pt]: bytes of the gap. */
+static size_t row_gap(const struct at *a, size_t n)
+{
+    const char *s = a->s + n, *p = s + 1;
+    if (s >= a->end || *s != '[') return 0;
+    while (p < a->end && (is_digit(*p) || *p == '.')) p++;
+    if (p == s + 1 || a->end - p < 3 || !is_letter(p[0]) || !is_letter(p[1]) || p[2] != ']')
+        return 0;
+    return (size_t)(p + 3 - s);
+}
+
+/* A command that stands for a token. */
+static void command_token(struct at *a, const struct ptd_command *c, int kind, size_t n)
+{
+    const char *name = c && c->word ? c->word : a->s + 1;
+    size_t len = c && c->word ? strlen(c->word) : n - 1;
+    if (kind == PTD_T_BEGIN || kind == PTD_T_FINISH) {
+        name = a->s + n;
+        len = strcspn(name, "}");
+        n = environment(a, n);
+    }
+    if (kind == PTD_T_ROW) n += row_gap(a, n);
+    a->round += kind == PTD_T_LSET || kind == '(' ? 1 : 0;
+    a->round -= (kind == PTD_T_RSET || kind == ')') && a->round > 0;
+    if (!push(a, kind, name, len, n)) return;
+    a->single = kind == PTD_T_FRAC ? 2 : 0;
+}
+
 static void command(struct at *a)
 {
     size_t n = command_length(a);
@@ -255,14 +342,13 @@ static void command(struct at *a)
         dress(a, n);
     } else if (kind == PTD_C_SKIP) {
         a->s += environment(a, n);
+    } else if (kind == PTD_T_ROW && a->system && relation_follows(a, a->s + n, "=")) {
+        a->spaced = 1;
+        a->s += n;
+    } else if ((kind == PTD_T_BEGIN || kind == PTD_T_FINISH) && in_system(a, n, kind)) {
+        return;
     } else {
-        const char *name = c && c->word ? c->word : a->s + 1;
-        size_t len = c && c->word ? strlen(c->word) : n - 1;
-        if (kind == PTD_T_BEGIN || kind == PTD_T_FINISH) n = environment(a, n);
-        a->round += kind == PTD_T_LSET || kind == '(' ? 1 : 0;
-        a->round -= (kind == PTD_T_RSET || kind == ')') && a->round > 0;
-        if (!push(a, kind, name, len, n)) return;
-        a->single = kind == PTD_T_FRAC ? 2 : 0;
+        command_token(a, c, kind, n);
     }
 }
 
@@ -273,7 +359,11 @@ static void sign(struct at *a)
     char c = *a->s;
     if (c == '(' || c == '[') a->round++;
     if ((c == ')' || c == ']') && a->round > 0) a->round--;
-    if (c == '$' && a->money) {
+    if (c == '&' && a->system) {
+        align(a);
+    } else if (c == '/' && peek(a, 1) == '/') {
+        push_sign(a, PTD_T_PARALLEL, 2);
+    } else if (c == '$' && a->money) {
         push(a, PTD_T_MONEY, "$", 1, 1);
     } else if (c == '%') {
         push_sign(a, PTD_T_PERCENT, 1);
@@ -388,6 +478,33 @@ static int is_minus(const struct ptd_tok *t)
            (ptd_tok_is(t, "minus") || ptd_tok_is(t, "negative") || ptd_tok_is(t, "负"));
 }
 
+/* is parallel to, 平行于: tokens of it, *kind the sign's; 0: none. */
+static int relation_in_words(const struct ptd_tok *t, int *kind)
+{
+    static const struct {
+        const char *word, *chinese;
+        int kind;
+    } words[] = {{"parallel", "平行于", PTD_T_PARALLEL},
+                 {"perpendicular", "垂直于", PTD_T_PERP},
+                 {"congruent", "全等于", PTD_T_CONG},
+                 {"", "大于", '>'},
+                 {"", "小于", '<'},
+                 {"", "不小于", PTD_T_GE},
+                 {"", "大于等于", PTD_T_GE},
+                 {"", "大于或等于", PTD_T_GE},
+                 {"", "不大于", PTD_T_LE},
+                 {"", "小于等于", PTD_T_LE},
+                 {"", "小于或等于", PTD_T_LE},
+                 {NULL, NULL, 0}};
+    int verb = ptd_tok_is(t, "is") || ptd_tok_is(t, "are");
+    for (int i = 0; t->kind == PTD_T_WORD && words[i].word; i++) {
+        *kind = words[i].kind;
+        if (ptd_tok_is(t, words[i].chinese)) return 1;
+        if (verb && ptd_tok_is(t + 1, words[i].word) && ptd_tok_is(t + 2, "to")) return 3;
+    }
+    return 0;
+}
+
 static void fold(struct ptd_lex *l)
 {
     int out = 0;
@@ -397,6 +514,8 @@ static void fold(struct ptd_lex *l)
         if (nothing) t = l->t[i += 2]; /* {}^\circ */
         int used = t.kind == '{' || t.kind == '^' ? folded(&t, &l->t[i]) : 0;
         if (is_minus(&l->t[i])) t.kind = '-';
+        int sign, words = relation_in_words(&l->t[i], &sign);
+        if (words) t.kind = (uint8_t)sign, used = words;
         l->t[out++] = t;
         i += used ? used : 1;
     }

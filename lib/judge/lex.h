@@ -45,11 +45,14 @@ enum ptd_tok_kind { /* below 128: the sign itself */
                     PTD_T_ANGLE, /* \angle, \triangle and the like: what follows is a name */
                     PTD_T_PRIME,
                     PTD_T_ROW,   /* \\ */
-                    PTD_T_BEGIN, /* of a matrix */
+                    PTD_T_BEGIN, /* of a matrix; s: which */
                     PTD_T_FINISH,
                     PTD_T_EMPTY, /* \emptyset */
                     PTD_T_OVER,  /* {a \over b} */
-                    PTD_T_TO,    /* a ~ between blanks: from ~ to */
+                    PTD_T_PARALLEL,
+                    PTD_T_PERP,
+                    PTD_T_CONG,
+                    PTD_T_TO, /* a ~ between blanks: from ~ to */
 };
 
 struct ptd_tok {

@@ -89,6 +89,9 @@ static int relation(tok t)
     case PTD_T_NE:
     case PTD_T_APPROX:
     case PTD_T_IN:
+    case PTD_T_PARALLEL:
+    case PTD_T_PERP:
+    case PTD_T_CONG:
         return t->kind;
     default:
         return is_verb(t) ? PTD_T_WORD : 0;
@@ -124,7 +127,8 @@ static value equation(struct ptd_reading *r, struct ptd_toks s, const struct cha
 static int has_symbols(struct ptd_toks s)
 {
     for (tok t = s.a; t < s.b; t++)
-        if ((t->kind == PTD_T_NAME && !(t->n == 2 && memcmp(t->s, "pi", 2) == 0)) ||
+        if (t->kind == PTD_T_ANGLE ||
+            (t->kind == PTD_T_NAME && !(t->n == 2 && memcmp(t->s, "pi", 2) == 0)) ||
             (t->kind == PTD_T_WORD && !is_verb(t)))
             return 1;
     return 0;

@@ -150,6 +150,7 @@ static value matrix(struct ptd_reading *r, struct ptd_toks s)
 {
     value v = ptd_value_new(r, PTD_V_MATRIX, s), last = NULL, row = NULL, cell = NULL;
     tok from = s.a + 1;
+    if (v && s.a->n > 1 && (s.a->s[1] | 32) == 'v') v->open = '|'; /* a determinant */
     for (tok t = from; v && t < s.b; t++) {
         int ends = t->kind == PTD_T_ROW || t == s.b - 1;
         if (t->kind != '&' && !ends) continue;
@@ -169,7 +170,7 @@ static value set_builder(struct ptd_reading *r, struct ptd_toks s)
 {
     for (tok t = s.a + 1; t < s.b - 1; t++)
         if ((t->kind == '|' || t->kind == ':') && ptd_is_label((struct ptd_toks){s.a, t}))
-            return ptd_read_item(r, (struct ptd_toks){t + 1, s.b});
+            return ptd_read_list(r, (struct ptd_toks){t + 1, s.b});
     return NULL;
 }
 

@@ -80,7 +80,7 @@ struct ptd_toks ptd_toks_trimmed(struct ptd_toks s)
     }
     while (s.b - s.a > 2 && s.a->kind == '{' && ptd_closing(s) == s.b - 1) {
         int parts = 0;
-        for (tok t = s.a; t < s.b; t++) parts |= t->kind == ',';
+        for (tok t = s.a; t < s.b; t++) parts |= t->kind == ',' || (t == s.a + 2 && t->kind == '|');
         if (parts) break;
         s.a++, s.b--;
     }
@@ -109,6 +109,15 @@ static int chinese_lead(tok t, int last)
     return 0;
 }
 
+/* in 2019, the year 2019 */
+static int is_year(struct ptd_toks s)
+{
+    static const char *const words[] = {"in", "the", "year", "of", NULL};
+    for (tok t = s.a; t < s.b - 1; t++)
+        if (!word_in(t, words)) return 0;
+    return 1;
+}
+
 /* Tokens of "so the final answer is:" and the like at the front; the Chinese form is cut off the
  * word itself. */
 static struct ptd_toks without_lead(struct ptd_toks s)
@@ -133,6 +142,7 @@ static struct ptd_toks without_lead(struct ptd_toks s)
            (word_in(s.a, sure) || s.a->kind == PTD_T_APPROX || s.a->kind == PTD_T_TO ||
             s.a->kind == ',' || (s.a->kind == '.' && s.a > t)))
         s.a++;
+    if (s.b - s.a > 1 && s.b[-1].kind == PTD_T_NUM && s.b[-1].n == 4 && is_year(s)) s.a = s.b - 1;
     while (s.a < s.b && s.a->kind == PTD_T_WORD && (unsigned char)s.a->s[0] >= 0xe3) {
         int n = chinese_lead(s.a, s.a + 1 == s.b);
         if (!n) break;
@@ -199,6 +209,38 @@ value ptd_read_parts(struct ptd_reading *r, struct ptd_toks s, int kind)
     return list;
 }
 
+/* x < 2 or x > 3: kids that are all bounds of one name. */
+static int are_bounds(value list)
+{
+    value k = list->kid;
+    for (; k; k = k->next)
+        if (k->kind != PTD_V_GROUP || k->n_kids != 2 || k->n_label != 1 || ptd_opens(k->t->kind) ||
+            k->label->n != list->kid->label->n ||
+            memcmp(k->label->s, list->kid->label->s, k->label->n) != 0)
+            return 0;
+    return list->n_kids > 1;
+}
+
+static int endless(value bound)
+{
+    const struct ptd_expr *e = bound->e;
+    return e && (e->op == PTD_E_INF || (e->op == PTD_E_NEG && e->a->op == PTD_E_INF));
+}
+
+/* Joined by "or" they are a union, joined by "and" one interval, as far as each has one end. */
+static value joined(struct ptd_reading *r, value list, tok by)
+{
+    value low = list->kid, high = low->next;
+    if (list->either) list->kind = PTD_V_UNION;
+    if (list->n_kids != 2 || by->kind != PTD_T_WORD || list->either) return list;
+    if (endless(low->kid)) low = high, high = list->kid;
+    if (!endless(low->kid->next) || !endless(high->kid)) return list;
+    low->kid->next = high->kid->next;
+    low->close = high->close;
+    low->next = NULL;
+    return low;
+}
+
 value ptd_read_list(struct ptd_reading *r, struct ptd_toks s)
 {
     s = ptd_toks_trimmed(without_lead(ptd_toks_trimmed(s)));
@@ -209,7 +251,8 @@ value ptd_read_list(struct ptd_reading *r, struct ptd_toks s)
         s.a->kind == PTD_T_NUM && ptd_tok_is(first, "and") ? ptd_read_compound(r, s) : NULL;
     if (list) return list; /* 2 hours and 30 minutes */
     list = ptd_read_parts(r, s, PTD_V_LIST);
-    return list && list->n_kids == 1 ? list->kid : list;
+    if (list && list->n_kids == 1) return list->kid;
+    return list && are_bounds(list) ? joined(r, list, first) : list;
 }
 
 /* ---- one item ---- */
