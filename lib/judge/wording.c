@@ -1,0 +1,150 @@
+/* wording: texts as words, and names written in other ways; see compare.h. */
+#include "base/normal.h"
+#include "judge/compare.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef const struct ptd_value *value;
+
+/* ---- words ---- */
+
+static int is_dress(const struct ptd_tok *t)
+{
+    int k = t->kind;
+    return k == '.' || k == '"' || k == '\'' || k == '`' || k == '#' || (k == '*' && *t->s == '*');
+}
+
+/* Braces and hyphens mean nothing between words only. */
+static int is_prose(const struct ptd_tok *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (t[i].kind >= 128 && t[i].kind != PTD_T_WORD) return 0;
+    return 1;
+}
+
+static int is_article(const struct ptd_tok *t)
+{
+    return ptd_tok_is(t, "the") || ptd_tok_is(t, "a") || ptd_tok_is(t, "an");
+}
+
+static int has_words(const struct ptd_tok *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (t[i].kind == PTD_T_WORD && t[i].n > 1) return 1;
+    return 0;
+}
+
+void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
+{
+    size_t len = 0;
+    int fold = has_words(t, n), prose = is_prose(t, n), between = 0;
+    if (n > 1 && is_article(t) && t[1].spaced) t++, n--;
+    for (int i = 0; i < n; i++) {
+        if (is_dress(&t[i]) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
+            between |= t[i].kind == '-';
+            continue;
+        }
+        if (len + t[i].n + 4u > cap) break;
+        if (len && (t[i].spaced || between || t[i].kind == PTD_T_WORD)) out[len++] = ' ';
+        between = 0;
+        if (t[i].kind >= 128 && t[i].kind != PTD_T_WORD && t[i].kind != PTD_T_NUM)
+            out[len++] = (char)t[i].kind;
+        for (int k = 0; k < t[i].n; k++)
+            out[len++] = (char)(fold ? tolower((unsigned char)t[i].s[k]) : t[i].s[k]);
+    }
+    out[len] = '\0';
+}
+
+static int is_ascii(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s >= 0x80) return 0;
+    return 1;
+}
+
+/* Case folded as Unicode says, and in one form. */
+static int fold_alike(const char *x, const char *y)
+{
+    char *p = ptd_fold(x, strlen(x)), *q = ptd_fold(y, strlen(y));
+    int same = p && q && strcmp(p, q) == 0;
+    free(p);
+    free(q);
+    return same;
+}
+
+int ptd_words_same(const struct ptd_tok *a, int n, const struct ptd_tok *b, int m)
+{
+    char x[1024], y[1024];
+    ptd_words(a, n, x, sizeof x);
+    ptd_words(b, m, y, sizeof y);
+    if (!*x) return 0;
+    return strcmp(x, y) == 0 || (!(is_ascii(x) && is_ascii(y)) && fold_alike(x, y));
+}
+
+/* Of a sign the kind counts, not how it is written: >, \gt. */
+static int same_token(const struct ptd_tok *a, const struct ptd_tok *b)
+{
+    if (a->kind != b->kind) return 0;
+    switch (a->kind) {
+    case PTD_T_NUM:
+    case PTD_T_WORD:
+    case PTD_T_NAME:
+    case PTD_T_MONEY:
+    case PTD_T_ANGLE:
+    case PTD_T_BEGIN:
+        return a->n == b->n && memcmp(a->s, b->s, a->n) == 0;
+    default:
+        return 1;
+    }
+}
+
+int ptd_written_alike(const struct ptd_lex *a, const struct ptd_lex *b)
+{
+    if (a->n != b->n || a->n == 0) return 0;
+    for (int i = 0; i < a->n; i++)
+        if (!same_token(&a->t[i], &b->t[i])) return 0;
+    return 1;
+}
+
+/* ---- statements and formulas ---- */
+
+/* Circled numbers, in any order, as bits; 0: there is something else. */
+static unsigned circled(value v)
+{
+    unsigned seen = 0;
+    for (const struct ptd_tok *t = v->t; t < v->t + v->n; t++) {
+        if (t->kind == PTD_T_WORD)
+            for (int i = 0; i < t->n; i += 3) {
+                if (t->n % 3 || memcmp(t->s + i, "\xe2\x91", 2) != 0) return 0;
+                seen |= 1u << (t->s[i + 2] & 31);
+            }
+        else if (t->kind != ',' && t->kind != ';')
+            return 0;
+    }
+    return seen;
+}
+
+/* H_2O as H2O: letters and digits, indices or not; 0: it is no such name. */
+static int as_formula(value v, char *out, size_t cap)
+{
+    size_t len = 0;
+    int digits = 0;
+    for (const struct ptd_tok *t = v->t; t < v->t + v->n; t++) {
+        if (t->kind == '_' || t->kind == '{' || t->kind == '}') continue;
+        if ((t->kind != PTD_T_NUM && t->kind != PTD_T_WORD) || len + t->n >= cap) return 0;
+        if ((t > v->t && t->spaced & 1) || !t->n) return 0;
+        digits |= t->kind == PTD_T_NUM;
+        memcpy(out + len, t->s, t->n);
+        len += t->n;
+    }
+    out[len] = '\0';
+    return digits && isupper((unsigned char)*out);
+}
+
+int ptd_named_alike(value g, value a)
+{
+    char x[64], y[64];
+    if (circled(g) && circled(g) == circled(a)) return 1;
+    return as_formula(g, x, sizeof x) && as_formula(a, y, sizeof y) && strcmp(x, y) == 0;
+}
