@@ -12,10 +12,12 @@
  *   answer-text      an answer's text, blanks, hyphens and LaTeX aside; answers below 4 bytes only
  *                    as a word of their own, with an ending at most (reds, reddish)
  *   answer-judged    a stretch of words that the judge calls right: formulas, units, tuples
- *   option-letter    a right option's letter: upper case word, bracketed, "option b"; not the
- *                    article "a"; not in a list of all options; or all the others, denied
+ *   option-letter    a right option's letter, upper or lower case, alone; not the article "a", the
+ *                    name of a side, in a formula or in a list of all options; or its place:
+ *                    "option 3", "the third one"; or all the others, denied
  *   option-text      the text or a number of a right option, of those that the question lists
- *                    (options.h); or the texts of all others, denied
+ *                    (options.h); or the texts or numbers of all others, denied, or two and more
+ *                    other texts that are all but the right one
  *   yes-no           yes, no, true or false (in Chinese, too), asserted, if one of them is the
  *                    answer ("note that no digit touches" is fine)
  *   decisive-number  a number of the reference solution that the question does not have

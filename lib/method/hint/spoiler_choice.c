@@ -76,10 +76,38 @@ static int is_article(const char *text, const char *s)
            !ptd_word_is(ptd_word_at(s + 2), verbs);
 }
 
-static int names_option(const char *text, const char *s)
+static int is_sign_of_formula(char c)
 {
-    static const char *const kinds[] = {"option", "choice", "answer", "letter", NULL},
-                             *const is[] = {"is", NULL};
+    return c && strchr("=+-*/^<>_|\\~0123456789", c);
+}
+
+/* c = 5, a^2, 5 g, e.g.: no option. */
+static int is_in_formula(const char *text, const char *s)
+{
+    const char *before = s, *after = s + 1 + strspn(s + 1, " ");
+    while (before > text && before[-1] == ' ') before--;
+    if (s[1] == '.' && ptd_is_letter(s[2])) return 1;
+    if (s > text + 1 && s[-1] == '.' && ptd_is_letter(s[-2])) return 1;
+    return (before > text && is_sign_of_formula(before[-1])) || is_sign_of_formula(*after);
+}
+
+/* "is a.": an article has a word behind it. */
+static int stands_last(const char *text, const char *s)
+{
+    static const char *const verbs[] = {"is",   "be",  "was",  "pick", "choose", "select",
+                                        "take", "say", "mark", "as",   "with",   NULL};
+    struct ptd_word before = ptd_word_before(text, s);
+    const char *after = s + 1 + strspn(s + 1, " ");
+    return (!*after || strchr(".,;:!?", *after)) && (!before.n || ptd_word_is(before, verbs));
+}
+
+/* A letter in lower case that is no name of a side or a value. */
+static int names_in_lower_case(const char *text, const char *s)
+{
+    static const char *const kinds[] = {"option", "choice", "answer", "letter", NULL};
+    static const char *const named[] = {"side",   "sides",  "angle",   "line",     "point",
+                                        "edge",   "vertex", "segment", "variable", "length",
+                                        "height", "width",  "base",    "radius",   NULL};
     static const char *const chinese[] = {"\xe9\x80\x89",
                                           "\xe9\x80\x89\xe9\xa1\xb9",
                                           "\xe7\xad\x94\xe6\xa1\x88",
@@ -87,22 +115,30 @@ static int names_option(const char *text, const char *s)
                                           "\xe4\xb8\xba",
                                           "\xe6\x8b\xa9",
                                           NULL};
-    if (isupper((unsigned char)*s)) return !is_article(text, s);
     if (s[1] == ')' || (s > text && (s[-1] == '(' || s[-1] == '['))) return 1;
     struct ptd_word before = ptd_word_before(text, s);
     if (ptd_word_is(before, kinds) || ptd_word_ends(before, chinese)) return 1;
-    const char *after = s + 1 + strspn(s + 1, " ");
-    return ptd_word_is(before, is) && ptd_word_is(ptd_word_before(text, before.s), kinds) &&
-           !ptd_is_word(*after);
+    if (*s == 'a' || *s == 'i') return stands_last(text, s);
+    return !ptd_word_is(before, named) && !is_in_formula(text, s);
+}
+
+/* Nothing that makes one word of it: not the s of it's, but 'C' and optionC. */
+static int is_alone(const char *text, const char *s)
+{
+    static const char *const glued[] = {"option", "choice", NULL};
+    char before = s > text ? s[-1] : ' ';
+    if (ptd_is_word(s[1])) return 0;
+    if (ptd_is_word(before))
+        return isupper((unsigned char)*s) && ptd_word_is(ptd_word_before(text, s), glued);
+    return before == '\'' ? s[1] == '\'' : s[1] != '\'';
 }
 
 /* The letter alone at s that stands for an option; 0: none. */
 static char option_at(const char *text, const char *s)
 {
-    int alone = ptd_is_letter(*s) && (s == text || (!ptd_is_word(s[-1]) && s[-1] != '\'')) &&
-                !ptd_is_word(s[1]) && s[1] != '\'';
-    char letter = (char)toupper((unsigned char)*s);
-    return alone && names_option(text, s) ? letter : 0;
+    if (!ptd_is_letter(*s) || !is_alone(text, s)) return 0;
+    int names = isupper((unsigned char)*s) ? !is_article(text, s) : names_in_lower_case(text, s);
+    return names ? (char)toupper((unsigned char)*s) : 0;
 }
 
 /* Behind what may stand between two letters of one list. */
@@ -131,10 +167,21 @@ static unsigned list_at(const char *text, const char *s, const char **end)
     return letters;
 }
 
+static unsigned all_of(int options)
+{
+    return options ? ptd_option_bit((char)('A' + options)) - 1 : 0;
+}
+
+/* Only the right ones are left of those named. */
+static int leaves_right(unsigned named, unsigned right, unsigned all)
+{
+    return all && (all & ~right) && (named & all) == (all & ~right);
+}
+
 /* A right letter, unless in a list of all options; or all the others, denied. */
 static int tells_letter(const char *text, unsigned right, int options)
 {
-    unsigned all = options ? ptd_option_bit((char)('A' + options)) - 1 : 0, named = 0;
+    unsigned all = all_of(options), named = 0;
     const char *end;
     for (const char *s = text; *s; s++) {
         unsigned letters = list_at(text, s, &end);
@@ -143,7 +190,15 @@ static int tells_letter(const char *text, unsigned right, int options)
         named |= letters;
         s = end - 1;
     }
-    return all && (all & ~right) && (named & all) == (all & ~right) && ptd_words_deny(text);
+    return leaves_right(named, right, all) && ptd_words_deny(text);
+}
+
+/* The same for options named by their place: option 3, the third one. */
+static int tells_place(const char *text, unsigned right, int options)
+{
+    unsigned named = ptd_places_named(text, options), all = all_of(options);
+    if (named & right && named != all) return 1;
+    return leaves_right(named, right, all) && ptd_words_deny(text);
 }
 
 int ptd_rule_option_letter(const char *hint, const struct ptd_group *g)
@@ -153,7 +208,7 @@ int ptd_rule_option_letter(const char *hint, const struct ptd_group *g)
     unsigned right = ptd_right_options(g, &o);
     if (!right) return 0;
     char *text = ptd_values_spread(hint, strlen(hint));
-    int found = tells_letter(text, right, o.n);
+    int found = tells_letter(text, right, o.n) || tells_place(text, right, o.n);
     free(text);
     return found;
 }
@@ -175,7 +230,7 @@ static int tells_text(const char *hint, const char *stem, unsigned right,
                       const struct ptd_options *o)
 {
     char *h = ptd_searched(hint), *s = ptd_searched(stem);
-    unsigned named = 0, asked = 0, digits = 0, all = ptd_option_bit((char)('A' + o->n)) - 1;
+    unsigned named = 0, asked = 0, digits = 0, all = all_of(o->n);
     for (int i = 0; i < o->n; i++) {
         if (holds_option(h, &o->option[i])) named |= ptd_option_bit(o->option[i].letter);
         if (holds_option(s, &o->option[i])) asked |= ptd_option_bit(o->option[i].letter);
@@ -185,7 +240,24 @@ static int tells_text(const char *hint, const char *stem, unsigned right,
     free(s);
     if (named & right & ~asked) return 1;
     if (named & right & ~digits && named != all) return 1; /* numbers have their own rule */
-    return (all & ~right) && named == (all & ~right) && ptd_words_deny(hint);
+    int others = __builtin_popcount(named & ~asked);
+    return leaves_right(named, right, all) && (others > 1 || ptd_words_deny(hint));
+}
+
+/* The texts or values of all others, denied. */
+static int leaves_value(const char *hint, unsigned right, const struct ptd_options *o)
+{
+    unsigned named = 0;
+    if (!ptd_words_deny(hint)) return 0;
+    char *h = ptd_searched(hint);
+    for (int i = 0; i < o->n; i++) {
+        char *text = ptd_format("%.*s", (int)o->option[i].len, o->option[i].text);
+        if (ptd_says_number(hint, text, NULL, 1) || holds_option(h, &o->option[i]))
+            named |= ptd_option_bit(o->option[i].letter);
+        free(text);
+    }
+    free(h);
+    return leaves_right(named, right, all_of(o->n));
 }
 
 /* What one right option is, said as a number, a formula or a verdict. */
@@ -218,7 +290,8 @@ int ptd_rule_option_text(const char *hint, const struct ptd_group *g)
     unsigned right = o.n ? ptd_right_options(g, &o) : 0;
     if (!right) return 0;
     char *stem = stem_of(g, &o);
-    int found = are_words(&o) && tells_text(hint, stem, right, &o);
+    int found =
+        (are_words(&o) && tells_text(hint, stem, right, &o)) || leaves_value(hint, right, &o);
     for (int i = 0; i < o.n && !found; i++)
         found = right & ptd_option_bit(o.option[i].letter) && says_option(hint, &o.option[i], stem);
     free(stem);

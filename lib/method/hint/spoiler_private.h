@@ -62,6 +62,10 @@ unsigned ptd_gold_letters(const char *answer, char **text);
 /* The right options' letters, by the answers' letters or their text. */
 unsigned ptd_right_options(const struct ptd_group *g, const struct ptd_options *o);
 
+/* The letters of the options that a hint names by their place (spoiler_order.c); options: how many
+ * the question lists, 0: none. */
+unsigned ptd_places_named(const char *hint, int options);
+
 /* ---- verdicts (spoiler.c) ---- */
 int ptd_is_verdict(const char *answer); /* yes, no, true, false */
 int ptd_says_verdict(const char *hint); /* one of them, asserted */
