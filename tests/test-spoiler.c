@@ -517,6 +517,69 @@ static void verdicts_in_chinese(void **state)
     check_vectors(vectors);
 }
 
+/* yes and no in other words, and the question turned into a statement. */
+static void verdicts_in_other_words(void **state)
+{
+    (void)state;
+    static const char cat[] = "Is the cat left of the dog? Answer yes or no.",
+                      touch[] = "Do the circles touch?", cross[] = "Does the line cross it?",
+                      there[] = "<image>Look. <b>Is</b> there a red digit?",
+                      can[] = "Can the man reach the top shelf?",
+                      zh[] = "猫在狗的左边吗？请回答是或否。", meet[] = "图中，两个圆是否相交？";
+    static const struct vector vectors[] = {
+        {cat, "yes", "yep", "yes-no"},
+        {cat, "yes", "indeed it is", "yes-no"},
+        {cat, "yes", "affirmative", "yes-no"},
+        {cat, "yes", "that is correct.", "yes-no"},
+        {cat, "yes", "Y", "yes-no"},
+        {cat, "no", "the answer is N.", "yes-no"},
+        {cat, "no", "nope", "yes-no"},
+        {cat, "no", "incorrect", "yes-no"},
+        {cat, "yes", "是的", "yes-no"},
+        {cat, "no", "不是的", "yes-no"},
+        {cat, "yes", "decide between yes and no", NULL},
+        {cat, "yes", "answer yes or no", NULL},
+        {cat, "yes", "yes or no: yes", "yes-no"},
+        {cat, "yes", "find the correct side", NULL},
+        {cat, "yes", "look along the Y axis", NULL},
+        {cat, "yes", "the cat is left of the dog", "yes-no"},
+        {cat, "yes", "it is left of the dog", "yes-no"},
+        {cat, "yes", "it's left of the dog", "yes-no"},
+        {cat, "no", "it is not left of the dog", "yes-no"},
+        {cat, "no", "it isn't left of the dog", "yes-no"},
+        {cat, "yes", "is the cat left of the dog?", NULL},
+        {cat, "yes", "see if it is left of the dog", NULL},
+        {cat, "yes", "see whether the cat is left of the dog", NULL},
+        {cat, "yes", "look what is left of the mouse", NULL},
+        {cat, "yes", "look where the dog is", NULL},
+        {cat, "yes", "compare the cat with the dog", NULL},
+        {touch, "yes", "the circles touch", "yes-no"},
+        {touch, "yes", "they touch", "yes-no"},
+        {touch, "no", "they do not touch", "yes-no"},
+        {touch, "no", "they don't touch", "yes-no"},
+        {touch, "no", "look where both could touch", NULL},
+        {touch, "no", "do the circles touch at the top?", NULL},
+        {touch, "no", "check if the circles touch", NULL},
+        {cross, "yes", "the line crosses it", "yes-no"},
+        {cross, "yes", "follow the line", NULL},
+        {there, "yes", "there is a red digit", "yes-no"},
+        {there, "no", "there isn't a red digit", "yes-no"},
+        {there, "yes", "look for a red digit", NULL},
+        {can, "yes", "he can reach the top shelf", "yes-no"},
+        {can, "no", "he can not reach the top shelf", "yes-no"},
+        {can, "yes", "look at the top shelf", NULL},
+        {zh, "是", "猫在狗的左边", "yes-no"},
+        {zh, "否", "猫不在狗的左边", "yes-no"},
+        {zh, "是", "先找猫，再找狗", NULL},
+        {zh, "是", "猫在狗的左边吗", NULL},
+        {meet, "是", "两个圆相交", "yes-no"},
+        {meet, "否", "两个圆不相交", "yes-no"},
+        {meet, "否", "看两个圆是否相交", NULL},
+        {"How many?", "7", "they touch, indeed", NULL},
+        {0}};
+    check_vectors(vectors);
+}
+
 /* As many places as there are to be counted. */
 static void places_tell_a_count(void **state)
 {
@@ -673,6 +736,7 @@ int main(void)
         cmocka_unit_test(numbers_in_every_dress),
         cmocka_unit_test(options_in_every_form),
         cmocka_unit_test(verdicts_in_chinese),
+        cmocka_unit_test(verdicts_in_other_words),
         cmocka_unit_test(places_tell_a_count),
         cmocka_unit_test(formulas_are_judged),
         cmocka_unit_test(other_answers_are_secret_too),

@@ -18,8 +18,9 @@
  *   option-text      the text or a number of a right option, of those that the question lists
  *                    (options.h); or the texts or numbers of all others, denied, or two and more
  *                    other texts that are all but the right one
- *   yes-no           yes, no, true or false (in Chinese, too), asserted, if one of them is the
- *                    answer ("note that no digit touches" is fine)
+ *   yes-no           yes, no, true or false or a word like them (in Chinese, too), asserted, if one
+ *                    of them is the answer ("note that no digit touches" and "yes or no" are
+ *                    fine); or the question turned into a statement ("it is left of the dog")
  *   decisive-number  a number of the reference solution that the question does not have
  *   place-count      as many cells, boxes or regions as there are, where that is what is asked
  *

@@ -66,12 +66,13 @@ unsigned ptd_right_options(const struct ptd_group *g, const struct ptd_options *
  * the question lists, 0: none. */
 unsigned ptd_places_named(const char *hint, int options);
 
-/* ---- verdicts (spoiler.c) ---- */
+/* ---- verdicts (spoiler_verdict.c) ---- */
 int ptd_is_verdict(const char *answer); /* yes, no, true, false */
 int ptd_says_verdict(const char *hint); /* one of them, asserted */
 
 /* ---- rules that have a file of their own ---- */
 int ptd_rule_option_letter(const char *hint, const struct ptd_group *g);
 int ptd_rule_option_text(const char *hint, const struct ptd_group *g);
+int ptd_rule_yes_no(const char *hint, const struct ptd_group *g);
 int ptd_rule_place_count(const char *hint, const struct ptd_group *g);
 #endif
