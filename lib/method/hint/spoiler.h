@@ -22,7 +22,9 @@
  *                    of them is the answer ("note that no digit touches" and "yes or no" are
  *                    fine); or the question turned into a statement ("it is left of the dog")
  *   decisive-number  a number of the reference solution that the question does not have
- *   place-count      as many cells, boxes or regions as there are, where that is what is asked
+ *   place-count      as many cells, boxes, regions or, from two on, places in words (top left, the
+ *                    middle) as there are, where that is what is asked; or numbers that come to as
+ *                    many ("2 left, 1 right")
  *
  * Numbers of the question. A hint that quotes it is no leak, one that picks from it is. Where the
  * answer's number stands in the question (of a choice: before its options), a hint may name it only

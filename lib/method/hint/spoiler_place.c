@@ -1,8 +1,10 @@
-/* spoiler_place: does a hint name as many places as the question wants counted? */
+/* spoiler_place: does a hint name as many places as the question wants counted, or numbers that
+ * come to as many? */
 #include "method/hint/spoiler_private.h"
 #include "method/hint/values.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- places ---- */
 
@@ -61,6 +63,141 @@ static int count_labels(const char *hint, const struct ptd_group *g)
     return n;
 }
 
+/* ---- places in words ---- */
+
+#define PLACES 64
+
+struct places {
+    struct ptd_word at[PLACES];
+    int n;
+};
+
+static void put_place(struct places *p, struct ptd_word w)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->at[i].n == w.n && strncasecmp(p->at[i].s, w.s, w.n) == 0) return;
+    if (p->n < PLACES) p->at[p->n++] = w;
+}
+
+/* The place that begins at s: top left, bottom-right corner; n 0: none. */
+static struct ptd_word english_place(const char *s)
+{
+    static const char *const words[] = {"top",    "bottom", "left",  "right",   "center",
+                                        "centre", "middle", "upper", "lower",   "above",
+                                        "below",  "corner", "edge",  "beneath", "north",
+                                        "south",  "east",   "west",  "central", NULL};
+    struct ptd_word all = {s, 0};
+    for (struct ptd_word w = ptd_word_at(s); ptd_word_is(w, words);) {
+        all.n = (size_t)(w.s + w.n - s);
+        w = ptd_word_at(w.s + w.n + strspn(w.s + w.n, " -"));
+    }
+    return all;
+}
+
+/* The same in Chinese: zuoshang, youxia, zhongjian, zuobian, shangmian. */
+static struct ptd_word chinese_place(const char *s)
+{
+    static const char *const words[] = {"\xe5\xb7\xa6\xe4\xb8\x8a",
+                                        "\xe5\xb7\xa6\xe4\xb8\x8b",
+                                        "\xe5\x8f\xb3\xe4\xb8\x8a",
+                                        "\xe5\x8f\xb3\xe4\xb8\x8b",
+                                        "\xe4\xb8\xad\xe9\x97\xb4",
+                                        "\xe4\xb8\xad\xe5\xa4\xae",
+                                        "\xe4\xb8\xad\xe5\xbf\x83",
+                                        "\xe4\xb8\x8a\xe9\x9d\xa2",
+                                        "\xe4\xb8\x8b\xe9\x9d\xa2",
+                                        "\xe4\xb8\x8a\xe8\xbe\xb9",
+                                        "\xe4\xb8\x8b\xe8\xbe\xb9",
+                                        "\xe4\xb8\x8a\xe6\x96\xb9",
+                                        "\xe4\xb8\x8b\xe6\x96\xb9",
+                                        "\xe5\xb7\xa6",
+                                        "\xe5\x8f\xb3",
+                                        NULL};
+    for (int i = 0; words[i]; i++)
+        if (strncmp(s, words[i], strlen(words[i])) == 0)
+            return (struct ptd_word){s, strlen(words[i])};
+    return (struct ptd_word){s, 0};
+}
+
+static struct ptd_word place_at(const char *text, const char *s)
+{
+    int begins = s == text || !ptd_is_word(s[-1]);
+    return (unsigned char)*s >= 0x80 ? chinese_place(s)
+           : begins                  ? english_place(s)
+                                     : (struct ptd_word){s, 0};
+}
+
+/* "left to right": behind the word between two places that are a way; NULL: none. */
+static const char *behind_way(const char *s)
+{
+    static const char *const ways[] = {
+        "to ",          "side to ", "\xe5\x88\xb0", "\xe8\x87\xb3", "\xe5\xbe\x80",
+        "\xe5\x90\x91", NULL}; /* dao, zhi, wang, xiang */
+    s += strspn(s, " ");
+    for (int i = 0; ways[i]; i++)
+        if (strncmp(s, ways[i], strlen(ways[i])) == 0) return s + strlen(ways[i]);
+    return NULL;
+}
+
+static int count_places(const char *text)
+{
+    struct places seen = {.n = 0};
+    for (const char *s = text, *way; *s;) {
+        struct ptd_word w = place_at(text, s), next = {NULL, 0};
+        if (w.n && (way = behind_way(w.s + w.n))) next = place_at(text, way + strspn(way, " "));
+        if (w.n && !next.n) put_place(&seen, w);
+        s = next.n ? next.s + next.n : w.n ? w.s + w.n : s + 1;
+    }
+    return seen.n;
+}
+
+/* ---- sums ---- */
+
+struct sum {
+    struct ptd_value_set known; /* the question's numbers */
+    double all;
+    int n, behind; /* how many; the last's end */
+};
+
+/* yi ge, yi zhi: one, though no number in other places */
+static int is_one_of_them(const struct ptd_tok *t)
+{
+    static const char *const measures[] = {
+        "\xe4\xb8\xaa", "\xe5\x8f\xaa", "\xe6\x9d\xa1", "\xe5\x9d\x97", "\xe5\xbc\xa0",
+        "\xe8\xbe\x86", "\xe5\xa4\xb4", "\xe6\x9c\xb5", "\xe9\xa2\x97", NULL};
+    static const char *const one[] = {"\xe4\xb8\x80", NULL};
+    return ptd_tok_one_of(t, one) && ptd_tok_has_cjk(t + 1, measures);
+}
+
+static int add_all(void *ctx, const struct ptd_piece *p)
+{
+    struct sum *s = ctx;
+    for (int i = 0; i < p->n; i++) {
+        const struct ptd_said_value *v = &p->value[i];
+        if (v->from < s->behind || ptd_value_set_has(&s->known, v->v, 0)) continue;
+        s->behind = v->to;
+        s->all += v->v;
+        s->n++;
+        if (is_one_of_them(&p->lex.t[v->from])) s->n--, s->all -= 1; /* counted below */
+    }
+    for (int i = 0; i < p->lex.n; i++)
+        if (is_one_of_them(&p->lex.t[i])) s->all += 1, s->n++;
+    s->behind = 0;
+    return 0;
+}
+
+/* Two numbers or more, none of them the question's, that come to n: "2 left, 1 right". */
+static int sums_to(const char *hint, const char *question, int n)
+{
+    struct sum s = {.n = 0};
+    ptd_value_set_read(&s.known, question);
+    ptd_values_each(hint, add_all, &s);
+    ptd_value_set_clear(&s.known);
+    return s.n > 1 && s.all == n;
+}
+
+/* ---- the rule ---- */
+
 /* The whole number that a text is, 0: it is none. */
 static int count_in(const char *text)
 {
@@ -75,7 +212,8 @@ static int names_so_many(const char *hint, const struct ptd_group *g, int n)
 {
     char *text = ptd_values_spread(hint, strlen(hint));
     int found =
-        n > 0 && (count_cells(text) == n || count_boxes(text) == n || count_labels(hint, g) == n);
+        n > 0 && (count_cells(text) == n || count_boxes(text) == n || count_labels(hint, g) == n ||
+                  (n > 1 && count_places(text) == n) || sums_to(hint, g->question, n));
     free(text);
     return found;
 }
