@@ -241,8 +241,7 @@ static void marks_bring_pictures_into_order(void **state)
         {"{'prompt':[" USER "[{'type':'image','image':'b.png'},{'type':'image'},'x']}],'answer':1,"
          "'images':['a.png']}",
          "<image><image>x", "56 28"},
-        {"{'prompt':'<images> <image1 <image x> <image 0> < image>','answer':1}",
-         "<images> <image1 <image x> <image 0> < image>", ""},
+        {"{'prompt':'<image1 <image x> < image>','answer':1}", "<image1 <image x> < image>", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct ptd_group g = {0};
@@ -280,8 +279,9 @@ static void nothing_is_trained_blind(void **state)
          "field \"images\": missing, but field \"picture\" names a picture"},
         {"{'prompt':'p','answer':1,'figures':['x/a.jpeg']}", "field \"figures\" names a picture"},
         {"{'prompt':'p','answer':1,'decoded':{'bytes':'iVBO','path':null}}",
-         "field \"decoded\" names a picture"},
+         "field \"decoded.bytes\" names a picture"},
         {"{'prompt':'p','answer':1,'images':['']}", "field \"images\": : expected a path inside"},
+        {"{'prompt':'p','answer':1,'images':[null]}", "field \"images\": item 1: expected a path"},
         {"{'prompt':'p','answer':1,'images':[{'path':null,'bytes':null}]}",
          "field \"images\": item 1: holds no \"path\" and no \"bytes\""},
         {"{'prompt':'p','answer':1,'images':[{'bytes':[1,2]}]}", "item 1: expected a path"},
@@ -290,6 +290,151 @@ static void nothing_is_trained_blind(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         refuse(table[i].row, table[i].expected);
+}
+
+/* A picture in a field that is not read, however deep and spelt. */
+static void fields_that_mean_pictures_are_named(void **state)
+{
+    (void)state;
+    static const char *const fields[][2] = {
+        {"'image_base64':'{{A}}'", "image_base64"},
+        {"'photo':'{{A}}'", "photo"},
+        {"'data':['{{A}}']", "data"},
+        {"'thumb':'data:image/gif;base64,R0lGOD'", "thumb"},
+        {"'thumb':'SUkqAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'", "thumb"},
+        {"'multi_modal_data':{'image':['img/a.png']}", "multi_modal_data.image"},
+        {"'multi_modal_data':{'image':[{'array':[1,2]}]}", "multi_modal_data.image"},
+        {"'extra_info':{'image':'img/a.png'}", "extra_info.image"},
+        {"'metadata':{'source':'img/a.png'}", "metadata.source"},
+        {"'metadata':[{},{'source':{'file':'a b/c.JPEG'}}]", "metadata.source.file"},
+        {"'img_url':'https://q/a'", "img_url"},
+        {"'src':'https://q/a.png?size=20'", "src"},
+        {"'imageName':'a'", "imageName"},
+        {"'image-file':'a'", "image-file"},
+        {"'image_10':'a'", "image_10"},
+        {"'img':[[0,0],[0,0]]", "img"},
+        {"'image_id':262148", "image_id"},
+        {"'pixel_values':[[0.5,0.5]]", "pixel_values"},
+        {"'messages':[{'role':'user','content':[{'type':'image','image':'x'}]}]", "messages.con"},
+        {"'extra_info':{'clip':'v/a.mp4'}", "extra_info.clip\" names a video"},
+        {"'figure':'a.svg'", "figure"},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char *row = ptd_format("{'prompt':'p','answer':1,%s}", fields[i][0]),
+             *seen = ptd_format("{'prompt':'p','answer':1,'image':'a.png',%s}", fields[i][0]),
+             *expected = ptd_format("field \"images\": missing, but field \"%s", fields[i][1]);
+        struct ptd_group g = {0};
+        refuse(row, expected);
+        accept(seen, &g);
+        ptd_group_clear(&g);
+        free(row);
+        free(seen);
+        free(expected);
+    }
+}
+
+/* What is about pictures, but none; and columns of mixed sets that are empty. */
+static void fields_that_mean_none_are_left_alone(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {
+        "'image':''",
+        "'images':[]",
+        "'image':null",
+        "'image':{}",
+        "'extra_info':{'image':null,'images':[],'image_id':'','img':[null],'image_path':' '}",
+        "'has_image':false",
+        "'num_images':0",
+        "'images_seen':3",
+        "'image_id':-1",
+        "'extra_info':{'image':false,'pixel_values':0}",
+        "'image_size':[28,28]",
+        "'extra_info':{'question':'Which file, a.png'}",
+        "'extra_info':{'answer':'a.png'}",
+        "'note':'written to a.png'",
+        "'note':'one\\nimg/a.png'",
+        "'source':'png'",
+        "'hash':'.png'",
+        "'reward_model':{'ground_truth':'a.png'}",
+        "'id':'img/a.png'",
+        "'code':'QkFTRTY0IG9mIHdvcmRzLCBub3Qgb2YgYSBwaWN0dXJlLCBhbmQgbG9uZw, enough for it'",
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char *row = ptd_format("{'prompt':'p','answer':1,%s}", fields[i]);
+        struct ptd_group g = {0};
+        accept(row, &g);
+        assert_int_equal(g.n_pictures, 0);
+        ptd_group_clear(&g);
+        free(row);
+    }
+}
+
+/* Marks that others use for pictures, in questions and turns, and text that only speaks of them. */
+static void marks_of_others_ask_for_pictures(void **state)
+{
+    (void)state;
+    static const char *const asked[] =
+        {
+            "![](img/a.png)",
+            "![fig](img/a.png)",
+            "<img src=\\'a.png\\'>",
+            "<img>img/a.png</img>",
+            "<img>",
+            "<img/>",
+            "<Image>",
+            "<IMAGE>",
+            "<ImageHere>",
+            "<image_placeholder>",
+            "[IMG]",
+            "[image]",
+            "[Image 1]",
+            "<|image|>",
+            "<|image_1|>",
+
+            "<image:1>",
+            "<image 0>",
+            "<images>",
+            "<image-2>",
+            "<start_of_image>",
+            "<im_patch>",
+            "<picture>",
+            "<img width=3 src=a.png>",
+            "\\\\includegraphics[width=2cm]{a}",
+            "data:image/png;base64,iVBO",
+        },
+                             *const said[] = {
+                                 "What does `<img>` do?",
+                                 "Which one shows a picture, \\'<img>\\' or \\'<a>\\'?",
+                                 "In HTML, what is <img src=a.png> for?",
+                                 "What does the <img> tag do?",
+                                 "Is the tag <img> closed?",
+                                 "What is shown?\\n```\\n<img src=a.png>\\n```",
+                                 "f[image] and a[img]",
+                                 "5![3](x)",
+                                 "In Markdown, what is ![](a.png)?",
+                                 "a < image > b",
+                                 "An image of f: <x, y>",
+                                 "\\\\operatorname{image}(f)",
+                                 "<imagery>",
+                                 "[imagine]",
+                             };
+    static const char *const rows[] = {"{'prompt':'p %s q','answer':1}",
+                                       "{'prompt':[" USER "'%s'},{'role':'assistant','content':"
+                                       "'a'}," USER "'q'}],'answer':1}"};
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+            char *row = ptd_format(rows[k], asked[i]);
+            refuse(row, "field \"prompt\": asks for a picture by ");
+            free(row);
+        }
+        for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+            char *row = ptd_format(rows[k], said[i]);
+            struct ptd_group g = {0};
+            accept(row, &g);
+            ptd_group_clear(&g);
+            free(row);
+        }
+    }
 }
 
 /* Nothing of what may be a picture's bytes is in a message, cut or damaged anyhow. */
@@ -776,6 +921,9 @@ int main(void)
         cmocka_unit_test(bad_turns_are_named),
         cmocka_unit_test(marks_bring_pictures_into_order),
         cmocka_unit_test(nothing_is_trained_blind),
+        cmocka_unit_test(fields_that_mean_pictures_are_named),
+        cmocka_unit_test(fields_that_mean_none_are_left_alone),
+        cmocka_unit_test(marks_of_others_ask_for_pictures),
         cmocka_unit_test(base64_is_never_said),
         cmocka_unit_test(pictures_come_from_elsewhere_when_told),
         cmocka_unit_test(base64_is_decoded_strictly),

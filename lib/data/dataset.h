@@ -62,7 +62,12 @@
  * a box or several; so is any list, and any object, under the judges iou, point and f1.
  *
  * Nothing is trained blind: a row that names a video or an audio, marks without pictures or
- * pictures without marks, and a row without pictures whose other fields name one, are refused.
+ * pictures without marks, and a row without pictures that means one all the same, are refused. It
+ * means one if another of its fields, however deep, has a picture's name (*.png), its bytes, a data
+ * URI, or a name of its own that says so ("img_url", "pixel_values"), or if its text has a mark
+ * that others use: <img>, <Image>, <|image|>, [image], ![](a.png), \includegraphics{a} (but not in
+ * code or quotes, nor <img> in a question about HTML). Null, "", [] and {} are no picture, as
+ * columns of mixed sets have them for rows of text; a list with an empty item lacks one.
  *
  * A row has at most 64 MiB, looked at before memory is taken (reading one takes about four times
  * its size), a text 4 MiB, a picture 64 MiB; it is nested at most 64 deep. Duplicate keys, bad

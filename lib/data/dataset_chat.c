@@ -38,11 +38,11 @@ static int add_picture(struct content *c, const json_t *v)
 {
     struct ptd_row *r = c->r;
     char mark[24] = PTD_MARK;
-    if (ptd_source_inner(v)) {
+    if (ptd_picture_inner(v)) {
         if (r->n_own == PTD_DATASET_LIST)
             return ptd_row_fault(r, PTD_DATAERR, c->key, "expected at most %d pictures",
                                  PTD_DATASET_LIST);
-        r->own[r->n_own++] = (struct ptd_source){c->key, r->n_own + 1, v};
+        r->own[r->n_own++] = (struct ptd_picture_source){c->key, r->n_own + 1, v};
         snprintf(mark, sizeof mark, PTD_OWN_MARK, r->n_own);
     }
     add(c, mark);
@@ -63,7 +63,7 @@ static int add_part(struct content *c, const json_t *v)
     const json_t *text = json_object_get(v, "text");
     if (s) return add(c, s), 0;
     if (!json_is_object(v)) return bad_part(c, ptd_json_kind(v), "text or an object");
-    if (!type) type = json_is_string(text) ? "text" : ptd_source_inner(v) ? "image" : "of no type";
+    if (!type) type = json_is_string(text) ? "text" : ptd_picture_inner(v) ? "image" : "of no type";
     if (is_one_of(type, pictures)) return add_picture(c, v);
     if (!is_one_of(type, texts)) return bad_part(c, type, "\"text\" or \"image\"");
     if (!json_is_string(text)) return bad_part(c, "\"text\" missing or no text", "text");

@@ -60,7 +60,7 @@ static int fault(struct marks *m, const char *what, long found, long expected)
 }
 
 /* The picture that a mark shows; NULL after a fault. */
-static const struct ptd_source *source_of(struct marks *m, long number)
+static const struct ptd_picture_source *source_of(struct marks *m, long number)
 {
     struct ptd_row *r = m->r;
     if (number < 0 && -number <= r->n_own) return m->own++, &r->own[-number - 1];
@@ -72,7 +72,7 @@ static const struct ptd_source *source_of(struct marks *m, long number)
     return &r->given[number - 1];
 }
 
-static void show(struct marks *m, const struct ptd_source *s)
+static void show(struct marks *m, const struct ptd_picture_source *s)
 {
     struct ptd_row *r = m->r;
     if (!s || m->bad) return;

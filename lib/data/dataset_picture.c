@@ -29,7 +29,7 @@ static int is_nothing(const json_t *v)
            (json_is_string(v) && !json_string_length(v));
 }
 
-const json_t *ptd_source_inner(const json_t *object)
+const json_t *ptd_picture_inner(const json_t *object)
 {
     static const char *const keys[] = {"bytes",     "base64", "image", "path",
                                        "image_url", "url",    NULL};
@@ -49,7 +49,7 @@ int ptd_brings_picture(const json_t *object)
 
 static void give(struct ptd_row *r, const char *key, int item, const json_t *v)
 {
-    r->given[r->n_given++] = (struct ptd_source){key, item, v};
+    r->given[r->n_given++] = (struct ptd_picture_source){key, item, v};
 }
 
 static void give_all(struct ptd_row *r, const char *key, const json_t *v)
@@ -78,30 +78,6 @@ static void give_numbered(struct ptd_row *r)
     }
 }
 
-/* A value that can be nothing but a picture: a file's name that says so, or bytes. */
-static int looks_like_picture(const json_t *v)
-{
-    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"};
-    const char *s = json_string_value(v);
-    size_t n = s ? strlen(s) : 0;
-    if (json_is_array(v)) return looks_like_picture(json_array_get(v, 0));
-    if (json_is_object(v)) return json_is_string(json_object_get(v, "bytes"));
-    for (size_t i = 0; s && i < sizeof ends / sizeof *ends; i++)
-        if (n > strlen(ends[i]) && !strcasecmp(s + n - strlen(ends[i]), ends[i])) return 1;
-    return s && strncmp(s, "data:image/", 11) == 0;
-}
-
-/* A row without pictures whose other fields name some would be trained blind. */
-static void refuse_unread(struct ptd_row *r)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach (r->json, key, v)
-        if (strcmp(key, "id") && !strstr(key, "answer") && looks_like_picture(v))
-            ptd_row_fault(r, PTD_DATAERR, "images",
-                          "missing, but field \"%.60s\" names a picture, expected it here", key);
-}
-
 void ptd_row_sources(struct ptd_row *r)
 {
     for (int i = 0; films[i]; i++) {
@@ -111,7 +87,7 @@ void ptd_row_sources(struct ptd_row *r)
     }
     for (int i = 0; fields[i] && !r->n_given && !r->blind; i++) {
         const json_t *v = json_object_get(r->json, fields[i]);
-        if (!is_nothing(v)) give_all(r, fields[i], v);
+        if (!is_nothing(v) || json_array_size(v)) give_all(r, fields[i], v);
     }
     if (!r->n_given && !r->blind) give_numbered(r);
 }
@@ -123,8 +99,7 @@ struct found { /* a picture's path or its base64; none: what is wrong */
     size_t len; /* of base64 */
 };
 
-/* Text that begins as the base64 of a picture does, and is too long for a name. */
-static int is_base64(const char *s, size_t n)
+int ptd_is_base64(const char *s, size_t n)
 {
     static const char *const begins[] = {"iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk"};
     size_t i = 0;
@@ -154,7 +129,7 @@ static struct found text_in(const char *s, size_t n)
 {
     static const char file[] = "file://";
     if (strncasecmp(s, "data:", 5) == 0) return data_in(s);
-    if (is_base64(s, n)) return bytes_in(s, n);
+    if (ptd_is_base64(s, n)) return bytes_in(s, n);
     if (strncmp(s, file, strlen(file)) == 0) return (struct found){.path = s + strlen(file)};
     if (strstr(s, "://") && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") >= 2 &&
         s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789")] == ':')
@@ -169,7 +144,7 @@ static struct found find_in(const json_t *v)
     const json_t *bytes = NULL;
     for (int i = 0; i < NESTED && json_is_object(v); i++) {
         bytes = json_object_get(v, "bytes");
-        v = ptd_source_inner(v);
+        v = ptd_picture_inner(v);
     }
     const char *s = json_string_value(v);
     size_t n = json_string_length(v);
@@ -179,13 +154,13 @@ static struct found find_in(const json_t *v)
     return text_in(s, n);
 }
 
-const char *ptd_source_path(const struct ptd_source *s)
+const char *ptd_picture_path(const struct ptd_picture_source *s)
 {
     return find_in(s->value).path;
 }
 
 /* Which picture of its field, as messages begin: "item 2: ", or nothing if it is the only one. */
-static const char *where(const struct ptd_source *s, char text[32])
+static const char *where(const struct ptd_picture_source *s, char text[32])
 {
     *text = 0;
     if (s->item) snprintf(text, 32, "item %d: ", s->item);
@@ -229,7 +204,8 @@ static char *read_file(struct ptd_row *r, const char *key, const char *path, siz
     return NULL;
 }
 
-static char *decode(struct ptd_row *r, const struct ptd_source *s, const struct found *f, size_t *n)
+static char *decode(struct ptd_row *r, const struct ptd_picture_source *s, const struct found *f,
+                    size_t *n)
 {
     char item[32];
     size_t bad;
@@ -264,7 +240,7 @@ static int take_picture(struct ptd_row *r, const char *key, const char *name, co
     return bad ? -1 : 0;
 }
 
-static int read_picture(struct ptd_row *r, const struct ptd_source *s,
+static int read_picture(struct ptd_row *r, const struct ptd_picture_source *s,
                         const struct ptd_image_rules *rules, struct ptd_picture *p)
 {
     struct found f = find_in(s->value);
@@ -280,7 +256,7 @@ static int read_picture(struct ptd_row *r, const struct ptd_source *s,
 
 /* ---- all of them ---- */
 
-static int is_same(const struct ptd_source *a, const struct ptd_source *b)
+static int is_same(const struct ptd_picture_source *a, const struct ptd_picture_source *b)
 {
     if (a == b) return 1;
     struct found x = find_in(a->value), y = find_in(b->value);
@@ -311,7 +287,6 @@ void ptd_row_pictures(struct ptd_row *r, const struct ptd_image_rules *rules)
 {
     struct ptd_picture *all = ptd_group_alloc(r->g, (size_t)(r->n_shown + 1) * sizeof *all);
     long long bytes = 0;
-    if (!r->n_shown && !r->blind && !r->n_given) refuse_unread(r);
     for (int i = 0; i < r->n_shown; i++) {
         int same = same_before(r, i);
         if (same >= 0)

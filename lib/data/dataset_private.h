@@ -1,7 +1,7 @@
 /* dataset_private: what the files of the data set share: dataset.c (opening, order, digests),
  * dataset_lines.c (where the rows are), dataset_row.c (one row) and, of a row, dataset_chat.c (its
  * prompt), dataset_marks.c (where pictures come in it), dataset_options.c, dataset_gold.c (what is
- * right), dataset_hint.c and dataset_picture.c. */
+ * right), dataset_hint.c, dataset_picture.c and dataset_blind.c (pictures that are not there). */
 #ifndef PTD_DATASET_PRIVATE_H
 #define PTD_DATASET_PRIVATE_H
 #include "base/json.h"
@@ -42,7 +42,7 @@ int ptd_dataset_paths(struct ptd_dataset *d, int i,
 
 /* ---- one row while it is read ---- */
 
-struct ptd_source { /* what a row says of one picture */
+struct ptd_picture_source { /* what a row says of one picture */
     const char *key;
     int item; /* in the field, from 1; 0: it is the field's only one */
     const json_t *value;
@@ -65,9 +65,10 @@ struct ptd_row {
     const char *stem;              /* the question before its options were added */
     const char *options[PTD_OPTIONS], *labels[PTD_OPTIONS]; /* labels: of the row's own, or NULL */
     int n_options, options_are_numbers;
-    struct ptd_source given[PTD_DATASET_LIST];        /* pictures of fields of their own, */
-    struct ptd_source own[PTD_DATASET_LIST];          /* and of parts of the prompt */
-    const struct ptd_source *shown[PTD_DATASET_LIST]; /* all of them in the prompt's order */
+    struct ptd_picture_source given[PTD_DATASET_LIST]; /* pictures of fields of their own, */
+    struct ptd_picture_source own[PTD_DATASET_LIST];   /* and of parts of the prompt */
+    const struct ptd_picture_source
+        *shown[PTD_DATASET_LIST]; /* all of them in the prompt's order */
     int n_given, n_own, n_shown;
     int blind; /* its pictures cannot be told */
 };
@@ -107,6 +108,7 @@ void ptd_row_marks(struct ptd_row *r); /* shown */
 void ptd_row_gold(struct ptd_row *r);  /* judge, answer, answers, solution */
 void ptd_row_hint(struct ptd_row *r);  /* steps, if the row has none of its own */
 void ptd_row_pictures(struct ptd_row *r, const struct ptd_image_rules *rules);
+void ptd_row_blind(struct ptd_row *r); /* nothing: does it mean pictures, and brings none? */
 
 /* A message's content, or a prompt, as one text, malloc'd, with marks where its own pictures come;
  * NULL after a fault. turn: the message's number, 0: the field itself. */
@@ -117,11 +119,13 @@ const char *ptd_mark_find(const char *s, size_t *len, long *number);
 /* The mark of own picture number i, from 1. */
 #define PTD_OWN_MARK "<image\1%d>"
 /* What an object that stands for a picture says of it; NULL: nothing. */
-const json_t *ptd_source_inner(const json_t *object);
+const json_t *ptd_picture_inner(const json_t *object);
 /* Has the object a field that brings pictures to a row? */
 int ptd_brings_picture(const json_t *object);
+/* Text that begins as the base64 of a picture does, and is too long for a name. */
+int ptd_is_base64(const char *s, size_t n);
 /* The path that a source leads to; NULL: it leads to none, or wrongly. */
-const char *ptd_source_path(const struct ptd_source *s);
+const char *ptd_picture_path(const struct ptd_picture_source *s);
 /* The letter of the row's option that an answer names, by letter, text or number; 0 after a fault.
  * index: it is a whole number, and counts the options from 0. */
 char ptd_row_option(struct ptd_row *r, const char *key, const char *answer, int index);

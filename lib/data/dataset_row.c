@@ -362,6 +362,7 @@ static void read_fields(struct ptd_row *r, const struct ptd_image_rules *rules)
     r->g->regions = read_regions(r, "regions", &r->g->n_regions);
     r->g->objects = read_regions(r, "objects", &r->g->n_objects);
     ptd_row_pictures(r, rules);
+    ptd_row_blind(r);
 }
 
 static int read_row(struct ptd_row *r, int i, const struct ptd_image_rules *rules)
@@ -397,10 +398,10 @@ int ptd_dataset_check(struct ptd_dataset *d, int i, const struct ptd_image_rules
 
 /* ---- the paths that a row names ---- */
 
-static int call(struct ptd_row *r, const struct ptd_source *s,
+static int call(struct ptd_row *r, const struct ptd_picture_source *s,
                 int (*f)(struct ptd_pictures *p, const char *path))
 {
-    const char *path = ptd_source_path(s);
+    const char *path = ptd_picture_path(s);
     if (!path || f(r->d->pictures, path) == 0) return 0;
     return ptd_fail(ptd_failed_status(), "%s:%lld: field \"%s\": %s", r->d->path,
                     (long long)r->line->number, s->key, ptd_failed_message());
