@@ -71,6 +71,9 @@ words() { printf 'word %.0s' $(seq "$1"); }
     fails 65 "ptd-data check: short.jsonl:1: a prompt of $n tokens, expected at most $((n - 1)) (--max-prompt)" ptd-data check -q -s s.ptd --max-prompt $((n - 1)) short.jsonl
     fails 65 "ptd-data check: short.jsonl:1: a prompt of $n tokens leaves room for $((4096 - n)) of a response, expected $((4097 - n)) (--max-tokens)" \
         ptd-data check -q -s s.ptd --max-tokens $((4097 - n)) short.jsonl
+    row '{"images": ["img/ok.png"], "steps": ["look up"]}' > hinted.jsonl
+    fails 65 "ptd-data check: hinted.jsonl:1: with its hint, a prompt of * tokens leaves room for * of a response, expected $((4096 - n)) (--max-tokens)" \
+        ptd-data check -q -s s.ptd --max-tokens $((4096 - n)) hinted.jsonl
     run -65 ptd-data check -q -s s.ptd --max-prompt "$n" --system 'You are one who counts.' short.jsonl
 }
 
@@ -214,6 +217,14 @@ words() { printf 'word %.0s' $(seq "$1"); }
     { row '{}'; row '{"judge": "nobody"}'; row '{"judge": "exact"}'; } > judge.jsonl
     fails 65 'ptd-data check: judge.jsonl:2: field "judge": "nobody", expected one of *exact*' ptd-data check -q judge.jsonl
     fails 2 'ptd-data check: --judge "nobody": expected one of auto, *' ptd-data check -q --judge nobody judge.jsonl
+}
+
+@test "an explicit --judge wins over the row's, as in ptd-verify" {
+    { row '{"answer": "cat", "judge": "number"}'; row '{"answer": "7", "judge": "exact"}'; } > judge.jsonl
+    run -65 ptd-data check -q judge.jsonl
+    run -0 ptd-data check -q --json --judge exact judge.jsonl
+    [ "$(jq -c '.answers' <<< "$output")" = '{"exact":2}' ]
+    fails 65 'ptd-data check: judge.jsonl:1: field "answer": *"cat"*expected a number*' ptd-data check -q --judge number judge.jsonl
 }
 
 @test "--fix writes the rows that are usable, byte for byte" {

@@ -138,7 +138,7 @@ static void test_alpha_of_nothing(void **state)
     free(bytes);
 }
 
-enum { SHORT = 3, LONG = 4 };
+enum { SHORT = 3, LONG = 4, SLONG = 9 };
 
 /* A TIFF block of one directory with one entry: orientation v. */
 static size_t tiff(unsigned char *t, int big, int type, int v)
@@ -172,8 +172,8 @@ static void test_orientation(void **state)
     (void)state;
     unsigned char file[4096];
     struct ptd_image im;
-    for (int k = 0; k < 32; k++) {
-        int o = 1 + k % 8, big = k / 8 % 2, type = k < 16 ? SHORT : LONG;
+    for (int k = 0; k < 48; k++) {
+        int o = 1 + k % 8, big = k / 8 % 2, type = k < 16 ? SHORT : k < 32 ? LONG : SLONG;
         assert_int_equal(decode(&im, file, jpeg_with_exif(file, big, type, o)), 0);
         assert_image(&im, turned[o - 1].height, turned[o - 1].width, turned[o - 1].digest);
         ptd_image_clear(&im);

@@ -114,21 +114,24 @@ static void look_length(const struct view *v, int n, const char *what, const cha
     ptd_look_blame(v->l, v->d, v->i, kind);
 }
 
-static void look_room(const struct view *v)
+/* Does a prompt of n tokens leave room for a response? The teacher scores it behind the hint. */
+static int look_room(const struct view *v, int n, const char *what)
 {
-    int context = v->c->fit->config->positions, room = context - v->l->g.n_prompt;
-    if (!v->c->max_tokens || !context || room >= v->c->max_tokens) return;
+    int context = v->c->fit->config->positions, room = context - n;
+    if (!v->c->max_tokens || !context || room >= v->c->max_tokens || room < 0) return 0;
     ptd_fail(PTD_DATAERR,
-             "a prompt of %d tokens leaves room for %d of a response, expected %d (--max-tokens)",
-             v->l->g.n_prompt, room, v->c->max_tokens);
+             "%s of %d tokens leaves room for %d of a response, expected %d (--max-tokens)", what,
+             n, room, v->c->max_tokens);
     ptd_look_blame(v->l, v->d, v->i, "no room");
+    return 1;
 }
 
 /* What follows a prompt that fits. */
 static void look_behind(const struct view *v)
 {
     const int *n = v->l->tokens;
-    look_room(v);
+    if (!look_room(v, n[PTD_CHECK_PROMPT], "a prompt"))
+        look_room(v, n[PTD_CHECK_HINTED], "with its hint, a prompt");
     look_length(v, n[PTD_CHECK_HINTED], "with its hint, a prompt", "hint too long");
     if (n[PTD_CHECK_SOLUTION] >= 0)
         look_length(v, n[PTD_CHECK_PROMPT] + n[PTD_CHECK_SOLUTION] + 1,
@@ -292,8 +295,9 @@ void ptd_look_judge(struct ptd_look *l, struct ptd_dataset *d, int i, const stru
     }
 }
 
-const char *ptd_look_answer_kind(const struct ptd_group *g)
+const char *ptd_look_answer_kind(const struct ptd_group *g, const struct ptd_check *c)
 {
+    if (c->judge && c->judge != ptd_judges[0]) return c->judge->name;
     return g->judge ? g->judge : value_kind(g->answer);
 }
 

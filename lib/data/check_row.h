@@ -24,7 +24,8 @@ void ptd_look_at(struct ptd_look *l, struct ptd_dataset *d, int i, const struct 
 void ptd_look_judge(struct ptd_look *l, struct ptd_dataset *d, int i, const struct ptd_check *c);
 /* The last failure as a fault of row i. */
 void ptd_look_blame(struct ptd_look *l, struct ptd_dataset *d, int i, const char *kind);
-/* How its gold answer is judged: "number", "choice", a rule that the row names, ... */
-const char *ptd_look_answer_kind(const struct ptd_group *g);
+/* How its gold answer is judged: by the rule asked for, or that the row names; under auto by what
+ * it is: "number", "choice", ... */
+const char *ptd_look_answer_kind(const struct ptd_group *g, const struct ptd_check *c);
 void ptd_look_clear(struct ptd_look *l);
 #endif

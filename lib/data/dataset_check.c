@@ -48,7 +48,7 @@ static void count_row(struct tally *t, const struct ptd_look *l)
     const struct ptd_group *g = &l->g;
     struct ptd_checked *out = t->out;
     ptd_tally_name(t->categories, g->category && *g->category ? g->category : "(none)");
-    ptd_tally_name(t->answers, ptd_look_answer_kind(g));
+    ptd_tally_name(t->answers, ptd_look_answer_kind(g, t->check));
     for (int k = 0; k < PTD_CHECK_LENGTHS; k++)
         if (l->tokens[k] >= 0) ptd_tally_int(&t->tokens[k], l->tokens[k]);
     out->pictures += g->n_pictures;

@@ -3,14 +3,14 @@
 #include "data/image_impl.h"
 
 #define ORIENTATION 0x0112
-enum { SHORT = 3, LONG = 4 };
+enum { SHORT = 3, LONG = 4, SLONG = 9 };
 
 /* An entry: tag, type, count, value. 0: not the orientation, or not one number. */
 static unsigned entry_value(const unsigned char *e, int big)
 {
     unsigned type = ptd_bytes_get(e + 2, big, 2);
     if (ptd_bytes_get(e, big, 2) != ORIENTATION || ptd_bytes_get(e + 4, big, 4) != 1) return 0;
-    if (type != SHORT && type != LONG) return 0;
+    if (type != SHORT && type != LONG && type != SLONG) return 0;
     return ptd_bytes_get(e + 8, big, type == SHORT ? 2 : 4);
 }
 
