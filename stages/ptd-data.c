@@ -7,46 +7,38 @@
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/progress.h"
-#include "base/rng.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "data/dataset_check.h"
 #include "data/dataset_fix.h"
 #include "data/dataset_write.h"
-#include "data/digits.h"
+#include "data/digits_set.h"
 #include "data/template.h"
 #include "judge/judge.h"
 #include "method/source.h"
 #include "view/check_table.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX   PTD_DATASET_PICTURES
-#define SHARE_MAX  16
-#define ANY_FAMILY PTD_KINDS
-
 /* ---- ptd-data digits ---- */
 
-static struct {
-    int64_t seed;
-    int count, share, objects;
-    const char *split, *kinds;
-} make = {.seed = 1, .count = 4096, .share = 1, .split = "train", .kinds = "all"};
+static struct ptd_digits_set make = {.seed = 1, .share = 1};
+static const char *make_split = "train", *kinds = "all";
+static int count = 4096;
 
 static const struct ptd_opt make_options[] = {
     {"seed", 's', PTD_OPT_LONG, &make.seed, "N", "another seed, other pictures and questions", 0,
      0},
-    {"count", 'n', PTD_OPT_INT, &make.count, "N",
-     "rows, shared out among the kinds without a count", 1, ROWS_MAX},
-    {"split", 0, PTD_OPT_STR, &make.split, "NAME", "whose handwriting: train or test", 0, 0},
-    {"kinds", 'k', PTD_OPT_STR, &make.kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
+    {"count", 'n', PTD_OPT_INT, &count, "N", "rows, shared out among the kinds without a count", 1,
+     PTD_DATASET_PICTURES},
+    {"split", 0, PTD_OPT_STR, &make_split, "NAME", "whose handwriting: train or test", 0, 0},
+    {"kinds", 'k', PTD_OPT_STR, &kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
     {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL,
      "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
     {"per-picture", 0, PTD_OPT_INT, &make.share, "N", "rows that may share a picture", 1,
-     SHARE_MAX},
+     PTD_DIGITS_SHARE},
     {0}};
 static const struct ptd_usage make_usage = {
     "ptd-data digits",
@@ -62,193 +54,6 @@ static const struct ptd_usage make_usage = {
     make_options,
     "0 done, 2 misuse, 73 cannot create the output, 74 i/o, 77 no permission, or another writer"};
 
-struct kind {
-    int kind, hinted, count;
-};
-
-struct wish { /* what a row is to be */
-    uint8_t kind, hinted;
-};
-
-struct maker {
-    struct ptd_digits digits;
-    struct ptd_grid grid;
-    char asked[SHARE_MAX][64]; /* about the picture at hand */
-    int n_asked;
-    struct ptd_dataset_out *out;
-};
-
-static int find_kind(const char *name, struct kind *k)
-{
-    k->hinted = strcmp(name, "all") == 0 || strcmp(name, "hinted") == 0;
-    k->kind = k->hinted || strcmp(name, "all-plain") == 0 ? ANY_FAMILY : -1;
-    for (int i = 0; i < PTD_KINDS && k->kind < 0; i++)
-        if (strcmp(name, ptd_kind_name[i]) == 0) k->kind = i;
-    return k->kind < 0 ? -1 : 0;
-}
-
-static struct kind parse_kind(const char *word)
-{
-    struct kind k = {.count = -1};
-    char name[32], *end;
-    size_t n = strcspn(word, ":");
-    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
-    if (find_kind(name, &k) < 0) ptd_misuse("option --kinds: unknown kind \"%s\"", name);
-    if (!word[n]) return k;
-    long count = strtol(word + n + 1, &end, 10);
-    if (!isdigit((unsigned char)word[n + 1]) || *end || count < 1 || count > ROWS_MAX)
-        ptd_misuse("option --kinds: \"%s\": expected a count of 1 to %d", word, ROWS_MAX);
-    k.count = (int)count;
-    return k;
-}
-
-/* Gives the kinds without a count their shares of --count; returns the number of rows. */
-static long share_out(struct kind *kinds, int n)
-{
-    long total = 0;
-    int open = 0, given = 0;
-    for (int i = 0; i < n; i++) open += kinds[i].count < 0;
-    for (int i = 0; i < n; i++) {
-        if (kinds[i].count < 0) {
-            kinds[i].count = make.count / open + (given < make.count % open);
-            given++;
-        }
-        total += kinds[i].count;
-    }
-    if (total > ROWS_MAX) ptd_misuse("%ld rows, expected at most %d", total, ROWS_MAX);
-    return total;
-}
-
-static struct wish *parse_kinds(long *n_rows)
-{
-    struct kind kinds[64];
-    int n = 0;
-    char *list = ptd_strdup(make.kinds), *rest = list;
-    for (char *word; (word = strsep(&rest, ","));) {
-        if (n == 64) ptd_misuse("option --kinds: expected at most 64 kinds");
-        kinds[n++] = parse_kind(word);
-    }
-    free(list);
-    *n_rows = share_out(kinds, n);
-    struct wish *wishes = ptd_array(*n_rows, sizeof *wishes), *w = wishes;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < kinds[i].count; k++)
-            *w++ = (struct wish){kinds[i].kind == ANY_FAMILY ? k % PTD_FAMILIES : kinds[i].kind,
-                                 kinds[i].hinted};
-    return wishes;
-}
-
-/* ---- rows ---- */
-
-/* Dies of the last failure, after the unfinished data set is removed. */
-static _Noreturn void give_up(struct maker *m)
-{
-    int status = ptd_failed_status();
-    char *message = ptd_strdup(ptd_failed_message());
-    ptd_dataset_end(m->out);
-    ptd_die(status, "%s", message);
-}
-
-static void paint(struct maker *m)
-{
-    struct ptd_image im = {0};
-    ptd_grid_paint(&m->grid, &m->digits, &im);
-    if (ptd_dataset_picture(m->out, &im) < 0) give_up(m);
-    ptd_image_clear(&im);
-    m->n_asked = 0;
-}
-
-static int is_new(const struct maker *m, const struct ptd_task *t)
-{
-    for (int i = 0; i < m->n_asked; i++)
-        if (strcmp(m->asked[i], t->question) == 0) return 0;
-    return 1;
-}
-
-/* On a signal, after the same. */
-static void look_for_stop(struct maker *m, const volatile int *stop)
-{
-    if (!*stop) return;
-    ptd_dataset_end(m->out);
-    ptd_stop_die();
-}
-
-/* A question about the picture at hand if that may be shared and allows one, else about a new
- * picture. */
-static void ask(struct maker *m, enum ptd_kind kind, struct ptd_draw *draw, struct ptd_task *t)
-{
-    int open = m->n_asked && m->n_asked < make.share;
-    if (!open || !ptd_task_ask(t, kind, &m->grid, draw) || !is_new(m, t)) {
-        do ptd_grid_draw(&m->grid, &m->digits, draw);
-        while (!ptd_task_ask(t, kind, &m->grid, draw));
-        paint(m);
-    }
-    memcpy(m->asked[m->n_asked++], t->question, sizeof t->question);
-}
-
-static void add_hints(struct ptd_group *g, const struct ptd_task *t)
-{
-    const char **steps = ptd_group_alloc(g, t->n_steps * sizeof *steps);
-    struct ptd_region *regions = ptd_group_alloc(g, t->n_cells * sizeof *regions);
-    for (int i = 0; i < t->n_steps; i++) steps[i] = t->steps[i];
-    for (int i = 0; i < t->n_cells; i++) {
-        regions[i].label = ptd_cell_name[t->cells[i]];
-        ptd_cell_box(t->cells[i], regions[i].box);
-    }
-    g->steps = steps;
-    g->n_steps = t->n_steps;
-    g->regions = regions;
-    g->n_regions = t->n_cells;
-}
-
-/* Every cell with its name and what it holds: "b2 red 4", "c1 none". */
-static void add_objects(struct ptd_group *g, const struct ptd_grid *grid)
-{
-    struct ptd_region *o = ptd_group_alloc(g, PTD_CELLS * sizeof *o);
-    for (int i = 0; i < PTD_CELLS; i++) {
-        o[i].label = grid->colour[i] < 0
-                         ? ptd_group_text(g, "%s none", ptd_cell_name[i])
-                         : ptd_group_text(g, "%s %s %d", ptd_cell_name[i],
-                                          ptd_colour_name[grid->colour[i]], grid->digit[i]);
-        ptd_cell_box(i, o[i].box);
-    }
-    g->objects = o;
-    g->n_objects = PTD_CELLS;
-}
-
-static void make_row(struct maker *m, const struct wish *w, uint32_t split, long row)
-{
-    struct ptd_draw draw = {.seed = make.seed, .split = split, .row = row};
-    struct ptd_group g = {0};
-    struct ptd_task t;
-    ask(m, w->kind, &draw, &t);
-    g.category = ptd_kind_name[w->kind];
-    g.uid = ptd_group_text(&g, "%s-%06ld", g.category, row + 1);
-    g.question = ptd_group_text(&g, "<image>%s", t.question);
-    g.answer = t.answer;
-    g.solution = t.solution;
-    if (w->hinted) add_hints(&g, &t);
-    if (make.objects) add_objects(&g, &m->grid);
-    if (ptd_dataset_write(m->out, &g) < 0) give_up(m);
-    ptd_group_clear(&g);
-}
-
-static void make_rows(struct maker *m, const struct wish *wishes, long n, uint32_t split)
-{
-    struct ptd_progress progress;
-    const volatile int *stop = ptd_stop_heed();
-    int *order = ptd_array(n, sizeof *order);
-    ptd_shuffle(order, n, make.seed, PTD_RNG_SHUFFLE, split);
-    ptd_progress_start(&progress, "rows", 0, n);
-    for (long i = 0; i < n; i++) {
-        look_for_stop(m, stop);
-        make_row(m, &wishes[order[i]], split, i);
-        ptd_progress_set(&progress, i + 1, NULL);
-    }
-    ptd_progress_clear(&progress);
-    free(order);
-}
-
 static enum ptd_split parse_split(const char *name)
 {
     for (int i = 0; i < 2; i++)
@@ -258,20 +63,16 @@ static enum ptd_split parse_split(const char *name)
 
 static int run_digits(int argc, char **argv)
 {
-    struct maker m = {0};
-    long n;
     int first = ptd_opt_parse(&make_usage, argc, argv);
     if (argc - first != 1) ptd_misuse("expected one FILE.jsonl");
-    enum ptd_split split = parse_split(make.split);
-    struct wish *wishes = parse_kinds(&n);
-    m.out = ptd_dataset_create(argv[first]);
-    if (!m.out || ptd_digits_open(&m.digits, split) < 0) ptd_die_last();
-    make_rows(&m, wishes, n, split);
-    if (ptd_dataset_publish(m.out) < 0) give_up(&m);
-    ptd_info("%s: %ld rows, %ld pictures", argv[first], n, ptd_dataset_pictures(m.out));
-    ptd_dataset_end(m.out);
-    ptd_digits_close(&m.digits);
-    free(wishes);
+    make.split = parse_split(make_split);
+    if (ptd_digits_wish(&make, kinds, count) < 0) ptd_misuse("%s", ptd_failed_message());
+    make.stop = ptd_stop_heed();
+    long pictures = ptd_digits_write(&make, argv[first]);
+    if (pictures < 0 && *make.stop) ptd_stop_die();
+    if (pictures < 0) ptd_die_last();
+    ptd_info("%s: %ld rows, %ld pictures", argv[first], make.rows, pictures);
+    ptd_digits_forget(&make);
     return PTD_OK;
 }
 
