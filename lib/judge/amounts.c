@@ -1,5 +1,6 @@
 /* amounts: expressions with what stands before and behind them: units, money, dots; see reading.h.
  */
+#include "judge/numeral.h"
 #include "judge/reading.h"
 #include <string.h>
 
@@ -170,6 +171,26 @@ value ptd_read_compound(struct ptd_reading *r, struct ptd_toks s)
     return ptd_quantity(r, s, total, &first);
 }
 
+/* 六十度, 两个: a number and its unit, or what things are counted by, as one word. */
+static value in_one_word(struct ptd_reading *r, struct ptd_toks s)
+{
+    static const char *const measures[] = {"个", "只", "条", "本", "张", "支", "人", "名",
+                                           "辆", "棵", "颗", "块", "位", "台", "件", NULL};
+    struct ptd_unit u;
+    struct ptd_ratio number, longest = {0, 0};
+    struct ptd_tok head = *s.a, tail = *s.a;
+    if (s.b - s.a != 1 || s.a->kind != PTD_T_WORD || (unsigned char)*s.a->s < 0x80) return NULL;
+    for (head.n = 3; head.n < s.a->n && ptd_numeral_read(&head, 1, &number); head.n += 3)
+        longest = number, tail.s = s.a->s + head.n, tail.n = (uint16_t)(s.a->n - head.n);
+    if (!longest.den) return NULL;
+    int counted = 0, unit = ptd_unit_read(&tail, 1, 0, &u);
+    for (int i = 0; measures[i]; i++) counted |= ptd_tok_is(&tail, measures[i]);
+    struct ptd_expr *e = unit || counted ? new_node(r, PTD_E_RATIO, NULL, NULL) : NULL;
+    if (!e) return NULL;
+    e->num = longest.num, e->den = longest.den;
+    return ptd_quantity(r, s, e, unit && !counted ? &u : NULL);
+}
+
 value ptd_read_amount(struct ptd_reading *r, struct ptd_toks s)
 {
     int dots = s.b - s.a > 1 && s.b[-1].kind == PTD_T_DOTS;
@@ -179,6 +200,7 @@ value ptd_read_amount(struct ptd_reading *r, struct ptd_toks s)
     if (!v && full) v = ptd_quantity(r, s, full, NULL);
     if (!v) v = money(r, s);
     if (!v) v = ptd_read_compound(r, s);
+    if (!v) v = in_one_word(r, s);
     if (v) v->dots = (uint8_t)dots;
     return v;
 }

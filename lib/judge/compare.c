@@ -46,8 +46,20 @@ static int verdict(value v)
     return 0;
 }
 
+static int is_insoluble(value v)
+{
+    static const char *const words[] = {"no solution", "no solutions", "无解", "方程无解", NULL};
+    char said[64];
+    if (v->n > 4) return 0;
+    ptd_words(v->t, v->n, said, sizeof said);
+    for (int i = 0; words[i]; i++)
+        if (strcmp(said, words[i]) == 0) return 1;
+    return 0;
+}
+
 static int text_same(value g, value a)
 {
+    if (is_insoluble(g) && is_insoluble(a)) return 1;
     if (verdict(g) && verdict(g) == verdict(a)) return 1;
     if (ptd_words_same(g->t, g->n, a->t, a->n)) return 1;
     int i = g->kind == PTD_V_TEXT ? behind_verb(a) : 0;
@@ -489,8 +501,25 @@ static int in_order(ctx c, value g, value a)
     return 1;
 }
 
+static int is_endless(value bound, int op)
+{
+    return bound->e && bound->e->op == op;
+}
+
+/* a > b and b < a: what the one is of is the end of the other. */
+static int turned_round(ctx c, value g, value a)
+{
+    if (g->n_kids != 2 || a->n_kids != 2 || !g->name || !a->name) return 0;
+    value up = is_endless(g->kid->next, PTD_E_INF) ? g : a, down = up == g ? a : g;
+    if (!is_endless(up->kid->next, PTD_E_INF) || !is_endless(down->kid, PTD_E_NEG)) return 0;
+    return (up->open == '(') == (down->close == ')') && down->kid->next->e && up->kid->e &&
+           ptd_expr_equal(up->name, down->kid->next->e, &c->reason) &&
+           ptd_expr_equal(up->kid->e, down->name, &c->reason);
+}
+
 static int groups_same(ctx c, value g, value a)
 {
+    if (turned_round(c, g, a)) return 1;
     if (c->unordered) return in_any_order(c, g, a);
     if (g->n_kids == 2 && (g->open != a->open || g->close != a->close)) return 0;
     return labels_agree(g, a) && kids_same(c, g, a);

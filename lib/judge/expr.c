@@ -9,6 +9,7 @@ struct in {
     const struct ptd_tok *t, *end;
     int plus, depth, inside; /* inside: within brackets, where a degree sign is part of it */
     int bar;                 /* depth of |...|: a bar closes */
+    int called;              /* depth of arguments of functions, where degrees are not left out */
 };
 
 typedef const struct ptd_expr *tree;
@@ -186,7 +187,7 @@ static tree symbol(struct in *in, const char *s, size_t n)
 /* sin 2x: the product that follows, without signs. */
 static tree call_argument(struct in *in)
 {
-    in->inside++;
+    in->inside++, in->called++;
     tree e = kind(in) == '(' ? factor(in) : NULL;
     if (!e && kind(in) != '(') {
         e = factor(in);
@@ -194,7 +195,7 @@ static tree call_argument(struct in *in)
                (kind(in) == PTD_T_WORD || kind(in) == PTD_T_NAME || kind(in) == PTD_T_FRAC))
             e = binary(in, PTD_E_MUL, e, factor(in));
     }
-    in->inside--;
+    in->inside--, in->called--;
     return e;
 }
 
@@ -470,9 +471,10 @@ static tree postfix(struct in *in)
     for (; e && in->t < in->end; in->t++) {
         if (kind(in) == '!')
             e = unary(in, PTD_E_FACTORIAL, e);
-        else if (kind(in) == PTD_T_DEG && in->inside)
+        else if (kind(in) == PTD_T_DEG && in->called)
             e = unary(in, PTD_E_DEGREE, e);
-        else if (kind(in) == PTD_T_DEG && (ahead(in, 1) == '+' || ahead(in, 1) == '-'))
+        else if (kind(in) == PTD_T_DEG &&
+                 (in->inside || ahead(in, 1) == '+' || ahead(in, 1) == '-'))
             continue; /* 180° - 2a: the sum is in degrees */
         else if (kind(in) == PTD_T_PERCENT && in->inside)
             e = binary(in, PTD_E_DIV, e, ratio(in, 100, 1));

@@ -478,8 +478,8 @@ static int is_minus(const struct ptd_tok *t)
            (ptd_tok_is(t, "minus") || ptd_tok_is(t, "negative") || ptd_tok_is(t, "负"));
 }
 
-/* is parallel to, 平行于: tokens of it, *kind the sign's; 0: none. */
-static int relation_in_words(const struct ptd_tok *t, int *kind)
+/* is parallel to, 平行于, the empty set: tokens of it, *kind the sign's; 0: none. */
+static int sign_in_words(const struct ptd_tok *t, int *kind)
 {
     static const struct {
         const char *word, *chinese;
@@ -495,8 +495,11 @@ static int relation_in_words(const struct ptd_tok *t, int *kind)
                  {"", "不大于", PTD_T_LE},
                  {"", "小于等于", PTD_T_LE},
                  {"", "小于或等于", PTD_T_LE},
+                 {"", "空集", PTD_T_EMPTY},
                  {NULL, NULL, 0}};
-    int verb = ptd_tok_is(t, "is") || ptd_tok_is(t, "are");
+    int the = ptd_tok_is(t, "the"), verb = ptd_tok_is(t, "is") || ptd_tok_is(t, "are");
+    if (ptd_tok_is(t + the, "empty") && ptd_tok_is(t + the + 1, "set"))
+        return *kind = PTD_T_EMPTY, 2 + the;
     for (int i = 0; t->kind == PTD_T_WORD && words[i].word; i++) {
         *kind = words[i].kind;
         if (ptd_tok_is(t, words[i].chinese)) return 1;
@@ -514,7 +517,7 @@ static void fold(struct ptd_lex *l)
         if (nothing) t = l->t[i += 2]; /* {}^\circ */
         int used = t.kind == '{' || t.kind == '^' ? folded(&t, &l->t[i]) : 0;
         if (is_minus(&l->t[i])) t.kind = '-';
-        int sign, words = relation_in_words(&l->t[i], &sign);
+        int sign, words = sign_in_words(&l->t[i], &sign);
         if (words) t.kind = (uint8_t)sign, used = words;
         l->t[out++] = t;
         i += used ? used : 1;

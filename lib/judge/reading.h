@@ -39,6 +39,8 @@ value ptd_read_time(struct ptd_reading *r, struct ptd_toks s); /* 3 pm, 3 o'cloc
 value ptd_read_ratio(struct ptd_reading *r, struct ptd_toks s, int half);
 /* 20-30, $20-$30, 20-30 years, 2020-01-05: numbers that nobody subtracts */
 value ptd_read_range(struct ptd_reading *r, struct ptd_toks s);
+/* July 4, 1776, 4 July 1776, 1776年7月4日: as 1776-07-04. */
+value ptd_read_date(struct ptd_reading *r, struct ptd_toks s);
 value ptd_read_union(struct ptd_reading *r, struct ptd_toks s);
 value ptd_read_brackets(struct ptd_reading *r, struct ptd_toks s);
 

@@ -2,6 +2,7 @@
 #include "judge/reading.h"
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static int empty(struct ptd_toks s)
 {
@@ -122,6 +123,72 @@ value ptd_read_time(struct ptd_reading *r, struct ptd_toks s)
     return s.b - s.a > 1           ? ptd_read_ratio(r, s, half ? half : 'o')
            : is_number(s.a, 0, 25) ? full_hour(r, s, half)
                                    : NULL;
+}
+
+/* ---- dates ---- */
+
+static int month_at(tok t)
+{
+    static const char *const names[] = {"january",   "february", "march",    "april",
+                                        "may",       "june",     "july",     "august",
+                                        "september", "october",  "november", "december"};
+    if (t->kind != PTD_T_WORD || t->n < 3) return 0;
+    for (int i = 0; i < 12; i++)
+        if (ptd_tok_is(t, names[i]) ||
+            ((t->n == 3 || (i == 8 && t->n == 4)) && strncasecmp(t->s, names[i], t->n) == 0))
+            return i + 1;
+    return 0;
+}
+
+static int number_at(tok t, size_t digits)
+{
+    int v = 0;
+    if (t->kind != PTD_T_NUM || t->n > digits) return 0;
+    for (int i = 0; i < t->n; i++) {
+        if (!isdigit((unsigned char)t->s[i])) return 0;
+        v = 10 * v + t->s[i] - '0';
+    }
+    return v;
+}
+
+/* Parts of a date in the order they stand in, words between them left out; 0: there is more. */
+static int date_parts(struct ptd_toks s, int *year, int *month, int *day)
+{
+    for (tok t = s.a; t < s.b; t++) {
+        int *part = NULL, v = month_at(t);
+        if (v) {
+            part = month;
+        } else if (t->kind == PTD_T_NUM) {
+            int chinese = t + 1 < s.b && ptd_tok_is(t + 1, "月");
+            v = number_at(t, 4);
+            part = t->n == 4 ? year : chinese ? month : day;
+        } else if (!(t->kind == ',' || ptd_tok_is(t, "th") || ptd_tok_is(t, "st") ||
+                     ptd_tok_is(t, "nd") || ptd_tok_is(t, "rd") || ptd_tok_is(t, "of") ||
+                     ptd_tok_is(t, "the") || ptd_tok_is(t, "年") || ptd_tok_is(t, "月") ||
+                     ptd_tok_is(t, "日"))) {
+            return 0;
+        }
+        if (part && (*part || !(*part = v))) return 0;
+    }
+    return *year && *month && *day && *month <= 12 && *day <= 31;
+}
+
+value ptd_read_date(struct ptd_reading *r, struct ptd_toks s)
+{
+    int part[3] = {0, 0, 0}, words = 0;
+    for (tok t = s.a; t < s.b; t++) words |= t->kind == PTD_T_WORD;
+    if (!words || s.b - s.a < 3 || s.b - s.a > 7 || !date_parts(s, &part[0], &part[1], &part[2]))
+        return NULL;
+    value v = ptd_value_new(r, PTD_V_RATIO, s), last = NULL;
+    for (int i = 0; v && i < 3; i++) {
+        value one = r->pool.n < PTD_EXPR_NODES ? ptd_value_new(r, PTD_V_EXPR, s) : NULL;
+        if (!ptd_add_kid(v, &last, one)) return NULL;
+        struct ptd_expr *e = &r->pool.node[r->pool.n++];
+        *e = (struct ptd_expr){.op = PTD_E_RATIO, .num = part[i], .den = 1};
+        one->e = e;
+    }
+    if (v) v->to = 2;
+    return v;
 }
 
 /* ---- brackets as values ---- */

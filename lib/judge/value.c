@@ -245,6 +245,8 @@ value ptd_read_list(struct ptd_reading *r, struct ptd_toks s)
 {
     s = ptd_toks_trimmed(without_lead(ptd_toks_trimmed(s)));
     if (s.a >= s.b) return NULL;
+    value date = ptd_read_date(r, s);
+    if (date) return date;
     tok first = ptd_next_part(s.a, s);
     if (first == s.b) return ptd_read_item(r, s);
     value list =

@@ -51,7 +51,9 @@ void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
         if (t[i].kind >= 128 && t[i].kind != PTD_T_WORD && t[i].kind != PTD_T_NUM)
             out[len++] = (char)t[i].kind;
         for (int k = 0; k < t[i].n; k++)
-            out[len++] = (char)(fold ? tolower((unsigned char)t[i].s[k]) : t[i].s[k]);
+            out[len++] = (char)(t[i].kind == PTD_T_WORD && t[i].s[k] == '.' ? ' '
+                                : fold ? tolower((unsigned char)t[i].s[k])
+                                       : t[i].s[k]);
     }
     out[len] = '\0';
 }
