@@ -215,6 +215,11 @@ static void a_cut_response_says_so(void **state)
     cut(AUTO, "The answer is 3. It", "3");
     cut(AUTO, "We add.\n\n7", NULL);
     cut(AUTO, "", NULL);
+    assert_answer(AUTO, (struct ptd_response){.text = "\\boxed{4} or \\boxed{5", .cut = 1}, NULL,
+                  "cut");
+    assert_answer(BOXED, (struct ptd_response){.text = "\\boxed{4} or \\boxed{5", .cut = 1}, NULL,
+                  "cut");
+    assert_answer(BOXED, (struct ptd_response){.text = "{ \\boxed{4} or", .cut = 1}, "4", "");
     assert_answer(AUTO, (struct ptd_response){.text = "\\boxed{}", .cut = 1}, NULL, "empty");
 }
 
@@ -253,6 +258,24 @@ static void words_announce(void **state)
         {"So the correct choice is **(B) 45\xc2\xb0**.", "(B) 45\xc2\xb0"},
         {"(C) is correct.", "(C)"},
         {"Option C is the correct answer.", "C"},
+        {"The correct options are A and C.", "A and C"},
+        {"\xe6\xad\xa3\xe7\xa1\xae\xe7\x9a\x84\xe6\x9c\x89"
+         "A\xe5\x92\x8c"
+         "C",
+         "A\xe5\x92\x8c"
+         "C"},
+        {"So, the area is 16, matching choice B.", "B"},
+        {"This matches option B.", "B"},
+        {"That corresponds to choice (B).", "(B)"},
+        {"I think it's B", "B"},
+        {"That leaves B.", "B"},
+        {"So B it is.", "B"},
+        {"B\xe6\x98\xaf\xe6\xad\xa3\xe7\xa1\xae\xe7\xad\x94\xe6\xa1\x88", "B"},
+        {"The answer is Mr. Smith.", "Mr. Smith"},
+        {"The answer is \\angle 1 = \\angle 2.", "\\angle 1 = \\angle 2"},
+        {"The answer is \\begin{cases}x=1\\\\y=2\\end{cases}.",
+         "\\begin{cases}x=1\\\\y=2\\end{cases}"},
+        {"The result: 42", "42"},
         {"So C is the answer.", "C"},
         {"so 42 is the answer.", "42"},
         {"I would choose B.", "B"},
@@ -318,6 +341,31 @@ static void the_end_states(void **state)
     (void)state;
     static const char *const v[][2] = {
         {"92", "92"},
+        {"There are two cats.", "two cats"},
+        {"I can see 2 black cats in the image.", "2 black cats"},
+        {"Two cats are in the picture.", "Two cats"},
+        {"There are a total of 3 people.", "3 people"},
+        {"It's 23.5.", "23.5"},
+        {"About 23.5.", "23.5"},
+        {"The blue bar represents 23.5.", "23.5"},
+        {"The bar in 2015 has a value of 23.5", "23.5"},
+        {"The sign says \"STOP\".", "STOP"},
+        {"It says STOP.", "STOP"},
+        {"The cat is on the table.", "on the table"},
+        {"The picture shows 5 apples.", "5 apples"},
+        {"I count forty-two birds.", "forty-two birds"},
+        {"I count 1,200 birds", "1,200 birds"},
+        {"The car in the image is red.", "red"},
+        {"It is red.", "red"},
+        {"The hypotenuse has length 13.", "13"},
+        {"The rope measures 12 cm.", "12 cm"},
+        {"We look closely. The city shown is **New York**.", "New York"},
+        {"There are 6 rows with 7 each, so there are 42 in total.", "42"},
+        {"B is wrong, so (A)", "(A)"},
+        {"The perimeter is 42 cm (2 x 21 = 42).", "42 cm"},
+        {"\xe5\x9b\xbe\xe4\xb8\xad\xe6\x9c\x89"
+         "2\xe5\x8f\xaa\xe7\x8c\xab\xe3\x80\x82",
+         "2\xe5\x8f\xaa\xe7\x8c\xab"},
         {"**33**", "33"},
         {"C.", "C"},
         {"(C)", "(C)"},
@@ -373,7 +421,15 @@ static void prose_states_nothing(void **state)
         "Unknown",
         "No answer.",
         "Sorry, I can't help.",
-        "The picture shows 5 apples.",
+        "The picture shows 5 apples. It is sunny.",
+        "The picture shows 5 apples and 3 pears.",
+        "Figure 2 shows a cat.",
+        "There are more than 5 cats.",
+        "There might be 5 cats.",
+        "The sky is not blue.",
+        "It does not match option B.",
+        "I would not choose B.",
+        "In 2015, the blue bar is 20 while red is 23.5.",
         "There are 5 apples and 3 pears in the picture, so I would add them.",
         "There are **3** red and **5** blue.",
         "First we look at the left.\nThen the right, where 5 stands.",
@@ -399,7 +455,7 @@ static void prose_states_nothing(void **state)
         "The answer might be 5.",
         "Both A and B are correct.",
         "None of the options is correct.",
-        "The clock shows 7:25.",
+        "The clock shows 7:25 or 7:26.",
         "5 is small",
         "Therefore, we need 12 apples.",
         "The student's answer is 5. Check it.",

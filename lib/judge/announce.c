@@ -7,6 +7,12 @@
 #define TAIL   8192 /* bytes at the end of a text in which an announcement is looked for */
 #define BEFORE 120  /* bytes before an announcement that may deny it */
 
+/* Letters, brackets and circled numbers: what a statement or an option is called. */
+static int is_named_at(const char *s)
+{
+    return ptd_is_letter(*s) || strchr("(: ", *s) || (unsigned char)*s == 0xe2;
+}
+
 /* Bytes of the link between what is announced and its value; 0: there is none. */
 static size_t link_at(const char *s, const char *end)
 {
@@ -51,6 +57,7 @@ static size_t link_at(const char *s, const char *end)
                                         NULL};
     size_t n = ptd_begins_one_word(s, end, links);
     if (ptd_begins(s, end, PTD_ZH_XUANXIANG)) return 0;
+    if (ptd_begins(s, end, PTD_ZH_YOU)) return s + 3 < end && is_named_at(s + 3) ? 3 : 0;
     return n ? n : ptd_begins_one(s, end, signs);
 }
 
@@ -121,9 +128,10 @@ struct noun {
 /* The noun at s, its bytes in *n; NULL: none. */
 static const struct noun *noun_at(const char *s, const char *end, size_t *n)
 {
-    static const struct noun nouns[] = {
-        {"answers"},     {"answer"},    {"ans"},      {"option", 1}, {"choice", 1},
-        {"solution", 1}, {"result", 1}, {"value", 1}, {"total", 1},  {NULL}};
+    static const struct noun nouns[] = {{"answers"},    {"answer"},      {"ans"},
+                                        {"option", 1},  {"choice", 1},   {"options", 1},
+                                        {"choices", 1}, {"solution", 1}, {"result", 1},
+                                        {"value", 1},   {"total", 1},    {NULL}};
     static const struct noun chinese[] = {{PTD_ZH_DAAN},
                                           {PTD_ZH_ZHENGQUE PTD_ZH_XUANXIANG},
                                           {PTD_ZH_ZHENGQUE "\xe7\x9a\x84" PTD_ZH_XUANXIANG},
@@ -170,7 +178,7 @@ static enum verdict by_noun(struct ptd_span a, const char *s, struct ptd_span *o
     const struct noun *w = noun_at(s, end, &n);
     if (!w) return SAYS_NOTHING;
     int colon = ptd_begins(s + n, end, ":") || ptd_begins(s + n, end, PTD_ZH_COLON);
-    int label = w->praise && colon && s - a.s < 4; /* "Result: 42" */
+    int label = w->praise && colon && s - a.s < 5; /* "The result: 42" */
     if (!may_announce(a, s, w->praise && !label) || (w->colon && !colon)) return SAYS_NOTHING;
     const char *p = skip_about(s + n, end);
     link = p < end ? link_at(p, end) : 0;
@@ -181,9 +189,17 @@ static enum verdict by_noun(struct ptd_span a, const char *s, struct ptd_span *o
 /* Letters alone: "I choose C", "go with (B)"; in Chinese "gu xuan B". */
 static enum verdict by_choice(struct ptd_span a, const char *s, struct ptd_span *out)
 {
-    static const char *const verbs[] = {"choose", "pick", "select", "go with", "opt for", NULL};
+    static const char *const verbs[] = {
+        "choose",     "pick",        "select",       "go with",       "opt for", "leaves",
+        "think it's", "think it is", "believe it's", "believe it is", NULL};
+    static const char *const fits[] = {"matches",        "matching",         "match",
+                                       "corresponds to", "corresponding to", NULL};
+    static const char *const options[] = {"option", "choice", "answer choice", NULL};
+    static const char *const denials[] = {"not", "never", "cannot", "either", "neither", NULL};
     const char *end = a.s + a.len, *p;
-    size_t n = ptd_begins_one_word(s, end, verbs);
+    size_t n = ptd_begins_one_word(s, end, verbs), fit = ptd_begins_one_word(s, end, fits);
+    if (fit && (s + fit >= end || !ptd_begins_one_word(s + fit + 1, end, options))) fit = 0;
+    n += fit;
     if (!n && (n = ptd_begins(s, end, PTD_ZH_XUAN))) {
         if (s - a.s >= 3 &&
             (ptd_begins(s - 3, end, PTD_ZH_BU) || ptd_begins(s - 3, end, "\xe5\x8f\xaf")))
@@ -193,9 +209,10 @@ static enum verdict by_choice(struct ptd_span a, const char *s, struct ptd_span 
     }
     if (!n) return SAYS_NOTHING;
     struct ptd_span v = ptd_undressed(ptd_span_behind(a, s + n));
-    v = ptd_undressed(ptd_span_behind(v, v.s + ptd_begins_word(v.s, end, "option")));
+    v = ptd_undressed(ptd_span_behind(v, v.s + ptd_begins_one_word(v.s, end, options)));
     p = ptd_behind_letter(v);
-    if (!p || !may_announce(a, s, 0)) return SAYS_NOTHING;
+    if (!p || !may_announce(a, s, 0) || is_one_of(word_before(a.s, s), denials))
+        return SAYS_NOTHING;
     return ptd_cut_out(v, out) && ptd_is_option(*out) ? SAYS : SAYS_NOTHING;
 }
 
@@ -222,6 +239,7 @@ static enum verdict by_praise(struct ptd_span a, const char *s, struct ptd_span 
                                          NULL};
     const char *end = a.s + a.len, *e = s, *p;
     size_t n = ptd_begins_one(s, end, praise);
+    if (!n && end - s == 5) n = ptd_begins_any_case(s, end, "it is"); /* "So B it is." */
     if (!n || !may_announce(a, s, 0)) return SAYS_NOTHING;
     while (e > a.s && (ptd_is_blank(e[-1]) || strchr("*", e[-1]))) e--;
     for (p = e; p > a.s && e - p < 40 && !ptd_is_blank(p[-1]) && !strchr(",;*", p[-1]) &&
@@ -243,7 +261,8 @@ static enum verdict by_praise(struct ptd_span a, const char *s, struct ptd_span 
 /* Could a word of the lists of this file begin at p? By its first two letters, for speed. */
 static int may_begin(const char *p, const char *end)
 {
-    static const char two[] = "an ac as op ch so re va to pi se go is mu wa co oo ho hm no ";
+    static const char two[] =
+        "an ac as op ch so re va to pi se go is it mu wa co oo ho hm no ma le th be ";
     if ((unsigned char)*p >= 0x80) return ((unsigned char)*p & 0xf0) == 0xe0;
     if (!ptd_is_letter(*p) || p + 1 >= end) return 0;
     for (const char *t = two; *t; t += 3)
@@ -271,7 +290,7 @@ static enum verdict announces(struct ptd_span a, struct ptd_span *out)
                                            end - p > 2 * PTD_FAR ? p + 2 * PTD_FAR : end);
         if ((one = by_noun(near, p, out)) || (one = by_choice(near, p, out)) ||
             (one = by_praise(near, p, out)))
-            all = one;
+            if (one != SAYS_BELOW || all != SAYS) all = one;
     }
     return all;
 }

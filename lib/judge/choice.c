@@ -83,7 +83,8 @@ static int take_letter(tok *t, tok b, int *marked)
     if (s >= b || !(c = letter(s))) return 0;
     int bold = s->dress && (s + 1 == b || !s[1].dress || s[1].spaced & 2);
     if (s + 1 < b && word_in(s + 1, behind)) bold = (s++, 1);
-    for (s++, *marked = depth > 0 || bold; depth > 0; depth--) {
+    int named = depth > 0 && !(s[-1].kind == '{' && islower((unsigned char)*s->s));
+    for (s++, *marked = named || bold; depth > 0; depth--) {
         while (s < b && (s->kind == '.' || s->kind == ':')) s++;
         if (s >= b || !is_close(s->kind)) return 0;
         s++;
@@ -405,7 +406,9 @@ static int read_rest(tok a, tok b, struct ptd_choice *c)
     int marked;
     tok first = a;
     if (!take_letter(&first, b, &marked)) return 0;
-    int capital = isupper((unsigned char)first[-1].s[0]) || is_close(first[-1].kind);
+    int capital = isupper((unsigned char)first[-1].s[0]) ||
+                  (is_close(first[-1].kind) && first[-1].kind != '}');
+    if (first[-1].kind == '}' && strchr("+*=/^_", first->kind < 128 ? first->kind : ' ')) return 0;
     struct ptd_choice several = *c;
     if (take_items(first, b, is_close(first[-1].kind), &several)) {
         *c = several;

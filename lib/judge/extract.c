@@ -291,10 +291,17 @@ static int last_boxes(const struct boxes *b, struct ptd_answer *a)
     return 1;
 }
 
-static int by_box(struct ptd_span text, struct ptd_answer *a)
+/* Is a box open at the end of a text, behind all that close? */
+static int ends_in_box(const struct boxes *b)
+{
+    return b->n_open && (!b->n_kept || b->open[b->n_open - 1].start > b->kept[b->n_kept - 1].start);
+}
+
+static int by_box(struct ptd_span text, int cut, struct ptd_answer *a)
 {
     struct boxes b;
     find_boxes(&b, text);
+    if (cut && ends_in_box(&b)) return none(a, "cut");
     if (b.n_kept) return last_boxes(&b, a);
     return none(a, b.n_open ? "cut" : "no box");
 }
@@ -328,7 +335,7 @@ static int in_tag(const struct tag *t, int cut, struct ptd_answer *a)
     struct ptd_box box;
     struct ptd_span said;
     if (!t->closed && cut) return none(a, "cut");
-    if (ptd_boxes_count(t->in, &box)) return by_box(t->in, a);
+    if (ptd_boxes_count(t->in, &box)) return by_box(t->in, cut && !t->closed, a);
     return found(a, ptd_announced(t->in, 0, &said) ? said : t->in);
 }
 
@@ -354,6 +361,7 @@ static int by_either(struct ptd_span text, int cut, int words, struct ptd_answer
     struct boxes b;
     find_boxes(&b, text);
     if (t.there && (!b.n_kept || b.kept[b.n_kept - 1].start < t.behind)) return in_tag(&t, cut, a);
+    if (cut && ends_in_box(&b)) return none(a, "cut");
     if (b.n_kept) return last_boxes(&b, a);
     if (b.n_open) return none(a, "cut");
     return words ? by_words(text, cut, "no box", a) : none(a, cut ? "cut" : "thought not closed");
@@ -368,7 +376,7 @@ int ptd_extract(int rule, const struct ptd_response *r, struct ptd_answer *a)
     if (rule == PTD_EXTRACT_AUTO) return by_either(text, r->cut, !open, a);
     if (rule == PTD_EXTRACT_LAST && !open) return by_words(text, r->cut, "no answer", a);
     if (rule == PTD_EXTRACT_LAST) return none(a, r->cut ? "cut" : "thought not closed");
-    int there = rule == PTD_EXTRACT_TAG ? by_tag(text, r->cut, a) : by_box(text, a);
+    int there = rule == PTD_EXTRACT_TAG ? by_tag(text, r->cut, a) : by_box(text, r->cut, a);
     return there ? 1 : none(a, r->cut && strcmp(a->reason, "empty") != 0 ? "cut" : a->reason);
 }
 

@@ -19,8 +19,8 @@
  *   last   what is stated at the end, without box or tag; see stated.h
  *   auto   the later of box and tag; where there is neither, what is stated
  *
- * An empty box or tag is no answer, and none before it answers instead. The time taken follows the
- * length of the response. */
+ * An empty box or tag is no answer, and none before it answers instead; nor does one before a box
+ * that is cut. The time taken follows the length of the response. */
 #ifndef PTD_EXTRACT_H
 #define PTD_EXTRACT_H
 #include "judge/span.h"

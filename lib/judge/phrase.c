@@ -5,15 +5,28 @@
 
 /* ---- sentences ---- */
 
+/* Does a short form end at s, whose full stop ends no sentence: Mr., St.? */
+static int is_title(const char *from, const char *s)
+{
+    static const char *const titles[] = {"Mr", "Mrs", "Ms", "Dr", "St", "Mt", "Prof", NULL};
+    struct ptd_span before = ptd_span_of(from, s);
+    for (int i = 0; titles[i]; i++) {
+        size_t n = ptd_ends(before, titles[i]);
+        if (n && (n == before.len || ptd_is_blank(s[-(long)n - 1]))) return 1;
+    }
+    return 0;
+}
+
 /* Bytes of the sign that ends a sentence at s, 0: none. A full stop in a number, a time of day or a
  * name such as file.png is none. */
-static size_t stop_at(const char *s, const char *end)
+static size_t stop_at(const char *from, const char *s, const char *end)
 {
     static const char *const wide[] = {PTD_ZH_STOP, "\xef\xbc\x81", "\xef\xbc\x9f", "\xef\xbc\x9b",
                                        NULL};
     if (*s == '\n') return 1;
     if ((unsigned char)*s >= 0x80) return ptd_begins_one(s, end, wide);
     if (*s != '.' && *s != '!' && *s != '?') return 0;
+    if (*s == '.' && is_title(from, s)) return 0;
     return s + 1 >= end || ptd_is_blank(s[1]) || strchr("*\"'_)", s[1]) ? 1 : 0;
 }
 
@@ -21,7 +34,7 @@ struct ptd_span ptd_next_sentence(const char **p, const char *end, int *asks)
 {
     const char *s = *p, *e = s;
     size_t n = 0;
-    while (e < end && !(n = stop_at(e, end))) e++;
+    while (e < end && !(n = stop_at(s, e, end))) e++;
     *asks = e < end && (*e == '?' || ptd_begins(e, end, "\xef\xbc\x9f"));
     *p = e + n;
     return ptd_trimmed(ptd_span_of(s, e));
@@ -126,7 +139,7 @@ int ptd_is_option(struct ptd_span a)
     a = ptd_undressed(ptd_span_behind(a, a.s + n));
     if (!(p = ptd_behind_letter(a))) return 0;
     struct ptd_span rest = ptd_undressed(ptd_span_behind(a, p));
-    if (!rest.len) return 1;
+    if (rest.len == ptd_begins(rest.s, rest.s + rest.len, "\xe9\xa1\xb9")) return 1;
     if (ptd_begins_one_word(rest.s, rest.s + rest.len, verbs)) return 0;
     return !n && strchr(").]:\x8e\x81\x9a\x89", p[-1]) && a.len < 80;
 }
@@ -232,10 +245,23 @@ static struct ptd_span right_side(struct ptd_span a)
     if (!last || last == in.s || strchr("<>!\\&", last[-1]) || last + 1 >= in.s + in.len) return a;
     struct ptd_span left = ptd_trimmed(ptd_span_of(in.s, last));
     struct ptd_span right = ptd_undressed(ptd_span_behind(in, last + 1));
+    if (ptd_find_any_case(in, "\\begin{") || ptd_find_any_case(left, "\\angle") ||
+        ptd_find_any_case(left, "\xe2\x88\xa0"))
+        return a;
     if (memchr(in.s, '$', in.len) || ptd_find_word(in, "or") || ptd_find_word(in, "and") ||
         ptd_find_any_case(left, "\\(") || memchr(in.s, ',', in.len))
         return a;
     return right.len && (first != last || left_aside(left)) ? right : a;
+}
+
+/* "42 cm (2 x 21 = 42)": without the sum in brackets at its end. */
+static struct ptd_span without_sum(struct ptd_span a)
+{
+    const char *open = a.len && a.s[a.len - 1] == ')' ? memrchr(a.s, '(', a.len) : NULL;
+    int sum = open && open - a.s > 1 && open[-1] == ' ' &&
+              memchr(open, '=', (size_t)(a.s + a.len - open)) &&
+              !memchr(a.s, '=', (size_t)(open - a.s));
+    return sum ? ptd_trimmed(ptd_span_of(a.s, open)) : a;
 }
 
 /* Up to where bold ends, or what is bold where it begins within. */
@@ -257,7 +283,7 @@ int ptd_cut_out(struct ptd_span a, struct ptd_span *out)
     if (!a.len) return 0;
     a = by_bold(ptd_undressed(ptd_span_of(a.s, ptd_explained_at(a))));
     if (!a.len || a.len > PTD_FAR) return 0;
-    *out = ptd_undressed(closed(right_side(a)));
+    *out = ptd_undressed(closed(right_side(without_sum(a))));
     out->len -= ptd_ends(*out, PTD_ZH_XUANXIANG);
     return out->len > 0;
 }
@@ -267,9 +293,9 @@ int ptd_cut_out(struct ptd_span a, struct ptd_span *out)
 const char *ptd_skip_filler(const char *s, const char *end)
 {
     static const char *const words[] = {
-        "therefore", "thus",          "simply",   "clearly",  "hence",      "then",  "indeed",
-        "likely",    "most",          "given by", "equal to", "as follows", "about", "roughly",
-        "around",    "approximately", "probably", "actually", NULL};
+        "therefore",  "thus",   "simply",        "clearly",  "hence",    "then",       "indeed",
+        "a total of", "likely", "most",          "given by", "equal to", "as follows", "about",
+        "roughly",    "around", "approximately", "probably", "actually", NULL};
     for (size_t n = 1; n && s < end;) {
         n = dress_before(s, end);
         if (!n && *s == ',') n = 1;

@@ -16,6 +16,7 @@
 #define PTD_ZH_SHI       "\xe6\x98\xaf"             /* is */
 #define PTD_ZH_WEI       "\xe4\xb8\xba"             /* is, makes */
 #define PTD_ZH_BU        "\xe4\xb8\x8d"             /* not */
+#define PTD_ZH_YOU       "\xe6\x9c\x89"             /* there are */
 #define PTD_ZH_COLON     "\xef\xbc\x9a"
 #define PTD_ZH_COMMA     "\xef\xbc\x8c"
 #define PTD_ZH_STOP      "\xe3\x80\x82"

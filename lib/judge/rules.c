@@ -321,6 +321,14 @@ static double letters_score(const struct said *g, const struct ptd_choice *c, co
     return 0;
 }
 
+/* A = 12 is no text of option B. */
+static int names_letter(const struct said *g, const struct ptd_value *v)
+{
+    const struct ptd_tok *t = v->label;
+    return v->n_label == 1 && t->n == 1 && *t->s >= 'A' && *t->s < 'A' + PTD_OPTIONS &&
+           !(g->right >> (*t->s - 'A') & 1) && !(g->choice.letters >> (*t->s - 'A') & 1);
+}
+
 static double choice_score(const struct said *g, struct ptd_reading *a, const char *text, size_t n,
                            const struct ptd_judge_settings *set, const char **reason)
 {
@@ -341,6 +349,7 @@ static double choice_score(const struct said *g, struct ptd_reading *a, const ch
         *reason = c.reason;
         return 0;
     }
+    if (a->top && names_letter(g, a->top)) return 0;
     if (a->top && g->n_options) return options_said(g, a, set) == g->right;
     /* BC may be a segment */
     if (a->top && g->choice.n > 1 && value_right(&g->value, a, text, n, set, 0, reason)) return 1;

@@ -42,25 +42,56 @@ static size_t concludes(struct ptd_span a)
     return n ? n : ptd_begins_one(a.s, end, chinese);
 }
 
+/* Bytes of "there are" in Chinese before a number; 0: something else. */
+static size_t has_counted(struct ptd_span a, const char *p)
+{
+    static const char *const numerals[] = {"\xe4\xb8\x80", "\xe4\xba\x8c", "\xe4\xb8\xa4",
+                                           "\xe4\xb8\x89", "\xe5\x9b\x9b", "\xe4\xba\x94",
+                                           "\xe5\x85\xad", "\xe4\xb8\x83", "\xe5\x85\xab",
+                                           "\xe4\xb9\x9d", "\xe5\x8d\x81", NULL};
+    const char *end = a.s + a.len, *q = p + 3;
+    if (!(ptd_begins(p, end, PTD_ZH_YOU) || ptd_begins(p, end, "\xe5\x85\xb1")) ||
+        ptd_ends(ptd_span_of(a.s, p), "\xe6\xb2\xa1"))
+        return 0;
+    if (q >= end) return 0;
+    return ptd_is_blank(*q) || ptd_is_digit(*q) || ptd_begins_one(q, end, numerals) ? 3 : 0;
+}
+
 /* Behind the last link of a sentence: of words, or of signs too; NULL: none. *several: things are
  * told of more than one. */
 static const char *last_link(struct ptd_span a, int signs_too, int *several)
 {
-    static const char *const words[] = {"is",      "are", "equals", "equal to", "be",
-                                        "becomes", "get", "have",   "gives",    NULL};
-    static const char *const signs[] = {
-        "=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e", "\xe5\x85\xb1\xe6\x9c\x89", NULL};
+    static const char *const words[] = {"is",
+                                        "are",
+                                        "equals",
+                                        "equal to",
+                                        "be",
+                                        "becomes",
+                                        "get",
+                                        "have",
+                                        "gives",
+                                        "measures",
+                                        "has length",
+                                        "has a length of",
+                                        "has area",
+                                        "has an area of",
+                                        "has a radius of",
+                                        NULL};
+    static const char *const signs[] = {"=", PTD_ZH_SHI, PTD_ZH_WEI, "\xe7\xad\x89\xe4\xba\x8e",
+                                        NULL};
     const char *end = a.s + a.len, *first = NULL, *last = NULL;
     for (const char *p = a.s; p < end; p++) {
         size_t n = p > a.s && ptd_is_letter(p[-1]) ? 0 : ptd_begins_one_word(p, end, words);
         if (!n && signs_too) n = ptd_begins_one(p, end, signs);
+        if (!n && signs_too) n = has_counted(a, p);
         if (!n) continue;
         if (!first) first = p;
         last = p + n;
     }
     if (!first) return NULL;
     struct ptd_span between = ptd_span_of(first, last);
-    *several = ptd_find_word(between, "and") || ptd_find_any_case(between, ",") ||
+    *several = ptd_find_word(between, "and") || ptd_find_word(between, "while") ||
+               ptd_find_word(between, "whereas") || ptd_find_any_case(between, ",") ||
                ptd_find_any_case(between, PTD_ZH_COMMA);
     return last;
 }
@@ -78,16 +109,23 @@ static int linked_by(struct ptd_span a, int concluded, int signs_too, struct ptd
     return (text || ptd_is_value(a)) && ptd_cut_out(a, out);
 }
 
+/* What a sentence concludes in its last clause: "B is wrong, so (A)". */
+static struct ptd_span concluding(struct ptd_span a)
+{
+    for (const char *p = a.s + a.len; p > a.s; p--) {
+        size_t n = p[-1] == ',' ? 1 : ptd_begins(p - 1, a.s + a.len, PTD_ZH_COMMA);
+        if (!n) continue;
+        struct ptd_span clause = ptd_undressed(ptd_span_behind(a, p - 1 + n));
+        return clause.len && concludes(clause) ? clause : a;
+    }
+    return a;
+}
+
 /* "Therefore, x = 53", "the area is 12 cm"; in Chinese what the last clause says. */
 static int stated_by(struct ptd_span a, struct ptd_span *out)
 {
     if (!a.len || a.len >= PTD_FAR || unsure(a)) return 0;
-    for (const char *p = a.s + a.len; p > a.s; p--)
-        if (ptd_begins(p, a.s + a.len, PTD_ZH_COMMA)) {
-            struct ptd_span clause = ptd_undressed(ptd_span_behind(a, p));
-            if (clause.len && concludes(clause)) a = clause;
-            break;
-        }
+    a = concluding(a);
     size_t n = concludes(a);
     a = ptd_undressed(ptd_span_behind(a, a.s + n));
     if (!a.len) return 0;
@@ -104,7 +142,9 @@ static int bold(struct ptd_span a, struct ptd_span *out)
     close = memmem(open, ptd_span_behind(a, open).len, "**", 2);
     if (!close || memmem(close + 2, ptd_span_behind(a, close + 2).len, "**", 2)) return 0;
     struct ptd_span in = ptd_span_of(open, close);
-    return ptd_is_value(in) && ptd_cut_out(in, out);
+    int said = ptd_ends(ptd_span_of(a.s, open), " is **") && ptd_count_words(in) <= 4 &&
+               !ptd_has_prose(in) && ptd_undressed(ptd_span_behind(a, close)).len == 0;
+    return (said || ptd_is_value(in)) && ptd_cut_out(in, out);
 }
 
 static int display_math(struct ptd_span a, struct ptd_span *out)
@@ -125,8 +165,9 @@ static int display_math(struct ptd_span a, struct ptd_span *out)
 static int few_words(struct ptd_span a, struct ptd_span *out)
 {
     static const char *const refusals[] = {
-        "i",         "i'm",    "sorry", "unable", "cannot", "idea", "sure", "unknown", "unclear",
-        "determine", "answer", "is",    "are",    "shows",  "have", "we",   "see",     NULL};
+        "i",       "i'm",     "sorry",     "unable", "cannot", "idea", "sure",
+        "unknown", "unclear", "determine", "answer", "is",     "are",  "shows",
+        "says",    "reads",   "has",       "have",   "we",     "see",  NULL};
     if (!a.len || a.len > 60 || memchr(a.s, '\n', a.len) || ptd_has_number(a) ||
         ptd_count_words(a) > 4 || unsure(a))
         return 0;
@@ -149,6 +190,123 @@ static int verdict_first(struct ptd_span a, struct ptd_span *out)
     return !unsure(ptd_span_behind(a, a.s + n));
 }
 
+/* ---- a sentence that is all there is ---- */
+
+/* Bytes of a number at s, in digits or in words. */
+static size_t number_at(const char *s, const char *end)
+{
+    static const char *const words[] = {
+        "zero",     "one",      "two",     "three",     "four",     "five",     "six",
+        "seven",    "eight",    "nine",    "ten",       "eleven",   "twelve",   "thirteen",
+        "fourteen", "fifteen",  "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+        "thirty",   "forty",    "fifty",   "sixty",     "seventy",  "eighty",   "ninety",
+        "hundred",  "thousand", NULL};
+    const char *p = s;
+    while (p < end &&
+           (ptd_is_digit(*p) || (p > s && strchr(".,", *p) && p + 1 < end && ptd_is_digit(p[1]))))
+        p++;
+    if (p > s) return p < end && ptd_is_letter(*p) ? 0 : (size_t)(p - s);
+    for (size_t n; p < end && (n = ptd_begins_one_word(p, end, words)); p += n)
+        if (p + n + 1 < end && strchr("- ", p[n]) && ptd_begins_one_word(p + n + 1, end, words))
+            n++;
+    return (size_t)(p - s);
+}
+
+/* The one number in a; 0: there is none, or several. */
+static int one_number(struct ptd_span a, struct ptd_span *out)
+{
+    const char *end = a.s + a.len;
+    size_t n;
+    out->len = 0;
+    for (const char *p = a.s; p < end; p += n) {
+        int fresh = p == a.s || !(ptd_is_letter(p[-1]) || ptd_is_digit(p[-1]));
+        if (!(n = fresh ? number_at(p, end) : 0) && (n = 1)) continue;
+        if (out->len) return 0;
+        *out = (struct ptd_span){p, n};
+    }
+    return out->len > 0;
+}
+
+/* "There are two cats.", "Two cats are in the picture.", "I count 42 birds." */
+static int counted(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const verbs[] = {"is ",      "are ",  "see ",      "count ", "counted ",
+                                        "shows ",   "show ", "has ",      "have ",  "contains ",
+                                        "exactly ", "only ", "total of ", "just ",  NULL};
+    static const char *const behind[] = {"in", "are", "is", "on", "of", "at", "visible", NULL};
+    static const char *const open[] = {"than",  "least", "most",  "between", "each",  "every",
+                                       "minus", "plus",  "times", "no",      "about", NULL};
+    struct ptd_span before;
+    if (!one_number(a, out)) return 0;
+    for (int i = 0; open[i]; i++)
+        if (ptd_find_word(a, open[i])) return 0;
+    before = ptd_span_of(a.s, out->s);
+    int told = !before.len && ptd_find_word(a, "are");
+    for (int i = 0; verbs[i]; i++) told |= ptd_ends(before, verbs[i]) > 0;
+    const char *p = out->s + out->len, *end = a.s + a.len;
+    for (int i = 0; i < 3 && p < end && *p == ' '; i++) { /* what is counted */
+        if (ptd_begins_one_word(p + 1, end, behind)) break;
+        for (p++; p < end && !ptd_is_blank(*p) && *p != ',';) p++;
+    }
+    *out = ptd_span_of(out->s, p);
+    return told;
+}
+
+/* What stands behind one of these words, if it is a value, or a few words of any kind. */
+static int behind_word(struct ptd_span a, const char *const *words, int text, struct ptd_span *out)
+{
+    for (; *words; words++) {
+        const char *p = ptd_find_word(a, *words);
+        if (!p) continue;
+        struct ptd_span rest = ptd_undressed(ptd_span_behind(a, p + strlen(*words)));
+        if (!rest.len || ptd_find_word(rest, "and") || ptd_find_word(rest, "or") ||
+            ptd_find_any_case(rest, ","))
+            return 0;
+        return (ptd_is_value(rest) || (text && ptd_count_words(rest) <= 5)) &&
+               ptd_cut_out(rest, out);
+    }
+    return 0;
+}
+
+/* "The cat is on the table." */
+static int placed(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const places[] = {"on",   "under", "behind", "above", "below",
+                                         "near", "next",  "beside", NULL};
+    const char *p = ptd_find_word(a, "is");
+    if (!p) return 0;
+    a = ptd_undressed(ptd_span_behind(a, p + 2));
+    return ptd_begins_one_word(a.s, a.s + a.len, places) && ptd_count_words(a) <= 5 &&
+           !ptd_find_word(a, "and") && ptd_cut_out(a, out);
+}
+
+/* "The bar represents 23.5.", "The sign says STOP." */
+static int told(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const values[] = {"represents", "shows",  "displays", "has a value of",
+                                         "costs",      "weighs", "it's",     NULL};
+    static const char *const texts[] = {"says", "reads", NULL};
+    return behind_word(a, values, 0, out) || behind_word(a, texts, 1, out) || placed(a, out);
+}
+
+/* "It is red.", "The car in the image is red." */
+static int described(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const subjects[] = {"the",  "it",    "this",  "that",
+                                           "they", "these", "there", NULL};
+    return ptd_begins_one_word(a.s, a.s + a.len, subjects) && linked_by(a, 1, 0, out);
+}
+
+static int only_sentence(struct ptd_span a, struct ptd_span *out)
+{
+    int asks;
+    const char *p = a.s, *end = a.s + a.len;
+    struct ptd_span s = ptd_next_sentence(&p, end, &asks);
+    if (asks || p < end || s.len > 120 || unsure(s) || ptd_find_any_case(s, PTD_ZH_BU)) return 0;
+    if (described(s, out) || told(s, out) || counted(s, out)) return 1;
+    return ptd_find_any_case(s, PTD_ZH_YOU) && linked_by(s, 1, 1, out);
+}
+
 static int heading_or_label(struct ptd_span a)
 {
     return ptd_ends(a, ":") || ptd_ends(a, ":**") || ptd_ends(a, "?") ||
@@ -167,9 +325,10 @@ int ptd_stated(struct ptd_span a, int cut, struct ptd_span *out)
     struct ptd_span line = last_line(a);
     if (line.len > 4 * PTD_FAR || heading_or_label(line)) return 0;
     s = ptd_undressed(ptd_span_behind(line, line.s + concludes(line)));
+    s = ptd_span_behind(s, ptd_skip_filler(s.s, s.s + s.len));
     if (s.len && ptd_is_value(s)) return ptd_cut_out(s, out);
     for (p = line.s, end = p + line.len; p < end;)
         if ((s = ptd_next_sentence(&p, end, &asks)).len) sentence = s;
     if (asks) return 0;
-    return bold(line, out) || stated_by(sentence, out);
+    return bold(line, out) || stated_by(sentence, out) || only_sentence(a, out);
 }

@@ -7,7 +7,9 @@
  *
  * Else at the end: a last line or sentence that is nothing but a value ("92", "**33**", "C. 12 cm",
  * "x = 5"), that concludes or states one ("Therefore, x = 53.", "The area is 12 cm."), or that has
- * one value in bold. A number somewhere in prose is no answer: none is better than a wrong one. */
+ * one value in bold. A sentence that is all there is states what it tells ("There are two cats.",
+ * "The car is red.", "The sign says STOP."). A number somewhere in prose is no answer: none is
+ * better than a wrong one. */
 #ifndef PTD_STATED_H
 #define PTD_STATED_H
 #include "judge/span.h"
