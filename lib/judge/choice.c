@@ -349,10 +349,44 @@ static tok behind_mark(tok t, tok b, int *mark)
     return t;
 }
 
+/* Does an explanation begin at t: why it is the letter, whatever other letters it names? */
+static int explains(tok t, tok b)
+{
+    static const char *const words[] = {"since",     "because", "explanation", "reason",
+                                        "reasoning", "因为",    "由于",        "理由",
+                                        "解析",      "原因",    NULL};
+    return t < b && word_in(t, words);
+}
+
+/* "B (A is too small)": words in brackets behind a capital letter. */
+static int remarks(tok t, tok b)
+{
+    return b - t > 3 && t->kind == '(' && t->spaced && b[-1].kind == ')' &&
+           t[1].kind == PTD_T_WORD && t[2].kind == PTD_T_WORD && !is_or(t + 1) &&
+           !ptd_tok_is(t + 1, "and") && !ptd_tok_is(t + 1, "not");
+}
+
+/* "(A) and 3", "(A)=9", "B. Paris (or 8)": more than the letter and a text. */
+static int goes_on(tok after, tok rest, tok b)
+{
+    static const char *const words[] = {"and", "or",   "nor",  "xor",  "和",
+                                        "或",  "或者", "以及", "还有", NULL};
+    int sign = after->kind < 128 ? strchr("=<>+*/^_|&", after->kind ? after->kind : ' ') != NULL
+                                 : after->kind == PTD_T_NE || after->kind == PTD_T_CUP ||
+                                       after->kind == PTD_T_LE || after->kind == PTD_T_GE ||
+                                       after->kind == PTD_T_ARROW || after->kind == PTD_T_APPROX;
+    if ((sign && after == rest && !after->spaced) || word_in(rest, words)) return 1;
+    for (tok t = rest; t + 1 < b; t++)
+        if (t->kind == '(' && word_in(t + 1, words)) return 1;
+    return 0;
+}
+
 static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
 {
     int mark;
     tok rest = behind_mark(after, b, &mark);
+    if (capital && explains(rest, b)) return 1;
+    if (capital && remarks(rest, b)) mark = 1;
     if (is_verb(rest)) {
         if (confirms(rest, b)) return 1;
         c->reason = "several options";
@@ -363,7 +397,8 @@ static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
     c->marked = 1;
     c->rest = rest;
     c->n_rest = (int)(b - rest);
-    if (names_another(rest, b) || links_another(rest, b)) c->reason = "several options";
+    if (names_another(rest, b) || links_another(rest, b) || goes_on(after, rest, b))
+        c->reason = "several options";
     if (denies(rest, b)) c->reason = "denied";
     return !c->reason;
 }
@@ -416,6 +451,19 @@ static int read_rest(tok a, tok b, struct ptd_choice *c)
     }
     c->marked = marked;
     return with_rest(first, b, c, capital);
+}
+
+int ptd_choice_first(const struct ptd_tok *t, int n, struct ptd_choice *c)
+{
+    tok b = t + n, a = behind_lead(t, b);
+    int l, mark;
+    *c = (struct ptd_choice){.n = 0};
+    if (!(l = take_letter(&a, b, &mark))) return 0;
+    add(c, l);
+    c->rest = behind_mark(a, b, &c->marked);
+    c->n_rest = (int)(b - c->rest);
+    c->marked |= mark;
+    return c->marked && c->n_rest > 0;
 }
 
 int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c)

@@ -22,4 +22,6 @@ struct ptd_choice {
 int ptd_choice_read(const struct ptd_tok *t, int n, struct ptd_choice *c);
 /* The same for a gold answer, which is nothing but letters, or one letter and its text. */
 int ptd_choice_gold(const struct ptd_tok *t, int n, struct ptd_choice *c);
+/* A first letter that is marked, and all that stands behind it, whatever that says. */
+int ptd_choice_first(const struct ptd_tok *t, int n, struct ptd_choice *c);
 #endif

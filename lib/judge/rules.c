@@ -341,6 +341,10 @@ static double choice_score(const struct said *g, struct ptd_reading *a, const ch
         *reason = "empty";
         return 0;
     }
+    /* An option copied from the question is that option, whatever its text says. */
+    if (g->n_options && ptd_choice_first(a->lex.t, a->lex.n, &c) &&
+        text_behind(g, &a->lex, &c, set) == BEHIND_SAME)
+        return letters_score(g, &c, reason);
     int named = ptd_choice_read(a->lex.t, a->lex.n, &c);
     enum behind behind = text_behind(g, &a->lex, &c, set);
     if (behind == BEHIND_OTHER) c.reason = "another option's text";

@@ -15,13 +15,23 @@ static struct ptd_span last_line(struct ptd_span a)
 /* Words that leave open what is. */
 static int unsure(struct ptd_span a)
 {
-    static const char *const words[] = {"may",   "might",  "could",   "maybe",   "perhaps",
-                                        "if",    "assume", "suppose", "let",     "unless",
-                                        "not",   "either", "since",   "because", "cannot",
-                                        "would", "but",    "first",   "next",    NULL};
+    static const char *const words[] = {
+        "may", "might",  "could", "maybe",  "perhaps", "if",      "assume", "suppose",
+        "let", "unless", "not",   "either", "since",   "because", "cannot", "would",
+        "but", "first",  "next",  "given",  "where",   "example", NULL};
+    static const char *const chinese[] = {PTD_ZH_BU,
+                                          "\xe5\xb7\xb2\xe7\x9f\xa5",
+                                          "\xe8\xae\xbe",
+                                          "\xe4\xbe\x8b\xe5\xa6\x82",
+                                          "\xe5\x81\x87",
+                                          "\xe5\x8f\xaf\xe8\x83\xbd",
+                                          "\xe4\xb9\x9f\xe8\xae\xb8",
+                                          NULL};
     for (int i = 0; words[i]; i++)
         if (ptd_find_word(a, words[i])) return 1;
-    return ptd_find_any_case(a, "n't") || ptd_find_any_case(a, PTD_ZH_BU);
+    for (int i = 0; chinese[i]; i++)
+        if (ptd_find_any_case(a, chinese[i])) return 1;
+    return ptd_find_any_case(a, "n't") != NULL;
 }
 
 /* Bytes of a word that begins a conclusion. */
