@@ -259,6 +259,10 @@ static void words_announce(void **state)
         {"(C) is correct.", "(C)"},
         {"Option C is the correct answer.", "C"},
         {"The correct options are A and C.", "A and C"},
+        {"B (A is too small)", "B"},
+        {"B. Explanation: option C ignores friction.\nA does too.", "B"},
+        {"The correct answer is B: AC = BD.", "B: AC = BD"},
+        {"**B. Cannot be determined**", "B. Cannot be determined"},
         {"\xe6\xad\xa3\xe7\xa1\xae\xe7\x9a\x84\xe6\x9c\x89"
          "A\xe5\x92\x8c"
          "C",
@@ -424,6 +428,19 @@ static void prose_states_nothing(void **state)
         "The picture shows 5 apples. It is sunny.",
         "The picture shows 5 apples and 3 pears.",
         "Figure 2 shows a cat.",
+        "from Eq. 5",
+        "It's blue; the other is red.",
+        "It used to be red.",
+        "\xe6\x9c\x89"
+        "5\xe4\xb8\xaa\xe7\xba\xa2\xe7\x9a\x84\xef\xbc\x8c"
+        "4\xe4\xb8\xaa\xe8\x93\x9d\xe7\x9a\x84",
+        "Given AB = 5.",
+        "\xe5\xb7\xb2\xe7\x9f\xa5"
+        "AB=5",
+        "\xe8\xae\xbe"
+        "x=5",
+        "where r = 5",
+        "For example, x = 5.",
         "There are more than 5 cats.",
         "There might be 5 cats.",
         "The sky is not blue.",

@@ -289,6 +289,37 @@ static void letters_and_texts_must_go_together(void **state)
     assert_asked("Which?\nA. <image 1>\nB. <image 2>", "B", "B. the circle", 1);
 }
 
+static void an_option_copied_is_that_option(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"Cannot be determined",
+                                        "I and III only",
+                                        "A and C only",
+                                        "AB",
+                                        "AC = BD",
+                                        "A > B",
+                                        "C = 2\\pi r",
+                                        "not A",
+                                        "No",
+                                        "It is wrong",
+                                        "Both A and C",
+                                        "A or C",
+                                        "excluded",
+                                        "then A",
+                                        "between A and C"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *q = ptd_format("Which?\nA. the first thing\nB. %s\nC. other\nD. none", texts[i]);
+        static const char *const how[] = {"B. %s", "(B) %s", "\\textbf{(B)} %s", "B: %s", NULL};
+        for (int k = 0; how[k]; k++) {
+            char *answer = ptd_format(how[k], texts[i]);
+            assert_asked(q, "B", answer, 1);
+            assert_asked(q, "A", answer, 0);
+            free(answer);
+        }
+        free(q);
+    }
+}
+
 static void any_accepted_answer_is_right(void **state)
 {
     (void)state;
@@ -502,6 +533,7 @@ int main(void)
         cmocka_unit_test(hostile_answers_are_bounded),
         cmocka_unit_test(options_have_values),
         cmocka_unit_test(letters_and_texts_must_go_together),
+        cmocka_unit_test(an_option_copied_is_that_option),
         cmocka_unit_test(any_accepted_answer_is_right),
         cmocka_unit_test(a_reason_is_of_all_accepted_answers),
         cmocka_unit_test(units_are_dropped_kept_or_converted),

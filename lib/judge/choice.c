@@ -28,9 +28,19 @@ static int is_close(int kind)
     return kind == ')' || kind == ']' || kind == '}' || kind == PTD_T_RSET;
 }
 
+/* I, with II, III or IV soon behind it. */
+static int is_roman(tok t)
+{
+    static const char *const others[] = {"II", "III", "IV", NULL};
+    if (*t->s != 'I') return 0;
+    for (tok u = t + 1; u->kind != PTD_T_END && u - t < 6; u++)
+        if (word_in(u, others)) return 1;
+    return 0;
+}
+
 static int letter(tok t)
 {
-    if (t->kind != PTD_T_WORD || t->n != 1) return 0;
+    if (t->kind != PTD_T_WORD || t->n != 1 || is_roman(t)) return 0;
     int c = toupper((unsigned char)t->s[0]);
     return c >= 'A' && c <= 'J' ? c : 0;
 }
@@ -152,12 +162,22 @@ static int is_article(tok t, tok b)
     return ptd_tok_is(t, "a") && *t->s == 'a' && t + 1 < b && t[1].kind == PTD_T_WORD;
 }
 
+/* The AC of "B. AC = BD", the A of "B. A > B": what a relation follows is no letter of a list. */
+static int is_related(tok t, tok b)
+{
+    int before = t[-1].kind == ')' && t->spaced ? '.' : t[-1].kind;
+    if (t + 1 >= b || t->kind != PTD_T_WORD || !(before == '.' || before == ':')) return 0;
+    int kind = t[1].kind;
+    return kind == '=' || kind == '<' || kind == '>' || kind == PTD_T_NE || kind == PTD_T_LE ||
+           kind == PTD_T_GE || kind == PTD_T_ARROW;
+}
+
 /* Letters and what joins them, from a to b; returns where it ends. */
 static tok take_all(tok a, tok b, struct ptd_choice *c)
 {
     int l, marked;
     tok t = a, last = a;
-    while (t < b && !(c->n && !c->lower && is_article(t, b))) {
+    while (t < b && !(c->n && !c->lower && (is_article(t, b) || is_related(t, b)))) {
         if ((l = take_letter(&t, b, &marked)))
             add(c, l), c->marked |= marked, c->lower |= is_lower(t[-1].s[0]);
         else if (take_word(t, c))
@@ -283,8 +303,9 @@ static int links(tok t)
 static int links_another(tok a, tok b)
 {
     tok t = a;
-    while (t < b && (links(t) || is_open(t->kind))) t++;
-    return t > a && t < b && letter(t) && isupper((unsigned char)*t->s);
+    int n = 0;
+    for (; t < b && (links(t) || is_open(t->kind)); t++) n += !is_open(t->kind);
+    return n && t < b && letter(t) && isupper((unsigned char)*t->s);
 }
 
 /* "A, not", "A. rejected", "(A) no good": nothing but that it is none. */
@@ -387,7 +408,8 @@ static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
     tok rest = behind_mark(after, b, &mark);
     if (capital && explains(rest, b)) return 1;
     if (capital && remarks(rest, b)) mark = 1;
-    if (is_verb(rest)) {
+    int text = (mark || c->marked) && ptd_tok_is(rest, "cannot") && *rest->s == 'C';
+    if (!text && is_verb(rest)) {
         if (confirms(rest, b)) return 1;
         c->reason = "several options";
         return 0;

@@ -5,10 +5,11 @@
 
 /* ---- sentences ---- */
 
-/* Does a short form end at s, whose full stop ends no sentence: Mr., St.? */
+/* Does a short form end at s, whose full stop ends no sentence: Mr., Eq.? */
 static int is_title(const char *from, const char *s)
 {
-    static const char *const titles[] = {"Mr", "Mrs", "Ms", "Dr", "St", "Mt", "Prof", NULL};
+    static const char *const titles[] = {"Mr", "Mrs",  "Ms", "Dr",  "St",
+                                         "Mt", "Prof", "Eq", "Fig", NULL};
     struct ptd_span before = ptd_span_of(from, s);
     for (int i = 0; titles[i]; i++) {
         size_t n = ptd_ends(before, titles[i]);
@@ -140,7 +141,7 @@ int ptd_is_option(struct ptd_span a)
     if (!(p = ptd_behind_letter(a))) return 0;
     struct ptd_span rest = ptd_undressed(ptd_span_behind(a, p));
     if (rest.len == ptd_begins(rest.s, rest.s + rest.len, "\xe9\xa1\xb9")) return 1;
-    if (ptd_begins_one_word(rest.s, rest.s + rest.len, verbs)) return 0;
+    if (*rest.s >= 'a' && ptd_begins_one_word(rest.s, rest.s + rest.len, verbs)) return 0;
     return !n && strchr(").]:\x8e\x81\x9a\x89", p[-1]) && a.len < 80;
 }
 
@@ -245,6 +246,8 @@ static struct ptd_span right_side(struct ptd_span a)
     if (!last || last == in.s || strchr("<>!\\&", last[-1]) || last + 1 >= in.s + in.len) return a;
     struct ptd_span left = ptd_trimmed(ptd_span_of(in.s, last));
     struct ptd_span right = ptd_undressed(ptd_span_behind(in, last + 1));
+    const char *text = ptd_behind_letter(in);
+    if (text && text < last && *text == ' ' && ptd_is_option(in)) return a;
     if (ptd_find_any_case(in, "\\begin{") || ptd_find_any_case(left, "\\angle") ||
         ptd_find_any_case(left, "\xe2\x88\xa0"))
         return a;

@@ -18,7 +18,7 @@ static int unsure(struct ptd_span a)
     static const char *const words[] = {
         "may", "might",  "could", "maybe",  "perhaps", "if",      "assume", "suppose",
         "let", "unless", "not",   "either", "since",   "because", "cannot", "would",
-        "but", "first",  "next",  "given",  "where",   "example", NULL};
+        "but", "first",  "next",  "given",  "where",   "example", "used",   NULL};
     static const char *const chinese[] = {PTD_ZH_BU,
                                           "\xe5\xb7\xb2\xe7\x9f\xa5",
                                           "\xe8\xae\xbe",
@@ -63,7 +63,7 @@ static size_t has_counted(struct ptd_span a, const char *p)
     if (!(ptd_begins(p, end, PTD_ZH_YOU) || ptd_begins(p, end, "\xe5\x85\xb1")) ||
         ptd_ends(ptd_span_of(a.s, p), "\xe6\xb2\xa1"))
         return 0;
-    if (q >= end) return 0;
+    if (q >= end || ptd_find_any_case(ptd_span_behind(a, q), PTD_ZH_COMMA)) return 0;
     return ptd_is_blank(*q) || ptd_is_digit(*q) || ptd_begins_one(q, end, numerals) ? 3 : 0;
 }
 
@@ -312,9 +312,30 @@ static int only_sentence(struct ptd_span a, struct ptd_span *out)
     int asks;
     const char *p = a.s, *end = a.s + a.len;
     struct ptd_span s = ptd_next_sentence(&p, end, &asks);
-    if (asks || p < end || s.len > 120 || unsure(s) || ptd_find_any_case(s, PTD_ZH_BU)) return 0;
+    if (asks || p < end || s.len > 120 || unsure(s) || memchr(s.s, ';', s.len) ||
+        ptd_find_any_case(s, PTD_ZH_BU))
+        return 0;
     if (described(s, out) || told(s, out) || counted(s, out)) return 1;
     return ptd_find_any_case(s, PTD_ZH_YOU) && linked_by(s, 1, 1, out);
+}
+
+/* "B (A is too small)", "B. Explanation: ..." */
+static int option_first(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const words[] = {"since",  "because",   "explanation",
+                                        "reason", "reasoning", NULL};
+    static const char *const chinese[] = {"\xe7\x90\x86\xe7\x94\xb1", "\xe5\x9b\xa0\xe4\xb8\xba",
+                                          "\xe8\xa7\xa3\xe6\x9e\x90", NULL};
+    const char *end = a.s + a.len, *p = ptd_behind_letter(a);
+    if (!p || p >= end || (*a.s >= 'a' && *a.s <= 'z')) return 0;
+    struct ptd_span rest = ptd_undressed(ptd_span_behind(a, p));
+    rest = ptd_span_behind(rest, rest.s + ptd_begins(rest.s, rest.s + rest.len, PTD_ZH_STOP));
+    int remark =
+        *p == ' ' && rest.len && *rest.s == '(' && ptd_count_words(rest) > 1 && ptd_ends(a, ")");
+    *out = ptd_undressed(ptd_span_of(a.s, p));
+    end = rest.s + rest.len;
+    return remark || ptd_begins_one_word(rest.s, end, words) ||
+           ptd_begins_one(rest.s, end, chinese);
 }
 
 static int heading_or_label(struct ptd_span a)
@@ -332,6 +353,7 @@ int ptd_stated(struct ptd_span a, int cut, struct ptd_span *out)
     a = ptd_trimmed(a);
     if (cut || !a.len) return 0;
     if (display_math(a, out) || few_words(a, out) || verdict_first(a, out)) return 1;
+    if (option_first(a, out)) return 1;
     struct ptd_span line = last_line(a);
     if (line.len > 4 * PTD_FAR || heading_or_label(line)) return 0;
     s = ptd_undressed(ptd_span_behind(line, line.s + concludes(line)));
