@@ -249,6 +249,12 @@ static void rejects_decisive_numbers(void **state)
     check(&g, "one is a seven", "decisive-number");
     check(&g, "look at b1 and c3 of the 9 cells", NULL);
     check(&g, "not a 5", NULL);
+    g.solution = "180 - 50 - 90 = 20";
+    check(&g, "angles add up to 180 degrees", NULL);
+    check(&g, "内角和为180度", NULL);
+    check(&g, "use the right angle", NULL);
+    check(&g, "180 of them", "decisive-number");
+    check(&g, "50 degrees", "decisive-number");
     g.solution = NULL;
     check(&g, "b1 holds 4", NULL);
 }
@@ -450,6 +456,10 @@ static void options_in_every_form(void **state)
         {four, "C", "看第三个图", NULL},
         {four, "C", "看第三行", NULL},
         {four, "C", "c", "option-letter"},
+        {four, "C", "排除ABD", "option-letter"},
+        {four, "C", "A B D are out", "option-letter"},
+        {four, "C", "the triangle ABD is small", NULL},
+        {four, "C", "compare ABCD, not one alone", NULL},
         {four, "C", "it is c.", "option-letter"},
         {four, "C", "c is right", "option-letter"},
         {four, "C", "'C'", "option-letter"},
@@ -576,6 +586,51 @@ static void verdicts_in_other_words(void **state)
         {meet, "否", "两个圆不相交", "yes-no"},
         {meet, "否", "看两个圆是否相交", NULL},
         {"How many?", "7", "they touch, indeed", NULL},
+        {0}};
+    check_vectors(vectors);
+}
+
+/* One of two that the question names: both are a quote, the other one denied is the answer. */
+static void one_of_two(void **state)
+{
+    (void)state;
+    static const char q[] = "Is it a man or a woman?";
+    static const struct vector vectors[] = {
+        {q, "woman", "is it a man or a woman? look at the hair", NULL},
+        {q, "woman", "compare man and woman", NULL},
+        {q, "woman", "look at the hair", NULL},
+        {q, "woman", "a woman", "answer-text"},
+        {q, "woman", "man or woman? it is a woman", "answer-text"},
+        {q, "woman", "it is not a man", "answer-text"},
+        {q, "woman", "no man is there", "answer-text"},
+        {q, "man", "it is no woman", "answer-text"},
+        {"Do they touch, yes or no?", "yes", "no digits touch", NULL},
+        {"What is written?", "Baker's", "Baker’s", "answer-text"},
+        {"What is written?", "Baker's", "bakers", "answer-text"},
+        {0}};
+    check_vectors(vectors);
+}
+
+/* Numbers that stand side by side say something together, and each for itself. */
+static void times_and_money(void **state)
+{
+    (void)state;
+    static const char q[] = "What does it show?", bars[] = "Which is it, 12 and 15 or 20?",
+                      pair[] = "Which of (3,8) is it?";
+    static const struct vector vectors[] = {
+        {q, "3:45", "a quarter to four", "answer-number"},
+        {q, "3:45", "15 minutes to 4", "answer-number"},
+        {q, "12:50", "ten to one", "answer-number"},
+        {q, "3:15", "a quarter past three", "answer-number"},
+        {q, "4:00", "a quarter past six", NULL},
+        {q, "$12.50", "12,50", "answer-number"},
+        {q, "$12.50", "twelve fifty", "answer-number"},
+        {q, "$12.50", "12 dollars 50", "answer-number"},
+        {q, "$12.50", "twelve dollars and fifty", "answer-number"},
+        {q, "12.5元", "十二块五", "answer-number"},
+        {q, "45°", "half a right angle", "answer-number"},
+        {bars, "15", "compare 20, 15 and 12", NULL},
+        {pair, "8", "compare 3 and 8", NULL},
         {0}};
     check_vectors(vectors);
 }
@@ -754,6 +809,8 @@ int main(void)
         cmocka_unit_test(options_in_every_form),
         cmocka_unit_test(verdicts_in_chinese),
         cmocka_unit_test(verdicts_in_other_words),
+        cmocka_unit_test(one_of_two),
+        cmocka_unit_test(times_and_money),
         cmocka_unit_test(places_tell_a_count),
         cmocka_unit_test(formulas_are_judged),
         cmocka_unit_test(other_answers_are_secret_too),

@@ -64,14 +64,27 @@ static int holds_answer(const char *t, const char *answer)
     return found;
 }
 
-static int answer_text(const char *hint, const struct ptd_group *g)
+/* The hint with the question's own "a man or a woman" left out, and whether it denies the other one
+ * of the two. */
+static int tells_answer(const char *hint, const char *question, const char *answer)
 {
-    int found = 0;
+    struct ptd_choice_of_two two = ptd_choice_of_two(question, answer);
     char *t = ptd_searched(hint);
-    for (int i = 0; i < ptd_answers_of(g) && !found; i++)
-        found = holds_answer(t, ptd_answer_of(g, i));
+    ptd_leave_out(t, &two);
+    int found = holds_answer(t, answer) ||
+                (two.other && !ptd_is_verdict(answer) && !ptd_is_number(answer) &&
+                 ptd_searched_holds(t, two.other, strlen(two.other)) && ptd_words_deny(hint));
+    free(two.other);
+    free(two.answer);
     free(t);
     return found;
+}
+
+static int answer_text(const char *hint, const struct ptd_group *g)
+{
+    for (int i = 0; i < ptd_answers_of(g); i++)
+        if (tells_answer(hint, g->question, ptd_answer_of(g, i))) return 1;
+    return 0;
 }
 
 static const struct ptd_judge *judge_named(const char *name)
@@ -93,7 +106,7 @@ static int answer_judged(const char *hint, const struct ptd_group *g)
 
 static int decisive_number(const char *hint, const struct ptd_group *g)
 {
-    return g->solution && ptd_says_number(hint, g->solution, g->question, 1);
+    return g->solution && ptd_says_number(hint, g->solution, g->question, PTD_FREE_ANGLES);
 }
 
 const struct ptd_spoiler_rule ptd_spoiler_rules[] = {

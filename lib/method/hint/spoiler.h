@@ -10,7 +10,8 @@
  *                    that values.h knows: 24, 2 dozen, 1.2 thousand, 10^6, twelve, XII, 50 %;
  *                    or two that come to it (3 plus 9); or all the question's other numbers, denied
  *   answer-text      an answer's text, blanks, hyphens and LaTeX aside; answers below 4 bytes only
- *                    as a word of their own, with an ending at most (reds, reddish)
+ *                    as a word of their own, with an ending at most (reds, reddish); or, of "a man
+ *                    or a woman?", the other one, denied
  *   answer-judged    a stretch of words that the judge calls right: formulas, units, tuples
  *   option-letter    a right option's letter, upper or lower case, alone; not the article "a", the
  *                    name of a side, in a formula or in a list of all options; or its place:
@@ -21,7 +22,8 @@
  *   yes-no           yes, no, true or false or a word like them (in Chinese, too), asserted, if one
  *                    of them is the answer ("note that no digit touches" and "yes or no" are
  *                    fine); or the question turned into a statement ("it is left of the dog")
- *   decisive-number  a number of the reference solution that the question does not have
+ *   decisive-number  a number of the reference solution that the question does not have, but for
+ *                    90, 180 and 360 degrees, which theorems name
  *   place-count      as many cells, boxes, regions or, from two on, places in words (top left, the
  *                    middle) as there are, where that is what is asked; or numbers that come to as
  *                    many ("2 left, 1 right")

@@ -178,6 +178,17 @@ static int leaves_right(unsigned named, unsigned right, unsigned all)
     return all && (all & ~right) && (named & all) == (all & ~right);
 }
 
+/* "ACD are wrong": a word of all other letters. */
+static int is_others_in_a_word(struct ptd_word w, unsigned right, unsigned all)
+{
+    unsigned named = 0;
+    for (size_t i = 0; i < w.n; i++) {
+        if (w.s[i] < 'A' || w.s[i] > 'J') return 0;
+        named |= ptd_option_bit(w.s[i]);
+    }
+    return w.n > 1 && leaves_right(named, right, all);
+}
+
 /* A right letter, unless in a list of all options; or all the others, denied. */
 static int tells_letter(const char *text, unsigned right, int options)
 {
@@ -185,12 +196,15 @@ static int tells_letter(const char *text, unsigned right, int options)
     const char *end;
     for (const char *s = text; *s; s++) {
         unsigned letters = list_at(text, s, &end);
+        if ((s == text || !ptd_is_word(s[-1])) && ptd_words_deny(text) &&
+            is_others_in_a_word(ptd_word_at(s), right, all))
+            return 1;
         if (!letters) continue;
         if (letters & right && letters != all) return 1;
         named |= letters;
         s = end - 1;
     }
-    return leaves_right(named, right, all) && ptd_words_deny(text);
+    return leaves_right(named, right, all) && (options > 2 || ptd_words_deny(text));
 }
 
 /* The same for options named by their place: option 3, the third one. */

@@ -172,7 +172,7 @@ static int is_one_of_them(const struct ptd_tok *t)
 static int add_all(void *ctx, const struct ptd_piece *p)
 {
     struct sum *s = ctx;
-    for (int i = 0; i < p->n; i++) {
+    for (int i = 0; i < p->alone; i++) {
         const struct ptd_said_value *v = &p->value[i];
         if (v->from < s->behind || ptd_value_set_has(&s->known, v->v, 0)) continue;
         s->behind = v->to;

@@ -32,6 +32,15 @@ char *ptd_searched(const char *s); /* a text that others are looked for in; mall
  * as a word, or with an ending (reds, reddish). */
 int ptd_searched_holds(const char *text, const char *s, size_t n);
 
+/* "Is it a man or a woman?": the answer and the other of the two, normal and malloc'd; NULL: the
+ * question names no other. */
+struct ptd_choice_of_two {
+    char *answer, *other;
+};
+struct ptd_choice_of_two ptd_choice_of_two(const char *question, const char *answer);
+/* Takes both, with an "or" between them, out of t. */
+void ptd_leave_out(char *t, const struct ptd_choice_of_two *);
+
 /* ---- answers ---- */
 static inline int ptd_answers_of(const struct ptd_group *g)
 {
@@ -45,7 +54,9 @@ int ptd_is_number(const char *s); /* all of it */
 
 /* ---- what is said (spoiler_said.c) ---- */
 /* A number of `secret` that is none of `known`; or, unless free_known, one of both that the hint
- * does more with than quoting (spoiler.h). Also 1 where the hint cannot be read. */
+ * does more with than quoting (spoiler.h). PTD_FREE_ANGLES: nor 180 degrees and the like. Also 1
+ * where the hint cannot be read. */
+enum { PTD_FREE_ANGLES = 2 };
 int ptd_says_number(const char *hint, const char *secret, const char *known, int free_known);
 /* A formula or quantity that the judge calls right; rule NULL: auto. */
 int ptd_says_right(const char *hint, const struct ptd_judge *rule, const char *answer,

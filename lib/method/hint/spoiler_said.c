@@ -16,8 +16,9 @@ struct question { /* what the numbers of a hint are held against */
     char *solid; /* in its normal form, without blanks; NULL until wanted */
     int quotes;  /* how many may still be looked for */
     struct ptd_value_set secret, known;
-    int free;       /* known numbers are no secret, whatever is said of them */
-    unsigned named; /* bits of those of `known` that the hint names */
+    struct ptd_value_set own; /* known ones that stand alone */
+    int free;       /* known numbers are no secret, whatever is said of them; PTD_FREE_ANGLES */
+    unsigned named; /* bits of those of `own` that the hint names */
 };
 
 /* Does the question hold what stands from s to end? */
@@ -58,9 +59,9 @@ static int is_among_all(const struct question *q, const struct ptd_piece *p, int
 {
     int first, last, found = 0;
     ptd_value_list(p, i, &first, &last);
-    for (int k = 0; k < q->known.n && last - first >= q->known.n && found == k; k++)
-        for (int j = first; j < last && found == k; j++) found += p->value[j].v == q->known.v[k];
-    return found == q->known.n;
+    for (int k = 0; k < q->own.n && last - first >= q->own.n && found == k; k++)
+        for (int j = first; j < last && found == k; j++) found += p->value[j].v == q->own.v[k];
+    return found == q->own.n;
 }
 
 static int is_a_sign(const struct ptd_tok *t, int n, const char *const *words)
@@ -77,7 +78,7 @@ static double worked_out(const struct ptd_lex *l, const struct ptd_said_value *v
     static const char *const plus[] = {"plus", "add", "added", "\xe5\x8a\xa0", NULL},
                              *const and[] = {"and", "more", "\xe5\x92\x8c", NULL},
                              *const minus[] = {"minus", "less", "\xe5\x87\x8f", NULL},
-                             *const of[] = {"of", NULL},
+                             *const of[] = {"of", "a", NULL},
                              *const times[] = {"times", "x", "\xe4\xb9\x98", NULL};
     const struct ptd_tok *t = l->t + v->to;
     int n = v[1].from - v->to;
@@ -91,47 +92,58 @@ static double worked_out(const struct ptd_lex *l, const struct ptd_said_value *v
 static int says_sum(const struct question *q, const struct ptd_piece *p, int i)
 {
     const struct ptd_said_value *v = &p->value[i];
-    if (i + 1 >= p->n || q->free) return 0;
+    if (i + 1 >= p->alone || q->free) return 0;
     int known = ptd_value_set_has(&q->known, v->v, 0) && ptd_value_set_has(&q->known, v[1].v, 0);
     double sum = worked_out(&p->lex, v, !known);
     return sum > 0 && ptd_value_set_has(&q->secret, sum, 1);
 }
+
+#define MARKED 32 /* numbers of a question that are kept apart */
 
 /* The question's own words from its first number to its last. */
 static int is_whole_quote(struct question *q, const struct ptd_piece *p)
 {
     const struct ptd_tok *t = p->lex.t;
     int from = p->lex.n, to = 0, found = 0;
-    for (int k = 0; k < q->known.n && found == k; k++)
-        for (int i = 0; i < p->n && found == k; i++) {
-            if (p->value[i].v != q->known.v[k]) continue;
+    for (int k = 0; k < q->own.n && q->own.n <= MARKED && found == k; k++)
+        for (int i = 0; i < p->alone && found == k; i++) {
+            if (p->value[i].v != q->own.v[k]) continue;
             found++;
             if (p->value[i].from < from) from = p->value[i].from;
             if (p->value[i].to > to) to = p->value[i].to;
         }
-    return found == q->known.n &&
+    return found > 0 && found == q->own.n &&
            is_quoted(q, p->lex.plain + t[from].at, p->lex.plain + t[to - 1].end);
 }
 
-#define MARKED 32 /* numbers of a question that are kept apart */
-
 static void mark(struct question *q, double v)
 {
-    for (int k = 0; k < q->known.n && k < MARKED; k++)
-        if (q->known.v[k] == v) q->named |= 1u << k;
+    for (int k = 0; k < q->own.n && k < MARKED; k++)
+        if (q->own.v[k] == v) q->named |= 1u << k;
 }
 
 /* Are all numbers of the question named but the one that is secret? */
 static int is_left_over(const struct question *q)
 {
     int secret = 0, others = 0, named = 0;
-    for (int k = 0; k < q->known.n && q->known.n <= MARKED; k++) {
-        int here = ptd_value_set_has(&q->secret, q->known.v[k], 0);
+    for (int k = 0; k < q->own.n && q->own.n <= MARKED; k++) {
+        int here = ptd_value_set_has(&q->secret, q->own.v[k], 0);
         secret += here && !(q->named & (1u << k));
         others += !here;
         named += !here && q->named & (1u << k);
     }
     return secret == 1 && others > 0 && named == others;
+}
+
+/* 180 degrees, a right angle: what every theorem on angles says. */
+static int is_of_theorems(const struct ptd_lex *l, const struct ptd_said_value *v)
+{
+    static const char *const degrees[] = {"degrees", "degree", "deg", NULL};
+    static const char *const du[] = {"\xe5\xba\xa6", NULL};
+    const struct ptd_tok *t = &l->t[v->to];
+    int named = t->kind == PTD_T_DEG || ptd_tok_one_of(t, degrees) || ptd_tok_has_cjk(t, du);
+    if (v->v == 90) return named || l->t[v->from].kind == PTD_T_WORD;
+    return named && (v->v == 180 || v->v == 360);
 }
 
 /* Does the hint say a secret number, other than by quoting the question? */
@@ -142,12 +154,13 @@ static int says(void *ctx, const struct ptd_piece *p)
         const struct ptd_said_value *v = &p->value[i];
         mark(q, v->v);
         if (says_sum(q, p, i)) return 1;
-        if (!ptd_value_set_has(&q->secret, v->v, 1)) continue;
+        if (!ptd_value_set_has(&q->secret, v->v, i < p->alone)) continue;
+        if (q->free == PTD_FREE_ANGLES && is_of_theorems(&p->lex, v)) continue;
         if (!ptd_value_set_has(&q->known, v->v, 0)) return 1;
         if (q->free) continue;
         if (ptd_value_asserted(&p->lex, v->from, v->to)) return 1;
-        if (q->known.n == 1 ? !is_in_its_place(q, &p->lex, v)
-                            : !is_among_all(q, p, i) && !is_whole_quote(q, p))
+        if (q->own.n == 1 ? !is_in_its_place(q, &p->lex, v)
+                          : !is_among_all(q, p, i) && !is_whole_quote(q, p))
             return 1;
     }
     return 0;
@@ -160,10 +173,12 @@ int ptd_says_number(const char *hint, const char *secret, const char *known, int
     ptd_value_set_read(&q.secret, secret);
     if (!free_known) ptd_value_set_work_out(&q.secret, secret);
     if (q.secret.n) ptd_value_set_read(&q.known, known);
+    if (q.secret.n) ptd_value_set_read_alone(&q.own, known);
     int found = q.secret.n && ptd_values_each(hint, says, &q) != 0;
     found = found || (!q.free && is_left_over(&q) && ptd_words_deny(hint));
     ptd_value_set_clear(&q.secret);
     ptd_value_set_clear(&q.known);
+    ptd_value_set_clear(&q.own);
     free(q.solid);
     return found;
 }

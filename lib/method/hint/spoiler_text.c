@@ -108,20 +108,97 @@ static int holds_words(const char *text, const char *what, size_t len)
     return 0;
 }
 
+/* Without apostrophes, which have several signs and are left out as often. */
+static char *normal(const char *s, size_t n)
+{
+    char *t = ptd_text_normal(s, n), *out = t;
+    for (const char *p = t; *p; p++) {
+        if (strncmp(p, "\xe2\x80\x99", 3) == 0 || strncmp(p, "\xe2\x80\x98", 3) == 0)
+            p += 2;
+        else if (*p != '\'')
+            *out++ = *p;
+    }
+    *out = '\0';
+    return t;
+}
+
 char *ptd_searched(const char *s)
 {
-    return ptd_text_normal(s, strlen(s));
+    return normal(s, strlen(s));
 }
 
 int ptd_searched_holds(const char *text, const char *s, size_t n)
 {
-    char *what = ptd_text_normal(s, n);
+    char *what = normal(s, n);
     size_t len = strlen(what);
     int found = len >= SHORT && strstr(text, what);
     if (len >= SHORT) ptd_no_blanks(what);
     found = found || (len >= 2 && len <= SPELT && holds_words(text, what, len));
     free(what);
     return found;
+}
+
+/* ---- one of two ---- */
+
+static int is_article(struct ptd_word w)
+{
+    static const char *const words[] = {"a", "an", "the", NULL};
+    return ptd_word_is(w, words);
+}
+
+static struct ptd_word word_behind(const char *s)
+{
+    struct ptd_word w = ptd_word_at(s + strspn(s, " "));
+    return is_article(w) ? ptd_word_at(w.s + w.n + strspn(w.s + w.n, " ")) : w;
+}
+
+/* The words on both sides of the "or" at s; where the stretch of both begins, and behind it. */
+static const char *around(const char *t, struct ptd_word join, struct ptd_word *one,
+                          struct ptd_word *two)
+{
+    *one = ptd_word_before(t, join.s);
+    *two = word_behind(join.s + join.n);
+    return two->s + two->n;
+}
+
+static int is_word(struct ptd_word w, const char *s)
+{
+    return w.n && w.n == strlen(s) && memcmp(w.s, s, w.n) == 0;
+}
+
+struct ptd_choice_of_two ptd_choice_of_two(const char *question, const char *answer)
+{
+    static const char *const joins[] = {"or", NULL};
+    struct ptd_choice_of_two c = {normal(answer, strlen(answer)), NULL};
+    char *t = question ? ptd_searched(question) : ptd_strdup("");
+    struct ptd_word one, two;
+    for (const char *s = t; *s && !c.other;) {
+        struct ptd_word w = ptd_word_at(s);
+        s += w.n ? w.n : 1;
+        if (!ptd_word_is(w, joins)) continue;
+        around(t, w, &one, &two);
+        if (is_word(one, c.answer) && two.n) c.other = ptd_format("%.*s", (int)two.n, two.s);
+        if (is_word(two, c.answer) && one.n) c.other = ptd_format("%.*s", (int)one.n, one.s);
+    }
+    free(t);
+    return c;
+}
+
+void ptd_leave_out(char *t, const struct ptd_choice_of_two *c)
+{
+    static const char *const joins[] = {"or", "and", "with", NULL};
+    struct ptd_word one, two;
+    for (char *s = t; c->other && *s;) {
+        struct ptd_word w = ptd_word_at(s);
+        s += w.n ? w.n : 1;
+        if (!ptd_word_is(w, joins)) continue;
+        const char *end = around(t, w, &one, &two);
+        if (!(is_word(one, c->answer) && is_word(two, c->other)) &&
+            !(is_word(one, c->other) && is_word(two, c->answer)))
+            continue;
+        s = t + (one.s - t);
+        memmove(s, end, strlen(end) + 1);
+    }
 }
 
 /* 1: the words of s hold w, in any case. */

@@ -185,17 +185,6 @@ static void add_tail(struct ptd_piece *p, double v, int from, int to)
     if (is_percent(&t[to])) add(p, v / 100, from, to + 1);
 }
 
-/* 0,5 and 3.30 for 3:30: what is behind the sign as decimals. */
-static void add_decimals(struct ptd_piece *p, int i)
-{
-    const struct ptd_tok *t = p->lex.t + i;
-    char text[64];
-    if ((t[1].kind != ',' && t[1].kind != ':') || t[1].spaced || t[2].spaced) return;
-    if (t[2].kind != PTD_T_NUM || t->n + t[2].n + 2u > sizeof text) return;
-    sprintf(text, "%.*s.%.*s", t->n, t->s, t[2].n, t[2].s);
-    add_tail(p, strtod(text, NULL), i, i + 3);
-}
-
 /* a/b, a b/c, a^b and a^{b}; the parts are met on their way. */
 static void add_compound(struct ptd_piece *p, int i)
 {
@@ -243,7 +232,6 @@ static int add_digits(struct ptd_piece *p, int i)
     int n;
     if (is_glued(l, i) || is_exponent(l, i) || is_ordinal(l, i, i + 1)) return i + 1;
     add_tail(p, v = digits(&l->t[i]), i, i + 1);
-    add_decimals(p, i);
     add_compound(p, i);
     add_parts(p, i);
     if (l->t[i + 1].kind == PTD_T_FRAC && (n = fraction(&l->t[i + 1], &part)))
@@ -327,11 +315,57 @@ static int is_share(const struct ptd_piece *p, int i)
            (gap == 2 && ptd_tok_is(t, "out") && ptd_tok_is(t + 1, "of"));
 }
 
-static void add_shares(struct ptd_piece *p)
+/* "a quarter to four", "ten past 3" as 3.45 and 3.10; NAN: no time of day. */
+static double clock_time(const struct ptd_piece *p, int i)
 {
-    for (int i = 0, n = p->n; i + 1 < n; i++)
-        if (is_share(p, i))
-            add(p, p->value[i].v / p->value[i + 1].v, p->value[i].from, p->value[i + 1].to);
+    const struct ptd_said_value *v = p->value + i;
+    const struct ptd_tok *t = p->lex.t + v->to;
+    int gap = v[1].from - v->to, minutes = (int)(v->v < 1 ? 60 * v->v : v->v), hour = (int)v[1].v;
+    if (gap == 2 && (ptd_tok_is(t, "minutes") || ptd_tok_is(t, "min"))) gap = 1, t++;
+    if (gap != 1 || v->v >= 60 || v[1].v < 1 || v[1].v > 24) return NAN;
+    if (ptd_tok_is(t, "past") || ptd_tok_is(t, "after")) return hour + minutes / 100.0;
+    int before = hour == 1 ? 12 : hour - 1;
+    return ptd_tok_is(t, "to") && minutes ? before + (60 - minutes) / 100.0 : NAN;
+}
+
+/* "twelve fifty", "12 dollars 50", twelve kuai five: the second as decimals; NAN: none. */
+static double amount(const struct ptd_piece *p, int i)
+{
+    static const char *const kuai[] = {"\xe5\x9d\x97", "\xe5\x85\x83", NULL};
+    static const char *const dollars[] = {"dollar", "dollars", "euro", "euros", "and", NULL};
+    const struct ptd_said_value *v = p->value + i;
+    const struct ptd_tok *t = p->lex.t + v->to;
+    int gap = v[1].from - v->to, chinese = gap == 1 && ptd_tok_one_of(t, kuai);
+    if (gap < 0 || gap > 2 || v[1].v >= 100 || v->v != floor(v->v)) return NAN;
+    if (chinese && v[1].v < 10) return v->v + v[1].v / 10;
+    for (int k = 0; k < gap && !chinese; k++)
+        if (!ptd_tok_one_of(t + k, dollars) && t[k].kind != PTD_T_MONEY) return NAN;
+    return v[1].v >= 10 ? v->v + floor(v[1].v) / 100 : NAN;
+}
+
+/* 0,5 and 3.30 for 3:30: what is behind the sign as decimals. */
+static double decimals(const struct ptd_piece *p, int i)
+{
+    const struct ptd_said_value *v = p->value + i;
+    const struct ptd_tok *t = p->lex.t + v->to - 1;
+    char text[64];
+    if (v[1].from != v->to + 1 || t->kind != PTD_T_NUM || t[2].kind != PTD_T_NUM) return NAN;
+    if ((t[1].kind != ',' && t[1].kind != ':') || t[1].spaced || t[2].spaced) return NAN;
+    int n = snprintf(text, sizeof text, "%.*s.%.*s", t->n, t->s, t[2].n, t[2].s);
+    return n < (int)sizeof text ? strtod(text, NULL) : NAN;
+}
+
+/* What neighbours say together. */
+static void add_pairs(struct ptd_piece *p)
+{
+    p->alone = p->n;
+    for (int i = 0; i + 1 < p->alone; i++) {
+        int from = p->value[i].from, to = p->value[i + 1].to;
+        add(p, decimals(p, i), from, to);
+        if (is_share(p, i)) add(p, p->value[i].v / p->value[i + 1].v, from, to);
+        add(p, clock_time(p, i), from, to);
+        add(p, amount(p, i), from, to);
+    }
 }
 
 static void find_values(struct ptd_piece *p)
@@ -350,7 +384,7 @@ static void find_values(struct ptd_piece *p)
             i++;
         }
     }
-    add_shares(p);
+    add_pairs(p);
 }
 
 /* ---- a text in pieces ---- */
@@ -532,7 +566,7 @@ void ptd_value_list(const struct ptd_piece *p, int i, int *first, int *last)
         int from = v[*first - 1].to, to = v[*first].from;
         if (to > from && !is_gap(t + from, to - from)) break;
     }
-    for (*last = i + 1; *last < p->n; ++*last) {
+    for (*last = i + 1; *last < p->alone; ++*last) {
         int from = v[*last - 1].to, to = v[*last].from;
         if (to > from && !is_gap(t + from, to - from)) break;
     }
@@ -564,6 +598,12 @@ static int by_kind_and_value(const void *a, const void *b)
     return kind ? kind : (x > y) - (x < y);
 }
 
+static int collect_alone(void *ctx, const struct ptd_piece *p)
+{
+    for (int i = 0; i < p->alone; i++) put(ctx, p->value[i].v);
+    return 0;
+}
+
 static void settle(struct ptd_value_set *s)
 {
     int n = 0;
@@ -577,6 +617,12 @@ static void settle(struct ptd_value_set *s)
 void ptd_value_set_read(struct ptd_value_set *s, const char *text)
 {
     if (text) ptd_values_each(text, collect, s);
+    settle(s);
+}
+
+void ptd_value_set_read_alone(struct ptd_value_set *s, const char *text)
+{
+    if (text) ptd_values_each(text, collect_alone, s);
     settle(s);
 }
 

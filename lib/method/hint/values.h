@@ -18,8 +18,9 @@ struct ptd_said_value {
 };
 struct ptd_piece { /* of a text */
     struct ptd_lex lex;
-    struct ptd_said_value *value; /* in the order of the text, shares (one in four) last */
+    struct ptd_said_value *value; /* in the order of the text */
     int n, cap;
+    int alone; /* so many, then what neighbours say together: one in four, 0,5, ten past three */
 };
 /* Calls fn with each piece until it returns other than 0, which is returned. -1: a piece is nothing
  * that can be read; the others are read all the same. */
@@ -46,6 +47,8 @@ struct ptd_value_set { /* whole ones first, each kind rising, each once */
     int n, cap, whole;
 };
 void ptd_value_set_read(struct ptd_value_set *s, const char *text); /* text NULL: none */
+/* Without what neighbours say together. */
+void ptd_value_set_read_alone(struct ptd_value_set *s, const char *text);
 /* Adds what a short text's formulas come to, 3.46 of 2\sqrt{3}. */
 void ptd_value_set_work_out(struct ptd_value_set *s, const char *text);
 /* 1 if one is v: exactly, or near, which is within one percent unless both are whole. */
