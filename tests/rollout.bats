@@ -90,6 +90,12 @@ replies() { ptd-dump -f "$1" | jq -c 'select(.kind == "group") | .uid as $u | .r
     [ "$(ptd-dump left.rec | jq -r 'select(.kind == "group").uid' | tr '\n' ' ')" = "nbr-000001 nbr-000002 nbr-000004 nbr-000005 nbr-000007 nbr-000008 " ]
     ptd-verify -q left.rec | ptd-stat > table
     [ "$(grep -c '^total *6 ' table)" = 1 ]
+    # so is an answer that the judge which the row names cannot read, but only where rows may be
+    jq -c 'if .id == "nbr-000002" then .judge = "number" | .answer = "red" else . end' train.jsonl | head -n 4 > red.jsonl
+    sampled -m 1 -P 1 --skip-bad 1 red.jsonl 2> err | ptd-verify -q > left.rec
+    grep -q 'warning: red.jsonl:2: field "answer": .*expected a number.*; left out' err
+    [ "$(ptd-dump left.rec | jq -r 'select(.kind == "group").uid' | wc -l)" = 3 ]
+    sampled -m 1 -P 1 red.jsonl > /dev/null
     run --separate-stderr sampled -m 1 --skip-bad 1 bad.jsonl
     [ "$status" = 65 ]
     [[ "$stderr" == *"bad.jsonl:6: "*"; 1 bad row was left out before, as many as --skip-bad" ]]

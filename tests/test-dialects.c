@@ -189,6 +189,28 @@ static void turns_before_the_question_are_kept(void **state)
     ptd_group_clear(&g);
 }
 
+/* Roles in any case; pictures that are not shown are not looked for. */
+static void roles_of_all_spellings_are_read(void **state)
+{
+    (void)state;
+    struct ptd_group g = {0};
+    accept("{'messages':[{'role':'developer','content':'S'},{'from':'Human','value':'a'},{'from':"
+           "'GPT','value':'b'},{'role':'User','content':'q'},{'role':'model','content':'9'}]}",
+           &g);
+    assert_string_equal(g.system, "S");
+    assert_string_equal(g.question, "q");
+    assert_string_equal(g.answer, "9");
+    char *line = line_of("{'prompt':[" USER "[{'type':'image','image':'a.png'},'q']}],'answer':1,"
+                         "'images':['nope.png']}");
+    put(line);
+    struct ptd_dataset *d = ptd_dataset_open("set/t.jsonl");
+    assert_int_equal(ptd_dataset_watch(d, NULL), 0);
+    assert_int_equal(ptd_dataset_read(d, 0, NULL, &g), 0);
+    ptd_dataset_close(d);
+    ptd_group_clear(&g);
+    free(line);
+}
+
 static void bad_turns_are_named(void **state)
 {
     (void)state;
@@ -211,6 +233,10 @@ static void bad_turns_are_named(void **state)
          "[{'type':'text','text':'a'},{'type':'video','video':'v'}]}],'answer':1}",
          "turn 1: part 2: video, expected \"text\" or \"image\""},
         {"{'prompt':[" USER "[{'type':'text'}]}],'answer':1}", "part 1: \"text\" missing"},
+        {"{'messages':[" USER
+         "'a'},{'role':'assistant','content':[{'type':'image','image':'a.png'}]}],"
+         "'answer':1}",
+         "field \"messages\": turn 2: a picture, expected pictures in a user's turn only"},
         {"{'messages':[" USER "'a','images':['a.png']}],'answer':1}",
          "turn 1: pictures beside its content"},
         {"{'messages':[" USER "'a'},{'role':'assistant','content':'b\\nc'}]}",
@@ -258,6 +284,10 @@ static void nothing_is_trained_blind(void **state)
     static const struct {
         const char *row, *expected;
     } table[] = {
+        {"{'prompt':'p','image_1':'a.png','image_3':'b.png','answer':1}",
+         "field \"image_3\": expected \"image_2\" before it"},
+        {"{'prompt':'p','image_0':'a.png','image_1':'b.png','answer':1}",
+         "field \"image_0\": expected \"image_1\" before it"},
         {"{'prompt':'<image>p','answer':1}", "field \"images\": 0 pictures, expected 1"},
         {"{'prompt':'<image>p','answer':1,'image':''}", "field \"images\": 0 pictures, expected 1"},
         {"{'prompt':'<image 2>p','answer':1,'image':'a.png'}",
@@ -739,6 +769,16 @@ static void an_answer_names_one_option(void **state)
         {"{'prompt':'p','answer':0,'options':[1.5,2.50]}", "A"},
         {"{'prompt':'p','answer':['A','C'],'options':['x','y','z']}", "A, C"},
         {"{'prompt':'p','answer':[0,'z'],'options':['x','y','z']}", "A, C"},
+        {"{'prompt':'p','answer':'AC','options':['x1','y1','z1']}", "A, C"},
+        {"{'prompt':'p','answer':'A and C','options':['x1','y1','z1']}", "A, C"},
+        {"{'prompt':'p','answer':'C, A','options':['x1','y1','z1']}", "A, C"},
+        {"{'prompt':'p','answer':'red; dark blue','options':['red','pink','Dark blue']}", "A, C"},
+        {"{'prompt':'p','answer':'AC','options':['AB','AC']}", "B"},
+        {"{'prompt':'p','answer':'red, blue','options':['red','blue','red, blue']}", "C"},
+        {"{'prompt':'p','solution':'so \\\\boxed{AC}','options':['x1','y1','z1']}", "A, C"},
+        {"{'prompt':'p','ground_truth':'[\\'5\\']'}", "5"},
+        {"{'prompt':'p','answer':'[1, 2]'}", "[1, 2]"},
+        {"{'prompt':'(A) one (B) two','answer':'one','options':['one','two','ten']}", "A"},
         {"{'prompt':'p','answer':'free','options':[]}", "free"},
         {"{'prompt':'p','answer':'free','options':''}", "free"},
         {"{'prompt':'p','answer':'free','options':'[]','choices':null}", "free"},
@@ -750,6 +790,13 @@ static void an_answer_names_one_option(void **state)
         if (strcmp(g.answer, table[i].answer)) fail_msg("%s: %s", table[i].row, g.answer);
         ptd_group_clear(&g);
     }
+    refuse("{'prompt':'(A) blue (B) red','options':['red','blue'],'answer':'B'}",
+           "field \"options\": option 1 is B in the question's own list, expected one order");
+    refuse("{'prompt':'(A) a1 (B) b1 (C) c1 (D) d1','options':['a1','b1','d1','c1'],'answer':'d1'}",
+           "option 3 is D in the question's own list");
+    refuse("{'prompt':'p','answer':'AD','options':['red','blue','green']}",
+           "none of the 3 options");
+    refuse("{'prompt':'p','answer':'red, pink','options':['red','blue']}", "none of the 2 options");
     refuse("{'prompt':'p','answer':'purple','options':['red','blue']}",
            "field \"answer\": \"purple\" is none of the 2 options");
     refuse("{'prompt':'p','answer':2,'options':['red','blue']}", "\"2\" is none of the 2 options");
@@ -918,6 +965,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prompts_of_all_spellings_are_one),
         cmocka_unit_test(turns_before_the_question_are_kept),
+        cmocka_unit_test(roles_of_all_spellings_are_read),
         cmocka_unit_test(bad_turns_are_named),
         cmocka_unit_test(marks_bring_pictures_into_order),
         cmocka_unit_test(nothing_is_trained_blind),

@@ -32,10 +32,11 @@
  *                     --picture-words
  *
  * Turns: a list of {"role", "content"} or {"from", "value"}, of the roles system (the first turn
- * only), user or human, assistant or gpt. The user's last turn is the question, those before it are
- * told to the model as they are. In "messages" and "conversations" an assistant's turn behind it is
- * the solution; a prompt ends with the user's. Content is text or a list of parts, {"type": "text",
- * "text"} and {"type": "image"}, which is the next of the row's pictures or brings its own.
+ * only) or developer, user or human, assistant, gpt or model, in any case. The user's last turn is
+ * the question, those before it are told to the model as they are. In "messages" and
+ * "conversations" an assistant's turn behind it is the solution; a prompt ends with the user's.
+ * Content is text or a list of parts, {"type": "text", "text"} and {"type": "image"}, which is the
+ * next of the row's pictures or brings its own, in a user's turn.
  *
  * Pictures (image.h): a path, a data URI, base64 as {"bytes"} or as text that begins as a picture's
  * does, {"path"}, and objects as chat lists have them ({"image"}, {"image_url": {"url"}}). Where
@@ -53,13 +54,15 @@
  * (judge/options.h), they are put behind it, a line "A. text" each, at most 10; letters that they
  * bring ("(A) red") are taken off, and of options that are letters alone nothing is said. The
  * answer becomes a letter: it is an option's letter or label, its text, a letter and text, or its
- * number, counted from 0; a whole number is taken for the last unless all options are numbers. What
- * names no option, or two, is refused.
+ * number, counted from 0; a whole number is taken for the last unless all options are numbers. "AC"
+ * and "red, green" are all that they name. What names no option, or one two ways, is refused, and a
+ * row whose question lists one of its options by another letter.
  *
  * Answers: what an <answer>, a \boxed{} or a last line "#### 72" wraps is taken out of it (by
  * judge/extract.h). A list is the answer and what is accepted besides; with options, and under the
- * judge set, all of them together. But four numbers, and lists of lists of numbers, are one answer,
- * a box or several; so is any list, and any object, under the judges iou, point and f1.
+ * judge set, all of them together; a text that is a list of one text (["5"]) is that. But four
+ * numbers, and lists of lists of numbers, are one answer, a box or several; so is any list, and any
+ * object, under the judges iou, point and f1.
  *
  * Nothing is trained blind: a row that names a video or an audio, marks without pictures or
  * pictures without marks, and a row without pictures that means one all the same, are refused. It

@@ -101,14 +101,13 @@ static const json_t *either(const json_t *v, const char *first, const char *seco
 /* "user" of "human", and the like; NULL: unknown. */
 static const char *role_of(const json_t *v)
 {
-    static const char *const roles[][2] = {{"system", "system"},
-                                           {"user", "user"},
-                                           {"human", "user"},
-                                           {"assistant", "assistant"},
-                                           {"gpt", "assistant"}};
+    static const char *const roles[][2] = {{"system", "system"},       {"user", "user"},
+                                           {"human", "user"},          {"developer", "system"},
+                                           {"assistant", "assistant"}, {"gpt", "assistant"},
+                                           {"model", "assistant"}};
     const char *name = json_string_value(either(v, "role", "from"));
     for (size_t i = 0; name && i < sizeof roles / sizeof *roles; i++)
-        if (strcmp(roles[i][0], name) == 0) return roles[i][1];
+        if (strcasecmp(roles[i][0], name) == 0) return roles[i][1];
     return NULL;
 }
 
@@ -132,10 +131,14 @@ static int read_turn(struct ptd_row *r, const char *key, int i, const json_t *v,
                              "turn %d: pictures beside its content, expected them in it, or in "
                              "field \"images\" of the row",
                              i);
+    int own = r->n_own;
     char *text = ptd_row_content(r, key, i, either(v, "content", "value"));
     if (!text) return -1;
     turn->text = ptd_row_keep(r, key, text);
     free(text);
+    if (r->n_own > own && strcmp(turn->role, "user") != 0)
+        return ptd_row_fault(r, PTD_DATAERR, key,
+                             "turn %d: a picture, expected pictures in a user's turn only", i);
     if (!ptd_blank_text(turn->text)) return 0;
     return ptd_row_fault(r, PTD_DATAERR, key, "turn %d: empty, expected text", i);
 }

@@ -61,7 +61,20 @@ static const char *unwrap(struct gold *g, const char *s)
     return text;
 }
 
-/* A text as an answer: one of the options, if the row has any. */
+/* One of the options, or several of them. */
+static void add_options(struct gold *g, const char *s, int index)
+{
+    struct ptd_group *group = g->r->g;
+    unsigned several = ptd_row_several(g->r, s);
+    for (int i = 0; several >> i; i++)
+        if (several >> i & 1) add(g, ptd_group_text(group, "%c", 'A' + i));
+    if (several) return;
+    char letter = ptd_row_option(g->r, g->key, s, index);
+    if (letter) add(g, ptd_group_text(group, "%c", letter));
+    g->bad |= !letter;
+}
+
+/* A text as an answer: of the options, if the row has any. */
 static void add_text(struct gold *g, const char *s, int index)
 {
     const char *inside = unwrap(g, s);
@@ -72,10 +85,7 @@ static void add_text(struct gold *g, const char *s, int index)
     } else if (!g->r->n_options) {
         add(g, inside);
     } else {
-        inside = ptd_row_trimmed(g->r, g->key, inside, strlen(inside));
-        char letter = ptd_row_option(g->r, g->key, inside, index);
-        if (letter) add(g, ptd_group_text(g->r->g, "%c", letter));
-        g->bad |= !letter;
+        add_options(g, ptd_row_trimmed(g->r, g->key, inside, strlen(inside)), index);
     }
 }
 
@@ -201,18 +211,32 @@ static void add_list(struct gold *g, const json_t *v, const json_t *twin)
                                PTD_LIST_MAX + 1);
     for (size_t i = 0; i < n && !g->bad; i++)
         add_value(g, json_array_get(v, i), json_array_get(twin, i));
-    if (!g->bad) join(g);
+}
+
+/* A list of one text that is a text itself, ["5"]; NULL: it is none. */
+static json_t *list_in(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    json_t *list = s && *s == '[' ? ptd_json_load(s, strlen(s), 0, NULL) : NULL;
+    if (json_array_size(list) == 1 && json_is_string(json_array_get(list, 0))) return list;
+    json_decref(list);
+    return NULL;
 }
 
 static void add_any(struct gold *g, const json_t *v, const json_t *twin)
 {
     int listed = takes_lists(g->r->g->judge);
-    if ((listed && (json_is_array(v) || json_is_object(v))) || is_place(v))
+    json_t *inside = listed ? NULL : list_in(v);
+    if (inside)
+        add_list(g, inside, NULL);
+    else if ((listed && (json_is_array(v) || json_is_object(v))) || is_place(v))
         add_json(g, v, twin);
     else if (json_is_array(v))
         add_list(g, v, twin);
     else
         add_value(g, v, twin);
+    json_decref(inside);
+    if (!g->bad) join(g);
 }
 
 /* ---- where it stands ---- */
@@ -245,6 +269,7 @@ static int state(struct gold *g, const char *key, const char *text)
     if (!wrapped && (strlen(text) > STATED || strpbrk(text, "\r\n"))) return 0;
     g->key = key;
     add_text(g, text, 0);
+    if (!g->bad) join(g);
     return 1;
 }
 

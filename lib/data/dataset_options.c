@@ -2,8 +2,10 @@
  * the question has it, and which of them an answer names. Options that a question has of itself are
  * the judge's to read (judge/options.h). */
 #include "data/dataset_private.h"
+#include "judge/choice.h"
 #include "judge/judge.h"
 #include "judge/options.h"
+#include "judge/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +205,22 @@ static int is_listed(const struct list *l)
     return same * 2 > l->n; /* what is dressed otherwise is the same all the same */
 }
 
+/* Does the question list one of them, but by another letter? -1: then no letter can be told. */
+static int check_letters(struct list *l)
+{
+    struct ptd_options found;
+    ptd_options_read(l->r->g->question, &found);
+    for (int i = 0; i < l->n; i++)
+        for (int k = 0; k < found.n; k++)
+            if (k != i && is_option(l->text[i], &found.option[k]) &&
+                !(i < found.n && is_option(l->text[i], &found.option[i])))
+                return ptd_row_fault(l->r, PTD_DATAERR, l->key,
+                                     "option %d is %c in the question's own list, expected one "
+                                     "order",
+                                     i + 1, found.option[k].letter);
+    return 0;
+}
+
 static void append(struct list *l)
 {
     struct ptd_row *r = l->r;
@@ -227,7 +245,10 @@ void ptd_row_options(struct ptd_row *r)
         return;
     read_list(&l, v);
     if (l.bad || !l.n) return;
-    if (!are_letters(&l) && !is_listed(&l)) append(&l);
+    if (!are_letters(&l)) {
+        if (check_letters(&l) < 0) return;
+        if (!is_listed(&l)) append(&l);
+    }
     memcpy(r->options, l.text, (size_t)l.n * sizeof *l.text);
     memcpy(r->labels, l.label, (size_t)l.n * sizeof *l.label);
     r->n_options = l.n;
@@ -235,6 +256,19 @@ void ptd_row_options(struct ptd_row *r)
 }
 
 /* ---- the answer ---- */
+
+/* "AC", "A and C": as the judge reads them. */
+static unsigned letters_in(const char *s)
+{
+    struct ptd_reading *reading = ptd_alloc(sizeof *reading);
+    struct ptd_choice c;
+    unsigned letters = 0;
+    if (ptd_value_read(reading, s, strlen(s), 0) == 0 &&
+        ptd_choice_gold(reading->lex.t, reading->lex.n, &c) && c.n > 1 && !c.either)
+        letters = c.letters;
+    free(reading);
+    return letters;
+}
 
 /* The one option of this text, from 1; 0: none, or several. how: as strcmp. */
 static int find_text(const struct ptd_row *r, const char *s, int (*how)(const char *, const char *))
@@ -267,6 +301,30 @@ static int find_letter(const struct ptd_row *r, const char *s)
     char letter = label ? 0 : ptd_choice_parse(s, strlen(s));
     int i = letter ? letter - 'A' + 1 : label;
     return i <= r->n_options ? i : 0;
+}
+
+/* "red, green": each part the text of one; 0: it is not so. */
+static unsigned texts_in(const struct ptd_row *r, const char *s)
+{
+    unsigned letters = 0;
+    for (int found; *s; s += strcspn(s, ",;"), s += *s != 0) {
+        char *part = ptd_format("%.*s", (int)strcspn(s, ",;"), s);
+        size_t n = strlen(part);
+        while (n && part[n - 1] == ' ') part[--n] = 0;
+        found = find_text(r, part + strspn(part, " "), loosely);
+        free(part);
+        if (!found) return 0;
+        letters |= 1u << (found - 1);
+    }
+    return letters;
+}
+
+unsigned ptd_row_several(const struct ptd_row *r, const char *answer)
+{
+    if (find_text(r, answer, loosely) || find_letter(r, answer) || find_number(r, answer)) return 0;
+    unsigned letters = letters_in(answer);
+    if (!letters) letters = texts_in(r, answer);
+    return letters >> r->n_options ? 0 : letters;
 }
 
 static int both(struct ptd_row *r, const char *key, const char *answer, int letter, int text)

@@ -66,15 +66,19 @@ static void give_all(struct ptd_row *r, const char *key, const json_t *v)
         for (size_t i = 0; i < n; i++) give(r, key, (int)i + 1, json_array_get(v, i));
 }
 
-/* image_1, image_2, ... as far as they are there. */
+/* image_1, image_2, ... without a gap. */
 static void give_numbered(struct ptd_row *r)
 {
-    static const char *const keys[] = {"image_1", "image_2", "image_3", "image_4", "image_5",
-                                       "image_6", "image_7", "image_8", "image_9"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    static const char *const keys[] = {"image_0", "image_1", "image_2", "image_3", "image_4",
+                                       "image_5", "image_6", "image_7", "image_8", "image_9"};
+    for (int i = 0; i < 10 && !r->blind; i++) {
         const json_t *v = json_object_get(r->json, keys[i]);
-        if (is_nothing(v)) break;
-        give(r, keys[i], 0, v);
+        if (is_nothing(v)) continue;
+        if (r->n_given == i - 1)
+            give(r, keys[i], 0, v);
+        else
+            r->blind = ptd_row_fault(r, PTD_DATAERR, keys[i], "expected \"image_%d\" before it",
+                                     r->n_given + 1);
     }
 }
 

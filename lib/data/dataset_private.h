@@ -126,6 +126,8 @@ int ptd_brings_picture(const json_t *object);
 int ptd_is_base64(const char *s, size_t n);
 /* The path that a source leads to; NULL: it leads to none, or wrongly. */
 const char *ptd_picture_path(const struct ptd_picture_source *s);
+/* Several options that one answer names, "AC" or "red, green": bit 0 for A; 0: it does not. */
+unsigned ptd_row_several(const struct ptd_row *r, const char *answer);
 /* The letter of the row's option that an answer names, by letter, text or number; 0 after a fault.
  * index: it is a whole number, and counts the options from 0. */
 char ptd_row_option(struct ptd_row *r, const char *key, const char *answer, int index);

@@ -412,8 +412,9 @@ static int call_all(struct ptd_row *r, int (*f)(struct ptd_pictures *p, const ch
     int rc = 0;
     ptd_row_sources(r);
     ptd_row_prompt(r);
-    for (int i = 0; i < r->n_given && rc == 0; i++) rc = call(r, &r->given[i], f);
-    for (int i = 0; i < r->n_own && rc == 0; i++) rc = call(r, &r->own[i], f);
+    ptd_row_options(r);
+    ptd_row_marks(r);
+    for (int i = 0; i < r->n_shown && rc == 0; i++) rc = call(r, r->shown[i], f);
     return rc;
 }
 

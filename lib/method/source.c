@@ -1,6 +1,7 @@
 /* source: data set, tokenizer and configuration opened together; rows become groups with rendered
  * prompts. Reading rows is dataset.c, rendering is prompt.c. */
 #include "method/source.h"
+#include "judge/judge.h"
 #include "checkpoint/files.h"
 #include "data/chat.h"
 #include "data/template.h"
@@ -106,13 +107,25 @@ struct ptd_fit ptd_source_fit(const struct ptd_source *s)
     return (struct ptd_fit){s->tokenizer, &s->config, s->system, s->max_prompt};
 }
 
+/* Where bad rows are left out, so is one whose own judge cannot read its answer. */
+static int check_gold(const struct ptd_source *s, const struct ptd_group *g)
+{
+    const struct ptd_judge *rule = s->skip_bad && g->judge ? ptd_judge_named(g->judge) : NULL;
+    struct ptd_asked asked = {g->answer, (char *const *)g->answers, g->n_answers, g->question};
+    if (!rule || !g->answer) return 0;
+    struct ptd_gold *gold = ptd_gold_new(rule, NULL, &asked);
+    int bad = gold ? 0 : ptd_fail(PTD_DATAERR, "field \"answer\": %.200s", ptd_failed_message());
+    ptd_gold_free(gold);
+    return bad;
+}
+
 int ptd_source_group(struct ptd_source *s, int row, int64_t step, struct ptd_group *g)
 {
     struct ptd_fit fit = ptd_source_fit(s);
     if (ptd_dataset_read(s->data, row, &s->rules, g)) return -1;
     g->step = step;
     g->generation = -1;
-    if (ptd_fit_group(&fit, g) < 0 || (s->also && s->also(s, g) < 0))
+    if (ptd_fit_group(&fit, g) < 0 || check_gold(s, g) < 0 || (s->also && s->also(s, g) < 0))
         return ptd_dataset_blame(s->data, row);
     return 0;
 }

@@ -7,10 +7,11 @@
  * &g);
  *
  * Bad rows. A row that cannot be read, does not fit, or lacks what `also` asks for is a failure
- * (65, 66), but up to skip_bad of them are left out: each is named in a warning when it is first
- * met. In the shuffled order the next row that is not bad takes its place, so steps keep their
- * size; in the file's order nothing does. Which rows are bad depends on the data set and on what
- * the run compares at resume, so the same are left out again. */
+ * (65, 66), but up to skip_bad of them are left out, and with them such whose own judge cannot read
+ * their answer (which would end the run where it is judged): each is named in a warning when it is
+ * first met. In the shuffled order the next row that is not bad takes its place, so steps keep
+ * their size; in the file's order nothing does. Which rows are bad depends on the data set and on
+ * what the run compares at resume, so the same are left out again. */
 #ifndef PTD_SOURCE_H
 #define PTD_SOURCE_H
 #include "data/dataset.h"
