@@ -267,6 +267,10 @@ static void marks_bring_pictures_into_order(void **state)
         {"{'prompt':[" USER "[{'type':'image','image':'b.png'},{'type':'image'},'x']}],'answer':1,"
          "'images':['a.png']}",
          "<image><image>x", "56 28"},
+        {"{'prompt':'<image\\u00011>x','answer':1}", "<image\0011>x",
+         ""}, /* text is no mark of ours */
+        {"{'prompt':[" USER "[{'type':'image','image':'b.png'},'<image\\u00011>']}],'answer':1}",
+         "<image><image\0011>", "56"},
         {"{'prompt':'<image1 <image x> < image>','answer':1}", "<image1 <image x> < image>", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -303,6 +307,17 @@ static void nothing_is_trained_blind(void **state)
         {"{'prompt':'<video>p','answer':1}",
          "field \"prompt\": asks for a <video>, expected pictures only"},
         {"{'prompt':'<audio 1>p','answer':1}", "field \"prompt\": asks for a <audio>"},
+        {"{'prompt':'<Video>p','answer':1,'image':'a.png'}",
+         "field \"prompt\": asks for a <video>"},
+        {"{'prompt':'p','answer':1,'image':'a.png','video_path':'a'}",
+         "\"video_path\": is not read"},
+        {"{'prompt':'p','answer':1,'audio_path':'v.wav'}", "field \"audio_path\": is not read"},
+        {"{'prompt':[{'role':'system','content':[{'type':'image','image':'a.png'},'s']}," USER
+         "'r'}],'answer':1}",
+         "field \"prompt\": turn 1: a picture, expected"},
+        {"{'prompt':[" USER "'q'},{'role':'assistant','content':[{'type':'image'},'s']}," USER
+         "'r'}],'answer':1}",
+         "field \"prompt\": turn 2: a picture, expected"},
         {"{'prompt':'p','answer':1,'videos':['a.mp4']}", "field \"videos\": is not read"},
         {"{'prompt':'p','answer':1,'video':{'path':'x'}}", "field \"video\": is not read"},
         {"{'prompt':'p','answer':1,'picture':'a.PNG'}",
@@ -347,6 +362,8 @@ static void fields_that_mean_pictures_are_named(void **state)
         {"'pixel_values':[[0.5,0.5]]", "pixel_values"},
         {"'messages':[{'role':'user','content':[{'type':'image','image':'x'}]}]", "messages.con"},
         {"'extra_info':{'clip':'v/a.mp4'}", "extra_info.clip\" names a video"},
+        {"'extra_info':{'video':['a']}", "extra_info.video\" names a video"},
+        {"'clip':'v.wav'", "clip\" names a video"},
         {"'figure':'a.svg'", "figure"},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -454,7 +471,7 @@ static void marks_of_others_ask_for_pictures(void **state)
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
             char *row = ptd_format(rows[k], asked[i]);
-            refuse(row, "field \"prompt\": asks for a picture by ");
+            refuse(row, "field \"prompt\": asks for what the row does not bring, by ");
             free(row);
         }
         for (size_t i = 0; i < sizeof said / sizeof *said; i++) {

@@ -22,6 +22,9 @@ static const char *const picture_keys[] = {
     "imgs",       "imgpath",    "imgpaths",  "imgurl",        "imgfile",     "imgname",
     "imgbase64",  "imgb64",     "imgid",     "imgsrc",        "pixelvalues", "bytes",
 };
+static const char *const film_keys[] = {"video", "videos", "videopath", "videourl", "videofile",
+                                        "audio", "audios", "audiopath", "audiourl", "audiofile"};
+static const char film[] = "a video or a sound";
 /* Fields whose value is what a rule compares, or the row's name, whatever it looks like. */
 static const char *const other_keys[] = {"id", "uid", "groundtruth", "gold", "label"};
 static const char *const picture_ends[] = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif",
@@ -94,21 +97,19 @@ struct seen { /* what a field names, and which field it is: "multi_modal_data.im
     char path[64];
 };
 
-/* A flag or a count under a picture's key is about pictures, but none; the number of one is one. */
-static int means_picture(const char *key, const json_t *v)
+/* A flag or a count under such a key is about pictures, but none; the number of one is one. */
+static int means(const char *key, const json_t *v, const char *const *keys, size_t n)
 {
     char plain[24];
-    if (!is_key_of(key, picture_keys, COUNT(picture_keys)) || says_nothing(v)) return 0;
+    if (!is_key_of(key, keys, n) || says_nothing(v)) return 0;
     plain_key(key, plain);
-    if (json_is_number(v)) return strstr(plain, "id") != NULL;
+    if (json_is_number(v)) return strstr(plain, "id") && !strstr(plain, "video");
     return !json_is_boolean(v);
 }
 
 static const char *text_names(const char *s)
 {
-    return is_picture_text(s)                        ? "a picture"
-           : ends_in(s, film_ends, COUNT(film_ends)) ? "a video or a sound"
-                                                     : NULL;
+    return is_picture_text(s) ? "a picture" : ends_in(s, film_ends, COUNT(film_ends)) ? film : NULL;
 }
 
 static int look(const json_t *v, struct seen *s);
@@ -118,7 +119,8 @@ static int look_under(const char *key, const json_t *v, struct seen *s)
     size_t n = strlen(s->path);
     if (is_key_of(key, other_keys, COUNT(other_keys)) || strstr(key, "answer")) return 0;
     snprintf(s->path + n, sizeof s->path - n, "%s%s", n ? "." : "", key);
-    if (means_picture(key, v)) s->what = "a picture";
+    if (means(key, v, picture_keys, COUNT(picture_keys))) s->what = "a picture";
+    if (!s->what && means(key, v, film_keys, COUNT(film_keys))) s->what = film;
     if (s->what || look(v, s)) return 1;
     s->path[n] = 0;
     return 0;
@@ -163,7 +165,8 @@ static const struct {
     {"(?!<\\|image_pad\\|>)<\\|?(?:start_of_)?(?:images?|imgs?|pictures?|photos?)" PLACE
      " ?/?\\|?>",
      "html"},
-    {"<im_patch>", NULL},
+    {"<im_patch>|<\\|(?:video|audio)" PLACE "\\|>|(?<![\\w\\])])\\[(?:video|audio)" PLACE "\\]",
+     NULL},
     {"<(?:img|image)\\s[^<>]{0,200}?\\b(?:src|href)\\s*+=.?+", "html"},
     {"(?<![\\w\\])])\\[(?:images?|img|pictures?|photo)" PLACE "\\]", "bbcode"},
     {"(?<![\\w\\])])!\\[[^\\]\\n]{0,200}\\]\\(", "markdown"},
@@ -210,8 +213,8 @@ static void refuse_marks(struct ptd_row *r, const char *text)
         const char *at = find_mark(i, text, &len);
         if (!len || (marks[i].about && strcasestr(text, marks[i].about))) continue;
         ptd_row_fault(r, PTD_DATAERR, r->prompt_key,
-                      "asks for a picture by %.*s, but the row brings none",
-                      len < 40 ? (int)len : 40, at);
+                      "asks for what the row does not bring, by %.*s", len < 40 ? (int)len : 40,
+                      at);
         return;
     }
 }

@@ -38,11 +38,13 @@ static int add_picture(struct content *c, const json_t *v)
 {
     struct ptd_row *r = c->r;
     char mark[24] = PTD_MARK;
+    r->n_parts++;
     if (ptd_picture_inner(v)) {
         if (r->n_own == PTD_DATASET_LIST)
             return ptd_row_fault(r, PTD_DATAERR, c->key, "expected at most %d pictures",
                                  PTD_DATASET_LIST);
-        r->own[r->n_own++] = (struct ptd_picture_source){c->key, r->n_own + 1, v};
+        r->own[r->n_own] = (struct ptd_picture_source){c->key, r->n_own + 1, v};
+        r->n_own++;
         snprintf(mark, sizeof mark, PTD_OWN_MARK, r->n_own);
     }
     add(c, mark);
@@ -131,12 +133,12 @@ static int read_turn(struct ptd_row *r, const char *key, int i, const json_t *v,
                              "turn %d: pictures beside its content, expected them in it, or in "
                              "field \"images\" of the row",
                              i);
-    int own = r->n_own;
+    int parts = r->n_parts;
     char *text = ptd_row_content(r, key, i, either(v, "content", "value"));
     if (!text) return -1;
     turn->text = ptd_row_keep(r, key, text);
     free(text);
-    if (r->n_own > own && strcmp(turn->role, "user") != 0)
+    if (r->n_parts > parts && strcmp(turn->role, "user") != 0)
         return ptd_row_fault(r, PTD_DATAERR, key,
                              "turn %d: a picture, expected pictures in a user's turn only", i);
     if (!ptd_blank_text(turn->text)) return 0;

@@ -13,7 +13,7 @@
 static size_t mark_at(const char *s, long *number)
 {
     const char *p = s + strlen(OPEN), *digits;
-    int own = *p == '\1';
+    int own = *p == PTD_OWN;
     if (own || *p == ' ' || *p == '_') p++;
     digits = p;
     for (*number = 0; *p >= '0' && *p <= '9' && p - digits < 6; p++)
@@ -34,7 +34,7 @@ const char *ptd_mark_find(const char *s, size_t *len, long *number)
 /* Does the text ask for what is no picture? "<video>", "<audio 2>" */
 static int asks_for(const char *s, const char *open)
 {
-    for (; (s = strstr(s, open)); s++) {
+    for (; (s = strcasestr(s, open)); s++) {
         const char *p = s + strlen(open);
         p += *p == ' ' || *p == '_';
         if (p[strspn(p, "0123456789")] == '>') return 1;

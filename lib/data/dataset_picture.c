@@ -17,7 +17,9 @@
 
 static const char *const fields[] = {"images",    "image",      "image_path", "image_paths",
                                      "image_url", "image_urls", NULL};
-static const char *const films[] = {"videos", "video", "audios", "audio", NULL};
+static const char *const films[] = {"videos",      "video",     "video_path", "video_paths",
+                                    "video_url",   "audios",    "audio",      "audio_path",
+                                    "audio_paths", "audio_url", NULL};
 
 /* Nothing: null, "", [], {}, and a list of nulls. */
 static int is_nothing(const json_t *v)

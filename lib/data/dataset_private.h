@@ -68,9 +68,9 @@ struct ptd_row {
     struct ptd_picture_source given[PTD_DATASET_LIST]; /* pictures of fields of their own, */
     struct ptd_picture_source own[PTD_DATASET_LIST];   /* and of parts of the prompt */
     const struct ptd_picture_source
-        *shown[PTD_DATASET_LIST]; /* all of them in the prompt's order */
-    int n_given, n_own, n_shown;
-    int blind; /* its pictures cannot be told */
+        *shown[PTD_DATASET_LIST];         /* all of them in the prompt's order */
+    int n_given, n_own, n_shown, n_parts; /* n_parts: of the prompt that are pictures */
+    int blind;                            /* its pictures cannot be told */
 };
 
 /* A fault of the row: "FILE:LINE: field "KEY": ...", key NULL: of the whole row. Returns -1. */
@@ -116,8 +116,9 @@ char *ptd_row_content(struct ptd_row *r, const char *key, int turn, const json_t
 /* The first mark in s, and its length; *number: 0 for <image>, the number of <image 2>, that of a
  * part's own picture below 0; NULL: none. */
 const char *ptd_mark_find(const char *s, size_t *len, long *number);
-/* The mark of own picture number i, from 1. */
-#define PTD_OWN_MARK "<image\1%d>"
+/* The mark of own picture number i, from 1; the byte behind <image is in no text that is UTF-8. */
+#define PTD_OWN      '\xff'
+#define PTD_OWN_MARK "<image\xff%d>"
 /* What an object that stands for a picture says of it; NULL: nothing. */
 const json_t *ptd_picture_inner(const json_t *object);
 /* Has the object a field that brings pictures to a row? */
