@@ -4,19 +4,23 @@
  * in brackets and quotes or not, in any order; "a, b and c" has three if that fits the gold better.
  * A comma between digits with three behind it belongs to the number where other commas have blanks
  * behind them, or something else separates: "1,234, 5", "1,234; 5". An entry goes with one of the
- * gold's that the rule `number` (where the gold's is one) or `exact` takes for it, each with one.
- */
+ * gold's that the rule `number` (where the gold's is one) or `exact`, an article in front aside,
+ * takes for it, each with one. Lines with bullets or numbers that end a response without box and
+ * tag are its answer. */
 #include "base/err.h"
 #include "judge/match.h"
 #include "judge/number.h"
 #include "judge/places.h"
 #include "judge/rows.h"
+#include "judge/span.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ENTRIES      PTD_MATCH_MAX
 #define NUMBER_BYTES 64
+#define ENTRY_BYTES  80 /* of a line in a list that nothing marks */
+#define ENTRY_WORDS  4
 
 static const char too_long[] = "too long", too_many[] = "too many entries";
 
@@ -57,9 +61,18 @@ static char *behind_bullet(char *s)
     return strncmp(s, "\xe2\x80\xa2", 3) == 0 ? s + 3 : s;
 }
 
+/* Without ** around it. */
+static char *without_stars(char *s)
+{
+    size_t n = strlen(s);
+    if (n < 5 || strncmp(s, "**", 2) || strcmp(s + n - 2, "**")) return s;
+    s[n - 2] = '\0';
+    return s + 2;
+}
+
 static void add(struct list *l, char *s, char *end)
 {
-    s = trim(s, end);
+    s = without_stars(trim(s, end));
     size_t n = strlen(s);
     int quoted = n >= 2 && strchr("\"'", *s) && s[n - 1] == *s;
     if (quoted) s[n - 1] = '\0', s++;
@@ -178,10 +191,23 @@ static void clear_lists(struct lists *l)
 
 /* ---- the rule ---- */
 
+static char *without_article(char *normal)
+{
+    static const char *const articles[] = {"the ", "a ", "an "};
+    for (int i = 0; i < 3; i++) {
+        size_t n = strlen(articles[i]);
+        if (strncmp(normal, articles[i], n) || strlen(normal) < n + 2) continue;
+        memmove(normal, normal + n, strlen(normal + n) + 1);
+        break;
+    }
+    return normal;
+}
+
 /* The normal forms of a list's entries; an entry that is a number is judged as one. */
 static void normalise(char *normal[ENTRIES], const struct list *l)
 {
-    for (int i = 0; i < l->n; i++) normal[i] = ptd_text_normal(l->entry[i], strlen(l->entry[i]));
+    for (int i = 0; i < l->n; i++)
+        normal[i] = without_article(ptd_text_normal(l->entry[i], strlen(l->entry[i])));
 }
 
 static void free_normal(char *normal[ENTRIES])
@@ -259,4 +285,48 @@ static double score(const void *gold, const char *answer, size_t len,
     return best;
 }
 
-const struct ptd_judge ptd_judge_f1 = {"f1", "lists, by F1", ready, score, clear};
+/* ---- a list that nothing marks ---- */
+
+/* Where the last line of [s, end) begins, and in *line what it says. */
+static const char *last_line(const char *s, const char *end, struct ptd_span *line)
+{
+    const char *newline = memrchr(s, '\n', (size_t)(end - s));
+    const char *from = newline ? newline + 1 : s;
+    *line = ptd_trimmed(ptd_span_of(from, end));
+    return from;
+}
+
+/* Of few words behind its bullet: an entry, and no step of a solution. */
+static int is_entry(struct ptd_span line)
+{
+    char text[ENTRY_BYTES + 1];
+    int words = 0;
+    if (line.len > ENTRY_BYTES) return 0;
+    memcpy(text, line.s, line.len);
+    text[line.len] = '\0';
+    const char *s = behind_bullet(text);
+    if (s == text || strpbrk(s, ":=")) return 0;
+    for (; *(s += strspn(s, " \t")); s += strcspn(s, " \t")) words++;
+    return words > 0 && words <= ENTRY_WORDS;
+}
+
+static size_t unmarked(const char *text, size_t n)
+{
+    struct ptd_span line, all = ptd_trimmed((struct ptd_span){text, n});
+    const char *s = all.s + all.len;
+    size_t list = n;
+    for (int lines = 1; s > all.s; lines++) {
+        const char *from = last_line(all.s, s, &line);
+        if (!is_entry(line)) break;
+        if (lines > 1) list = (size_t)(line.s - text);
+        s = from > all.s ? from - 1 : from;
+    }
+    return list;
+}
+
+const struct ptd_judge ptd_judge_f1 = {.name = "f1",
+                                       .help = "lists, by F1",
+                                       .ready = ready,
+                                       .score = score,
+                                       .clear = clear,
+                                       .unmarked = unmarked};

@@ -2,8 +2,10 @@
  *
  * The boxes of the answer go with those of the gold, one with one, as well as can be. From a
  * threshold on (settings' iou): right if each has its partner at that iou and nothing is left over.
- * Without (0): the sum of all partners' iou over the number of boxes of the longer list. Labels
- * count where the gold has several: a box goes with one of its own label or of none. */
+ * Without (0): the sum of all partners' iou over the number of boxes of the longer list, but 0
+ * where one box is asked and several are named. Labels count where the gold has several that
+ * differ: a box goes with one of its own label or of none. A label that all of the gold's boxes
+ * share, or a single box has, says what was asked for, and is not looked at. */
 #include "base/err.h"
 #include "judge/match.h"
 #include "judge/places.h"
@@ -86,6 +88,7 @@ static double score(const void *gold, const char *answer, size_t len,
                 pairs[i * found.n + j] = worth(b, &b->gold.at[i], &found.at[j], set->iou);
         sum = ptd_match(pairs, b->gold.n, found.n) / fmax(b->gold.n, found.n);
         if (set->iou > 0) sum = sum == 1;
+        if (b->gold.n == 1 && found.n > 1) sum = 0;
     }
     ptd_places_clear(&found);
     return fmin(sum, 1);

@@ -65,7 +65,12 @@ struct ptd_judge {  /* a row */
     /* 1 if what was read says what the gold says, an option's letter aside; NULL: nobody can tell.
      */
     int (*says)(const void *gold, struct ptd_reading *, const struct ptd_judge_settings *);
+    /* Where, in a response without box and tag, what answers by its form alone begins, before
+     * anything that is stated; n: nowhere. NULL: the rule knows no such form. */
+    size_t (*unmarked)(const char *behind_thought, size_t n);
+    double right_from; /* a response is right from this accuracy on; 0: PTD_RIGHT_FROM */
 };
+#define PTD_RIGHT_FROM 0.5
 extern const struct ptd_judge *const ptd_judges[]; /* NULL at the end */
 /* NULL, 2: no such rule; the line names all there are. */
 const struct ptd_judge *ptd_judge_named(const char *name);

@@ -164,9 +164,48 @@ static int take_quoted(struct walk *w)
     return 1;
 }
 
+/* ---- <point x="10" y="20" alt="the 2nd"> ---- */
+
+/* NAME="VALUE" with x or y and perhaps a number as name, one number as value: its place in v, 0 or
+ * 1; -1: something else. *behind: behind it, NULL if it is no attribute. */
+static int attribute(const char *s, double *v, const char **behind)
+{
+    const char *name = s + strspn(s, " \t\r\n"), *at = name;
+    while (is_letter(*at) || is_digit(*at)) at++;
+    const char *close =
+        at > name && *at == '=' && strchr("\"'", at[1]) ? strchr(at + 2, at[1]) : NULL;
+    *behind = at[0] == '=' && at[1] && close ? close + 1 : NULL;
+    if (!*behind || !strchr("xy", *name) || after_digits(name + 1) != at) return -1;
+    const char *value = at + 2 + (at[2] == '-');
+    if (!is_digit(*value) || number_end(value) != close || close - value > LONGEST) return -1;
+    *v = strtod(at + 2, NULL);
+    return *name == 'y';
+}
+
+static int take_points(struct walk *w)
+{
+    double v[2];
+    int which, has_x = 0, found = 0;
+    if (strncmp(w->s, "<point", 6) != 0) return 0;
+    const char *s = w->s + 6 + (w->s[6] == 's'), *behind;
+    for (double x; (which = attribute(s, &x, &behind)), behind; s = behind) {
+        if (which < 0) continue;
+        v[which] = x;
+        w->pointed |= memchr(s, '.', (size_t)(behind - s)) != NULL;
+        if (fabs(x) > GREATEST) w->bad = too_large;
+        if (which && has_x) keep(w, w->pair, &w->n_pairs, (double[4]){v[0], v[1], v[0], v[1]});
+        found |= which && has_x;
+        has_x = !which;
+    }
+    if (found) w->s = s;
+    return found;
+}
+
 static void step(struct walk *w)
 {
-    if (is_minus(w))
+    if (*w->s == '<' && take_points(w))
+        return;
+    else if (is_minus(w))
         w->s += *w->s == '-' ? 1 : 3, take_number(w, 1);
     else if (is_digit(*w->s) || (*w->s == '.' && is_digit(w->s[1])))
         take_number(w, 0);

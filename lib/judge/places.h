@@ -3,7 +3,8 @@
  * A box is four numbers, x0 y0 x1 y1, a point two, in brackets of any kind: [10, 20, 30, 40]; JSON
  * as Qwen's models answer, {"bbox_2d": [10, 20, 30, 40], "label": "cat"} or a list of such; two
  * points one behind the other, (10,20),(30,40), are a box; and so are four numbers, and a point
- * two, if they are all the numbers there are. Digits of names (x1, bbox_2d) and of quoted texts are
+ * two, if they are all the numbers there are. <point x="10" y="20"> is a point, and <points x1="10"
+ * y1="20" x2="30" y2="40"> are two. Digits of names (x1, bbox_2d) and of quoted texts are
  * none.
  *
  * Shares of width and height (0 to 1, at least one of them with a decimal point) become Qwen's

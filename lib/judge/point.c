@@ -1,8 +1,9 @@
 /* point: points inside of the gold's boxes.
  *
  * The points of the answer go with the boxes of the gold, one with one, each inside of its own (the
- * edge counts); the accuracy is the number of such pairs over that of the longer list. A gold of
- * points is one of boxes around them, as far as the absolute tolerance goes. */
+ * edge counts); the accuracy is the number of such pairs over that of the longer list, but 0 where
+ * one place is asked and several are named. Right is who has all of them. A gold of points is one
+ * of boxes around them, as far as the absolute tolerance goes. */
 #include "base/err.h"
 #include "judge/match.h"
 #include "judge/places.h"
@@ -67,6 +68,7 @@ static double score(const void *gold, const char *answer, size_t len,
             for (int j = 0; j < found.n; j++)
                 pairs[i * found.n + j] = is_inside(&boxes->at[i], &found.at[j]);
         share = ptd_match(pairs, boxes->n, found.n) / fmax(boxes->n, found.n);
+        if (boxes->n == 1 && found.n > 1) share = 0;
     }
     ptd_places_clear(&found);
     return share;
@@ -77,4 +79,5 @@ const struct ptd_judge ptd_judge_point = {.name = "point",
                                           .ready = ready,
                                           .score = score,
                                           .clear = clear,
-                                          .anywhere = 1};
+                                          .anywhere = 1,
+                                          .right_from = 1};
