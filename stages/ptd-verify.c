@@ -16,8 +16,8 @@ static struct {
     const struct ptd_advantage *kind;
     struct ptd_reward_rules rules;
     struct ptd_opt_list commands;
-    int jobs, explain;
-    double seconds;
+    struct ptd_checker_limits limits;
+    int explain;
     long right, judged;
     struct {
         const char *reason;
@@ -29,12 +29,8 @@ static struct {
          .advantage = "grpo",
          .units = "auto",
          .tolerance = "0",
-         .rules = {.format_weight = 0.1,
-                   .accuracy_weight = 0.9,
-                   .set = {.iou = 0.5},
-                   .right_from = PTD_RIGHT_FROM},
-         .jobs = 1,
-         .seconds = 10};
+         .rules = {.format_weight = 0.1, .accuracy_weight = 0.9, .set = {.iou = 0.5}},
+         .limits = {.jobs = 1, .answer = 10, .start = 300}};
 
 static const struct ptd_opt options[] = {
     {"extract", 'e', PTD_OPT_STR, &opt.extract, "RULE",
@@ -46,9 +42,10 @@ static const struct ptd_opt options[] = {
     {"tolerance", 0, PTD_OPT_STR, &opt.tolerance, "T",
      "of numbers: 1% of the gold, 0.01 on either side, 1%,0.01 both, chart (5%)", 0, 0},
     {"iou", 0, PTD_OPT_DOUBLE, &opt.rules.set.iou, "T",
-     "iou: boxes are right from T on; 0: their iou is the accuracy", 0, 1},
+     "iou: boxes are right from T on; 0: their iou is the accuracy; labels count if they differ", 0,
+     1},
     {"right-from", 0, PTD_OPT_DOUBLE, &opt.rules.right_from, "A",
-     "a response is right from this accuracy on", 1e-6, 1},
+     "a response is right from this accuracy on; 0: from 0.5, under point 1", 0, 1},
     {"format", 'f', PTD_OPT_STR, &opt.format, "RULE", "form that earns: boxed, think, answer-tag",
      0, 0},
     {"format-weight", 0, PTD_OPT_DOUBLE, &opt.rules.format_weight, "W", "reward for the form", 0,
@@ -60,10 +57,12 @@ static const struct ptd_opt options[] = {
     {"exec", 0, PTD_OPT_LIST, &opt.commands, "CMD",
      "a judge of your own, [NAME[:WEIGHT]=]CMD, as often as wanted: a line of JSON for a line", 0,
      0},
-    {"exec-jobs", 0, PTD_OPT_INT, &opt.jobs, "N", "processes of each --exec", 1, PTD_CHECKER_JOBS,
-     1},
-    {"exec-timeout", 0, PTD_OPT_DOUBLE, &opt.seconds, "S",
+    {"exec-jobs", 0, PTD_OPT_INT, &opt.limits.jobs, "N",
+     "processes of each --exec, for all groups of a step at once", 1, PTD_CHECKER_JOBS, 1},
+    {"exec-timeout", 0, PTD_OPT_DOUBLE, &opt.limits.answer, "S",
      "seconds that --exec may take for a response", 1e-3, 86400},
+    {"exec-start", 0, PTD_OPT_DOUBLE, &opt.limits.start, "S",
+     "seconds that --exec may take before it reads its first line", 1e-3, 86400, 1},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "%s", 0, 0},
     {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
      "say on stderr what was found in each response", 0, 0, 1},
@@ -89,15 +88,8 @@ static int check_options(void *ctx)
         ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0)
         return -1;
     if (opt.commands.n == 0) return 0;
-    opt.rules.checkers = ptd_checkers_new(&opt.commands, opt.jobs, opt.seconds);
+    opt.rules.checkers = ptd_checkers_new(&opt.commands, &opt.limits);
     return opt.rules.checkers ? 0 : -1;
-}
-
-static int begin(struct ptd_head *h, void *ctx)
-{
-    (void)ctx;
-    opt.rules.thought_open = h->thought_open;
-    return 0;
 }
 
 /* "right, accuracy 0.7: found "4", expected "3" or "three", form good, style 0.2" */
@@ -140,11 +132,9 @@ static void put_advantages(struct ptd_group *g)
     for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
 }
 
-static int process(struct ptd_group *g, void *ctx)
+static void finish_group(struct ptd_group *g)
 {
-    (void)ctx;
     double accuracy = 0;
-    if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
     for (int i = 0; i < g->n_rollouts; i++) {
         accuracy += g->rollouts[i].accuracy;
         count(&g->rollouts[i]);
@@ -152,7 +142,45 @@ static int process(struct ptd_group *g, void *ctx)
     }
     put_advantages(g);
     g->group_accuracy = accuracy / g->n_rollouts;
+}
+
+static int process(struct ptd_group *g, void *ctx)
+{
+    (void)ctx;
+    if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
+    finish_group(g);
     return PTD_CHANGED;
+}
+
+/* A step's groups at once: several processes of a judge have work even if each group has one
+ * response. */
+static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
+{
+    (void)ctx;
+    int failed;
+    if (ptd_reward_score_all(&opt.rules, g, n, &failed) < 0) {
+        if (failed >= 0) verbs[failed] = PTD_FAILED;
+        return -1;
+    }
+    for (int k = 0; k < n; k++) {
+        finish_group(g[k]);
+        verbs[k] = PTD_CHANGED;
+    }
+    return 0;
+}
+
+static int begin(struct ptd_head *h, void *ctx)
+{
+    struct ptd_filter *f = ctx;
+    opt.rules.thought_open = h->thought_open;
+    if (opt.rules.checkers && opt.limits.jobs > 1) f->batch = batch;
+    return 0;
+}
+
+static int finish(void *ctx)
+{
+    (void)ctx;
+    return opt.rules.checkers ? ptd_checkers_end(opt.rules.checkers) : 0;
 }
 
 /* "66 of 320 responses right, unparsable: no box 12, cut 3, style: 2 without an answer" */
@@ -189,7 +217,9 @@ int main(int argc, char **argv)
                            .options = check_options,
                            .begin = begin,
                            .process = process,
+                           .finish = finish,
                            .summary = summary};
+    f.ctx = &f;
     int status = ptd_filter_main(&f, argc, argv);
     ptd_checkers_close(opt.rules.checkers);
     return status;

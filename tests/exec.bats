@@ -100,9 +100,48 @@ SAYS='jq --unbuffered -c' # a judge in a word
     refused "its answer's \"parts\", \"x*x\": expected a name of 1 to 64 bytes" "{\"reward\": 1, \"parts\": {\"$(printf 'x%.0s' {1..65})\": 1}}"
     refused "its answer has 100 parts, expected at most 63" "{\"reward\": 1, \"parts\": $(jq -n -c '[range(100) | {key: "p\(.)", value: 1}] | from_entries')}"
     refused 'more lines than one for each response, expected one' "$(printf '{"reward": 1}\n{"reward": 2}')"
+    refused "its answer has \"response\": the question again, whose \"accuracy\" is the rule's; expected its own alone" '{"response": "", "accuracy": 1}'
     refused 'over 65536 bytes without an end of line, expected a line of JSON' "$(head -c 70000 /dev/zero | tr '\0' x)"
     refused 'it answered "*": *' "$(head -c 50000 /dev/zero | tr '\0' '[')"
     refused 'it answered "?x1b?2J"*' $'\e[2J'
+}
+
+@test "a question sent back is no answer, one with a reward is" {
+    fails 65 'ptd-verify: rollouts.rec: record 1, byte *: group "*" #0: --exec same: its answer has "response": the question again*' judged -q --exec same=cat rollouts.rec
+    ptd-verify -q --exec "more=$SAYS '. + {reward: .rollout}'" rollouts.rec > v.rec
+    [ "$(rollouts v.rec | jq -s -c 'map(.parts[0].value)')" = "$(jq -n -c '[range(4) | range(6)]')" ]
+}
+
+# Whose lines do not match the questions gives rewards to the wrong responses.
+@test "a line too early, or left at the end, ends the run" {
+    first='record 1, byte *: group "*" #0: --exec own: a line before it has read the response, expected one after it'
+    count='n=0; while read -r l; do n=$((n+1)); echo "{\"reward\": $n}"; sleep 0.02; done'
+    for jobs in 1 2; do
+        fails 65 "ptd-verify: rollouts.rec: ${first/'#0'/'#[01]'}" judged -q --exec-jobs $jobs --exec "own=echo '{\"reward\": 7}'; sleep 0.1; $count" rollouts.rec
+    done
+    fails 65 'ptd-verify: --exec own: a line more than there are responses, expected one for each: answers may have gone to the wrong ones' \
+        judged -q --exec "own=$count; echo '{\"reward\": 0}'" rollouts.rec
+    run -1 ptd-dump --check v.rec
+    [[ "$output" == *"end"* ]]
+    fails 65 '*: --exec own: *line*' judged -q --exec "own=read -r l; echo '{\"reward\": 7}'; sleep 0.02; echo '{\"reward\": 7}'; $count" rollouts.rec
+}
+
+@test "processes have work in all groups of a step" {
+    craft '[each.update(rollouts=each["rollouts"][:1]) for each in groups]' > one.rec
+    began=$(date +%s%N)
+    slow='while read -r l; do sleep 0.5; echo "{\"reward\": 1}"; done'
+    ptd-verify -q --exec-jobs 4 --exec "slow=$slow" one.rec > v.rec
+    [ $((($(date +%s%N) - began) / 1000000)) -lt 1600 ] # 4 groups, 2 s one after the other
+    [ "$(rollouts v.rec | jq -c '.parts[0].value' | tr '\n' ' ')" = '1 1 1 1 ' ]
+    ends_in_last='while read -r l; do case $l in *\"uid\":\"'$(ptd-dump one.rec | jq -r 'select(.kind == "group").uid' | sed -n 3p)'\"*) echo no;; *) echo "{\"reward\": 1}";; esac; done'
+    fails 65 'ptd-verify: one.rec: record 3, byte *: group "*" #0: --exec own: it answered "no"*' judged -q --exec-jobs 4 --exec "own=$ends_in_last" one.rec
+}
+
+@test "loading takes none of the time for an answer" {
+    slow='sleep 0.6; while read -r l; do echo "{\"reward\": 1}"; done'
+    ptd-verify -q --exec-timeout 0.3 --exec "own=$slow" rollouts.rec > v.rec
+    [ "$(rollouts v.rec | jq -c '.parts[0].value' | sort | uniq -c | tr -s ' ')" = " 24 1" ]
+    fails 69 'ptd-verify: group "*" #0: --exec own: has read nothing within 0.2 s of its start; it never answered' judged -q --exec-start 0.2 --exec "own=$slow" rollouts.rec
 }
 
 @test "one that ends is started again; one that never answered is given up" {
@@ -187,6 +226,12 @@ gone() {
     misused '"a:=cat": expected a number within +-1e+06 as weight' --exec a:=cat
     misused '"a= ": expected a command' --exec 'a= '
     misused '"": expected a command' --exec ''
+    for set in 'PYTHONPATH=. python3 judge.py' 'CUDA_VISIBLE_DEVICES=0 python3 judge.py' 'n=0; while read -r l; do echo; done'; do
+        misused "\"$set\": ${set%%=*} may be a variable or the judge's name, expected \"NAME=${set%%=*}=...\" or \"${set%%=*}:1=CMD\"" --exec "$set"
+    done
+    ptd-verify -q --exec "ANSWER:1=while read -r l; do echo '{\"reward\": 1}'; done" --exec "other=ANSWER='{\"reward\": 2}'; while read -r l; do echo \"\$ANSWER\"; done" \
+        rollouts.rec > v.rec
+    [ "$(rollouts v.rec | jq -c '[.parts[].value]' | sort -u)" = '[1,2]' ]
     fails 2 '*option --exec-jobs: 0 is out of range*' ptd-verify --exec cat --exec-jobs 0 rollouts.rec
     fails 2 '*option --exec-timeout: *' ptd-verify --exec cat --exec-timeout nan rollouts.rec
     run -2 ptd-verify $(printf -- '--exec n%d=cat ' $(seq 17)) rollouts.rec

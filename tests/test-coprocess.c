@@ -69,7 +69,8 @@ static int ask(struct seen *s, const char *const *commands, int n_commands, int 
     size_t bytes = s->line_bytes;
     int refuse_at = s->refuse_at;
     *s = (struct seen){.n = n, .line_bytes = bytes, .refuse_at = refuse_at};
-    struct ptd_coprocesses *c = ptd_coprocesses_new(commands, n_commands, jobs, seconds);
+    struct ptd_coprocesses *c = ptd_coprocesses_new(
+        commands, n_commands, jobs, (struct ptd_coprocess_limits){seconds, seconds});
     int rc = ptd_coprocesses_ask(c, &(struct ptd_asking){n, line, answer, s});
     ptd_coprocesses_close(c);
     nothing_is_left(before);
@@ -161,7 +162,9 @@ static void one_that_hangs_is_ended(void **state)
     (void)state;
     double began = ptd_now();
     all_are("read -r line; sleep 100", PTD_LATE, 4, 0.1);
-    all_are("trap '' TERM; while :; do :; done", PTD_LATE, 2, 0.1);
+    all_are("read -r l; trap '' TERM; while :; do :; done", PTD_LATE, 2, 0.1);
+    all_are("trap '' TERM; while :; do :; done", PTD_UNREAD, 2, 0.1);
+    all_are("exec 0<&-; sleep 100", PTD_UNREAD, 2, 0.1);
     assert_true(ptd_now() - began < 20);
 }
 
@@ -169,8 +172,57 @@ static void one_line_for_one(void **state)
 {
     (void)state;
     all_are("while read -r l; do printf 'a\\nb\\n'; done", PTD_UNASKED, 4, 20);
-    all_are("yes a", PTD_UNASKED, 4, 20);
-    all_are("tr '\\n' x < /dev/zero", PTD_TOO_LONG, 4, 20);
+    all_are("read -r l; yes a", PTD_UNASKED, 4, 20);
+    all_are("read -r l; tr '\\0' x < /dev/zero", PTD_TOO_LONG, 4, 20);
+}
+
+/* Who has read nothing of a question has no answer to it. */
+static void nobody_answers_before_reading(void **state)
+{
+    (void)state;
+    all_are("echo hello; sleep 0.1; " ECHO, PTD_EARLY, 2, 20);
+    all_are("echo hello; exec 0<&-; sleep 0.1", PTD_EARLY, 2, 20);
+    all_are("yes a", PTD_EARLY, 2, 20);
+}
+
+/* One that loads for longer than an answer may take; and it may not answer as slowly. */
+static void the_start_has_its_own_time(void **state)
+{
+    (void)state;
+    const char *const commands[] = {"sleep 0.6; " ECHO,
+                                    "sleep 0.6; read -r l; sleep 0.6; echo late"};
+    struct ptd_coprocess_limits limits = {0.3, 20};
+    struct ptd_coprocesses *c = ptd_coprocesses_new(commands, 2, 1, limits);
+    seen = (struct seen){.n = 1};
+    assert_int_equal(ptd_coprocesses_ask(c, &(struct ptd_asking){1, line, answer, &seen}), 0);
+    assert_int_equal(seen.how[0], PTD_ANSWERED);
+    assert_int_equal(seen.how[1], PTD_LATE);
+    ptd_coprocesses_close(c);
+}
+
+static int ends(const char *command, int n)
+{
+    const char *const commands[] = {ECHO, command};
+    int before = descriptors();
+    struct ptd_coprocess_limits limits = {20, 20};
+    struct ptd_coprocesses *c = ptd_coprocesses_new(commands, 2, 2, limits);
+    seen = (struct seen){.n = n};
+    assert_int_equal(ptd_coprocesses_ask(c, &(struct ptd_asking){n, line, answer, &seen}), 0);
+    int wordy = ptd_coprocesses_end(c);
+    nothing_is_left(before);
+    assert_int_equal(ptd_coprocesses_end(c), 0);
+    ptd_coprocesses_close(c);
+    return wordy;
+}
+
+/* What comes behind the last answer tells that lines and questions do not match. */
+static void what_is_left_at_the_end_is_noticed(void **state)
+{
+    (void)state;
+    assert_int_equal(ends(ECHO, 8), 0);
+    assert_int_equal(ends("read -r l; echo a; sleep 0.2; echo b; cat", 2), 2);
+    assert_int_equal(ends(ECHO "; echo bye", 8), 2);
+    assert_int_equal(ends("read -r l; echo a; read -r l; sleep 0.2; printf bye", 2), 2);
 }
 
 /* A line that comes when nobody asks is no answer to the next question. */
@@ -179,7 +231,8 @@ static void a_line_too_many_is_noticed(void **state)
     (void)state;
     const char *command = "read -r l; echo a; sleep 0.05; echo b; read -r l; echo c";
     struct timespec nap = {.tv_nsec = 200000000};
-    struct ptd_coprocesses *c = ptd_coprocesses_new(&command, 1, 1, 20);
+    struct ptd_coprocesses *c =
+        ptd_coprocesses_new(&command, 1, 1, (struct ptd_coprocess_limits){20, 20});
     seen = (struct seen){.n = 1};
     struct ptd_asking one = {1, line, answer, &seen};
     assert_int_equal(ptd_coprocesses_ask(c, &one), 0);
@@ -239,7 +292,8 @@ static int end_as(void *ctx)
     int how = *(int *)ctx;
     const char *command = command_text;
     seen = (struct seen){.n = 1};
-    struct ptd_coprocesses *c = ptd_coprocesses_new(&command, 1, 1, 0);
+    struct ptd_coprocesses *c =
+        ptd_coprocesses_new(&command, 1, 1, (struct ptd_coprocess_limits){0, 0});
     if (ptd_coprocesses_ask(c, &(struct ptd_asking){1, line, answer, &seen}) < 0) return 99;
     if (how == 0) ptd_coprocesses_close(c);
     if (how == 0) return 0;
@@ -292,6 +346,9 @@ int main(void)
         cmocka_unit_test(what_was_asked_is_asked_again),
         cmocka_unit_test(one_that_hangs_is_ended),
         cmocka_unit_test(one_line_for_one),
+        cmocka_unit_test(nobody_answers_before_reading),
+        cmocka_unit_test(the_start_has_its_own_time),
+        cmocka_unit_test(what_is_left_at_the_end_is_noticed),
         cmocka_unit_test(a_line_too_many_is_noticed),
         cmocka_unit_test(who_asked_can_stop),
         cmocka_unit_test(all_of_a_group_ends_with_the_program),

@@ -72,6 +72,42 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
     [ "$(of .outcome)" = '["right","right","unparsable"]' ]
 }
 
+@test "naming several places where one is asked earns nothing" {
+    group '[10,20,30,40]' "" '\boxed{[10,20,30,40],[100,100,200,200]}' '\boxed{[10,20,30,40],[10,20,30,40]}'
+    for iou in 0.5 0; do
+        judged -q --judge iou --iou $iou one.rec
+        [ "$(of '[.outcome, .accuracy]')" = '[["wrong",0],["wrong",0]]' ]
+    done
+    group '[10,20,30,40]' "" '\boxed{(15,25),(100,100)}' '\boxed{(15,25),(16,26)}' '\boxed{(15,25),(100,100),(15,26)}' '\boxed{(15,25)}'
+    judged -q --judge point one.rec
+    [ "$(of '[.outcome, .accuracy]')" = '[["wrong",0],["wrong",0],["wrong",0],["right",1]]' ]
+    group '[10,20,30,40],[50,20,60,40]' "" '\boxed{(15,25)}' '\boxed{(15,25),(16,26)}' '\boxed{(55,25),(16,26)}'
+    judged -q --judge point one.rec
+    [ "$(of '[.outcome, .accuracy]')" = '[["wrong",0.5],["wrong",0.5],["right",1]]' ]
+    judged -q --judge point --right-from 0.5 one.rec
+    [ "$(of .outcome)" = '["right","right","right"]' ]
+}
+
+@test "a list answers without a box, a solution's steps do not" {
+    list=$'cat\n2. dog\n3. bird'
+    group 'cat, dog, bird' "g['judge'] = 'f1'" "1. $list" $'- cat\n- dog\n- bird' $'I see three:\n\n* **Bird**\n* the dog\n* A cat.\n' "\\boxed{fish}"$'\n'"1. $list" \
+        $'1. Here is a bird and a cat.\n2. So the animals are a cat and a dog and more.' "<think>1. $list" "<think>x</think>1. $list"
+    judged -q one.rec
+    [ "$(of .accuracy | jq -c 'map(. == 1)')" = '[true,true,true,false,false,false,true]' ]
+    judged -q --extract boxed one.rec
+    [ "$(of .accuracy | jq -c 'unique')" = '[0]' ]
+}
+
+@test "an answer in which the judge finds nothing is bad form" {
+    group 12 "" '\boxed{?}' '\boxed{-}' '\boxed{13}' '\boxed{x}'
+    judged -q one.rec
+    [ "$(of '[.reason, .format]' | jq -c '.[:2]')" = '[["empty",0],["empty",0]]' ]
+    [ "$(of .format | jq -c '.[2:]')" = '[1,1]' ]
+    group '?' "" '\boxed{?}'
+    judged -q one.rec
+    [ "$(of '[.outcome, .format]')" = '[["right",1]]' ]
+}
+
 @test "boxes answer wherever they stand, when nothing is marked as the answer" {
     group '[10,20,30,40]' "g['judge'] = 'iou'" $'```json\n[\n\t{"bbox_2d": [10, 20, 30, 40], "label": "cat"}\n]\n```' 'The cat (2 years) is at [10, 20, 30, 40].' \
         '<think>[10,20,30,40]</think> there' '<think>[10,20,30,40]' '[10,20,30,40] or [1,2,3,4]' '\boxed{} [10,20,30,40]' ''
@@ -132,7 +168,7 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
     means convert rrw
     fails 2 'ptd-verify: --units "feet": expected one of auto, drop, keep, convert; *' judged --units feet one.rec
     fails 2 '*option --iou: 1.5 is out of range, expected 0 to 1*' judged --iou 1.5 one.rec
-    fails 2 '*option --right-from: 0 is out of range*' judged --right-from 0 one.rec
+    fails 2 '*option --right-from: 2 is out of range*' judged --right-from 2 one.rec
 }
 
 @test "wrong options are told before the stream has come" {

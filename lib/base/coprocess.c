@@ -10,28 +10,31 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE 1.0 /* seconds to end in, when the input has ended */
+#define GRACE 1.0  /* seconds to end in, when the input has ended */
+#define LOOK  0.05 /* seconds between looks at whether one that starts has begun to read */
 
 struct process {
     pid_t pid; /* 0: does not run */
     int to, from;
-    int question, tries; /* question: -1 if it is asked nothing */
-    double deadline;
-    char *line; /* what it is asked */
-    size_t len, sent;
-    char *got; /* what it answered so far, room for PTD_COPROCESS_LINE */
+    int question, tries;         /* question: -1 if it is asked nothing */
+    int starting;                /* it may not have read anything yet */
+    double deadline, started_by; /* deadline of a starting one: the next look at it */
+    char *line;                  /* what it is asked */
+    size_t len, sent, before;    /* before: bytes of earlier questions that it left unread */
+    char *got;                   /* what it answered so far, room for PTD_COPROCESS_LINE */
     size_t n_got;
 };
 
 struct ptd_coprocesses {
     const char *const *commands;
     int n_commands, jobs;
-    double seconds;
+    struct ptd_coprocess_limits limits;
     struct process *all; /* [command][job] */
     int *next;           /* [command] the question to put next */
     struct pollfd *poll;
@@ -157,6 +160,19 @@ static ssize_t write_quietly(int fd, const char *s, size_t n)
     return done;
 }
 
+/* Bytes that are written to it, and not read. */
+static size_t unread(const struct process *p)
+{
+    int n = 0;
+    return p->to >= 0 && ioctl(p->to, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+/* Of what it is asked it has read nothing. */
+static int is_untouched(const struct process *p)
+{
+    return p->sent == 0 || unread(p) >= p->before + p->sent;
+}
+
 /* ---- questions ---- */
 
 struct loop {
@@ -183,13 +199,35 @@ static int fails(struct loop *l, struct process *p, enum ptd_answered how)
     return told(l, p, NULL, 0, how, ended);
 }
 
+static double after(double seconds)
+{
+    return seconds > 0 ? ptd_now() + seconds : INFINITY;
+}
+
 static int put(struct loop *l, struct process *p)
 {
     int command = (int)(p - l->c->all) / l->c->jobs;
+    p->starting = !p->pid;
     if (!p->pid && start(p, l->c->commands[command]) < 0) return -1;
     p->sent = 0;
+    p->before = unread(p);
     p->tries++;
-    p->deadline = l->c->seconds > 0 ? ptd_now() + l->c->seconds : INFINITY;
+    p->started_by = after(l->c->limits.start);
+    p->deadline = p->starting ? after(LOOK) : after(l->c->limits.answer);
+    return 0;
+}
+
+/* The time to answer runs from when one that starts has begun to read. */
+static int is_due(struct loop *l, struct process *p)
+{
+    if (!p->starting) return fails(l, p, PTD_LATE);
+    if (!is_untouched(p)) {
+        p->starting = 0;
+        p->deadline = after(l->c->limits.answer);
+    } else if (ptd_now() >= p->started_by)
+        return fails(l, p, PTD_UNREAD);
+    else
+        p->deadline = after(LOOK);
     return 0;
 }
 
@@ -254,6 +292,7 @@ static int receive(struct loop *l, struct process *p)
     ssize_t n = read(p->from, p->got + p->n_got, PTD_COPROCESS_LINE + 1 - p->n_got);
     if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : has_ended(l, p);
     if (n == 0) return has_ended(l, p);
+    if (p->n_got == 0 && is_untouched(p)) return fails(l, p, PTD_EARLY);
     char *end = memchr(p->got + p->n_got, '\n', (size_t)n);
     p->n_got += (size_t)n;
     if (end) return has_answered(l, p, end);
@@ -279,12 +318,13 @@ static void look_at(struct pollfd *poll, const struct process *p)
     poll[1] = (struct pollfd){.fd = asked && p->sent < p->len ? p->to : -1, .events = POLLOUT};
 }
 
+/* What it says is looked at first: it may say it before it is asked. */
 static int serve(struct loop *l, struct process *p, const struct pollfd *poll)
 {
     if (p->question < 0) return 0;
-    if (poll[1].revents) send_more(p);
     if (poll[0].revents) return receive(l, p);
-    return ptd_now() >= p->deadline ? fails(l, p, PTD_LATE) : 0;
+    if (poll[1].revents) send_more(p);
+    return ptd_now() >= p->deadline ? is_due(l, p) : 0;
 }
 
 static int wait_and_serve(struct loop *l)
@@ -326,11 +366,11 @@ int ptd_coprocesses_ask(struct ptd_coprocesses *c, const struct ptd_asking *a)
 }
 
 struct ptd_coprocesses *ptd_coprocesses_new(const char *const *commands, int n, int jobs,
-                                            double seconds)
+                                            struct ptd_coprocess_limits limits)
 {
     struct ptd_coprocesses *c = ptd_alloc(sizeof *c);
     size_t all = (size_t)n * (size_t)jobs;
-    *c = (struct ptd_coprocesses){commands, n, jobs, seconds};
+    *c = (struct ptd_coprocesses){commands, n, jobs, limits};
     c->all = ptd_array(all, sizeof *c->all);
     c->next = ptd_array((size_t)n, sizeof *c->next);
     c->poll = ptd_array(2 * all, sizeof *c->poll);
@@ -347,26 +387,47 @@ static int has_gone(const struct process *p)
     return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
 }
 
-static void wait_for_end(struct process *p, double until)
+/* 1: it wrote something; 0 where there is nothing to read, yet or any more. */
+static int reads_rest(const struct process *p)
 {
     char rest[4096];
-    struct timespec nap = {.tv_nsec = 2000000};
-    while (!has_gone(p) && ptd_now() < until)
-        if (read(p->from, rest, sizeof rest) <= 0) nanosleep(&nap, NULL);
+    return read(p->from, rest, sizeof rest) > 0;
 }
 
-void ptd_coprocesses_close(struct ptd_coprocesses *c)
+static int wait_for_end(struct process *p, double until)
 {
-    if (!c) return;
-    int n = c->n_commands * c->jobs;
+    struct timespec nap = {.tv_nsec = 2000000};
+    int wrote = 0;
+    while (!has_gone(p) && ptd_now() < until)
+        if (reads_rest(p))
+            wrote = 1;
+        else
+            nanosleep(&nap, NULL);
+    return wrote | reads_rest(p);
+}
+
+int ptd_coprocesses_end(struct ptd_coprocesses *c)
+{
+    int n = c->n_commands * c->jobs, wordy = 0;
     double until = ptd_now() + GRACE;
     for (int i = 0; i < n; i++)
         if (c->all[i].pid && c->all[i].to >= 0) close(c->all[i].to), c->all[i].to = -1;
     for (int i = 0; i < n; i++) {
         struct process *p = &c->all[i];
-        if (p->pid) wait_for_end(p, until), reap(p);
-        free(p->line);
-        free(p->got);
+        if (!p->pid) continue;
+        if (wait_for_end(p, until)) wordy = i / c->jobs + 1;
+        reap(p);
+    }
+    return wordy;
+}
+
+void ptd_coprocesses_close(struct ptd_coprocesses *c)
+{
+    if (!c) return;
+    (void)!ptd_coprocesses_end(c);
+    for (int i = 0; i < c->n_commands * c->jobs; i++) {
+        free(c->all[i].line);
+        free(c->all[i].got);
     }
     free(c->all);
     free(c->next);

@@ -5,6 +5,7 @@
  *
  *     struct ptd_coprocesses *c = ptd_coprocesses_new(commands, n_commands, jobs, seconds);
  *     if (ptd_coprocesses_ask(c, &(struct ptd_asking){n, line, answer, &all}) < 0) ...
+ *     if (ptd_coprocesses_end(c) > 0) ...
  *     ptd_coprocesses_close(c);
  *
  * A command is what `sh -c` takes. It reads lines on its standard input, must write one line for
@@ -26,7 +27,9 @@ enum ptd_answered {
     PTD_ANSWERED,
     PTD_ENDED,    /* twice, before it answered */
     PTD_LATE,     /* not within the time limit: it was ended */
+    PTD_UNREAD,   /* one that was started has not begun to read within its time: it was ended */
     PTD_TOO_LONG, /* more than PTD_COPROCESS_LINE without an end of line */
+    PTD_EARLY,    /* it answered before it had read a byte of the question */
     PTD_UNASKED   /* more than one line for one */
 };
 
@@ -41,12 +44,21 @@ struct ptd_asking {
     void *ctx;
 };
 
-/* jobs processes of each command. seconds: from when a question is put to its answer; 0: no limit.
- * n * jobs is at most PTD_COPROCESS_MAX. Commands must live as long. */
+/* Seconds; 0: no limit. What a process does before it reads its first byte is its start. */
+struct ptd_coprocess_limits {
+    double answer, start;
+};
+
+/* jobs processes of each command. n * jobs is at most PTD_COPROCESS_MAX. Commands must live as
+ * long. */
 struct ptd_coprocesses *ptd_coprocesses_new(const char *const *commands, int n, int jobs,
-                                            double seconds);
+                                            struct ptd_coprocess_limits limits);
 /* All questions to all commands. -1: a process could not be started (71), or `answer` said so. */
 int ptd_coprocesses_ask(struct ptd_coprocesses *c, const struct ptd_asking *a) PTD_MUST_CHECK;
-/* Ends their input, waits a second for them, and ends those that are still there. NULL: nothing. */
+/* Ends their input, waits a second for them, and ends those that are still there. 0, or 1 + the
+ * number of a command that wrote more than it was asked for: some of its lines may have been taken
+ * for answers to other questions. What is asked afterwards starts anew. */
+int ptd_coprocesses_end(struct ptd_coprocesses *c) PTD_MUST_CHECK;
+/* The same, and forgets all. NULL: nothing. */
 void ptd_coprocesses_close(struct ptd_coprocesses *c);
 #endif

@@ -28,14 +28,22 @@ struct ptd_checkers {
     struct checker all[PTD_CHECKERS_MAX];
     const char *commands[PTD_CHECKERS_MAX];
     int n;
-    double seconds;
+    struct ptd_checker_limits limits;
     struct ptd_coprocesses *processes;
+};
+
+/* A response that is asked about. */
+struct asked {
+    struct ptd_group *g;
+    int group, rollout;
 };
 
 struct asking {
     struct ptd_checkers *c;
-    struct ptd_group *g;
-    struct ptd_reply *replies; /* [command][rollout] */
+    struct asked *at; /* [n] */
+    int n;
+    struct ptd_reply *replies; /* [command][n] */
+    int failed;                /* the group it failed for, -1: none */
 };
 
 /* ---- NAME:WEIGHT=CMD ---- */
@@ -88,6 +96,23 @@ static int check_name(const struct ptd_checkers *c, const char *spec, const char
     return 0;
 }
 
+/* NAME=CMD that a shell would take for an assignment: a name that variables have, or a number
+ * behind it. */
+static int is_assignment(const char *spec, size_t name, const char *command)
+{
+    size_t capitals = strspn(spec, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    size_t digits = strspn(command, "0123456789");
+    return (name > 1 && capitals == name) || (digits && strchr(" \t\n;", command[digits]));
+}
+
+static int assigns(const char *spec, size_t name)
+{
+    return ptd_fail(PTD_USAGE,
+                    "--exec \"%.64s\": %.*s may be a variable or the judge's name, expected "
+                    "\"NAME=%.*s=...\" or \"%.*s:1=CMD\"",
+                    spec, (int)name, spec, (int)name, spec, (int)name, spec);
+}
+
 static int add(struct ptd_checkers *c, const char *spec)
 {
     struct checker k = {.weight = 1, .command = spec};
@@ -96,6 +121,7 @@ static int add(struct ptd_checkers *c, const char *spec)
     if (c->n == PTD_CHECKERS_MAX)
         return ptd_fail(PTD_USAGE, "--exec: expected at most %d", PTD_CHECKERS_MAX);
     if ((behind = behind_name(spec, &len, &weight))) k.command = behind;
+    if (behind && !weight && is_assignment(spec, len, behind)) return assigns(spec, len);
     if (weight && read_weight(spec, weight, behind, &k.weight) < 0) return -1;
     if (!k.command[strspn(k.command, " \t\n")])
         return ptd_fail(PTD_USAGE, "--exec \"%.64s\": expected a command", spec);
@@ -107,16 +133,19 @@ static int add(struct ptd_checkers *c, const char *spec)
     return rc;
 }
 
-struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list, int jobs, double seconds)
+struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list,
+                                      const struct ptd_checker_limits *limits)
 {
     struct ptd_checkers *c = ptd_alloc(sizeof *c);
-    c->seconds = seconds;
+    c->limits = *limits;
     for (int i = 0; i < list->n; i++)
         if (add(c, list->at[i]) < 0) {
             ptd_checkers_close(c);
             return NULL;
         }
-    c->processes = ptd_coprocesses_new(c->commands, c->n, jobs, seconds);
+    c->processes =
+        ptd_coprocesses_new(c->commands, c->n, limits->jobs,
+                            (struct ptd_coprocess_limits){limits->answer, limits->start});
     return c;
 }
 
@@ -179,7 +208,7 @@ static json_t *question(const struct ptd_group *g, int i)
 static char *line(void *ctx, int command, int i, size_t *len)
 {
     const struct asking *a = ctx;
-    json_t *o = question(a->g, i);
+    json_t *o = question(a->at[i].g, a->at[i].rollout);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(o);
     if (!text) ptd_die(PTD_OSERR, "out of memory");
@@ -201,14 +230,14 @@ __attribute__((format(printf, 4, 5))) static int bad(const struct asking *a, int
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    return ptd_fail(PTD_DATAERR, "group \"%.100s\" #%d: --exec %s: %s", a->g->uid, i,
-                    a->c->all[k].name, text);
+    return ptd_fail(PTD_DATAERR, "group \"%.100s\" #%d: --exec %s: %s", a->at[i].g->uid,
+                    a->at[i].rollout, a->c->all[k].name, text);
 }
 
 static int read_answer(const struct asking *a, int k, int i, const char *text, size_t len)
 {
-    struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
-    if (ptd_reply_read(r, a->g, a->c->all[k].name, text, len) == 0) return 0;
+    struct ptd_reply *r = &a->replies[k * a->n + i];
+    if (ptd_reply_read(r, a->at[i].g, a->c->all[k].name, text, len) == 0) return 0;
     char *what = ptd_strdup(ptd_failed_message());
     bad(a, k, i, "%s", what);
     free(what);
@@ -219,7 +248,9 @@ static int read_answer(const struct asking *a, int k, int i, const char *text, s
 
 static char *why(const struct ptd_checkers *c, enum ptd_answered how, int ended)
 {
-    if (how == PTD_LATE) return ptd_format("no answer within %g s", c->seconds);
+    if (how == PTD_LATE) return ptd_format("no answer within %g s", c->limits.answer);
+    if (how == PTD_UNREAD)
+        return ptd_format("has read nothing within %g s of its start", c->limits.start);
     if (WIFSIGNALED(ended))
         return ptd_format("ended by signal %d instead of answering", WTERMSIG(ended));
     return ptd_format("ended with status %d instead of answering", WEXITSTATUS(ended));
@@ -228,11 +259,13 @@ static char *why(const struct ptd_checkers *c, enum ptd_answered how, int ended)
 static int give_up(const struct asking *a, int k, int i, const char *what)
 {
     const struct checker *c = &a->c->all[k];
+    const char *uid = a->at[i].g->uid;
+    int rollout = a->at[i].rollout;
     if (c->in_a_row < PATIENCE)
-        return ptd_fail(PTD_UNAVAILABLE, "group \"%.100s\" #%d: --exec %s: %s; it never answered",
-                        a->g->uid, i, c->name, what);
+        return ptd_fail(PTD_UNAVAILABLE, "group \"%.100s\" #%d: --exec %s: %s%s", uid, rollout,
+                        c->name, what, c->answered ? "" : "; it never answered");
     return ptd_fail(PTD_UNAVAILABLE,
-                    "group \"%.100s\" #%d: --exec %s: %s, the %dth time in a row%s", a->g->uid, i,
+                    "group \"%.100s\" #%d: --exec %s: %s, the %dth time in a row%s", uid, rollout,
                     c->name, what, PATIENCE,
                     c->answered ? "" : " (does it write a line for each, and flush it?)");
 }
@@ -240,7 +273,7 @@ static int give_up(const struct asking *a, int k, int i, const char *what)
 static int no_answer(const struct asking *a, int k, int i, enum ptd_answered how, int ended)
 {
     struct checker *c = &a->c->all[k];
-    struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
+    struct ptd_reply *r = &a->replies[k * a->n + i];
     char *what = why(a->c, how, ended);
     int rc = 0;
     c->unanswered++;
@@ -248,30 +281,41 @@ static int no_answer(const struct asking *a, int k, int i, enum ptd_answered how
     r->has_reward = !c->judges;
     r->has_accuracy = c->judges;
     r->reason = how == PTD_LATE ? "judge too late" : "judge ended";
-    if (c->in_a_row >= PATIENCE || (how == PTD_ENDED && !c->answered))
+    if (c->in_a_row >= PATIENCE || how == PTD_UNREAD || (how == PTD_ENDED && !c->answered))
         rc = give_up(a, k, i, what);
     else
-        ptd_warn("group \"%.100s\" #%d: --exec %s: %s, counts as 0", a->g->uid, i, c->name, what);
+        ptd_warn("group \"%.100s\" #%d: --exec %s: %s, counts as 0", a->at[i].g->uid,
+                 a->at[i].rollout, c->name, what);
     free(what);
     return rc;
 }
 
-static int answer(void *ctx, int k, int i, const char *text, size_t len, enum ptd_answered how,
-                  int ended)
+static int take(const struct asking *a, int k, int i, const char *text, size_t len,
+                enum ptd_answered how, int ended)
 {
-    const struct asking *a = ctx;
     struct checker *c = &a->c->all[k];
     if (how == PTD_TOO_LONG)
         return bad(a, k, i, "over %d bytes without an end of line, expected a line of JSON",
                    PTD_COPROCESS_LINE);
     if (how == PTD_UNASKED)
         return bad(a, k, i, "more lines than one for each response, expected one");
+    if (how == PTD_EARLY)
+        return bad(a, k, i, "a line before it has read the response, expected one after it");
     if (how != PTD_ANSWERED) return no_answer(a, k, i, how, ended);
     if (read_answer(a, k, i, text, len) < 0) return -1;
     c->answered = 1;
     c->in_a_row = 0;
-    c->judges |= a->replies[k * a->g->n_rollouts + i].has_accuracy;
+    c->judges |= a->replies[k * a->n + i].has_accuracy;
     return 0;
+}
+
+static int answer(void *ctx, int k, int i, const char *text, size_t len, enum ptd_answered how,
+                  int ended)
+{
+    struct asking *a = ctx;
+    int rc = take(a, k, i, text, len, how, ended);
+    if (rc < 0) a->failed = a->at[i].group;
+    return rc;
 }
 
 /* ---- together ---- */
@@ -279,19 +323,20 @@ static int answer(void *ctx, int k, int i, const char *text, size_t len, enum pt
 static int count_parts(const struct asking *a, int i)
 {
     int n = 0;
-    for (int k = 0; k < a->c->n; k++) n += 1 + a->replies[k * a->g->n_rollouts + i].n_parts;
+    for (int k = 0; k < a->c->n; k++) n += 1 + a->replies[k * a->n + i].n_parts;
     return n;
 }
 
 static void put_parts(const struct asking *a, int i, int n)
 {
-    struct ptd_reward_part *parts = ptd_group_alloc(a->g, (size_t)n * sizeof *parts);
-    struct ptd_rollout *y = &a->g->rollouts[i];
+    struct ptd_group *g = a->at[i].g;
+    struct ptd_reward_part *parts = ptd_group_alloc(g, (size_t)n * sizeof *parts);
+    struct ptd_rollout *y = &g->rollouts[a->at[i].rollout];
     y->parts = parts;
     y->n_parts = n;
     for (int k = 0; k < a->c->n; k++) {
-        const struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
-        *parts++ = (struct ptd_reward_part){ptd_group_text(a->g, "%s", a->c->all[k].name),
+        const struct ptd_reply *r = &a->replies[k * a->n + i];
+        *parts++ = (struct ptd_reward_part){ptd_group_text(g, "%s", a->c->all[k].name),
                                             r->has_reward ? r->reward : r->accuracy};
         for (int j = 0; j < r->n_parts; j++) *parts++ = r->parts[j];
     }
@@ -302,7 +347,7 @@ static int join(const struct asking *a, int i, struct ptd_checked *f)
     int n = count_parts(a, i), judge = -1;
     *f = (struct ptd_checked){0};
     for (int k = 0; k < a->c->n; k++) {
-        const struct ptd_reply *r = &a->replies[k * a->g->n_rollouts + i];
+        const struct ptd_reply *r = &a->replies[k * a->n + i];
         if (r->has_reward) f->reward += a->c->all[k].weight * r->reward;
         if (!r->has_accuracy) continue;
         if (judge >= 0)
@@ -316,14 +361,38 @@ static int join(const struct asking *a, int i, struct ptd_checked *f)
     return 0;
 }
 
-int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *g, struct ptd_checked *found)
+static void list_asked(struct asking *a, struct ptd_group *const *g, int n)
 {
-    struct asking a = {c, g, ptd_array((size_t)(c->n * g->n_rollouts), sizeof *a.replies)};
-    int rc =
-        ptd_coprocesses_ask(c->processes, &(struct ptd_asking){g->n_rollouts, line, answer, &a});
-    for (int i = 0; i < g->n_rollouts && rc == 0; i++) rc = join(&a, i, &found[i]);
+    for (int k = 0; k < n; k++) a->n += g[k]->n_rollouts;
+    a->at = ptd_array((size_t)a->n, sizeof *a->at);
+    struct asked *at = a->at;
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < g[k]->n_rollouts; i++) *at++ = (struct asked){g[k], k, i};
+}
+
+int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *const *g, int n,
+                     struct ptd_checked *found, int *failed)
+{
+    struct asking a = {.c = c, .failed = -1};
+    list_asked(&a, g, n);
+    a.replies = ptd_array((size_t)c->n * (size_t)a.n, sizeof *a.replies);
+    int rc = ptd_coprocesses_ask(c->processes, &(struct ptd_asking){a.n, line, answer, &a});
+    for (int i = 0; i < a.n && rc == 0; i++)
+        if ((rc = join(&a, i, &found[i])) < 0) a.failed = a.at[i].group;
+    *failed = a.failed;
+    free(a.at);
     free(a.replies);
     return rc;
+}
+
+int ptd_checkers_end(struct ptd_checkers *c)
+{
+    int wordy = ptd_coprocesses_end(c->processes);
+    if (!wordy) return 0;
+    return ptd_fail(PTD_DATAERR,
+                    "--exec %s: a line more than there are responses, expected one for each: "
+                    "answers may have gone to the wrong ones",
+                    c->all[wordy - 1].name);
 }
 
 const char *ptd_checkers_summary(const struct ptd_checkers *c)

@@ -26,16 +26,25 @@ struct ptd_checked {
     const char *reason; /* why the command that judges did not (accuracy is 0), or NULL */
 };
 
-/* Each of `list` is "CMD", "NAME=CMD" or "NAME:WEIGHT=CMD"; NAME is "exec" if there is none. jobs
- * processes each, `seconds` for an answer. NULL, 2: a name that is none, that comes twice or that
- * the metrics have already; a weight that is no number. */
-struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list, int jobs, double seconds);
-/* All commands about all of g's rollouts: fills `found` [n_rollouts] and the rollouts' parts, NAME
- * for reward (or accuracy, without one) and NAME/PART. A response that gets no answer (twice ended,
- * or too late) counts as 0 with a warning that names it. -1: an answer that is none (65), or a
- * command that never answers: ended before it answered anything, or five times in a row (69). */
-int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *g,
-                     struct ptd_checked *found) PTD_MUST_CHECK;
+struct ptd_checker_limits {
+    int jobs;             /* processes of each command */
+    double answer, start; /* seconds, as in base/coprocess.h */
+};
+/* Each of `list` is "CMD", "NAME=CMD" or "NAME:WEIGHT=CMD"; NAME is "exec" if there is none. NULL,
+ * 2: a name that is none, that comes twice or that the metrics have already; what looks like an
+ * assignment to a variable; a weight that is no number. */
+struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list,
+                                      const struct ptd_checker_limits *limits);
+/* All commands about all rollouts of n groups at once: fills `found` (theirs, one group after the
+ * other) and the rollouts' parts, NAME for reward (or accuracy, without one) and NAME/PART. A
+ * response that gets no answer (twice ended, or too late) counts as 0 with a warning that names it.
+ * -1: an answer that is none (65), or a command that never answers: ended before it answered
+ * anything, five times in a row, or it does not begin to read (69); *failed: the group, -1: none.
+ */
+int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *const *g, int n,
+                     struct ptd_checked *found, int *failed) PTD_MUST_CHECK;
+/* All is asked: ends the commands. -1 (65): one wrote more lines than it was asked for. */
+int ptd_checkers_end(struct ptd_checkers *c) PTD_MUST_CHECK;
 /* "style: 3 without an answer", or ""; valid until the next call. */
 const char *ptd_checkers_summary(const struct ptd_checkers *c);
 void ptd_checkers_close(struct ptd_checkers *c); /* NULL: nothing */

@@ -23,6 +23,9 @@ static int read_numbers(struct ptd_reply *r, const json_t *o)
         return ptd_fail(PTD_DATAERR,
                         "its answer lacks \"reward\" and \"accuracy\", expected one of "
                         "them");
+    if (!reward && json_object_get(o, "response"))
+        return ptd_fail(PTD_DATAERR, "its answer has \"response\": the question again, whose "
+                                     "\"accuracy\" is the rule's; expected its own alone");
     if (reward && (!number_of(reward, &r->reward) || !(fabs(r->reward) <= PTD_REPLY_REWARD)))
         return ptd_fail(PTD_DATAERR, "its answer's \"reward\": expected a number within +-%g",
                         PTD_REPLY_REWARD);

@@ -3,7 +3,8 @@
  *     "reward"    a number within +-1e6, which counts with the command's weight
  *     "accuracy"  0 to 1, true or false, in place of the rule's
  * and perhaps "parts", an object of at most 63 numbers that are reported only. All else in it is
- * ignored. */
+ * ignored; but an answer with "response" and without "reward" is none: it is the question again,
+ * whose accuracy is the rule's. */
 #ifndef PTD_REPLY_H
 #define PTD_REPLY_H
 #include "flow/record.h"

@@ -109,8 +109,38 @@ static int take_all(int rule, const struct ptd_response *said, struct ptd_answer
     return 1;
 }
 
-static void read_response(const struct ptd_reward_rules *r, const struct ptd_gold *gold,
-                          int anywhere, struct ptd_group *g, struct ptd_rollout *y)
+/* A response without box and tag whose form says what it answers, such as a list. */
+static int take_unmarked(const struct ptd_judge *rule, int extract, const struct ptd_response *said,
+                         struct ptd_answer *a)
+{
+    int thought;
+    if (!rule->unmarked || (extract != PTD_EXTRACT_AUTO && extract != PTD_EXTRACT_LAST)) return 0;
+    if (extract == PTD_EXTRACT_AUTO)
+        for (int marks = PTD_EXTRACT_BOXED; marks <= PTD_EXTRACT_TAG; marks++)
+            if (ptd_extract(marks, said, a) || strncmp(a->reason, "no ", 3)) return 0;
+    struct ptd_span all = ptd_behind_thought(said, &thought);
+    size_t from = all.s && !said->cut ? rule->unmarked(all.s, all.len) : all.len;
+    if (from == all.len) return 0;
+    *a = (struct ptd_answer){.text = all.s + from, .len = all.len - from, .n_parts = 1};
+    return 1;
+}
+
+static int find_answer(const struct ptd_judge *rule, int extract, const struct ptd_response *said,
+                       struct ptd_answer *a)
+{
+    return take_unmarked(rule, extract, said, a) || ptd_extract(extract, said, a) ||
+           (rule->anywhere && take_all(extract, said, a));
+}
+
+/* An answer in which the judge finds nothing is as empty a form as an empty box. */
+static double form_of(const struct ptd_reward_rules *r, const struct ptd_response *said,
+                      const char *unread)
+{
+    return (!unread || strcmp(unread, "empty")) && ptd_format_good(r->format, said);
+}
+
+static void read_response(const struct ptd_reward_rules *r, const struct ptd_judge *rule,
+                          const struct ptd_gold *gold, struct ptd_group *g, struct ptd_rollout *y)
 {
     struct ptd_response said = {.text = y->text,
                                 .len = strlen(y->text),
@@ -118,65 +148,92 @@ static void read_response(const struct ptd_reward_rules *r, const struct ptd_gol
                                 .cut = y->stop && strcmp(y->stop, "length") == 0};
     struct ptd_answer a;
     const char *unread = NULL;
-    int there = ptd_extract(r->extract, &said, &a) || (anywhere && take_all(r->extract, &said, &a));
+    int there = find_answer(rule, r->extract, &said, &a);
     y->extracted = there ? ptd_group_text(g, "%.*s", (int)a.len, a.text) : NULL;
     y->accuracy = there ? accuracy(gold, &a, &unread) : 0;
     y->reason = there ? unread : a.reason;
-    y->format = ptd_format_good(r->format, &said);
+    y->format = form_of(r, &said, unread);
     y->parts = NULL;
     y->n_parts = 0;
 }
 
-static void put_outcome(const struct ptd_reward_rules *r, struct ptd_rollout *y)
+/* own: from when on the rule takes a response for right, 0: as others do. */
+static void put_outcome(const struct ptd_reward_rules *r, double own, struct ptd_rollout *y)
 {
-    double from = r->right_from > 0 ? r->right_from : PTD_RIGHT_FROM;
+    double from = r->right_from > 0 ? r->right_from : own > 0 ? own : PTD_RIGHT_FROM;
     y->outcome = y->reason ? PTD_UNPARSABLE : y->accuracy >= from ? PTD_RIGHT : PTD_WRONG;
 }
 
-/* What the user's own judges say, in *earned what they add to each reward. */
-static int ask_checkers(const struct ptd_reward_rules *r, struct ptd_group *g, double *earned)
-{
-    struct ptd_checked *found = ptd_array((size_t)g->n_rollouts, sizeof *found);
-    int rc = ptd_checkers_ask(r->checkers, g, found);
-    for (int i = 0; i < g->n_rollouts && rc == 0; i++) {
-        struct ptd_rollout *y = &g->rollouts[i];
-        earned[i] = found[i].reward;
-        if (!found[i].judged) continue;
-        y->accuracy = found[i].accuracy;
-        y->reason = found[i].reason;
-        put_outcome(r, y);
-    }
-    free(found);
-    return rc;
-}
-
-static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g, const double *earned)
+static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g,
+                        const struct ptd_checked *found)
 {
     int right = 0;
     for (int i = 0; i < g->n_rollouts; i++) right |= g->rollouts[i].outcome == PTD_RIGHT;
     double form = r->form_needs_right && !right ? 0 : r->format_weight;
     for (int i = 0; i < g->n_rollouts; i++) {
         struct ptd_rollout *y = &g->rollouts[i];
-        y->reward = form * y->format + r->accuracy_weight * y->accuracy + earned[i];
+        y->reward =
+            form * y->format + r->accuracy_weight * y->accuracy + (found ? found[i].reward : 0);
     }
 }
 
-int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
+static int judge_by_rule(const struct ptd_reward_rules *r, struct ptd_group *g)
 {
     if (check_answers(g) < 0 || check_texts(g) < 0) return -1;
     const struct ptd_judge *rule = rule_of(r, g);
     struct ptd_gold *gold = rule ? gold_of(r, rule, g) : NULL;
     if (!gold) return -1;
     for (int i = 0; i < g->n_rollouts; i++) {
-        read_response(r, gold, rule->anywhere, g, &g->rollouts[i]);
-        put_outcome(r, &g->rollouts[i]);
+        read_response(r, rule, gold, g, &g->rollouts[i]);
+        put_outcome(r, rule->right_from, &g->rollouts[i]);
     }
     ptd_gold_free(gold);
-    double *earned = ptd_array((size_t)g->n_rollouts, sizeof *earned);
-    int rc = r->checkers ? ask_checkers(r, g, earned) : 0;
-    if (rc == 0) put_rewards(r, g, earned);
-    free(earned);
+    return 0;
+}
+
+/* What the user's own judges say of a group's responses. */
+static void put_found(const struct ptd_reward_rules *r, struct ptd_group *g,
+                      const struct ptd_checked *found)
+{
+    for (int i = 0; i < g->n_rollouts; i++) {
+        struct ptd_rollout *y = &g->rollouts[i];
+        if (!found[i].judged) continue;
+        y->accuracy = found[i].accuracy;
+        y->reason = found[i].reason;
+        put_outcome(r, 0, y);
+    }
+}
+
+static int ask_checkers(const struct ptd_reward_rules *r, struct ptd_group *const *g, int n,
+                        int *failed)
+{
+    size_t all = 0;
+    for (int k = 0; k < n; k++) all += (size_t)g[k]->n_rollouts;
+    struct ptd_checked *found = ptd_array(all, sizeof *found), *at = found;
+    int rc = ptd_checkers_ask(r->checkers, g, n, found, failed);
+    for (int k = 0; k < n && rc == 0; at += g[k++]->n_rollouts) {
+        put_found(r, g[k], at);
+        put_rewards(r, g[k], at);
+    }
+    free(found);
     return rc;
+}
+
+int ptd_reward_score_all(const struct ptd_reward_rules *r, struct ptd_group *const *g, int n,
+                         int *failed)
+{
+    for (*failed = 0; *failed < n; ++*failed)
+        if (judge_by_rule(r, g[*failed]) < 0) return -1;
+    *failed = -1;
+    if (r->checkers) return ask_checkers(r, g, n, failed);
+    for (int k = 0; k < n; k++) put_rewards(r, g[k], NULL);
+    return 0;
+}
+
+int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
+{
+    int failed;
+    return ptd_reward_score_all(r, &g, 1, &failed);
 }
 
 /* ---- rules and settings by name ---- */

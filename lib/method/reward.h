@@ -5,8 +5,8 @@
  *     R = format_weight * format + accuracy_weight * accuracy + sum of weight * reward of commands
  *
  * Accuracy is 0 or 1 under most rules, and may lie between under iou, point, f1 and commands. A
- * response is right from `right_from` on (0: PTD_RIGHT_FROM). With `form_needs_right` a group in
- * which nothing is right teaches no form: there R is without it.
+ * response is right from `right_from` on (0: where its rule says so, 1 under point, else 0.5). With
+ * `form_needs_right` a group in which nothing is right teaches no form: there R is without it.
  *
  * Which rule judges: the one asked for; under auto the one that the row names (`judge`), and
  * without one the gold decides. */
@@ -19,7 +19,6 @@
 
 #define PTD_RESPONSE_MAX ((size_t)16 << 20) /* bytes of a response */
 #define PTD_ANSWER_MAX   ((size_t)1 << 20)  /* of an answer that is right */
-#define PTD_RIGHT_FROM   0.5
 
 struct ptd_reward_rules {
     int extract, format; /* of the enums of extract.h and form.h */
@@ -43,4 +42,8 @@ int ptd_reward_tolerance_parse(struct ptd_judge_settings *s, const char *toleran
  * that is none, or a rollout without text, which is no empty response, since nobody knows what was
  * said; or what ptd_checkers_ask says. */
 int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g) PTD_MUST_CHECK;
+/* The same for n groups at once, so that all processes of the user's judges have work; *failed: the
+ * group that it failed for, -1: none. */
+int ptd_reward_score_all(const struct ptd_reward_rules *r, struct ptd_group *const *g, int n,
+                         int *failed) PTD_MUST_CHECK;
 #endif
