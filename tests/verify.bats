@@ -88,6 +88,13 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
     [ "$(of .outcome)" = '["right","right","right"]' ]
 }
 
+@test "a point's tag answers without a box, with all that is named beside it" {
+    group '[10,20,30,40]' "g['judge'] = 'point'" '<point x="15" y="25">x</point>' 'The nose: <points x1="15" y1="25" alt="2nd">it</points>.' '<point>(15,25)</point>' \
+        '<point x="15" y="25">x</point><point x="99" y="99">x</point>' '(99,99) or <point x="15" y="25">x</point>' '\boxed{(99,99)} <point x="15" y="25">x</point>'
+    judged -q one.rec
+    [ "$(of .outcome)" = '["right","right","right","wrong","wrong","wrong"]' ]
+}
+
 @test "a list answers without a box, a solution's steps do not" {
     list=$'cat\n2. dog\n3. bird'
     group 'cat, dog, bird' "g['judge'] = 'f1'" "1. $list" $'- cat\n- dog\n- bird' $'I see three:\n\n* **Bird**\n* the dog\n* A cat.\n' "\\boxed{fish}"$'\n'"1. $list" \

@@ -74,10 +74,17 @@ static double score(const void *gold, const char *answer, size_t len,
     return share;
 }
 
+/* A point's tag is an answer, and whatever else is named beside it counts. */
+static size_t unmarked(const char *text, size_t n)
+{
+    return memmem(text, n, "<point", 6) ? 0 : n;
+}
+
 const struct ptd_judge ptd_judge_point = {.name = "point",
                                           .help = "points inside of boxes",
                                           .ready = ready,
                                           .score = score,
                                           .clear = clear,
                                           .anywhere = 1,
+                                          .unmarked = unmarked,
                                           .right_from = 1};
