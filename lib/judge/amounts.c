@@ -22,7 +22,7 @@ static int is_unit_start(tok t, struct ptd_toks s)
     case PTD_T_PRIME:
     case '\'':
     case '"':
-        return t[-1].kind == PTD_T_NUM;
+        return t[-1].kind == PTD_T_NUM && t - 1 == s.a;
     case PTD_T_WORD:
     case PTD_T_DEG:
     case PTD_T_PERCENT:
@@ -67,6 +67,16 @@ value ptd_quantity(struct ptd_reading *r, struct ptd_toks s, const struct ptd_ex
     return v;
 }
 
+/* 5m, 75W: a letter that hangs on a plain number may be a unit; on one digit few are. */
+static int is_usual(struct ptd_toks s, tok t)
+{
+    tok number = s.a + (s.a->kind == '-');
+    if (t->spaced && t[-1].kind == '}') return 1;
+    if (number + 1 != t || number->kind != PTD_T_NUM || t->kind != PTD_T_WORD || t->n != 1)
+        return 0;
+    return strchr(number->n > 1 ? "msghWVANJLKC" : "msg", *t->s) != NULL;
+}
+
 /* The longest end that is a unit, behind an expression. */
 static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct ptd_expr *full)
 {
@@ -79,6 +89,7 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
         if (!e || is_factor(t, e)) continue;
         value v = ptd_quantity(r, s, e, &u);
         if (!v || !full || is_sure(t)) return v;
+        if (!is_usual(s, t)) continue;
         value plain = ptd_quantity(r, s, full, NULL);
         v->weak = 1;
         if (plain) plain->alt = v;

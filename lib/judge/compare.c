@@ -218,9 +218,18 @@ static int without_index(value v)
     return v->n_label;
 }
 
+static int primes(value v)
+{
+    int n = 0;
+    for (int i = 0; i < v->n_label; i++)
+        n += v->label[i].kind == PTD_T_PRIME || v->label[i].kind == '\'';
+    return n;
+}
+
 /* Could both be the value of one thing? */
 static int labels_agree(value g, value a)
 {
+    if (primes(g) != primes(a) && g->label && a->label) return 0;
     if (!g->label || !a->label || is_wordy(g) || is_wordy(a)) return 1;
     char x[256], y[256];
     int n = without_index(g), m = without_index(a);
@@ -254,12 +263,12 @@ static double leeway(value x, value y, double size)
 {
     int64_t num, den;
     int dx = decimals(x->e), dy = decimals(y->e), rough = y->rel == PTD_T_APPROX;
-    int whole = ptd_expr_rational(x->e, &num, &den) && den == 1;
     double most = ptd_expr_rational(x->e, &num, &den) ? 0 : 0.002 * size;
     double cut = dy > 0 ? last_digit(y->e) : dy == 0 ? last_digit(y->e) / 2 : 0;
-    if (dy == 0 && !rough) cut = whole ? 0 : 0.5;
+    if (dy == 0 && !rough) cut = 0;
     if (dx >= 0 && dx == dy && dx > 0) cut = 0;
     if (dx > 0 && dy < 0) cut = last_digit(x->e);
+    if (cut > 0.02 * size) cut = 0.02 * size; /* 1/3 = 0.3, 4.6 = 5 */
     return cut > most ? cut : most;
 }
 
@@ -283,11 +292,20 @@ static int consistent(ctx c, value a)
     return 1;
 }
 
+static int is_constant(value v)
+{
+    double x;
+    return ptd_expr_value(v->e, &x);
+}
+
+/* Of a chain what is said last, or any number: S = ab = 6 is not ab. */
 static int any_same(ctx c, value g, value a)
 {
     for (value x = g; x; x = x->also)
         for (value y = a; y; y = y->also)
-            if (x->kind == PTD_V_EXPR && y->kind == PTD_V_EXPR && amount_same(c, x, y)) return 1;
+            if (x->kind == PTD_V_EXPR && y->kind == PTD_V_EXPR && (y == a || is_constant(y)) &&
+                amount_same(c, x, y))
+                return 1;
     return 0;
 }
 
@@ -457,11 +475,20 @@ static int matched(ctx c, value g[MANY], int n, value a[MANY])
     return 1;
 }
 
+/* Indices aside: x_1 and x_2 are of one name. */
+static int names_agree(value g, value a)
+{
+    char x[256], y[256];
+    ptd_words(g->label, without_index(g), x, sizeof x);
+    ptd_words(a->label, without_index(a), y, sizeof y);
+    return strcmp(x, y) == 0;
+}
+
 /* x = 2, y = 5: values of several things, which "or" cannot join. */
 static int of_several(value v[MANY], int n)
 {
     for (int i = 1; i < n; i++)
-        if (v[0]->label && v[i]->label && !labels_agree(v[0], v[i])) return 1;
+        if (v[0]->label && v[i]->label && !names_agree(v[0], v[i])) return 1;
     return 0;
 }
 
@@ -469,6 +496,7 @@ static int in_any_order(ctx c, value g, value a)
 {
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
+    if (g->kind == PTD_V_SET && a->kind == PTD_V_LIST && m > 0 && of_several(y, m)) return 0;
     if (n != m || (a->either && !g->either && of_several(x, n))) {
         if (n == 1 && a->either) c->reason = "two answers";
         return 0;

@@ -423,6 +423,24 @@ static tree angle(struct in *in)
     return leaf(in, PTD_E_SYM, s, n + name->n);
 }
 
+/* \bar y is another name than y; of two letters and more it is the segment. */
+static tree overlined(struct in *in)
+{
+    struct ptd_lex *l = in->p->lex;
+    in->t++;
+    int group = kind(in) == '{';
+    const struct ptd_tok *name = in->t + group;
+    char *s = l->buf + l->used;
+    if (in->end - in->t <= 2 * group || name->kind != PTD_T_WORD || name->n != 1 ||
+        (group && name[1].kind != '}') || l->used + 5 > sizeof l->buf)
+        return argument(in);
+    memcpy(s, "bar ", 4);
+    s[4] = *name->s;
+    l->used += 5;
+    in->t += 1 + 2 * group;
+    return leaf(in, PTD_E_SYM, s, 5);
+}
+
 static tree primary(struct in *in)
 {
     const struct ptd_tok *t = in->t;
@@ -446,8 +464,7 @@ static tree primary(struct in *in)
     case PTD_T_SQRT:
         return root(in);
     case PTD_T_OVERLINE:
-        in->t++;
-        return argument(in);
+        return overlined(in);
     case '(':
         in->t++;
         return within(in, ')');

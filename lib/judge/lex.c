@@ -361,6 +361,8 @@ static void sign(struct at *a)
     if ((c == ')' || c == ']') && a->round > 0) a->round--;
     if (c == '&' && a->system) {
         align(a);
+    } else if (c == '-' && peek(a, 1) == '>') {
+        push_sign(a, PTD_T_ARROW, 2);
     } else if (c == '/' && peek(a, 1) == '/') {
         push_sign(a, PTD_T_PARALLEL, 2);
     } else if (c == '$' && a->money) {

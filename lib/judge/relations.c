@@ -16,6 +16,13 @@ static int empty(struct ptd_toks s)
 
 /* ---- what a value is of ---- */
 
+/* ¬x, nonAB */
+static int denies(tok t)
+{
+    return (t->n >= 2 && memcmp(t->s, "\xc2\xac", 2) == 0) ||
+           (t->n > 3 && memcmp(t->s, "non", 3) == 0 && t->s[3] >= 'A' && t->s[3] <= 'Z');
+}
+
 /* x, AB, \angle ABC, \angle 1, S_{ABC}, f(2), \sin A, "the area": names without numbers or
  * operators. */
 int ptd_is_label(struct ptd_toks s)
@@ -26,7 +33,7 @@ int ptd_is_label(struct ptd_toks s)
         depth += ptd_opens(t->kind) - ptd_closes(t->kind);
         switch (t->kind) {
         case PTD_T_WORD:
-            if (word_in(t, no)) return 0;
+            if (word_in(t, no) || denies(t)) return 0;
             names = 1;
             break;
         case PTD_T_NAME:
@@ -151,6 +158,14 @@ static int is_named(struct ptd_toks s)
     return s.b - s.a == 1 ? s.a->n == 1 || word_in(s.a, names) : word_in(s.a, names);
 }
 
+/* Is the symbol part of e, and not all of it? */
+static int holds(const struct ptd_expr *e, const struct ptd_expr *symbol)
+{
+    if (!e || symbol->op != PTD_E_SYM) return 0;
+    if (e->op == PTD_E_SYM) return e->n == symbol->n && memcmp(e->s, symbol->s, e->n) == 0;
+    return holds(e->a, symbol) || holds(e->b, symbol);
+}
+
 /* label = value, value = label, label = a = b. */
 static value equality(struct ptd_reading *r, struct ptd_toks s, const struct chain *c)
 {
@@ -174,6 +189,8 @@ static value equality(struct ptd_reading *r, struct ptd_toks s, const struct cha
         v = one;
     }
     if (v && label.a) ptd_set_label(r, v, label);
+    if (v && c->n == 1 && v->kind == PTD_V_EXPR && v->name && holds(v->e, v->name))
+        return equation(r, s, c); /* x + 1 = x */
     if (v) v->t = s.a, v->n = (int)(s.b - s.a);
     return v;
 }

@@ -257,14 +257,33 @@ static value group(struct ptd_reading *r, struct ptd_toks s)
     return v;
 }
 
+/* P, P', "the point P", 区间: what may stand before brackets and leave them what they are; k is a
+ * factor, f a function, "not" and \notin deny them. */
+static int names_brackets(struct ptd_toks s, int bracket)
+{
+    static const char *const words[] = {"the",    "point",  "points", "coordinate", "coordinates",
+                                        "vertex", "center", "centre", "origin",     "interval",
+                                        "set",    "domain", "range",  "vector",     "at",
+                                        "are",    "is",     "pair",   "点",         "坐标",
+                                        "坐标为", "坐标是", "区间",   "为",         NULL};
+    for (tok t = s.a; t < s.b; t++) {
+        int known = 0, letter = t->kind == PTD_T_WORD && t->n == 1 && isupper((unsigned char)*t->s);
+        for (int i = 0; words[i]; i++) known |= ptd_tok_is(t, words[i]);
+        if ((t->kind == PTD_T_PRIME || t->kind == '\'') && t > s.a) known = 1;
+        if (!known && !(letter && bracket == '(')) return 0;
+    }
+    return 1;
+}
+
 /* P(3, 4): a name before a group; (5 cm): a group around one value. */
 value ptd_read_brackets(struct ptd_reading *r, struct ptd_toks s)
 {
     tok open = s.a;
     if (!ptd_closes(s.b[-1].kind)) return NULL;
     while (open < s.b &&
-           (open->kind == PTD_T_WORD || open->kind == PTD_T_PRIME || open->kind == PTD_T_NAME))
+           (open->kind == PTD_T_WORD || open->kind == PTD_T_PRIME || open->kind == '\''))
         open++;
+    if (!names_brackets((struct ptd_toks){s.a, open}, open->kind)) return NULL;
     struct ptd_toks g = {open, s.b};
     if (empty(g) || !ptd_opens(open->kind) || ptd_closing(g) != s.b - 1) return NULL;
     value v = group(r, g);

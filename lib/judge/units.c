@@ -420,7 +420,8 @@ static int product(const struct ptd_tok *t, int n, struct ptd_unit *u)
     while (i < n) {
         struct ptd_unit f;
         int used = factor_at(t + i, n - i, &f, &power);
-        if (!used || !multiply(u, &f, sign * power)) return 0;
+        if (!used || (i && f.dim[PTD_DIM_DATA] && !joint(&t[i - 1]))) return 0; /* mL B */
+        if (!multiply(u, &f, sign * power)) return 0;
         i += used;
         if (i == n) return 1;
         int by = joint(&t[i]);
@@ -438,18 +439,18 @@ static int product(const struct ptd_tok *t, int n, struct ptd_unit *u)
 static int says_more(const struct ptd_tok *t, int is_last)
 {
     static const char *const always[] = {
-        "or",      "and",     "not",     "no",        "is",      "are",      "was",      "to",
-        "but",     "so",      "wrong",   "plus",      "minus",   "times",    "over",     "either",
-        "nor",     "than",    "maybe",   "if",        "then",    "else",     "cannot",   "be",
-        "equals",  "divided", "between", "from",      "isn",     "should",   "versus",   "vs",
-        "per",     "mod",     "percent", "incorrect", "right",   "left",     "thousand", "million",
-        "billion", "dozen",   "hundred", "half",      "true",    "false",    "by",       "at",
-        "out",     "under",   "above",   "below",     "about",   "around",   "without",  "except",
-        "unless",  "too",     "very",    "possibly",  "perhaps", "probably", "likely",   "lakh",
-        "lakhs",   "crore",   "crores",  "factorial", "squared", "cubed",    "never",    "could",
-        "can",     "might",   "may",     "would",     "were",    "will",     "has",      "have",
-        "does",    "which",   "that",    "because",   "since",   "when",     "或",       "和",
-        NULL};
+        "st",      "nd",       "rd",       "th",      "or",      "and",     "not",     "no",
+        "is",      "are",      "was",      "to",      "but",     "so",      "wrong",   "plus",
+        "minus",   "times",    "over",     "either",  "nor",     "than",    "maybe",   "if",
+        "then",    "else",     "cannot",   "be",      "equals",  "divided", "between", "from",
+        "isn",     "should",   "versus",   "vs",      "per",     "mod",     "percent", "incorrect",
+        "right",   "left",     "thousand", "million", "billion", "dozen",   "hundred", "half",
+        "true",    "false",    "by",       "at",      "out",     "under",   "above",   "below",
+        "about",   "around",   "without",  "except",  "unless",  "too",     "very",    "possibly",
+        "perhaps", "probably", "likely",   "lakh",    "lakhs",   "crore",   "crores",  "factorial",
+        "squared", "cubed",    "never",    "could",   "can",     "might",   "may",     "would",
+        "were",    "will",     "has",      "have",    "does",    "which",   "that",    "because",
+        "since",   "when",     "或",       "和",      NULL};
     static const char *const last[] = {
         "up",     "much",   "many",    "more",    "less",     "fewer",    "most",  "least",
         "max",    "min",    "maximum", "minimum", "negative", "positive", "small", "large",

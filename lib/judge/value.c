@@ -62,7 +62,9 @@ static int is_mark(struct ptd_toks s)
 {
     int kind = s.b[-1].kind;
     if ((kind != '\'' && kind != '"') || s.b - s.a < 2 || s.b[-1].spaced) return 0;
-    if (s.b[-2].kind != PTD_T_NUM && s.b[-2].kind != PTD_T_WORD && s.b[-2].kind != kind) return 0;
+    if (s.b[-2].kind != PTD_T_NUM && s.b[-2].kind != PTD_T_WORD && s.b[-2].kind != kind &&
+        !ptd_closes(s.b[-2].kind))
+        return 0;
     for (tok t = s.a; t < s.b - 1; t++)
         if (t->kind == kind && (t == s.a || t->spaced)) return 0;
     return 1;
@@ -280,9 +282,12 @@ static value both_signs(struct ptd_reading *r, struct ptd_toks s)
 
 static struct ptd_toks behind_arrow(struct ptd_toks s)
 {
-    for (tok t = s.b; t-- > s.a;)
+    int order = s.b - s.a > 2;
+    for (tok t = s.a; t < s.b; t++)
+        order &= (t - s.a) % 2 ? t->kind == PTD_T_ARROW : t->kind == PTD_T_WORD;
+    for (tok t = s.b; t-- > s.a && !order;)
         if (t->kind == PTD_T_ARROW && t + 1 < s.b) return (struct ptd_toks){t + 1, s.b};
-    return s;
+    return s; /* A -> B -> C */
 }
 
 static int plain_number(struct ptd_toks s)

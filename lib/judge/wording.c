@@ -35,13 +35,21 @@ static int has_words(const struct ptd_tok *t, int n)
     return 0;
 }
 
+/* Of which the kind says all: how it is written means nothing. */
+static int is_sign(int kind)
+{
+    return kind >= PTD_T_LE && kind != PTD_T_MONEY && kind != PTD_T_ANGLE && kind != PTD_T_BEGIN;
+}
+
 void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
 {
     size_t len = 0;
     int fold = has_words(t, n), prose = is_prose(t, n), between = 0;
     if (n > 1 && is_article(t) && t[1].spaced) t++, n--;
     for (int i = 0; i < n; i++) {
-        if (is_dress(&t[i]) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
+        int prime =
+            t[i].kind == '\'' && i && strchr(")]}", t[i - 1].kind < 128 ? t[i - 1].kind : 'x');
+        if ((is_dress(&t[i]) && !prime) || (prose && t[i].kind && strchr("{}-", t[i].kind))) {
             between |= t[i].kind == '-';
             continue;
         }
@@ -50,7 +58,7 @@ void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap)
         between = 0;
         if (t[i].kind >= 128 && t[i].kind != PTD_T_WORD && t[i].kind != PTD_T_NUM)
             out[len++] = (char)t[i].kind;
-        for (int k = 0; k < t[i].n; k++)
+        for (int k = 0; k < t[i].n && !is_sign(t[i].kind); k++)
             out[len++] = (char)(t[i].kind == PTD_T_WORD && t[i].s[k] == '.' ? ' '
                                 : fold ? tolower((unsigned char)t[i].s[k])
                                        : t[i].s[k]);
