@@ -40,7 +40,7 @@ static int is_unit_start(tok t, struct ptd_toks s)
 /* Is the unit at t one for sure, where the letters could be variables? */
 static int is_sure(tok t)
 {
-    return t->dress || t->kind != PTD_T_WORD || t->n > 1 ||
+    return t->dress || t->spaced & 4 || t->kind != PTD_T_WORD || t->n > 1 ||
            (t->spaced && t[-1].kind == PTD_T_NUM) || (t->spaced && t[-1].kind == '}');
 }
 
@@ -72,9 +72,10 @@ static int is_usual(struct ptd_toks s, tok t)
 {
     tok number = s.a + (s.a->kind == '-');
     if (t->spaced && t[-1].kind == '}') return 1;
+    if (*t->s == 'm' && t->n == 1 && t + 1 < s.b && t[1].kind == '^') return 1; /* 2 pi m^2 */
     if (number + 1 != t || number->kind != PTD_T_NUM || t->kind != PTD_T_WORD || t->n != 1)
         return 0;
-    return strchr(number->n > 1 ? "msghWVANJLKC" : "msg", *t->s) != NULL;
+    return strchr(number->n > 1 ? "msgNJWVhALKC" : "msgNJWV", *t->s) != NULL;
 }
 
 /* The longest end that is a unit, behind an expression. */
@@ -89,9 +90,8 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
         if (!e || is_factor(t, e)) continue;
         value v = ptd_quantity(r, s, e, &u);
         if (!v || !full || is_sure(t)) return v;
-        if (!is_usual(s, t)) continue;
         value plain = ptd_quantity(r, s, full, NULL);
-        v->weak = 1;
+        v->weak = is_usual(s, t) ? 1 : 2;
         if (plain) plain->alt = v;
         return plain;
     }

@@ -36,7 +36,8 @@ static int behind_verb(value a)
 /* 1 for yes, -1 for no, in either language; 0: neither. */
 static int verdict(value v)
 {
-    static const char *const yes[] = {"yes", "true", "correct", "是", "是的", "对", "正确", NULL};
+    static const char *const yes[] = {"yes",  "true", "correct", "是",       "是的", "对",
+                                      "对的", "正确", "正确的",  "是正确的", NULL};
     static const char *const no[] = {"no", "false", "incorrect", "wrong", "否",     "不是",
                                      "不", "错",    "错误",      "不对",  "不正确", NULL};
     for (int i = 0; v->n == 1 && yes[i]; i++)
@@ -317,7 +318,8 @@ static int expr_same(ctx c, value g, value a)
     }
     if (labels_agree(g, a)) {
         if (any_same(c, g, a)) return 1;
-        if (a->alt && any_same(c, g, a->alt)) return 1;
+        if (a->alt && (a->alt->weak == 1 || g->has_unit || g->alt) && any_same(c, g, a->alt))
+            return 1;
         if (g->alt && (any_same(c, g->alt, a) || (a->alt && any_same(c, g->alt, a->alt)))) return 1;
     }
     return g->name && a->name && ptd_expr_same_equation(g->name, g->e, a->name, a->e, &c->reason);

@@ -334,7 +334,7 @@ static void command(struct at *a)
     const struct ptd_command *c = ptd_command_named(a->s + 1, n - 1);
     int kind = c ? c->kind : PTD_T_NAME;
     if (kind == PTD_C_SPACE || (!c && n == 2 && is_space(a->s[1])) || n == 1) {
-        a->spaced = 1;
+        a->spaced |= n == 2 && strchr(",;: ", a->s[1]) ? 5 : 1;
         a->s += n;
     } else if (kind == PTD_C_NOTHING) {
         a->s += n;
@@ -407,7 +407,7 @@ static void step(struct at *a)
     char c = *a->s;
     int after_letter = a->s > a->l->plain && is_letter(a->s[-1]) && !a->spaced;
     if (is_space(c) || c == 0x7f) {
-        a->spaced = 1;
+        a->spaced |= 1;
         a->s++;
     } else if (is_digit(c) || (c == '.' && is_digit(peek(a, 1)) && !after_letter && !a->single)) {
         number(a);

@@ -57,7 +57,7 @@ enum ptd_tok_kind { /* below 128: the sign itself */
 
 struct ptd_tok {
     uint8_t kind;
-    uint8_t spaced; /* blanks before it */
+    uint8_t spaced; /* blanks before it; & 2: behind \text{...}, & 4: a blank of LaTeX's, \, */
     uint8_t dress;  /* 1: inside \text{...} or the like */
     uint8_t commas; /* NUM: plain commas were taken for thousands, and it could be a list */
     uint16_t at;    /* where it begins in what was read, and where it ends */

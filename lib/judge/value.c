@@ -100,9 +100,9 @@ static int word_in(tok t, const char *const *words)
 static int chinese_lead(tok t, int last)
 {
     static const char *const leads[] = {
-        "正确答案", "正确选项", "答案", "最终", "结果", "所以", "因此", "故选", "应选",
-        "选择",     "选项",     "大约", "答",   "故",   "选",   "约",   "为",   "是",
-        "应",       "等于",     "一共", "总共", "共有", "共",   NULL};
+        "正确答案", "正确选项", "答案", "最终", "结果", "所以", "因此", "故选", "应选", "解析式",
+        "表达式",   "函数",     "选择", "选项", "大约", "答",   "故",   "选",   "约",   "为",
+        "是",       "应",       "等于", "一共", "总共", "共有", "共",   NULL};
     for (int i = 0; leads[i]; i++) {
         int n = (int)strlen(leads[i]);
         if (t->n < n || memcmp(t->s, leads[i], (size_t)n) != 0 || (t->n == n && last)) continue;

@@ -21,7 +21,7 @@ struct ptd_value {
     uint8_t kind, open, close, rel;
     uint8_t either; /* LIST: joined by "or" */
     uint8_t has_unit;
-    uint8_t weak; /* of `alt`: its unit could as well be a variable */
+    uint8_t weak; /* of `alt`: its unit could as well be a variable; 2: and rather is one */
     uint8_t dots; /* the digits go on */
     uint8_t time; /* RATIO: 1 could be a time of day, 2 is one; */
     uint8_t half; /* RATIO: 'a' or 'p', before or after noon */
