@@ -8,65 +8,6 @@
 typedef struct ptd_comparison *ctx;
 typedef const struct ptd_value *value;
 
-/* ---- texts ---- */
-
-/* Words after which a sentence says something else than its end. */
-static int turns_around(const struct ptd_tok *t)
-{
-    static const char *const words[] = {"not",    "no",        "neither",  "nor",    "never",
-                                        "wrong",  "incorrect", "opposite", "false",  "if",
-                                        "unless", "without",   "except",   "cannot", "isn",
-                                        "other",  "than",      "either",   "or",     NULL};
-    for (int i = 0; words[i]; i++)
-        if (ptd_tok_is(t, words[i])) return 1;
-    return 0;
-}
-
-/* "It is a circle", "color: blue": the tokens behind what only leads to them. */
-static int behind_verb(value a)
-{
-    for (int i = 0; i + 1 < a->n && i < 8; i++) {
-        if (turns_around(&a->t[i])) return 0;
-        if (i && (ptd_tok_is(&a->t[i], "is") || ptd_tok_is(&a->t[i], "are") || a->t[i].kind == ':'))
-            return i + 1;
-    }
-    return 0;
-}
-
-/* 1 for yes, -1 for no, in either language; 0: neither. */
-static int verdict(value v)
-{
-    static const char *const yes[] = {"yes",  "true", "correct", "是",       "是的", "对",
-                                      "对的", "正确", "正确的",  "是正确的", NULL};
-    static const char *const no[] = {"no", "false", "incorrect", "wrong", "否",     "不是",
-                                     "不", "错",    "错误",      "不对",  "不正确", NULL};
-    for (int i = 0; v->n == 1 && yes[i]; i++)
-        if (ptd_tok_is(v->t, yes[i])) return 1;
-    for (int i = 0; v->n == 1 && no[i]; i++)
-        if (ptd_tok_is(v->t, no[i])) return -1;
-    return 0;
-}
-
-static int is_insoluble(value v)
-{
-    static const char *const words[] = {"no solution", "no solutions", "无解", "方程无解", NULL};
-    char said[64];
-    if (v->n > 4) return 0;
-    ptd_words(v->t, v->n, said, sizeof said);
-    for (int i = 0; words[i]; i++)
-        if (strcmp(said, words[i]) == 0) return 1;
-    return 0;
-}
-
-static int text_same(value g, value a)
-{
-    if (is_insoluble(g) && is_insoluble(a)) return 1;
-    if (verdict(g) && verdict(g) == verdict(a)) return 1;
-    if (ptd_words_same(g->t, g->n, a->t, a->n)) return 1;
-    int i = g->kind == PTD_V_TEXT ? behind_verb(a) : 0;
-    return i && ptd_words_same(g->t, g->n, a->t + i, a->n - i);
-}
-
 /* ---- numbers ---- */
 
 /* Digits behind the point of a plain decimal; -1: it is none. */
@@ -620,7 +561,7 @@ static int verdict_first(value g, value a)
         return 0;
     for (int i = 1; i < a->n; i++)
         if (is_verdict(&a->t[i])) return 0;
-    return a->kid->kind == PTD_V_TEXT && text_same(g, a->kid);
+    return a->kid->kind == PTD_V_TEXT && ptd_text_same(g, a->kid);
 }
 
 /* ---- all ---- */
@@ -631,7 +572,7 @@ int ptd_value_same(struct ptd_comparison *c, const struct ptd_value *g, const st
     if (c->reason) return 0;
     if (ptd_named_alike(g, a)) return 1;
     if (gk == PTD_V_TEXT || ak == PTD_V_TEXT) {
-        if (text_same(g, a) || verdict_first(g, a)) return 1;
+        if (ptd_text_same(g, a) || verdict_first(g, a)) return 1;
         if (!is_collection(a) && !is_collection(g)) return 0;
     }
     if (gk == PTD_V_EXPR && ak == PTD_V_EXPR) return expr_same(c, g, a);

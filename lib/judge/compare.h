@@ -17,6 +17,8 @@ int ptd_value_same(struct ptd_comparison *c, const struct ptd_value *gold,
 void ptd_words(const struct ptd_tok *t, int n, char *out, size_t cap);
 /* 1 if the tokens a [n] and b [m] are the same words, case folded. */
 int ptd_words_same(const struct ptd_tok *a, int n, const struct ptd_tok *b, int m);
+/* 1 if both say the same in words, "it is a circle" and "circle", yes and 是. */
+int ptd_text_same(const struct ptd_value *gold, const struct ptd_value *answer);
 /* 1 if both are the same circled numbers in any order, or one formula with its indices written in
  * other ways: H_2O, H2O. */
 int ptd_named_alike(const struct ptd_value *a, const struct ptd_value *b);
