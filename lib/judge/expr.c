@@ -1,5 +1,6 @@
 /* expr: by descent; see expr.h. Leaves what a tree is worth to algebra.c. */
 #include "judge/expr.h"
+#include "judge/names.h"
 #include "judge/numeral.h"
 #include <ctype.h>
 #include <string.h>
@@ -114,42 +115,9 @@ static tree argument(struct in *in)
 
 /* ---- names ---- */
 
-static int is_function(const struct ptd_tok *t)
-{
-    static const char *const names[] = {"sin",    "cos",    "tan",    "cot",  "sec",  "csc",
-                                        "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-                                        "ln",     "log",    "lg",     "exp",  "max",  "min",
-                                        "gcd",    "lcm",    "asin",   "acos", "atan", NULL};
-    for (int i = 0; t->kind == PTD_T_WORD && names[i]; i++)
-        if (t->n == strlen(names[i]) && memcmp(t->s, names[i], t->n) == 0) return 1;
-    return 0;
-}
-
-static int is_greek(const struct ptd_tok *t)
-{
-    static const char *const names[] = {"alpha", "beta",   "gamma", "delta", "epsilon",
-                                        "theta", "lambda", "mu",    "sigma", "phi",
-                                        "omega", "rho",    NULL};
-    for (int i = 0; names[i]; i++)
-        if (t->n == strlen(names[i]) && memcmp(t->s, names[i], t->n) == 0) return 1;
-    return 0;
-}
-
-static int constant(const char *s, size_t n)
-{
-    if (n == 2 && memcmp(s, "pi", 2) == 0) return PTD_E_PI;
-    if (n == 1 && *s == 'e') return PTD_E_EULER;
-    if (n == 1 && *s == 'i') return PTD_E_I;
-    if ((n == 3 && memcmp(s, "inf", 3) == 0) ||
-        (n == 8 && (memcmp(s, "infinity", 8) == 0 || memcmp(s, "Infinity", 8) == 0)) ||
-        (n == 9 && memcmp(s, "无穷大", 9) == 0) || (n == 2 && memcmp(s, "oo", 2) == 0))
-        return PTD_E_INF;
-    return 0;
-}
-
 static int name_op(const char *s, size_t n)
 {
-    int known = constant(s, n);
+    int known = ptd_constant(s, n);
     return known ? known : PTD_E_SYM;
 }
 
@@ -191,7 +159,7 @@ static tree call_argument(struct in *in)
     tree e = kind(in) == '(' ? factor(in) : NULL;
     if (!e && kind(in) != '(') {
         e = factor(in);
-        while (e && in->t < in->end && !is_function(in->t) &&
+        while (e && in->t < in->end && !ptd_is_function(in->t) &&
                (kind(in) == PTD_T_WORD || kind(in) == PTD_T_NAME || kind(in) == PTD_T_FRAC))
             e = binary(in, PTD_E_MUL, e, factor(in));
     }
@@ -285,7 +253,7 @@ static tree word(struct in *in)
     const struct ptd_tok *t = in->t;
     struct ptd_ratio r;
     int used;
-    if (is_function(t)) return call(in);
+    if (ptd_is_function(t)) return call(in);
     if ((used = ptd_numeral_read(t, (int)(in->end - t), &r))) {
         in->t += used;
         return ratio(in, r.num, r.den);
@@ -297,7 +265,7 @@ static tree word(struct in *in)
         in->inside--;
         return unary(in, PTD_E_ROOT, of);
     }
-    if (constant(t->s, t->n) || t->n == 1 || is_greek(t)) return symbol(in, t->s, t->n);
+    if (ptd_constant(t->s, t->n) || t->n == 1 || ptd_is_greek(t)) return symbol(in, t->s, t->n);
     if (ptd_tok_is(t, "no") || ptd_tok_is(t, "ok")) return NULL;
     if (is_upper(t->s, t->n)) return symbol(in, t->s, t->n);
     if (t->dress || !is_product(t->s, t->n)) return NULL;
