@@ -46,6 +46,24 @@ static void lists_on_lines(void **state)
                    "1|2|3|4|5|6|7|8|9|10");
 }
 
+static void lists_in_markup(void **state)
+{
+    (void)state;
+    assert_options("How?\nA. 25 cm<br>B. 35 cm<br/>C. 110 cm", "25 cm|35 cm|110 cm");
+    assert_options("How?<br />A. 25 cm<br />B. 35 cm<br />C. 110 cm<br />Look well.",
+                   "25 cm|35 cm|110 cm");
+    assert_options("<ul><li>A. cat</li><li>B. dog</li></ul>", "cat|dog");
+    assert_options("<p>(A) cat</p>\n<p>(B) dog</p>\n", "cat|dog");
+    assert_options("<li>A. x<sub>1</sub></li>\n<li>B. a<b</li>", "x<sub>1</sub>|a<b");
+    assert_options("How? \xe2\x92\xb6 25 cm \xe2\x92\xb7 35 cm", "25 cm|35 cm");
+    assert_options("\xe2\x93\x90 cat\n\xe2\x93\x91 dog\n\xe2\x93\x92 cow", "cat|dog|cow");
+    assert_options("How?\nA=25 cm\nB=35 cm\nC=110 cm", "25 cm|35 cm|110 cm");
+    assert_options("How?\nA = 25\nB = 35\nC = 110\n", "25|35|110");
+    assert_options("Given\nA = 1\nB = 2\nC = 3\nfind A + B + C.", "");
+    assert_options("A=1\nB=2", "");
+    assert_options("Let A=1, B=2, C=3.", "");
+}
+
 static void lists_on_one_line(void **state)
 {
     (void)state;
@@ -169,9 +187,13 @@ static void reading_is_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_on_lines),   cmocka_unit_test(lists_on_one_line),
-        cmocka_unit_test(lists_in_chinese), cmocka_unit_test(what_follows_is_no_option),
-        cmocka_unit_test(what_is_no_list),  cmocka_unit_test(reading_is_linear),
+        cmocka_unit_test(lists_on_lines),
+        cmocka_unit_test(lists_in_markup),
+        cmocka_unit_test(lists_on_one_line),
+        cmocka_unit_test(lists_in_chinese),
+        cmocka_unit_test(what_follows_is_no_option),
+        cmocka_unit_test(what_is_no_list),
+        cmocka_unit_test(reading_is_linear),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -199,8 +199,9 @@ static int names_another(tok a, tok b)
         int before = t > a && (is_or(t - 1) || ptd_tok_is(t - 1, "and") ||
                                ptd_tok_is(t - 1, "option") || ptd_tok_is(t - 1, "choose") ||
                                ptd_tok_is(t - 1, "not") || t[-1].kind == '/' || t[-1].kind == ',');
+        int listed = t > a && t + 1 < b && t[-1].kind == PTD_T_NUM && t[1].kind == PTD_T_NUM;
         int after = t + 1 < b && (t[1].kind == '.' || t[1].kind == ':' || t[1].kind == ')');
-        if (in || before || after || (t == a && t + 1 == b)) return 1;
+        if (in || before || after || listed || (t == a && t + 1 == b)) return 1;
     }
     return 0;
 }

@@ -6,7 +6,7 @@
 
 /* ---- marks ---- */
 
-enum style { ROUND, SQUARE, CLOSE, DOT, COLON, COMMA, BOLD, DASH, BARE, N_STYLES };
+enum style { ROUND, SQUARE, CLOSE, DOT, COLON, COMMA, BOLD, DASH, BARE, EQUALS, CIRCLED, N_STYLES };
 
 struct mark {
     int letter, style, small;
@@ -34,6 +34,17 @@ static int letter_at(const char *s, const char *end, size_t *n, int *small)
     *small = c >= 'a';
     if (c >= 'A' && c < 'A' + PTD_OPTIONS) return c - 'A';
     return c >= 'a' && c < 'a' + PTD_OPTIONS ? c - 'a' : -1;
+}
+
+/* The letter in a circle at s, U+24B6 on, small U+24D0 on; -1: none. */
+static int circled_at(const char *s, const char *end, int *small)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    if (end - s < 3 || u[0] != 0xe2 || (u[1] != 0x92 && u[1] != 0x93)) return -1;
+    int c = (u[1] - 0x92) * 64 + u[2] - 0xb6;
+    *small = c >= 26;
+    c -= 26 * *small;
+    return c >= 0 && c < PTD_OPTIONS ? c : -1;
 }
 
 /* Steps back over one sign that dresses a mark's letter at p: a bracket (kept in *open), bold, a
@@ -119,6 +130,10 @@ static const char *behind_bare(const char *s, const char *end, int bold, int lin
     static const char *const dashes[] = {" - ", " \xe2\x80\x93 ", " \xe2\x80\x94 ", NULL};
     size_t n;
     if (bold == 2 && ptd_begins(s, end, "** ")) return m->style = BOLD, s + 3;
+    if (line && !bold && !m->small && s < end) {
+        const char *p = s + (*s == ' ');
+        if (p + 1 < end && *p == '=' && p[1] != '=') return m->style = EQUALS, p + 1;
+    }
     if (!line || bold || s >= end || !ptd_is_blank(*s) || *s == '\n') return NULL;
     if ((n = ptd_begins_one(s, end, dashes))) return m->style = DASH, s + n;
     return m->small ? NULL : (m->style = BARE, s + 1);
@@ -188,6 +203,10 @@ static int mark_at(const char *from, const char *p, const char *end, struct mark
     size_t n;
     const char *start = p, *q;
     *m = (struct mark){0};
+    if ((m->letter = circled_at(p, end, &m->small)) >= 0) {
+        m->style = CIRCLED, m->start = with_title(from, p), m->end = p + 3;
+        return 1;
+    }
     m->letter = letter_at(p, end, &n, &m->small);
     int tight = p > from && ptd_is_letter(p[-1]);
     if (m->letter < 0 || (p + n < end && ptd_is_letter(p[n]))) return 0;
@@ -203,13 +222,35 @@ static int mark_at(const char *from, const char *p, const char *end, struct mark
 
 /* ---- texts ---- */
 
+/* Bytes of a tag that breaks lines at s: <br/>, </li>; 0: none. */
+static size_t tag_at(const char *s, const char *end)
+{
+    static const char *const names[] = {"br", "li", "p", "ul", "ol", "td", "tr", "div", NULL};
+    const char *p = s + 1;
+    size_t n;
+    if (s >= end || *s != '<') return 0;
+    p += p < end && *p == '/';
+    if (!(n = ptd_begins_one_word(p, end, names))) return 0;
+    for (p += n; p < end && (*p == ' ' || *p == '/');) p++;
+    return p < end && *p == '>' ? (size_t)(p + 1 - s) : 0;
+}
+
+/* Bytes of such a tag that a ends with. */
+static size_t tag_behind(struct ptd_span a)
+{
+    const char *open = a.len && a.s[a.len - 1] == '>' ? memrchr(a.s, '<', a.len) : NULL;
+    size_t n = open ? tag_at(open, a.s + a.len) : 0;
+    return n && open + n == a.s + a.len ? n : 0;
+}
+
 /* What stands before or behind an option's text and is none of it. */
 static size_t dress_before(struct ptd_span a)
 {
     static const char *const marks[] = {"\\ ", "\\,",          "\\;", "\\quad", "~",
                                         "**",  "\xe3\x80\x80", "}",   NULL};
     if (!a.len) return 0;
-    return ptd_is_blank(*a.s) ? 1 : ptd_begins_one(a.s, a.s + a.len, marks);
+    size_t n = ptd_is_blank(*a.s) ? 1 : tag_at(a.s, a.s + a.len);
+    return n ? n : ptd_begins_one(a.s, a.s + a.len, marks);
 }
 
 static size_t dress_behind(struct ptd_span a)
@@ -218,6 +259,8 @@ static size_t dress_behind(struct ptd_span a)
         "\\qquad", "\\quad", "\\ ", "\\,",          "\\\\",         "\\",           "**",
         "|",       ";",      ",",   "\xef\xbc\x9b", "\xef\xbc\x8c", "\xe3\x80\x81", "\xe3\x80\x80",
         NULL};
+    size_t tag = tag_behind(a);
+    if (tag) return tag;
     for (int i = 0; marks[i]; i++)
         if (ptd_ends(a, marks[i])) return strlen(marks[i]);
     if (ptd_ends(a, " or") || ptd_ends(a, "\xe6\x88\x96")) return 3;
@@ -265,9 +308,11 @@ static const char *last_end(const char *s, const char *end)
     while (s < end && ptd_is_blank(*s)) s++;
     const char *line = memchr(s, '\n', (size_t)(end - s));
     if (line) end = line;
-    for (const char *p = s + 1; p < end; p++)
+    for (const char *p = s + 1; p < end; p++) {
+        if (tag_at(p, end)) return p;
         for (int i = 0; words[i]; i++)
             if (!alphanumeric(p[-1]) && ptd_begins(p, end, words[i])) return p;
+    }
     return end;
 }
 
@@ -286,7 +331,7 @@ static int continues(const struct run *r, const struct mark *m)
     if (!r->n || m->letter != r->n) return 0;
     struct ptd_span text = ptd_span_of(r->mark[r->n - 1].end, m->start);
     if (m->start < r->mark[r->n - 1].end || !holds_text(text)) return 0;
-    return m->style != BARE || !memchr(text.s, '\n', text.len - 1);
+    return (m->style != BARE && m->style != EQUALS) || !memchr(text.s, '\n', text.len - 1);
 }
 
 static void take(struct lists *l, const struct mark *m)
@@ -306,6 +351,13 @@ static void take(struct lists *l, const struct mark *m)
     l->later.n = 0;
 }
 
+/* Does the text end with the line of this mark? "A=1", "B=2" before more are given values. */
+static int ends_with(const struct mark *m)
+{
+    const char *line = strchr(m->end, '\n');
+    return !line || !*(line + strspn(line, " \t\r\n"));
+}
+
 /* A list, and no names with initials: "A. Smith, B. Jones and C. Miller". */
 static int is_list(const char *from, const struct run *r)
 {
@@ -316,6 +368,7 @@ static int is_list(const char *from, const struct run *r)
     int fresh = p == from || !alphanumeric(p[-1]);
     int lines =
         memchr(a->end, '\n', (size_t)(a[1].start - a->end)) != NULL || a[1].start[-1] == '\n';
+    if (a->style == EQUALS) return r->n > 2 && ends_with(a + r->n - 1);
     if (a->style != DOT && a->style != COLON) return 1;
     if (!lines && !fresh && r->n < 3) return 0;
     for (int i = 0; i + 1 < r->n && a->style == DOT; i++) {

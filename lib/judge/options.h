@@ -2,8 +2,9 @@
  *
  * Letters A, B, ... in order, to J, upper or lower case, full width too, all marked the same way:
  * (A) [A] A) A. A: and their full-width forms, A followed by an ideographic comma, in bold or
- * \text{}, with "Option" before them or a bullet, on lines of their own or on one; a bare "A 30"
- * only on lines that follow each other. No list: initials, "a.m.", sets {A, B}, f(a), points that a
+ * \text{}, with "Option" before them or a bullet, on lines of their own or on one, or in circles; a
+ * bare "A 30" only on lines that follow each other, and "A=30" on three of those that end the text.
+ * <br>, <li> and the like part lines. No list: initials, "a.m.", sets {A, B}, f(a), points that a
  * text names, a list whose options hold nothing. Of several lists the longest, of equals the last.
  */
 #ifndef PTD_OPTIONS_H
