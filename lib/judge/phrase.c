@@ -18,6 +18,19 @@ static int is_title(const char *from, const char *s)
     return 0;
 }
 
+/* Does a.m or the like end at s, whose full stop belongs to it? */
+static int is_short(const char *from, const char *s)
+{
+    return s - from > 2 && ptd_is_letter(s[-1]) && s[-2] == '.' && ptd_is_letter(s[-3]) &&
+           (s - from == 3 || !ptd_is_letter(s[-4]));
+}
+
+/* n! */
+static int is_factorial(const char *from, const char *s)
+{
+    return s > from && s[-1] >= 'a' && s[-1] <= 'z' && (s - 1 == from || !ptd_is_letter(s[-2]));
+}
+
 /* Bytes of the sign that ends a sentence at s, 0: none. A full stop in a number, a time of day or a
  * name such as file.png is none. */
 static size_t stop_at(const char *from, const char *s, const char *end)
@@ -28,6 +41,7 @@ static size_t stop_at(const char *from, const char *s, const char *end)
     if ((unsigned char)*s >= 0x80) return ptd_begins_one(s, end, wide);
     if (*s != '.' && *s != '!' && *s != '?') return 0;
     if (*s == '.' && is_title(from, s)) return 0;
+    if (*s == '!' && is_factorial(from, s)) return 0;
     return s + 1 >= end || ptd_is_blank(s[1]) || strchr("*\"'_)", s[1]) ? 1 : 0;
 }
 
@@ -38,6 +52,7 @@ struct ptd_span ptd_next_sentence(const char **p, const char *end, int *asks)
     while (e < end && !(n = stop_at(s, e, end))) e++;
     *asks = e < end && (*e == '?' || ptd_begins(e, end, "\xef\xbc\x9f"));
     *p = e + n;
+    if (n && *e == '.' && is_short(s, e)) e++;
     return ptd_trimmed(ptd_span_of(s, e));
 }
 
@@ -79,9 +94,12 @@ static size_t dress_behind(struct ptd_span a)
                                         "\xe2\x80\x9d",
                                         "\xe3\x80\x80",
                                         NULL};
+    const char *last = a.s + a.len - 1;
+    if (a.len && *last == '.' && is_short(a.s, last)) return 0;
+    if (a.len > 1 && *last == '!' && is_factorial(a.s, last)) return 0;
     for (int i = 0; marks[i]; i++)
         if (ptd_ends(a, marks[i])) return strlen(marks[i]);
-    return a.len && ptd_is_blank(a.s[a.len - 1]) ? 1 : 0;
+    return a.len && ptd_is_blank(*last) ? 1 : 0;
 }
 
 struct ptd_span ptd_undressed(struct ptd_span a)

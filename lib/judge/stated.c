@@ -187,6 +187,8 @@ static int few_words(struct ptd_span a, struct ptd_span *out)
         return 0;
     if (ptd_find_any_case(a, "\xe6\x97\xa0") || ptd_ends(a, "\xef\xbc\x9f")) return 0;
     a = ptd_undressed(ptd_span_behind(a, a.s + concludes(a)));
+    a = ptd_span_behind(a, a.s + ptd_begins_any_case(a.s, a.s + a.len, "it's "));
+    a = ptd_span_behind(a, ptd_skip_filler(a.s, a.s + a.len));
     return a.len && !ptd_ends(a, "?") && ptd_cut_out(a, out);
 }
 
@@ -316,6 +318,10 @@ static int only_sentence(struct ptd_span a, struct ptd_span *out)
         ptd_find_any_case(s, PTD_ZH_BU))
         return 0;
     if (described(s, out) || told(s, out) || counted(s, out)) return 1;
+    const char *colon = memchr(s.s, ':', s.len); /* 3 people: two men and a woman */
+    if (colon && colon + 1 < s.s + s.len && ptd_is_blank(colon[1]) &&
+        counted(ptd_span_of(s.s, colon), out))
+        return 1;
     return ptd_find_any_case(s, PTD_ZH_YOU) && linked_by(s, 1, 1, out);
 }
 
