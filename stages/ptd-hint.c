@@ -82,6 +82,7 @@ static const struct ptd_opt options[] = {
      "audit: of sampling (0: that of the stream; of a data set 1)", 0, 100, 1},
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
+    PTD_DATASET_OPTIONS(opt.places),
     {0}};
 static const struct ptd_usage usage = {
     "ptd-hint",
