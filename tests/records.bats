@@ -125,7 +125,7 @@ all_refuse() { # FIELD PYTHON
 }
 
 @test "a group that is larger than the head says is refused before it is scored" {
-    craft 'head["max_tokens"] = 1; y = g["rollouts"][0]; y.update(accuracy=0, stop="eos"); g["group_accuracy"] = 0
+    craft 'head["max_tokens"] = 1; y = g["rollouts"][0]; y.update(accuracy=0, outcome="wrong", stop="eos"); g["group_accuracy"] = 0
 g["hint"] = g.get("hint", {"text": "look", "prompt_ids": g["prompt_ids"]})
 [y.pop(k, 0) for k in ("logp", "top_ids", "top_k", "ref_logp", "teacher_ids", "teacher_k", "teacher_logp", "teacher_on_top", "teacher_key")]
 y["ids"] = i32(*[1] * 700000)' > bad.rec

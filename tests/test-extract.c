@@ -544,8 +544,6 @@ static void boxed_form(void **state)
                                        "\\boxed{\\frac{1}{2}}",
                                        "<think>\\boxed{3}?</think> \\boxed{4}"};
     static const char *const bad[] = {"\\boxed{4} and more",
-                                      "\\boxed{?}",
-                                      "\\boxed{ ?? }",
                                       "\\boxed{4} \\boxed{4}",
                                       "\\boxed{4",
                                       "",

@@ -106,10 +106,10 @@ of() { ptd-dump --full v.rec | jq -c "select(.kind == \"group\") | [.rollouts[] 
 }
 
 @test "an answer in which the judge finds nothing is bad form" {
-    group 12 "" '\boxed{?}' '\boxed{-}' '\boxed{13}' '\boxed{x}'
+    group 12 "" '\boxed{?}' '\boxed{-}' '\boxed{ ?? }' '\boxed{13}' '\boxed{x}'
     judged -q one.rec
-    [ "$(of '[.reason, .format]' | jq -c '.[:2]')" = '[["empty",0],["empty",0]]' ]
-    [ "$(of .format | jq -c '.[2:]')" = '[1,1]' ]
+    [ "$(of '[.reason, .format]' | jq -c '.[:3]')" = '[["empty",0],["empty",0],["empty",0]]' ]
+    [ "$(of .format | jq -c '.[3:]')" = '[1,1]' ]
     group '?' "" '\boxed{?}'
     judged -q one.rec
     [ "$(of '[.outcome, .format]')" = '[["right",1]]' ]

@@ -27,19 +27,11 @@ static int count(struct ptd_span a, const char *what)
     return times;
 }
 
-/* Nothing but question marks. */
-static int only_asks(struct ptd_span a)
-{
-    size_t n = 0;
-    while (n < a.len && a.s[n] == '?') n++;
-    return n == a.len;
-}
-
 /* A box as it is taught, with braces, that holds something. */
 static int good_box(const struct ptd_box *b)
 {
     return ptd_begins(b->start, b->behind, "\\boxed") && b->behind[-1] == '}' &&
-           !ptd_span_empty(b->in) && !only_asks(b->in);
+           !ptd_span_empty(b->in);
 }
 
 /* What answers, where every thought is closed, the template's too; s NULL where one is not. */
