@@ -153,15 +153,15 @@ static void *said_new(const struct ptd_asked *asked, const char *answer, int tak
 /* Words that stand where an answer should. */
 static int says_nothing(const struct ptd_reading *r)
 {
-    static const char *const words[] = {"answer", "unknown",     "n/a",          "na",   "none",
-                                        "?",      "your answer", "final answer", "null", "nan",
-                                        "...",    "undefined",   "x x x",        NULL};
+    static const char *const words[] = {"answer",      "unknown",      "n/a",  "na",  "none",
+                                        "your answer", "final answer", "null", "nan", "...",
+                                        "undefined",   "x x x",        NULL};
     char said[64];
     if (r->lex.n > 6) return 0;
     ptd_words(r->lex.t, r->lex.n, said, sizeof said);
     for (int i = 0; words[i]; i++)
         if (strcasecmp(said, words[i]) == 0) return 1;
-    return !*said && r->lex.t[0].kind != PTD_T_NUM;
+    return !said[strspn(said, "? ")] && r->lex.t[0].kind != PTD_T_NUM;
 }
 
 static int read_same(struct ptd_comparison *c, const struct ptd_reading *g,
