@@ -12,6 +12,16 @@ static int word_in(tok t, const char *const *words)
     return 0;
 }
 
+/* The same for words with blanks between them. */
+static int word_among(tok t, const char *words)
+{
+    for (size_t n; *words; words += n + 1) {
+        n = strcspn(words, " ");
+        if (n == (size_t)t->n && strncasecmp(words, t->s, n) == 0) return 1;
+    }
+    return 0;
+}
+
 static int is_wrap(int kind)
 {
     return kind == '.' || kind == '"' || kind == '\'' || kind == '`' || kind == '*' ||
@@ -206,98 +216,22 @@ static int names_another(tok a, tok b)
     return 0;
 }
 
+static const char *const link_words =
+    "and or nor xor but then also plus with along as well though too even unless "
+    "except if instead of rather than followed by not versus vs maybe perhaps "
+    "possibly likely probably could might may be is it s either minus without "
+    "besides yet while however alternatively otherwise together the option choice "
+    "answer 和 或 或者 与 及 以及 还有 跟 加 而 而非 而不是 不是 非 也 也许 可能 "
+    "可能是 也可能是 但 但是 或是 并 再 然后 同 不选 而不选 除了 除非 ";
+
 /* Words and signs that lead from a letter to another: "A, along with B", "A, maybe B", "A < B". */
 static int links(tok t)
 {
-    static const char *const words[] = {"and",
-                                        "or",
-                                        "nor",
-                                        "xor",
-                                        "but",
-                                        "then",
-                                        "also",
-                                        "plus",
-                                        "with",
-                                        "along",
-                                        "as",
-                                        "well",
-                                        "though",
-                                        "too",
-                                        "even",
-                                        "unless",
-                                        "except",
-                                        "if",
-                                        "instead",
-                                        "of",
-                                        "rather",
-                                        "than",
-                                        "followed",
-                                        "by",
-                                        "not",
-                                        "versus",
-                                        "vs",
-                                        "maybe",
-                                        "perhaps",
-                                        "possibly",
-                                        "likely",
-                                        "probably",
-                                        "could",
-                                        "might",
-                                        "may",
-                                        "be",
-                                        "is",
-                                        "it",
-                                        "s",
-                                        "either",
-                                        "minus",
-                                        "without",
-                                        "besides",
-                                        "yet",
-                                        "while",
-                                        "however",
-                                        "alternatively",
-                                        "otherwise",
-                                        "together",
-                                        "the",
-                                        "option",
-                                        "choice",
-                                        "answer",
-                                        "和",
-                                        "或",
-                                        "或者",
-                                        "与",
-                                        "及",
-                                        "以及",
-                                        "还有",
-                                        "跟",
-                                        "加",
-                                        "而",
-                                        "而非",
-                                        "而不是",
-                                        "不是",
-                                        "非",
-                                        "也",
-                                        "也许",
-                                        "可能",
-                                        "可能是",
-                                        "也可能是",
-                                        "但",
-                                        "但是",
-                                        "或是",
-                                        "并",
-                                        "再",
-                                        "然后",
-                                        "同",
-                                        "不选",
-                                        "而不选",
-                                        "除了",
-                                        "除非",
-                                        NULL};
     return (t->kind < 128 && strchr(",;:.?/&+-*=<>|~!", t->kind)) || t->kind == PTD_T_CUP ||
            t->kind == PTD_T_CAP || t->kind == PTD_T_NE || t->kind == PTD_T_PM ||
            t->kind == PTD_T_APPROX || t->kind == PTD_T_TO || t->kind == PTD_T_ARROW ||
            t->kind == PTD_T_LE || t->kind == PTD_T_GE ||
-           (t->kind == PTD_T_WORD && word_in(t, words));
+           (t->kind == PTD_T_WORD && word_among(t, link_words));
 }
 
 /* Does what stands behind a letter lead to another one? */
