@@ -5,14 +5,7 @@
 
 typedef const struct ptd_tok *tok;
 
-static int word_in(tok t, const char *const *words)
-{
-    for (; *words; words++)
-        if (ptd_tok_is(t, *words)) return 1;
-    return 0;
-}
-
-/* The same for words with blanks between them. */
+/* Is t one of the words, with blanks between them? */
 static int word_among(tok t, const char *words)
 {
     for (size_t n; *words; words += n + 1) {
@@ -44,7 +37,7 @@ static int is_roman(tok t)
     static const char *const others[] = {"II", "III", "IV", NULL};
     if (*t->s != 'I') return 0;
     for (tok u = t + 1; u->kind != PTD_T_END && u - t < 6; u++)
-        if (word_in(u, others)) return 1;
+        if (ptd_tok_one_of(u, others)) return 1;
     return 0;
 }
 
@@ -65,7 +58,7 @@ static int is_chinese_lead(tok t)
         "应该选",     "选择",       "选项",       "选项是",     "选项为",     "选",
         "我选",       "最终答案是", "最终答案为", "最终答案",   "所以答案是", "所以答案为",
         "因此答案是", "故答案为",   "故答案是",   "是",         "为",         NULL};
-    return t->kind == PTD_T_WORD && word_in(t, leads);
+    return t->kind == PTD_T_WORD && ptd_tok_one_of(t, leads);
 }
 
 static int is_lead(tok t)
@@ -76,7 +69,7 @@ static int is_lead(tok t)
         "pick",   "select",  "it",    "s",      "must", "be",        "letter", "my",     "our",
         "both",   "either",  "would", "should", "i",    "we",        NULL};
     return t->kind == PTD_T_WORD && (t->n != 1 || *t->s == 'I' || *t->s == 'i' || *t->s == 's') &&
-           (t->n == 0 || word_in(t, leads) || is_chinese_lead(t));
+           (t->n == 0 || ptd_tok_one_of(t, leads) || is_chinese_lead(t));
 }
 
 /* Words in front that only lead to the letter; a letter itself ends them. */
@@ -97,12 +90,12 @@ static int take_letter(tok *t, tok b, int *marked)
     static const char *const behind[] = {"项", "选项", NULL};
     tok s = *t;
     int depth = 0, c;
-    while (s < b && word_in(s, nouns)) s++;
+    while (s < b && ptd_tok_one_of(s, nouns)) s++;
     while (s < b && is_open(s->kind)) s++, depth++;
-    while (s < b && word_in(s, nouns)) s++;
+    while (s < b && ptd_tok_one_of(s, nouns)) s++;
     if (s >= b || !(c = letter(s))) return 0;
     int bold = s->dress && (s + 1 == b || !s[1].dress || s[1].spaced & 2);
-    if (s + 1 < b && word_in(s + 1, behind)) bold = (s++, 1);
+    if (s + 1 < b && ptd_tok_one_of(s + 1, behind)) bold = (s++, 1);
     int named = depth > 0 && !(s[-1].kind == '{' && islower((unsigned char)*s->s));
     for (s++, *marked = named || bold; depth > 0; depth--) {
         while (s < b && (s->kind == '.' || s->kind == ':')) s++;
@@ -118,7 +111,7 @@ static int is_join(tok t)
     static const char *const words[] = {"and", "or", "和", "或", "或者", "与", "及", NULL};
     return t->kind == ',' || t->kind == ';' || t->kind == '.' || t->kind == ':' || t->kind == '/' ||
            t->kind == ')' || t->kind == '&' || t->kind == '+' || t->kind == PTD_T_TO ||
-           word_in(t, words);
+           ptd_tok_one_of(t, words);
 }
 
 static int is_or(tok t)
@@ -258,9 +251,9 @@ static int denies(tok a, tok b)
         "ruled", "was", "be",     "可以",    "了",    "是",     "但",   "的",    NULL};
     int n = 0;
     for (tok t = a; t < b; t++)
-        if (t->kind == PTD_T_NE || word_in(t, denials))
+        if (t->kind == PTD_T_NE || ptd_tok_one_of(t, denials))
             n++;
-        else if (!is_wrap(t->kind) && t->kind != ',' && !word_in(t, around))
+        else if (!is_wrap(t->kind) && t->kind != ',' && !ptd_tok_one_of(t, around))
             return 0;
     return n > 0;
 }
@@ -273,7 +266,7 @@ static int confirms(tok a, tok b)
         "true", "正确", "是正确的", "对",    "正确的", "选项正确", "项正确", NULL};
     tok t = a;
     for (; t < b; t++)
-        if (!word_in(t, words) && !is_wrap(t->kind)) return 0;
+        if (!ptd_tok_one_of(t, words) && !is_wrap(t->kind)) return 0;
     return 1;
 }
 
@@ -283,7 +276,7 @@ static int is_verb(tok t)
         "is",        "are",  "isn",      "was", "cannot", "can",      "looks",  "seems",  "could",
         "might",     "may",  "would",    "不",  "错",     "错误",     "不对",   "不正确", "wrong",
         "incorrect", "正确", "是正确的", "对",  "是错的", "选项正确", "项正确", NULL};
-    return t->kind == PTD_T_WORD && word_in(t, words);
+    return t->kind == PTD_T_WORD && ptd_tok_one_of(t, words);
 }
 
 /* Can what begins at t be an option's text right behind its letter? */
@@ -311,7 +304,7 @@ static int explains(tok t, tok b)
     static const char *const words[] = {"since",     "because", "explanation", "reason",
                                         "reasoning", "因为",    "由于",        "理由",
                                         "解析",      "原因",    NULL};
-    return t < b && word_in(t, words);
+    return t < b && ptd_tok_one_of(t, words);
 }
 
 /* "B (A is too small)": words in brackets behind a capital letter. */
@@ -331,9 +324,9 @@ static int goes_on(tok after, tok rest, tok b)
                                  : after->kind == PTD_T_NE || after->kind == PTD_T_CUP ||
                                        after->kind == PTD_T_LE || after->kind == PTD_T_GE ||
                                        after->kind == PTD_T_ARROW || after->kind == PTD_T_APPROX;
-    if ((sign && after == rest && !after->spaced) || word_in(rest, words)) return 1;
+    if ((sign && after == rest && !after->spaced) || ptd_tok_one_of(rest, words)) return 1;
     for (tok t = rest; t + 1 < b; t++)
-        if (t->kind == '(' && word_in(t + 1, words)) return 1;
+        if (t->kind == '(' && ptd_tok_one_of(t + 1, words)) return 1;
     return 0;
 }
 

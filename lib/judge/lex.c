@@ -550,3 +550,10 @@ int ptd_tok_is(const struct ptd_tok *t, const char *word)
 {
     return t->kind == PTD_T_WORD && t->n == strlen(word) && strncasecmp(t->s, word, t->n) == 0;
 }
+
+int ptd_tok_one_of(const struct ptd_tok *t, const char *const *words)
+{
+    for (; *words; words++)
+        if (ptd_tok_is(t, *words)) return 1;
+    return 0;
+}

@@ -80,4 +80,6 @@ enum { PTD_LEX_LISTS = 1 /* commas part lists, never thousands */ };
 int ptd_lex(struct ptd_lex *l, const char *text, size_t n, int flags);
 
 int ptd_tok_is(const struct ptd_tok *t, const char *word); /* a WORD, case aside */
+/* Is it one of them? NULL at the end. */
+int ptd_tok_one_of(const struct ptd_tok *t, const char *const *words);
 #endif

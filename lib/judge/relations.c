@@ -2,13 +2,6 @@
 #include "judge/reading.h"
 #include <string.h>
 
-static int word_in(tok t, const char *const *words)
-{
-    for (; *words; words++)
-        if (ptd_tok_is(t, *words)) return 1;
-    return 0;
-}
-
 static int empty(struct ptd_toks s)
 {
     return s.a >= s.b;
@@ -33,7 +26,7 @@ int ptd_is_label(struct ptd_toks s)
         depth += ptd_opens(t->kind) - ptd_closes(t->kind);
         switch (t->kind) {
         case PTD_T_WORD:
-            if (word_in(t, no) || denies(t)) return 0;
+            if (ptd_tok_one_of(t, no) || denies(t)) return 0;
             names = 1;
             break;
         case PTD_T_NAME:
@@ -82,7 +75,7 @@ struct chain {
 static int is_verb(tok t)
 {
     static const char *const words[] = {"is", "are", "equals", "等于", "是", "为", NULL};
-    return t->kind == PTD_T_WORD && word_in(t, words);
+    return t->kind == PTD_T_WORD && ptd_tok_one_of(t, words);
 }
 
 static int relation(tok t)
@@ -154,8 +147,8 @@ static int is_named(struct ptd_toks s)
     static const char *const names[] = {"the", "my", "our", "答案", "结果", "正确答案", NULL};
     static const char *const no[] = {"minimum", "maximum", "lower", "upper", "least", "most", NULL};
     for (tok t = s.a; t < s.b; t++)
-        if (word_in(t, no)) return 0;
-    return s.b - s.a == 1 ? s.a->n == 1 || word_in(s.a, names) : word_in(s.a, names);
+        if (ptd_tok_one_of(t, no)) return 0;
+    return s.b - s.a == 1 ? s.a->n == 1 || ptd_tok_one_of(s.a, names) : ptd_tok_one_of(s.a, names);
 }
 
 /* Is the symbol part of e, and not all of it? */

@@ -89,13 +89,6 @@ struct ptd_toks ptd_toks_trimmed(struct ptd_toks s)
     return s;
 }
 
-static int word_in(tok t, const char *const *words)
-{
-    for (; *words; words++)
-        if (ptd_tok_is(t, *words)) return 1;
-    return 0;
-}
-
 /* 答案是, 选: bytes of the word at t that only lead to the answer. */
 static int chinese_lead(tok t, int last)
 {
@@ -116,7 +109,7 @@ static int is_year(struct ptd_toks s)
 {
     static const char *const words[] = {"in", "the", "year", "of", NULL};
     for (tok t = s.a; t < s.b - 1; t++)
-        if (!word_in(t, words)) return 0;
+        if (!ptd_tok_one_of(t, words)) return 0;
     return 1;
 }
 
@@ -134,14 +127,15 @@ static struct ptd_toks without_lead(struct ptd_toks s)
                                        "about",  "around", "roughly",   "approx", "nearly",
                                        "either", "both",   "exactly",   "only",   NULL};
     tok t = s.a;
-    while (t < s.b && word_in(t, before)) t++;
-    if (t < s.b && word_in(t, nouns)) {
-        for (t++; t < s.b && (word_in(t, after) || strchr(":=*`", t->kind ? t->kind : 'x')); t++)
+    while (t < s.b && ptd_tok_one_of(t, before)) t++;
+    if (t < s.b && ptd_tok_one_of(t, nouns)) {
+        for (t++; t < s.b && (ptd_tok_one_of(t, after) || strchr(":=*`", t->kind ? t->kind : 'x'));
+             t++)
             continue;
         if (t < s.b) s.a = t;
     }
     while (s.a + 1 < s.b &&
-           (word_in(s.a, sure) || s.a->kind == PTD_T_APPROX || s.a->kind == PTD_T_TO ||
+           (ptd_tok_one_of(s.a, sure) || s.a->kind == PTD_T_APPROX || s.a->kind == PTD_T_TO ||
             s.a->kind == ',' || (s.a->kind == '.' && s.a > t)))
         s.a++;
     if (s.b - s.a > 1 && s.b[-1].kind == PTD_T_NUM && s.b[-1].n == 4 && is_year(s)) s.a = s.b - 1;
@@ -163,7 +157,7 @@ int ptd_value_parts(const struct ptd_tok *t)
 {
     static const char *const words[] = {"and", "or", "和", "或", "或者", "与", "及", "以及", NULL};
     return t->kind == ',' || t->kind == ';' || t->kind == PTD_T_ROW ||
-           (t->kind == PTD_T_WORD && word_in(t, words));
+           (t->kind == PTD_T_WORD && ptd_tok_one_of(t, words));
 }
 
 static int is_or(tok t)

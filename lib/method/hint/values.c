@@ -21,13 +21,6 @@
 
 /* ---- words ---- */
 
-int ptd_tok_one_of(const struct ptd_tok *t, const char *const *words)
-{
-    for (; *words; words++)
-        if (ptd_tok_is(t, *words)) return 1;
-    return 0;
-}
-
 static int is_cjk(utf8proc_int32_t c)
 {
     return (c >= 0x2e80 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7af) ||

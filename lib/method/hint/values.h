@@ -34,8 +34,6 @@ int ptd_value_asserted(const struct ptd_lex *l, int from, int to);
 /* The values from first to last - 1 around number i that stand in one list: "12 or 15", "2, 4 and
  * 6". */
 void ptd_value_list(const struct ptd_piece *p, int i, int *first, int *last);
-/* 1 if token i is one of the words, NULL at the end of the list, case aside. */
-int ptd_tok_one_of(const struct ptd_tok *t, const char *const *words);
 /* 1 if token i, in Chinese, holds one of the words. */
 int ptd_tok_has_cjk(const struct ptd_tok *t, const char *const *words);
 /* 1 if it is a word in Chinese, Japanese or Korean writing. */
