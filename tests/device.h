@@ -82,6 +82,15 @@ static inline const ptd_stat *in_stats(const float *x, size_t n)
 {
     return to_device(x, n, PTD_STATS, 0);
 }
+/* [rows, cols] in one block, until back(); NULL: none */
+static inline const struct ptd_matrix *in_matrix(const float *x, long rows, long cols)
+{
+    static struct ptd_block block;
+    static struct ptd_matrix W;
+    block = (struct ptd_block){in_nums(x, (size_t)rows * cols), (int)rows};
+    W = (struct ptd_matrix){&block, 1, (int)rows, (int)cols, the_device()->num};
+    return &W;
+}
 static inline const ptd_int *in_ints(const int32_t *x, size_t n)
 {
     return to_device(x, n, PTD_STATS, 0);

@@ -17,8 +17,8 @@ static inline long rows_named(const int32_t *ids, long n)
 static inline void host_linear(float *Y, const float *X, const float *W, const float *b,
                                const float *residual, long n, int in, int out)
 {
-    OPS->linear(DEV, nums(Y, n * out), in_nums(X, n * in), in_nums(W, (long)in * out),
-                in_nums(b, out), in_nums(residual, n * out), n, in, out);
+    OPS->linear(DEV, nums(Y, n * out), in_nums(X, n * in), in_matrix(W, out, in), in_nums(b, out),
+                in_nums(residual, n * out), n);
     back();
 }
 
@@ -26,14 +26,13 @@ static inline void host_linear_backward(float *dX, int add, float *dW, float *db
                                         const float *X, const float *W, long n, int in, int out)
 {
     OPS->linear_backward(DEV, nums(dX, n * in), add, accs(dW, (long)in * out), accs(db, out),
-                         in_nums(dY, n * out), in_nums(X, n * in), in_nums(W, (long)in * out), n,
-                         in, out);
+                         in_nums(dY, n * out), in_nums(X, n * in), in_matrix(W, out, in), n);
     back();
 }
 
 static inline void host_logits(float *Z, const float *X, const float *W, long n, int H, int V)
 {
-    OPS->logits(DEV, stats(Z, n * V), in_nums(X, n * H), in_nums(W, (long)H * V), n, H, V);
+    OPS->logits(DEV, stats(Z, n * V), in_nums(X, n * H), in_matrix(W, V, H), n);
     back();
 }
 
@@ -41,7 +40,7 @@ static inline void host_logits_backward(float *dX, float *dW, const float *dZ, c
                                         const float *W, long n, int H, int V)
 {
     OPS->logits_backward(DEV, nums(dX, n * H), accs(dW, (long)H * V), in_stats(dZ, n * V),
-                         in_nums(X, n * H), in_nums(W, (long)H * V), n, H, V);
+                         in_nums(X, n * H), in_matrix(W, V, H), n);
     back();
 }
 
@@ -139,7 +138,7 @@ static inline void host_add(float *y, const float *x, long n)
 
 static inline void host_gather(float *y, const float *table, const int32_t *ids, long n, int w)
 {
-    OPS->gather(DEV, nums(y, n * w), in_nums(table, rows_named(ids, n) * w), in_ints(ids, n), n, w);
+    OPS->gather(DEV, nums(y, n * w), in_matrix(table, rows_named(ids, n), w), in_ints(ids, n), n);
     back();
 }
 

@@ -236,21 +236,23 @@ struct counting {
     int linears, gathers;
 };
 
-static void counting_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
-                            const ptd_num *b, const ptd_num *residual, long n, int in, int out)
+static void counting_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X,
+                            const struct ptd_matrix *W, const ptd_num *b, const ptd_num *residual,
+                            long n)
 {
     struct counting *c = d->own;
     c->linears++;
-    c->cpu->ops->linear(c->cpu, Y, X, W, b, residual, n, in, out);
+    c->cpu->ops->linear(c->cpu, Y, X, W, b, residual, n);
 }
 
-static void counting_gather(struct ptd_device *d, ptd_num *y, const ptd_num *table,
-                            const ptd_int *ids, long n, int w)
+static void counting_gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                            const ptd_int *ids, long n)
 {
     struct counting *c = d->own;
     c->gathers++;
+    long w = table->cols;
     for (long i = 0; i < n * w; i++)
-        FLOATS(y)[i] = FLOATS(table)[(long)INTS(ids)[i / w] * w + i % w];
+        FLOATS(y)[i] = FLOATS(table->blocks->at)[(long)INTS(ids)[i / w] * w + i % w];
 }
 
 static void counting_close(struct ptd_device *d)

@@ -24,10 +24,11 @@ static float *normals(int which, long n, double scale)
 
 /* ---- products, as plain as they can be ---- */
 
-static void logits(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
-                   int in, int out)
+static void logits(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const struct ptd_matrix *W,
+                   long n)
 {
-    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W, (size_t)in * out),
+    int in = W->cols, out = W->rows;
+    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W->blocks->at, (size_t)in * out),
           *y = calloc((size_t)n * out + 1, sizeof *y);
     for (long i = 0; i < n; i++)
         for (int o = 0; o < out; o++) {
@@ -71,9 +72,10 @@ static void plain_learn(struct ptd_device *d, ptd_acc *dW, const float *dy, cons
 }
 
 static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dY,
-                            const ptd_num *X, const ptd_num *W, long n, int in, int out)
+                            const ptd_num *X, const struct ptd_matrix *W, long n)
 {
-    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W, (size_t)in * out),
+    int in = W->cols, out = W->rows;
+    float *x = read_nums(d, X, (size_t)n * in), *w = read_nums(d, W->blocks->at, (size_t)in * out),
           *dy = calloc((size_t)n * out + 1, sizeof *dy);
     d->ops->get(d, dy, dY, (size_t)n * out * sizeof *dy);
     if (dX) plain_back(d, dX, dy, w, n, in, out);
@@ -181,7 +183,7 @@ static void gradients_match_finite_differences(void **state)
         for (int i = 0; i < V * H; i++)
             w[i] = W[i], before[i] = dW[i] = 0.5f * (float)(i % 3); /* accumulates */
         struct ptd_lm_head *h =
-            ptd_lm_head_new(&plain, in_nums(W, V * H), accs(dW, V * H), V, H, t ? banned : NULL);
+            ptd_lm_head_new(&plain, in_matrix(W, V, H), accs(dW, V * H), t ? banned : NULL);
         double T = (float)temperatures[t];
         learn(h, in_nums(X, N * H), N, T, target, value, nums(dX, N * H));
         back();
@@ -204,8 +206,7 @@ static void banned_words_get_no_gradient(void **state)
     uint8_t banned[V] = {[0] = 1, [V - 1] = 1};
     int32_t target[N] = {0, V - 1, 1, 0, 2, 3, 0};
     double logp[N];
-    struct ptd_lm_head *h =
-        ptd_lm_head_new(&plain, in_nums(W, V * H), accs(dW, V * H), V, H, banned);
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_matrix(W, V, H), accs(dW, V * H), banned);
     learn(h, in_nums(X, N * H), N, 0.5, target, logp, nums(dX, N * H));
     back();
     ptd_lm_head_free(h);
@@ -250,7 +251,7 @@ static void wide_run(struct wide *w, struct ptd_device *device, int step)
     const ptd_num *X = in_nums(w->X, in);
     ptd_num *dX = nums(w->dX, in);
     struct ptd_lm_head *h =
-        ptd_lm_head_new(device, in_nums(w->W, all), accs(w->dW, all), w->v, w->h, NULL);
+        ptd_lm_head_new(device, in_matrix(w->W, w->v, w->h), accs(w->dW, all), NULL);
     for (int i = 0; i < w->n; i += step) {
         long k = w->n - i < step ? w->n - i : step;
         learn(h, ptd_at(device, X, (size_t)i * w->h), k, 0.9f, w->target + i, w->value + i,
@@ -323,7 +324,7 @@ static void every_row_comes_once(void **state)
     float *W = normals(7, 300 * 4, 1), *X = normals(8, 1500 * 4, 1), *dX = normals(8, 1500 * 4, 1);
     int32_t target[1501] = {0};
     double logp[1501];
-    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_nums(W, 300 * 4), NULL, 300, 4, NULL);
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_matrix(W, 300, 4), NULL, NULL);
     const ptd_num *x = in_nums(X, 1500 * 4);
     for (int s = 0; s < 7; s++) learn(h, x, sizes[s], 1, target, logp, nums(dX, 1500 * 4));
     ptd_lm_head_free(h);
@@ -343,7 +344,7 @@ static void answers_are_by_row(void **state)
     int32_t first[ROWS + 1] = {0}, id[3 * ROWS], top[ROWS * BEST], best[ROWS * BEST],
                          drawn[ROWS * DRAWS], alone_id[DRAWS], alone_best[BEST];
     double of_words[3 * ROWS], lse[ROWS], u[ROWS * DRAWS], alone_words[3], alone_lse;
-    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_nums(W, WORDS * 2), NULL, WORDS, 2, NULL);
+    struct ptd_lm_head *h = ptd_lm_head_new(&plain, in_matrix(W, WORDS, 2), NULL, NULL);
     const ptd_num *x = in_nums(X, ROWS * 2), *row;
     for (int i = 0; i < ROWS; i++) first[i + 1] = first[i] + i % 4;
     for (int i = 0; i < 3 * ROWS; i++) id[i] = i * 71 % WORDS;

@@ -37,8 +37,8 @@ static int make_store(void **state)
     struct ptd_model *m = ptd_model_open(s, the_device());
     if (!m) return -1;
     ptd_model_init(m, 1);
-    struct ptd_publication p = {
-        .weights = ptd_model_views(m), .n = m->n_params, .keep = 1, .pin = 1};
+    struct ptd_publication p = {.keep = 1, .pin = 1};
+    p.weights = ptd_model_views(m, &p.n);
     int rc = ptd_store_publish(s, &p);
     free(p.weights);
     ptd_model_free(m);

@@ -42,12 +42,10 @@ static struct ptd_model *builtin_model(void)
 
 static void publish(struct ptd_store *s, struct ptd_model *m, int64_t generation)
 {
-    struct ptd_tensor_view *v = ptd_model_views(m);
-    struct ptd_publication p = {.generation = generation,
-                                .weights = v,
-                                .n = m->n_params,
-                                .keep = 1,
-                                .pin = generation == 0};
+    int n;
+    struct ptd_tensor_view *v = ptd_model_views(m, &n);
+    struct ptd_publication p = {
+        .generation = generation, .weights = v, .n = n, .keep = 1, .pin = generation == 0};
     if (ptd_store_publish(s, &p)) ptd_die_last();
     free(v);
 }

@@ -177,8 +177,7 @@ static inline float *tiny_logits(const struct ptd_model *m, const ptd_num *hidde
 {
     int V = m->config.vocab;
     float *z = ptd_array((size_t)n * V + 1, sizeof *z);
-    m->device->ops->logits(m->device, stats(z, (size_t)n * V), hidden, ptd_model_head(m), n,
-                           m->config.hidden, V);
+    m->device->ops->logits(m->device, stats(z, (size_t)n * V), hidden, ptd_model_head(m), n);
     back();
     return z;
 }
@@ -191,7 +190,7 @@ static inline void tiny_backward(struct ptd_model *m, struct ptd_batch *b, const
     struct ptd_device *d = m->device;
     ptd_num *dhidden = ptd_pool_nums(&b->pool, (size_t)b->n * H);
     d->ops->logits_backward(d, dhidden, ptd_model_dhead(m), in_stats(dz, (size_t)b->n * V),
-                            b->hidden, ptd_model_head(m), b->n, H, V);
+                            b->hidden, ptd_model_head(m), b->n);
     ptd_backward(m, b, dhidden);
     back();
 }

@@ -4,7 +4,7 @@
  *     struct ptd_device *d = ptd_device_open("cpu");  // NULL: see err.h
  *     ptd_num *x = ptd_device_nums(d, n * in, "input"), *y = ptd_device_nums(d, n * out, "output");
  *     d->ops->put_nums(d, x, floats, n * in);
- *     d->ops->linear(d, y, x, W, NULL, NULL, n, in, out); // returns before it is done
+ *     d->ops->linear(d, y, x, &W, NULL, NULL, n);          // returns before it is done
  *     d->ops->get_nums(d, floats, y, n * out);            // done now
  *     if (ptd_device_wait(d)) ptd_die_last();
  *     ptd_device_free(d, x), ptd_device_free(d, y), ptd_device_close(d);

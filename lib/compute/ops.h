@@ -8,7 +8,7 @@
  * member here, a row in each device's table, and a row in tests/test-ops.c, which counts. */
 #ifndef PTD_OPS_H
 #define PTD_OPS_H
-#include "compute/device.h"
+#include "compute/matrix.h"
 #include "compute/rows.h"
 #include <stdint.h>
 
@@ -78,17 +78,17 @@ struct ptd_ops {
     /* ---- products ---- */
 
     /* Y [n, out] = X [n, in] W^T + b + residual; W [out, in], b [out], residual [n, out] */
-    void (*linear)(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
-                   const ptd_num *b, const ptd_num *residual, long n, int in, int out);
-    /* dX [n, in] = dY W (added to dX if add); dW += dY^T X; db += column sums of dY */
+    void (*linear)(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
+                   const ptd_num *b, const ptd_num *residual, long n);
+    /* dX [n, in] = dY W (added to dX if add); dW [out, in] += dY^T X; db += column sums of dY */
     void (*linear_backward)(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
-                            const ptd_num *dY, const ptd_num *X, const ptd_num *W, long n, int in,
-                            int out);
+                            const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W,
+                            long n);
     /* The same with float32 in place of Y, whatever the device: logits Z [n, V] = X [n, H] W^T. */
-    void (*logits)(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const ptd_num *W, long n,
-                   int H, int V);
+    void (*logits)(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
+                   long n);
     void (*logits_backward)(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
-                            const ptd_num *X, const ptd_num *W, long n, int H, int V);
+                            const ptd_num *X, const struct ptd_matrix *W, long n);
 
     /* ---- norms ---- */
 
@@ -160,8 +160,8 @@ struct ptd_ops {
 
     void (*add)(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n); /* y += x */
     /* y[i] = table[ids[i]]; backward: dtable[ids[i]] += dy[i]; ids may repeat */
-    void (*gather)(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *ids,
-                   long n, int w);
+    void (*gather)(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                   const ptd_int *ids, long n);
     void (*gather_backward)(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
                             const ptd_int *ids, long n, int w);
     /* x[ids[i]] += y[i]; ids may repeat */

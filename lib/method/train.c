@@ -7,11 +7,11 @@
 
 static int load_moments(struct ptd_train *t)
 {
-    struct ptd_tensor_view *m = ptd_model_moment_views(t->model, t->m),
-                           *v = ptd_model_moment_views(t->model, t->v);
-    int r = t->updates ? ptd_store_load_optim(t->store, 'm', m, t->model->n_params) ||
-                             ptd_store_load_optim(t->store, 'v', v, t->model->n_params)
-                       : 0;
+    int n, r = 0;
+    struct ptd_tensor_view *m = ptd_model_moment_views(t->model, t->m, &n),
+                           *v = ptd_model_moment_views(t->model, t->v, &n);
+    if (t->updates)
+        r = ptd_store_load_optim(t->store, 'm', m, n) || ptd_store_load_optim(t->store, 'v', v, n);
     free(m);
     free(v);
     return r || ptd_device_wait(t->model->device) ? -1 : 0;
@@ -156,6 +156,7 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
     a.lr = lr;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
         a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
         d->ops->adamw(d, &a, t->updates, scale, ptd_at(d, m->weights, p->offset),
                       ptd_stat_at(t->m, p->offset), ptd_stat_at(t->v, p->offset),
@@ -180,8 +181,7 @@ int ptd_train_publish(struct ptd_train *t)
 {
     const char *bad = not_finite(t);
     struct ptd_model *m = t->model;
-    struct ptd_publication p = {
-        .generation = t->generation + 1, .n = m->n_params, .keep = t->rules.keep};
+    struct ptd_publication p = {.generation = t->generation + 1, .keep = t->rules.keep};
     char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
                            (long long)t->updates, t->bad_in_row, t->settings);
     int r;
@@ -194,10 +194,10 @@ int ptd_train_publish(struct ptd_train *t)
         return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
                         (long long)p.generation);
     }
-    p.weights = ptd_model_views(m);
+    p.weights = ptd_model_views(m, &p.n);
     if (t->updates) {
-        p.m = ptd_model_moment_views(m, t->m);
-        p.v = ptd_model_moment_views(m, t->v);
+        p.m = ptd_model_moment_views(m, t->m, &p.n);
+        p.v = ptd_model_moment_views(m, t->v, &p.n);
     }
     p.run = run;
     r = ptd_store_publish(t->store, &p);

@@ -10,7 +10,7 @@
 
 struct ptd_lm_head {
     struct ptd_device *device;
-    const ptd_num *W;
+    struct ptd_matrix W;
     ptd_acc *dW;
     int V, H, n_banned;
     int32_t *banned;
@@ -18,11 +18,12 @@ struct ptd_lm_head {
     long rows;
 };
 
-struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const ptd_num *W, ptd_acc *dW, int V,
-                                    int H, const uint8_t *banned)
+struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const struct ptd_matrix *W, ptd_acc *dW,
+                                    const uint8_t *banned)
 {
     struct ptd_lm_head *h = ptd_alloc(sizeof *h);
-    *h = (struct ptd_lm_head){.device = d, .W = W, .dW = dW, .V = V, .H = H};
+    int V = W->rows;
+    *h = (struct ptd_lm_head){.device = d, .W = *W, .dW = dW, .V = V, .H = W->cols};
     h->banned = ptd_array((size_t)V + 1, sizeof *h->banned);
     for (int v = 0; banned && v < V; v++)
         if (banned[v]) h->banned[h->n_banned++] = v;
@@ -69,7 +70,7 @@ static void each_chunk(struct chunk c, const ptd_num *X, long n, void (*f)(const
     for (; c.first < n; c.first += rows) {
         c.n = n - c.first < rows ? n - c.first : rows;
         c.x = ptd_at(d, X, (size_t)c.first * h->H);
-        d->ops->logits(d, h->z, c.x, h->W, c.n, h->H, h->V);
+        d->ops->logits(d, h->z, c.x, &h->W, c.n);
         f(&c);
     }
 }
@@ -181,7 +182,7 @@ static void learn(const struct chunk *c)
     else
         learn_rows(c, 0, c->n);
     d->ops->logits_backward(d, c->dX ? ptd_at(d, c->dX, (size_t)c->first * h->H) : NULL, h->dW,
-                            h->z, c->x, h->W, c->n, h->H, h->V);
+                            h->z, c->x, &h->W, c->n);
 }
 
 void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,

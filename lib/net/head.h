@@ -1,7 +1,7 @@
 /* head: the vocabulary head, fused and chunked. Logits exist for one chunk of rows at a time; a
  * [tokens, vocabulary] array never does.
  *
- *     struct ptd_lm_head *h = ptd_lm_head_new(device, W, dW, V, H, banned);
+ *     struct ptd_lm_head *h = ptd_lm_head_new(device, &W, dW, banned);
  *     ptd_lm_head_score(h, X, n, &ask, &got);   // or _draw
  *     ptd_lm_head_learn(h, X, n, &lesson, dX);
  *     ptd_lm_head_free(h);
@@ -14,10 +14,10 @@
 #include "compute/ops.h"
 
 struct ptd_lm_head;
-/* W [V, H]; dW [V, H] accumulates what is learned (NULL: not wanted); both must outlive the head.
- * banned [V] 1: never drawn, never scored; NULL: none. */
-struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const ptd_num *W, ptd_acc *dW, int V,
-                                    int H, const uint8_t *banned);
+/* W [V, H], which is copied; dW [V, H] accumulates what is learned (NULL: not wanted); dW and W's
+ * blocks must outlive the head. banned [V] 1: never drawn, never scored; NULL: none. */
+struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const struct ptd_matrix *W, ptd_acc *dW,
+                                    const uint8_t *banned);
 void ptd_lm_head_free(struct ptd_lm_head *h);
 
 /* X [n, H]: hidden rows, already normalised. */

@@ -5,9 +5,9 @@
  *     ptd_linear_backward(d, &p->o, dx, dy, x, n);   // gradients of weight and bias accumulate */
 #ifndef PTD_LINEAR_H
 #define PTD_LINEAR_H
-#include "compute/device.h"
+#include "compute/matrix.h"
 
-/* Where a parameter lies: weights and, while training, its gradient. */
+/* Where a parameter that is no matrix lies: weights and, while it is trained, its gradient. */
 struct ptd_weight {
     ptd_num *value;
     ptd_acc *gradient; /* NULL: it has none */
@@ -16,10 +16,9 @@ struct ptd_weight {
 struct ptd_adapter; /* what is added to a product, x A^T B^T; none is written yet */
 
 struct ptd_linear {
-    struct ptd_weight weight; /* [out, in] */
-    struct ptd_weight bias;   /* [out]; value NULL: none */
-    int in, out;
-    int dtype;                         /* of the weights on the device, dtype.h */
+    struct ptd_matrix weight;          /* [out, in] */
+    ptd_acc *gradient;                 /* [out, in]; NULL: it has none */
+    struct ptd_weight bias;            /* [out]; value NULL: none */
     const struct ptd_adapter *adapter; /* NULL: none */
 };
 

@@ -146,7 +146,7 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, ptd_num *x)
 {
     struct ptd_device *d = m->device;
     int H = m->config.hidden;
-    d->ops->gather(d, x, m->layout->embed.value, b->on.ids, b->n, H);
+    d->ops->gather(d, x, &m->layout->embed.weight, b->on.ids, b->n);
     if (b->n_patches)
         d->ops->copy_rows(d, x, H, b->on.image_row, b->merger.out, H, NULL, b->n_image_rows, H);
 }
@@ -256,10 +256,11 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, ptd_num *dx
     const struct ptd_ops *o = d->ops;
     int H = m->config.hidden;
     if (dimage) {
-        o->gather(d, dimage, dx, b->on.image_row, b->n_image_rows, H);
+        o->copy_rows(d, dimage, H, NULL, dx, H, b->on.image_row, b->n_image_rows, H);
         o->copy_rows(d, dx, H, b->on.image_row, NULL, 0, NULL, b->n_image_rows, H);
     }
-    o->gather_backward(d, m->layout->embed.gradient, dx, b->on.ids, b->n, H);
+    if (m->layout->embed.gradient)
+        o->gather_backward(d, m->layout->embed.gradient, dx, b->on.ids, b->n, H);
 }
 
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden,
@@ -275,7 +276,8 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
                              c->hidden);
     for (int i = c->layers - 1; i >= 0; i--) {
         if (dimage && i < c->n_deepstack)
-            d->ops->gather(d, ddeep[i], dx, b->on.image_row, b->n_image_rows, c->hidden);
+            d->ops->copy_rows(d, ddeep[i], c->hidden, NULL, dx, c->hidden, b->on.image_row,
+                              b->n_image_rows, c->hidden);
         feed_backward(m, b, i, &s, dx);
         attend_backward(m, b, i, &s, dx);
     }

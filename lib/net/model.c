@@ -12,24 +12,50 @@
 
 #define INIT_PIECE ((size_t)1 << 20) /* numbers made at a time */
 
-/* role: NULL for what lies behind a neighbour and is used with it. */
-static void add_param(struct ptd_model *m, struct ptd_weight *role, const char *prefix,
-                      const char *name, int n_dims, ...)
+static struct ptd_param *add_named(struct ptd_model *m, const char *prefix, const char *name)
 {
-    va_list ap;
     struct ptd_param *p;
     m->params = ptd_realloc(m->params, (m->n_params + 1) * sizeof *m->params);
     p = &m->params[m->n_params++];
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "%s%s", prefix, name);
+    p->n = p->trained = 1;
+    p->dtype = m->device ? m->device->num : PTD_F32;
+    return p;
+}
+
+static void add_dims(struct ptd_model *m, struct ptd_param *p, int n_dims, va_list dims)
+{
     p->n_dims = n_dims;
     p->offset = m->n_weights;
-    p->role = role;
-    p->n = 1;
-    va_start(ap, n_dims);
-    for (int i = 0; i < n_dims; i++) p->n *= p->dims[i] = va_arg(ap, int);
-    va_end(ap);
+    for (int i = 0; i < n_dims; i++) p->n *= p->dims[i] = va_arg(dims, int);
     m->n_weights += p->n;
+}
+
+static void add_param(struct ptd_model *m, struct ptd_weight *role, const char *prefix,
+                      const char *name, int n_dims, ...)
+{
+    va_list ap;
+    struct ptd_param *p = add_named(m, prefix, name);
+    p->role = role;
+    va_start(ap, n_dims);
+    add_dims(m, p, n_dims, ap);
+    va_end(ap);
+}
+
+/* More rows of a matrix. */
+static void add_rows(struct ptd_model *m, struct ptd_linear *l, const char *prefix,
+                     const char *name, int n_dims, ...)
+{
+    va_list ap;
+    struct ptd_param *p = add_named(m, prefix, name);
+    p->matrix = l;
+    va_start(ap, n_dims);
+    add_dims(m, p, n_dims, ap);
+    va_end(ap);
+    l->weight.dtype = p->dtype;
+    l->weight.rows += (int)p->dims[0];
+    l->weight.cols = (int)(p->n / p->dims[0]);
 }
 
 static void add_norm(struct ptd_model *m, struct ptd_norm *n, const char *prefix, const char *name,
@@ -41,18 +67,12 @@ static void add_norm(struct ptd_model *m, struct ptd_norm *n, const char *prefix
     add_param(m, &n->bias, full, ".bias", 1, w);
 }
 
-static struct ptd_linear shape(const struct ptd_model *m, int out, int in)
-{
-    return (struct ptd_linear){.in = in, .out = out, .dtype = m->device ? m->device->num : PTD_F32};
-}
-
 static void add_linear(struct ptd_model *m, struct ptd_linear *l, const char *prefix,
                        const char *name, int out, int in)
 {
     char full[96];
-    *l = shape(m, out, in);
     snprintf(full, sizeof full, "%s%s", prefix, name);
-    add_param(m, &l->weight, full, ".weight", 2, out, in);
+    add_rows(m, l, full, ".weight", 2, out, in);
     add_param(m, &l->bias, full, ".bias", 1, out);
 }
 
@@ -85,9 +105,8 @@ static void add_vision(struct ptd_model *m, struct ptd_layout *l)
     const struct ptd_config *c = &m->config;
     int h = c->v_hidden, wide = h * c->v_merge * c->v_merge;
     char prefix[64];
-    l->patch = shape(m, h, c->v_channels * c->v_temporal * c->v_patch * c->v_patch);
-    add_param(m, &l->patch.weight, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels,
-              c->v_temporal, c->v_patch, c->v_patch);
+    add_rows(m, &l->patch, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels,
+             c->v_temporal, c->v_patch, c->v_patch);
     add_param(m, &l->patch.bias, "model.visual.", "patch_embed.proj.bias", 1, h);
     add_param(m, &l->positions, "model.visual.", "pos_embed.weight", 2, c->v_positions, h);
     l->blocks = ptd_array(c->v_depth, sizeof *l->blocks);
@@ -105,47 +124,32 @@ static void add_layer(struct ptd_model *m, struct ptd_lm_layer *a, int i)
     int H = c->hidden, I = c->intermediate, q = c->heads * c->head_dim,
         kv = c->kv_heads * c->head_dim;
     char prefix[64];
-    a->qkv = shape(m, q + 2 * kv, H);
-    a->o = shape(m, H, q);
-    a->gate_up = shape(m, 2 * I, H);
-    a->down = shape(m, H, I);
     snprintf(prefix, sizeof prefix, "model.language_model.layers.%d.", i);
     add_param(m, &a->norm1.gain, prefix, "input_layernorm.weight", 1, H);
-    add_param(m, &a->qkv.weight, prefix, "self_attn.q_proj.weight", 2, q, H);
-    add_param(m, NULL, prefix, "self_attn.k_proj.weight", 2, kv, H);
-    add_param(m, NULL, prefix, "self_attn.v_proj.weight", 2, kv, H);
-    add_param(m, &a->o.weight, prefix, "self_attn.o_proj.weight", 2, H, q);
+    add_rows(m, &a->qkv, prefix, "self_attn.q_proj.weight", 2, q, H);
+    add_rows(m, &a->qkv, prefix, "self_attn.k_proj.weight", 2, kv, H);
+    add_rows(m, &a->qkv, prefix, "self_attn.v_proj.weight", 2, kv, H);
+    add_rows(m, &a->o, prefix, "self_attn.o_proj.weight", 2, H, q);
     add_param(m, &a->q_norm.gain, prefix, "self_attn.q_norm.weight", 1, c->head_dim);
     add_param(m, &a->k_norm.gain, prefix, "self_attn.k_norm.weight", 1, c->head_dim);
     add_param(m, &a->norm2.gain, prefix, "post_attention_layernorm.weight", 1, H);
-    add_param(m, &a->gate_up.weight, prefix, "mlp.gate_proj.weight", 2, I, H);
-    add_param(m, NULL, prefix, "mlp.up_proj.weight", 2, I, H);
-    add_param(m, &a->down.weight, prefix, "mlp.down_proj.weight", 2, H, I);
+    add_rows(m, &a->gate_up, prefix, "mlp.gate_proj.weight", 2, I, H);
+    add_rows(m, &a->gate_up, prefix, "mlp.up_proj.weight", 2, I, H);
+    add_rows(m, &a->down, prefix, "mlp.down_proj.weight", 2, H, I);
 }
 
 static void add_text(struct ptd_model *m, struct ptd_layout *l)
 {
     const struct ptd_config *c = &m->config;
     int H = c->hidden;
-    add_param(m, &l->embed, "model.language_model.", "embed_tokens.weight", 2, c->vocab, H);
+    add_rows(m, &l->embed, "model.language_model.", "embed_tokens.weight", 2, c->vocab, H);
     l->layers = ptd_array(c->layers, sizeof *l->layers);
     for (int i = 0; i < c->layers; i++) add_layer(m, &l->layers[i], i);
     add_param(m, &l->norm.gain, "model.language_model.", "norm.weight", 1, H);
     l->head = &l->embed;
     if (c->tied) return;
     l->head = &l->own_head;
-    add_param(m, &l->own_head, "", "lm_head.weight", 2, c->vocab, H);
-}
-
-/* Roles point at the arrays there are. */
-static void bind(struct ptd_model *m)
-{
-    for (int i = 0; i < m->n_params; i++) {
-        const struct ptd_param *p = &m->params[i];
-        if (!p->role) continue;
-        p->role->value = ptd_at(m->device, m->weights, p->offset);
-        p->role->gradient = m->grads ? ptd_acc_at(m->device, m->grads, p->offset) : NULL;
-    }
+    add_rows(m, &l->own_head, "", "lm_head.weight", 2, c->vocab, H);
 }
 
 struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
@@ -162,13 +166,94 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
     return m;
 }
 
+/* ---- memory ---- */
+
+static struct ptd_block *one_block(const struct ptd_param *p, const void *at)
+{
+    struct ptd_block *b = ptd_alloc(sizeof *b);
+    *b = (struct ptd_block){at, p->n_dims > 1 ? (int)p->dims[0] : 1};
+    return b;
+}
+
+/* More rows of a matrix; those that go on where the last ones end join them. */
+static void bind_rows(const struct ptd_device *d, struct ptd_linear *l, const struct ptd_param *p)
+{
+    struct ptd_matrix *w = &l->weight;
+    struct ptd_block *all = (struct ptd_block *)w->blocks;
+    w->dtype = p->dtype;
+    w->blocks = all = ptd_realloc(all, (w->n_blocks + p->n_blocks) * sizeof *all);
+    for (int i = 0; i < p->n_blocks; i++) {
+        struct ptd_block *last = w->n_blocks ? &all[w->n_blocks - 1] : NULL;
+        size_t bytes = last ? (size_t)last->rows * w->cols * ptd_dtype_size(p->dtype) : 0;
+        if (last && p->trained && (const char *)last->at + bytes == (const char *)p->blocks[i].at)
+            last->rows += p->blocks[i].rows;
+        else
+            all[w->n_blocks++] = p->blocks[i];
+    }
+}
+
+/* What uses parameters points at the memory there is. */
+static void bind(struct ptd_model *m)
+{
+    m->bound = 1;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].matrix) m->params[i].matrix->weight.n_blocks = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        ptd_acc *g = m->grads && p->trained ? ptd_acc_at(m->device, m->grads, p->offset) : NULL;
+        if (p->role)
+            *p->role = (struct ptd_weight){(ptd_num *)p->blocks->at, g};
+        else {
+            if (!p->matrix->weight.n_blocks) p->matrix->gradient = g;
+            bind_rows(m->device, p->matrix, p);
+        }
+    }
+}
+
+/* Of trained parameters. */
+static void take_memory(struct ptd_model *m)
+{
+    if (m->n_weights) m->weights = ptd_device_nums(m->device, m->n_weights, "weights");
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
+        p->blocks = one_block(p, ptd_at(m->device, m->weights, p->offset));
+        p->n_blocks = 1;
+    }
+}
+
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
                                 struct ptd_device *d)
 {
     struct ptd_model *m = ptd_model_plan(c, r, d);
-    m->weights = ptd_device_nums(d, m->n_weights, "weights");
+    take_memory(m);
     bind(m);
     return m;
+}
+
+/* Parts of one product have one gradient. */
+static int check_parts(const struct ptd_model *m)
+{
+    for (int i = 1; i < m->n_params; i++) {
+        const struct ptd_param *a = &m->params[i - 1], *b = &m->params[i];
+        if (a->matrix && a->matrix == b->matrix && a->trained != b->trained)
+            return ptd_fail(PTD_USAGE, "%s is trained with %s or not at all",
+                            a->trained ? a->name : b->name, a->trained ? b->name : a->name);
+    }
+    return 0;
+}
+
+int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
+                     void *ctx)
+{
+    m->n_weights = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        p->trained = trained && trained(ctx, p);
+        p->offset = m->n_weights;
+        if (p->trained) m->n_weights += p->n;
+    }
+    return check_parts(m);
 }
 
 /* Weights with a head of their own are untied, those without tied, whatever config.json says. */
@@ -190,7 +275,7 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
     else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
-        m = d ? ptd_model_new(&c, &r, d) : ptd_model_plan(&c, &r, NULL);
+        m = ptd_model_plan(&c, &r, d);
     }
     free(config);
     free(images);
@@ -236,34 +321,105 @@ static struct ptd_tensor_view view_of(const struct ptd_model *m, const struct pt
     return v;
 }
 
-struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m)
+/* Of numbers of the device or of float32, place by offset. */
+static struct ptd_tensor_view *trained_views(const struct ptd_model *m, ptd_stat *moments, int *n)
 {
-    struct ptd_tensor_view *v = ptd_array(m->n_params, sizeof *v);
+    struct ptd_tensor_view *v = ptd_array(m->n_params + 1, sizeof *v);
+    *n = 0;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        v[i] = view_of(m, p, ptd_at(m->device, m->weights, p->offset));
-        v[i].take = take_nums;
-        v[i].give = give_nums;
+        struct ptd_tensor_view *w = &v[*n];
+        if (!p->trained) continue;
+        *w = view_of(m, p,
+                     moments ? (void *)ptd_stat_at(moments, p->offset)
+                             : (void *)ptd_at(m->device, m->weights, p->offset));
+        w->take = moments ? take_stats : take_nums;
+        w->give = moments ? give_stats : give_nums;
+        ++*n;
     }
     return v;
 }
 
-struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments)
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n)
 {
-    struct ptd_tensor_view *v = ptd_array(m->n_params, sizeof *v);
-    for (int i = 0; i < m->n_params; i++) {
-        const struct ptd_param *p = &m->params[i];
-        v[i] = view_of(m, p, ptd_stat_at(moments, p->offset));
-        v[i].take = take_stats;
-        v[i].give = give_stats;
+    return trained_views(m, NULL, n);
+}
+
+struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments, int *n)
+{
+    return trained_views(m, moments, n);
+}
+
+/* ---- loading ---- */
+
+/* As numbers of the device. */
+static int load_nums(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+{
+    struct ptd_tensor_view v;
+    p->own = ptd_device_nums(m->device, p->n, "weights");
+    p->dtype = m->device->num;
+    p->blocks = one_block(p, p->own);
+    p->n_blocks = 1;
+    v = view_of(m, p, p->own);
+    v.take = take_nums;
+    return ptd_store_load(s, 0, &v, 1);
+}
+
+/* bfloat16 as it is stored: rows that a piece of the store holds whole are a block. */
+static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+{
+    struct ptd_device *d = m->device;
+    struct ptd_tensor_about about = {
+        .name = p->name, .dtype = PTD_BF16, .n_dims = p->n_dims, .n = p->n};
+    size_t piece = ptd_store_piece(PTD_BF16);
+    uint16_t *host = ptd_array(piece, sizeof *host);
+    int r = 0;
+    memcpy(about.dims, p->dims, sizeof about.dims);
+    p->own = ptd_device_alloc(d, p->n * sizeof *host, "weights");
+    p->dtype = PTD_BF16;
+    p->blocks = one_block(p, p->own);
+    p->n_blocks = 1;
+    for (size_t at = 0, n; at < p->n && !r; at += n) {
+        n = p->n - at < piece ? p->n - at : piece;
+        r = ptd_store_read(s, 0, &about, at, n, host);
+        if (!r) d->ops->put(d, (uint16_t *)p->own + at, host, n * sizeof *host);
     }
-    return v;
+    free(host);
+    return r;
+}
+
+static int dtype_of(const struct ptd_tensor_about *list, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i].name, name)) return list[i].dtype;
+    return PTD_F32;
+}
+
+static int load_frozen(struct ptd_model *m, struct ptd_store *s)
+{
+    struct ptd_tensor_about *list;
+    int n, r = 0;
+    if (ptd_store_list(s, 0, &list, &n)) return -1;
+    for (int i = 0; i < m->n_params && !r; i++) {
+        struct ptd_param *p = &m->params[i];
+        if (p->trained) continue;
+        r = p->matrix && dtype_of(list, n, p->name) == PTD_BF16 ? load_bf16(m, s, p)
+                                                                : load_nums(m, s, p);
+    }
+    ptd_store_list_free(list, n);
+    return r;
 }
 
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
 {
-    struct ptd_tensor_view *v = ptd_model_views(m);
-    int r = ptd_store_load(s, generation, v, m->n_params);
+    int n, r = 0;
+    if (!m->bound) {
+        take_memory(m);
+        if (load_frozen(m, s)) return -1;
+        bind(m);
+    }
+    struct ptd_tensor_view *v = ptd_model_views(m, &n);
+    if (n) r = ptd_store_load(s, generation, v, n);
     free(v);
     return r || ptd_device_wait(m->device) ? -1 : 0;
 }
@@ -319,6 +475,10 @@ static void init_param(struct ptd_model *m, int i, uint64_t seed, float *piece)
 void ptd_model_init(struct ptd_model *m, uint64_t seed)
 {
     float *piece = m->device->is_host ? NULL : ptd_array(INIT_PIECE, sizeof *piece);
+    if (!m->bound) {
+        take_memory(m);
+        bind(m);
+    }
     for (int i = 0; i < m->n_params; i++) init_param(m, i, seed, piece);
     free(piece);
 }
@@ -330,9 +490,9 @@ void ptd_model_train(struct ptd_model *m)
     bind(m);
 }
 
-const ptd_num *ptd_model_head(const struct ptd_model *m)
+const struct ptd_matrix *ptd_model_head(const struct ptd_model *m)
 {
-    return m->layout->head->value;
+    return &m->layout->head->weight;
 }
 ptd_acc *ptd_model_dhead(struct ptd_model *m)
 {
@@ -350,11 +510,22 @@ uint8_t *ptd_model_banned(const struct ptd_model *m, int real)
     return ban;
 }
 
+static void free_param(struct ptd_model *m, struct ptd_param *p)
+{
+    if (p->matrix) {
+        free((void *)(uintptr_t)p->matrix->weight.blocks);
+        p->matrix->weight.blocks = NULL;
+    }
+    free(p->blocks);
+    ptd_device_free(m->device, p->own);
+}
+
 void ptd_model_free(struct ptd_model *m)
 {
     struct ptd_layout *l;
     if (!m) return;
     l = m->layout;
+    for (int i = 0; i < m->n_params; i++) free_param(m, &m->params[i]);
     free(l->blocks);
     free(l->layers);
     free(l);

@@ -23,12 +23,24 @@
 #include "net/initial.h"
 #include "store/store.h"
 
+struct ptd_linear;
+struct ptd_weight;
+
 struct ptd_param {
     char name[96];
     int n_dims;
     int64_t dims[5];
-    size_t offset, n;
-    struct ptd_weight *role; /* in the layout; NULL: part of the one before */
+    size_t n;
+    int trained;   /* 1: its numbers move; 0: frozen, those of generation 0 */
+    size_t offset; /* of a trained one, in the model's arrays */
+    /* one of the two: where it is used. Neighbours that are one product have the same matrix. */
+    struct ptd_linear *matrix;
+    struct ptd_weight *role;
+    /* where its numbers lie, a matrix's in `dtype` and in rows, others in one block, the device's
+     * own; NULL: nowhere yet */
+    struct ptd_block *blocks;
+    int n_blocks, dtype;
+    void *own; /* memory of a frozen one alone */
 };
 
 struct ptd_model {
@@ -37,31 +49,41 @@ struct ptd_model {
     struct ptd_device *device; /* NULL: none was needed */
     struct ptd_param *params;  /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
-    size_t n_weights;          /* of all parameters */
+    /* of all trained parameters, in the order of params; what is frozen has memory of its own */
+    size_t n_weights;
     ptd_num *weights;          /* [n_weights] */
     ptd_acc *grads;            /* [n_weights]; NULL until ptd_model_train */
+    int bound;                 /* 1: there is memory for all parameters */
     struct ptd_layout *layout; /* places in them by role (net.h) */
 };
-/* Names, shapes and offsets only: weights stays NULL. */
+/* Names, shapes and offsets only: weights stays NULL. All is trained unless ptd_model_choose says
+ * otherwise. */
 struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_image_rules *r,
                                  struct ptd_device *d);
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
                                 struct ptd_device *d);
-/* Reads config.json, generation_config.json and the rules for pictures of a store; weights are not
- * loaded yet; without a device there are none. NULL on failure. The head is tied to the embedding
- * if generation 0 has no lm_head.weight, whatever the config says. */
+/* Reads config.json, generation_config.json and the rules for pictures of a store; there is no
+ * memory for weights yet. d may be NULL for a model that is never loaded. NULL on failure. The head
+ * is tied to the embedding if generation 0 has no lm_head.weight, whatever the config says. */
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
+/* Which parameters are trained: those for which `trained` says 1; NULL: none. Before there is
+ * memory for weights. -1 (2): some of what is one product is trained, and some is not. */
+int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
+                     void *ctx) PTD_MUST_CHECK;
+/* Trained parameters of a generation; frozen ones are those of generation 0, read the first time:
+ * matrices keep the format they are stored in. */
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
 void ptd_model_init(struct ptd_model *m, uint64_t seed);
 void ptd_model_train(struct ptd_model *m); /* allocates gradients */
-/* n_params views of the weights, or of moments [n_weights] of theirs; free() */
-struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m);
-struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments);
+/* *n views of the trained weights, or of moments [n_weights] of theirs; free() */
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n);
+struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments,
+                                               int *n);
 /* [vocab, hidden]: lm_head or embed_tokens */
-const ptd_num *ptd_model_head(const struct ptd_model *m);
-ptd_acc *ptd_model_dhead(struct ptd_model *m);
+const struct ptd_matrix *ptd_model_head(const struct ptd_model *m);
+ptd_acc *ptd_model_dhead(struct ptd_model *m); /* NULL: it is not trained */
 /* [vocab] 1 for words that are never sampled nor scored: picture and video pads, vision marks, ids
  * at and beyond `real` (tokenizer's size). malloc'd. */
 uint8_t *ptd_model_banned(const struct ptd_model *m, int real);

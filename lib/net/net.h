@@ -36,8 +36,8 @@ struct ptd_layout {
     struct ptd_weight positions;
     struct ptd_vision_block *blocks;
     struct ptd_merger merger, deepstack[PTD_DEEPSTACK_MAX];
-    struct ptd_weight embed, own_head;
-    const struct ptd_weight *head; /* one of the two */
+    struct ptd_linear embed, own_head; /* [vocab, hidden] */
+    const struct ptd_linear *head;     /* one of the two */
     struct ptd_norm norm;
     struct ptd_lm_layer *layers;
 };

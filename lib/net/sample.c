@@ -115,7 +115,8 @@ static void first_tokens(struct state *st)
     ptd_num *X = ptd_pool_nums(&b->pool, (size_t)n * H);
     int32_t *last = ptd_array((size_t)n + 1, sizeof *last);
     for (int i = 0; i < n; i++) last[i] = (int32_t)(b->segments[i].row + b->segments[i].n - 1);
-    d->ops->gather(d, X, b->hidden, ptd_pool_put_ints(&b->pool, last, (size_t)n), n, H);
+    d->ops->copy_rows(d, X, H, NULL, b->hidden, H, ptd_pool_put_ints(&b->pool, last, (size_t)n), n,
+                      H);
     if (n) draw(st, X, n);
     free(last);
 }
@@ -149,10 +150,8 @@ static void drop_finished(struct state *st)
 /* Room for n replies, all active. */
 static void start(struct state *st, int n)
 {
-    const struct ptd_config *c = &st->m->config;
     st->step = ptd_batch_new(st->m);
-    st->head = ptd_lm_head_new(st->m->device, ptd_model_head(st->m), NULL, c->vocab, c->hidden,
-                               st->s->banned);
+    st->head = ptd_lm_head_new(st->m->device, ptd_model_head(st->m), NULL, st->s->banned);
     st->replies = new_replies(st->s, n);
     st->active = ptd_array(n, sizeof *st->active);
     for (st->n_active = 0; st->n_active < n; st->n_active++)

@@ -58,7 +58,7 @@ void ptd_score_forward(struct ptd_score *s)
     ptd_forward(s->m, s->batch);
     s->on_device = ptd_pool_put_ints(&s->batch->pool, s->from, (size_t)s->rows);
     s->X = ptd_pool_nums(&s->batch->pool, s->rows * H);
-    d->ops->gather(d, s->X, ptd_batch_hidden(s->batch), s->on_device, s->rows, H);
+    d->ops->copy_rows(d, s->X, H, NULL, ptd_batch_hidden(s->batch), H, s->on_device, s->rows, H);
 }
 
 ptd_num *ptd_score_nums(struct ptd_score *s, size_t n)
@@ -90,8 +90,7 @@ struct ptd_lm_head *ptd_score_head(struct ptd_score *s, const uint8_t *banned)
     ptd_lm_head_free(s->head);
     s->banned = banned;
     return s->head = ptd_lm_head_new(m->device, ptd_model_head(m),
-                                     s->batch->keep ? ptd_model_dhead(m) : NULL, m->config.vocab,
-                                     m->config.hidden, banned);
+                                     s->batch->keep ? ptd_model_dhead(m) : NULL, banned);
 }
 
 void ptd_score_free(struct ptd_score *s)

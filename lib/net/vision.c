@@ -92,7 +92,7 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
 {
     const struct ptd_config *c = &m->config;
     struct ptd_device *d = m->device;
-    int wide = p->fc1.in;
+    int wide = p->fc1.weight.cols;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
     ptd_num *z = ptd_pool_nums(&b->pool, n * wide);
     a->x = x;
@@ -167,7 +167,7 @@ static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const stru
 {
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
-    int wide = p->fc1.in;
+    int wide = p->fc1.weight.cols;
     long all = b->n_patches * m->config.v_hidden, rows = all / norm_width, n = all / wide;
     ptd_num *z = ptd_pool_nums(&b->pool, n * wide), *dz = ptd_pool_nums(&b->pool, n * wide),
             *dn = ptd_pool_nums(&b->pool, n * wide);

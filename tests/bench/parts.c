@@ -75,17 +75,17 @@ static void copy_rows(void *ctx, long first, long last)
 
 /* On all threads, as a product is: its rows then lie in the caches of all, and nobody has fallen
  * asleep. */
-static void copy(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const ptd_num *W, long n,
-                 int in, int out)
+static void copy(struct ptd_device *d, ptd_stat *Y, const ptd_num *X, const struct ptd_matrix *W,
+                 long n)
 {
-    struct copy c = {(float *)Y, (const float *)X, out};
+    struct copy c = {(float *)Y, (const float *)X, W->rows};
     double start = bench_now();
     ptd_parallel(n, 1, copy_rows, &c);
     copying += bench_now() - start;
 }
 
 static void leave(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dY,
-                  const ptd_num *X, const ptd_num *W, long n, int in, int out)
+                  const ptd_num *X, const struct ptd_matrix *W, long n)
 {
 }
 
@@ -138,7 +138,8 @@ static double head_once(void *what)
     ops = *the_device()->ops;
     ops.logits = copy;
     ops.logits_backward = leave;
-    if (!h->head) h->head = ptd_lm_head_new(&device, NULL, NULL, h->V, h->V, NULL);
+    struct ptd_matrix W = {.rows = h->V, .cols = h->V, .dtype = PTD_F32};
+    if (!h->head) h->head = ptd_lm_head_new(&device, &W, NULL, NULL);
     struct ptd_head_lesson l = {
         .score = {.rules.temperature = 1, .words.id = h->target},
         .scored = {.total = h->total, .entropy = h->entropy, .logp = h->own},

@@ -13,135 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-#define FEW_ROWS 8 /* a product packs W; for so few rows a plain pass over it is faster */
-
-/* ---- linear ---- */
-
-struct linear_job {
-    float *Y;
-    const float *X, *W, *b, *residual;
-    long n;
-    int in, out;
-};
-
-/* Rows of Y begin as the bias, where there is one. */
-static void begin_rows(const struct linear_job *j, long row, long n, long first, long last)
-{
-    for (long i = row; j->b && i < row + n; i++)
-        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
-}
-
-/* Added when the product is done, so that it rounds as an addition of its own does. */
-static void end_rows(const struct linear_job *j, long row, long n, long first, long last)
-{
-    for (long i = row; j->residual && i < row + n; i++) {
-        float *y = j->Y + i * j->out;
-        const float *r = j->residual + i * j->out;
-        for (long o = first; o < last; o++) y[o] += r[o];
-    }
-}
-
-static void linear_rows(void *ctx, long first, long last)
-{
-    const struct linear_job *j = ctx;
-    begin_rows(j, first, last - first, 0, j->out);
-    ptd_product_nt(j->Y + first * j->out, j->out, j->b != NULL, 1, j->X + first * j->in, j->in,
-                   j->W, j->in, last - first, j->out, j->in);
-    end_rows(j, first, last - first, 0, j->out);
-}
-
-/* The share that is not cut is packed by every thread, so the longer side is cut. */
-static void linear_outputs(void *ctx, long first, long last)
-{
-    const struct linear_job *j = ctx;
-    begin_rows(j, 0, j->n, first, last);
-    ptd_product_nt(j->Y + first, j->out, j->b != NULL, 1, j->X, j->in, j->W + first * j->in, j->in,
-                   j->n, last - first, j->in);
-    end_rows(j, 0, j->n, first, last);
-}
-
-/* A few rows: plain dots. */
-static void linear_columns(void *ctx, long first, long last)
-{
-    const struct linear_job *j = ctx;
-    for (long o = first; o < last; o++)
-        for (long i = 0; i < j->n; i++)
-            j->Y[i * j->out + o] =
-                vec_dot(j->X + i * j->in, j->W + o * j->in, j->in) + (j->b ? j->b[o] : 0);
-    end_rows(j, 0, j->n, first, last);
-}
-
-static void multiply(const struct linear_job *j)
-{
-    if (j->n <= FEW_ROWS)
-        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_columns, (void *)j);
-    else if (j->n < j->out)
-        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_outputs, (void *)j);
-    else
-        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_rows, (void *)j);
-}
-
-static void linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
-                   const ptd_num *b, const ptd_num *residual, long n, int in, int out)
-{
-    multiply(&(struct linear_job){FLOATS(Y), FLOATS(X), FLOATS(W), FLOATS(b), FLOATS(residual), n,
-                                  in, out});
-}
-
-static void logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const ptd_num *W, long n,
-                   int H, int V)
-{
-    multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), FLOATS(W), NULL, NULL, n, H, V});
-}
-
-struct linear_back {
-    float *dX, *dW, *db;
-    int add;
-    const float *dY, *X, *W;
-    long n;
-    int in, out;
-};
-
-static void linear_back_input(void *ctx, long first, long last)
-{
-    const struct linear_back *j = ctx;
-    ptd_product_nn(j->dX + first * j->in, j->in, j->add, 1, j->dY + first * j->out, j->out, j->W,
-                   j->in, last - first, j->in, j->out);
-}
-
-static void linear_back_weight(void *ctx, long first, long last)
-{
-    const struct linear_back *j = ctx;
-    if (j->dW)
-        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in,
-                       last - first, j->in, j->n);
-    for (long i = 0; j->db && i < j->n; i++)
-        for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
-}
-
-static void multiply_back(const struct linear_back *j)
-{
-    if (j->dX)
-        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_back_input, (void *)j);
-    if (j->dW || j->db)
-        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_back_weight, (void *)j);
-}
-
-static void linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
-                            const ptd_num *dY, const ptd_num *X, const ptd_num *W, long n, int in,
-                            int out)
-{
-    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
-                                        FLOATS(X), FLOATS(W), n, in, out});
-}
-
-static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
-                            const ptd_num *X, const ptd_num *W, long n, int H, int V)
-{
-    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X),
-                                        FLOATS(W), n, H, V});
-}
-
 /* ---- rotary ---- */
 
 struct rotate_job {
@@ -308,14 +179,6 @@ static void add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n)
     add_floats(FLOATS(y), FLOATS(x), n);
 }
 
-static void gather(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *ids,
-                   long n, int w)
-{
-    const float *from = FLOATS(table);
-    for (long i = 0; i < n; i++)
-        memcpy(FLOATS(y) + i * w, from + (long)INTS(ids)[i] * w, w * sizeof *from);
-}
-
 static void scatter(float *table, const float *y, const int32_t *ids, long n, int w)
 {
     for (long i = 0; i < n; i++) add_floats(table + (long)ids[i] * w, y + i * w, w);
@@ -363,10 +226,10 @@ const struct ptd_ops ptd_ops_cpu = {
     .get_accs = ptd_cpu_get_accs,
     .zero = ptd_cpu_zero,
     .copy_rows = ptd_cpu_copy_rows,
-    .linear = linear,
-    .linear_backward = linear_backward,
-    .logits = logits,
-    .logits_backward = logits_backward,
+    .linear = ptd_cpu_linear,
+    .linear_backward = ptd_cpu_linear_backward,
+    .logits = ptd_cpu_logits,
+    .logits_backward = ptd_cpu_logits_backward,
     .rmsnorm = ptd_cpu_rmsnorm,
     .rmsnorm_backward = ptd_cpu_rmsnorm_backward,
     .layernorm = ptd_cpu_layernorm,
@@ -384,7 +247,7 @@ const struct ptd_ops ptd_ops_cpu = {
     .gelu = gelu,
     .gelu_backward = gelu_backward,
     .add = add,
-    .gather = gather,
+    .gather = ptd_cpu_gather,
     .gather_backward = gather_backward,
     .scatter_add = scatter_add,
     .interpolate = interpolate,

@@ -26,6 +26,19 @@ void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const 
                        const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
                        int w);
 
+/* linear.c */
+void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
+                    const ptd_num *b, const ptd_num *residual, long n);
+void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
+                             const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W,
+                             long n);
+void ptd_cpu_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
+                    long n);
+void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
+                             const ptd_num *X, const struct ptd_matrix *W, long n);
+void ptd_cpu_gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                    const ptd_int *ids, long n);
+
 /* norms.c */
 void ptd_cpu_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
                      const ptd_num *g, long n, int w, float eps);

@@ -137,33 +137,55 @@ static void copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const p
 
 /* ---- products ---- */
 
-static void linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const ptd_num *W,
-                   const ptd_num *b, const ptd_num *residual, long n, int in, int out)
+/* The matrix with its blocks shown; matrix_free frees these. */
+static struct ptd_matrix show_matrix(struct ptd_device *d, const struct ptd_matrix *W)
 {
-    ptd_ops_cpu.linear(d, SHOW(Y), SHOW(X), SHOW(W), SHOW(b), SHOW(residual), n, in, out);
-    round_all(d, SHOW(Y), n * out);
+    struct ptd_block *b = ptd_array((size_t)W->n_blocks + 1, sizeof *b);
+    struct ptd_matrix shown = *W;
+    for (int i = 0; i < W->n_blocks; i++)
+        b[i] = (struct ptd_block){SHOW(W->blocks[i].at), W->blocks[i].rows};
+    shown.blocks = b;
+    return shown;
+}
+
+static void matrix_free(struct ptd_matrix *W)
+{
+    free((void *)(uintptr_t)W->blocks);
+}
+
+static void linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
+                   const ptd_num *b, const ptd_num *residual, long n)
+{
+    struct ptd_matrix w = show_matrix(d, W);
+    ptd_ops_cpu.linear(d, SHOW(Y), SHOW(X), &w, SHOW(b), SHOW(residual), n);
+    round_all(d, SHOW(Y), n * W->rows);
+    matrix_free(&w);
 }
 
 static void linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
-                            const ptd_num *dY, const ptd_num *X, const ptd_num *W, long n, int in,
-                            int out)
+                            const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W, long n)
 {
-    ptd_ops_cpu.linear_backward(d, SHOW(dX), add, SHOW(dW), SHOW(db), SHOW(dY), SHOW(X), SHOW(W), n,
-                                in, out);
-    round_all(d, SHOW(dX), n * in);
+    struct ptd_matrix w = show_matrix(d, W);
+    ptd_ops_cpu.linear_backward(d, SHOW(dX), add, SHOW(dW), SHOW(db), SHOW(dY), SHOW(X), &w, n);
+    round_all(d, SHOW(dX), n * W->cols);
+    matrix_free(&w);
 }
 
-static void logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const ptd_num *W, long n,
-                   int H, int V)
+static void logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
+                   long n)
 {
-    ptd_ops_cpu.logits(d, SHOW(Z), SHOW(X), SHOW(W), n, H, V);
+    struct ptd_matrix w = show_matrix(d, W);
+    ptd_ops_cpu.logits(d, SHOW(Z), SHOW(X), &w, n);
+    matrix_free(&w);
 }
 
 static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
-                            const ptd_num *X, const ptd_num *W, long n, int H, int V)
+                            const ptd_num *X, const struct ptd_matrix *W, long n)
 {
-    ptd_ops_cpu.logits_backward(d, SHOW(dX), SHOW(dW), SHOW(dZ), SHOW(X), SHOW(W), n, H, V);
-    round_all(d, SHOW(dX), n * H);
+    struct ptd_matrix w = show_matrix(d, W);
+    ptd_ops_cpu.logits_backward(d, SHOW(dX), SHOW(dW), SHOW(dZ), SHOW(X), &w, n);
+    round_all(d, SHOW(dX), n * W->cols);
+    matrix_free(&w);
 }
 
 /* ---- norms ---- */
@@ -304,10 +326,12 @@ static void add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n)
     round_all(d, SHOW(y), n);
 }
 
-static void gather(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *ids,
-                   long n, int w)
+static void gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                   const ptd_int *ids, long n)
 {
-    ptd_ops_cpu.gather(d, SHOW(y), SHOW(table), SHOW(ids), n, w);
+    struct ptd_matrix t = show_matrix(d, table);
+    ptd_ops_cpu.gather(d, SHOW(y), &t, SHOW(ids), n);
+    matrix_free(&t);
 }
 
 static void gather_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,

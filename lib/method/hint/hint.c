@@ -61,7 +61,8 @@ struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
 {
     if (t->reference) return t->reference;
     struct ptd_model *m = ptd_model_open(t->store, t->device);
-    if (m && ptd_model_load(m, t->store, 0) == 0) return t->reference = m;
+    if (m && ptd_model_choose(m, NULL, NULL) == 0 && ptd_model_load(m, t->store, 0) == 0)
+        return t->reference = m;
     if (m) ptd_model_free(m);
     return NULL;
 }

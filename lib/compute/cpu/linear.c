@@ -1,0 +1,210 @@
+/* linear: products with the network's matrices, which lie in blocks (matrix.h): on one thread each
+ * (product.h), shared out over our own threads by rows or by outputs. What is bfloat16 is widened a
+ * few rows at a time. */
+#include "base/threads.h"
+#include "compute/cpu/floats.h"
+#include "compute/cpu/ops.h"
+#include "compute/cpu/product.h"
+#include "compute/cpu/vec.h"
+
+#define FEW_ROWS 8     /* a product packs W; for so few rows a plain pass over it is faster */
+#define WIDENED  16384 /* floats of W at a time: they stay near */
+
+/* ---- a matrix on the host ---- */
+
+/* Row `first` and those behind it in its block, up to `last`. */
+struct stretch {
+    const void *at;
+    long n;
+};
+
+static struct stretch stretch_from(const struct ptd_matrix *W, long first, long last)
+{
+    const struct ptd_block *b = W->blocks;
+    long before = 0, at = first, left;
+    while (first >= before + b->rows) before += b++->rows;
+    at -= before;
+    left = b->rows - at;
+    return (struct stretch){(const char *)(uintptr_t)b->at +
+                                (size_t)at * W->cols * ptd_dtype_size(W->dtype),
+                            left < last - first ? left : last - first};
+}
+
+/* The stretch's first rows in float32, at most `most` of them: where they lie, or widened. */
+static const float *floats_of(const struct ptd_matrix *W, struct stretch *s)
+{
+    static _Thread_local float *wide;
+    static _Thread_local size_t cap;
+    long most = WIDENED / W->cols + 1;
+    if (W->dtype == PTD_F32) return s->at;
+    if (s->n > most) s->n = most;
+    if (cap < (size_t)s->n * W->cols) {
+        free(wide);
+        cap = (size_t)s->n * W->cols;
+        wide = ptd_array(cap, sizeof *wide);
+    }
+    ptd_dtype_to_float(wide, s->at, W->dtype, (size_t)s->n * W->cols);
+    return wide;
+}
+
+/* ---- forward ---- */
+
+struct linear_job {
+    float *Y;
+    const float *X, *b, *residual;
+    const struct ptd_matrix *W;
+    long n;
+    int in, out;
+};
+
+/* Rows of Y begin as the bias, where there is one. */
+static void begin_rows(const struct linear_job *j, long row, long n, long first, long last)
+{
+    for (long i = row; j->b && i < row + n; i++)
+        memcpy(j->Y + i * j->out + first, j->b + first, (last - first) * sizeof *j->Y);
+}
+
+/* Added when the product is done, so that it rounds as an addition of its own does. */
+static void end_rows(const struct linear_job *j, long row, long n, long first, long last)
+{
+    for (long i = row; j->residual && i < row + n; i++) {
+        float *y = j->Y + i * j->out;
+        const float *r = j->residual + i * j->out;
+        for (long o = first; o < last; o++) y[o] += r[o];
+    }
+}
+
+/* n rows from `row` on, outputs first .. last. */
+static void linear_part(const struct linear_job *j, long row, long n, long first, long last)
+{
+    begin_rows(j, row, n, first, last);
+    for (long o = first; o < last;) {
+        struct stretch s = stretch_from(j->W, o, last);
+        const float *w = floats_of(j->W, &s);
+        ptd_product_nt(j->Y + row * j->out + o, j->out, j->b != NULL, 1, j->X + row * j->in, j->in,
+                       w, j->in, n, s.n, j->in);
+        o += s.n;
+    }
+    end_rows(j, row, n, first, last);
+}
+
+static void linear_rows(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    linear_part(j, first, last - first, 0, j->out);
+}
+
+/* The share that is not cut is packed by every thread, so the longer side is cut. */
+static void linear_outputs(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    linear_part(j, 0, j->n, first, last);
+}
+
+/* A few rows: plain dots. */
+static void linear_columns(void *ctx, long first, long last)
+{
+    const struct linear_job *j = ctx;
+    struct stretch s;
+    for (long o = first; o < last; o += s.n) {
+        s = stretch_from(j->W, o, last);
+        const float *w = floats_of(j->W, &s);
+        for (long r = 0; r < s.n; r++)
+            for (long i = 0; i < j->n; i++)
+                j->Y[i * j->out + o + r] =
+                    vec_dot(j->X + i * j->in, w + r * j->in, j->in) + (j->b ? j->b[o + r] : 0);
+    }
+    end_rows(j, 0, j->n, first, last);
+}
+
+static void multiply(const struct linear_job *j)
+{
+    if (j->n <= FEW_ROWS)
+        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_columns, (void *)j);
+    else if (j->n < j->out)
+        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_outputs, (void *)j);
+    else
+        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_rows, (void *)j);
+}
+
+void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
+                    const ptd_num *b, const ptd_num *residual, long n)
+{
+    multiply(&(struct linear_job){FLOATS(Y), FLOATS(X), FLOATS(b), FLOATS(residual), W, n, W->cols,
+                                  W->rows});
+}
+
+void ptd_cpu_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
+                    long n)
+{
+    multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), NULL, NULL, W, n, W->cols, W->rows});
+}
+
+/* ---- backward ---- */
+
+struct linear_back {
+    float *dX, *dW, *db;
+    int add;
+    const float *dY, *X;
+    const struct ptd_matrix *W;
+    long n;
+    int in, out;
+};
+
+static void linear_back_input(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    for (long o = 0; o < j->out;) {
+        struct stretch s = stretch_from(j->W, o, j->out);
+        const float *w = floats_of(j->W, &s);
+        ptd_product_nn(j->dX + first * j->in, j->in, j->add || o, 1, j->dY + first * j->out + o,
+                       j->out, w, j->in, last - first, j->in, s.n);
+        o += s.n;
+    }
+}
+
+static void linear_back_weight(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    if (j->dW)
+        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in,
+                       last - first, j->in, j->n);
+    for (long i = 0; j->db && i < j->n; i++)
+        for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
+}
+
+static void multiply_back(const struct linear_back *j)
+{
+    if (j->dX)
+        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_back_input, (void *)j);
+    if (j->dW || j->db)
+        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_back_weight, (void *)j);
+}
+
+void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
+                             const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W,
+                             long n)
+{
+    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
+                                        FLOATS(X), W, n, W->cols, W->rows});
+}
+
+void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
+                             const ptd_num *X, const struct ptd_matrix *W, long n)
+{
+    multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X), W,
+                                        n, W->cols, W->rows});
+}
+
+/* ---- rows ---- */
+
+void ptd_cpu_gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                    const ptd_int *ids, long n)
+{
+    int w = table->cols;
+    for (long i = 0; i < n; i++) {
+        long row = INTS(ids)[i];
+        ptd_dtype_to_float(FLOATS(y) + i * w, stretch_from(table, row, row + 1).at, table->dtype,
+                           (size_t)w);
+    }
+}

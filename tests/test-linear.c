@@ -1,0 +1,139 @@
+/* linear: what is multiplied with a matrix does not depend on how it lies: in one block, in blocks
+ * of a few rows, in bfloat16, which is widened exactly. On every device. */
+#include "test.h"
+#include "device.h"
+#include "tiny.h"
+#include "base/threads.h"
+#include <string.h>
+
+#define MOST 4 /* blocks */
+
+/* W [out, in] on the device in blocks that end before row cut[i]. */
+struct laid {
+    struct ptd_block block[MOST];
+    struct ptd_matrix matrix;
+};
+
+static const ptd_num *put_block(const float *w, size_t n, int dtype)
+{
+    struct ptd_device *d = the_device();
+    if (dtype != PTD_BF16) {
+        ptd_num *x = ptd_device_nums(d, n, "test");
+        d->ops->put_nums(d, x, w, n);
+        return x;
+    }
+    uint16_t *host = ptd_array(n, sizeof *host);
+    void *x = ptd_device_alloc(d, n * sizeof *host, "test");
+    ptd_dtype_from_float(host, PTD_BF16, w, n);
+    d->ops->put(d, x, host, n * sizeof *host);
+    free(host);
+    return x;
+}
+
+static void lay(struct laid *l, const float *w, int out, int in, int dtype, int blocks)
+{
+    static const int cut[MOST] = {3, 4, 29, 1 << 30};
+    int first = 0;
+    l->matrix = (struct ptd_matrix){l->block, 0, out, in, dtype};
+    for (int i = 0; i < MOST && first < out; i++) {
+        int last = blocks > 1 && cut[i] < out ? cut[i] : out;
+        l->block[l->matrix.n_blocks++] = (struct ptd_block){
+            put_block(w + (size_t)first * in, (size_t)(last - first) * in, dtype), last - first};
+        first = last;
+    }
+}
+
+static void take_away(struct laid *l)
+{
+    for (int i = 0; i < l->matrix.n_blocks; i++)
+        ptd_device_free(the_device(), (void *)(uintptr_t)l->block[i].at);
+}
+
+static float *filled(const char *name, size_t n, int dtype)
+{
+    float *x = ptd_array(n + 1, sizeof *x);
+    tiny_fill(x, name, n, 1, 0);
+    if (dtype == PTD_BF16) { /* numbers that it holds exactly */
+        uint16_t *half = ptd_array(n + 1, sizeof *half);
+        ptd_dtype_from_float(half, PTD_BF16, x, n);
+        ptd_dtype_to_float(x, half, PTD_BF16, n);
+        free(half);
+    }
+    return x;
+}
+
+static void forward(const struct laid *l, const float *x, const float *b, float *y, long n)
+{
+    const struct ptd_matrix *W = &l->matrix;
+    struct ptd_device *d = the_device();
+    d->ops->linear(d, nums(y, n * W->rows), in_nums(x, n * W->cols), W, in_nums(b, W->rows), NULL,
+                   n);
+    back();
+}
+
+static void backward(const struct laid *l, const float *dy, const float *x, float *dx, long n)
+{
+    const struct ptd_matrix *W = &l->matrix;
+    struct ptd_device *d = the_device();
+    d->ops->linear_backward(d, nums(dx, n * W->cols), 0, NULL, NULL, in_nums(dy, n * W->rows),
+                            in_nums(x, n * W->cols), W, n);
+    back();
+}
+
+static void rows(const struct laid *l, float *y)
+{
+    static const int32_t ids[] = {0, 2, 3, 28, 29, 5};
+    struct ptd_device *d = the_device();
+    d->ops->gather(d, nums(y, 6 * l->matrix.cols), &l->matrix, in_ints(ids, 6), 6);
+    back();
+}
+
+static void check_layouts(long n, int out, int in)
+{
+    float *w = filled("w", (size_t)out * in, PTD_BF16), *x = filled("x", n * in, PTD_F32),
+          *b = filled("b", out, PTD_F32), *dy = filled("dy", n * out, PTD_F32);
+    float *y[2], *dx[2], *picked[2];
+    for (int k = 0; k < 2; k++) {
+        y[k] = ptd_array(n * out, sizeof **y);
+        dx[k] = ptd_array(n * in, sizeof **dx);
+        picked[k] = ptd_array((size_t)6 * in, sizeof **picked);
+    }
+    for (int kind = 0; kind < 4; kind++) { /* whole, in blocks; then bfloat16 */
+        struct laid l;
+        int k = kind > 0;
+        lay(&l, w, out, in, kind < 2 ? the_device()->num : PTD_BF16, kind & 1 ? MOST : 1);
+        forward(&l, x, b, y[k], n);
+        backward(&l, dy, x, dx[k], n);
+        rows(&l, picked[k]);
+        take_away(&l);
+        assert_memory_equal(y[0], y[k], n * out * sizeof **y);
+        assert_memory_equal(picked[0], picked[k], 6 * in * sizeof **picked);
+        for (long i = 0; i < n * in; i++)
+            assert_close(dx[k][i], dx[0][i], (strstr(the_device()->name, "bf16") ? 0.1 : 1e-4));
+    }
+    for (int k = 0; k < 2; k++) free(y[k]), free(dx[k]), free(picked[k]);
+    free(w), free(x), free(b), free(dy);
+}
+
+static void layouts_change_nothing(void **state)
+{
+    static const long many[] = {1, 5, 8, 9, 40};
+    static const int wide[] = {16, 100, 513};
+    (void)state;
+    for (int i = 0; ptd_device_name(i); i++) {
+        if (!(chosen_device = ptd_device_open(ptd_device_name(i)))) ptd_die_last();
+        for (int c = 0; c < 5; c++)
+            for (int s = 0; s < 3; s++) check_layouts(many[c], 37, wide[s]);
+        ptd_device_close(chosen_device);
+    }
+    chosen_device = NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(layouts_change_nothing)};
+    ptd_program("test-linear");
+    int failed = cmocka_run_group_tests_name("one thread", tests, NULL, NULL);
+    ptd_threads_start(2);
+    return failed + cmocka_run_group_tests_name("two threads", tests, NULL, NULL);
+}
