@@ -262,7 +262,8 @@ static inline double host_norm(const float *x, enum ptd_entries of, size_t n)
 static inline void host_adamw(const struct ptd_adamw *a, int64_t t, double scale, float *w,
                               float *m, float *v, const float *g, size_t n)
 {
-    OPS->adamw(DEV, a, t, scale, nums(w, n), stats(m, n), stats(v, n), in_accs(g, n), n);
+    struct ptd_slot s = {.n = n, .w = nums(w, n), .m = stats(m, n), .v = stats(v, n)};
+    OPS->adamw(DEV, a, t, scale, &s, in_accs(g, n));
     back();
 }
 #endif

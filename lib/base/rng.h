@@ -14,11 +14,15 @@ enum ptd_purpose {
     PTD_RNG_DATA = 4,    /* making the data set */
     PTD_RNG_SHARE = 5,   /* which prompts get something */
     PTD_RNG_TEST = 6,
+    PTD_RNG_ROUND = 7, /* stochastic rounding of weights */
 };
 
 /* 128 random bits for a counter of 96 bits under (seed, purpose). */
 void ptd_random(uint32_t out[4], uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b,
                 uint32_t c);
+/* Those of n counters: c, c + 1 ... in turn; many at once are made faster. */
+void ptd_random_row(uint32_t (*out)[4], int n, uint64_t seed, uint32_t purpose, uint32_t a,
+                    uint32_t b, uint32_t c);
 /* [0, 1), 53 bits */
 double ptd_uniform(uint64_t seed, uint32_t purpose, uint32_t a, uint32_t b, uint32_t c);
 /* mean 0, variance 1 (Box-Muller) */

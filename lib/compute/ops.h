@@ -49,7 +49,29 @@ struct ptd_adamw {
     double lr, beta1, beta2, eps, decay;
 };
 
-enum ptd_entries { PTD_NUMS, PTD_ACCS, PTD_STATS };
+/* In which form the optimizer has the weights: numbers of the device; bfloat16 and what that leaves
+ * out, exact; bfloat16 alone, to which each step rounds at random with the right mean. */
+enum ptd_master { PTD_MASTER_F32, PTD_MASTER_SPLIT, PTD_MASTER_NONE };
+
+#define PTD_BLOCK 256 /* 8-bit moments that share a scale */
+
+/* A parameter's n numbers and all that the optimizer has of them, on the device. */
+struct ptd_slot {
+    size_t n;
+    int master, eight; /* enum ptd_master; 1: moments of 8 bits in blocks, else float32 */
+    ptd_num *w;        /* [n] bfloat16 unless the master is float32 */
+    void *low;         /* [n] int16: split only */
+    void *m, *v;       /* [n] ptd_stat or uint8: signed and unsigned codes (cpu/eight.h) */
+    ptd_stat *ms, *vs; /* [ptd_blocks(n)] scales of 8-bit moments */
+    uint64_t seed;     /* PTD_MASTER_NONE: 16 bits for number i are those at 16 (i % 8) of */
+    uint32_t number;   /* Philox(seed, PTD_RNG_ROUND, step, number, i / 8) */
+};
+static inline size_t ptd_blocks(size_t n)
+{
+    return (n + PTD_BLOCK - 1) / PTD_BLOCK;
+}
+
+enum ptd_entries { PTD_NUMS, PTD_ACCS, PTD_STATS, PTD_HALVES /* bfloat16 */ };
 
 struct ptd_ops {
     /* ---- the device itself: behind the functions of device.h ---- */
@@ -195,8 +217,9 @@ struct ptd_ops {
     /* Euclidean norm of x [n], an array of these, summed in double in a fixed order whatever
      * the thread count; NaN or Inf if any entry is not finite. Waits. */
     double (*norm)(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n);
-    /* One step (t counts from 1) on w, m, v, g [n]; g is scaled by `scale` first (clipping). */
+    /* One step (t counts from 1) on a slot's numbers; g [n] is scaled by `scale` first (clipping).
+     * What is kept in a shorter form is widened, stepped in float32 and put back. */
     void (*adamw)(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
-                  ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n);
+                  const struct ptd_slot *s, const ptd_acc *g);
 };
 #endif

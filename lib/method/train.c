@@ -158,9 +158,11 @@ int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
         const struct ptd_param *p = &m->params[i];
         if (!p->trained) continue;
         a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
-        d->ops->adamw(d, &a, t->updates, scale, ptd_at(d, m->weights, p->offset),
-                      ptd_stat_at(t->m, p->offset), ptd_stat_at(t->v, p->offset),
-                      ptd_acc_at(d, m->grads, p->offset), p->n);
+        struct ptd_slot s = {.n = p->n,
+                             .w = ptd_at(d, m->weights, p->offset),
+                             .m = ptd_stat_at(t->m, p->offset),
+                             .v = ptd_stat_at(t->v, p->offset)};
+        d->ops->adamw(d, &a, t->updates, scale, &s, ptd_acc_at(d, m->grads, p->offset));
     }
     return 0;
 }

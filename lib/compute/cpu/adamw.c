@@ -2,8 +2,11 @@
  * Left to others: learning rate schedules, which tensors decay, where the moments are kept. */
 #include "compute/cpu/ops.h"
 #include "base/err.h"
+#include "base/rng.h"
 #include "base/threads.h"
+#include "compute/cpu/eight.h"
 #include "compute/cpu/floats.h"
+#include "compute/cpu/halves.h"
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
@@ -11,6 +14,7 @@
 
 struct norm {
     const float *g;
+    const uint16_t *halves;
     size_t n;
     double *sum; /* one per block */
 };
@@ -39,40 +43,135 @@ static void square_blocks(void *ctx, long first, long last)
     }
 }
 
-static double norm(const float *g, size_t n)
+/* Widened a block at a time. */
+static void square_halves(void *ctx, long first, long last)
 {
-    size_t blocks = (n + BLOCK - 1) / BLOCK;
-    struct norm w = {g, n, ptd_array(blocks + 1, sizeof(double))};
+    const struct norm *w = ctx;
+    float x[PTD_BLOCK];
+    for (long b = first; b < last; b++) {
+        size_t at = (size_t)b * PTD_BLOCK, n = w->n - at < PTD_BLOCK ? w->n - at : PTD_BLOCK;
+        ptd_halves_join(x, w->halves + at, NULL, (int)n);
+        w->sum[b] = block_square(x, (long)n);
+    }
+}
+
+/* The CPU has one format for all other kinds. */
+double ptd_cpu_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n)
+{
+    int halves = of == PTD_HALVES;
+    size_t block = halves ? PTD_BLOCK : BLOCK, blocks = (n + block - 1) / block;
+    struct norm w = {.g = x, .halves = x, .n = n, .sum = ptd_array(blocks + 1, sizeof(double))};
     double sum = 0;
-    ptd_parallel((long)blocks, 4, square_blocks, &w);
+    ptd_parallel((long)blocks, 4 * BLOCK / (long)block, halves ? square_halves : square_blocks, &w);
     for (size_t b = 0; b < blocks; b++) sum += w.sum[b];
     free(w.sum);
     return sqrt(sum);
 }
 
-/* The CPU has one format for all kinds. */
-double ptd_cpu_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n)
-{
-    return norm(x, n);
-}
-
 struct step {
     float scale, b1, c1, b2, c2;   /* c = 1 - b */
     float lr1, root2, eps, shrink; /* lr/(1 - b1^t), 1/sqrt(1 - b2^t), eps, lr decay */
-    float *w, *m, *v;
+    uint32_t t;
+    const struct ptd_slot *at;
     const float *g;
 };
 
-static void step_range(void *ctx, long first, long last)
+static inline __attribute__((always_inline)) void move(const struct step s, float *restrict w,
+                                                       float *restrict m, float *restrict v,
+                                                       const float *restrict g, long first,
+                                                       long last)
 {
-    const struct step s = *(const struct step *)ctx;
-    float *restrict w = s.w, *restrict m = s.m, *restrict v = s.v;
-    const float *restrict g = s.g;
     for (long i = first; i < last; i++) {
         float d = g[i] * s.scale;
         m[i] = s.b1 * m[i] + s.c1 * d;
         v[i] = s.b2 * v[i] + s.c2 * (d * d);
         w[i] -= s.lr1 * m[i] / (sqrtf(v[i]) * s.root2 + s.eps) + s.shrink * w[i];
+    }
+}
+
+static void step_range(void *ctx, long first, long last)
+{
+    const struct step s = *(const struct step *)ctx;
+    move(s, FLOATS(s.at->w), s.at->m, s.at->v, s.g, first, last);
+}
+
+/* ---- shorter forms ---- */
+
+/* A block as floats, zeros behind its n. */
+struct open_block {
+    float w[PTD_BLOCK], m[PTD_BLOCK], v[PTD_BLOCK], g[PTD_BLOCK];
+};
+
+/* 8-bit moments have whole blocks of memory, but the last. */
+static void read_moment(float *x, const struct ptd_slot *a, const void *moment,
+                        const ptd_stat *scale, size_t at, int n, int is_signed)
+{
+    uint8_t code[PTD_BLOCK] = {0};
+    if (!a->eight) {
+        memcpy(x, (const float *)moment + at, n * sizeof *x);
+        return;
+    }
+    memcpy(code, (const uint8_t *)moment + at, n);
+    ptd_eight_read(x, code, FLOATS(scale)[at / PTD_BLOCK], is_signed);
+}
+
+static void write_moment(const float *x, const struct ptd_slot *a, void *moment, ptd_stat *scale,
+                         size_t at, int n, int is_signed)
+{
+    uint8_t code[PTD_BLOCK];
+    if (!a->eight) {
+        memcpy((float *)moment + at, x, n * sizeof *x);
+        return;
+    }
+    FLOATS(scale)[at / PTD_BLOCK] = ptd_eight_write(code, x, is_signed);
+    memcpy((uint8_t *)moment + at, code, n);
+}
+
+static uint16_t *high_halves(const struct ptd_slot *a, size_t at)
+{
+    return (uint16_t *)(uintptr_t)a->w + at;
+}
+
+static void read_weights(float *w, const struct ptd_slot *a, size_t at, int n)
+{
+    if (a->master == PTD_MASTER_F32)
+        memcpy(w, FLOATS(a->w) + at, n * sizeof *w);
+    else
+        ptd_halves_join(w, high_halves(a, at), a->low ? (const int16_t *)a->low + at : NULL, n);
+}
+
+static void write_weights(const float *w, const struct step *s, size_t at, int n)
+{
+    const struct ptd_slot *a = s->at;
+    uint32_t random[PTD_BLOCK / 8][4];
+    if (a->master == PTD_MASTER_F32)
+        memcpy(FLOATS(a->w) + at, w, n * sizeof *w);
+    else if (a->master == PTD_MASTER_SPLIT)
+        ptd_halves_split(high_halves(a, at), (int16_t *)a->low + at, w, n);
+    else {
+        ptd_random_row(random, PTD_BLOCK / 8, a->seed, PTD_RNG_ROUND, s->t, a->number,
+                       (uint32_t)(at / 8));
+        ptd_halves_draw(high_halves(a, at), w, (const uint16_t *)random, n);
+    }
+}
+
+static void step_blocks(void *ctx, long first, long last)
+{
+    const struct step *s = ctx;
+    const struct ptd_slot *a = s->at;
+    struct open_block b = {0};
+    for (long i = first; i < last; i++) {
+        size_t at = (size_t)i * PTD_BLOCK;
+        int n = a->n - at < PTD_BLOCK ? (int)(a->n - at) : PTD_BLOCK;
+        if (n < PTD_BLOCK) b = (struct open_block){0};
+        memcpy(b.g, s->g + at, n * sizeof *b.g);
+        read_weights(b.w, a, at, n);
+        read_moment(b.m, a, a->m, a->ms, at, n, 1);
+        read_moment(b.v, a, a->v, a->vs, at, n, 0);
+        move(*s, b.w, b.m, b.v, b.g, 0, PTD_BLOCK);
+        write_weights(b.w, s, at, n);
+        write_moment(b.m, a, a->m, a->ms, at, n, 1);
+        write_moment(b.v, a, a->v, a->vs, at, n, 0);
     }
 }
 
@@ -83,7 +182,7 @@ static double correction(double b, int64_t t)
 }
 
 void ptd_cpu_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
-                   ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n)
+                   const struct ptd_slot *at, const ptd_acc *g)
 {
     struct step s = {.scale = (float)scale,
                      .b1 = (float)a->beta1,
@@ -94,9 +193,11 @@ void ptd_cpu_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, d
                      .root2 = (float)(1 / sqrt(correction(a->beta2, t))),
                      .eps = (float)a->eps,
                      .shrink = (float)(a->lr * a->decay),
-                     .w = FLOATS(w),
-                     .m = FLOATS(m),
-                     .v = FLOATS(v),
+                     .t = (uint32_t)t,
+                     .at = at,
                      .g = FLOATS(g)};
-    ptd_parallel((long)n, BLOCK, step_range, &s);
+    if (at->master == PTD_MASTER_F32 && !at->eight)
+        ptd_parallel((long)at->n, BLOCK, step_range, &s);
+    else
+        ptd_parallel((long)ptd_blocks(at->n), BLOCK / PTD_BLOCK, step_blocks, &s);
 }

@@ -77,5 +77,5 @@ void ptd_cpu_attention_shares(struct ptd_device *d, const struct ptd_attention_p
 /* adamw.c */
 double ptd_cpu_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n);
 void ptd_cpu_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
-                   ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n);
+                   const struct ptd_slot *s, const ptd_acc *g);
 #endif

@@ -389,10 +389,14 @@ static double norm(struct ptd_device *d, const void *x, enum ptd_entries of, siz
 }
 
 static void adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
-                  ptd_num *w, ptd_stat *m, ptd_stat *v, const ptd_acc *g, size_t n)
+                  const struct ptd_slot *s, const ptd_acc *g)
 {
-    ptd_cpu_adamw(d, a, t, scale, SHOW(w), SHOW(m), SHOW(v), SHOW(g), n);
-    round_all(d, SHOW(w), (long)n);
+    struct ptd_slot shown = *s;
+    shown.w = SHOW(s->w), shown.low = SHOW(s->low);
+    shown.m = SHOW(s->m), shown.v = SHOW(s->v);
+    shown.ms = SHOW(s->ms), shown.vs = SHOW(s->vs);
+    ptd_cpu_adamw(d, a, t, scale, &shown, SHOW(g));
+    if (s->master == PTD_MASTER_F32) round_all(d, shown.w, (long)s->n);
 }
 
 /* ---- the table ---- */

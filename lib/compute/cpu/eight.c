@@ -1,0 +1,133 @@
+/* eight: see eight.h. All in vectors; which block a number is in decides its bits, never a thread.
+ */
+#include "compute/cpu/eight.h"
+#include "compute/cpu/vec.h"
+
+/* By decade k, that of b bits in column b - 7: unit(p) = from[k] + step[k] p; p for y: the whole
+ * part of y per[k] + off[k]; a number is in decade k from[k] from least[k] on. */
+struct map {
+    float from[8], step[8], per[8], off[8], least[8];
+};
+
+#define TENTH(b, k)                                                                                \
+    ((k) == (b)-1   ? 1.0                                                                          \
+     : (k) == (b)-2 ? 1e-1                                                                         \
+     : (k) == (b)-3 ? 1e-2                                                                         \
+     : (k) == (b)-4 ? 1e-3                                                                         \
+     : (k) == (b)-5 ? 1e-4                                                                         \
+     : (k) == (b)-6 ? 1e-5                                                                         \
+     : (k) == (b)-7 ? 1e-6                                                                         \
+                    : 1e-7)
+#define TWO(k)      ((double)(1 << (k)))
+#define STEP(b, k)  (TENTH(b, k) * 0.9 / TWO(k))
+#define FROM(b, k)  (TENTH(b, k) * (0.1 + 0.45 / TWO(k) - 0.9))
+#define UNIT(b, k)  (TENTH(b, k) * (0.1 + 0.45 / TWO(k))) /* the first of decade k */
+#define LAST(b, k)  (TENTH(b, k) * (1 - 0.45 / TWO(k)))   /* and the last */
+#define BELOW(k)    ((k) ? (k)-1 : 0)
+#define LEAST(b, k) ((UNIT(b, k) + ((k) ? LAST(b, BELOW(k)) : 0)) / 2)
+#define EACH_DECADE(f, b)                                                                          \
+    {                                                                                              \
+        f(b, 0), f(b, 1), f(b, 2), f(b, 3), f(b, 4), f(b, 5), f(b, 6), f(b, 7)                     \
+    }
+#define PER(b, k) (1 / STEP(b, k))
+#define OFF(b, k) (0.5 - FROM(b, k) / STEP(b, k))
+
+static const struct map maps[2] = {{EACH_DECADE(FROM, 8), EACH_DECADE(STEP, 8), EACH_DECADE(PER, 8),
+                                    EACH_DECADE(OFF, 8), EACH_DECADE(LEAST, 8)},
+                                   {EACH_DECADE(FROM, 7), EACH_DECADE(STEP, 7), EACH_DECADE(PER, 7),
+                                    EACH_DECADE(OFF, 7), EACH_DECADE(LEAST, 7)}};
+
+/* One of the eight for each lane. */
+VEC_INLINE vec_f pick(const float *eight, vec_i k)
+{
+#if VEC == 16
+    float twice[16];
+    memcpy(twice, eight, 32);
+    memcpy(twice + 8, eight, 32);
+    return __builtin_shuffle(vec_load(twice), k);
+#else
+    return __builtin_shuffle(vec_load(eight), k);
+#endif
+}
+
+VEC_INLINE vec_i load_ints(const int32_t *p)
+{
+    vec_i v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+VEC_INLINE vec_i pick_int(vec_i mask, vec_i a, vec_i b)
+{
+    return (a & mask) | (b & ~mask);
+}
+
+/* unit(p), with the sign of bit 7 if there is one. */
+VEC_INLINE vec_f unit(const struct map *m, vec_i code, int is_signed)
+{
+    vec_i p = is_signed ? code & 127 : code, sign = is_signed ? (code & 128) << 24 : (vec_i){0};
+    vec_f whole = __builtin_convertvector(p, vec_f);
+    vec_i k = ((vec_i)whole >> 23) - 127;
+    vec_f y = pick(m->from, k) + pick(m->step, k) * whole;
+    return (vec_f)(((vec_i)y & (p != 0)) | sign);
+}
+
+void ptd_eight_read(float x[PTD_BLOCK], const uint8_t code[PTD_BLOCK], float scale, int is_signed)
+{
+    const struct map *m = &maps[is_signed];
+    int32_t wide[PTD_BLOCK];
+    for (int i = 0; i < PTD_BLOCK; i++) wide[i] = code[i];
+    for (int i = 0; i < PTD_BLOCK; i += VEC)
+        vec_store(x + i, unit(m, load_ints(wide + i), is_signed) * scale);
+}
+
+/* Of the bits without the sign, among which NaN is above infinity and that above all else. */
+static float largest(const float x[PTD_BLOCK])
+{
+    int32_t most = 0;
+    float y;
+    for (int i = 0; i < PTD_BLOCK; i++) {
+        int32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&y, &most, sizeof y);
+    return y;
+}
+
+/* p of y >= 0. */
+VEC_INLINE vec_i position(const struct map *m, vec_f y, int decades)
+{
+    vec_i k = {0}, first, p;
+    k -= 1;
+    for (int j = 0; j < decades; j++) k -= y >= m->least[j];
+    p = __builtin_convertvector(y * pick(m->per, k) + pick(m->off, k), vec_i);
+    first = (vec_i)(((vec_u)(k + 127)) << 23); /* 2^k, as a float */
+    first = __builtin_convertvector((vec_f)first, vec_i);
+    p = pick_int(p < first, first, p);
+    p = pick_int(p >= 2 * first, 2 * first - 1, p);
+    return p & (k >= 0);
+}
+
+float ptd_eight_write(uint8_t code[PTD_BLOCK], const float x[PTD_BLOCK], int is_signed)
+{
+    const struct map *m = &maps[is_signed];
+    int decades = is_signed ? 7 : 8;
+    float most = largest(x), scale = most / (float)LAST(8, 7), up = 1, inverse;
+    int32_t wide[PTD_BLOCK];
+    if (is_signed) scale = most / (float)LAST(7, 6);
+    if (scale < 0x1p-100f) up = 0x1p100f; /* the inverse of so little is none */
+    inverse = scale > 0 ? 1 / (scale * up) : 0;
+    for (int i = 0; i < PTD_BLOCK; i += VEC) {
+        vec_f y = vec_load(x + i);
+        vec_i some = y != 0;
+        vec_i sign = is_signed ? (vec_i)((vec_u)(vec_i)y >> 24) & 128 : (vec_i){0}, p;
+        y = (vec_f)((vec_i)y & INT32_MAX) * up * inverse;
+        p = position(m, y, decades);
+        p |= is_signed ? sign : (p == 0) & some & 1;
+        memcpy(wide + i, &p, sizeof p);
+    }
+    for (int i = 0; i < PTD_BLOCK; i++) code[i] = (uint8_t)wide[i];
+    return scale;
+}
