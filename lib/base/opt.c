@@ -134,18 +134,22 @@ static void check_range(const struct ptd_opt *o, const char *text, double x)
                    o->lo, o->hi);
 }
 
-static int64_t parse_integer(const struct ptd_opt *o, const char *text)
+int ptd_whole_number(const char *text, int64_t *n)
 {
     char *end;
-    long long x;
     errno = 0;
-    x = strtoll(text, &end, 10);
+    long long x = strtoll(text, &end, 10);
     double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
-    if (factor == 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
-    int64_t product;
-    int over = errno == ERANGE || __builtin_mul_overflow(x, (int64_t)factor, &product);
-    int64_t lo = o->kind == PTD_OPT_INT ? INT_MIN : INT64_MIN,
+    if (factor == 0) return -1;
+    return errno == ERANGE || __builtin_mul_overflow(x, (int64_t)factor, n);
+}
+
+static int64_t parse_integer(const struct ptd_opt *o, const char *text)
+{
+    int64_t product = 0, lo = o->kind == PTD_OPT_INT ? INT_MIN : INT64_MIN,
             hi = o->kind == PTD_OPT_INT ? INT_MAX : INT64_MAX;
+    int over = ptd_whole_number(text, &product);
+    if (over < 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
     check_range(o, text, over ? (*text == '-' ? -HUGE_VAL : HUGE_VAL) : (double)product);
     if (over || product < lo || product > hi)
         ptd_misuse("option --%s: %.64s is out of range, expected %lld to %lld", o->name, text,
