@@ -265,6 +265,8 @@ static void test_two_frames(void **state)
     tiny_fill(rows, "pixels_t2", 32 * 96, 1, 0);
     ptd_batch_frames(b, rows, 2, 4, 4);
     ptd_batch_seal(b);
+    ptd_vision_take(b);
+    ptd_vision_take_scratch(b);
     ptd_vision_forward(m, b);
     float *out = read_nums(m->device, b->merger.out, 6 * 40);
     for (int i = 0; i < 4; i++) assert_close(out[5 * 40 + i], row5[i], 2e-5);

@@ -7,19 +7,32 @@
 
 #define CHUNK_MIN ((size_t)4 << 20)
 
+static void add_chunk(struct ptd_pool *a, size_t size)
+{
+    a->chunk = ptd_realloc(a->chunk, (a->n + 1) * sizeof *a->chunk);
+    a->size = ptd_realloc(a->size, (a->n + 1) * sizeof *a->size);
+    a->chunk[a->n] = ptd_device_alloc(a->device, size, "activations");
+    a->size[a->n++] = size;
+}
+
+/* The next chunk that has room is filled. */
+static void go_on(struct ptd_pool *a, size_t bytes)
+{
+    if (a->n) a->at++;
+    while (a->at < a->n && a->size[a->at] < bytes) a->at++;
+    if (a->at == a->n) add_chunk(a, bytes > CHUNK_MIN ? bytes : CHUNK_MIN);
+    a->used = 0;
+}
+
 static void *take(struct ptd_pool *a, size_t bytes)
 {
     bytes = (bytes + 63) & ~(size_t)63;
-    if (!a->n || a->used + bytes > a->size[a->n - 1]) {
-        size_t size = bytes > CHUNK_MIN ? bytes : CHUNK_MIN;
-        a->chunk = ptd_realloc(a->chunk, (a->n + 1) * sizeof *a->chunk);
-        a->size = ptd_realloc(a->size, (a->n + 1) * sizeof *a->size);
-        a->chunk[a->n] = ptd_device_alloc(a->device, size, "activations");
-        a->size[a->n++] = size;
-        a->used = 0;
-    }
+    a->taken += bytes;
+    if (a->taken > a->peak) a->peak = a->taken;
+    if (a->counts) return NULL;
+    if (!a->n || a->used + bytes > a->size[a->at]) go_on(a, bytes);
     a->used += bytes;
-    return (char *)a->chunk[a->n - 1] + a->used - bytes;
+    return (char *)a->chunk[a->at] + a->used - bytes;
 }
 
 ptd_num *ptd_pool_nums(struct ptd_pool *a, size_t n)
@@ -62,23 +75,51 @@ const ptd_int *ptd_pool_put_ints(struct ptd_pool *a, const int32_t *host, size_t
 
 /* ---- release ---- */
 
+struct ptd_pool_mark ptd_pool_mark(const struct ptd_pool *a)
+{
+    return (struct ptd_pool_mark){a->at, a->used, a->taken};
+}
+
+void ptd_pool_release(struct ptd_pool *a, struct ptd_pool_mark m)
+{
+    a->at = m.at;
+    a->used = m.used;
+    a->taken = m.taken;
+}
+
+static void free_chunks(struct ptd_pool *a)
+{
+    for (int i = 0; i < a->n; i++) ptd_device_free(a->device, a->chunk[i]);
+    a->n = 0;
+}
+
 void ptd_pool_reset(struct ptd_pool *a)
 {
-    size_t total = 0;
-    a->used = 0;
-    if (a->n < 2) return;
-    for (int i = 0; i < a->n; i++) {
-        total += a->size[i];
-        ptd_device_free(a->device, a->chunk[i]);
-    }
-    a->n = 0;
-    take(a, total);
-    a->used = 0;
+    size_t most = a->peak;
+    a->at = 0;
+    a->used = a->taken = a->peak = 0;
+    if (a->n > 1) ptd_pool_want(a, most);
+}
+
+void ptd_pool_want(struct ptd_pool *a, size_t bytes)
+{
+    size_t room = ptd_pool_room(a);
+    if (a->n == 1 && room >= bytes) return;
+    free_chunks(a);
+    if (room) bytes += bytes / 8;
+    add_chunk(a, bytes > CHUNK_MIN ? bytes : CHUNK_MIN);
+}
+
+size_t ptd_pool_room(const struct ptd_pool *a)
+{
+    size_t sum = 0;
+    for (int i = 0; i < a->n; i++) sum += a->size[i];
+    return sum;
 }
 
 void ptd_pool_free(struct ptd_pool *a)
 {
-    for (int i = 0; i < a->n; i++) ptd_device_free(a->device, a->chunk[i]);
+    free_chunks(a);
     free(a->chunk);
     free(a->size);
     memset(a, 0, sizeof *a);

@@ -68,6 +68,59 @@ static void take_acts(struct ptd_batch *b, struct ptd_lm_acts *a)
     a->gu = ptd_pool_nums(r, n * 2 * c->intermediate);
 }
 
+/* The first layer whose input is kept; the inputs of those before it change places. */
+static int first_kept(const struct ptd_batch *b)
+{
+    if (!b->keep) return b->m->config.layers + 1;
+    return b->m->grads ? b->m->lowest : 0;
+}
+
+/* Layer i's input, or what the last one gives. */
+static ptd_num *take_input(struct ptd_batch *b, int i, ptd_num *places[2])
+{
+    size_t n = (size_t)b->n * b->m->config.hidden;
+    if (i >= first_kept(b)) return ptd_pool_nums(&b->pool, n);
+    if (i < 2) places[i] = ptd_pool_nums(&b->pool, n);
+    return places[i % 2];
+}
+
+void ptd_lm_take(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
+    ptd_num *places[2] = {0};
+    struct ptd_lm_acts shared;
+    b->rstd = ptd_pool_stats(&b->pool, b->n);
+    b->hidden = ptd_pool_nums(&b->pool, b->n * c->hidden);
+    b->scratch = ptd_pool_mark(&b->pool);
+    b->z = ptd_pool_nums(&b->pool, b->n * wide);
+    if (b->keep != PTD_KEEP_ALL || first_kept(b)) take_acts(b, &shared);
+    for (int i = 0; i < c->layers; i++) {
+        struct ptd_lm_acts *a = &b->lm[i];
+        if (b->keep == PTD_KEEP_ALL && i >= first_kept(b))
+            take_acts(b, a);
+        else
+            *a = shared;
+        a->x = take_input(b, i, places);
+    }
+    b->last = take_input(b, c->layers, places);
+}
+
+void ptd_lm_take_backward(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    long n = b->n, q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
+    long z = c->hidden > c->intermediate ? c->hidden : c->intermediate;
+    struct ptd_pool *r = &b->pool;
+    b->lm_spare = (struct ptd_lm_spare){.dz = ptd_pool_nums(r, n * z),
+                                        .wide = ptd_pool_nums(r, n * 2 * c->intermediate),
+                                        .dqkv = ptd_pool_nums(r, n * (q + 2 * kv)),
+                                        .dq = ptd_pool_nums(r, n * q),
+                                        .dk = ptd_pool_nums(r, n * kv),
+                                        .dO = ptd_pool_nums(r, n * q),
+                                        .dx = ptd_pool_nums(r, n * c->hidden)};
+}
+
 static struct ptd_attention heads_of(const struct ptd_batch *b)
 {
     const struct ptd_config *c = &b->m->config;
@@ -101,15 +154,15 @@ static void remember(struct ptd_batch *b, int layer, const ptd_num *k, const ptd
     d->ops->copy_rows(d, b->kv->v[layer], kv, b->on.slot, v, v_stride, NULL, b->n, kv);
 }
 
-static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a,
-                   ptd_num *z)
+static void attend(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
+    const struct ptd_lm_acts *a = &b->lm[layer];
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
     int D = c->head_dim, q = c->heads * D, kv = c->kv_heads * D, all = q + 2 * kv;
-    ptd_num *k = ptd_at(d, a->qkv, q), *v = ptd_at(d, a->qkv, q + kv);
+    ptd_num *k = ptd_at(d, a->qkv, q), *v = ptd_at(d, a->qkv, q + kv), *z = b->z;
     long n = b->n;
     o->rmsnorm(d, z, a->rstd1, a->x, p->norm1.gain.value, n, c->hidden, c->rms_eps);
     ptd_linear_forward(d, &p->qkv, a->qkv, z, NULL, n);
@@ -125,17 +178,25 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer, struct p
     ptd_linear_forward(d, &p->o, a->x2, a->o, a->x, n);
 }
 
-static void feed(struct ptd_model *m, struct ptd_batch *b, int layer, struct ptd_lm_acts *a,
-                 ptd_num *z, ptd_num *out)
+/* As far as backward needs it. */
+static void widen(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
+    const struct ptd_lm_acts *a = &b->lm[layer];
+    struct ptd_device *d = m->device;
+    d->ops->rmsnorm(d, b->z, a->rstd2, a->x2, p->norm2.gain.value, b->n, c->hidden, c->rms_eps);
+    ptd_linear_forward(d, &p->gate_up, a->gu, b->z, NULL, b->n);
+}
+
+static void narrow(struct ptd_model *m, struct ptd_batch *b, int layer, ptd_num *out)
+{
+    const struct ptd_config *c = &m->config;
+    const struct ptd_lm_acts *a = &b->lm[layer];
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
-    o->rmsnorm(d, z, a->rstd2, a->x2, p->norm2.gain.value, b->n, c->hidden, c->rms_eps);
-    ptd_linear_forward(d, &p->gate_up, a->gu, z, NULL, b->n);
-    o->swiglu(d, z, a->gu, b->n, c->intermediate);
-    ptd_linear_forward(d, &p->down, out, z, a->x2, b->n);
+    o->swiglu(d, b->z, a->gu, b->n, c->intermediate);
+    ptd_linear_forward(d, &m->layout->layers[layer].down, out, b->z, a->x2, b->n);
     if (b->n_patches && layer < c->n_deepstack)
         o->scatter_add(d, out, b->deepstack[layer].out, b->on.image_row, b->n_image_rows,
                        c->hidden);
@@ -154,79 +215,55 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, ptd_num *x)
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
 {
     const struct ptd_config *c = &m->config;
-    const struct ptd_layout *l = m->layout;
-    int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    ptd_num *z = ptd_pool_nums(&b->pool, b->n * wide),
-            *x = ptd_pool_nums(&b->pool, b->n * c->hidden), *other = NULL;
     char stage[32];
-    embed(m, b, x);
+    embed(m, b, b->lm[0].x);
     for (int i = 0; i < c->layers; i++) {
-        struct ptd_lm_acts *a = &b->lm[i];
-        if (b->keep || i == 0) {
-            take_acts(b, a);
-            if (b->keep || !other) other = ptd_pool_nums(&b->pool, b->n * c->hidden);
-        } else
-            *a = b->lm[0]; /* one layer's memory serves all; its input and output change places */
-        a->x = x;
-        attend(m, b, i, a, z);
-        feed(m, b, i, a, z, other);
-        x = other;
-        other = a->x;
-        if (b->keep) other = NULL;
+        ptd_num *out = i + 1 < c->layers ? b->lm[i + 1].x : b->last;
+        attend(m, b, i);
+        widen(m, b, i);
+        narrow(m, b, i, out);
         snprintf(stage, sizeof stage, "text layer %d", i);
-        ptd_probe(m->device, stage, x, b->n, c->hidden);
+        ptd_probe(m->device, stage, out, b->n, c->hidden);
     }
-    b->last = x;
-    b->rstd = ptd_pool_stats(&b->pool, b->n);
-    b->hidden = ptd_pool_nums(&b->pool, b->n * c->hidden);
-    m->device->ops->rmsnorm(m->device, b->hidden, b->rstd, x, l->norm.gain.value, b->n, c->hidden,
-                            c->rms_eps);
+    b->lm_at = c->layers - 1;
+    m->device->ops->rmsnorm(m->device, b->hidden, b->rstd, b->last, m->layout->norm.gain.value,
+                            b->n, c->hidden, c->rms_eps);
     ptd_probe(m->device, "final norm", b->hidden, b->n, c->hidden);
 }
 
-struct spare {
-    ptd_num *z, *dz, *wide, *dqkv, *dq, *dk, *dO;
-}; /* backward's own rows, shared by all layers */
-
-static struct spare take_spare(struct ptd_batch *b)
+/* The activations of a layer are there, as forward left them. */
+static void recompute(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
-    const struct ptd_config *c = &b->m->config;
-    long n = b->n, q = (long)c->heads * c->head_dim, kv = (long)c->kv_heads * c->head_dim;
-    long z = c->hidden > c->intermediate ? c->hidden : c->intermediate;
-    struct ptd_pool *r = &b->pool;
-    return (struct spare){.z = ptd_pool_nums(r, n * z),
-                          .dz = ptd_pool_nums(r, n * z),
-                          .wide = ptd_pool_nums(r, n * 2 * c->intermediate),
-                          .dqkv = ptd_pool_nums(r, n * (q + 2 * kv)),
-                          .dq = ptd_pool_nums(r, n * q),
-                          .dk = ptd_pool_nums(r, n * kv),
-                          .dO = ptd_pool_nums(r, n * q)};
+    if (b->keep != PTD_KEEP_INPUTS || b->lm_at == layer) return;
+    attend(m, b, layer);
+    widen(m, b, layer);
+    b->lm_at = layer;
 }
 
-static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
-                          const struct spare *s, ptd_num *dx)
+static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
     const struct ptd_lm_acts *a = &b->lm[layer];
+    const struct ptd_lm_spare *s = &b->lm_spare;
     const struct ptd_weight *gain = &p->norm2.gain;
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
-    o->swiglu(d, s->z, a->gu, b->n, c->intermediate);
-    ptd_linear_backward(d, &p->down, s->dz, dx, s->z, b->n);
+    o->swiglu(d, b->z, a->gu, b->n, c->intermediate);
+    ptd_linear_backward(d, &p->down, s->dz, s->dx, b->z, b->n);
     o->swiglu_backward(d, s->wide, s->dz, a->gu, b->n, c->intermediate);
-    o->rmsnorm(d, s->z, NULL, a->x2, gain->value, b->n, c->hidden, c->rms_eps);
-    ptd_linear_backward(d, &p->gate_up, s->dz, s->wide, s->z, b->n);
-    o->rmsnorm_backward(d, dx, gain->gradient, s->dz, a->x2, a->rstd2, gain->value, b->n,
+    o->rmsnorm(d, b->z, NULL, a->x2, gain->value, b->n, c->hidden, c->rms_eps);
+    ptd_linear_backward(d, &p->gate_up, s->dz, s->wide, b->z, b->n);
+    o->rmsnorm_backward(d, s->dx, gain->gradient, s->dz, a->x2, a->rstd2, gain->value, b->n,
                         c->hidden);
 }
 
-static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
-                            const struct spare *s, ptd_num *dx)
+static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
     const struct ptd_lm_acts *a = &b->lm[layer];
+    const struct ptd_lm_spare *s = &b->lm_spare;
     const struct ptd_weight *gain = &p->norm1.gain, *qg = &p->q_norm.gain, *kg = &p->k_norm.gain;
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
@@ -234,7 +271,7 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
     ptd_num *k = ptd_at(d, a->qkv, q), *v = ptd_at(d, a->qkv, q + kv);
     ptd_num *dk = ptd_at(d, s->dqkv, q), *dv = ptd_at(d, s->dqkv, q + kv);
     long n = b->n;
-    ptd_linear_backward(d, &p->o, s->dO, dx, a->o, n);
+    ptd_linear_backward(d, &p->o, s->dO, s->dx, a->o, n);
     o->zero(d, s->dqkv, n * all * d->num_size);
     o->zero(d, s->dk, n * kv * d->num_size);
     o->attention_backward(d, b->on.text, s->dq, s->dk, dv, s->dO, a->o, a->lse, a->q, a->k, v);
@@ -244,9 +281,9 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer,
                          c->heads, D);
     o->headnorm_backward(d, dk, all, kg->gradient, s->dk, kv, k, all, a->rk, kg->value, n,
                          c->kv_heads, D);
-    o->rmsnorm(d, s->z, NULL, a->x, gain->value, n, c->hidden, c->rms_eps);
-    ptd_linear_backward(d, &p->qkv, s->dz, s->dqkv, s->z, n);
-    o->rmsnorm_backward(d, dx, gain->gradient, s->dz, a->x, a->rstd1, gain->value, n, c->hidden);
+    o->rmsnorm(d, b->z, NULL, a->x, gain->value, n, c->hidden, c->rms_eps);
+    ptd_linear_backward(d, &p->qkv, s->dz, s->dqkv, b->z, n);
+    o->rmsnorm_backward(d, s->dx, gain->gradient, s->dz, a->x, a->rstd1, gain->value, n, c->hidden);
 }
 
 /* dX of the embedding: picture rows go to the merger and give nothing to the table. */
@@ -269,19 +306,19 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
     const struct ptd_config *c = &m->config;
     const struct ptd_weight *gain = &m->layout->norm.gain;
     struct ptd_device *d = m->device;
-    struct spare s = take_spare(b);
-    ptd_num *dx = ptd_pool_nums(&b->pool, b->n * c->hidden);
+    ptd_num *dx = b->lm_spare.dx;
     d->ops->zero(d, dx, b->n * c->hidden * d->num_size);
     d->ops->rmsnorm_backward(d, dx, gain->gradient, dhidden, b->last, b->rstd, gain->value, b->n,
                              c->hidden);
-    for (int i = c->layers - 1; i >= 0; i--) {
+    for (int i = c->layers - 1; i >= m->lowest; i--) {
         if (dimage && i < c->n_deepstack)
             d->ops->copy_rows(d, ddeep[i], c->hidden, NULL, dx, c->hidden, b->on.image_row,
                               b->n_image_rows, c->hidden);
-        feed_backward(m, b, i, &s, dx);
-        attend_backward(m, b, i, &s, dx);
+        recompute(m, b, i);
+        feed_backward(m, b, i);
+        attend_backward(m, b, i);
     }
-    embed_backward(m, b, dx, dimage);
+    if (!m->lowest) embed_backward(m, b, dx, dimage);
 }
 
 static int count_marked(const uint8_t *marks, int n)

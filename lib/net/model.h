@@ -54,6 +54,9 @@ struct ptd_model {
     ptd_num *weights;          /* [n_weights] */
     ptd_acc *grads;            /* [n_weights]; NULL until ptd_model_train */
     int bound;                 /* 1: there is memory for all parameters */
+    /* what backward reaches: the vision tower or not, and the lowest layer of the text; 0: the
+     * embedding too */
+    int learns_vision, lowest;
     struct ptd_layout *layout; /* places in them by role (net.h) */
 };
 /* Names, shapes and offsets only: weights stays NULL. All is trained unless ptd_model_choose says
@@ -103,7 +106,7 @@ long ptd_batch_row(const struct ptd_batch *b, int segment); /* first row of a se
 /* [rows, hidden] after the final norm */
 ptd_num *ptd_batch_hidden(const struct ptd_batch *b);
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b);
-/* dhidden [rows, hidden] */
+/* The gradients must have been there (ptd_model_train) when forward ran. dhidden [rows, hidden] */
 void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden);
 
 /* Attention that the rows of segment `reply` (from relative row first) pay to the prompt's picture

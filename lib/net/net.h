@@ -52,6 +52,12 @@ struct ptd_kv {
 struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long rows);
 void ptd_kv_free(struct ptd_kv *kv);
 
+/* What a forward pass keeps for the backward pass. With PTD_KEEP_INPUTS that is the input of each
+ * layer and block, and backward computes the rest again, one layer at a time, to the same bits:
+ * about a quarter more time, and activations of one layer in place of all. Of what is frozen below
+ * the lowest parameter that learns, nothing is kept. */
+enum ptd_keep { PTD_KEEP_NOTHING, PTD_KEEP_ALL, PTD_KEEP_INPUTS };
+
 struct ptd_lm_acts {         /* of one layer */
     ptd_num *x;              /* [n, H] input */
     ptd_stat *rstd1, *rstd2; /* [n] */
@@ -71,6 +77,14 @@ struct ptd_merger_acts {
     const ptd_num *x;
     ptd_stat *mean, *rstd;
     ptd_num *f1, *out;
+};
+
+/* Rows of backward's own, shared by all layers, by all blocks. */
+struct ptd_lm_spare {
+    ptd_num *dz, *wide, *dqkv, *dq, *dk, *dO, *dx;
+};
+struct ptd_vision_spare {
+    ptd_num *z, *dz, *df, *dqkv, *dx;
 };
 
 struct ptd_segment {
@@ -95,7 +109,8 @@ struct ptd_sealed {
 
 struct ptd_batch {
     struct ptd_model *m;
-    int keep;          /* 1: keep what backward (and attention maps) need; 0: forward only */
+    int keep;          /* enum ptd_keep; attention maps need PTD_KEEP_ALL */
+    long targets;      /* hidden rows that a head will learn from (score.h); 0: none */
     struct ptd_kv *kv; /* decoding: keys and values go here first; NULL otherwise */
     int32_t *slot;     /* decoding: pool row of each packed row */
     struct ptd_pool pool;
@@ -122,13 +137,21 @@ struct ptd_batch {
     float *angles[4]; /* cosines and sines of tokens, of patches: what was sealed */
     size_t angles_cap[4];
     /* activations */
-    struct ptd_lm_acts *lm;         /* [layers] */
-    ptd_num *last;                  /* input of the final norm */
-    ptd_stat *rstd;                 /* its rstd */
-    ptd_num *hidden;                /* its output */
+    struct ptd_lm_acts *lm; /* [layers] */
+    int lm_at;              /* PTD_KEEP_INPUTS: the layer whose activations are there; -1: none */
+    ptd_num *z;             /* [n, max(H, I)] spare rows */
+    ptd_num *last;          /* input of the final norm */
+    ptd_stat *rstd;         /* its rstd */
+    ptd_num *hidden;        /* its output */
+    struct ptd_lm_spare lm_spare;
     struct ptd_vision_acts *vision; /* [depth] */
+    ptd_num *v_z;                   /* [n_patches, max(h, F)] spare rows */
     ptd_num *v_last;
     struct ptd_merger_acts merger, deepstack[PTD_DEEPSTACK_MAX];
+    struct ptd_vision_spare v_spare;
+    struct ptd_pool_mark text, scratch; /* the text's memory begins; what only forward needs */
+    /* gradients of what the mergers gave, [n_image_rows, H] each; NULL: not wanted */
+    ptd_num *to_merger, *to_deepstack[PTD_DEEPSTACK_MAX];
     /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
     const ptd_num *dimage;
 };
@@ -147,6 +170,18 @@ void ptd_batch_seal(struct ptd_batch *b);
 float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n);
 void ptd_lm_seal(struct ptd_batch *b);     /* the rotations and the plan of the text */
 void ptd_vision_seal(struct ptd_batch *b); /* those of the pictures */
+/* Memory for it in the pool: what forward keeps, what it needs only while it runs, and what
+ * backward needs. */
+void ptd_vision_take(struct ptd_batch *b);
+void ptd_vision_take_scratch(struct ptd_batch *b);
+void ptd_vision_take_backward(struct ptd_batch *b);
+void ptd_lm_take(struct ptd_batch *b);
+void ptd_lm_take_backward(struct ptd_batch *b);
+/* Bytes of the pool that ptd_forward, and ptd_backward if the batch keeps anything, take at most
+ * at a time, targets included; n, targets, n_image_rows and n_patches say it all. */
+size_t ptd_batch_bytes(struct ptd_batch *b);
+
+/* What was taken before is there. */
 void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dimage, ddeep[k]: [n_image_rows, hidden] */
 void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dimage,

@@ -55,6 +55,7 @@ void ptd_score_forward(struct ptd_score *s)
 {
     struct ptd_device *d = s->m->device;
     int H = s->m->config.hidden;
+    s->batch->targets = s->rows;
     ptd_forward(s->m, s->batch);
     s->on_device = ptd_pool_put_ints(&s->batch->pool, s->from, (size_t)s->rows);
     s->X = ptd_pool_nums(&s->batch->pool, s->rows * H);

@@ -62,15 +62,14 @@ static void layernorm_backward(struct ptd_device *d, const struct ptd_norm *p, p
                                p->gain.value, n, w);
 }
 
-/* z [n_patches, max(h, F)]: spare rows. */
-static void block_forward(struct ptd_model *m, struct ptd_batch *b,
-                          const struct ptd_vision_block *p, struct ptd_vision_acts *a, ptd_num *z,
-                          ptd_num *out)
+/* As far as backward needs it. */
+static void block_widen(struct ptd_model *m, struct ptd_batch *b, const struct ptd_vision_block *p,
+                        const struct ptd_vision_acts *a, ptd_num *z)
 {
     const struct ptd_config *c = &m->config;
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
-    int h = c->v_hidden, F = c->v_intermediate, D = h / c->v_heads;
+    int h = c->v_hidden, D = h / c->v_heads;
     long n = b->n_patches;
     layernorm(d, &p->norm1, z, a->mean1, a->rstd1, a->x, n, h);
     ptd_linear_forward(d, &p->qkv, a->qkv, z, NULL, n);
@@ -81,8 +80,16 @@ static void block_forward(struct ptd_model *m, struct ptd_batch *b,
     ptd_linear_forward(d, &p->proj, a->x2, a->o, a->x, n);
     layernorm(d, &p->norm2, z, a->mean2, a->rstd2, a->x2, n, h);
     ptd_linear_forward(d, &p->fc1, a->f1, z, NULL, n);
-    o->gelu(d, z, a->f1, n * F, 0);
-    ptd_linear_forward(d, &p->fc2, out, z, a->x2, n);
+}
+
+static void block_forward(struct ptd_model *m, struct ptd_batch *b, int block, ptd_num *out)
+{
+    const struct ptd_vision_block *p = &m->layout->blocks[block];
+    const struct ptd_vision_acts *a = &b->vision[block];
+    struct ptd_device *d = m->device;
+    block_widen(m, b, p, a, b->v_z);
+    d->ops->gelu(d, b->v_z, a->f1, b->n_patches * m->config.v_intermediate, 0);
+    ptd_linear_forward(d, &p->fc2, out, b->v_z, a->x2, b->n_patches);
 }
 
 /* x [n_patches, h] read as [n/4, 4h]; the main merger normalises before the reinterpretation, the
@@ -94,16 +101,24 @@ static void merger_forward(struct ptd_model *m, struct ptd_batch *b, const struc
     struct ptd_device *d = m->device;
     int wide = p->fc1.weight.cols;
     long rows = b->n_patches * c->v_hidden / norm_width, n = b->n_patches * c->v_hidden / wide;
-    ptd_num *z = ptd_pool_nums(&b->pool, n * wide);
     a->x = x;
-    a->mean = ptd_pool_stats(&b->pool, rows);
-    a->rstd = ptd_pool_stats(&b->pool, rows);
-    a->f1 = ptd_pool_nums(&b->pool, n * wide);
-    a->out = ptd_pool_nums(&b->pool, n * c->v_out);
-    layernorm(d, &p->norm, z, a->mean, a->rstd, x, rows, norm_width);
-    ptd_linear_forward(d, &p->fc1, a->f1, z, NULL, n);
-    d->ops->gelu(d, z, a->f1, n * wide, 1);
-    ptd_linear_forward(d, &p->fc2, a->out, z, NULL, n);
+    layernorm(d, &p->norm, b->v_z, a->mean, a->rstd, x, rows, norm_width);
+    ptd_linear_forward(d, &p->fc1, a->f1, b->v_z, NULL, n);
+    d->ops->gelu(d, b->v_z, a->f1, n * wide, 1);
+    ptd_linear_forward(d, &p->fc2, a->out, b->v_z, NULL, n);
+}
+
+/* ---- memory ---- */
+
+static int merged(const struct ptd_batch *b)
+{
+    return b->m->config.v_merge * b->m->config.v_merge;
+}
+
+/* Backward follows. */
+static int keeps(const struct ptd_batch *b)
+{
+    return b->keep && b->m->grads && b->m->learns_vision;
 }
 
 static void take_acts(struct ptd_batch *b, struct ptd_vision_acts *a)
@@ -120,77 +135,152 @@ static void take_acts(struct ptd_batch *b, struct ptd_vision_acts *a)
     a->f1 = ptd_pool_nums(r, n * c->v_intermediate);
 }
 
-void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
+/* All blocks compute in the same place. */
+static void share_acts(struct ptd_batch *b)
 {
-    const struct ptd_config *c = &m->config;
+    struct ptd_vision_acts shared;
+    take_acts(b, &shared);
+    for (int i = 0; i < b->m->config.v_depth; i++) {
+        shared.x = b->vision[i].x;
+        b->vision[i] = shared;
+    }
+}
+
+/* Its norm is over rows of norm_width. */
+static void take_merger(struct ptd_batch *b, struct ptd_merger_acts *a, int norm_width)
+{
+    long all = b->n_patches * b->m->config.v_hidden;
+    a->mean = ptd_pool_stats(&b->pool, all / norm_width);
+    a->rstd = ptd_pool_stats(&b->pool, all / norm_width);
+    a->f1 = ptd_pool_nums(&b->pool, all);
+}
+
+static void take_mergers(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    take_merger(b, &b->merger, c->v_hidden);
+    for (int i = 0; i < c->n_deepstack; i++)
+        take_merger(b, &b->deepstack[i], c->v_hidden * merged(b));
+}
+
+void ptd_vision_take(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    size_t n = (size_t)b->n_patches * c->v_hidden, rows = b->n_patches / merged(b);
+    b->merger.out = ptd_pool_nums(&b->pool, rows * c->v_out);
+    for (int i = 0; i < c->n_deepstack; i++)
+        b->deepstack[i].out = ptd_pool_nums(&b->pool, rows * c->v_out);
+    if (!keeps(b)) return;
+    take_mergers(b);
+    for (int i = 0; i < c->v_depth; i++) {
+        b->vision[i].x = ptd_pool_nums(&b->pool, n);
+        if (b->keep == PTD_KEEP_ALL) take_acts(b, &b->vision[i]);
+    }
+    b->v_last = ptd_pool_nums(&b->pool, n);
+}
+
+void ptd_vision_take_scratch(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    int h = c->v_hidden, F = c->v_intermediate;
+    size_t n = (size_t)b->n_patches;
+    b->v_z = ptd_pool_nums(&b->pool, n * (h > F ? h : F));
+    if (!keeps(b)) {
+        ptd_num *places[2] = {ptd_pool_nums(&b->pool, n * h), ptd_pool_nums(&b->pool, n * h)};
+        take_mergers(b);
+        for (int i = 0; i < c->v_depth; i++) b->vision[i].x = places[i % 2];
+        b->v_last = places[c->v_depth % 2];
+    }
+    if (!keeps(b) || b->keep == PTD_KEEP_INPUTS) share_acts(b);
+}
+
+void ptd_vision_take_backward(struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    struct ptd_pool *r = &b->pool;
+    int h = c->v_hidden, F = c->v_intermediate;
+    size_t n = (size_t)b->n_patches;
+    b->v_spare = (struct ptd_vision_spare){.z = ptd_pool_nums(r, n * (h > F ? h : F)),
+                                           .dz = ptd_pool_nums(r, n * h),
+                                           .df = ptd_pool_nums(r, n * F),
+                                           .dqkv = ptd_pool_nums(r, n * 3 * h),
+                                           .dx = ptd_pool_nums(r, n * h)};
+    if (b->keep == PTD_KEEP_INPUTS) share_acts(b);
+}
+
+/* ---- forward ---- */
+
+static void embed(struct ptd_model *m, struct ptd_batch *b, ptd_num *x)
+{
     const struct ptd_layout *l = m->layout;
-    int h = c->v_hidden, deep = 0;
-    long n = b->n_patches;
-    int F = c->v_intermediate;
     struct ptd_device *d = m->device;
-    ptd_num *x = ptd_pool_nums(&b->pool, n * h), *z = ptd_pool_nums(&b->pool, n * (h > F ? h : F)),
-            *other = NULL;
-    char stage[32];
+    int h = m->config.v_hidden;
+    long n = b->n_patches;
     ptd_linear_forward(d, &l->patch, x, b->on.patches, NULL, n);
     ptd_probe(d, "patch embed", x, n, h);
     d->ops->interpolate(d, x, l->positions.value, b->on.tap, b->on.tap_weight, n, h);
-    for (int i = 0; i < c->v_depth; i++) {
-        struct ptd_vision_acts *a = &b->vision[i];
-        if (b->keep || i == 0) take_acts(b, a);
-        /* one block's memory serves all; its input and output change places */
-        else
-            *a = b->vision[0];
-        if (b->keep || !other) other = ptd_pool_nums(&b->pool, n * h);
-        a->x = x;
-        block_forward(m, b, &l->blocks[i], a, z, other);
-        x = other;
-        other = a->x;
-        snprintf(stage, sizeof stage, "vision block %d", i);
-        ptd_probe(d, stage, x, n, h);
-        if (deep < c->n_deepstack && c->deepstack[deep] == i) {
-            merger_forward(m, b, &l->deepstack[deep], &b->deepstack[deep], x,
-                           h * c->v_merge * c->v_merge);
-            snprintf(stage, sizeof stage, "deepstack %d", deep);
-            ptd_probe(d, stage, b->deepstack[deep].out, n / (c->v_merge * c->v_merge), c->v_out);
-            deep++;
-        }
-    }
-    b->v_last = x;
-    merger_forward(m, b, &l->merger, &b->merger, x, h);
-    ptd_probe(d, "merger", b->merger.out, n / (c->v_merge * c->v_merge), c->v_out);
 }
+
+/* The merger of the deepstack rows `deep` reads x. */
+static void stack(struct ptd_model *m, struct ptd_batch *b, int deep, const ptd_num *x)
+{
+    char stage[32];
+    merger_forward(m, b, &m->layout->deepstack[deep], &b->deepstack[deep], x,
+                   m->config.v_hidden * merged(b));
+    snprintf(stage, sizeof stage, "deepstack %d", deep);
+    ptd_probe(m->device, stage, b->deepstack[deep].out, b->n_patches / merged(b), m->config.v_out);
+}
+
+void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b)
+{
+    const struct ptd_config *c = &m->config;
+    int deep = 0;
+    char stage[32];
+    embed(m, b, b->vision[0].x);
+    for (int i = 0; i < c->v_depth; i++) {
+        ptd_num *out = i + 1 < c->v_depth ? b->vision[i + 1].x : b->v_last;
+        block_forward(m, b, i, out);
+        snprintf(stage, sizeof stage, "vision block %d", i);
+        ptd_probe(m->device, stage, out, b->n_patches, c->v_hidden);
+        if (deep < c->n_deepstack && c->deepstack[deep] == i) stack(m, b, deep++, out);
+    }
+    merger_forward(m, b, &m->layout->merger, &b->merger, b->v_last, c->v_hidden);
+    ptd_probe(m->device, "merger", b->merger.out, b->n_patches / merged(b), c->v_out);
+}
+
+/* ---- backward ---- */
 
 /* dx [n_patches, h] is added to. */
 static void merger_backward(struct ptd_model *m, struct ptd_batch *b, const struct ptd_merger *p,
-                            const struct ptd_merger_acts *a, const ptd_num *dout, int norm_width,
-                            ptd_num *dx)
+                            const struct ptd_merger_acts *a, const ptd_num *dout, int norm_width)
 {
+    const struct ptd_vision_spare *s = &b->v_spare;
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
+    ptd_num *dn = s->dqkv; /* has room for it */
     int wide = p->fc1.weight.cols;
     long all = b->n_patches * m->config.v_hidden, rows = all / norm_width, n = all / wide;
-    ptd_num *z = ptd_pool_nums(&b->pool, n * wide), *dz = ptd_pool_nums(&b->pool, n * wide),
-            *dn = ptd_pool_nums(&b->pool, n * wide);
-    o->gelu(d, z, a->f1, n * wide, 1);
-    ptd_linear_backward(d, &p->fc2, dz, dout, z, n);
-    o->gelu_backward(d, dz, dz, a->f1, n * wide, 1);
-    layernorm(d, &p->norm, z, a->mean, a->rstd, a->x, rows, norm_width);
-    ptd_linear_backward(d, &p->fc1, dn, dz, z, n);
-    layernorm_backward(d, &p->norm, dx, dn, a->x, a->mean, a->rstd, rows, norm_width);
+    o->gelu(d, s->z, a->f1, n * wide, 1);
+    ptd_linear_backward(d, &p->fc2, s->dz, dout, s->z, n);
+    o->gelu_backward(d, s->dz, s->dz, a->f1, n * wide, 1);
+    layernorm(d, &p->norm, s->z, a->mean, a->rstd, a->x, rows, norm_width);
+    ptd_linear_backward(d, &p->fc1, dn, s->dz, s->z, n);
+    layernorm_backward(d, &p->norm, s->dx, dn, a->x, a->mean, a->rstd, rows, norm_width);
 }
 
 /* dx [n, h]: gradient of the block's output in, of its input out. */
-static void block_backward(struct ptd_model *m, struct ptd_batch *b,
-                           const struct ptd_vision_block *p, const struct ptd_vision_acts *a,
-                           ptd_num *dx)
+static void block_backward(struct ptd_model *m, struct ptd_batch *b, int block)
 {
+    const struct ptd_vision_block *p = &m->layout->blocks[block];
+    const struct ptd_vision_acts *a = &b->vision[block];
+    const struct ptd_vision_spare *s = &b->v_spare;
     const struct ptd_config *c = &m->config;
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
     int h = c->v_hidden, F = c->v_intermediate, D = h / c->v_heads;
     long n = b->n_patches;
-    ptd_num *z = ptd_pool_nums(&b->pool, n * (h > F ? h : F)), *df = ptd_pool_nums(&b->pool, n * F),
-            *dz = ptd_pool_nums(&b->pool, n * h), *dqkv = ptd_pool_nums(&b->pool, n * 3 * h);
+    ptd_num *z = s->z, *df = s->df, *dz = s->dz, *dqkv = s->dqkv, *dx = s->dx;
+    if (b->keep == PTD_KEEP_INPUTS) block_widen(m, b, p, a, z);
     o->gelu(d, z, a->f1, n * F, 0);
     ptd_linear_backward(d, &p->fc2, df, dx, z, n);
     o->gelu_backward(d, df, df, a->f1, n * F, 0);
@@ -213,17 +303,18 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num
     const struct ptd_config *c = &m->config;
     const struct ptd_layout *l = m->layout;
     struct ptd_device *d = m->device;
-    int h = c->v_hidden, wide = h * c->v_merge * c->v_merge;
+    int h = c->v_hidden;
     long n = b->n_patches;
-    ptd_num *dx = ptd_pool_nums(&b->pool, n * h);
+    ptd_num *dx = b->v_spare.dx;
     d->ops->zero(d, dx, n * h * d->num_size);
-    merger_backward(m, b, &l->merger, &b->merger, dimage, h, dx);
+    merger_backward(m, b, &l->merger, &b->merger, dimage, h);
     for (int i = c->v_depth - 1, deep = c->n_deepstack - 1; i >= 0; i--) {
         if (deep >= 0 && c->deepstack[deep] == i) {
-            merger_backward(m, b, &l->deepstack[deep], &b->deepstack[deep], ddeep[deep], wide, dx);
+            merger_backward(m, b, &l->deepstack[deep], &b->deepstack[deep], ddeep[deep],
+                            h * merged(b));
             deep--;
         }
-        block_backward(m, b, &l->blocks[i], &b->vision[i], dx);
+        block_backward(m, b, i);
     }
     d->ops->interpolate_backward(d, l->positions.gradient, dx, b->on.tap, b->on.tap_weight, n, h);
     ptd_linear_backward(d, &l->patch, NULL, dx, b->on.patches, n);
