@@ -1,6 +1,7 @@
 /* batch: packing prompts, pictures and replies into rows without padding; positions (mRoPE) derived
  * from ids and pictures. What is computed on the rows is lm.c and vision.c. */
 #include "data/image.h"
+#include "net/encoder.h"
 #include "net/net.h"
 #include <math.h>
 #include <stdlib.h>
@@ -77,6 +78,7 @@ void ptd_batch_free(struct ptd_batch *b)
     free(b->segments);
     free(b->spans);
     free(b->image_row);
+    free(b->encoded);
     free(b->patches);
     free(b->patch_at);
     free(b->tap);
@@ -195,19 +197,59 @@ void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh
     for (int i = 0; i < frames; i++) place_frame(b, gh, gw);
 }
 
-static int add_picture(struct ptd_batch *b, const struct ptd_picture *p)
+static int check_size(const struct ptd_config *c, const struct ptd_picture *p)
+{
+    if (p->height > 0 && p->width > 0 && p->height % (c->v_patch * c->v_merge) == 0 &&
+        p->width % (c->v_patch * c->v_merge) == 0)
+        return 0;
+    return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d", p->height,
+                    p->width, c->v_patch * c->v_merge);
+}
+
+int ptd_batch_picture(struct ptd_batch *b, const struct ptd_picture *p)
 {
     const struct ptd_config *c = &b->m->config;
     int gh = p->height / c->v_patch, gw = p->width / c->v_patch, row = row_length(c);
-    if (p->height <= 0 || p->width <= 0 || p->height % (c->v_patch * c->v_merge) ||
-        p->width % (c->v_patch * c->v_merge))
-        return ptd_fail(PTD_DATAERR, "picture of %d x %d pixels: expected multiples of %d",
-                        p->height, p->width, c->v_patch * c->v_merge);
+    if (check_size(c, p)) return -1;
     want_patches(b, (long)gh * gw, row);
     ptd_image_patches(p->pixels, p->height, p->width, &b->m->rules,
                       b->patches + b->n_patches * row);
     place_frame(b, gh, gw);
     return 0;
+}
+
+/* Room for n more rows of each output, which keep their place. */
+static void want_encoded(struct ptd_batch *b, long n)
+{
+    int outputs = 1 + b->m->config.n_deepstack;
+    size_t H = (size_t)b->m->config.hidden;
+    long cap = 2 * (b->n_image_rows + n);
+    if (b->n_image_rows + n <= b->encoded_cap) return;
+    float *all = ptd_array((size_t)cap * outputs * H, sizeof *all);
+    for (int i = 0; i < outputs && b->n_image_rows; i++)
+        memcpy(all + (size_t)i * cap * H, b->encoded + (size_t)i * b->encoded_cap * H,
+               (size_t)b->n_image_rows * H * sizeof *all);
+    free(b->encoded);
+    b->encoded = all;
+    b->encoded_cap = cap;
+}
+
+/* Its rows, one output behind the other. */
+static int add_encoded(struct ptd_batch *b, const struct ptd_picture *p)
+{
+    const struct ptd_config *c = &b->m->config;
+    int side = c->v_patch * c->v_merge, outputs = 1 + c->n_deepstack;
+    if (check_size(c, p)) return -1;
+    long n = (long)(p->height / side) * (p->width / side);
+    size_t H = (size_t)c->hidden;
+    float *rows = ptd_array(outputs * n * H, sizeof *rows);
+    int r = ptd_encoder_rows(b->m->encoder, p, rows);
+    want_encoded(b, n);
+    for (int i = 0; i < outputs; i++)
+        memcpy(b->encoded + ((size_t)i * b->encoded_cap + b->n_image_rows) * H, rows + i * n * H,
+               n * H * sizeof *rows);
+    free(rows);
+    return r;
 }
 
 /* ---- tokens ---- */
@@ -271,7 +313,7 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
         if (pads < R * C)
             return ptd_fail(PTD_DATAERR, "picture %d needs %d pads, the prompt has %d", used, R * C,
                             pads);
-        if (add_picture(b, &p[used])) return -1;
+        if (b->m->encoder ? add_encoded(b, &p[used]) : ptd_batch_picture(b, &p[used])) return -1;
         place_picture_rows(b, R, C, cur);
         cur += R > C ? R : C;
         i += R * C;
@@ -320,11 +362,21 @@ static void seal_pictures(struct ptd_batch *b)
     ptd_vision_seal(b);
 }
 
+static void seal_encoded(struct ptd_batch *b)
+{
+    size_t H = (size_t)b->m->config.hidden, n = (size_t)b->n_image_rows * H;
+    for (int i = 0; i <= b->m->config.n_deepstack; i++) {
+        struct ptd_merger_acts *a = i ? &b->deepstack[i - 1] : &b->merger;
+        a->out = (ptd_num *)ptd_pool_put_nums(&b->pool, b->encoded + i * b->encoded_cap * H, n);
+    }
+}
+
 void ptd_batch_seal(struct ptd_batch *b)
 {
     free_plans(b);
     if (b->n_patches) seal_pictures(b);
     if (!b->n) return;
+    if (b->m->encoder) seal_encoded(b);
     b->on.ids = ptd_pool_put_ints(&b->pool, b->ids, (size_t)b->n);
     b->on.slot = ptd_pool_put_ints(&b->pool, b->slot, (size_t)b->n);
     b->on.image_row = ptd_pool_put_ints(&b->pool, b->image_row, (size_t)b->n_image_rows);

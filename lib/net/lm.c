@@ -197,7 +197,7 @@ static void narrow(struct ptd_model *m, struct ptd_batch *b, int layer, ptd_num 
     const struct ptd_ops *o = d->ops;
     o->swiglu(d, b->z, a->gu, b->n, c->intermediate);
     ptd_linear_forward(d, &m->layout->layers[layer].down, out, b->z, a->x2, b->n);
-    if (b->n_patches && layer < c->n_deepstack)
+    if (b->n_image_rows && layer < c->n_deepstack)
         o->scatter_add(d, out, b->deepstack[layer].out, b->on.image_row, b->n_image_rows,
                        c->hidden);
 }
@@ -208,7 +208,7 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, ptd_num *x)
     struct ptd_device *d = m->device;
     int H = m->config.hidden;
     d->ops->gather(d, x, &m->layout->embed.weight, b->on.ids, b->n);
-    if (b->n_patches)
+    if (b->n_image_rows)
         d->ops->copy_rows(d, x, H, b->on.image_row, b->merger.out, H, NULL, b->n_image_rows, H);
 }
 

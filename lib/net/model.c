@@ -2,6 +2,7 @@
  * backward as the sum of the two towers. The towers themselves are vision.c and lm.c; packing
  * tokens is batch.c. */
 #include "base/dtype.h"
+#include "net/encoder.h"
 #include "net/initial.h"
 #include "net/net.h"
 #include <math.h>
@@ -526,6 +527,7 @@ void ptd_model_free(struct ptd_model *m)
     struct ptd_layout *l;
     if (!m) return;
     l = m->layout;
+    ptd_encoder_free(m->encoder);
     for (int i = 0; i < m->n_params; i++) free_param(m, &m->params[i]);
     free(l->blocks);
     free(l->layers);

@@ -51,9 +51,12 @@ struct ptd_model {
     int n_params;
     /* of all trained parameters, in the order of params; what is frozen has memory of its own */
     size_t n_weights;
-    ptd_num *weights;          /* [n_weights] */
-    ptd_acc *grads;            /* [n_weights]; NULL until ptd_model_train */
-    int bound;                 /* 1: there is memory for all parameters */
+    ptd_num *weights; /* [n_weights] */
+    ptd_acc *grads;   /* [n_weights]; NULL until ptd_model_train */
+    int bound;        /* 1: there is memory for all parameters */
+    /* NULL, or what pictures are given to, one at a time, where their tower is frozen (encoder.h);
+     * freed with the model */
+    struct ptd_encoder *encoder;
     /* what backward reaches: the vision tower or not, and the lowest layer of the text; 0: the
      * embedding too */
     int learns_vision, lowest;

@@ -123,7 +123,9 @@ struct ptd_batch {
     int n_segments, segments_cap;
     /* pictures */
     long n_image_rows, image_cap;
-    int32_t *image_row;        /* packed row of each merged picture token */
+    int32_t *image_row; /* packed row of each merged picture token */
+    float *encoded;     /* [outputs][image_cap, H]: rows that an encoder made */
+    long encoded_cap;
     long n_patches, patch_cap; /* patches in merge-block order */
     float *patches;            /* [n_patches, row length] */
     int32_t *patch_at;         /* [n_patches, 2] row and column */
@@ -156,6 +158,8 @@ struct ptd_batch {
     const ptd_num *dimage;
 };
 
+/* One more picture for the tower itself. -1: 65. */
+int ptd_batch_picture(struct ptd_batch *b, const struct ptd_picture *p) PTD_MUST_CHECK;
 /* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and
  * by tests directly. */
 void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh, int gw);
