@@ -292,12 +292,11 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, ptd_num *dx
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
     int H = m->config.hidden;
-    if (dimage) {
-        o->copy_rows(d, dimage, H, NULL, dx, H, b->on.image_row, b->n_image_rows, H);
-        o->copy_rows(d, dx, H, b->on.image_row, NULL, 0, NULL, b->n_image_rows, H);
-    }
-    if (m->layout->embed.gradient)
-        o->gather_backward(d, m->layout->embed.gradient, dx, b->on.ids, b->n, H);
+    long n = b->n_image_rows;
+    if (dimage) o->copy_rows(d, dimage, H, NULL, dx, H, b->on.image_row, n, H);
+    if (!m->layout->embed.gradient) return;
+    if (b->n_image_rows) o->copy_rows(d, dx, H, b->on.image_row, NULL, 0, NULL, n, H);
+    o->gather_backward(d, m->layout->embed.gradient, dx, b->on.ids, b->n, H);
 }
 
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden,

@@ -316,6 +316,8 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num
         }
         block_backward(m, b, i);
     }
-    d->ops->interpolate_backward(d, l->positions.gradient, dx, b->on.tap, b->on.tap_weight, n, h);
+    if (l->positions.gradient)
+        d->ops->interpolate_backward(d, l->positions.gradient, dx, b->on.tap, b->on.tap_weight, n,
+                                     h);
     ptd_linear_backward(d, &l->patch, NULL, dx, b->on.patches, n);
 }
