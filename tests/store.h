@@ -166,6 +166,7 @@ static const char *const files[] = {"data.mdb", "lock.mdb", "lock"};
 static inline void remove_files(void)
 {
     for (int i = 0; i < 3; i++) assert_int_equal(unlink(in_dir(files[i])), 0);
+    if (is_there("base.mdb")) assert_int_equal(unlink(in_dir("base.mdb")), 0);
 }
 
 static inline void write_file(const char *name, const char *text)

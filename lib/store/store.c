@@ -53,7 +53,7 @@ int ptd_store_view(struct ptd_store *s)
     ptd_store_used = s;
     int rc = s->viewing ? 0 : begin(s, MDB_RDONLY, &s->view);
     if (rc) return ptd_store_fail(s, rc, "read transaction");
-    s->viewing++;
+    if (!s->viewing++) s->intact = NULL;
     return 0;
 }
 
@@ -391,6 +391,15 @@ static int walk_one(struct ptd_store *s, int db, struct walk *w)
     return KEPT;
 }
 
+/* Its failures are told as the file's. */
+static int walk_base(struct ptd_store *base, struct walk *w)
+{
+    ptd_store_used = base;
+    int rc = walk_one(base, DB_WEIGHTS, w);
+    if (rc && rc != KEPT) ptd_store_fail(base, rc, "walking");
+    return rc ? KEPT : 0;
+}
+
 int ptd_store_walk(struct ptd_store *s,
                    int (*f)(const char *db, const char *key, size_t key_len, const void *value,
                             size_t len, void *ctx),
@@ -399,8 +408,10 @@ int ptd_store_walk(struct ptd_store *s,
     struct walk w = {f, ctx, NULL, 0};
     int rc = 0;
     if (ptd_store_view(s) < 0) return -1;
-    for (int db = 0; db < N_DBS && !rc; db++)
-        if (s->db[db]) rc = walk_one(s, db, &w);
+    for (int db = 0; db < N_DBS && !rc; db++) {
+        if (db == DB_WEIGHTS && s->base) rc = walk_base(s->base, &w);
+        if (!rc && s->db[db]) rc = walk_one(s, db, &w);
+    }
     ptd_store_view_end(s);
     free(w.copy);
     return rc ? ptd_store_fail(s, rc, "walking") : 0;

@@ -130,6 +130,29 @@ int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_vi
 /* 66 if absent */
 int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */,
                          struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
+/* A tensor of the frozen generation where it lies in the map of base.mdb, read-only, in pieces of
+ * whole rows (a row: one step along the first axis); each begins at a multiple of 64 bytes, and
+ * stays until the store is closed. */
+struct ptd_mapped_piece {
+    const void *data;
+    int64_t rows;
+};
+struct ptd_mapped {
+    int dtype, n_dims;
+    int64_t dims[5];
+    size_t n;
+    struct ptd_mapped_piece *pieces;
+    int n_pieces;
+};
+/* 0: *out is filled, to be cleared. 1: it cannot be mapped, and ptd_store_load is the way: another
+ * generation, a store of earlier programs, or numbers that are not aligned (of one axis, and few).
+ * -1: missing or damaged (65). The first call verifies all of base.mdb, unless that was done. */
+int ptd_store_map(struct ptd_store *s, int64_t generation, const char *name,
+                  struct ptd_mapped *out) PTD_MUST_CHECK;
+void ptd_mapped_clear(struct ptd_mapped *m); /* the list, not the numbers */
+/* Has all pages of base.mdb mapped now, on all threads, instead of when they are first touched; 1
+ * if there is none. A page that cannot be read is met later. */
+int ptd_store_prefault(struct ptd_store *s);
 char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
 
 struct ptd_publication {
@@ -183,11 +206,11 @@ int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_ab
 void ptd_store_list_free(struct ptd_tensor_about *list, int n);
 /* 1 yes, 0 no or failed */
 int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name);
-/* Copies n values of a tensor from value `first` on as they are stored; they must lie within one
- * piece: first / k == (first + n - 1) / k for k = ptd_store_piece(dtype). Digest checked. */
+/* Copies n values of a tensor from value `first` on as they are stored. Digests are checked, once
+ * for what lies together if a snapshot is held. */
 int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
                    size_t first, size_t n, void *out) PTD_MUST_CHECK;
-size_t ptd_store_piece(int dtype); /* values per piece */
+size_t ptd_store_piece(int dtype); /* values in 4 MiB */
 /* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being
  * read; the store grows meanwhile. May nest. */
 int ptd_store_hold(struct ptd_store *s) PTD_MUST_CHECK;
@@ -208,9 +231,15 @@ struct ptd_tensor_piece {
     struct ptd_tensor_about whole; /* name NULL */
     size_t first, n;
     const void *data;
+    size_t head, len; /* bytes of the value before data, and all of it */
 };
 /* checks the digest */
 int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
+/* Around n numbers that lie at value + PTD_TENSOR_HEAD, those of t from number `first` on (a
+ * multiple of ptd_store_piece): makes it the value that data.mdb would hold. So the same weights
+ * have the same digests, however they are cut. Returns its bytes. */
+#define PTD_TENSOR_HEAD 64
+size_t ptd_store_recut(char *value, const struct ptd_tensor_about *t, size_t first, size_t n);
 /* What a reader of a generation goes by, in 16 hex digits: names, shapes and digests of its
  * tensors, and the files in meta. */
 int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PTD_MUST_CHECK;

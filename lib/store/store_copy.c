@@ -20,8 +20,10 @@ struct copy {
     struct ptd_store *from;
     const volatile int *stop;
     char *dir, *part;
-    int fd; /* of data.mdb */
-    int rc; /* an LMDB code or errno */
+    struct ptd_store *file; /* what is copied now: from, or its base */
+    int fd;                 /* of the copy */
+    uint64_t done;          /* bytes of the file before */
+    int rc;                 /* an LMDB code or errno */
     sem_t over;
     struct ptd_progress progress;
     long pages; /* checked */
@@ -37,9 +39,9 @@ static struct {
 
 static void discard(void)
 {
-    static const char *const made[] = {"data.mdb", "lock.mdb"};
+    static const char *const made[] = {"data.mdb", "lock.mdb", PTD_BASE};
     if (!unfinished.part) return;
-    for (int i = 0; i < 2; i++) unlinkat(unfinished.folder, made[i], 0);
+    for (int i = 0; i < 3; i++) unlinkat(unfinished.folder, made[i], 0);
     rmdir(unfinished.part);
     unfinished.part = NULL;
 }
@@ -85,7 +87,10 @@ static uint64_t bytes_in_use(struct ptd_store *s)
 {
     uint64_t pages = 2;
     MDB_stat st;
+    MDB_envinfo base = {0};
     if (ptd_store_view(s) < 0) return 0;
+    if (s->base) mdb_env_info(s->base->env, &base);
+    pages += base.me_last_pgno;
     for (int db = 0; db < N_DBS; db++)
         if (s->db[db] && !mdb_stat(s->view, s->db[db], &st))
             pages += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
@@ -98,9 +103,9 @@ static uint64_t bytes_in_use(struct ptd_store *s)
 static void *copy_pages(void *arg)
 {
     struct copy *c = arg;
-    c->rc = mdb_env_copyfd2(c->from->env, c->fd, MDB_CP_COMPACT);
+    c->rc = mdb_env_copyfd2(c->file->env, c->fd, c->file == c->from ? MDB_CP_COMPACT : 0);
     if (c->rc == MDB_INCOMPATIBLE && !ftruncate(c->fd, 0) && !lseek(c->fd, 0, SEEK_SET))
-        c->rc = mdb_env_copyfd2(c->from->env, c->fd, 0);
+        c->rc = mdb_env_copyfd2(c->file->env, c->fd, 0);
     sem_post(&c->over);
     return NULL;
 }
@@ -114,7 +119,8 @@ static int await(struct copy *c)
     do {
         if (*c->stop) return -1;
         if (fstat(c->fd, &st) == 0)
-            ptd_progress_set(&c->progress, (long)(st.st_size >> 20), "copying");
+            ptd_progress_set(&c->progress, (long)((c->done + (uint64_t)st.st_size) >> 20),
+                             "copying");
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += LOOK_NS;
         if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
@@ -124,33 +130,42 @@ static int await(struct copy *c)
 
 static int copy_failed(struct copy *c)
 {
-    if (c->rc < 0) return ptd_store_fail(c->from, c->rc, "copying");
+    if (c->rc < 0) return ptd_store_fail(c->file, c->rc, "copying");
     if (c->rc == EFAULT) /* what the system was to write is not there */
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is damaged: a page leads outside of it%s",
-                        c->from->dir, ptd_store_doubt(c->from));
+        return ptd_fail(PTD_DATAERR, "store %s: %s is damaged: a page leads outside of it%s",
+                        c->from->dir, c->file->file, ptd_store_doubt(c->file));
     errno = c->rc;
     /* EAGAIN: LMDB got no thread */
     return ptd_fail(errno == EAGAIN ? PTD_OSERR : PTD_IOERR,
-                    "%s/data.mdb: cannot write:", unfinished.part);
+                    "%s/%s: cannot write:", unfinished.part, c->file->file);
 }
 
-static int write_data(struct copy *c)
+static int finish_file(struct copy *c)
+{
+    struct stat st = {0};
+    int rc = fstat(c->fd, &st) < 0 || fsync(c->fd) < 0
+                 ? ptd_fail(PTD_IOERR, "%s/%s: cannot sync:", unfinished.part, c->file->file)
+                 : 0;
+    c->done += (uint64_t)st.st_size;
+    return close(c->fd) < 0 && !rc
+               ? ptd_fail(PTD_IOERR, "%s/%s: cannot close:", unfinished.part, c->file->file)
+               : rc;
+}
+
+static int write_file(struct copy *c, struct ptd_store *file)
 {
     pthread_t thread;
-    c->fd = openat(unfinished.folder, "data.mdb", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (c->fd < 0) return ptd_fail(PTD_CANTCREAT, "%s/data.mdb: cannot create:", unfinished.part);
+    c->file = file;
+    c->fd = openat(unfinished.folder, file->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (c->fd < 0)
+        return ptd_fail(PTD_CANTCREAT, "%s/%s: cannot create:", unfinished.part, file->file);
     if (sem_init(&c->over, 0, 0)) return ptd_fail(PTD_OSERR, "%s: copying:", c->dir);
     errno = pthread_create(&thread, NULL, copy_pages, c);
     if (errno) return ptd_fail(PTD_OSERR, "%s: cannot start a thread:", c->dir);
     if (await(c) < 0) return -1; /* the thread ends with the program */
     pthread_join(thread, NULL);
     sem_destroy(&c->over);
-    if (c->rc) return copy_failed(c);
-    int rc =
-        fsync(c->fd) < 0 ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot sync:", unfinished.part) : 0;
-    return close(c->fd) < 0 && !rc
-               ? ptd_fail(PTD_IOERR, "%s/data.mdb: cannot close:", unfinished.part)
-               : rc;
+    return c->rc ? copy_failed(c) : finish_file(c);
 }
 
 /* ---- checking: what was damaged before is not copied ---- */
@@ -197,7 +212,8 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
     int rc = make_folder(c.dir, c.part);
     ptd_progress_start(&c.progress, "MiB", 0, (long)(bytes_in_use(s) >> 20));
     if (rc == 0) rc = check_store(&c, s); /* LMDB trusts the pages that it compacts */
-    if (rc == 0) rc = write_data(&c);
+    if (rc == 0 && s->base) rc = write_file(&c, s->base);
+    if (rc == 0) rc = write_file(&c, s);
     if (rc == 0) rc = check_copy(&c);
     ptd_progress_clear(&c.progress);
     if (rc == 0) rc = publish(c.dir);

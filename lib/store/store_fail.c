@@ -141,11 +141,11 @@ int ptd_store_fail(struct ptd_store *s, int rc, const char *doing)
     case EFBIG:
         return fail_write(s, rc, doing);
     case MDB_INVALID:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb is not an LMDB file, or cut short",
-                        s->dir);
+        return ptd_fail(PTD_DATAERR, "store %s: %s is not an LMDB file, or cut short", s->dir,
+                        s->file);
     case MDB_VERSION_MISMATCH:
-        return ptd_fail(PTD_DATAERR, "store %s: data.mdb was written by another LMDB version",
-                        s->dir);
+        return ptd_fail(PTD_DATAERR, "store %s: %s was written by another LMDB version", s->dir,
+                        s->file);
     case MDB_MAP_RESIZED:
         return ptd_fail(PTD_IOERR,
                         "store %s: %s: another process opened it with a larger PTD_STORE_MAX",

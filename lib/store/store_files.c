@@ -16,8 +16,8 @@
 #define LOCK_SIZE  8192
 #define LOCK_HEAD  512 /* at most; readers follow */
 
-enum { DATA, LOCKS, NOTE };
-static const char *const names[PTD_STORE_FILES] = {"data.mdb", "lock.mdb", "lock"};
+enum { DATA, LOCKS, NOTE, BASE };
+static const char *const names[PTD_STORE_FILES] = {"data.mdb", "lock.mdb", "lock", PTD_BASE};
 
 static int is_file(const struct stat *st, const struct ptd_store_file *f)
 {
@@ -30,7 +30,7 @@ static int look_at(struct ptd_store *s, const char *name, struct stat *st)
     if (fstatat(s->at, name, st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : ptd_fail(PTD_NOINPUT, "store %s: %s:", s->dir, name);
     if (S_ISREG(st->st_mode)) return 1;
-    int damaged = name == names[DATA] && !S_ISLNK(st->st_mode);
+    int damaged = (name == names[DATA] || name == names[BASE]) && !S_ISLNK(st->st_mode);
     return ptd_fail(damaged ? PTD_DATAERR : PTD_NOPERM, "store %s: its %s is %s, expected a file",
                     s->dir, name,
                     S_ISLNK(st->st_mode)   ? "a symbolic link"
@@ -58,31 +58,46 @@ static int fill_lock_file(int fd)
     return rc ? -1 : 0;
 }
 
-static int make_file(struct ptd_store *s, int i)
+static int is_there(struct ptd_store *s, int i)
+{
+    return ptd_fail(PTD_CANTCREAT,
+                    i == DATA
+                        ? "store %s: is there already; remove it or choose another name"
+                        : "store %s: holds a %s already, which is left alone; remove it or choose "
+                          "another name",
+                    s->dir, names[i]);
+}
+
+/* A descriptor of what was not there. */
+static int create_file(struct ptd_store *s, int i)
 {
     struct stat st;
     int fd = open_file(s, names[i], O_RDWR | O_CREAT | O_EXCL);
-    if (fd < 0 && errno == EEXIST && i == DATA)
-        return ptd_fail(PTD_CANTCREAT,
-                        "store %s: is there already; remove it or choose another name", s->dir);
-    if (fd < 0 && errno == EEXIST)
-        return ptd_fail(
-            PTD_CANTCREAT,
-            "store %s: holds a %s already, which is left alone; remove it or choose another name",
-            s->dir, names[i]);
+    if (fd < 0 && errno == EEXIST) return is_there(s, i);
     if (fd < 0 || fstat(fd, &st) < 0) {
         ptd_fail(PTD_CANTCREAT, "store %s: cannot create %s:", s->dir, names[i]);
         if (fd >= 0) close(fd);
         return -1;
     }
     s->made[i] = (struct ptd_store_file){st.st_dev, st.st_ino};
-    if (i == DATA) s->data = fd, s->dev = st.st_dev, s->ino = st.st_ino;
-    if (i == NOTE) s->lock = fd;
-    if (i != LOCKS) return 0;
+    return fd;
+}
+
+static int make_locks(struct ptd_store *s)
+{
+    int fd = create_file(s, LOCKS);
+    if (fd < 0) return -1;
     int rc = fill_lock_file(fd);
     if (rc < 0) ptd_fail(PTD_IOERR, "store %s: making lock.mdb:", s->dir);
     close(fd);
     return rc;
+}
+
+/* base.mdb is made when there is something to be frozen; that it may be is seen before. */
+static int check_no_base(struct ptd_store *s)
+{
+    struct stat st;
+    return fstatat(s->at, names[BASE], &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : is_there(s, BASE);
 }
 
 static int make_directory(struct ptd_store *s)
@@ -102,14 +117,26 @@ int ptd_store_make_files(struct ptd_store *s)
     if (make_directory(s) < 0) return -1;
     s->at = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (s->at < 0) return ptd_fail(PTD_CANTCREAT, "store %s:", s->dir);
-    for (int i = 0; i < PTD_STORE_FILES; i++)
-        if (make_file(s, i) < 0) return -1;
-    return 0;
+    if ((s->data = create_file(s, DATA)) < 0) return -1;
+    s->dev = s->made[DATA].dev;
+    s->ino = s->made[DATA].ino;
+    if (make_locks(s) < 0 || (s->lock = create_file(s, NOTE)) < 0) return -1;
+    return check_no_base(s);
+}
+
+/* The directory's entries must survive a power failure as the first commit does. */
+int ptd_store_sync_directory(struct ptd_store *s)
+{
+    int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd);
+    if (fd >= 0) close(fd);
+    return rc < 0 ? ptd_fail(PTD_IOERR, "store %s: syncing its directory:", s->dir) : 0;
 }
 
 void ptd_store_remove(struct ptd_store *s)
 {
     struct stat st;
+    if (s->made[BASE].ino) ptd_store_drop_note(s);
     for (int i = 0; i < PTD_STORE_FILES; i++)
         if (fstatat(s->at, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && is_file(&st, &s->made[i]))
             unlinkat(s->at, names[i], 0);
@@ -174,11 +201,50 @@ int ptd_store_check_place(struct ptd_store *s)
 {
     struct stat st;
     if (lstat(s->path, &st) < 0)
-        return ptd_fail(PTD_IOERR,
-                        "store %s: data.mdb, which was there when it was opened:", s->dir);
+        return ptd_fail(PTD_IOERR, "store %s: %s, which was there when it was opened:", s->dir,
+                        s->file);
     if (st.st_dev == s->dev && st.st_ino == s->ino) return 0;
-    return ptd_fail(PTD_IOERR,
-                    "store %s: data.mdb was replaced by another file since it was opened", s->dir);
+    return ptd_fail(PTD_IOERR, "store %s: %s was replaced by another file since it was opened",
+                    s->dir, s->file);
+}
+
+/* ---- base.mdb ---- */
+
+static int open_base_file(struct ptd_store *s)
+{
+    struct stat st;
+    int there = look_at(s, names[BASE], &st);
+    if (there < 0) return -1;
+    if (!there) errno = ENOENT;
+    int fd = there ? open_file(s, names[BASE], O_RDONLY) : -1;
+    if (fd < 0)
+        return ptd_fail(PTD_NOINPUT,
+                        "store %s: base.mdb, which holds its frozen generation:", s->dir);
+    return fd;
+}
+
+int ptd_store_open_base_file(struct ptd_store *s, struct ptd_store *base, int make)
+{
+    struct stat st;
+    uint32_t magic = 0;
+    base->data = make ? create_file(s, BASE) : open_base_file(s);
+    if (base->data < 0) return -1;
+    if (fstat(base->data, &st) < 0) return ptd_fail(PTD_NOINPUT, "store %s: base.mdb:", s->dir);
+    base->dev = st.st_dev;
+    base->ino = st.st_ino;
+    if (make) return 0;
+    if (!st.st_size) return ptd_fail(PTD_DATAERR, "store %s: base.mdb is empty", s->dir);
+    if (pread(base->data, &magic, sizeof magic, PAGE_HEAD) == sizeof magic && magic == LMDB_MAGIC)
+        return 0;
+    return ptd_store_fail(base, MDB_INVALID, "opening");
+}
+
+void ptd_store_unmake_base_file(struct ptd_store *s)
+{
+    struct stat st;
+    if (fstatat(s->at, names[BASE], &st, AT_SYMLINK_NOFOLLOW) == 0 && is_file(&st, &s->made[BASE]))
+        unlinkat(s->at, names[BASE], 0);
+    s->made[BASE] = (struct ptd_store_file){0};
 }
 
 /* ---- lock.mdb ---- */

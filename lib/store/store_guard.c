@@ -27,9 +27,8 @@ static struct ptd_store *store_at(const void *at)
         if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) != 3 ||
             (uintptr_t)at < from || (uintptr_t)at >= to)
             continue;
-        if (!strstr(line, "/data.mdb")) return NULL;
         for (s = ptd_store_all; s && s->ino != inode; s = s->next) continue;
-        return s ? s : ptd_store_used;
+        return s || !strstr(line, "/data.mdb") ? s : ptd_store_used;
     }
     return NULL;
 }
@@ -61,12 +60,20 @@ static _Noreturn void leave(struct ptd_store *s, const char *what)
     if (stale)
         snprintf(words, sizeof words, "store %.200s: %s", s->dir, ptd_store_stale);
     else
-        snprintf(words, sizeof words, "store %.200s: data.mdb is damaged: %.100s%s", s->dir, what,
-                 ptd_store_doubt(s));
+        snprintf(words, sizeof words, "store %.200s: %s is damaged: %.100s%s", s->dir, s->file,
+                 what, ptd_store_doubt(s));
     if (ptd_store_on_damage && !stale) ptd_store_on_damage(words);
     int n = snprintf(line, sizeof line, "%.60s: %s\n", ptd_program_name(), words);
     if (write(2, line, (size_t)n) < 0) _exit(status);
     quick_exit(status); /* what is half made goes */
+}
+
+/* A page of base.mdb that is asked for is there, unless the disk fails or the file is cut. */
+static const char *words_for(const struct ptd_store *s, int number)
+{
+    if (number == SIGFPE) return "a page of no size";
+    if (number == SIGBUS && !strcmp(s->file, PTD_BASE)) return "a page cannot be read";
+    return "a page leads outside of it";
 }
 
 /* The handler is gone when it runs, so that a fault which is not the file's comes again and kills.
@@ -76,7 +83,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     struct ptd_store *s = ptd_store_all ? store_at(info->si_addr) : NULL;
     if (!s && ptd_store_used && (ptd_store_used->changing || in_lmdb(place_of(context))))
         s = ptd_store_used;
-    if (s) leave(s, number == SIGFPE ? "a page of no size" : "a page leads outside of it");
+    if (s) leave(s, words_for(s, number));
 }
 
 static void on_assert(MDB_env *env, const char *message)

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT "1"
-
 static int size_from_text(const char *text, size_t *size)
 {
     static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
@@ -45,7 +43,7 @@ static int read_limit(struct ptd_store *s)
 
 /* A cut file opens without complaint and kills with SIGBUS at the first touch; only meta pages were
  * touched so far. */
-static int check_length(struct ptd_store *s)
+int ptd_store_check_length(struct ptd_store *s)
 {
     MDB_envinfo info;
     struct stat st;
@@ -53,14 +51,15 @@ static int check_length(struct ptd_store *s)
     mdb_env_info(s->env, &info);
     uint64_t page = ptd_store_page(s);
     if (mdb_env_get_fd(s->env, &fd) || fstat(fd, &st))
-        return ptd_fail(PTD_IOERR, "store %s: data.mdb:", s->dir);
+        return ptd_fail(PTD_IOERR, "store %s: %s:", s->dir, s->file);
     if (st.st_dev != s->dev || st.st_ino != s->ino)
-        return ptd_fail(PTD_IOERR, "store %s: data.mdb was replaced while it was opened", s->dir);
+        return ptd_fail(PTD_IOERR, "store %s: %s was replaced while it was opened", s->dir,
+                        s->file);
     if (info.me_last_pgno < (uint64_t)st.st_size / page) return 0;
-    return ptd_fail(
-        PTD_DATAERR,
-        "store %s: data.mdb has %lld bytes, expected at least %llu: cut short or damaged", s->dir,
-        (long long)st.st_size, (unsigned long long)((info.me_last_pgno + 1) * page));
+    return ptd_fail(PTD_DATAERR,
+                    "store %s: %s has %lld bytes, expected at least %llu: cut short or damaged",
+                    s->dir, s->file, (long long)st.st_size,
+                    (unsigned long long)((info.me_last_pgno + 1) * page));
 }
 
 static int open_environment(struct ptd_store *s)
@@ -75,12 +74,12 @@ static int open_environment(struct ptd_store *s)
     rc = mdb_env_open(s->env, s->dir, flags, 0644);
     if (rc) return ptd_store_fail(s, rc, "opening");
     mdb_reader_check(s->env, &dead);
-    return check_length(s);
+    return ptd_store_check_length(s);
 }
 
 static int create_databases(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
-    MDB_val v = {strlen(FORMAT), FORMAT};
+    MDB_val v = {strlen(PTD_FORMAT), PTD_FORMAT};
     (void)arg;
     for (int i = 0; i < N_DBS; i++) {
         int rc = mdb_dbi_open(txn, ptd_store_db[i], MDB_CREATE, &s->db[i]);
@@ -98,22 +97,31 @@ static int check_values(struct ptd_store *s)
     return rc ? ptd_store_fail(s, rc, "reading its files and state") : 0;
 }
 
+static int is_format(const MDB_val *v, const char *format)
+{
+    return v->mv_size == strlen(format) && !memcmp(v->mv_data, format, v->mv_size);
+}
+
 /* The format is kept without a header, so that any version can read any other's. */
 static int check_format(struct ptd_store *s)
 {
     MDB_val v, k = ptd_store_key(PTD_FORMAT_KEY);
     int rc = mdb_get(s->view, s->db[DB_META], &k, &v);
     if (rc) return ptd_store_fail(s, rc, "reading its format");
-    if (v.mv_size != strlen(FORMAT) || memcmp(v.mv_data, FORMAT, v.mv_size))
-        return ptd_fail(PTD_DATAERR, "store %s: format %.*s, expected " FORMAT, s->dir,
-                        v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
+    int frozen = is_format(&v, PTD_FORMAT_FROZEN);
+    if (!frozen && !is_format(&v, PTD_FORMAT))
+        return ptd_fail(PTD_DATAERR,
+                        "store %s: format %.*s, expected " PTD_FORMAT " or " PTD_FORMAT_FROZEN,
+                        s->dir, v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
     rc = ptd_store_get_plain(s, s->view, DB_STATE, "head", &v);
     if (rc == MDB_NOTFOUND)
         return ptd_fail(PTD_DATAERR,
                         "store %s: no generation published: its creation was interrupted; remove "
                         "it and create it again",
                         s->dir);
-    return rc ? ptd_store_fail(s, rc, "reading its head") : check_values(s);
+    if (rc) return ptd_store_fail(s, rc, "reading its head");
+    if (check_values(s) < 0) return -1;
+    return frozen ? ptd_store_open_base(s) : 0;
 }
 
 static int open_databases(struct ptd_store *s)
@@ -136,15 +144,6 @@ static int open_databases(struct ptd_store *s)
     s->view = NULL;
     s->viewing = 0;
     return rc;
-}
-
-/* The directory's entries must survive a power failure as the first commit does. */
-static int sync_directory(struct ptd_store *s)
-{
-    int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    if (fd >= 0) close(fd);
-    return rc < 0 ? ptd_fail(PTD_IOERR, "store %s: syncing its directory:", s->dir) : 0;
 }
 
 /* Publishing takes and frees pieces of 4 MiB, as much as a generation in all. By itself malloc
@@ -171,7 +170,7 @@ static int open_store(struct ptd_store *s)
         ptd_warn("store %s: nothing will be added to its cache: %s", s->dir, s->uncached);
     if (!create) return 0;
     if (ptd_store_change(s, create_databases, NULL, "creating") < 0) return -1;
-    return sync_directory(s);
+    return ptd_store_sync_directory(s);
 }
 
 int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
@@ -179,6 +178,7 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
     struct ptd_store *s = ptd_alloc(sizeof *s);
     s->dir = ptd_strdup(dir);
     s->path = ptd_format("%s/data.mdb", dir);
+    s->file = "data.mdb";
     s->mode = mode;
     s->cache.give = ptd_store_cache_give;
     s->at = s->data = s->lock = -1;
@@ -199,6 +199,7 @@ int ptd_store_open(struct ptd_store **out, const char *dir, int mode)
 void ptd_store_close(struct ptd_store *s)
 {
     if (!s) return;
+    ptd_store_close(s->base);
     for (struct ptd_store **at = &ptd_store_all; *at; at = &(*at)->next)
         if (*at == s) {
             *at = s->next;

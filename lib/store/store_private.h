@@ -8,6 +8,8 @@
  *   store_tensor   tensors in pieces, reading
  *   store_cache    cached values
  *   store_publish  generations
+ *   store_base     the frozen generation's own file
+ *   store_map      its numbers where they lie in the map
  *   store_open     the environment
  *   store_copy     copies of a whole store */
 #ifndef PTD_STORE_PRIVATE_H
@@ -18,12 +20,15 @@
 #include <sys/types.h>
 
 enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, DB_ORDER, N_DBS };
-#define PAGE_HEAD      16 /* bytes of LMDB's page before what it holds */
-#define KEY_MAX        511
-#define PTD_FORMAT_KEY "format"
-#define KEPT           INT_MIN /* in place of an LMDB code: ptd_fail was called already */
+#define PAGE_HEAD         16 /* bytes of LMDB's page before what it holds */
+#define KEY_MAX           511
+#define PTD_FORMAT_KEY    "format"
+#define PTD_FORMAT        "1"
+#define PTD_FORMAT_FROZEN "2"     /* generation 0 is in base.mdb */
+#define KEPT              INT_MIN /* in place of an LMDB code: ptd_fail was called already */
 
-#define PTD_STORE_FILES 3 /* data.mdb, lock.mdb, lock */
+#define PTD_STORE_FILES 4 /* data.mdb, lock.mdb, lock, base.mdb */
+#define PTD_BASE        "base.mdb"
 struct ptd_store_file {
     dev_t dev;
     ino_t ino;
@@ -31,6 +36,12 @@ struct ptd_store_file {
 
 struct ptd_store {
     char *dir, *path; /* path: of data.mdb */
+    const char *file; /* its name, "data.mdb" or PTD_BASE */
+    /* What lies in base.mdb: one more environment, which nobody writes once it is made. Its view
+     * lasts until it is closed. NULL: generation 0 is in data.mdb. */
+    struct ptd_store *base;
+    int trusted;        /* a base whose digests were verified */
+    const void *intact; /* the last piece whose digest was checked in the present view */
     int mode;
     /* Descriptors of the directory, of data.mdb (for its locks), of a trainer's DIR/lock; or -1. */
     int at, data, lock;
@@ -62,6 +73,11 @@ extern struct ptd_store *ptd_store_all;
 /* ---- files (store_files.c); -1 after ptd_fail ---- */
 
 int ptd_store_make_files(struct ptd_store *s) PTD_MUST_CHECK;
+/* Opens s's base.mdb for `base`, which is to hold it; make: it must not be there yet. */
+int ptd_store_open_base_file(struct ptd_store *s, struct ptd_store *base, int make) PTD_MUST_CHECK;
+void ptd_store_unmake_base_file(struct ptd_store *s); /* removes it if it was made */
+/* Its entries survive a power failure. */
+int ptd_store_sync_directory(struct ptd_store *s) PTD_MUST_CHECK;
 /* Opens the directory and data.mdb, which must look like LMDB's. */
 int ptd_store_open_data(struct ptd_store *s) PTD_MUST_CHECK;
 /* Sees to it that LMDB may open lock.mdb, and that all who use data.mdb go by the same one; or sets
@@ -141,9 +157,21 @@ int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *
 /* An LMDB code or KEPT; *g is -1 if nothing was published. */
 int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g);
 
+/* The store whose environment holds the weights of a generation: s or its base. */
+struct ptd_store *ptd_store_keeper(struct ptd_store *s, const char *prefix);
+/* Of names, shapes and digests of all weights under a prefix in the present view. An LMDB code. */
+int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest);
+/* Piece number `piece` of a tensor in the present view of a keeper, not yet checked against its
+ * digest. */
+int ptd_store_get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
+                        size_t piece, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
+/* "store DIR: tensor "KEY": what" */
+int ptd_store_blame(struct ptd_store *s, const char *key, const char *what);
+
 /* A run of tensors under one prefix, to be written piece by piece. */
 struct ptd_writing {
     int db;
+    int rows; /* in pieces of whole rows, for base.mdb */
     char prefix[PTD_PREFIX];
     struct ptd_filling f;
     const struct ptd_tensor_view *views; /* where the numbers are, or NULL: f.fill makes them */
@@ -154,7 +182,7 @@ struct ptd_waiting {
     struct ptd_waiting_piece {
         const struct ptd_writing *w;
         int i;
-        size_t first, n;
+        size_t first, n, len; /* len: bytes of the value */
         char *place;
     } pieces[PTD_WAITING];
     int n;
@@ -162,7 +190,7 @@ struct ptd_waiting {
 };
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
-/* what they take in the file, at most */
+/* what they take in the file, at most, however they are cut */
 size_t ptd_store_room(const struct ptd_tensor_about *t, int n);
 /* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n:
  * its values. An LMDB code or KEPT. */
@@ -173,4 +201,19 @@ int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writ
 void ptd_store_fill_waiting(struct ptd_waiting *waiting);
 /* Gives the mapped pages of a large value back; they stay in the page cache. */
 void ptd_store_forget(const void *data, size_t bytes);
+
+/* ---- the frozen generation (store_base.c) ---- */
+
+#define PTD_BASE_KEY "id" /* in meta of base.mdb; its value is state/base of data.mdb */
+/* Makes base.mdb, with room for so many bytes, to be written through s->base. */
+int ptd_store_make_base(struct ptd_store *s, size_t room) PTD_MUST_CHECK;
+/* Ends that: its id, all of it on the disk, and s->base is what a reader has. */
+int ptd_store_seal_base(struct ptd_store *s, char id[17]) PTD_MUST_CHECK;
+void ptd_store_drop_base(struct ptd_store *s); /* closes it, and removes it if it was made */
+int ptd_store_open_base(struct ptd_store *s) PTD_MUST_CHECK; /* for reading */
+/* Removes the note that base.mdb was verified (store_map.c): 1 if there is none then, 0 if what
+ * bears its name is not ours, or stays. */
+int ptd_store_drop_note(struct ptd_store *s);
+/* The file must be as long as its last page asks. */
+int ptd_store_check_length(struct ptd_store *s) PTD_MUST_CHECK;
 #endif

@@ -144,6 +144,7 @@ struct job {
     const char *text; /* state/run */
     int keep, pin;
     struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
+    char id[17];            /* of base.mdb */
 };
 
 struct step {
@@ -348,14 +349,65 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     return rc;
 }
 
+/* ---- the frozen generation ---- */
+
+static int take_base_step(struct ptd_store *base, MDB_txn *txn, const void *arg)
+{
+    struct step *step = (struct step *)(uintptr_t)arg;
+    step->after = *step->job;
+    return put_pieces(base, txn, &step->after, ptd_store_batch);
+}
+
+/* After all of base.mdb is on the disk. */
+static int take_frozen(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    const struct job *j = arg;
+    MDB_val format = {strlen(PTD_FORMAT_FROZEN), PTD_FORMAT_FROZEN};
+    int rc = check_order(s, txn, 0);
+    if (!rc) rc = ptd_store_put(s, txn, DB_META, PTD_FORMAT_KEY, &format, 0);
+    if (!rc) rc = ptd_store_put_plain(s, txn, DB_STATE, "base", j->id, strlen(j->id));
+    return rc ? rc : finish(s, txn, j);
+}
+
+static int write_base(struct ptd_store *s, struct job *j)
+{
+    struct step step = {.job = j};
+    while (!is_done(j)) {
+        if (ptd_store_change(s->base, take_base_step, &step, "publishing generation 0") < 0)
+            return -1;
+        *j = step.after;
+    }
+    return ptd_store_seal_base(s, j->id);
+}
+
+static int check_new(struct ptd_store *s)
+{
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = check_order(s, s->view, 0);
+    ptd_store_view_end(s);
+    return rc ? ptd_store_fail(s, rc, "reading its head") : 0;
+}
+
+/* What is made of base.mdb before a failure goes with it. */
+static int freeze(struct ptd_store *s, struct job *j, const struct ptd_filling *f)
+{
+    struct ptd_writing *w = add_run(j, DB_WEIGHTS, "", 0);
+    w->f = *f;
+    w->rows = 1;
+    if (check_new(s) < 0 || ptd_store_make_base(s, ptd_store_room(f->tensors, f->n)) < 0) return -1;
+    int rc = write_base(s, j);
+    if (rc == 0) rc = ptd_store_change(s, take_frozen, j, "publishing generation 0");
+    if (rc < 0) ptd_store_drop_base(s);
+    return rc;
+}
+
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
 {
     struct job j = {.keep = 1, .pin = 1};
     if (!(s->mode & PTD_STORE_CREATE))
         return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
     if (check_tensors(s, f->tensors, f->n) < 0) return -1;
-    add_run(&j, DB_WEIGHTS, "", 0)->f = *f;
-    return run_job(s, &j);
+    return freeze(s, &j, f);
 }
 
 /* ---- cloning ---- */
@@ -382,8 +434,8 @@ int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
     struct clone c = {from, generation, list};
-    add_run(&j, DB_WEIGHTS, "", 0)->f = (struct ptd_filling){list, n, copy_values, &c};
-    if (rc == 0) rc = run_job(to, &j);
+    struct ptd_filling f = {list, n, copy_values, &c};
+    if (rc == 0) rc = freeze(to, &j, &f);
     ptd_store_list_free(list, n);
     ptd_store_release(from);
     return rc;

@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #define TENSOR_MAGIC "PTDT"
+#define ROWS_MAGIC   "PTDR"     /* in pieces of whole rows */
 #define PIECE        (4u << 20) /* bytes of numbers */
 
 /* A large value has pages of its own. They stay where LMDB reserved them while others are reserved,
@@ -24,19 +25,29 @@
 /* pages written, of which ptd_store.written counts each: no piece waits from here on */
 #define DIRTY 100000
 
-struct tensor_head { /* 64 bytes, then the numbers */
+struct tensor_head { /* then zeros up to HEAD or ROWS_HEAD, the digest at their end */
     char magic[4];
     uint32_t dtype, n_dims, piece;
     int64_t dims[5]; /* of the whole */
-    /* XXH3-64 of the numbers, seeded with that of the 56 bytes before this field */
-    uint64_t digest;
 };
+#define HEAD PTD_TENSOR_HEAD
+/* Behind LMDB's head of a page and this one numbers are aligned to 64 bytes. */
+#define ROWS_HEAD 112
 
-_Static_assert(sizeof(struct tensor_head) == 64, "the header has no holes");
+_Static_assert(sizeof(struct tensor_head) == 56, "the header has no holes");
+_Static_assert((PAGE_HEAD + ROWS_HEAD) % 64 == 0, "numbers are aligned");
 
 size_t ptd_store_piece(int dtype)
 {
     return PIECE / ptd_dtype_size(dtype);
+}
+
+/* The same where matrices are cut into whole rows. */
+static size_t piece_of(const struct ptd_tensor_about *t, int rows)
+{
+    size_t most = ptd_store_piece(t->dtype), row = t->n / (size_t)t->dims[0];
+    if (!rows || t->n_dims < 2) return most;
+    return row > most ? row : most / row * row;
 }
 
 size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n)
@@ -49,13 +60,15 @@ size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n)
 size_t ptd_store_room(const struct ptd_tensor_about *t, int n)
 {
     size_t pieces = 0;
-    for (int i = 0; i < n; i++) pieces += (t[i].n - 1) / ptd_store_piece(t[i].dtype) + 1;
+    for (int i = 0; i < n; i++) pieces += (t[i].n - 1) / piece_of(&t[i], 1) + 1;
     return ptd_store_bytes(t, n) + pieces * 2 * 4096; /* the rest of a page, and the trees */
 }
 
-static uint64_t tensor_digest(const struct tensor_head *h, const void *data, size_t bytes)
+/* XXH3-64 of what is behind a value's head, seeded with that of the head before its digest. */
+static uint64_t tensor_digest(const char *value, size_t head, size_t len)
 {
-    return XXH3_64bits_withSeed(data, bytes, XXH3_64bits(h, offsetof(struct tensor_head, digest)));
+    return XXH3_64bits_withSeed(value + head, len - head,
+                                XXH3_64bits(value, head - sizeof(uint64_t)));
 }
 
 size_t ptd_store_batch = 256u << 20;
@@ -108,42 +121,58 @@ static int count_values(const struct tensor_head *h, size_t *n)
     return 0;
 }
 
-/* A value without its digest's check; *h gets the header. Earlier programs wrote large tensors in
- * one value. */
+static int check_head(const struct tensor_head *h, size_t len, size_t head)
+{
+    if (len < head)
+        return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, head);
+    if (memcmp(h->magic, head == HEAD ? TENSOR_MAGIC : ROWS_MAGIC, 4))
+        return ptd_fail(PTD_DATAERR, "not a tensor");
+    if (h->dtype <= 100 && ptd_dtype_size((int)h->dtype)) return 0;
+    return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)",
+                    h->dtype);
+}
+
+/* The number of values in a piece, and where it begins, must be those of its number. Earlier
+ * programs wrote large tensors in one value; a matrix of few numbers fills a page. */
+static int check_extent(const struct tensor_head *h, struct ptd_tensor_piece *p)
+{
+    int rows = p->head == ROWS_HEAD;
+    size_t most = piece_of(&p->whole, rows), size = ptd_dtype_size(p->whole.dtype),
+           bytes = p->len - p->head;
+    p->first = h->piece * most;
+    if (p->first / most != h->piece || p->first >= p->whole.n)
+        return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
+    p->n = p->whole.n - p->first < most ? p->whole.n - p->first : most;
+    if (!rows && !h->piece && bytes / size == p->whole.n) p->n = p->whole.n;
+    if (p->n * size == bytes || (rows && p->n * size < bytes && bytes < PIECE)) return 0;
+    return ptd_fail(PTD_DATAERR, "tensor %s than its value",
+                    p->n * size > bytes ? "larger" : "smaller");
+}
+
+/* A value without its digest's check; *h gets the header. */
 static int read_header(const void *value, size_t len, struct tensor_head *h,
                        struct ptd_tensor_piece *p)
 {
-    if (len < sizeof *h)
-        return ptd_fail(PTD_DATAERR, "tensor of %zu bytes, expected at least %zu", len, sizeof *h);
-    memcpy(h, value, sizeof *h);
-    size_t bytes = len - sizeof *h, size = ptd_dtype_size(h->dtype > 100 ? 0 : (int)h->dtype), rest;
-    if (memcmp(h->magic, TENSOR_MAGIC, 4)) return ptd_fail(PTD_DATAERR, "not a tensor");
-    if (!size)
-        return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)",
-                        h->dtype);
+    int rows = len >= 4 && !memcmp(value, ROWS_MAGIC, 4);
     memset(p, 0, sizeof *p);
-    if (count_values(h, &p->whole.n) < 0) return -1;
+    memset(h, 0, sizeof *h);
+    memcpy(h, value, len < sizeof *h ? len : sizeof *h);
+    p->head = rows ? ROWS_HEAD : HEAD;
+    p->len = len;
+    if (check_head(h, len, p->head) < 0 || count_values(h, &p->whole.n) < 0) return -1;
     p->whole.dtype = h->dtype;
     p->whole.n_dims = h->n_dims;
     memcpy(p->whole.dims, h->dims, sizeof h->dims);
-    p->first = h->piece * ptd_store_piece(h->dtype);
-    if (p->first >= p->whole.n)
-        return ptd_fail(PTD_DATAERR, "piece %u of a smaller tensor", h->piece);
-    rest = p->whole.n - p->first;
-    p->n = rest < ptd_store_piece(h->dtype) ? rest : ptd_store_piece(h->dtype);
-    if (!h->piece && bytes / size == p->whole.n) p->n = p->whole.n;
-    if (p->n * size != bytes)
-        return ptd_fail(PTD_DATAERR, "tensor %s than its value",
-                        p->n * size > bytes ? "larger" : "smaller");
-    p->data = (const char *)value + sizeof *h;
-    return 0;
+    p->data = (const char *)value + p->head;
+    return check_extent(h, p);
 }
 
 static int is_intact(const struct ptd_tensor_piece *p)
 {
-    struct tensor_head h;
-    memcpy(&h, (const char *)p->data - sizeof h, sizeof h);
-    return h.digest == tensor_digest(&h, p->data, p->n * ptd_dtype_size(p->whole.dtype));
+    const char *value = (const char *)p->data - p->head;
+    uint64_t digest;
+    memcpy(&digest, (const char *)p->data - sizeof digest, sizeof digest);
+    return digest == tensor_digest(value, p->head, p->len);
 }
 
 int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p)
@@ -151,6 +180,26 @@ int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p)
     struct tensor_head h;
     if (read_header(value, len, &h, p) < 0) return -1;
     return is_intact(p) ? 0 : ptd_fail(PTD_DATAERR, "tensor damaged (digest differs)");
+}
+
+/* Before numbers that are there. */
+static void write_header(char *value, const struct ptd_tensor_about *t, size_t piece, size_t head,
+                         size_t len)
+{
+    struct tensor_head h = {"", t->dtype, t->n_dims, piece, {0}};
+    memcpy(h.magic, head == HEAD ? TENSOR_MAGIC : ROWS_MAGIC, 4);
+    memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
+    memset(value, 0, head);
+    memcpy(value, &h, sizeof h);
+    uint64_t digest = tensor_digest(value, head, len);
+    memcpy(value + head - sizeof digest, &digest, sizeof digest);
+}
+
+size_t ptd_store_recut(char *value, const struct ptd_tensor_about *t, size_t first, size_t n)
+{
+    size_t len = HEAD + n * ptd_dtype_size(t->dtype);
+    write_header(value, t, first / ptd_store_piece(t->dtype), HEAD, len);
+    return len;
 }
 
 /* Values smaller than a page lie anywhere in it; fill wants its place aligned. */
@@ -186,17 +235,14 @@ static void fill_from_view(const struct ptd_tensor_view *v, const struct ptd_wai
 static int fill_piece(const struct ptd_waiting_piece *p)
 {
     const struct ptd_tensor_about *t = &p->w->f.tensors[p->i];
-    struct tensor_head h = {TENSOR_MAGIC, t->dtype, t->n_dims, p->first / ptd_store_piece(t->dtype),
-                            {0},          0};
-    size_t bytes = p->n * ptd_dtype_size(t->dtype);
-    char *data = p->place + sizeof h;
+    size_t bytes = p->n * ptd_dtype_size(t->dtype), head = p->w->rows ? ROWS_HEAD : HEAD;
+    char *data = p->place + head;
     if (p->w->views)
         fill_from_view(&p->w->views[p->i], p, data, bytes);
     else if (fill_aligned(&p->w->f, p->i, p->first, p->n, data, bytes) < 0)
         return KEPT;
-    memcpy(h.dims, t->dims, t->n_dims * sizeof *h.dims);
-    h.digest = tensor_digest(&h, data, bytes);
-    memcpy(p->place, &h, sizeof h);
+    memset(data + bytes, 0, p->len - head - bytes);
+    write_header(p->place, t, p->first / piece_of(t, p->w->rows), head, p->len);
     return 0;
 }
 
@@ -217,21 +263,32 @@ void ptd_store_fill_waiting(struct ptd_waiting *waiting)
     waiting->next = 0;
 }
 
+/* Bytes of the value of n numbers. A matrix has pages of its own, however small: what lies in a
+ * leaf is not aligned. */
+static size_t value_size(struct ptd_store *s, const struct ptd_writing *w,
+                         const struct ptd_tensor_about *t, size_t n)
+{
+    size_t len = (w->rows ? ROWS_HEAD : HEAD) + n * ptd_dtype_size(t->dtype),
+           least = ptd_store_page(s) - PAGE_HEAD;
+    return w->rows && t->n_dims > 1 && len < least ? least : len;
+}
+
 int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i,
                         size_t first, size_t *n, struct ptd_waiting *waiting)
 {
     const struct ptd_tensor_about *t = &w->f.tensors[i];
-    size_t most = ptd_store_piece(t->dtype);
+    size_t most = piece_of(t, w->rows);
     *n = t->n - first < most ? t->n - first : most;
-    MDB_val v = {sizeof(struct tensor_head) + *n * ptd_dtype_size(t->dtype), NULL};
+    MDB_val v = {value_size(s, w, t, *n), NULL};
     char key[KEY_MAX + 1];
     int few = s->written / 4096 < DIRTY,
         wait = few && w->views && w->views[i].data && v.mv_size >= STAYS;
     piece_key(key, w->prefix, t->name, first / most);
     if (!few) ptd_store_fill_waiting(waiting);
+    size_t len = v.mv_size;
     int rc = ptd_store_put(s, txn, w->db, key, &v, MDB_RESERVE | (w->views ? MDB_NOOVERWRITE : 0));
     if (rc) return rc;
-    struct ptd_waiting_piece p = {w, i, first, *n, v.mv_data};
+    struct ptd_waiting_piece p = {w, i, first, *n, len, v.mv_data};
     if (!wait) return fill_piece(&p);
     waiting->pieces[waiting->n++] = p;
     if (waiting->n == PTD_WAITING) ptd_store_fill_waiting(waiting);
@@ -240,8 +297,15 @@ int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writ
 
 /* ---- reading ---- */
 
-/* "store DIR: tensor "KEY": what" */
-static int blame(struct ptd_store *s, const char *key, const char *what)
+struct ptd_store *ptd_store_keeper(struct ptd_store *s, const char *prefix)
+{
+    char first[PTD_PREFIX];
+    ptd_store_prefix(first, "", 0);
+    struct ptd_store *keeper = s->base && !strcmp(prefix, first) ? s->base : s;
+    return ptd_store_used = keeper;
+}
+
+int ptd_store_blame(struct ptd_store *s, const char *key, const char *what)
 {
     char *why = ptd_strdup(what);
     ptd_fail(PTD_DATAERR, "store %s: tensor \"%s\": %s%s", s->dir, key, why, ptd_store_doubt(s));
@@ -249,9 +313,8 @@ static int blame(struct ptd_store *s, const char *key, const char *what)
     return -1;
 }
 
-/* Piece number `piece` of a tensor in the present view, not yet checked against its digest. */
-static int get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
-                     size_t piece, struct ptd_tensor_piece *p)
+int ptd_store_get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
+                        size_t piece, struct ptd_tensor_piece *p)
 {
     char key[KEY_MAX + 1];
     struct tensor_head h;
@@ -259,10 +322,11 @@ static int get_piece(struct ptd_store *s, int db, const char *prefix, const char
     piece_key(key, prefix, name, piece);
     k = ptd_store_key(key);
     int rc = mdb_get(s->view, s->db[db], &k, &v);
-    if (rc == MDB_NOTFOUND) return blame(s, key, "missing");
+    if (rc == MDB_NOTFOUND) return ptd_store_blame(s, key, "missing");
     if (rc) return ptd_store_fail(s, rc, "loading");
-    if (read_header(v.mv_data, v.mv_size, &h, p) < 0) return blame(s, key, ptd_failed_message());
-    if (h.piece != piece) return blame(s, key, "holds another piece");
+    if (read_header(v.mv_data, v.mv_size, &h, p) < 0)
+        return ptd_store_blame(s, key, ptd_failed_message());
+    if (h.piece != piece) return ptd_store_blame(s, key, "holds another piece");
     return 0;
 }
 
@@ -286,7 +350,7 @@ static int check_shape(struct ptd_store *s, const char *prefix,
     shape_text(wanted->n_dims, wanted->dims, b, sizeof b);
     snprintf(words, sizeof words, "shape %s, expected %s", a, b);
     piece_key(key, prefix, wanted->name, 0);
-    return blame(s, key, words);
+    return ptd_store_blame(s, key, words);
 }
 
 /* All pieces of a tensor in order; *list is malloc'd. */
@@ -297,11 +361,11 @@ static int get_pieces(struct ptd_store *s, int db, const char *prefix,
     *list = NULL;
     *n = 0;
     for (size_t done = 0; done < t->n; done += p.n) {
-        if (get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
+        if (ptd_store_get_piece(s, db, prefix, t->name, *n, &p) < 0) return -1;
         if (check_shape(s, prefix, &p.whole, t) < 0) return -1;
         ptd_store_forget(p.data, p.n * ptd_dtype_size(p.whole.dtype));
         if (*n && p.whole.dtype != (*list)->whole.dtype)
-            return blame(s, t->name, "pieces of two formats");
+            return ptd_store_blame(s, t->name, "pieces of two formats");
         *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
         (*list)[(*n)++] = p;
     }
@@ -351,7 +415,7 @@ static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_
     if (rc == 0 && !t->data) hand_over(&c, t, n);
     if (c.damaged) {
         piece_key(key, prefix, t->name, c.damaged - 1);
-        rc = blame(s, key, "damaged (digest differs)");
+        rc = ptd_store_blame(s, key, "damaged (digest differs)");
     }
     free(pieces);
     return rc;
@@ -370,9 +434,10 @@ static int find_generation(struct ptd_store *s, int64_t generation, char prefix[
     if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
     ptd_store_prefix(prefix, "", generation);
     int rc = ptd_store_get_head(s, s->view, &head);
+    struct ptd_store *keeper = ptd_store_keeper(s, prefix);
     if (!rc)
-        rc =
-            generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, s->view, DB_WEIGHTS, prefix);
+        rc = generation > head ? MDB_NOTFOUND
+                               : ptd_store_has_prefix(keeper, keeper->view, DB_WEIGHTS, prefix);
     if (rc == MDB_NOTFOUND) return absent(s, generation);
     return rc ? ptd_store_fail(s, rc, "loading") : 0;
 }
@@ -382,7 +447,8 @@ int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_vi
     char prefix[PTD_PREFIX];
     if (ptd_store_view(s) < 0) return -1;
     int rc = find_generation(s, generation, prefix);
-    for (int i = 0; i < n && !rc; i++) rc = load_one(s, DB_WEIGHTS, prefix, &t[i]);
+    struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
+    for (int i = 0; i < n && !rc; i++) rc = load_one(keeper, DB_WEIGHTS, prefix, &t[i]);
     ptd_store_view_end(s);
     return rc;
 }
@@ -423,7 +489,8 @@ int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
     ptd_store_prefix(prefix, "", generation);
     piece_key(key, prefix, name, 0);
     k = ptd_store_key(key);
-    int found = mdb_get(s->view, s->db[DB_WEIGHTS], &k, &v) == 0;
+    struct ptd_store *keeper = ptd_store_keeper(s, prefix);
+    int found = mdb_get(keeper->view, keeper->db[DB_WEIGHTS], &k, &v) == 0;
     ptd_store_view_end(s);
     return found;
 }
@@ -433,27 +500,45 @@ int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
 static int piece_at(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t,
                     size_t first, struct ptd_tensor_piece *p)
 {
-    size_t piece = first / ptd_store_piece(t->dtype);
-    if (get_piece(s, DB_WEIGHTS, prefix, t->name, piece, p) == 0) return 0;
-    return piece && get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 && p->n == p->whole.n ? 0
-                                                                                               : -1;
+    size_t piece = first / piece_of(t, !strcmp(s->file, PTD_BASE));
+    if (ptd_store_get_piece(s, DB_WEIGHTS, prefix, t->name, piece, p) == 0) return 0;
+    return piece && ptd_store_get_piece(s, DB_WEIGHTS, prefix, t->name, 0, p) == 0 &&
+                   p->n == p->whole.n
+               ? 0
+               : -1;
+}
+
+/* The numbers from `first` on that lie in one piece, n at most; *n: so many. */
+static int read_part(struct ptd_store *s, const char *prefix, const struct ptd_tensor_about *t,
+                     size_t first, size_t *n, char *out)
+{
+    struct ptd_tensor_piece p = {0};
+    size_t size = ptd_dtype_size(t->dtype);
+    if (piece_at(s, prefix, t, first, &p) < 0) return -1;
+    if (p.whole.dtype != t->dtype || first < p.first || first >= p.first + p.n)
+        return ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values that it does not have",
+                        s->dir, t->name);
+    if (p.data != s->intact && !is_intact(&p))
+        return ptd_store_blame(s, t->name, "damaged (digest differs)");
+    s->intact = p.data;
+    if (*n > p.first + p.n - first) *n = p.first + p.n - first;
+    memcpy(out, (const char *)p.data + (first - p.first) * size, *n * size);
+    ptd_store_forget(p.data, p.n * size);
+    return 0;
 }
 
 int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
                    size_t first, size_t n, void *out)
 {
-    struct ptd_tensor_piece p = {0};
-    char prefix[PTD_PREFIX];
-    size_t size = ptd_dtype_size(t->dtype);
+    char prefix[PTD_PREFIX], *at = out;
+    size_t part, size = ptd_dtype_size(t->dtype);
     if (ptd_store_view(s) < 0) return -1;
     int rc = find_generation(s, generation, prefix);
-    if (!rc) rc = piece_at(s, prefix, t, first, &p);
-    if (!rc && (p.whole.dtype != t->dtype || first < p.first || first + n > p.first + p.n))
-        rc = ptd_fail(PTD_BUG, "store %s: tensor \"%s\": asked for values across pieces", s->dir,
-                      t->name);
-    if (!rc && !is_intact(&p)) rc = blame(s, t->name, "damaged (digest differs)");
-    if (!rc) memcpy(out, (const char *)p.data + (first - p.first) * size, n * size);
-    if (p.data) ptd_store_forget(p.data, p.n * size);
+    struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
+    for (size_t done = 0; done < n && !rc; done += part) {
+        part = n - done;
+        rc = read_part(keeper, prefix, t, first + done, &part, at + done * size);
+    }
     ptd_store_view_end(s);
     return rc;
 }
@@ -468,7 +553,7 @@ static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, siz
     char *name = ptd_format("%.*s", (int)(k->mv_size - skip), (char *)k->mv_data + skip);
     int rc = read_header(v->mv_data, v->mv_size, &h, &p);
     ptd_store_forget(v->mv_data, v->mv_size);
-    if (rc < 0) rc = blame(s, name, ptd_failed_message());
+    if (rc < 0) rc = ptd_store_blame(s, name, ptd_failed_message());
     if (rc < 0 || h.piece) {
         free(name);
         return rc;
@@ -488,14 +573,15 @@ int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_ab
     *n = 0;
     if (ptd_store_view(s) < 0) return -1;
     int rc = find_generation(s, generation, prefix);
-    if (!rc && mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c))
+    struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
+    if (!rc && mdb_cursor_open(keeper->view, keeper->db[DB_WEIGHTS], &c))
         rc = ptd_store_fail(s, ENOMEM, "listing");
     int at = rc ? rc : ptd_store_seek(c, prefix, prefix, &k, &v);
     while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
-        rc = list_one(s, &k, &v, strlen(prefix), list, n);
+        rc = list_one(keeper, &k, &v, strlen(prefix), list, n);
         at = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     }
-    if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(s, at, "listing");
+    if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(keeper, at, "listing");
     if (c) mdb_cursor_close(c);
     ptd_store_view_end(s);
     if (rc) ptd_store_list_free(*list, *n), *list = NULL, *n = 0;
@@ -534,13 +620,25 @@ static int hash_weights(struct ptd_store *s, const char *prefix, XXH3_state_t *h
     if (rc) return rc;
     rc = ptd_store_seek(c, prefix, prefix, &k, &v);
     while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
-        size_t n = v.mv_size < sizeof(struct tensor_head) ? v.mv_size : sizeof(struct tensor_head);
+        size_t n = v.mv_size >= 4 && !memcmp(v.mv_data, ROWS_MAGIC, 4) ? ROWS_HEAD : HEAD;
+        if (n > v.mv_size) n = v.mv_size;
         XXH3_64bits_update(hash, (const char *)k.mv_data + skip, k.mv_size - skip);
         XXH3_64bits_update(hash, v.mv_data, n);
         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     }
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
+    XXH3_64bits_reset(hash);
+    int rc = hash_weights(s, prefix, hash);
+    *digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    return rc;
 }
 
 int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
@@ -553,7 +651,7 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
     if (!rc) {
         rc = find_generation(s, generation, prefix);
         int failed = rc ? 0 : hash_meta(s, hash);
-        if (!rc && !failed) failed = hash_weights(s, prefix, hash);
+        if (!rc && !failed) failed = hash_weights(ptd_store_keeper(s, prefix), prefix, hash);
         if (failed) rc = ptd_store_fail(s, failed, "reading what it holds");
         ptd_store_view_end(s);
     }

@@ -97,6 +97,7 @@ const char *ptd_store_doubt(const struct ptd_store *s)
     char path[4200];
     size_t size;
     snprintf(path, sizeof path, "%s/data.mdb", s->dir);
+    if (strcmp(s->file, "data.mdb") != 0) return "";
     int fd = is_trained(s->dir) ? -1 : open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return "";
     uint64_t txn = newest(fd, &size);

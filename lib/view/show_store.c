@@ -26,6 +26,7 @@ struct walk {
     int flags;
     int64_t head;
     struct part part;
+    char *value; /* of base.mdb's numbers, as data.mdb would hold them */
 };
 
 static void print_part(struct walk *w)
@@ -58,6 +59,28 @@ static int damaged(struct ptd_store *s, const char *db, const char *key, size_t 
                     (int)(n > 200 ? 200 : n), key, ptd_failed_message(), ptd_store_doubt(s));
 }
 
+static void add_value(struct part *p, const void *value, size_t len)
+{
+    p->bytes += len;
+    p->digest = XXH3_64bits_withSeed(value, len, p->digest);
+}
+
+/* The same weights get the same digest, wherever they lie. */
+static void add_recut(struct walk *w, const struct ptd_tensor_piece *t)
+{
+    size_t size = ptd_dtype_size(t->whole.dtype), most = ptd_store_piece(t->whole.dtype), n;
+    if (!w->value) w->value = ptd_alloc(PTD_TENSOR_HEAD + most * size);
+    for (size_t done = 0; done < t->n; done += n) {
+        size_t in = (t->first + done) % most, end;
+        n = t->n - done < most - in ? t->n - done : most - in;
+        memcpy(w->value + PTD_TENSOR_HEAD + in * size, (const char *)t->data + done * size,
+               n * size);
+        end = t->first + done + n;
+        if (end % most && end != t->whole.n) continue;
+        add_value(&w->part, w->value, ptd_store_recut(w->value, &t->whole, end - in - n, in + n));
+    }
+}
+
 static int add_to_part(struct walk *w, const char *db, const char *name, size_t n,
                        const void *value, size_t len)
 {
@@ -75,8 +98,10 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
         p->dtype = !p->dtype || p->dtype == t.whole.dtype ? t.whole.dtype : -1;
     }
     p->entries += t.first == 0;
-    p->bytes += len;
-    p->digest = XXH3_64bits_withSeed(value, len, p->digest);
+    if (t.head > PTD_TENSOR_HEAD)
+        add_recut(w, &t);
+    else
+        add_value(p, value, len);
     return 0;
 }
 
@@ -169,6 +194,7 @@ int ptd_show_store(const char *dir, int flags)
         ptd_store_release(s);
     }
     ptd_store_close(s);
+    free(w.value);
     return rc;
 }
 
