@@ -31,6 +31,11 @@ struct device_array {
 static struct device_array device_arrays[32];
 static int n_device_arrays;
 
+static inline size_t entry_size(enum ptd_entries of)
+{
+    return of == PTD_HALVES ? 2 : 4;
+}
+
 /* The same array twice is one array. */
 static inline void *to_device(const void *host, size_t n, enum ptd_entries of, int comes_back)
 {
@@ -48,13 +53,13 @@ static inline void *to_device(const void *host, size_t n, enum ptd_entries of, i
     *a = (struct device_array){.host = x, .n = n, .of = of, .comes_back = comes_back};
     a->device = of == PTD_NUMS   ? (void *)ptd_device_nums(d, n, "test")
                 : of == PTD_ACCS ? (void *)ptd_device_accs(d, n, "test")
-                                 : (void *)ptd_device_stats(d, n, "test");
+                                 : ptd_device_alloc(d, n * entry_size(of), "test");
     if (of == PTD_NUMS)
         d->ops->put_nums(d, a->device, x, n);
     else if (of == PTD_ACCS)
         d->ops->put_accs(d, a->device, x, n);
     else
-        d->ops->put(d, a->device, x, n * sizeof *x);
+        d->ops->put(d, a->device, x, n * entry_size(of));
     return a->device;
 }
 
@@ -82,6 +87,11 @@ static inline const ptd_stat *in_stats(const float *x, size_t n)
 {
     return to_device(x, n, PTD_STATS, 0);
 }
+/* n of 2 bytes each */
+static inline void *halves(void *x, size_t n)
+{
+    return to_device(x, n, PTD_HALVES, 1);
+}
 /* [rows, cols] in one block, until back(); NULL: none */
 static inline const struct ptd_matrix *in_matrix(const float *x, long rows, long cols)
 {
@@ -108,7 +118,7 @@ static inline void back(void)
         else if (a->of == PTD_ACCS)
             d->ops->get_accs(d, a->host, a->device, a->n);
         else
-            d->ops->get(d, a->host, a->device, a->n * sizeof *a->host);
+            d->ops->get(d, a->host, a->device, a->n * entry_size(a->of));
         ptd_device_free(d, a->device);
     }
     if (ptd_device_wait(d)) ptd_die_last();

@@ -266,4 +266,18 @@ static inline void host_adamw(const struct ptd_adamw *a, int64_t t, double scale
     OPS->adamw(DEV, a, t, scale, &s, in_accs(g, n));
     back();
 }
+
+/* The slot's arrays are the host's; those of codes have room for a whole number of pairs. */
+static inline void host_adamw_slot(const struct ptd_adamw *a, int64_t t, double scale,
+                                   struct ptd_slot s, const float *g)
+{
+    size_t n = s.n, codes = (n + 1) / 2, blocks = ptd_blocks(n);
+    s.w = s.master == PTD_MASTER_F32 ? nums((float *)s.w, n) : halves(s.w, n);
+    s.low = halves(s.low, n);
+    s.m = s.eight ? halves(s.m, codes) : stats(s.m, n);
+    s.v = s.eight ? halves(s.v, codes) : stats(s.v, n);
+    s.ms = stats((float *)s.ms, blocks), s.vs = stats((float *)s.vs, blocks);
+    OPS->adamw(DEV, a, t, scale, &s, in_accs(g, n));
+    back();
+}
 #endif

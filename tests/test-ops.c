@@ -1,6 +1,7 @@
 /* test-ops: every operation of the table, on every device there is: forward against the same
  * formula in double, backward against differences of that formula; one and two threads. Attention
  * at length is test-attention.c. An operation that no test calls is noticed. */
+#include "forms.h"
 #include "host-ops.h"
 #include "test.h"
 #include "base/dtype.h"
@@ -770,6 +771,80 @@ static void a_step_and_a_norm(void **state)
     for (int of = PTD_NUMS; of <= PTD_STATS; of++) assert_true(isnan(host_norm(x, of, 2)));
 }
 
+/* The step by the formula on one number; what it leaves in the form, within that form's means. */
+static void check_number(const struct ptd_adamw *a, int t, const struct ptd_slot *before,
+                         const struct ptd_slot *s, float g, size_t i)
+{
+    double m = a->beta1 * form_moment(before, 0, i) + (1 - a->beta1) * g,
+           v = a->beta2 * form_moment(before, 1, i) + (1 - a->beta2) * (double)g * g,
+           w = form_weight(before, i), mh = m / (1 - pow(a->beta1, t)),
+           vh = v / (1 - pow(a->beta2, t)), rounding = 2e-6 + coarse;
+    const float *ms = (const float *)s->ms, *vs = (const float *)s->vs;
+    w -= a->lr * (mh / (sqrt(vh) + a->eps) + a->decay * w);
+    if (s->master == PTD_MASTER_NONE) rounding = 1.0 / 128;
+    assert_close(form_weight(s, i), w, rounding * (fabs(w) + 1e-3));
+    if (!s->eight) {
+        assert_close(form_moment(s, 0, i), m, 2e-7 * (fabs(form_moment(before, 0, i)) + fabs(g)));
+        assert_close(form_moment(s, 1, i), v, 2e-6 * v);
+        return;
+    }
+    double sm = ms[i / PTD_BLOCK], sv = vs[i / PTD_BLOCK];
+    assert_close(form_moment(s, 0, i) / sm, m / sm, form_off(m / sm, 1) + 2e-6);
+    if (v > 0) assert_true(form_moment(s, 1, i) > 0);
+    assert_close(form_moment(s, 1, i) / sv, v / sv, form_off(v / sv, 0) + 2e-6);
+}
+
+static struct ptd_slot copy_of(const struct ptd_slot *s, int form)
+{
+    struct ptd_slot c = form_slot(form, s->n);
+    const void *from[] = {s->w, s->low, s->m, s->v, s->ms, s->vs};
+    void *to[] = {c.w, c.low, c.m, c.v, c.ms, c.vs};
+    const size_t size[] = {s->n * (s->master ? 2 : 4), s->n * 2,
+                           s->n * (s->eight ? 1 : 4),  s->n * (s->eight ? 1 : 4),
+                           ptd_blocks(s->n) * 4,       ptd_blocks(s->n) * 4};
+    for (int i = 0; i < 6; i++)
+        if (from[i]) memcpy(to[i], from[i], size[i]);
+    return c;
+}
+
+static void step_form(int form, size_t n)
+{
+    const struct ptd_adamw a = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1};
+    struct ptd_slot s = form_slot(form, n);
+    float *g = take(n, sizeof *g);
+    for (size_t i = 0; i < n; i++)
+        form_set_weight(&s, i, (float)held(ptd_normal(8, PTD_RNG_TEST, 0, (uint32_t)i, 0)));
+    for (int t = 1; t <= 3; t++) {
+        struct ptd_slot before = copy_of(&s, form);
+        for (size_t i = 0; i < n; i++)
+            g[i] = (float)(ptd_normal(8, PTD_RNG_TEST, t, (uint32_t)i, 0) * exp2(-(double)(i % 9)));
+        host_adamw_slot(&a, t, 1, s, g);
+        for (size_t i = 0; i < n; i++) check_number(&a, t, &before, &s, g[i], i);
+        form_free(&before);
+    }
+    form_free(&s);
+}
+
+static void a_step_in_each_form(void **state)
+{
+    const size_t sizes[] = {1, 255, 256, 1001};
+    (void)state;
+    for (int form = 0; form < N_FORMS; form++)
+        for (int i = 0; i < 4; i++) step_form(form, sizes[i]);
+}
+
+static void halves_have_a_norm(void **state)
+{
+    uint16_t x[PTD_BLOCK + 3] = {0};
+    (void)state;
+    x[1] = 0x4040, x[PTD_BLOCK + 2] = 0xc080; /* 3, -4 */
+    assert_true(host_norm((float *)(void *)x, PTD_HALVES, PTD_BLOCK + 3) == 5);
+    x[7] = 0x7f80;
+    assert_false(isfinite(host_norm((float *)(void *)x, PTD_HALVES, PTD_BLOCK + 3)));
+    x[7] = 0xffc0;
+    assert_true(isnan(host_norm((float *)(void *)x, PTD_HALVES, PTD_BLOCK + 3)));
+}
+
 /* ---- threads ---- */
 
 #define MANY  701 /* rows: enough work for a second thread */
@@ -1199,6 +1274,8 @@ int main(void)
         cmocka_unit_test_teardown(interpolated_rows, release),
         cmocka_unit_test_teardown(rows_of_logits, release),
         cmocka_unit_test(a_step_and_a_norm),
+        cmocka_unit_test_teardown(a_step_in_each_form, release),
+        cmocka_unit_test(halves_have_a_norm),
         cmocka_unit_test_teardown(one_thread, release),
     };
     const struct CMUnitTest two_threads[] = {

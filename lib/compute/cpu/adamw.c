@@ -97,34 +97,25 @@ static void step_range(void *ctx, long first, long last)
 
 /* ---- shorter forms ---- */
 
-/* A block as floats, zeros behind its n. */
-struct open_block {
-    float w[PTD_BLOCK], m[PTD_BLOCK], v[PTD_BLOCK], g[PTD_BLOCK];
-};
-
-/* 8-bit moments have whole blocks of memory, but the last. */
-static void read_moment(float *x, const struct ptd_slot *a, const void *moment,
-                        const ptd_stat *scale, size_t at, int n, int is_signed)
+/* Where a block's moments lie as floats: in their place, or read into x. */
+static float *read_moment(float *x, const struct ptd_slot *a, void *moment, const ptd_stat *scale,
+                          size_t at, int n, int is_signed)
 {
-    uint8_t code[PTD_BLOCK] = {0};
-    if (!a->eight) {
-        memcpy(x, (const float *)moment + at, n * sizeof *x);
-        return;
-    }
-    memcpy(code, (const uint8_t *)moment + at, n);
+    uint8_t part[PTD_BLOCK] = {0};
+    const uint8_t *code = (const uint8_t *)moment + at;
+    if (!a->eight) return (float *)moment + at;
+    if (n < PTD_BLOCK) code = memcpy(part, code, n);
     ptd_eight_read(x, code, FLOATS(scale)[at / PTD_BLOCK], is_signed);
+    return x;
 }
 
 static void write_moment(const float *x, const struct ptd_slot *a, void *moment, ptd_stat *scale,
                          size_t at, int n, int is_signed)
 {
-    uint8_t code[PTD_BLOCK];
-    if (!a->eight) {
-        memcpy((float *)moment + at, x, n * sizeof *x);
-        return;
-    }
-    FLOATS(scale)[at / PTD_BLOCK] = ptd_eight_write(code, x, is_signed);
-    memcpy((uint8_t *)moment + at, code, n);
+    uint8_t part[PTD_BLOCK], *code = (uint8_t *)moment + at;
+    if (!a->eight) return;
+    FLOATS(scale)[at / PTD_BLOCK] = ptd_eight_write(n < PTD_BLOCK ? part : code, x, is_signed);
+    if (n < PTD_BLOCK) memcpy(code, part, n);
 }
 
 static uint16_t *high_halves(const struct ptd_slot *a, size_t at)
@@ -132,46 +123,40 @@ static uint16_t *high_halves(const struct ptd_slot *a, size_t at)
     return (uint16_t *)(uintptr_t)a->w + at;
 }
 
-static void read_weights(float *w, const struct ptd_slot *a, size_t at, int n)
+static float *read_weights(float *w, const struct ptd_slot *a, size_t at, int n)
 {
-    if (a->master == PTD_MASTER_F32)
-        memcpy(w, FLOATS(a->w) + at, n * sizeof *w);
-    else
-        ptd_halves_join(w, high_halves(a, at), a->low ? (const int16_t *)a->low + at : NULL, n);
+    if (a->master == PTD_MASTER_F32) return FLOATS(a->w) + at;
+    ptd_halves_join(w, high_halves(a, at), a->low ? (const int16_t *)a->low + at : NULL, n);
+    return w;
 }
 
 static void write_weights(const float *w, const struct step *s, size_t at, int n)
 {
     const struct ptd_slot *a = s->at;
     uint32_t random[PTD_BLOCK / 8][4];
-    if (a->master == PTD_MASTER_F32)
-        memcpy(FLOATS(a->w) + at, w, n * sizeof *w);
-    else if (a->master == PTD_MASTER_SPLIT)
+    if (a->master == PTD_MASTER_SPLIT)
         ptd_halves_split(high_halves(a, at), (int16_t *)a->low + at, w, n);
-    else {
-        ptd_random_row(random, PTD_BLOCK / 8, a->seed, PTD_RNG_ROUND, s->t, a->number,
-                       (uint32_t)(at / 8));
-        ptd_halves_draw(high_halves(a, at), w, (const uint16_t *)random, n);
-    }
+    if (a->master != PTD_MASTER_NONE) return;
+    ptd_random_row(random, PTD_BLOCK / 8, a->seed, PTD_RNG_ROUND, s->t, a->number,
+                   (uint32_t)(at / 8));
+    ptd_halves_draw(high_halves(a, at), w, (const uint16_t *)random, n);
 }
 
 static void step_blocks(void *ctx, long first, long last)
 {
     const struct step *s = ctx;
     const struct ptd_slot *a = s->at;
-    struct open_block b = {0};
+    float spare[3][PTD_BLOCK];
     for (long i = first; i < last; i++) {
         size_t at = (size_t)i * PTD_BLOCK;
         int n = a->n - at < PTD_BLOCK ? (int)(a->n - at) : PTD_BLOCK;
-        if (n < PTD_BLOCK) b = (struct open_block){0};
-        memcpy(b.g, s->g + at, n * sizeof *b.g);
-        read_weights(b.w, a, at, n);
-        read_moment(b.m, a, a->m, a->ms, at, n, 1);
-        read_moment(b.v, a, a->v, a->vs, at, n, 0);
-        move(*s, b.w, b.m, b.v, b.g, 0, PTD_BLOCK);
-        write_weights(b.w, s, at, n);
-        write_moment(b.m, a, a->m, a->ms, at, n, 1);
-        write_moment(b.v, a, a->v, a->vs, at, n, 0);
+        float *w = read_weights(spare[0], a, at, n);
+        float *m = read_moment(spare[1], a, a->m, a->ms, at, n, 1);
+        float *v = read_moment(spare[2], a, a->v, a->vs, at, n, 0);
+        move(*s, w, m, v, s->g + at, 0, n);
+        write_weights(w, s, at, n);
+        write_moment(m, a, a->m, a->ms, at, n, 1);
+        write_moment(v, a, a->v, a->vs, at, n, 0);
     }
 }
 

@@ -4,9 +4,9 @@
 #include "compute/cpu/vec.h"
 
 /* By decade k, that of b bits in column b - 7: unit(p) = from[k] + step[k] p; p for y: the whole
- * part of y per[k] + off[k]; a number is in decade k from[k] from least[k] on. */
+ * part of y per[k] + off[k]; least[k]: where decade k begins; first[k]: its first p. */
 struct map {
-    float from[8], step[8], per[8], off[8], least[8];
+    float from[8], step[8], per[8], off[8], least[8], first[8];
 };
 
 #define TENTH(b, k)                                                                                \
@@ -29,13 +29,17 @@ struct map {
     {                                                                                              \
         f(b, 0), f(b, 1), f(b, 2), f(b, 3), f(b, 4), f(b, 5), f(b, 6), f(b, 7)                     \
     }
-#define PER(b, k) (1 / STEP(b, k))
-#define OFF(b, k) (0.5 - FROM(b, k) / STEP(b, k))
+#define FIRST(b, k) TWO(k)
+#define PER(b, k)   (1 / STEP(b, k))
+#define OFF(b, k)   (0.5 - FROM(b, k) / STEP(b, k))
 
-static const struct map maps[2] = {{EACH_DECADE(FROM, 8), EACH_DECADE(STEP, 8), EACH_DECADE(PER, 8),
-                                    EACH_DECADE(OFF, 8), EACH_DECADE(LEAST, 8)},
-                                   {EACH_DECADE(FROM, 7), EACH_DECADE(STEP, 7), EACH_DECADE(PER, 7),
-                                    EACH_DECADE(OFF, 7), EACH_DECADE(LEAST, 7)}};
+#define MAP(b)                                                                                     \
+    {                                                                                              \
+        EACH_DECADE(FROM, b), EACH_DECADE(STEP, b), EACH_DECADE(PER, b), EACH_DECADE(OFF, b),      \
+            EACH_DECADE(LEAST, b), EACH_DECADE(FIRST, b)                                           \
+    }
+
+static const struct map maps[2] = {MAP(8), MAP(7)};
 
 /* One of the eight for each lane. */
 VEC_INLINE vec_f pick(const float *eight, vec_i k)
@@ -57,11 +61,6 @@ VEC_INLINE vec_i load_ints(const int32_t *p)
     return v;
 }
 
-VEC_INLINE vec_i pick_int(vec_i mask, vec_i a, vec_i b)
-{
-    return (a & mask) | (b & ~mask);
-}
-
 /* unit(p), with the sign of bit 7 if there is one. */
 VEC_INLINE vec_f unit(const struct map *m, vec_i code, int is_signed)
 {
@@ -72,13 +71,20 @@ VEC_INLINE vec_f unit(const struct map *m, vec_i code, int is_signed)
     return (vec_f)(((vec_i)y & (p != 0)) | sign);
 }
 
+VEC_INLINE void read_codes(float *x, const int32_t *code, float scale, int is_signed)
+{
+    for (int i = 0; i < PTD_BLOCK; i += VEC)
+        vec_store(x + i, unit(&maps[is_signed], load_ints(code + i), is_signed) * scale);
+}
+
 void ptd_eight_read(float x[PTD_BLOCK], const uint8_t code[PTD_BLOCK], float scale, int is_signed)
 {
-    const struct map *m = &maps[is_signed];
     int32_t wide[PTD_BLOCK];
     for (int i = 0; i < PTD_BLOCK; i++) wide[i] = code[i];
-    for (int i = 0; i < PTD_BLOCK; i += VEC)
-        vec_store(x + i, unit(m, load_ints(wide + i), is_signed) * scale);
+    if (is_signed)
+        read_codes(x, wide, scale, 1);
+    else
+        read_codes(x, wide, scale, 0);
 }
 
 /* Of the bits without the sign, among which NaN is above infinity and that above all else. */
@@ -96,38 +102,42 @@ static float largest(const float x[PTD_BLOCK])
     return y;
 }
 
-/* p of y >= 0. */
+/* p of y >= 0. Held within its decade before it is cut to a whole number. */
 VEC_INLINE vec_i position(const struct map *m, vec_f y, int decades)
 {
-    vec_i k = {0}, first, p;
+    vec_i k = {0};
+    vec_f first, p;
     k -= 1;
+#pragma GCC unroll 8
     for (int j = 0; j < decades; j++) k -= y >= m->least[j];
-    p = __builtin_convertvector(y * pick(m->per, k) + pick(m->off, k), vec_i);
-    first = (vec_i)(((vec_u)(k + 127)) << 23); /* 2^k, as a float */
-    first = __builtin_convertvector((vec_f)first, vec_i);
-    p = pick_int(p < first, first, p);
-    p = pick_int(p >= 2 * first, 2 * first - 1, p);
-    return p & (k >= 0);
+    first = pick(m->first, k);
+    p = vec_larger(first, y * pick(m->per, k) + pick(m->off, k));
+    p = -vec_larger(0.5f - 2 * first, -p);
+    return __builtin_convertvector(p, vec_i) & (k >= 0);
+}
+
+VEC_INLINE void write_codes(int32_t *code, const float *x, float up, float inverse, int is_signed)
+{
+    const struct map *m = &maps[is_signed];
+    for (int i = 0; i < PTD_BLOCK; i += VEC) {
+        vec_f y = vec_load(x + i), size = (vec_f)((vec_i)y & INT32_MAX);
+        vec_i p = position(m, size * up * inverse, is_signed ? 7 : 8);
+        p |= is_signed ? (vec_i)((vec_u)(vec_i)y >> 31 << 7) : (p == 0) & (y != 0) & 1;
+        memcpy(code + i, &p, sizeof p);
+    }
 }
 
 float ptd_eight_write(uint8_t code[PTD_BLOCK], const float x[PTD_BLOCK], int is_signed)
 {
-    const struct map *m = &maps[is_signed];
-    int decades = is_signed ? 7 : 8;
-    float most = largest(x), scale = most / (float)LAST(8, 7), up = 1, inverse;
+    float most = largest(x), top = (float)(is_signed ? LAST(7, 6) : LAST(8, 7)), up = 1;
+    float scale = most / top, inverse;
     int32_t wide[PTD_BLOCK];
-    if (is_signed) scale = most / (float)LAST(7, 6);
     if (scale < 0x1p-100f) up = 0x1p100f; /* the inverse of so little is none */
     inverse = scale > 0 ? 1 / (scale * up) : 0;
-    for (int i = 0; i < PTD_BLOCK; i += VEC) {
-        vec_f y = vec_load(x + i);
-        vec_i some = y != 0;
-        vec_i sign = is_signed ? (vec_i)((vec_u)(vec_i)y >> 24) & 128 : (vec_i){0}, p;
-        y = (vec_f)((vec_i)y & INT32_MAX) * up * inverse;
-        p = position(m, y, decades);
-        p |= is_signed ? sign : (p == 0) & some & 1;
-        memcpy(wide + i, &p, sizeof p);
-    }
+    if (is_signed)
+        write_codes(wide, x, up, inverse, 1);
+    else
+        write_codes(wide, x, up, inverse, 0);
     for (int i = 0; i < PTD_BLOCK; i++) code[i] = (uint8_t)wide[i];
     return scale;
 }
