@@ -200,7 +200,7 @@ print([f[0] for f in frames] == [1, 2, 2, 2, 2, 3, 4], [f[1] for f in frames] ==
     [ "$(head -c 8 run.png | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
 }
 
-@test "--part: the same answers, in memory for a part; what fits no frame is told before anything is sampled" {
+@test "--part: the same answers, with room for a part; what fits no frame is told before anything is sampled" {
     part() { ptd-rollout -q -s warm.ptd -g latest -P 8 -G 4 -m 16 "$@" train.jsonl > part.rec && ptd-dump -f part.rec | jq -c 'select(.kind == "group").rollouts[].ids' | md5sum; }
     [ "$(part)" = "$(part --part 300)" ]
     [ "$(part)" = "$(part --part 1)" ]
@@ -208,7 +208,7 @@ print([f[0] for f in frames] == [1, 2, 2, 2, 2, 3, 4], [f[1] for f in frames] ==
     # Kilobytes of a step of 600 prompts.
     taken() { /usr/bin/python3 -c 'import resource, subprocess, sys
 assert subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL) == 0
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' ptd-rollout -q -s long.ptd -P 600 -G 2 -m 1 -n 1 "$@" train.jsonl; }
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' ptd-rollout -q -s long.ptd -P 600 -G 2 -m 2 --no-eos -n 1 "$@" train.jsonl; }
     cp -r blank.ptd long.ptd
     whole=$(taken)
     [ "$(taken --part 1000)" -lt $((whole * 2 / 3)) ]

@@ -746,14 +746,14 @@ static void ratio_is_one_and_divergence_zero(void **state)
                                    .banned = banned,
                                    .seed = 3};
     struct ptd_loss_rules r = rules(1, 0);
-    struct ptd_batch *b = ptd_batch_new(model);
+    struct ptd_question q[GROUPS];
     struct ptd_learned out;
     (void)state;
     for (int i = 0; i < GROUPS; i++)
-        assert_int_equal(ptd_batch_prompt(b, group[i].prompt_ids, group[i].n_prompt, pictures,
-                                          group[i].n_pictures),
-                         i);
-    struct ptd_reply *reply = ptd_sample(model, b, &s, 1, (int64_t[]){0, 1, 2});
+        q[i] = (struct ptd_question){group[i].prompt_ids, group[i].n_prompt, pictures,
+                                     group[i].n_pictures, i};
+    struct ptd_reply *reply = ptd_sample(model, q, GROUPS, &s, 1);
+    assert_non_null(reply);
     for (int i = 0; i < GROUPS; i++) {
         struct ptd_group *g = &group[i];
         for (g->n_rollouts = 0; g->n_rollouts < 4; g->n_rollouts++) {
@@ -773,7 +773,6 @@ static void ratio_is_one_and_divergence_zero(void **state)
     assert_close(out.loss, -1, 1e-5);
     assert_close(out.clipped_high + out.clipped_dual, 0, 0);
     ptd_replies_free(reply, 12);
-    ptd_batch_free(b);
 }
 
 /* ---- what is not finite ---- */

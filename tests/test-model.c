@@ -287,11 +287,14 @@ static void test_decode_step(void **state)
     struct ptd_model *m = tiny_model(1);
     int32_t ids[23], next = 4;
     struct ptd_batch *b, *d = ptd_batch_new(m);
-    struct ptd_kv *kv = ptd_kv_new(m, 23);
+    struct ptd_kv *kv = ptd_kv_new(m, 1);
+    struct ptd_kv_list rows = {0};
     float *z;
     (void)state;
     memcpy(ids, tiny_ids, sizeof tiny_ids);
     ids[22] = 4;
+    assert_true(ptd_kv_promise(kv, &rows, 23));
+    ptd_kv_grow(kv, &rows, 23);
     for (int way = 0; way < 3; way++) {
         b = tiny_batch(m, ids, way ? 22 : 23, 2);
         if (way == 1) ptd_batch_reply(b, 0, &next, 1);
@@ -313,6 +316,7 @@ static void test_decode_step(void **state)
         ptd_batch_free(b);
     }
     ptd_batch_free(d);
+    ptd_kv_release(kv, &rows);
     ptd_kv_free(kv);
     ptd_model_free(m);
 }

@@ -278,8 +278,8 @@ static void both(void **state)
 
 static void greedy(void **state)
 {
-    static const int64_t number;
     struct parity *p = *state;
+    struct ptd_question q = {p->ids, p->n, p->pictures, p->n_pictures, 0};
     json_t *want = at(at(p->file, "greedy"), "ids"), *v;
     uint8_t *banned = ptd_model_banned(p->m, p->m->config.vocab);
     struct ptd_sampling s = {.temperature = 1,
@@ -288,7 +288,7 @@ static void greedy(void **state)
                              .group_size = 1,
                              .max_tokens = (int)json_array_size(want),
                              .banned = banned};
-    struct ptd_reply *r = ptd_sample(p->m, p->b, &s, 1, &number);
+    struct ptd_reply *r = ptd_sample(p->m, &q, 1, &s, 1);
     size_t i;
     assert_int_equal(r->n, 64);
     json_array_foreach(want, i, v) assert_int_equal(r->ids[i], json_integer_value(v));
@@ -308,9 +308,12 @@ static float *cached_logits(struct parity *p, const int32_t *y, int n)
 {
     int V = p->m->config.vocab, next = p->b->segments[0].next;
     float *z = ptd_array((size_t)n * V, sizeof *z), *row;
-    struct ptd_kv *kv = ptd_kv_new(p->m, p->n + n);
+    struct ptd_kv *kv = ptd_kv_new(p->m, ptd_kv_blocks(p->n + n));
+    struct ptd_kv_list rows = {0}; /* in order, so that each row is itself */
     struct ptd_batch *step = ptd_batch_new(p->m);
     p->b->kv = step->kv = kv;
+    assert_true(ptd_kv_promise(kv, &rows, p->n + n));
+    ptd_kv_grow(kv, &rows, p->n + n);
     ptd_forward(p->m, p->b);
     row = last_logits(p, p->b, p->n - 1, 1);
     memcpy(z, row, V * sizeof *z);
@@ -326,6 +329,7 @@ static float *cached_logits(struct parity *p, const int32_t *y, int n)
     }
     p->b->kv = NULL;
     ptd_batch_free(step);
+    ptd_kv_release(kv, &rows);
     ptd_kv_free(kv);
     return z;
 }

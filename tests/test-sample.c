@@ -62,16 +62,13 @@ static struct ptd_sampling usual(void)
 /* Replies to the prompts of list[n], each keyed by its number in the table. */
 static struct ptd_reply *sample(const struct ptd_sampling *s, int64_t step, const int *list, int n)
 {
-    struct ptd_batch *b = ptd_batch_new(model);
-    struct ptd_reply *r;
-    int64_t which[8];
+    struct ptd_question q[8];
     for (int i = 0; i < n; i++) {
         const struct prompt *p = &prompts[list[i]];
-        which[i] = list[i];
-        assert_int_equal(ptd_batch_prompt(b, p->ids, p->n, pictures, p->n_pictures), i);
+        q[i] = (struct ptd_question){p->ids, p->n, pictures, p->n_pictures, list[i]};
     }
-    r = ptd_sample(model, b, s, step, which);
-    ptd_batch_free(b);
+    struct ptd_reply *r = ptd_sample(model, q, n, s, step);
+    assert_non_null(r);
     return r;
 }
 
@@ -534,13 +531,11 @@ static long faults(struct ptd_model *wide, int n)
     struct rusage before, after;
     struct ptd_sampling s = {
         .temperature = 1, .top_p = 1, .group_size = 64, .max_tokens = n, .seed = 3};
-    struct ptd_batch *b = ptd_batch_new(wide);
-    assert_int_equal(ptd_batch_prompt(b, prompts[2].ids, prompts[2].n, NULL, 0), 0);
+    struct ptd_question q = {prompts[2].ids, prompts[2].n, NULL, 0, 0};
     getrusage(RUSAGE_SELF, &before);
-    struct ptd_reply *r = ptd_sample(wide, b, &s, 1, (int64_t[]){0});
+    struct ptd_reply *r = ptd_sample(wide, &q, 1, &s, 1);
     getrusage(RUSAGE_SELF, &after);
     ptd_replies_free(r, 64);
-    ptd_batch_free(b);
     return after.ru_minflt - before.ru_minflt;
 }
 

@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 /* One segment of packed rows for attention. Keys and values live in a pool of rows (training: the
- * packed rows themselves; decoding: the cache). */
+ * packed rows themselves; decoding: the cache). In a pool of blocks, where keys that follow each
+ * other need not be neighbours, `own` and `shared` are places in the list `blocks`, from where on
+ * it names the blocks of these keys. */
 struct ptd_span {
     long row;     /* first query row in the packed arrays */
     int n;        /* query rows */
@@ -31,6 +33,9 @@ struct ptd_attention {
     const struct ptd_span *spans; /* the host's */
     /* neighbours with the same shared prompt and consecutive rows are computed together */
     int n_spans;
+    const int32_t *blocks; /* [n_blocks] the host's; NULL: the pool has none */
+    long n_blocks;
+    int block_rows; /* of a block; block i begins at pool row i * block_rows */
 };
 struct ptd_attention_plan; /* what a device makes of it, once for all layers of a batch */
 

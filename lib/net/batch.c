@@ -7,37 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the cache ---- */
-
-struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long rows)
-{
-    const struct ptd_config *c = &m->config;
-    struct ptd_kv *kv = ptd_alloc(sizeof *kv);
-    size_t n = (size_t)rows * c->kv_heads * c->head_dim;
-    kv->device = m->device;
-    kv->rows = rows;
-    kv->layers = c->layers;
-    kv->k = ptd_array(c->layers, sizeof *kv->k);
-    kv->v = ptd_array(c->layers, sizeof *kv->v);
-    for (int l = 0; l < c->layers; l++) {
-        kv->k[l] = ptd_device_nums(m->device, n, "keys");
-        kv->v[l] = ptd_device_nums(m->device, n, "values");
-    }
-    return kv;
-}
-
-void ptd_kv_free(struct ptd_kv *kv)
-{
-    if (!kv) return;
-    for (int l = 0; l < kv->layers; l++) {
-        ptd_device_free(kv->device, kv->k[l]);
-        ptd_device_free(kv->device, kv->v[l]);
-    }
-    free(kv->k);
-    free(kv->v);
-    free(kv);
-}
-
 /* ---- life cycle ---- */
 
 struct ptd_batch *ptd_batch_new(struct ptd_model *m)
@@ -53,7 +22,7 @@ struct ptd_batch *ptd_batch_new(struct ptd_model *m)
 
 void ptd_batch_reset(struct ptd_batch *b)
 {
-    b->n = b->n_segments = b->n_image_rows = b->n_patches = b->n_frames = 0;
+    b->n = b->n_segments = b->n_image_rows = b->n_patches = b->n_frames = b->n_blocks = 0;
 }
 
 /* Plans go with the batch they were made of. */
@@ -77,6 +46,7 @@ void ptd_batch_free(struct ptd_batch *b)
     free(b->pos);
     free(b->segments);
     free(b->spans);
+    free(b->blocks);
     free(b->image_row);
     free(b->encoded);
     free(b->patches);
@@ -262,13 +232,17 @@ static void place_row(struct ptd_batch *b, int32_t id, int t, int h, int w)
     p[0] = t, p[1] = h, p[2] = w;
 }
 
+static void want_image_rows(struct ptd_batch *b, long n)
+{
+    if (b->n_image_rows + n <= b->image_cap) return;
+    b->image_cap = 2 * (b->n_image_rows + n);
+    b->image_row = ptd_realloc(b->image_row, b->image_cap * sizeof *b->image_row);
+}
+
 /* The R x C placeholders of one picture: all at time cur, rows and columns counted from cur. */
 static void place_picture_rows(struct ptd_batch *b, int R, int C, int cur)
 {
-    if (b->n_image_rows + R * C > b->image_cap) {
-        b->image_cap = 2 * (b->n_image_rows + R * C);
-        b->image_row = ptd_realloc(b->image_row, b->image_cap * sizeof *b->image_row);
-    }
+    want_image_rows(b, (long)R * C);
     for (int i = 0; i < R * C; i++) {
         b->image_row[b->n_image_rows++] = (int32_t)b->n;
         place_row(b, b->m->config.image_token, cur, cur + i / C, cur + i % C);
@@ -340,6 +314,59 @@ int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n)
     return b->n_segments - 1;
 }
 
+/* ---- decoding ---- */
+
+long ptd_batch_blocks(struct ptd_batch *b, const struct ptd_kv_list *l)
+{
+    if (b->n_blocks + l->n > b->blocks_cap) {
+        b->blocks_cap = 2 * (b->n_blocks + l->n);
+        b->blocks = ptd_realloc(b->blocks, (size_t)b->blocks_cap * sizeof *b->blocks);
+    }
+    if (l->n) memcpy(b->blocks + b->n_blocks, l->block, (size_t)l->n * sizeof *l->block);
+    b->n_blocks += l->n;
+    return b->n_blocks - l->n;
+}
+
+/* What another batch saw in its pictures, from merged row `first` on. */
+static void borrow_pictures(struct ptd_batch *b, const struct ptd_batch *from, long first)
+{
+    const struct ptd_device *d = b->m->device;
+    size_t at = (size_t)first * b->m->config.hidden;
+    b->merger.out = ptd_at(d, from->merger.out, at);
+    for (int i = 0; i < b->m->config.n_deepstack; i++)
+        b->deepstack[i].out = ptd_at(d, from->deepstack[i].out, at);
+}
+
+/* Those of rows `first` and the n - 1 behind it, which become rows from `to` on. */
+static void piece_pictures(struct ptd_batch *b, const struct ptd_batch *from,
+                           const struct ptd_segment *s, long first, int n, long to)
+{
+    for (long i = s->first_image_row; i < s->first_image_row + s->n_image_rows; i++) {
+        long row = from->image_row[i] - first;
+        if (row < 0 || row >= n) continue;
+        if (!b->n_image_rows) borrow_pictures(b, from, i);
+        want_image_rows(b, 1);
+        b->image_row[b->n_image_rows++] = (int32_t)(to + row);
+    }
+}
+
+void ptd_batch_piece(struct ptd_batch *b, const struct ptd_batch *from, int segment, int first,
+                     int n, const struct ptd_kv_list *keys)
+{
+    const struct ptd_segment *s = &from->segments[segment];
+    long row = s->row + first, to = b->n;
+    want_rows(b, n);
+    add_segment(b, n, -1);
+    b->spans[b->n_segments - 1].own = ptd_batch_blocks(b, keys);
+    b->spans[b->n_segments - 1].past = first;
+    piece_pictures(b, from, s, row, n, to);
+    for (int i = 0; i < n; i++) {
+        const int32_t *p = from->pos + 3 * (row + i);
+        place_row(b, from->ids[row + i], p[0], p[1], p[2]);
+        b->slot[to + i] = (int32_t)ptd_kv_slot(keys, first + i);
+    }
+}
+
 void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot,
                     struct ptd_span span)
 {
@@ -371,12 +398,17 @@ static void seal_encoded(struct ptd_batch *b)
     }
 }
 
-void ptd_batch_seal(struct ptd_batch *b)
+void ptd_batch_seal_pictures(struct ptd_batch *b)
 {
     free_plans(b);
     if (b->n_patches) seal_pictures(b);
+    if (b->encoded && b->n_image_rows) seal_encoded(b);
+}
+
+void ptd_batch_seal(struct ptd_batch *b)
+{
+    ptd_batch_seal_pictures(b);
     if (!b->n) return;
-    if (b->m->encoder) seal_encoded(b);
     b->on.ids = ptd_pool_put_ints(&b->pool, b->ids, (size_t)b->n);
     b->on.slot = ptd_pool_put_ints(&b->pool, b->slot, (size_t)b->n);
     b->on.image_row = ptd_pool_put_ints(&b->pool, b->image_row, (size_t)b->n_image_rows);

@@ -134,7 +134,10 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
                                   .v_stride = b->kv ? kv : q + 2 * kv,
                                   .o_stride = q,
                                   .spans = b->spans,
-                                  .n_spans = b->n_segments};
+                                  .n_spans = b->n_segments,
+                                  .blocks = b->n_blocks ? b->blocks : NULL,
+                                  .n_blocks = b->n_blocks,
+                                  .block_rows = PTD_KV_ROWS};
 }
 
 void ptd_lm_seal(struct ptd_batch *b)

@@ -10,6 +10,7 @@
 #ifndef PTD_NET_H
 #define PTD_NET_H
 #include "compute/pool.h"
+#include "net/kv.h"
 #include "net/linear.h"
 #include "net/model.h"
 #include "net/probe.h"
@@ -41,16 +42,6 @@ struct ptd_layout {
     struct ptd_norm norm;
     struct ptd_lm_layer *layers;
 };
-
-/* Keys and values of earlier tokens, by layer: [rows, kv_heads * head_dim] each. */
-struct ptd_kv {
-    struct ptd_device *device;
-    ptd_num **k, **v;
-    long rows;
-    int layers;
-};
-struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long rows);
-void ptd_kv_free(struct ptd_kv *kv);
 
 /* What a forward pass keeps for the backward pass. With PTD_KEEP_INPUTS that is the input of each
  * layer and block, and backward computes the rest again, one layer at a time, to the same bits:
@@ -113,6 +104,8 @@ struct ptd_batch {
     long targets;      /* hidden rows that a head will learn from (score.h); 0: none */
     struct ptd_kv *kv; /* decoding: keys and values go here first; NULL otherwise */
     int32_t *slot;     /* decoding: pool row of each packed row */
+    int32_t *blocks; /* decoding: where keys lie, spans naming places in it; n_blocks 0: in rows */
+    long n_blocks, blocks_cap;
     struct ptd_pool pool;
     struct ptd_sealed on; /* the device */
     /* tokens */
@@ -163,6 +156,13 @@ int ptd_batch_picture(struct ptd_batch *b, const struct ptd_picture *p) PTD_MUST
 /* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and
  * by tests directly. */
 void ptd_batch_frames(struct ptd_batch *b, const float *rows, int frames, int gh, int gw);
+/* Decoding: the place in the batch's blocks where those of a list begin now. */
+long ptd_batch_blocks(struct ptd_batch *b, const struct ptd_kv_list *l);
+/* Decoding: the rows first .. first + n - 1 of a segment of another batch, which has seen its
+ * pictures; in order, if there are any. Their keys go to `keys`, which holds those before them, and
+ * has room. */
+void ptd_batch_piece(struct ptd_batch *b, const struct ptd_batch *from, int segment, int first,
+                     int n, const struct ptd_kv_list *keys);
 /* Decoding: one more row with its text position, its row in the cache, and what it attends to
  * (span.row is set here). */
 void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot,
@@ -170,6 +170,7 @@ void ptd_batch_step(struct ptd_batch *b, int32_t id, int32_t position, long slot
 /* Brings what the batch says to the device, in the pool, which the caller has reset: ptd_forward
  * does it, and who runs one tower alone. */
 void ptd_batch_seal(struct ptd_batch *b);
+void ptd_batch_seal_pictures(struct ptd_batch *b); /* what the vision tower needs, no more */
 /* Host memory for angles[which], n floats. */
 float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n);
 void ptd_lm_seal(struct ptd_batch *b);     /* the rotations and the plan of the text */
@@ -186,6 +187,8 @@ void ptd_lm_take_backward(struct ptd_batch *b);
  * at a time, targets included; n, targets, n_image_rows and n_patches say it all. */
 size_t ptd_batch_bytes(struct ptd_batch *b);
 
+/* The pictures of a batch alone, from first to last; there are some. */
+void ptd_see(struct ptd_model *m, struct ptd_batch *b);
 /* What was taken before is there. */
 void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dimage, ddeep[k]: [n_image_rows, hidden] */

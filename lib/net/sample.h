@@ -1,19 +1,24 @@
-/* sample: G replies to each prompt of a batch. Pictures, prefill and the prompts' keys and values
- * are computed once per prompt; all sequences decode as one batch, and finished ones leave it.
+/* sample: G replies to each of a step's prompts. A prompt's pictures, rows, keys and values are
+ * computed once for its replies; all that is being written decodes as one batch, and when a reply
+ * ends, the next of the step takes its place.
  *
  *     struct ptd_sampling s = {.temperature = 1, .top_p = 1, .group_size = 8, .max_tokens = 32,
  *         ...};
- *     // [prompts * group_size], prompt-major
- *     struct ptd_reply *r = ptd_sample(m, prompts, &s, step, uid_numbers);
- *     ptd_replies_free(r, n);
+ *     // [n * group_size], question-major
+ *     struct ptd_reply *r = ptd_sample(m, questions, n, &s, step);
+ *     ptd_replies_free(r, n * s.group_size);
  *
- * A token is drawn with the random number of (seed, step, prompt, rollout, token), which therefore
- * does not depend on batch size, threads or restarts. The last bits of log-probs do depend on what
- * is computed together, and so, rarely, does a token that is drawn at the border of two shares. */
+ * or, with what a prompt takes in memory only while it is answered, ptd_sample_all.
+ *
+ * Replies begin in order, as soon as there is a place in the batch (`batch`) and room for all the
+ * keys and values that they may come to (kv.h), so that those that began can always end. A token is
+ * drawn with the random number of (seed, step, prompt, rollout, token), which does not depend on
+ * batch size, threads or restarts; its log-prob depends on what else is computed together only as
+ * far as products do (compute/cpu/product.h). */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "data/stop.h"
-#include "net/model.h"
+#include "net/prefill.h"
 
 /* How a reply ended: cut at max_tokens or where the model's context ends; by a stop id; by a stop
  * text. */
@@ -30,6 +35,10 @@ struct ptd_sampling {
     const struct ptd_stop *stop_text; /* texts that end a reply, or NULL */
     const uint8_t *banned;            /* [vocab], see ptd_model_banned */
     uint64_t seed;
+    int batch;       /* most replies at once; 0: as many as there is room for */
+    int64_t kv_max;  /* most bytes of keys and values; 0: those of kv_rows tokens, and of one prompt
+                        and a reply in any case */
+    int64_t kv_rows; /* 0: 65536 */
 };
 
 struct ptd_reply {
@@ -37,11 +46,29 @@ struct ptd_reply {
     float *logp;      /* [n] under the full (temperature-divided) distribution */
     int32_t *top_ids; /* [n][top_logprobs] or NULL */
     int n, stopped;   /* stopped: enum ptd_ending */
+    int cap;
 };
 
-/* prompts: a batch that holds prompts only (its forward is run here). which[i]: number of prompt i
- * that keys its random numbers (its position in the run's order of prompts). */
-struct ptd_reply *ptd_sample(struct ptd_model *m, struct ptd_batch *prompts,
-                             const struct ptd_sampling *s, int64_t step, const int64_t *which);
+struct ptd_questions {
+    void *ctx;
+    /* The next one; what it points to stays until its replies are given. 1; 0: that was all; -1:
+     * see err.h. */
+    int (*next)(void *ctx, struct ptd_question *q);
+    /* group_size replies to each question, in the order in which they came. The ids and log-probs
+     * are the callee's if it sets the pointers NULL. -1: see err.h. */
+    int (*done)(void *ctx, struct ptd_reply *r);
+};
+
+/* -1: what the callbacks say; 65 a prompt that the model does not take; 78 one prompt and a reply
+ * do not fit kv_max. */
+int ptd_sample_all(struct ptd_model *m, const struct ptd_sampling *s, int64_t step,
+                   const struct ptd_questions *q) PTD_MUST_CHECK;
+/* NULL: as above. */
+struct ptd_reply *ptd_sample(struct ptd_model *m, const struct ptd_question *questions, int n,
+                             const struct ptd_sampling *s, int64_t step);
 void ptd_replies_free(struct ptd_reply *r, int n);
+
+/* Do a prompt of so many tokens and a reply to it fit kv_max? -1: 78, naming what would. */
+int ptd_sample_check(const struct ptd_model *m, const struct ptd_sampling *s,
+                     int prompt) PTD_MUST_CHECK;
 #endif

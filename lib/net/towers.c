@@ -73,18 +73,30 @@ size_t ptd_batch_bytes(struct ptd_batch *b)
     return bytes;
 }
 
+/* The batch's pictures, which are sealed; behind them in the pool is the text. */
+static void see(struct ptd_model *m, struct ptd_batch *b)
+{
+    take_pictures(b);
+    b->text = ptd_pool_mark(&b->pool);
+    if (!b->n_patches) return;
+    ptd_vision_take_scratch(b);
+    ptd_vision_forward(m, b);
+    ptd_pool_release(&b->pool, b->text);
+}
+
+void ptd_see(struct ptd_model *m, struct ptd_batch *b)
+{
+    ptd_pool_reset(&b->pool);
+    ptd_batch_seal_pictures(b);
+    see(m, b);
+}
+
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b)
 {
     ptd_pool_reset(&b->pool);
     ptd_pool_want(&b->pool, ptd_batch_bytes(b));
     ptd_batch_seal(b);
-    take_pictures(b);
-    b->text = ptd_pool_mark(&b->pool);
-    if (b->n_patches) {
-        ptd_vision_take_scratch(b);
-        ptd_vision_forward(m, b);
-        ptd_pool_release(&b->pool, b->text);
-    }
+    see(m, b);
     ptd_lm_take(b);
     ptd_lm_forward(m, b);
     if (!b->keep) ptd_pool_release(&b->pool, b->scratch);

@@ -170,16 +170,14 @@ static struct ptd_reply *sample(struct bed *b)
 {
     struct ptd_sampling s = {
         .temperature = 1, .top_p = 1, .group_size = GROUP, .max_tokens = REPLY, .seed = 1};
-    struct ptd_batch *prompts = ptd_batch_new(b->train.model);
-    int64_t which[PROMPTS];
-    int32_t ids[PROMPT];
+    struct ptd_question q[PROMPTS];
+    int32_t ids[PROMPTS][PROMPT];
     for (int p = 0; p < PROMPTS; p++) {
-        for (int t = 0; t < PROMPT; t++) ids[t] = bench_id(2, p * PROMPT + t, b->shape->vocab);
-        if (ptd_batch_prompt(prompts, ids, PROMPT, NULL, 0) < 0) ptd_die_last();
-        which[p] = p;
+        for (int t = 0; t < PROMPT; t++) ids[p][t] = bench_id(2, p * PROMPT + t, b->shape->vocab);
+        q[p] = (struct ptd_question){.ids = ids[p], .n = PROMPT, .number = p};
     }
-    struct ptd_reply *r = ptd_sample(b->train.model, prompts, &s, 1, which);
-    ptd_batch_free(prompts);
+    struct ptd_reply *r = ptd_sample(b->train.model, q, PROMPTS, &s, 1);
+    if (!r) ptd_die_last();
     return r;
 }
 

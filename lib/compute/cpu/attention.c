@@ -84,6 +84,58 @@ static void times(float *C, long ldc, int add, const float *A, long lda, const f
     }
 }
 
+/* ---- keys, wherever they lie ---- */
+
+/* Pool row of key j of those that begin at a place. */
+static long key_row(const struct ptd_attention *a, long place, int j)
+{
+    if (!a->blocks) return place + j;
+    return (long)a->blocks[place + j / a->block_rows] * a->block_rows + j % a->block_rows;
+}
+
+/* Of the keys from j to n so many are neighbours. */
+static int together(const struct ptd_attention *a, int j, int n)
+{
+    int left = a->blocks ? a->block_rows - j % a->block_rows : n - j;
+    return left < n - j ? left : n - j;
+}
+
+/* C [m, n] = alpha A [m, dim] K^T with the n keys that begin at a place. */
+static void times_keys(const struct ptd_attention *a, float *C, long ldc, const float *A, long lda,
+                       const float *K, long ldk, long place, int m, int n, float alpha)
+{
+    for (int j = 0, some; j < n; j += some) {
+        some = together(a, j, n);
+        times_transposed(C + j, ldc, A, lda, K + key_row(a, place, j) * ldk, ldk, m, some, a->dim,
+                         alpha);
+    }
+}
+
+/* V [n, dim] of a head, side by side. */
+static const float *bring(const struct ptd_attention *a, const float *V, long ldv, long place,
+                          int n)
+{
+    float *to = scratch(2, (size_t)n * a->dim);
+    for (int j = 0; j < n; j++)
+        memcpy(to + (size_t)j * a->dim, V + key_row(a, place, j) * ldv, a->dim * sizeof *to);
+    return to;
+}
+
+/* C [m, dim] (+)= A [m, n] V with the n values that begin at a place. */
+static void times_values(const struct ptd_attention *a, float *C, long ldc, int add, const float *A,
+                         long lda, const float *V, long ldv, long place, int m, int n)
+{
+    if (m >= FEW_ROWS && together(a, 0, n) < n) {
+        times(C, ldc, add, A, lda, bring(a, V, ldv, place, n), a->dim, m, a->dim, n, 1);
+        return;
+    }
+    for (int j = 0, some; j < n; j += some) {
+        some = together(a, j, n);
+        times(C, ldc, add || j, A + j, lda, V + key_row(a, place, j) * ldv, ldv, m, a->dim, some,
+              1);
+    }
+}
+
 struct block {
     struct piece *piece;
     int n_pieces, rows, ld;
@@ -121,13 +173,12 @@ static void scores(const struct ptd_attention *a, const struct block *b, const f
 {
     const float *qb = q + b->row * a->q_stride;
     if (b->head->n_shared)
-        times_transposed(S, b->ld, qb, a->q_stride, k + b->head->shared * a->k_stride, a->k_stride,
-                         b->rows, b->head->n_shared, a->dim, scale);
+        times_keys(a, S, b->ld, qb, a->q_stride, k, a->k_stride, b->head->shared, b->rows,
+                   b->head->n_shared, scale);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times_transposed(S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride,
-                         a->q_stride, k + p->span->own * a->k_stride, a->k_stride, p->n, p->keys,
-                         a->dim, scale);
+        times_keys(a, S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride,
+                   a->q_stride, k, a->k_stride, p->span->own, p->n, p->keys, scale);
     }
 }
 
@@ -190,13 +241,13 @@ static void forward_block(const struct job *j, const struct block *b, int h)
             if (j->lse) j->lse[(p->row + r) * a->heads + h] = l;
         }
     if (b->head->n_shared)
-        times(o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v + b->head->shared * a->v_stride,
-              a->v_stride, b->rows, D, b->head->n_shared, 1);
+        times_values(a, o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v, a->v_stride,
+                     b->head->shared, b->rows, b->head->n_shared);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times(o + p->row * a->o_stride, a->o_stride, p->col > 0,
-              S + (p->row - b->row) * b->ld + p->col, b->ld, v + p->span->own * a->v_stride,
-              a->v_stride, p->n, D, p->keys, 1);
+        times_values(a, o + p->row * a->o_stride, a->o_stride, p->col > 0,
+                     S + (p->row - b->row) * b->ld + p->col, b->ld, v, a->v_stride, p->span->own,
+                     p->n, p->keys);
     }
 }
 
@@ -344,14 +395,20 @@ static int family_end(const struct ptd_attention_plan *p, int first)
     return i;
 }
 
+static void *copied(const void *from, size_t bytes)
+{
+    char *to = ptd_alloc(bytes + 1);
+    if (bytes) memcpy(to, from, bytes);
+    return to;
+}
+
 struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
                                                   const struct ptd_attention *a)
 {
     struct ptd_attention_plan *p = ptd_alloc(sizeof *p);
-    struct ptd_span *spans = ptd_array((size_t)a->n_spans + 1, sizeof *spans);
-    if (a->n_spans) memcpy(spans, a->spans, (size_t)a->n_spans * sizeof *spans);
     p->shape = *a;
-    p->shape.spans = spans;
+    p->shape.spans = copied(a->spans, (size_t)a->n_spans * sizeof *a->spans);
+    if (a->blocks) p->shape.blocks = copied(a->blocks, (size_t)a->n_blocks * sizeof *a->blocks);
     p->runs = find_runs(&p->shape, &p->n_runs);
     p->family = ptd_array((size_t)p->n_runs + 1, sizeof *p->family);
     for (int i = 0; i < p->n_runs; i = p->family[p->n_families])
@@ -368,6 +425,7 @@ void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan
 {
     if (!p) return;
     free((void *)(uintptr_t)p->shape.spans);
+    free((void *)(uintptr_t)p->shape.blocks);
     free(p->runs);
     free(p->family);
     free(p);

@@ -14,7 +14,6 @@ struct ptd_audit {
     struct ptd_hint_tools *tools;
     struct ptd_hints *hints;
     struct ptd_audit_options options;
-    struct ptd_batch *batch;
     struct ptd_sampling sampling;
     struct ptd_audit_counts counts;
     struct ptd_audit_row row[PTD_AUDIT_SOURCES];
@@ -31,6 +30,8 @@ struct trial {
         int dropped;
     } hint[PTD_AUDIT_SOURCES + 1];
     int n_hints;
+    struct ptd_question view[VIEWS]; /* with ids of their own */
+    int n_views;
 };
 
 /* ---- life cycle ---- */
@@ -71,7 +72,6 @@ struct ptd_audit *ptd_audit_open(struct ptd_hint_tools *tools, struct ptd_hints 
     a->tools = tools;
     a->hints = hints;
     a->options = *o;
-    a->batch = ptd_batch_new(m);
     a->sampling = sampling_of(a, m);
     for (int i = 0; i < ptd_hints_count(hints); i++) row_of(a, ptd_hints_name(hints, i));
     return a;
@@ -81,7 +81,6 @@ void ptd_audit_close(struct ptd_audit *a)
 {
     if (!a) return;
     for (int i = 0; i < a->n_rows; i++) free((char *)a->row[i].source);
-    ptd_batch_free(a->batch);
     free((void *)a->sampling.banned);
     free(a);
 }
@@ -135,25 +134,35 @@ static int collect_hints(struct ptd_audit *a, struct trial *t)
 
 /* ---- answers ---- */
 
-static int add_view(struct ptd_audit *a, const struct ptd_group *g, const char *hint)
+static uint64_t number_of(const struct trial *t)
+{
+    return XXH3_64bits(t->g->uid, strlen(t->g->uid));
+}
+
+static int add_view(const struct ptd_audit *a, struct trial *t, const struct ptd_group *g,
+                    const char *hint)
 {
     int32_t *ids;
     int n = ptd_prompt_render(a->tools->tokenizer, &a->tools->config, g, hint, &ids);
     if (n < 0) return -1;
-    int rc = ptd_batch_prompt(a->batch, ids, n, g->pictures, g->n_pictures);
-    free(ids);
-    return rc < 0 ? -1 : 0;
+    t->view[t->n_views++] =
+        (struct ptd_question){ids, n, g->pictures, g->n_pictures, (uint32_t)number_of(t)};
+    return 0;
 }
 
 /* Views 0 and 1 have no hint, 2 + 2i and 3 + 2i hint i; odd ones have the pictures. */
-static int add_views(struct ptd_audit *a, const struct trial *t)
+static int add_views(const struct ptd_audit *a, struct trial *t)
 {
-    ptd_batch_reset(a->batch);
     for (int i = -1; i < t->n_hints; i++) {
         const char *hint = i < 0 ? NULL : t->hint[i].text;
-        if (add_view(a, &t->blind, hint) < 0 || add_view(a, t->g, hint) < 0) return -1;
+        if (add_view(a, t, &t->blind, hint) < 0 || add_view(a, t, t->g, hint) < 0) return -1;
     }
     return 0;
+}
+
+static void free_views(struct trial *t)
+{
+    while (t->n_views) free((void *)(uintptr_t)t->view[--t->n_views].ids);
 }
 
 /* The mean accuracy of the answers to one view. */
@@ -195,17 +204,15 @@ static void count(const struct trial *t, const double *accuracy)
 
 static int answer(struct ptd_audit *a, const struct trial *t)
 {
-    int views = 2 + 2 * t->n_hints, rc = 0;
+    int rc = 0;
     double accuracy[VIEWS];
-    int64_t which[VIEWS];
-    uint64_t uid = XXH3_64bits(t->g->uid, strlen(t->g->uid));
-    for (int i = 0; i < views; i++) which[i] = (int64_t)(uint32_t)uid;
     struct ptd_model *m = a->tools->reference;
-    struct ptd_reply *replies = ptd_sample(m, a->batch, &a->sampling, (uint32_t)(uid >> 32), which);
-    if (ptd_device_wait(m->device)) rc = -1;
-    for (int i = 0; i < views && rc == 0; i++)
+    struct ptd_reply *replies =
+        ptd_sample(m, t->view, t->n_views, &a->sampling, (uint32_t)(number_of(t) >> 32));
+    if (!replies || ptd_device_wait(m->device)) rc = -1;
+    for (int i = 0; i < t->n_views && rc == 0; i++)
         rc = judge(a, t->g, replies + i * a->options.answers, &accuracy[i]);
-    ptd_replies_free(replies, views * a->options.answers);
+    ptd_replies_free(replies, t->n_views * a->options.answers);
     if (rc == 0) count(t, accuracy);
     return rc;
 }
@@ -219,9 +226,10 @@ int ptd_audit_add(struct ptd_audit *a, struct ptd_group *g)
     t.blind.question = ptd_prompt_without_pictures(g);
     t.blind.pictures = NULL;
     t.blind.n_pictures = 0;
-    if (collect_hints(a, &t) < 0 || add_views(a, &t) < 0 || answer(a, &t) < 0) return -1;
-    a->counts.groups++;
-    return 1;
+    int rc = collect_hints(a, &t) < 0 || add_views(a, &t) < 0 || answer(a, &t) < 0 ? -1 : 1;
+    free_views(&t);
+    a->counts.groups += rc > 0;
+    return rc;
 }
 
 /* ---- what came out ---- */

@@ -1,0 +1,140 @@
+/* rollouts: see rollouts.h. Which weights and which steps is the program's, how replies come about
+ * net/sample.c's. */
+#include "method/rollouts.h"
+#include "compute/device.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ptd_waiting {
+    struct ptd_group g;
+    struct ptd_waiting *after;
+};
+
+/* ---- groups out ---- */
+
+/* A text ends where its stop text does; the ids stay what was sampled. */
+static void put_reply(struct ptd_rollouts *r, struct ptd_group *g, struct ptd_rollout *y,
+                      const struct ptd_reply *a)
+{
+    static const char *const endings[] = {
+        [PTD_REPLY_CUT] = "length", [PTD_REPLY_ID] = "eos", [PTD_REPLY_TEXT] = "text"};
+    char *text = ptd_tokenizer_decode(r->src->tokenizer, a->ids, a->n, 1);
+    if (a->stopped == PTD_REPLY_TEXT) text[ptd_stop_end(r->sampling.stop_text, text)] = 0;
+    y->ids = a->ids;
+    y->logp = a->logp;
+    y->n = a->n;
+    y->top_ids = a->top_ids;
+    y->top_k = a->top_ids ? r->sampling.top_logprobs : 0;
+    y->text = ptd_group_text(g, "%s", text);
+    y->stop = endings[a->stopped];
+    free(text);
+}
+
+static int put_group(struct ptd_rollouts *r, struct ptd_group *g, const struct ptd_reply *replies)
+{
+    int n = r->sampling.group_size;
+    g->generation = r->generation;
+    g->rollouts = ptd_group_alloc(g, n * sizeof *g->rollouts);
+    g->n_rollouts = n;
+    for (int i = 0; i < n; i++) put_reply(r, g, &g->rollouts[i], &replies[i]);
+    ptd_group_encode(g, &r->buf);
+    return ptd_writer_put(r->out, PTD_GROUP, r->buf.data, r->buf.len);
+}
+
+static void drop_oldest(struct ptd_rollouts *r)
+{
+    struct ptd_waiting *w = r->oldest;
+    r->oldest = w->after;
+    if (!r->oldest) r->newest = NULL;
+    ptd_group_clear(&w->g);
+    free(w);
+}
+
+/* The replies to the oldest prompt are there. */
+static int write_oldest(void *ctx, struct ptd_reply *replies)
+{
+    struct ptd_rollouts *r = ctx;
+    if (ptd_device_wait(r->model->device)) return -1;
+    int rc = put_group(r, &r->oldest->g, replies);
+    drop_oldest(r);
+    return rc;
+}
+
+/* ---- prompts in ---- */
+
+/* Before anything is sampled: will the group fit into a frame, whatever is answered? */
+static int check_frame(struct ptd_rollouts *r, const struct ptd_group *g)
+{
+    ptd_group_encode(g, &r->buf);
+    if ((double)r->buf.len + r->reply_bytes <= PTD_FRAME_MAX) return 0;
+    return ptd_fail(PTD_CONFIG,
+                    "pictures and texts of %zu bytes and up to %.0f of responses are over the 1 "
+                    "GiB that a frame holds: expected a smaller -G, -m or -k",
+                    r->buf.len, r->reply_bytes);
+}
+
+/* May this prompt be answered here? */
+static int check_prompt(struct ptd_rollouts *r, const struct ptd_group *g)
+{
+    if (check_frame(r, g) == 0 && ptd_sample_check(r->model, &r->sampling, g->n_prompt) == 0)
+        return 0;
+    return ptd_dataset_blame(r->src->data, (int)g->index);
+}
+
+static struct ptd_waiting *wait_for_replies(struct ptd_rollouts *r)
+{
+    struct ptd_waiting *w = ptd_alloc(sizeof *w);
+    *(r->newest ? &r->newest->after : &r->oldest) = w;
+    return r->newest = w;
+}
+
+/* The prompt of the next row that is not left out. */
+static int read_next(void *ctx, struct ptd_question *q)
+{
+    struct ptd_rollouts *r = ctx;
+    struct ptd_group g = {0};
+    for (int out = 1; out; r->at++) {
+        if (r->at == r->end) return 0;
+        struct ptd_place place = {r->at, r->seed, !r->eval};
+        if ((out = ptd_source_take(r->src, place, r->step, &g)) < 0) return -1;
+    }
+    struct ptd_group *kept = &wait_for_replies(r)->g;
+    *kept = g;
+    /* the position, not the row: it may come twice in a step that crosses epochs */
+    *q = (struct ptd_question){kept->prompt_ids, kept->n_prompt, kept->pictures, kept->n_pictures,
+                               r->at - 1};
+    return check_prompt(r, kept) ? -1 : 1;
+}
+
+/* ---- steps ---- */
+
+int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h)
+{
+    r->reply_bytes = ptd_head_rollout_bytes(h, 0);
+    if (r->reply_bytes <= PTD_FRAME_MAX) return ptd_sample_check(r->model, &r->sampling, 1);
+    return ptd_fail(PTD_CONFIG,
+                    "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take "
+                    "%.1f GiB, and a frame holds 1: expected -m of at most %.0f, or a smaller -G "
+                    "or -k",
+                    h->group_size, h->max_tokens, h->top_logprobs, r->reply_bytes / PTD_FRAME_MAX,
+                    floor(h->max_tokens * (PTD_FRAME_MAX / r->reply_bytes)));
+}
+
+int ptd_rollouts_step(struct ptd_rollouts *r, int64_t step, int64_t first, int64_t n)
+{
+    struct ptd_questions all = {r, read_next, write_oldest};
+    r->step = step;
+    r->at = first;
+    r->end = first + n;
+    /* in evaluation random numbers are the same whatever the steps are */
+    if (ptd_sample_all(r->model, &r->sampling, r->eval ? 0 : step, &all)) return -1;
+    return ptd_writer_step(r->out, step);
+}
+
+void ptd_rollouts_clear(struct ptd_rollouts *r)
+{
+    while (r->oldest) drop_oldest(r);
+    free(r->buf.data);
+    memset(r, 0, sizeof *r);
+}
