@@ -206,7 +206,7 @@ static void rows_draw(void **state)
 
 static struct ptd_lesson lesson[ROWS];
 static int32_t ids[ROWS][K];
-static uint16_t halves[ROWS][K];
+static uint16_t lesson_halves[ROWS][K];
 
 /* Every second row is tutored, by a tutor who bans the same words. */
 static void make_lessons(int which)
@@ -218,9 +218,9 @@ static void make_lessons(int which)
         plain_row(z, logp);
         for (int k = 0; k < K; k++) {
             ids[r][k] = (r + 6 * k) % V;
-            halves[r][k] = ptd_half((float)logp[ids[r][k]]);
+            lesson_halves[r][k] = ptd_half((float)logp[ids[r][k]]);
         }
-        lesson[r] = (struct ptd_lesson){.ids = ids[r], .logp = halves[r], .k = K};
+        lesson[r] = (struct ptd_lesson){.ids = ids[r], .logp = lesson_halves[r], .k = K};
     }
 }
 
