@@ -388,11 +388,48 @@ static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param 
     return r;
 }
 
-static int dtype_of(const struct ptd_tensor_about *list, int n, const char *name)
+/* In the blocks that it has in the store: where they lie, or copied to the device. */
+static void take_mapped(struct ptd_model *m, struct ptd_param *p, const struct ptd_mapped *map)
 {
-    for (int i = 0; i < n; i++)
-        if (!strcmp(list[i].name, name)) return list[i].dtype;
-    return PTD_F32;
+    struct ptd_device *d = m->device;
+    size_t cols = p->n / p->dims[0], size = ptd_dtype_size(map->dtype), at = 0;
+    p->dtype = map->dtype;
+    p->blocks = ptd_array(map->n_pieces, sizeof *p->blocks);
+    p->n_blocks = map->n_pieces;
+    if (!d->is_host) p->own = ptd_device_alloc(d, p->n * size, "weights");
+    for (int i = 0; i < map->n_pieces; i++) {
+        size_t n = map->pieces[i].rows * cols;
+        void *to = d->is_host ? NULL : (char *)p->own + at * size;
+        p->blocks[i] = (struct ptd_block){to ? to : map->pieces[i].data, (int)map->pieces[i].rows};
+        if (to && map->dtype == d->num)
+            d->ops->put_nums(d, to, map->pieces[i].data, n);
+        else if (to)
+            d->ops->put(d, to, map->pieces[i].data, n * size);
+        at += n;
+    }
+}
+
+/* Format of all parts of a product as they are stored: bfloat16, or float32 where they differ. */
+static int dtype_of(const struct ptd_model *m, const struct ptd_linear *l,
+                    const struct ptd_tensor_about *list, int n)
+{
+    int dtype = 0;
+    for (int i = 0; i < m->n_params; i++)
+        for (int k = 0; m->params[i].matrix == l && k < n; k++)
+            if (!strcmp(list[k].name, m->params[i].name))
+                dtype = dtype && dtype != list[k].dtype ? PTD_F16 : list[k].dtype;
+    return dtype;
+}
+
+static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p, int dtype)
+{
+    struct ptd_mapped map;
+    int r = dtype == PTD_BF16 || dtype == m->device->num ? ptd_store_map(s, 0, p->name, &map) : 1;
+    if (r < 0) return -1;
+    if (r) return dtype == PTD_BF16 ? load_bf16(m, s, p) : load_nums(m, s, p);
+    take_mapped(m, p, &map);
+    ptd_mapped_clear(&map);
+    return 0;
 }
 
 static int load_frozen(struct ptd_model *m, struct ptd_store *s)
@@ -403,8 +440,7 @@ static int load_frozen(struct ptd_model *m, struct ptd_store *s)
     for (int i = 0; i < m->n_params && !r; i++) {
         struct ptd_param *p = &m->params[i];
         if (p->trained) continue;
-        r = p->matrix && dtype_of(list, n, p->name) == PTD_BF16 ? load_bf16(m, s, p)
-                                                                : load_nums(m, s, p);
+        r = p->matrix ? load_matrix(m, s, p, dtype_of(m, p->matrix, list, n)) : load_nums(m, s, p);
     }
     ptd_store_list_free(list, n);
     return r;
