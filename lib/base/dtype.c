@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     size_t size;
-} formats[] = {{"?", 0}, {"f32", 4}, {"bf16", 2}, {"f16", 2}};
+} formats[] = {{"?", 0}, {"f32", 4}, {"bf16", 2}, {"f16", 2}, {"u8", 1}, {"i16", 2}};
 
 #define N_FORMATS (int)(sizeof formats / sizeof *formats)
 
@@ -25,7 +25,7 @@ const char *ptd_dtype_name(int dtype)
 
 int ptd_dtype_from_name(const char *name)
 {
-    for (int i = 1; i < N_FORMATS; i++)
+    for (int i = PTD_F32; i <= PTD_F16; i++)
         if (!strcasecmp(name, formats[i].name)) return i;
     return 0;
 }
@@ -46,8 +46,12 @@ void ptd_dtype_to_float(float *out, const void *in, int dtype, size_t n)
             uint32_t bits = (uint32_t)short_at(in, i) << 16;
             memcpy(&out[i], &bits, sizeof bits);
         }
-    } else
+    } else if (dtype == PTD_F16) {
         for (size_t i = 0; i < n; i++) out[i] = ptd_unhalf(short_at(in, i));
+    } else if (dtype == PTD_I16) {
+        for (size_t i = 0; i < n; i++) out[i] = (int16_t)short_at(in, i);
+    } else
+        for (size_t i = 0; i < n; i++) out[i] = ((const uint8_t *)in)[i];
 }
 
 static uint16_t to_bf16(float x)

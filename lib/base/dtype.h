@@ -4,11 +4,18 @@
 #define PTD_DTYPE_H
 #include <stddef.h>
 
-enum ptd_dtype { PTD_F32 = 1, PTD_BF16 = 2, PTD_F16 = 3 };
+enum ptd_dtype {
+    PTD_F32 = 1,
+    PTD_BF16 = 2,
+    PTD_F16 = 3,
+    /* whole numbers that an optimizer keeps; no weights come in them */
+    PTD_U8 = 4,
+    PTD_I16 = 5
+};
 
 size_t ptd_dtype_size(int dtype);      /* bytes of a value; 0 for an unknown format */
-const char *ptd_dtype_name(int dtype); /* "f32", "bf16", "f16"; "?" */
-/* by that name, or the same in capitals as safetensors has it; 0 if unknown */
+const char *ptd_dtype_name(int dtype); /* "f32", "bf16", "f16", "u8", "i16"; "?" */
+/* by that name, or the same in capitals as safetensors has it; 0 if unknown, or no weights' */
 int ptd_dtype_from_name(const char *name);
 
 void ptd_dtype_to_float(float *out, const void *in, int dtype, size_t n);

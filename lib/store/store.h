@@ -6,11 +6,11 @@
  *               "config.json",            files as they came
  *               "tokenizer.json", ...
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
- *     optim     "m/GENERATION/NAME",      moments of the newest generation
- *               "v/GENERATION/NAME"       ("m/NAME", "v/NAME" in stores of earlier programs)
- *     state     "head"                    newest generation, decimal
- *               "pinned"                  generations that are never freed, a JSON list
- *               "run"                     counters and what exact resume needs, JSON
+ *     optim     "m/GENERATION/NAME",      moments of the newest generation ("m/NAME", "v/NAME" in
+ *               "v/GENERATION/NAME",      stores of earlier programs); of 8-bit ones the scales
+ * too, "l/GENERATION/NAME"       as "NAME.scale"; what its weights in bfloat16 leave out state
+ * "head"                    newest generation, decimal "pinned"                  generations that
+ * are never freed, a JSON list "run"                     counters and what exact resume needs, JSON
  *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
  *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
  *                                         earlier programs
@@ -18,15 +18,15 @@
  * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME",
  * "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB 3.3 times what a plain file
  * costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes
- * (little-endian: "PTDT", dtype u32: 1 float32, 2 bfloat16, 3 float16; axes u32, number of the
+ * (little-endian: "PTDT", dtype u32 (dtype.h); axes u32, number of the
  * piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece; digest
  * = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. Any other value but
  * "format" is a header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes; digest =
  * XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
  *
  * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what
- * training publishes is float32, and so are moments. Loading converts to float32 and gives the
- * mapped pages back at once, so a program holds its weights once.
+ * training publishes is float32 or what the optimizer keeps (optimizer.h). Loading converts and
+ * gives the mapped pages back at once, so a program holds its weights once.
  *
  * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference,
  * pinned for ever. Up to 256 MiB are published in one write transaction; more goes in transactions
@@ -106,9 +106,10 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
 /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
-/* A tensor to be loaded or published, and where its numbers lie: in floats of the host, or wherever
- * take puts and give finds n of them from number `first` on, at most those of a piece (4 MiB). Both
- * are called by one thread, the one that loads or publishes. */
+/* A tensor to be loaded or published, and where its numbers lie: on the host, or wherever take puts
+ * and give finds n of them from number `first` on, at most those of a piece (4 MiB). Both are
+ * called by one thread, the one that loads or publishes. They are floats, or of another format, of
+ * which `data`, `from` and `to` are then arrays; loading rounds to it, if it is bfloat16. */
 struct ptd_tensor_view {
     const char *name;
     int n_dims;
@@ -118,6 +119,7 @@ struct ptd_tensor_view {
     void (*take)(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from);
     void (*give)(const struct ptd_tensor_view *v, size_t first, size_t n, float *to);
     void *owner, *place; /* theirs */
+    int dtype;           /* of the numbers there, and as they are published; 0: float32 */
 };
 
 int ptd_store_trained(struct ptd_store *s); /* 1 while a trainer holds the store, else 0 */
@@ -128,7 +130,7 @@ int ptd_store_head(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK;
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t,
                    int n) PTD_MUST_CHECK;
 /* 66 if absent */
-int ptd_store_load_optim(struct ptd_store *s, char which /* 'm' or 'v' */,
+int ptd_store_load_optim(struct ptd_store *s, char which /* 'm', 'v' or 'l' */,
                          struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
 /* A tensor of the frozen generation where it lies in the map of base.mdb, read-only, in pieces of
  * whole rows (a row: one step along the first axis); each begins at a multiple of 64 bytes, and
@@ -159,11 +161,14 @@ struct ptd_publication {
     int64_t generation;                      /* must be head + 1 (or 0 in a new store) */
     struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
-    /* JSON text for state/run; NULL removes it, as NULL m or v removes the moments: state never
+    /* JSON text for state/run; NULL removes it, as NULL m, v or low removes those: state never
      * outlives its generation */
     const char *run;
-    int keep; /* newest generations to keep besides the pinned ones; at least 1 */
-    int pin;  /* pin this generation; generation 0 always is */
+    int keep;      /* newest generations to keep besides the pinned ones; at least 1 */
+    int pin;       /* pin this generation; generation 0 always is */
+    int n_moments; /* of m and of v, if that is another number; 0: n */
+    struct ptd_tensor_view *low; /* [n_low]; NULL: none */
+    int n_low;
 };
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
 

@@ -122,10 +122,10 @@ static int sweep(struct ptd_store *s, MDB_txn *txn, int64_t generation)
     static const struct {
         int db;
         const char *kind;
-    } at[] = {{DB_WEIGHTS, ""}, {DB_OPTIM, "m/"}, {DB_OPTIM, "v/"}};
+    } at[] = {{DB_WEIGHTS, ""}, {DB_OPTIM, "m/"}, {DB_OPTIM, "v/"}, {DB_OPTIM, "l/"}};
     char prefix[PTD_PREFIX];
     int rc = 0;
-    for (int i = 0; i < 3 && !rc; i++) {
+    for (int i = 0; i < 4 && !rc; i++) {
         ptd_store_prefix(prefix, at[i].kind, generation);
         rc = delete_prefix(s, txn, at[i].db, prefix, NULL);
     }
@@ -136,7 +136,7 @@ static int sweep(struct ptd_store *s, MDB_txn *txn, int64_t generation)
 
 /* A publication on its way: what is written next, and what the last transaction does. */
 struct job {
-    struct ptd_writing runs[3];
+    struct ptd_writing runs[4];
     int n_runs;
     int run, tensor; /* the next piece, and where it would begin after the present transaction */
     size_t first;
@@ -221,8 +221,8 @@ static int drop_moments(struct ptd_store *s, MDB_txn *txn, int64_t generation)
 {
     char prefix[PTD_PREFIX];
     int rc = 0;
-    static const char *const kinds[] = {"m/", "v/"};
-    for (int i = 0; i < 2 && !rc; i++) {
+    static const char *const kinds[] = {"m/", "v/", "l/"};
+    for (int i = 0; i < 3 && !rc; i++) {
         ptd_store_prefix(prefix, kinds[i], generation);
         rc = delete_prefix(s, txn, DB_OPTIM, kinds[i], prefix);
     }
@@ -312,7 +312,8 @@ static struct ptd_tensor_about *about_views(const struct ptd_tensor_view *t, int
 {
     struct ptd_tensor_about *a = ptd_array(n, sizeof *a);
     for (int i = 0; i < n; i++) {
-        a[i] = (struct ptd_tensor_about){t[i].name, PTD_F32, t[i].n_dims, {0}, t[i].n};
+        int dtype = t[i].dtype ? t[i].dtype : PTD_F32;
+        a[i] = (struct ptd_tensor_about){t[i].name, dtype, t[i].n_dims, {0}, t[i].n};
         memcpy(a[i].dims, t[i].dims, sizeof a[i].dims);
     }
     return a;
@@ -328,8 +329,10 @@ static struct ptd_writing *add_run(struct job *j, int db, const char *kind, int6
 
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
 {
-    static const char *const kinds[] = {"", "m/", "v/"};
-    const struct ptd_tensor_view *const views[] = {p->weights, p->m, p->v};
+    static const char *const kinds[] = {"", "m/", "v/", "l/"};
+    const struct ptd_tensor_view *const views[] = {p->weights, p->m, p->v, p->low};
+    int n_moments = p->n_moments ? p->n_moments : p->n;
+    const int counts[] = {p->n, n_moments, n_moments, p->n_low};
     struct job j = {.generation = p->generation, .text = p->run, .keep = p->keep, .pin = p->pin};
     int rc = 0;
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
@@ -337,12 +340,12 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     if (p->generation < 0 || p->generation > UINT32_MAX)
         return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir,
                         p->generation);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (!views[i]) continue;
         struct ptd_writing *w = add_run(&j, i ? DB_OPTIM : DB_WEIGHTS, kinds[i], p->generation);
-        w->f = (struct ptd_filling){.tensors = about_views(views[i], p->n), .n = p->n};
+        w->f = (struct ptd_filling){.tensors = about_views(views[i], counts[i]), .n = counts[i]};
         w->views = views[i];
-        if (rc == 0) rc = check_tensors(s, w->f.tensors, p->n);
+        if (rc == 0) rc = check_tensors(s, w->f.tensors, counts[i]);
     }
     if (rc == 0) rc = run_job(s, &j);
     for (int i = 0; i < j.n_runs; i++) free((void *)(uintptr_t)j.runs[i].f.tensors);

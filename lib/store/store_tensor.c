@@ -128,8 +128,7 @@ static int check_head(const struct tensor_head *h, size_t len, size_t head)
     if (memcmp(h->magic, head == HEAD ? TENSOR_MAGIC : ROWS_MAGIC, 4))
         return ptd_fail(PTD_DATAERR, "not a tensor");
     if (h->dtype <= 100 && ptd_dtype_size((int)h->dtype)) return 0;
-    return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32), 2 (bf16) or 3 (f16)",
-                    h->dtype);
+    return ptd_fail(PTD_DATAERR, "tensor of type %u, expected 1 (f32) to 5 (i16)", h->dtype);
 }
 
 /* The number of values in a piece, and where it begins, must be those of its number. Earlier
@@ -214,18 +213,24 @@ static int fill_aligned(const struct ptd_filling *f, int i, size_t first, size_t
     return rc;
 }
 
+/* Place of number i where the view's numbers lie on the host. */
+static char *place_in(const struct ptd_tensor_view *v, size_t i)
+{
+    return (char *)v->data + i * ptd_dtype_size(v->dtype ? v->dtype : PTD_F32);
+}
+
 static void fill_from_view(const struct ptd_tensor_view *v, const struct ptd_waiting_piece *p,
                            char *out, size_t bytes)
 {
     if (v->data) {
-        memcpy(out, v->data + p->first, bytes);
+        memcpy(out, place_in(v, p->first), bytes);
         return;
     }
     if ((uintptr_t)out % sizeof(float) == 0) {
         v->give(v, p->first, p->n, (float *)(void *)out);
         return;
     }
-    float *copy = ptd_array(p->n, sizeof *copy);
+    float *copy = ptd_alloc(bytes);
     v->give(v, p->first, p->n, copy);
     memcpy(out, copy, bytes);
     free(copy);
@@ -374,35 +379,65 @@ static int get_pieces(struct ptd_store *s, int db, const char *prefix,
 
 struct conversion {
     const struct ptd_tensor_piece *pieces;
-    float *out;
+    const struct ptd_tensor_view *view;
     _Atomic int damaged; /* 1 + number of such a piece */
 };
 
-static void convert_piece(struct conversion *c, long i, float *out)
+/* A piece's numbers in the view's format. */
+static void convert(const struct ptd_tensor_view *v, const struct ptd_tensor_piece *p, char *out)
+{
+    int from = p->whole.dtype, to = v->dtype ? v->dtype : PTD_F32;
+    float x[4096];
+    if (from == to) {
+        memcpy(out, p->data, p->n * ptd_dtype_size(to));
+        return;
+    }
+    for (size_t at = 0, n; at < p->n; at += n) {
+        n = p->n - at < 4096 ? p->n - at : 4096;
+        ptd_dtype_to_float(x, (const char *)p->data + at * ptd_dtype_size(from), from, n);
+        ptd_dtype_from_float(out + at * ptd_dtype_size(to), to, x, n);
+    }
+}
+
+static void take_piece(struct conversion *c, long i, char *out)
 {
     const struct ptd_tensor_piece *p = &c->pieces[i];
     if (!is_intact(p)) c->damaged = (int)i + 1;
-    ptd_dtype_to_float(out, p->data, p->whole.dtype, p->n);
+    convert(c->view, p, out);
     ptd_store_forget(p->data, p->n * ptd_dtype_size(p->whole.dtype));
 }
 
-static void convert(void *ctx, long first, long last)
+static void take_pieces(void *ctx, long first, long last)
 {
     struct conversion *c = ctx;
-    for (long i = first; i < last; i++) convert_piece(c, i, c->out + c->pieces[i].first);
+    for (long i = first; i < last; i++) take_piece(c, i, place_in(c->view, c->pieces[i].first));
 }
 
 /* One after the other through a buffer, to where numbers are taken. */
-static void hand_over(struct conversion *c, const struct ptd_tensor_view *t, int n)
+static void hand_over(struct conversion *c, int n)
 {
+    const struct ptd_tensor_view *t = c->view;
     size_t most = 0;
     for (int i = 0; i < n; i++) most = c->pieces[i].n > most ? c->pieces[i].n : most;
     float *buffer = ptd_array(most + 1, sizeof *buffer);
     for (int i = 0; i < n; i++) {
-        convert_piece(c, i, buffer);
+        take_piece(c, i, (char *)buffer);
         t->take(t, c->pieces[i].first, c->pieces[i].n, buffer);
     }
     free(buffer);
+}
+
+/* Codes are no numbers of another format. */
+static int check_format(struct ptd_store *s, const char *prefix, const struct ptd_tensor_view *t,
+                        int found)
+{
+    int wanted = t->dtype ? t->dtype : PTD_F32;
+    char key[KEY_MAX + 1], words[100];
+    if (found == wanted || (found <= PTD_F16 && wanted <= PTD_F16)) return 0;
+    snprintf(words, sizeof words, "holds %s, expected %s", ptd_dtype_name(found),
+             ptd_dtype_name(wanted));
+    piece_key(key, prefix, t->name, 0);
+    return ptd_store_blame(s, key, words);
 }
 
 static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_tensor_view *t)
@@ -410,9 +445,10 @@ static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_
     struct ptd_tensor_piece *pieces;
     char key[KEY_MAX + 1];
     int n, rc = get_pieces(s, db, prefix, t, &pieces, &n);
-    struct conversion c = {pieces, t->data, 0};
-    if (rc == 0 && t->data) ptd_parallel(n, 1, convert, &c);
-    if (rc == 0 && !t->data) hand_over(&c, t, n);
+    struct conversion c = {pieces, t, 0};
+    if (rc == 0) rc = check_format(s, prefix, t, pieces->whole.dtype);
+    if (rc == 0 && t->data) ptd_parallel(n, 1, take_pieces, &c);
+    if (rc == 0 && !t->data) hand_over(&c, n);
     if (c.damaged) {
         piece_key(key, prefix, t->name, c.damaged - 1);
         rc = ptd_store_blame(s, key, "damaged (digest differs)");

@@ -316,6 +316,11 @@ static void see_generation(struct seen *seen, const char *key)
     seen->generations[seen->n++] = g;
 }
 
+static int is_scale(const char *key, size_t n)
+{
+    return n > 6 && !memcmp(key + n - 6, ".scale", 6);
+}
+
 /* "m/GENERATION/NAME", in stores of earlier programs "m/NAME" */
 static void see_moment(struct seen *seen, const char *key, size_t n)
 {
@@ -334,7 +339,8 @@ static int verify(const char *db, const char *key, size_t n, const void *value, 
     if (ptd_store_tensor(value, len, &t) < 0) return damaged(seen->store, db, key, n);
     seen->tensors += t.first == 0;
     if (*db == 'w' && n > 8) see_generation(seen, key);
-    if (*db == 'o' && n > 2 && !t.first) see_moment(seen, key, n);
+    if (*db == 'o' && n > 2 && !t.first && *key != 'l' && !is_scale(key, n))
+        see_moment(seen, key, n);
     return 0;
 }
 
