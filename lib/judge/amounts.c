@@ -57,6 +57,12 @@ static int is_factor(tok t, const struct ptd_expr *before)
            !(t->n > 1 && t->spaced) && has_symbols(before);
 }
 
+/* The a of "a red car", which is no number of cars. */
+static int is_article(const struct ptd_expr *e, const struct ptd_unit *u)
+{
+    return e->op == PTD_E_SYM && e->n == 1 && (*e->s | 32) == 'a' && u->dim[PTD_DIM_THING];
+}
+
 value ptd_quantity(struct ptd_reading *r, struct ptd_toks s, const struct ptd_expr *e,
                    const struct ptd_unit *u)
 {
@@ -87,7 +93,7 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
             continue; /* \sin 45^\circ */
         if (!is_unit_start(t, s) || !ptd_unit_read(t, (int)(s.b - t), !full, &u)) continue;
         const struct ptd_expr *e = ptd_toks_expr(r, (struct ptd_toks){s.a, t});
-        if (!e || is_factor(t, e)) continue;
+        if (!e || is_factor(t, e) || is_article(e, &u)) continue;
         value v = ptd_quantity(r, s, e, &u);
         if (!v || !full || is_sure(t)) return v;
         value plain = ptd_quantity(r, s, full, NULL);

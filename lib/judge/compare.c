@@ -128,6 +128,13 @@ static int percent_same(ctx c, value g, value a, value percent)
     return is_points(plain, percent == g ? 1 : whole ? 2 : 5) && number_same(c, g, a, g->e, a->e);
 }
 
+/* 5', 5'': feet, minutes or what is marked so, of which a plain number says nothing. */
+static int ends_in_mark(value v)
+{
+    int kind = v->n > 1 ? v->t[v->n - 1].kind : 0;
+    return kind == '\'' || kind == '"' || kind == PTD_T_PRIME;
+}
+
 static int amount_same(ctx c, value g, value a)
 {
     int how = c->set->units, gu = g->has_unit, au = a->has_unit;
@@ -137,6 +144,7 @@ static int amount_same(ctx c, value g, value a)
     value with = gu ? g : a;
     if (with->unit.percent) return !(gu && au) && percent_same(c, g, a, with);
     if (how == PTD_UNITS_KEEP || (g->weak && !is_points(g, 10))) return 0;
+    if (!gu && ends_in_mark(a)) return 0;
     if (number_same(c, g, a, g->e, a->e)) return 1;
     return is_angle(with) && how != PTD_UNITS_DROP && turned(c, g, a, with);
 }
@@ -217,9 +225,10 @@ static double leeway(value x, value y, double size)
 static int near(value x, value y)
 {
     double p, q;
-    if (x->kind != PTD_V_EXPR || y->kind != PTD_V_EXPR || !ptd_expr_value(x->e, &p) ||
-        !ptd_expr_value(y->e, &q))
-        return 1;
+    if (x->kind != PTD_V_EXPR || y->kind != PTD_V_EXPR) return 1;
+    int constant = ptd_expr_value(x->e, &p);
+    if (ptd_expr_value(y->e, &q) != constant) return y->rel != PTD_T_APPROX; /* 1/3 = 0.33 x */
+    if (!constant) return 1;
     double far = p > q ? p - q : q - p, size = q < 0 ? -q : q;
     return far <= leeway(x, y, size) + 1e-9 * size;
 }
@@ -229,6 +238,9 @@ static int consistent(ctx c, value a)
 {
     for (value m = a->also; m; m = m->also) {
         int units = m->has_unit && a->has_unit;
+        int percent = !units && m->kind == PTD_V_EXPR && a->kind == PTD_V_EXPR &&
+                      ((m->has_unit && m->unit.percent) || (a->has_unit && a->unit.percent));
+        if (percent && amount_same(c, a, m)) continue;
         if (units ? !amount_same(c, a, m) : !near(m, a)) return 0;
     }
     return 1;
@@ -312,6 +324,13 @@ static int kids_same(ctx c, value g, value a)
     return 1;
 }
 
+/* 07:30: of 24 hours. */
+static int in_four_digits(value v)
+{
+    const struct ptd_expr *hour = v->kid->e;
+    return hour->op == PTD_E_NUM && hour->n == 2 && *hour->s == '0';
+}
+
 /* Hours that may be the same: 3 pm and 15, if both say which half of the day, or one does not. */
 static int hours_same(ctx c, value g, value a)
 {
@@ -320,7 +339,7 @@ static int hours_same(ctx c, value g, value a)
         !ptd_expr_rational(a->kid->e, &y, &den) || den != 1)
         return 0;
     if (g->half && a->half && g->half != a->half) return 0;
-    if (x == y) return 1;
+    if (x == y && !(a->half == 'p' && !g->half && in_four_digits(g))) return 1;
     value with = g->half ? g : a, without = g->half ? a : g;
     int64_t h = g->half ? x : y, other = g->half ? y : x;
     if (!with->half || without->half || h < 1 || h > 12 || !without->time) return 0;
@@ -435,12 +454,20 @@ static int of_several(value v[MANY], int n)
     return 0;
 }
 
+/* Words that "or" joins are a choice between them; numbers may be the solutions. */
+static int has_text(value v[MANY], int n)
+{
+    for (int i = 0; i < n; i++)
+        if (v[i]->kind == PTD_V_TEXT) return 1;
+    return 0;
+}
+
 static int in_any_order(ctx c, value g, value a)
 {
     value x[MANY], y[MANY];
     int n = flat(g, x, 0), m = flat(a, y, 0);
     if (g->kind == PTD_V_SET && a->kind == PTD_V_LIST && m > 0 && of_several(y, m)) return 0;
-    if (n != m || (a->either && !g->either && of_several(x, n))) {
+    if (n != m || (a->either && !g->either && (of_several(x, n) || has_text(x, n)))) {
         if (n == 1 && a->either) c->reason = "two answers";
         return 0;
     }
@@ -538,8 +565,20 @@ static int collections_same(ctx c, value g, value a)
     value many = is_collection(g) ? g : a, one = many == g ? a : g, kids[MANY];
     int n = flat(many, kids, 0);
     if (n == 1) return ptd_value_same(c, many == g ? kids[0] : one, many == g ? one : kids[0]);
-    if (many == a && a->either) c->reason = "two answers";
+    if (many == a && a->either) {
+        for (int i = 0; i < n; i++)
+            if (!ptd_value_same(c, one, kids[i])) return c->reason = "two answers", 0;
+        return n > 0;
+    }
     return 0;
+}
+
+/* C(10, 3): how many ways there are to choose. */
+static int choices_same(ctx c, const struct ptd_expr *e, value a)
+{
+    if (!is_round(a) || a->n_kids != 2 || a->n_label != 1 || !ptd_tok_is(a->label, "C")) return 0;
+    struct ptd_expr ways = {.op = PTD_E_BINOM, .a = a->kid->e, .b = a->kid->next->e, .den = 1};
+    return ways.a && ways.b && ptd_expr_equal(e, &ways, &c->reason);
 }
 
 /* ---- yes and no ---- */
@@ -559,8 +598,9 @@ static int verdict_first(value g, value a)
     if (g->kind != PTD_V_TEXT || a->kind != PTD_V_LIST || a->either || !is_verdict(g->t) ||
         g->n > 2)
         return 0;
+    int no = ptd_tok_is(g->t, "no");
     for (int i = 1; i < a->n; i++)
-        if (is_verdict(&a->t[i])) return 0;
+        if (is_verdict(&a->t[i]) && !(no && ptd_tok_is(&a->t[i], "not"))) return 0;
     return a->kid->kind == PTD_V_TEXT && ptd_text_same(g, a->kid);
 }
 
@@ -583,5 +623,6 @@ int ptd_value_same(struct ptd_comparison *c, const struct ptd_value *g, const st
     if (gk == PTD_V_EXPR && ak == PTD_V_RATIO) return ratio_as_number(c, a, g, 0);
     if (gk == PTD_V_EQUATION || ak == PTD_V_EQUATION) return equation_same(c, g, a);
     if (gk == PTD_V_GROUP && ak == PTD_V_GROUP) return groups_same(c, g, a);
+    if (gk == PTD_V_EXPR && ak == PTD_V_GROUP) return choices_same(c, g->e, a);
     return 0;
 }

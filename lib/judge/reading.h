@@ -33,8 +33,11 @@ int ptd_is_label(struct ptd_toks s);
 void ptd_set_label(struct ptd_reading *r, value v, struct ptd_toks s);
 value ptd_read_relation(struct ptd_reading *r, struct ptd_toks s); /* x = 5, x < 5, x in [0, 1] */
 
+/* ---- times.c ---- */
+/* 3 pm, 3 o'clock, half past seven, 下午3点45分 */
+value ptd_read_time(struct ptd_reading *r, struct ptd_toks s);
+
 /* ---- shapes.c ---- */
-value ptd_read_time(struct ptd_reading *r, struct ptd_toks s); /* 3 pm, 3 o'clock */
 /* half: 'a' or 'p', before or after noon, 'o': of a clock; 0: not said */
 value ptd_read_ratio(struct ptd_reading *r, struct ptd_toks s, int half);
 /* 20-30, $20-$30, 20-30 years, 2020-01-05: numbers that nobody subtracts */

@@ -1,4 +1,4 @@
-/* shapes: ratios, times of day, tuples, intervals, sets, unions and matrices; see reading.h. */
+/* shapes: ratios, dates, tuples, intervals, sets, unions and matrices; see reading.h. */
 #include "judge/reading.h"
 #include <ctype.h>
 #include <string.h>
@@ -10,13 +10,6 @@ static int empty(struct ptd_toks s)
 }
 
 /* ---- ratios and times ---- */
-
-static int noon(tok t)
-{
-    if (t->kind != PTD_T_WORD) return 0;
-    if (ptd_tok_is(t, "am") || ptd_tok_is(t, "a.m")) return 'a';
-    return ptd_tok_is(t, "pm") || ptd_tok_is(t, "p.m") ? 'p' : 0;
-}
 
 static int is_number(tok t, int digits, int below)
 {
@@ -97,32 +90,6 @@ value ptd_read_range(struct ptd_reading *r, struct ptd_toks s)
     if (t < s.b && !ptd_unit_read(t, (int)(s.b - t), 1, &unit)) return NULL;
     v->to = 2;
     return v;
-}
-
-/* 3 pm, 3 o'clock: at nought minutes. */
-static value full_hour(struct ptd_reading *r, struct ptd_toks s, int half)
-{
-    static const struct ptd_expr nought = {.op = PTD_E_RATIO, .num = 0, .den = 1};
-    value v = ptd_value_new(r, PTD_V_RATIO, s), last = NULL, zero = ptd_value_new(r, PTD_V_EXPR, s);
-    if (!zero || !ptd_add_kid(v, &last, ptd_quantity(r, s, ptd_toks_expr(r, s), NULL))) return NULL;
-    zero->e = &nought;
-    ptd_add_kid(v, &last, zero);
-    v->time = 2;
-    v->half = (uint8_t)half;
-    return v;
-}
-
-/* 3:30 pm, 3 pm, 3 o'clock. */
-value ptd_read_time(struct ptd_reading *r, struct ptd_toks s)
-{
-    int half = s.b - s.a > 1 ? noon(s.b - 1) : 0, hour = 0;
-    if (half) s.b--;
-    if (s.b - s.a > 3 && ptd_tok_is(s.b - 3, "o") && ptd_tok_is(s.b - 1, "clock"))
-        s.b -= 3, hour = 1;
-    if (!half && !hour) return NULL;
-    return s.b - s.a > 1           ? ptd_read_ratio(r, s, half ? half : 'o')
-           : is_number(s.a, 0, 25) ? full_hour(r, s, half)
-                                   : NULL;
 }
 
 /* ---- dates ---- */

@@ -72,9 +72,11 @@ static int is_mark(struct ptd_toks s)
 
 struct ptd_toks ptd_toks_trimmed(struct ptd_toks s)
 {
+    tok from = s.a;
     while (s.a < s.b && (is_wrapping(s.a) || strchr(",:=", s.a->kind))) s.a++;
-    while (s.b > s.a && ((is_wrapping(&s.b[-1]) && !is_mark(s)) || ptd_value_parts(&s.b[-1]) ||
-                         s.b[-1].kind == ':' ||
+    int quoted = s.a > from && s.b > s.a && s.a[-1].kind == s.b[-1].kind;
+    while (s.b > s.a && ((is_wrapping(&s.b[-1]) && (quoted || !is_mark(s))) ||
+                         ptd_value_parts(&s.b[-1]) || s.b[-1].kind == ':' ||
                          (s.b[-1].kind == '!' && s.b - s.a > 1 && s.b[-2].kind == PTD_T_WORD &&
                           s.b[-2].n > 1))) {
         if (s.b[-1].kind == PTD_T_WORD && s.b - s.a == 1) break;
@@ -99,7 +101,9 @@ static int chinese_lead(tok t, int last)
     for (int i = 0; leads[i]; i++) {
         int n = (int)strlen(leads[i]);
         if (t->n < n || memcmp(t->s, leads[i], (size_t)n) != 0 || (t->n == n && last)) continue;
-        if (!(t->n == 6 && memcmp(t->s, "是否", 6) == 0)) return n; /* whether: no lead */
+        if (t->n == 6 && (memcmp(t->s, "是否", 6) == 0 || memcmp(t->s, "是的", 6) == 0))
+            return 0; /* whether, yes: no leads */
+        return n;
     }
     return 0;
 }
@@ -157,6 +161,7 @@ int ptd_value_parts(const struct ptd_tok *t)
 {
     static const char *const words[] = {"and", "or", "和", "或", "或者", "与", "及", "以及", NULL};
     return t->kind == ',' || t->kind == ';' || t->kind == PTD_T_ROW ||
+           (t->kind == '&' && t->spaced && t[1].spaced) ||
            (t->kind == PTD_T_WORD && ptd_tok_one_of(t, words));
 }
 
