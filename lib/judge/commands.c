@@ -67,6 +67,7 @@ static const struct ptd_command commands[] = {
     {"cent", PTD_T_WORD, "cents"},
     {"cfrac", PTD_T_FRAC, NULL},
     {"checkmark", PTD_C_SPACE, NULL},
+    {"choose", PTD_T_OVER, NULL},
     {"circ", PTD_T_DEG, NULL},
     {"colon", ':', NULL},
     {"color", PTD_C_SKIP, NULL},

@@ -1,5 +1,7 @@
 /* expr: by descent; see expr.h. Leaves what a tree is worth to algebra.c. */
 #include "judge/expr.h"
+#include "judge/algebra.h"
+#include "judge/discrete.h"
 #include "judge/names.h"
 #include "judge/numeral.h"
 #include <ctype.h>
@@ -14,9 +16,12 @@ struct in {
 };
 
 typedef const struct ptd_expr *tree;
+static tree chosen(struct in *in, int in_order);
 static tree sum(struct in *in);
 static tree over(struct in *in);
 static tree factor(struct in *in);
+static tree product(struct in *in);
+static tree primary(struct in *in);
 
 /* ---- nodes ---- */
 
@@ -52,6 +57,13 @@ static tree ratio(struct in *in, int64_t num, int64_t den)
 {
     struct ptd_expr *e = node(in, PTD_E_RATIO, NULL, NULL);
     if (e) e->num = num, e->den = den;
+    return e;
+}
+
+static tree folded_node(struct in *in, const struct ptd_expr *folded)
+{
+    struct ptd_expr *e = node(in, folded->op, folded->a, folded->b);
+    if (e) *e = *folded;
     return e;
 }
 
@@ -181,10 +193,43 @@ static int is_inverse(struct ptd_expr *call, tree power)
     return 0;
 }
 
+#define LISTED 16
+
+/* Does a list in brackets follow? */
+static int lists(const struct in *in)
+{
+    int depth = 0;
+    for (const struct ptd_tok *t = in->t; t < in->end; t++) {
+        int k = t->kind;
+        depth += k == '(' || k == '[' || k == '{' || k == PTD_T_LSET;
+        depth -= k == ')' || k == ']' || k == '}' || k == PTD_T_RSET;
+        if (depth < 1) return 0;
+        if (depth == 1 && k == ',') return 1;
+    }
+    return 0;
+}
+
+/* \gcd(12, 18), \max\{3, 5\}: worked out. */
+static tree listed(struct in *in, const struct ptd_tok *name)
+{
+    tree of[LISTED];
+    int n = 0, close = kind(in) == PTD_T_LSET ? PTD_T_RSET : ')';
+    struct ptd_expr folded;
+    if (!take(in, '(') && !take(in, PTD_T_LSET)) return NULL;
+    in->inside++;
+    do of[n] = sum(in);
+    while (of[n++] && n < LISTED && take(in, ','));
+    in->inside--;
+    return of[n - 1] && take(in, close) && ptd_fold_list(name->s, name->n, of, n, &folded)
+               ? folded_node(in, &folded)
+               : NULL;
+}
+
 static tree call(struct in *in)
 {
     const struct ptd_tok *name = in->t++;
     tree base = NULL, power = NULL, e;
+    if (lists(in)) return listed(in, name);
     if (take(in, '_') && !(base = argument(in))) return NULL;
     if (take(in, '^') && !(power = argument(in))) return NULL;
     if (!(e = call_argument(in))) return NULL;
@@ -253,6 +298,7 @@ static tree word(struct in *in)
     const struct ptd_tok *t = in->t;
     struct ptd_ratio r;
     int used;
+    tree ways;
     if (ptd_is_function(t)) return call(in);
     if ((used = ptd_numeral_read(t, (int)(in->end - t), &r))) {
         in->t += used;
@@ -265,6 +311,8 @@ static tree word(struct in *in)
         in->inside--;
         return unary(in, PTD_E_ROOT, of);
     }
+    if (t->n == 1 && (*t->s == 'C' || *t->s == 'A') && (ways = chosen(in, *t->s == 'A')))
+        return ways;
     if (ptd_constant(t->s, t->n) || t->n == 1 || ptd_is_greek(t)) return symbol(in, t->s, t->n);
     if (ptd_tok_is(t, "no") || ptd_tok_is(t, "ok")) return NULL;
     if (is_upper(t->s, t->n)) return symbol(in, t->s, t->n);
@@ -316,13 +364,25 @@ static tree mixed(struct in *in)
     return binary(in, PTD_E_DIV, leaf(in, PTD_E_NUM, a->s, a->n), leaf(in, PTD_E_NUM, b->s, b->n));
 }
 
+/* 0.(3), 0.1(6) */
+static int cycle_in_brackets(const struct in *in)
+{
+    const struct ptd_tok *t = in->t;
+    int point = in->t[-1].kind == PTD_T_NUM && memchr(t[-1].s, '.', t[-1].n);
+    return in->end - t > 2 && t[0].kind == '(' && !t[0].spaced && all_digits(&t[1]) &&
+           t[2].kind == ')' && !t[1].spaced && (point || t[-1].kind == '.');
+}
+
 /* 0.\overline{3}: both parts as one. */
 static tree repeating(struct in *in, const struct ptd_tok *whole)
 {
-    const struct ptd_tok *t = in->t + 1, *cycle;
+    const struct ptd_tok *t = in->t + 1, *cycle = t;
     struct ptd_lex *l = in->p->lex;
     int ends_in_point = in->t[-1].kind == '.';
-    if (!(cycle = plain_argument(&t, in->end))) return NULL;
+    if (kind(in) == '(')
+        t += 2;
+    else if (!(cycle = plain_argument(&t, in->end)))
+        return NULL;
     size_t n = (size_t)whole->n + (size_t)ends_in_point + cycle->n;
     if (cycle->n > 18 || l->used + n > sizeof l->buf) return NULL;
     char *s = l->buf + l->used;
@@ -341,7 +401,9 @@ static tree number(struct in *in)
     const struct ptd_tok *t = in->t++;
     tree part;
     int64_t scale;
-    if (kind(in) == '.' && ahead(in, 1) == PTD_T_OVERLINE) in->t++;
+    if (kind(in) == '.' && (ahead(in, 1) == PTD_T_OVERLINE || ahead(in, 1) == '(')) in->t++;
+    if (cycle_in_brackets(in)) return repeating(in, t);
+    if (in->t > t + 1 && kind(in) == '(') in->t--;
     if (kind(in) == PTD_T_OVERLINE && (in->t[-1].kind == '.' || memchr(t->s, '.', t->n)))
         return repeating(in, t);
     tree e = leaf(in, PTD_E_NUM, t->s, t->n);
@@ -351,6 +413,21 @@ static tree number(struct in *in)
         e = binary(in, PTD_E_MUL, e, ratio(in, scale, 1));
     }
     return e;
+}
+
+/* C_{10}^3 of combinations, A_5^2 of arrangements; NULL: it is a name, and in is as it was. */
+static tree chosen(struct in *in, int in_order)
+{
+    const struct ptd_tok *t = in->t, *n, *k;
+    if (kind(in) != '_') return NULL;
+    t++;
+    if (!(n = plain_argument(&t, in->end)) || t >= in->end || t->kind != '^') return NULL;
+    t++;
+    if (!(k = plain_argument(&t, in->end)) || less(n, k) || (n->n == 1 && *n->s < '2')) return NULL;
+    in->t = t;
+    tree of = leaf(in, PTD_E_NUM, n->s, n->n), many = leaf(in, PTD_E_NUM, k->s, k->n);
+    tree ways = binary(in, PTD_E_BINOM, of, many);
+    return in_order ? binary(in, PTD_E_MUL, ways, unary(in, PTD_E_FACTORIAL, many)) : ways;
 }
 
 /* ---- the grammar ---- */
@@ -364,12 +441,27 @@ static tree root(struct in *in)
     return node(in, PTD_E_ROOT, of, which);
 }
 
+/* \binom{n}{2} as n (n - 1) / 2; NULL: n is a number, or too many are chosen. */
+static tree of_few(struct in *in, tree n, tree k)
+{
+    double x;
+    int many = k->op == PTD_E_NUM && k->n == 1 ? *k->s - '0' : 0;
+    if (many < 1 || many > 6 || ptd_expr_value(n, &x)) return NULL;
+    tree e = binary(in, PTD_E_DIV, n, ratio(in, 1, 1));
+    for (int i = 1; i < many; i++) {
+        tree less = binary(in, PTD_E_SUB, n, ratio(in, i, 1));
+        e = binary(in, PTD_E_DIV, binary(in, PTD_E_MUL, e, less), ratio(in, i + 1, 1));
+    }
+    return e;
+}
+
 static tree two(struct in *in, int op)
 {
     in->t++;
     tree a = argument(in);
     tree b = a ? argument(in) : NULL;
-    return binary(in, op, a, b);
+    tree few = op == PTD_E_BINOM && b ? of_few(in, a, b) : NULL;
+    return few ? few : binary(in, op, a, b);
 }
 
 /* \angle ABC, \angle 1: a name; \triangle ABC is the same as ABC. */
@@ -409,17 +501,60 @@ static tree overlined(struct in *in)
     return leaf(in, PTD_E_SYM, s, 5);
 }
 
-static tree primary(struct in *in)
+static int is_named(const struct in *in, const char *name)
+{
+    return kind(in) == PTD_T_NAME && in->t->n == strlen(name) &&
+           memcmp(in->t->s, name, in->t->n) == 0;
+}
+
+/* \lfloor 5.7 \rfloor */
+static tree rounded(struct in *in, int up)
+{
+    struct ptd_expr folded;
+    in->t++;
+    in->inside++;
+    tree e = over(in);
+    in->inside--;
+    if (!e || !is_named(in, up ? "rceil" : "rfloor")) return NULL;
+    in->t++;
+    return ptd_fold_round(e, up, &folded) ? folded_node(in, &folded) : NULL;
+}
+
+/* \sum_{i=1}^{10} i^2 */
+static tree series(struct in *in, int of_products)
+{
+    struct ptd_expr folded;
+    tree index, from, to, body;
+    in->t++;
+    if (!take(in, '_') || !take(in, '{') || !(index = primary(in)) ||
+        (index->op != PTD_E_SYM && index->op != PTD_E_I) || !take(in, '=') ||
+        !(from = within(in, '}')) || !take(in, '^') || !(to = argument(in)))
+        return NULL;
+    int first = in->p->n;
+    if (!(body = product(in))) return NULL;
+    return ptd_fold_series(in->p, first, body, index, from, to, of_products, &folded)
+               ? folded_node(in, &folded)
+               : NULL;
+}
+
+static tree named(struct in *in)
 {
     const struct ptd_tok *t = in->t;
+    if (is_named(in, "lfloor") || is_named(in, "lceil")) return rounded(in, t->s[1] == 'c');
+    if (is_named(in, "sum") || is_named(in, "prod")) return series(in, t->s[0] == 'p');
+    in->t++;
+    return symbol(in, t->s, t->n);
+}
+
+static tree primary(struct in *in)
+{
     switch (kind(in)) {
     case PTD_T_NUM:
         return number(in);
     case PTD_T_WORD:
         return word(in);
     case PTD_T_NAME:
-        in->t++;
-        return symbol(in, t->s, t->n);
+        return named(in);
     case PTD_T_INF:
         in->t++;
         return node(in, PTD_E_INF, NULL, NULL);
@@ -503,8 +638,9 @@ static int is_pi(const struct ptd_tok *t)
 static int side_by_side(const struct in *in)
 {
     switch (kind(in)) {
-    case PTD_T_WORD:
     case PTD_T_NAME:
+        return !is_named(in, "rfloor") && !is_named(in, "rceil");
+    case PTD_T_WORD:
     case PTD_T_FRAC:
     case PTD_T_SQRT:
     case PTD_T_BINOM:
@@ -515,7 +651,7 @@ static int side_by_side(const struct in *in)
     case '|':
         return in->bar == 0;
     case PTD_T_NUM:
-        return in->t[-1].kind == ')' || is_pi(&in->t[-1]);
+        return in->t[-1].kind == ')' || in->t[-1].kind == '!' || is_pi(&in->t[-1]);
     default:
         return 0;
     }
@@ -561,11 +697,13 @@ static tree sum(struct in *in)
     return e;
 }
 
-/* a \over b, as far as the braces around it. */
+/* a \over b, n \choose k, as far as the braces around it. */
 static tree over(struct in *in)
 {
     tree e = sum(in);
-    return e && take(in, PTD_T_OVER) ? binary(in, PTD_E_DIV, e, sum(in)) : e;
+    if (!e || !take(in, PTD_T_OVER)) return e;
+    int choose = *in->t[-1].s == 'c';
+    return binary(in, choose ? PTD_E_BINOM : PTD_E_DIV, e, sum(in));
 }
 
 const struct ptd_expr *ptd_expr_read(struct ptd_pool *p, const struct ptd_tok *t, int n, int plus)
