@@ -104,37 +104,6 @@ static value with_unit(struct ptd_reading *r, struct ptd_toks s, const struct pt
     return NULL;
 }
 
-/* $5, USD 5, -$5. */
-static value money(struct ptd_reading *r, struct ptd_toks s)
-{
-    struct ptd_unit u;
-    int minus = s.a->kind == '-';
-    struct ptd_toks rest = {s.a + 1 + minus, s.b};
-    tok sign = s.a + minus;
-    if (empty(rest) || (sign->kind != PTD_T_MONEY && (sign->kind != PTD_T_WORD || sign->n < 2)))
-        return NULL;
-    if (rest.b[-1].kind == PTD_T_MONEY && sign->kind == PTD_T_MONEY) return NULL;
-    if (ptd_tok_is(sign, "US") && rest.a->kind == PTD_T_MONEY) sign = rest.a++;
-    if (!ptd_unit_read(sign, 1, 0, &u) ||
-        !(u.dim[PTD_DIM_USD] || u.dim[PTD_DIM_EUR] || u.dim[PTD_DIM_GBP] || u.dim[PTD_DIM_CNY] ||
-          u.dim[PTD_DIM_JPY] || u.dim[PTD_DIM_INR] || u.dim[PTD_DIM_KRW]))
-        return NULL;
-    if (rest.a < rest.b && rest.a->kind == '.') rest.a++;
-    const struct ptd_expr *e = ptd_toks_expr(r, rest);
-    if (!e) {
-        value v = with_unit(r, rest, NULL);
-        if (!v || !ptd_unit_same_dimension(&v->unit, &u)) return NULL;
-        e = v->e;
-    }
-    value v = ptd_quantity(r, s, e, &u);
-    if (v && minus && r->pool.n < PTD_EXPR_NODES) {
-        struct ptd_expr *neg = &r->pool.node[r->pool.n++];
-        *neg = (struct ptd_expr){.op = PTD_E_NEG, .a = e, .den = 1};
-        v->e = neg;
-    }
-    return v;
-}
-
 static struct ptd_expr *new_node(struct ptd_reading *r, int op, const struct ptd_expr *a,
                                  const struct ptd_expr *b)
 {
@@ -159,6 +128,93 @@ static const struct ptd_expr *in_own_unit(struct ptd_reading *r, const struct pt
     return m ? new_node(r, PTD_E_MUL, e, m) : NULL;
 }
 
+/* 12.5k, 2.5M: thousands and millions, or a letter. */
+static value scaled(struct ptd_reading *r, struct ptd_toks s)
+{
+    tok number = s.a + (s.a->kind == '-'), letter = number + 1;
+    if (s.b - number != 2 || number->kind != PTD_T_NUM || letter->spaced || letter->n != 1 ||
+        letter->kind != PTD_T_WORD || !strchr("kKMB", *letter->s))
+        return NULL;
+    const struct ptd_expr *e = ptd_toks_expr(r, (struct ptd_toks){s.a, letter});
+    struct ptd_expr *by = new_node(r, PTD_E_RATIO, NULL, NULL);
+    if (!e || !by) return NULL;
+    by->num = *letter->s == 'B' ? 1000000000 : *letter->s == 'M' ? 1000000 : 1000;
+    value v = (e = new_node(r, PTD_E_MUL, e, by)) ? ptd_quantity(r, s, e, NULL) : NULL;
+    if (v) v->weak = 1;
+    return v;
+}
+
+/* 百分之37.5 */
+static value percent_first(struct ptd_reading *r, struct ptd_toks s)
+{
+    struct ptd_unit u;
+    static const struct ptd_tok sign = {.kind = PTD_T_PERCENT};
+    if (s.b - s.a < 2 || !ptd_tok_is(s.a, "百分之") || !ptd_unit_read(&sign, 1, 0, &u)) return NULL;
+    const struct ptd_expr *e = ptd_toks_expr(r, (struct ptd_toks){s.a + 1, s.b});
+    return e ? ptd_quantity(r, s, e, &u) : NULL;
+}
+
+/* $5, USD 5, -$5. */
+static value money(struct ptd_reading *r, struct ptd_toks s)
+{
+    struct ptd_unit u;
+    int minus = s.a->kind == '-';
+    struct ptd_toks rest = {s.a + 1 + minus, s.b};
+    tok sign = s.a + minus;
+    if (empty(rest) || (sign->kind != PTD_T_MONEY && (sign->kind != PTD_T_WORD || sign->n < 2)))
+        return NULL;
+    if (rest.b[-1].kind == PTD_T_MONEY && sign->kind == PTD_T_MONEY) return NULL;
+    if (ptd_tok_is(sign, "US") && rest.a->kind == PTD_T_MONEY) sign = rest.a++;
+    if (!ptd_unit_read(sign, 1, 0, &u) ||
+        !(u.dim[PTD_DIM_USD] || u.dim[PTD_DIM_EUR] || u.dim[PTD_DIM_GBP] || u.dim[PTD_DIM_CNY] ||
+          u.dim[PTD_DIM_JPY] || u.dim[PTD_DIM_INR] || u.dim[PTD_DIM_KRW]))
+        return NULL;
+    if (rest.a < rest.b && rest.a->kind == '.') rest.a++;
+    const struct ptd_expr *e = ptd_toks_expr(r, rest);
+    value thousands = scaled(r, rest);
+    if (thousands) e = thousands->e;
+    if (!e) {
+        value v = with_unit(r, rest, NULL);
+        if (!v || !ptd_unit_same_dimension(&v->unit, &u)) return NULL;
+        e = v->e;
+    }
+    value v = ptd_quantity(r, s, e, &u);
+    if (v && minus && r->pool.n < PTD_EXPR_NODES) {
+        struct ptd_expr *neg = &r->pool.node[r->pool.n++];
+        *neg = (struct ptd_expr){.op = PTD_E_NEG, .a = e, .den = 1};
+        v->e = neg;
+    }
+    return v;
+}
+
+static int is_foot_mark(tok t)
+{
+    return t->kind == '\'' || t->kind == PTD_T_PRIME;
+}
+
+/* 5'10": feet and inches, where no degrees stand before them. */
+static value feet(struct ptd_reading *r, struct ptd_toks s)
+{
+    static const struct ptd_tok names[] = {{.kind = PTD_T_WORD, .s = "ft", .n = 2},
+                                           {.kind = PTD_T_WORD, .s = "in", .n = 2}};
+    struct ptd_unit u;
+    int two = s.b - s.a == 5 && is_foot_mark(s.a + 3) && is_foot_mark(s.a + 4);
+    if ((s.b - s.a != 4 && !two) || s.a->kind != PTD_T_NUM || !is_foot_mark(s.a + 1) ||
+        s.a[2].kind != PTD_T_NUM || (!two && s.a[3].kind != '"'))
+        return NULL;
+    const struct ptd_expr *e[2];
+    for (int i = 0; i < 2; i++) {
+        tok t = s.a + 2 * i;
+        e[i] = ptd_toks_expr(r, (struct ptd_toks){t, t + 1});
+        if (!e[i] || !ptd_unit_read(&names[i], 1, 0, &u) || !(e[i] = in_own_unit(r, e[i], &u)))
+            return NULL;
+    }
+    const struct ptd_expr *both = new_node(r, PTD_E_ADD, e[0], e[1]);
+    u.num = u.den = 1;
+    u.ten = 0;
+    return both ? ptd_quantity(r, s, both, &u) : NULL;
+}
+
 /* 3 hours 30 minutes, 5 ft 3 in: numbers with units of one dimension, largest first. */
 value ptd_read_compound(struct ptd_reading *r, struct ptd_toks s)
 {
@@ -170,8 +226,9 @@ value ptd_read_compound(struct ptd_reading *r, struct ptd_toks s)
         tok stop = t + 1;
         if (n && ptd_tok_is(t, "and")) t++, stop++;
         while (stop < s.b && stop->kind != PTD_T_NUM && !ptd_tok_is(stop, "and")) stop++;
+        tok unit = stop - t > 2 && stop[-1].kind == '.' ? stop - 1 : stop; /* 5 ft. 10 in. */
         if (t->kind != PTD_T_NUM || stop == t + 1 ||
-            !ptd_unit_read(t + 1, (int)(stop - t - 1), 0, &u))
+            !ptd_unit_read(t + 1, (int)(unit - t - 1), 0, &u))
             return NULL;
         double one = ptd_unit_size(&u);
         if (n && (!ptd_unit_same_dimension(&u, &first) || one >= size)) return NULL;
@@ -191,8 +248,6 @@ value ptd_read_compound(struct ptd_reading *r, struct ptd_toks s)
 /* 六十度, 两个: a number and its unit, or what things are counted by, as one word. */
 static value in_one_word(struct ptd_reading *r, struct ptd_toks s)
 {
-    static const char *const measures[] = {"个", "只", "条", "本", "张", "支", "人", "名",
-                                           "辆", "棵", "颗", "块", "位", "台", "件", NULL};
     struct ptd_unit u;
     struct ptd_ratio number, longest = {0, 0};
     struct ptd_tok head = *s.a, tail = *s.a;
@@ -200,8 +255,8 @@ static value in_one_word(struct ptd_reading *r, struct ptd_toks s)
     for (head.n = 3; head.n < s.a->n && ptd_numeral_read(&head, 1, &number); head.n += 3)
         longest = number, tail.s = s.a->s + head.n, tail.n = (uint16_t)(s.a->n - head.n);
     if (!longest.den) return NULL;
-    int counted = 0, unit = ptd_unit_read(&tail, 1, 0, &u);
-    for (int i = 0; measures[i]; i++) counted |= ptd_tok_is(&tail, measures[i]);
+    int measure = ptd_unit_measure(&tail), counted = measure && measure == tail.n;
+    int unit = ptd_unit_read(&tail, 1, measure > 0, &u);
     struct ptd_expr *e = unit || counted ? new_node(r, PTD_E_RATIO, NULL, NULL) : NULL;
     if (!e) return NULL;
     e->num = longest.num, e->den = longest.den;
@@ -213,8 +268,10 @@ value ptd_read_amount(struct ptd_reading *r, struct ptd_toks s)
     int dots = s.b - s.a > 1 && s.b[-1].kind == PTD_T_DOTS;
     if (dots) s.b--;
     const struct ptd_expr *full = ptd_toks_expr(r, s);
-    value v = with_unit(r, s, full);
-    if (!v && full) v = ptd_quantity(r, s, full, NULL);
+    value v = feet(r, s);
+    if (!v) v = with_unit(r, s, full);
+    if (!v && full && (v = ptd_quantity(r, s, full, NULL))) v->alt = scaled(r, s);
+    if (!v) v = percent_first(r, s);
     if (!v) v = money(r, s);
     if (!v) v = ptd_read_compound(r, s);
     if (!v) v = in_one_word(r, s);

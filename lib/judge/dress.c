@@ -21,7 +21,7 @@ static const struct sign {
     {0x00bc, "\\frac14 "},
     {0x00bd, "\\frac12 "},
     {0x00be, "\\frac34 "},
-    {0x00d7, "*"},
+    {0x00d7, "\\times "},
     {0x00f7, "/"},
     {0x2010, "-"},
     {0x2011, "-"},

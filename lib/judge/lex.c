@@ -510,6 +510,75 @@ static int sign_in_words(const struct ptd_tok *t, int *kind)
     return 0;
 }
 
+/* less than, at least, "below" before a number: tokens of it; 0: none. */
+static int bound_in_words(const struct ptd_tok *t, int first, int *kind)
+{
+    static const char *const less[] = {"less", "fewer", "smaller", "lower", NULL},
+                             *const more[] = {"more",   "greater", "larger",
+                                              "higher", "bigger",  NULL},
+                             *const below[] = {"below", "under", NULL};
+    int verb = ptd_tok_is(t, "is") || ptd_tok_is(t, "are");
+    t += verb;
+    int is_less = ptd_tok_one_of(t, less), is_more = ptd_tok_one_of(t, more);
+    if ((is_less || is_more) && ptd_tok_is(t + 1, "than")) {
+        int or = ptd_tok_is(t + 2, "or") && ptd_tok_is(t + 3, "equal") && ptd_tok_is(t + 4, "to");
+        *kind = or ? (is_less ? PTD_T_LE : PTD_T_GE) : is_less ? '<' : '>';
+        return 2 + verb + (or ? 3 : 0);
+    }
+    if (ptd_tok_is(t, "at") && (ptd_tok_is(t + 1, "least") || ptd_tok_is(t + 1, "most")))
+        return *kind = ptd_tok_is(t + 1, "least") ? PTD_T_GE : PTD_T_LE, 2 + verb;
+    if (!first || t[1].kind != PTD_T_NUM) return 0;
+    *kind = ptd_tok_one_of(t, below) ? '<' : '>';
+    return *kind == '<' || ptd_tok_is(t, "above") ? 1 + verb : 0;
+}
+
+/* 3 x 4, 3 by 4, 5 cm by 8 cm: does the word stand for times? */
+static int is_times(const struct ptd_tok *out, int n, const struct ptd_tok *t)
+{
+    if (t->kind != PTD_T_WORD || n < 1 || t[1].kind != PTD_T_NUM) return 0;
+    int by = ptd_tok_is(t, "by"), x = ptd_tok_is(t, "x");
+    int unit = n > 1 && out[n - 1].kind == PTD_T_WORD && out[n - 2].kind == PTD_T_NUM;
+    return (by || x) && (out[n - 1].kind == PTD_T_NUM || (unit && t->spaced));
+}
+
+/* "angle AOB", \angle{AOB}: the sign, and the name without braces. */
+static int is_angle_word(const struct ptd_tok *t)
+{
+    const struct ptd_tok *name = t + 1;
+    if (!ptd_tok_is(t, "angle") || name->kind != PTD_T_WORD || name->n > 3) return 0;
+    for (int i = 0; i < name->n; i++)
+        if (!isupper((unsigned char)name->s[i])) return 0;
+    return 1;
+}
+
+static int is_braced_name(const struct ptd_tok *t)
+{
+    return t[0].kind == PTD_T_ANGLE && t[1].kind == '{' && t[2].kind == PTD_T_WORD &&
+           t[3].kind == '}';
+}
+
+/* ]2, 5], [2, 5[: brackets that are turned round to leave an end out; as ( and ). */
+static void turn_brackets(struct ptd_lex *l)
+{
+    int open = 0, turned = 0, commas = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < l->n; i++) {
+            struct ptd_tok *t = &l->t[i];
+            int square = t->kind == '[' || t->kind == ']';
+            if (t->kind == '(' || t->kind == ')' || t->kind == PTD_T_SQRT) return;
+            commas += open && (t->kind == ',' || t->kind == ';');
+            if (!square) continue;
+            int wrong = t->kind == (open ? '[' : ']');
+            turned |= wrong;
+            if (open && commas != 1) return;
+            if (pass && wrong) t->kind = open ? ')' : '(';
+            open = !open;
+            commas = 0;
+        }
+        if (open || !turned) return;
+    }
+}
+
 static void fold(struct ptd_lex *l)
 {
     int out = 0;
@@ -520,11 +589,17 @@ static void fold(struct ptd_lex *l)
         int used = t.kind == '{' || t.kind == '^' ? folded(&t, &l->t[i]) : 0;
         if (is_minus(&l->t[i])) t.kind = '-';
         int sign, words = sign_in_words(&l->t[i], &sign);
+        if (!words && t.kind == PTD_T_WORD) words = bound_in_words(&l->t[i], out == 0, &sign);
         if (words) t.kind = (uint8_t)sign, used = words;
+        if (is_times(l->t, out, &l->t[i])) t.kind = '*', t.s = "times", t.n = 5;
+        if (is_angle_word(&l->t[i])) t.kind = PTD_T_ANGLE;
+        int braced = is_braced_name(&l->t[i]);
         l->t[out++] = t;
+        if (braced) l->t[out++] = l->t[i + 2], used = 4;
         i += used ? used : 1;
     }
     l->n = out;
+    turn_brackets(l);
     l->t[out] = (struct ptd_tok){.kind = PTD_T_END, .s = ""};
 }
 

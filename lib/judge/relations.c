@@ -231,8 +231,24 @@ static value inequality(struct ptd_reading *r, struct ptd_toks s, const struct c
     return v;
 }
 
+/* > 5, less than 5: the interval of whatever is asked for. */
+static value bound_alone(struct ptd_reading *r, struct ptd_toks s, const struct chain *c)
+{
+    int rel = c->rel[0], strict = rel == '<' || rel == '>', low = !upwards(rel);
+    struct ptd_toks none = {s.a, s.a}, end = c->part[1];
+    if (c->n != 1 || empty(end) || !(strict || rel == PTD_T_LE || rel == PTD_T_GE)) return NULL;
+    value v = ptd_value_new(r, PTD_V_GROUP, s), last = NULL;
+    if (!v || !ptd_add_kid(v, &last, bound(r, low ? end : none, 1)) ||
+        !ptd_add_kid(v, &last, bound(r, low ? none : end, 0)))
+        return NULL;
+    v->open = low && !strict ? '[' : '(';
+    v->close = !low && !strict ? ']' : ')';
+    return v;
+}
+
 static value related(struct ptd_reading *r, struct ptd_toks s, const struct chain *c)
 {
+    if (empty(c->part[0])) return bound_alone(r, s, c);
     for (int i = 0; i <= c->n; i++)
         if (empty(c->part[i])) return NULL;
     int same = 1, order = 1;

@@ -449,8 +449,8 @@ static int says_more(const struct ptd_tok *t, int is_last)
         "about",   "around",   "without",  "except",  "unless",  "too",     "very",    "possibly",
         "perhaps", "probably", "likely",   "lakh",    "lakhs",   "crore",   "crores",  "factorial",
         "squared", "cubed",    "never",    "could",   "can",     "might",   "may",     "would",
-        "were",    "will",     "has",      "have",    "does",    "which",   "that",    "because",
-        "since",   "when",     "或",       "和",      NULL};
+        "were",    "ish",      "will",     "has",     "have",    "does",    "which",   "that",
+        "because", "since",    "when",     "或",      "和",      NULL};
     static const char *const last[] = {
         "up",     "much",   "many",    "more",    "less",     "fewer",    "most",  "least",
         "max",    "min",    "maximum", "minimum", "negative", "positive", "small", "large",
@@ -497,6 +497,16 @@ static void singular(char *s, size_t n)
         s[n - 1] = '\0';
 }
 
+int ptd_unit_measure(const struct ptd_tok *t)
+{
+    static const char *const measures[] = {"个", "只", "条", "本", "张", "支", "名", "辆",
+                                           "棵", "颗", "块", "位", "台", "件", "头", "匹",
+                                           "朵", "根", "把", "座", "人", NULL};
+    for (int i = 0; t->kind == PTD_T_WORD && t->n >= 3 && measures[i]; i++)
+        if (memcmp(t->s, measures[i], 3) == 0) return 3;
+    return 0;
+}
+
 static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
 {
     if (n > 4) return 0;
@@ -505,9 +515,12 @@ static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
             (t[i].n < 2 && !t[i].dress))
             return 0;
     const struct ptd_tok *last = &t[n - 1];
-    size_t len = last->n < sizeof u->thing ? last->n : sizeof u->thing - 1;
+    int measure = n == 1 && !ptd_tok_is(last, "人") ? ptd_unit_measure(last) : 0;
+    size_t len = (size_t)(last->n - measure);
+    if (len >= sizeof u->thing) len = sizeof u->thing - 1;
     *u = (struct ptd_unit){.num = 1, .den = 1, .dim = {[PTD_DIM_THING] = 1}};
-    for (size_t i = 0; i < len; i++) u->thing[i] = (char)tolower((unsigned char)last->s[i]);
+    for (size_t i = 0; i < len; i++)
+        u->thing[i] = (char)tolower((unsigned char)last->s[measure + (int)i]);
     singular(u->thing, len);
     return 1;
 }
@@ -548,7 +561,7 @@ int ptd_unit_read(const struct ptd_tok *t, int n, int things, struct ptd_unit *u
     if (n > 2 && t[0].kind == '{' && t[n - 1].kind == '}') t++, n -= 2;
     if (n <= 0) return 0;
     if (t[0].kind == PTD_T_FRAC) return fraction(t, n, u);
-    if (n > 1 && ptd_tok_is(t, "an")) t++, n--; /* half an hour */
+    if (n > 1 && (ptd_tok_is(t, "an") || ptd_tok_is(t, "a"))) t++, n--; /* half an hour */
     if (n > 1 && ptd_tok_is(&t[1], "of") && product(t, 1, u) && u->percent) return 1;
     int k = without_words(t, n);
     return product(t, k, u) || (things && thing(t, k, u));
@@ -561,8 +574,9 @@ double ptd_unit_size(const struct ptd_unit *u)
 
 int ptd_unit_same_dimension(const struct ptd_unit *a, const struct ptd_unit *b)
 {
-    return memcmp(a->dim, b->dim, sizeof a->dim) == 0 && strcmp(a->thing, b->thing) == 0 &&
-           a->percent == b->percent;
+    int unnamed = a->dim[PTD_DIM_THING] && (!*a->thing || !*b->thing); /* 2只 */
+    return memcmp(a->dim, b->dim, sizeof a->dim) == 0 &&
+           (unnamed || strcmp(a->thing, b->thing) == 0) && a->percent == b->percent;
 }
 
 int ptd_unit_same(const struct ptd_unit *a, const struct ptd_unit *b)

@@ -40,6 +40,8 @@ struct ptd_unit {
 /* The unit that the tokens t [n] are, all of them; 0: they are none. Words that no table knows are
  * taken for a thing only if `things`. */
 int ptd_unit_read(const struct ptd_tok *t, int n, int things, struct ptd_unit *u);
+/* Bytes of what Chinese counts things by at the beginning of a word: 个, 只; 0: none. */
+int ptd_unit_measure(const struct ptd_tok *t);
 double ptd_unit_size(const struct ptd_unit *u); /* in its dimension's own unit */
 int ptd_unit_same_dimension(const struct ptd_unit *a, const struct ptd_unit *b);
 /* 1 if the two have one dimension, size and nought. */

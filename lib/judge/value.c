@@ -289,14 +289,46 @@ static struct ptd_toks behind_arrow(struct ptd_toks s)
     return s; /* A -> B -> C */
 }
 
+/* from 2010 to 2015: the range */
+static struct ptd_toks without_from(struct ptd_toks s)
+{
+    for (tok t = s.a + 2; s.b - s.a > 3 && t < s.b && ptd_tok_is(s.a, "from"); t++)
+        if (ptd_tok_is(t, "to")) s.a++;
+    return s;
+}
+
 static int plain_number(struct ptd_toks s)
 {
     return s.b - s.a == 1 && s.a->kind == PTD_T_NUM;
 }
 
+/* \mathbb{R}, "all real numbers": from minus to plus infinity. */
+static value all_reals(struct ptd_reading *r, struct ptd_toks s)
+{
+    static const char *const words[] = {"实数集",   "全体实数", "一切实数",
+                                        "任意实数", "所有实数", NULL};
+    static const struct ptd_expr inf = {.op = PTD_E_INF, .den = 1};
+    static const struct ptd_expr less = {.op = PTD_E_NEG, .a = &inf, .den = 1};
+    long n = s.b - s.a;
+    int sign = n == 4 && s.a->kind == PTD_T_NAME && s.a->n == 6 &&
+               memcmp(s.a->s, "mathbb", 6) == 0 && ptd_tok_is(s.a + 2, "R");
+    int said = (n == 3 && ptd_tok_is(s.a, "all") && ptd_tok_is(s.a + 1, "real") &&
+                ptd_tok_is(s.a + 2, "numbers")) ||
+               (n == 2 && ptd_tok_is(s.a, "all") && ptd_tok_is(s.a + 1, "reals")) ||
+               (n == 1 && ptd_tok_one_of(s.a, words));
+    if (!sign && !said) return NULL;
+    value v = ptd_value_new(r, PTD_V_GROUP, s), last = NULL;
+    if (!v || !ptd_add_kid(v, &last, ptd_quantity(r, s, &less, NULL)) ||
+        !ptd_add_kid(v, &last, ptd_quantity(r, s, &inf, NULL)))
+        return NULL;
+    v->open = '(', v->close = ')';
+    return v;
+}
+
 static value any(struct ptd_reading *r, struct ptd_toks s)
 {
-    value v;
+    value v = all_reals(r, s);
+    if (v) return v;
     if (s.b - s.a == 1 && s.a->kind == PTD_T_EMPTY) return ptd_value_new(r, PTD_V_SET, s);
     v = ptd_read_relation(r, s);
     if (!v) v = ptd_read_brackets(r, s);
@@ -313,7 +345,7 @@ static value any(struct ptd_reading *r, struct ptd_toks s)
 value ptd_read_item(struct ptd_reading *r, struct ptd_toks s)
 {
     value v = NULL;
-    s = behind_arrow(ptd_toks_trimmed(without_lead(s)));
+    s = without_from(behind_arrow(ptd_toks_trimmed(without_lead(s))));
     if (s.a >= s.b || r->reason) return NULL;
     if (plain_number(s)) return ptd_quantity(r, s, ptd_toks_expr(r, s), NULL);
     if (++r->depth > 40) {
