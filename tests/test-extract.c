@@ -228,6 +228,23 @@ static void words_announce(void **state)
     (void)state;
     static const char *const v[][2] = {
         {"The answer is 38.", "38"},
+        {"The answer's 4.", "4"},
+        {"x = 12 is the only solution.", "12"},
+        {"Answer: 12 (3 rows of 4 columns)", "12"},
+        {"Answer: 12 (or 10)", "12 (or 10)"},
+        {"Answer: 12 (10 is also acceptable)", "12 (10 is also acceptable)"},
+        {"Answer: 12 (10)", "12 (10)"},
+        {"P = (3,-2)", "P = (3,-2)"},
+        {"The number of birds is 7 (3 on the left, 4 on the right).", "7"},
+        {"Germany (42.5)", "Germany"},
+        {"The answer is $10\\sqrt{2}$ (approximately 14.14).", "$10\\sqrt{2}$"},
+        {"The area is $16\\pi$ square units, about 50.27.", "$16\\pi$ square units"},
+        {"The result is 12, because 3 * 4 = 12.", "12"},
+        {"The bar for Germany reaches 42.5.", "42.5"},
+        {"Harry Potter and the Goblet of Fire", "Harry Potter and the Goblet of Fire"},
+        {"The answer is less than 5.", "less than 5"},
+        {"Answer: to the left", "to the left"},
+        {"12\n\nThe reason: 3 rows of 4.", "12"},
         {"the answer is 38", "38"},
         {"So the final answer is $98$.", "$98$"},
         {"Answer: 10", "10"},
@@ -427,6 +444,10 @@ static void prose_states_nothing(void **state)
 {
     (void)state;
     static const char *const v[] = {
+        "I doubt that the answer is 12.",
+        "Option A is correct and option C is correct.",
+        "The answer is 12 and the answer is 10.",
+        "There are more than 7 birds.",
         "I cannot see the picture.",
         "I cannot tell.",
         "I don't know",

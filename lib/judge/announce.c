@@ -54,6 +54,7 @@ static size_t link_at(const char *s, const char *end)
                                         "\xe7\xad\x89\xe4\xba\x8e",
                                         "\xe9\x80\x89\xe6\x8b\xa9",
                                         PTD_ZH_XUAN,
+                                        "'s ",
                                         NULL};
     size_t n = ptd_begins_one_word(s, end, links);
     if (ptd_begins(s, end, PTD_ZH_XUANXIANG)) return 0;
@@ -110,8 +111,10 @@ static int may_announce(struct ptd_span a, const char *s, int needs_praise)
                                          "initial",  "first",     "old",       NULL};
     static const char *const praise[] = {"correct", "right",  "best", "final",
                                          "answer",  "chosen", NULL};
-    static const char *const unsure[] = {"if",       "whether", "suppose",  "assume", "unless",
-                                         "assuming", "why",     "not sure", NULL};
+    static const char *const unsure[] = {"if",          "whether",     "suppose", "assume",
+                                         "unless",      "assuming",    "why",     "not sure",
+                                         "doubt",       "doubtful",    "unsure",  "unlikely",
+                                         "hard to say", "not certain", "unclear", NULL};
     struct ptd_span before = clause_before(a, s), word = word_before(a.s, s);
     if (is_one_of(word, others) || (needs_praise && !is_one_of(word, praise))) return 0;
     for (int i = 0; unsure[i]; i++)
@@ -180,7 +183,7 @@ static enum verdict by_noun(struct ptd_span a, const char *s, struct ptd_span *o
     int colon = ptd_begins(s + n, end, ":") || ptd_begins(s + n, end, PTD_ZH_COLON);
     int label = w->praise && colon && s - a.s < 5; /* "The result: 42" */
     if (!may_announce(a, s, w->praise && !label) || (w->colon && !colon)) return SAYS_NOTHING;
-    const char *p = skip_about(s + n, end);
+    const char *p = ptd_begins(s + n, end, "'s ") ? s + n : skip_about(s + n, end);
     link = p < end ? link_at(p, end) : 0;
     if (link) return linked(a, p + link, w->colon || label, out);
     return w->praise ? SAYS_NOTHING : as_heading(a, s, n);
@@ -226,6 +229,8 @@ static enum verdict by_praise(struct ptd_span a, const char *s, struct ptd_span 
                                          "is the answer",
                                          "is the right",
                                          "is the best",
+                                         "is the only answer",
+                                         "is the only solution",
                                          "is the final answer",
                                          "is our answer",
                                          "is my answer",
@@ -248,7 +253,8 @@ static enum verdict by_praise(struct ptd_span a, const char *s, struct ptd_span 
     struct ptd_span v = ptd_undressed(ptd_span_of(p, e));
     const char *l = v.len ? ptd_behind_letter(v) : NULL;
     int letter = l && ptd_undressed(ptd_span_behind(v, l)).len == 0;
-    int answer = ptd_find_any_case(ptd_span_of(s, s + n), "answer") != NULL;
+    int answer = ptd_find_any_case(ptd_span_of(s, s + n), "answer") ||
+                 ptd_find_any_case(ptd_span_of(s, s + n), "solution");
     if (!letter && !(answer && v.len && ptd_count_words(v) == 0 && ptd_has_number(v)))
         return SAYS_NOTHING;
     struct ptd_span before = word_before(a.s, p);
@@ -270,6 +276,15 @@ static int may_begin(const char *p, const char *end)
     return 0;
 }
 
+/* "A is correct and C is correct": does a second answer stand beside the last? */
+static int adds_another(struct ptd_span last, struct ptd_span now)
+{
+    if (now.s <= last.s || (now.len == last.len && memcmp(now.s, last.s, now.len) == 0)) return 0;
+    const char *behind = last.s + last.len;
+    struct ptd_span between = ptd_span_of(behind < now.s ? behind : last.s, now.s);
+    return between.len < BEFORE && (ptd_find_word(between, "and") || ptd_find_word(between, "or"));
+}
+
 /* What a sentence announces; of several announcements the last. */
 static enum verdict announces(struct ptd_span a, struct ptd_span *out)
 {
@@ -281,6 +296,7 @@ static enum verdict announces(struct ptd_span a, struct ptd_span *out)
     const char *end = a.s + a.len;
     static const char *const others[] = {"or", "alternatively", "maybe", "perhaps", NULL};
     enum verdict all = ptd_begins_one_word(a.s, end, others) ? TAKES_BACK : SAYS_NOTHING, one;
+    struct ptd_span last = *out;
     if (ptd_begins(a.s, end, "####") && ptd_cut_out(ptd_span_behind(a, a.s + 4), out)) return SAYS;
     for (const char *p = a.s; p < end; p++) {
         int word = p == a.s || !ptd_is_letter(p[-1]) || (unsigned char)*p >= 0x80;
@@ -290,7 +306,11 @@ static enum verdict announces(struct ptd_span a, struct ptd_span *out)
                                            end - p > 2 * PTD_FAR ? p + 2 * PTD_FAR : end);
         if ((one = by_noun(near, p, out)) || (one = by_choice(near, p, out)) ||
             (one = by_praise(near, p, out)))
-            if (one != SAYS_BELOW || all != SAYS) all = one;
+            if (one != SAYS_BELOW || all != SAYS) {
+                if (one == SAYS && all == SAYS && adds_another(last, *out)) one = TAKES_BACK;
+                all = one;
+                last = *out;
+            }
     }
     return all;
 }

@@ -175,12 +175,41 @@ static int is_related(tok t, tok b)
            kind == PTD_T_GE || kind == PTD_T_ARROW;
 }
 
+/* "B. Both A and C", "B. A and C only": an option that speaks of others, not of itself. */
+static int speaks_of_others(tok a, tok b, unsigned own)
+{
+    static const char *const first[] = {"Both", "Neither", "Either", NULL}, *const words[] = {
+                                                                                "and",  "or",
+                                                                                "nor",  "only",
+                                                                                "are",  "correct",
+                                                                                "true", NULL};
+    int led = 0, closed = b - a > 1 && ptd_tok_is(b - 1, "only"), n = 0;
+    for (int i = 0; first[i]; i++) led |= ptd_tok_is(a, first[i]) && isupper((unsigned char)*a->s);
+    for (tok t = a + led; t < b; t++) {
+        int l = letter(t);
+        if (l && (own & 1u << (l - 'A'))) return 0;
+        if (!l && !ptd_tok_one_of(t, words) && t->kind != ',' && !is_open(t->kind) &&
+            !is_close(t->kind) && t->kind != '.')
+            return 0;
+        n += l > 0;
+    }
+    return n > 1 && (led || closed);
+}
+
+/* Do words on other options begin at t, behind the mark of the one letter there is? */
+static int is_said(tok t, tok b, const struct ptd_choice *c)
+{
+    return c->n == 1 && strchr(".:)]", t[-1].kind < 128 ? t[-1].kind : 'x') &&
+           speaks_of_others(t, b, c->letters);
+}
+
 /* Letters and what joins them, from a to b; returns where it ends. */
 static tok take_all(tok a, tok b, struct ptd_choice *c)
 {
     int l, marked;
     tok t = a, last = a;
-    while (t < b && !(c->n && !c->lower && (is_article(t, b) || is_related(t, b)))) {
+    while (t < b &&
+           !(c->n && !c->lower && (is_article(t, b) || is_related(t, b) || is_said(t, b, c)))) {
         if ((l = take_letter(&t, b, &marked)))
             add(c, l), c->marked |= marked, c->lower |= is_lower(t[-1].s[0]);
         else if (take_word(t, c))
@@ -330,10 +359,26 @@ static int goes_on(tok after, tok rest, tok b)
     return 0;
 }
 
+/* "B. No", "(A) False": what the option says, with a capital as options have it. */
+static int is_verdict(tok a, tok b)
+{
+    while (b > a + 1 && b[-1].kind == '.') b--;
+    return b - a == 1 && a->kind == PTD_T_WORD && isupper((unsigned char)*a->s) &&
+           (ptd_tok_is(a, "no") || ptd_tok_is(a, "false") || ptd_tok_is(a, "incorrect"));
+}
+
 static int with_rest(tok after, tok b, struct ptd_choice *c, int capital)
 {
     int mark;
     tok rest = behind_mark(after, b, &mark);
+    int bracketed = after[-1].kind == ')' || after[-1].kind == ']';
+    if (capital && ((mark && after->kind != ',') || bracketed) &&
+        (speaks_of_others(rest, b, c->letters) || is_verdict(rest, b))) {
+        c->marked = 1;
+        c->rest = rest;
+        c->n_rest = (int)(b - rest);
+        return 1;
+    }
     if (capital && explains(rest, b)) return 1;
     if (capital && remarks(rest, b)) mark = 1;
     int text = (mark || c->marked) && ptd_tok_is(rest, "cannot") && *rest->s == 'C';

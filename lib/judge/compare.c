@@ -176,11 +176,20 @@ static int primes(value v)
     return n;
 }
 
+/* y, f(x) */
+static int is_y(value v)
+{
+    const struct ptd_tok *t = v->label;
+    if (v->n_label == 1) return ptd_tok_is(t, "y");
+    return v->n_label == 4 && ptd_tok_is(t, "f") && t[1].kind == '(' && ptd_tok_is(t + 2, "x");
+}
+
 /* Could both be the value of one thing? */
 static int labels_agree(value g, value a)
 {
     if (primes(g) != primes(a) && g->label && a->label) return 0;
     if (!g->label || !a->label || is_wordy(g) || is_wordy(a)) return 1;
+    if (is_y(g) && is_y(a)) return 1;
     char x[256], y[256];
     int n = without_index(g), m = without_index(a);
     if (n == g->n_label || m == a->n_label) {
@@ -403,7 +412,8 @@ static int ratio_as_number(ctx c, value ratio, value plain, int gold_is_ratio)
 /* [2, 4, 6] is a list as programs write it, [2, 4] an interval. */
 static int is_array(value v)
 {
-    return v->kind == PTD_V_GROUP && v->open == '[' && v->close == ']' && v->n_kids != 2;
+    return v->kind == PTD_V_GROUP && v->open == '[' && v->close == ']' &&
+           (v->n_kids != 2 || v->kid->kind == PTD_V_TEXT);
 }
 
 static int is_collection(value v)

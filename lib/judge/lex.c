@@ -363,7 +363,8 @@ static void sign(struct at *a)
         align(a);
     } else if (c == '-' && peek(a, 1) == '>') {
         push_sign(a, PTD_T_ARROW, 2);
-    } else if (c == '/' && peek(a, 1) == '/') {
+    } else if ((c == '/' && peek(a, 1) == '/') ||
+               (c == '|' && peek(a, 1) == '|' && a->spaced && peek(a, 2) == ' ')) {
         push_sign(a, PTD_T_PARALLEL, 2);
     } else if (c == '$' && a->money) {
         push(a, PTD_T_MONEY, "$", 1, 1);
@@ -541,14 +542,16 @@ static int is_times(const struct ptd_tok *out, int n, const struct ptd_tok *t)
     return (by || x) && (out[n - 1].kind == PTD_T_NUM || (unit && t->spaced));
 }
 
-/* "angle AOB", \angle{AOB}: the sign, and the name without braces. */
+/* "angle AOB", "triangle ABC", \Delta ABC: does a word stand for the sign? */
 static int is_angle_word(const struct ptd_tok *t)
 {
     const struct ptd_tok *name = t + 1;
-    if (!ptd_tok_is(t, "angle") || name->kind != PTD_T_WORD || name->n > 3) return 0;
+    int delta = t->kind == PTD_T_NAME && t->n == 5 && memcmp(t->s, "Delta", 5) == 0;
+    int triangle = delta || ptd_tok_is(t, "triangle") || ptd_tok_is(t, "三角形");
+    if ((!triangle && !ptd_tok_is(t, "angle")) || name->kind != PTD_T_WORD || name->n > 3) return 0;
     for (int i = 0; i < name->n; i++)
         if (!isupper((unsigned char)name->s[i])) return 0;
-    return 1;
+    return !triangle || name->n == 3;
 }
 
 static int is_braced_name(const struct ptd_tok *t)

@@ -227,12 +227,35 @@ int ptd_is_value(struct ptd_span a)
 
 const char *ptd_explained_at(struct ptd_span a)
 {
-    static const char *const words[] = {
-        " because",     " since ",     ", as ",     ", which ",    ", so ",       ", where ",
-        " (since",      " (because",   ", not ",    " not ",       " rather",     " instead",
-        ", therefore",  ", given ",    " in total", " in all",     " altogether", " in the pic",
-        " in the im",   " in the fig", " in this ", ", according", " according",  ", based on",
-        "\xe5\x9b\xa0", NULL};
+    static const char *const words[] = {" because",
+                                        " since ",
+                                        ", as ",
+                                        ", which ",
+                                        ", so ",
+                                        ", where ",
+                                        " (since",
+                                        " (because",
+                                        ", not ",
+                                        " not ",
+                                        " rather",
+                                        " instead",
+                                        ", therefore",
+                                        ", given ",
+                                        " in total",
+                                        " in all",
+                                        " altogether",
+                                        " in the pic",
+                                        " in the im",
+                                        " in the fig",
+                                        " in this ",
+                                        ", about ",
+                                        ", approximately ",
+                                        ", roughly ",
+                                        ", according",
+                                        " according",
+                                        ", based on",
+                                        "\xe5\x9b\xa0",
+                                        NULL};
     const char *end = a.s + a.len;
     for (const char *p = a.s + 1; p < end; p++)
         if (ptd_begins_one(p, end, words) || ptd_begins(p, end, PTD_ZH_COMMA)) return p;
@@ -275,14 +298,40 @@ static struct ptd_span right_side(struct ptd_span a)
     return right.len && (first != last || left_aside(left)) ? right : a;
 }
 
-/* "42 cm (2 x 21 = 42)": without the sum in brackets at its end. */
-static struct ptd_span without_sum(struct ptd_span a)
+/* Does what stands in brackets behind a value leave it the answer: a number beside words, words
+ * beside a number, as long as nothing in it is another answer? */
+static int is_remark(struct ptd_span value, struct ptd_span in)
+{
+    static const char *const others[] = {
+        "or",         "also",    "maybe",         "perhaps", "possibly", "either", "could",
+        "might",      "may",     "not",           "if",      "unless",   "wrong",  "another",
+        "acceptable", "instead", "alternatively", "but",     "and",      NULL};
+    for (int i = 0; others[i]; i++)
+        if (ptd_find_word(in, others[i])) return 0;
+    if (memchr(in.s, '?', in.len) || ptd_count_words(value) > 3 || ptd_has_prose(value)) return 0;
+    if (!ptd_has_number(value)) return ptd_has_number(in) && ptd_count_words(in) == 0;
+    return ptd_is_value(value) && ptd_count_words(in) > (ptd_has_number(in) ? 1 : 0);
+}
+
+static int is_about(struct ptd_span in)
+{
+    static const char *const words[] = {"approximately", "approx", "about", "roughly", NULL};
+    static const char *const signs[] = {"\xe2\x89\x88", "\\approx", "$\\approx", NULL};
+    return ptd_begins_one_word(in.s, in.s + in.len, words) ||
+           ptd_begins_one(in.s, in.s + in.len, signs);
+}
+
+/* "42 cm (2 x 21 = 42)", "7 (3 on the left, 4 on the right)", "Germany (42.5)": without what the
+ * brackets at its end only explain. */
+struct ptd_span ptd_without_remark(struct ptd_span a)
 {
     const char *open = a.len && a.s[a.len - 1] == ')' ? memrchr(a.s, '(', a.len) : NULL;
-    int sum = open && open - a.s > 1 && open[-1] == ' ' &&
-              memchr(open, '=', (size_t)(a.s + a.len - open)) &&
-              !memchr(a.s, '=', (size_t)(open - a.s));
-    return sum ? ptd_trimmed(ptd_span_of(a.s, open)) : a;
+    if (!open || open - a.s < 2 || open[-1] != ' ') return a;
+    struct ptd_span value = ptd_trimmed(ptd_span_of(a.s, open)),
+                    in = ptd_span_of(open + 1, a.s + a.len - 1);
+    if (!value.len || strchr("=:+-*/(,<>", value.s[value.len - 1])) return a;
+    int sum = memchr(in.s, '=', in.len) && !memchr(a.s, '=', (size_t)(open - a.s));
+    return sum || is_about(in) || is_remark(value, in) ? value : a;
 }
 
 /* Up to where bold ends, or what is bold where it begins within. */
@@ -304,7 +353,7 @@ int ptd_cut_out(struct ptd_span a, struct ptd_span *out)
     if (!a.len) return 0;
     a = by_bold(ptd_undressed(ptd_span_of(a.s, ptd_explained_at(a))));
     if (!a.len || a.len > PTD_FAR) return 0;
-    *out = ptd_undressed(closed(right_side(without_sum(a))));
+    *out = ptd_undressed(closed(right_side(ptd_without_remark(a))));
     out->len -= ptd_ends(*out, PTD_ZH_XUANXIANG);
     return out->len > 0;
 }
@@ -335,14 +384,23 @@ int ptd_is_denied(const char *s, const char *end)
     return ptd_begins_one_word(s, end, words) || ptd_begins_one(s, end, chinese);
 }
 
+/* "to the left": where something is. */
+static int is_side(const char *s, const char *end)
+{
+    static const char *const sides[] = {"to the left", "to the right", "in the middle",
+                                        "in the center", NULL};
+    return ptd_begins_one_word(s, end, sides) != 0;
+}
+
 int ptd_says_nothing(const char *s, const char *end)
 {
     static const char *const words[] = {
-        "correct",  "in",       "that",      "found",       "obtained", "shown",   "determined",
-        "between",  "greater",  "less than", "more than",   "at least", "at most", "what",
-        "which",    "how",      "as",        "to",          "based on", "written", "available",
-        "provided", "supposed", "going",     "right there", "also",     "still",   NULL};
+        "correct",    "in",          "that",    "found",     "obtained", "shown",
+        "determined", "between",     "what",    "which",     "how",      "as",
+        "to",         "based on",    "written", "available", "provided", "supposed",
+        "going",      "right there", "also",    "still",     NULL};
     static const char *const chinese[] = {"\xe4\xbb\x80\xe4\xb9\x88", "\xe5\xa4\x9a\xe5\xb0\x91",
                                           "\xe5\x93\xaa", NULL};
-    return ptd_begins_one_word(s, end, words) || ptd_begins_one(s, end, chinese);
+    if (ptd_begins_one_word(s, end, words)) return !is_side(s, end);
+    return ptd_begins_one(s, end, chinese) != 0;
 }

@@ -37,6 +37,9 @@ int ptd_has_prose(struct ptd_span a); /* words that no value has */
 int ptd_has_number(struct ptd_span a);
 /* Where an explanation begins behind a value: " because ...", or the end of a. */
 const char *ptd_explained_at(struct ptd_span a);
+/* "7 (3 on the left, 4 on the right)", "Germany (42.5)": without what the brackets at the end only
+ * explain. */
+struct ptd_span ptd_without_remark(struct ptd_span a);
 /* 1: *out is the value that a begins with, up to an explanation or the end of its bold. */
 int ptd_cut_out(struct ptd_span a, struct ptd_span *out);
 /* Behind words that say nothing about the value: "therefore", "approximately". */

@@ -16,9 +16,10 @@ static struct ptd_span last_line(struct ptd_span a)
 static int unsure(struct ptd_span a)
 {
     static const char *const words[] = {
-        "may", "might",  "could", "maybe",  "perhaps", "if",      "assume", "suppose",
-        "let", "unless", "not",   "either", "since",   "because", "cannot", "would",
-        "but", "first",  "next",  "given",  "where",   "example", "used",   NULL};
+        "may",     "might", "could",  "maybe",    "perhaps", "if",       "assume",
+        "suppose", "let",   "unless", "not",      "either",  "since",    "because",
+        "cannot",  "would", "but",    "first",    "next",    "given",    "where",
+        "example", "used",  "doubt",  "doubtful", "unsure",  "unlikely", NULL};
     static const char *const chinese[] = {PTD_ZH_BU,
                                           "\xe5\xb7\xb2\xe7\x9f\xa5",
                                           "\xe8\xae\xbe",
@@ -108,13 +109,16 @@ static const char *last_link(struct ptd_span a, int signs_too, int *several)
 
 static int linked_by(struct ptd_span a, int concluded, int signs_too, struct ptd_span *out)
 {
+    static const char *const bounds[] = {"greater", "less than", "more than", "at least",
+                                         "at most", "fewer",     NULL};
     const char *end = a.s + a.len;
     int several = 0;
     const char *link = last_link(a, signs_too, &several);
     if (!link || several) return 0;
     link = ptd_skip_filler(link, end);
     if (link >= end || ptd_is_denied(link, end) || ptd_says_nothing(link, end)) return 0;
-    a = ptd_span_of(link, ptd_explained_at(ptd_span_behind(a, link)));
+    if (ptd_begins_one_word(link, end, bounds)) return 0;
+    a = ptd_without_remark(ptd_span_of(link, ptd_explained_at(ptd_span_behind(a, link))));
     int text = concluded && ptd_count_words(a) <= 3 && !ptd_has_prose(a);
     return (text || ptd_is_value(a)) && ptd_cut_out(a, out);
 }
@@ -131,11 +135,20 @@ static struct ptd_span concluding(struct ptd_span a)
     return a;
 }
 
+/* Up to " because ..." or ", since ...". */
+static struct ptd_span without_reason(struct ptd_span a)
+{
+    static const char *const words[] = {" because ", ", because ", " since ", ", since ", NULL};
+    for (const char *p = a.s + 1; p < a.s + a.len; p++)
+        if (ptd_begins_one(p, a.s + a.len, words)) return ptd_undressed(ptd_span_of(a.s, p));
+    return a;
+}
+
 /* "Therefore, x = 53", "the area is 12 cm"; in Chinese what the last clause says. */
 static int stated_by(struct ptd_span a, struct ptd_span *out)
 {
-    if (!a.len || a.len >= PTD_FAR || unsure(a)) return 0;
-    a = concluding(a);
+    if (!a.len || a.len >= PTD_FAR || unsure(without_reason(a))) return 0;
+    a = concluding(without_reason(a));
     size_t n = concludes(a);
     a = ptd_undressed(ptd_span_behind(a, a.s + n));
     if (!a.len) return 0;
@@ -178,8 +191,9 @@ static int few_words(struct ptd_span a, struct ptd_span *out)
         "i",       "i'm",     "sorry",     "unable", "cannot", "idea", "sure",
         "unknown", "unclear", "determine", "answer", "is",     "are",  "shows",
         "says",    "reads",   "has",       "have",   "we",     "see",  NULL};
+    a = ptd_without_remark(a);
     if (!a.len || a.len > 60 || memchr(a.s, '\n', a.len) || ptd_has_number(a) ||
-        ptd_count_words(a) > 4 || unsure(a))
+        ptd_count_words(a) > 8 || unsure(a))
         return 0;
     for (int i = 0; refusals[i]; i++)
         if (ptd_find_word(a, refusals[i])) return 0;
@@ -295,8 +309,9 @@ static int placed(struct ptd_span a, struct ptd_span *out)
 /* "The bar represents 23.5.", "The sign says STOP." */
 static int told(struct ptd_span a, struct ptd_span *out)
 {
-    static const char *const values[] = {"represents", "shows",  "displays", "has a value of",
-                                         "costs",      "weighs", "it's",     NULL};
+    static const char *const values[] = {
+        "represents", "shows",     "displays",   "has a value of", "costs",  "weighs", "it's",
+        "reaches",    "stands at", "amounts to", "peaks at",       "totals", "is at",  NULL};
     static const char *const texts[] = {"says", "reads", NULL};
     return behind_word(a, values, 0, out) || behind_word(a, texts, 1, out) || placed(a, out);
 }
@@ -344,6 +359,19 @@ static int option_first(struct ptd_span a, struct ptd_span *out)
            ptd_begins_one(rest.s, end, chinese);
 }
 
+/* A first line that is nothing but a value, and under it why. */
+static int value_first(struct ptd_span a, struct ptd_span *out)
+{
+    static const char *const words[] = {"explanation", "reason",        "reasoning", "because",
+                                        "the reason",  "justification", NULL};
+    const char *line = memchr(a.s, '\n', a.len);
+    if (!line) return 0;
+    struct ptd_span first = ptd_undressed(ptd_span_of(a.s, line)),
+                    rest = ptd_undressed(ptd_span_behind(a, line));
+    return ptd_begins_one_word(rest.s, rest.s + rest.len, words) && ptd_is_value(first) &&
+           ptd_cut_out(first, out);
+}
+
 static int heading_or_label(struct ptd_span a)
 {
     return ptd_ends(a, ":") || ptd_ends(a, ":**") || ptd_ends(a, "?") ||
@@ -359,7 +387,7 @@ int ptd_stated(struct ptd_span a, int cut, struct ptd_span *out)
     a = ptd_trimmed(a);
     if (cut || !a.len) return 0;
     if (display_math(a, out) || few_words(a, out) || verdict_first(a, out)) return 1;
-    if (option_first(a, out)) return 1;
+    if (option_first(a, out) || value_first(a, out)) return 1;
     struct ptd_span line = last_line(a);
     if (line.len > 4 * PTD_FAR || heading_or_label(line)) return 0;
     s = ptd_undressed(ptd_span_behind(line, line.s + concludes(line)));

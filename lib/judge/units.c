@@ -481,8 +481,11 @@ static int changes_number(const struct ptd_tok *t)
                                          "倍",   "多",   "半",   "错",   "不对", NULL};
     for (int i = 0; before[i]; i++)
         if (t->n >= strlen(before[i]) && memcmp(t->s, before[i], strlen(before[i])) == 0) return 1;
+    static const char *const within[] = {"或", "和", "与", "加", "减", "到", "至", NULL};
     for (int i = 0; behind[i]; i++)
         if (ends_in(t, behind[i])) return 1;
+    for (int i = 0; (unsigned char)*t->s >= 0xe3 && within[i]; i++)
+        if (memmem(t->s, t->n, within[i], 3)) return 1;
     return 0;
 }
 
@@ -516,6 +519,9 @@ static int thing(const struct ptd_tok *t, int n, struct ptd_unit *u)
             return 0;
     const struct ptd_tok *last = &t[n - 1];
     int measure = n == 1 && !ptd_tok_is(last, "人") ? ptd_unit_measure(last) : 0;
+    struct ptd_tok named = {.kind = PTD_T_WORD, .s = last->s + measure, .n = last->n};
+    named.n = (uint16_t)(named.n - measure);
+    if (named.n && changes_number(&named)) return 0;
     size_t len = (size_t)(last->n - measure);
     if (len >= sizeof u->thing) len = sizeof u->thing - 1;
     *u = (struct ptd_unit){.num = 1, .den = 1, .dim = {[PTD_DIM_THING] = 1}};

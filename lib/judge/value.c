@@ -95,9 +95,11 @@ struct ptd_toks ptd_toks_trimmed(struct ptd_toks s)
 static int chinese_lead(tok t, int last)
 {
     static const char *const leads[] = {
-        "正确答案", "正确选项", "答案", "最终", "结果", "所以", "因此", "故选", "应选", "解析式",
-        "表达式",   "函数",     "选择", "选项", "大约", "答",   "故",   "选",   "约",   "为",
-        "是",       "应",       "等于", "一共", "总共", "共有", "共",   NULL};
+        "图中一共有", "图中共有", "图中有", "一共有", "总共有", "正确答案", "正确选项",
+        "答案",       "最终",     "结果",   "所以",   "因此",   "故选",     "应选",
+        "解析式",     "表达式",   "函数",   "选择",   "选项",   "大约",     "答",
+        "故",         "选",       "约",     "为",     "是",     "应",       "等于",
+        "一共",       "总共",     "共有",   "共",     NULL};
     for (int i = 0; leads[i]; i++) {
         int n = (int)strlen(leads[i]);
         if (t->n < n || memcmp(t->s, leads[i], (size_t)n) != 0 || (t->n == n && last)) continue;
@@ -159,7 +161,8 @@ static struct ptd_toks without_lead(struct ptd_toks s)
 
 int ptd_value_parts(const struct ptd_tok *t)
 {
-    static const char *const words[] = {"and", "or", "和", "或", "或者", "与", "及", "以及", NULL};
+    static const char *const words[] = {"and", "or", "和",   "或", "或者",
+                                        "与",  "及", "以及", "且", NULL};
     return t->kind == ',' || t->kind == ';' || t->kind == PTD_T_ROW ||
            (t->kind == '&' && t->spaced && t[1].spaced) ||
            (t->kind == PTD_T_WORD && ptd_tok_one_of(t, words));
@@ -310,8 +313,8 @@ static value all_reals(struct ptd_reading *r, struct ptd_toks s)
     static const struct ptd_expr inf = {.op = PTD_E_INF, .den = 1};
     static const struct ptd_expr less = {.op = PTD_E_NEG, .a = &inf, .den = 1};
     long n = s.b - s.a;
-    int sign = n == 4 && s.a->kind == PTD_T_NAME && s.a->n == 6 &&
-               memcmp(s.a->s, "mathbb", 6) == 0 && ptd_tok_is(s.a + 2, "R");
+    int sign = (n == 4 || n == 2) && s.a->kind == PTD_T_NAME && s.a->n == 6 &&
+               memcmp(s.a->s, "mathbb", 6) == 0 && ptd_tok_is(s.a + n / 2, "R");
     int said = (n == 3 && ptd_tok_is(s.a, "all") && ptd_tok_is(s.a + 1, "real") &&
                 ptd_tok_is(s.a + 2, "numbers")) ||
                (n == 2 && ptd_tok_is(s.a, "all") && ptd_tok_is(s.a + 1, "reals")) ||

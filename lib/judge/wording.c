@@ -209,11 +209,149 @@ static int is_insoluble(value v)
     return 0;
 }
 
+/* ---- other words for the same ---- */
+
+static const struct alias {
+    const char *plain, *others; /* parted by | */
+} aliases[] = {
+    {"monday", "mon|星期一|周一|礼拜一"},
+    {"tuesday", "tue|tues|星期二|周二|礼拜二"},
+    {"wednesday", "wed|星期三|周三|礼拜三"},
+    {"thursday", "thu|thur|thurs|星期四|周四|礼拜四"},
+    {"friday", "fri|星期五|周五|礼拜五"},
+    {"saturday", "sat|星期六|周六|礼拜六"},
+    {"sunday", "sun|星期日|星期天|周日|礼拜天"},
+    {"january", "jan|month of january|1月|1 月|一月"},
+    {"february", "feb|month of february|2月|2 月|二月"},
+    {"march", "mar|month of march|3月|3 月|三月"},
+    {"april", "apr|month of april|4月|4 月|四月"},
+    {"may", "month of may|5月|5 月|五月"},
+    {"june", "jun|month of june|6月|6 月|六月"},
+    {"july", "jul|month of july|7月|7 月|七月"},
+    {"august", "aug|month of august|8月|8 月|八月"},
+    {"september", "sep|sept|month of september|9月|9 月|九月"},
+    {"october", "oct|month of october|10月|10 月|十月"},
+    {"november", "nov|month of november|11月|11 月|十一月"},
+    {"december", "dec|month of december|12月|12 月|十二月"},
+    {"united states", "us|u s|usa|u s a|united states of america"},
+    {"united kingdom", "uk|u k"},
+    {"united arab emirates", "uae|u a e"},
+};
+
+/* Words of a text that may be written in another way. */
+static const struct alias words[] = {
+    {"gray", "grey"},         {"color", "colour"},     {"center", "centre"},
+    {"theater", "theatre"},   {"first", "1 st|1st"},   {"second", "2 nd|2nd"},
+    {"third", "3 rd|3rd"},    {"fourth", "4 th|4th"},  {"fifth", "5 th|5th"},
+    {"sixth", "6 th|6th"},    {"seventh", "7 th|7th"}, {"eighth", "8 th|8th"},
+    {"ninth", "9 th|9th"},    {"tenth", "10 th|10th"}, {"eleventh", "11 th|11th"},
+    {"twelfth", "12 th|12th"}};
+
+/* The one of list [n] that s is, up to its end or a blank: its bytes in *used. */
+static const char *alias_of(const struct alias *list, size_t n, const char *s, int whole,
+                            size_t *used)
+{
+    for (size_t i = 0; i < n; i++)
+        for (const char *o = list[i].others; *o;) {
+            size_t m = strcspn(o, "|");
+            if (strncmp(s, o, m) == 0 && (s[m] == '\0' || (!whole && s[m] == ' ')))
+                return *used = m, list[i].plain;
+            o += m + (o[m] == '|');
+        }
+    return NULL;
+}
+
+/* Bytes of "on the" and the like at the beginning, if more stands behind. */
+static size_t place_words(const char *s)
+{
+    static const char *const leads[] = {"on the ", "in the ", "at the ", "to the ", "on ",
+                                        "in ",     "at ",     "to ",     NULL};
+    for (int i = 0; leads[i]; i++)
+        if (strncmp(s, leads[i], strlen(leads[i])) == 0 && s[strlen(leads[i])])
+            return strlen(leads[i]);
+    return 0;
+}
+
+/* left side, gray color: without the last word, which says nothing more. */
+static void cut_noun(char *s)
+{
+    static const char *const nouns[] = {" side", " color", " direction", NULL};
+    for (int i = 0; nouns[i]; i++) {
+        size_t n = strlen(s), m = strlen(nouns[i]);
+        if (n > m && strcmp(s + n - m, nouns[i]) == 0) s[n - m] = '\0';
+    }
+}
+
+/* The words in one way of writing, out of their own room. */
+static void plainly(const char *s, char *out, size_t cap)
+{
+    size_t len = 0, used;
+    const char *as = alias_of(aliases, sizeof aliases / sizeof *aliases, s, 1, &used);
+    if (as) s = as;
+    while (*s && len + 16 < cap) {
+        if ((as = alias_of(words, sizeof words / sizeof *words, s, 0, &used))) {
+            memcpy(out + len, as, strlen(as));
+            len += strlen(as);
+            s += used;
+        }
+        while (!as && *s && *s != ' ' && len + 16 < cap) out[len++] = *s++;
+        if (*s == ' ') out[len++] = *s++;
+    }
+    out[len] = '\0';
+    cut_noun(out);
+}
+
+/* 这是三角形, 增加了, 红色的: what stands around the word. */
+static const char *chinese_core(const char *s, size_t *n)
+{
+    static const char *const before[] = {"这是一个", "这是", "它是", "一个", NULL},
+                             *const behind[] = {"了", "的", "市", NULL};
+    *n = strlen(s);
+    for (int i = 0; before[i]; i++) {
+        size_t m = strlen(before[i]);
+        if (*n > m + 3 && strncmp(s, before[i], m) == 0) s += m, *n -= m;
+    }
+    for (int i = 0; behind[i]; i++)
+        if (*n >= 9 && memcmp(s + *n - 3, behind[i], 3) == 0) *n -= 3;
+    return s;
+}
+
+static int chinese_same(const char *x, const char *y)
+{
+    size_t n, m;
+    if ((unsigned char)*x < 0xe3 || (unsigned char)*y < 0xe3) return 0;
+    x = chinese_core(x, &n), y = chinese_core(y, &m);
+    return n == m && memcmp(x, y, n) == 0;
+}
+
+/* Words that say a place by themselves: "on the left" is left, "on the table" is no table. */
+static int is_place(const char *s)
+{
+    static const char *const places[] = {"left",   "right", "top",   "bottom", "center",
+                                         "middle", "front", "north", "south",  NULL};
+    for (int i = 0; places[i]; i++)
+        if (strcmp(s, places[i]) == 0) return 1;
+    return 0;
+}
+
+/* Gray and grey, 3rd and third, Mon and Monday, "on the left" and left. */
+static int said_otherwise(value g, value a)
+{
+    char x[256], y[256], p[256], q[256];
+    ptd_words(g->t, g->n, x, sizeof x);
+    ptd_words(a->t, a->n, y, sizeof y);
+    if (!*x || strlen(x) > 200 || strlen(y) > 200) return 0;
+    size_t n = place_words(x), m = place_words(y);
+    plainly(x + (!m && is_place(x + n) ? n : 0), p, sizeof p);
+    plainly(y + (!n ? m : 0), q, sizeof q);
+    return strcmp(p, q) == 0 || chinese_same(x, y);
+}
+
 int ptd_text_same(value g, value a)
 {
     if (is_insoluble(g) && is_insoluble(a)) return 1;
     if (verdict(g) && verdict(g) == verdict(a)) return 1;
-    if (ptd_words_same(g->t, g->n, a->t, a->n)) return 1;
+    if (ptd_words_same(g->t, g->n, a->t, a->n) || said_otherwise(g, a)) return 1;
     int i = g->kind == PTD_V_TEXT ? behind_verb(a) : 0;
     return i && ptd_words_same(g->t, g->n, a->t + i, a->n - i);
 }
