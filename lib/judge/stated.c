@@ -184,6 +184,16 @@ static int display_math(struct ptd_span a, struct ptd_span *out)
     return 0;
 }
 
+/* "The Lord of the Rings": every long word with a capital. */
+static int is_titled(struct ptd_span a)
+{
+    for (size_t i = 0, n; i < a.len; i += n ? n : 1) {
+        for (n = 0; i + n < a.len && ptd_is_letter(a.s[i + n]);) n++;
+        if (n > 3 && a.s[i] >= 'a') return 0;
+    }
+    return 1;
+}
+
 /* A few words that are all there is: "red", "The red circle." */
 static int few_words(struct ptd_span a, struct ptd_span *out)
 {
@@ -193,7 +203,7 @@ static int few_words(struct ptd_span a, struct ptd_span *out)
         "says",    "reads",   "has",       "have",   "we",     "see",  NULL};
     a = ptd_without_remark(a);
     if (!a.len || a.len > 60 || memchr(a.s, '\n', a.len) || ptd_has_number(a) ||
-        ptd_count_words(a) > 8 || unsure(a))
+        ptd_count_words(a) > (is_titled(a) ? 8 : 4) || unsure(a))
         return 0;
     for (int i = 0; refusals[i]; i++)
         if (ptd_find_word(a, refusals[i])) return 0;
