@@ -7,6 +7,7 @@
  * --loss ppo: PPO clip, k3 KL where nothing is tutored, and the divergence from the tutor on
  * tutored responses (lib/method: learn.h, loss, divergence).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
+#include "base/output.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -17,6 +18,7 @@
 #include "method/settings.h"
 #include "method/source.h"
 #include "method/train.h"
+#include "net/plan.h"
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,13 +26,15 @@
 #include <unistd.h>
 
 static struct {
-    const char *store, *loss, *divergence, *schedule, *device;
+    const char *store, *loss, *divergence, *schedule, *device, *recompute;
     struct ptd_loss_rules rules;
     struct ptd_train_rules train;
     double words;
     int updates, anyway, threads, max_bad, grace;
     int64_t micro;
+    struct ptd_plan_asked plan;
 } opt = {.loss = "ppo",
+         .recompute = "auto",
          .divergence = "jsd",
          .schedule = "constant",
          .updates = 1,
@@ -63,6 +67,12 @@ static const struct ptd_opt options[] = {
      "optimizer steps per step: the groups in N parts", 1, 1024},
     {"micro", 0, PTD_OPT_LONG, &opt.micro, "N",
      "packed tokens of a micro-batch; changes memory, not results beyond rounding", 1, 1e8},
+    {"recompute", 0, PTD_OPT_STR, &opt.recompute, "KIND",
+     "activations that backward makes again, to the same bits: none, layer (all but a layer's "
+     "input, "
+     "a quarter more time), auto (layer where they would take half of the memory there is)",
+     0, 0, 1},
+    PTD_PLAN_OPTIONS(opt.plan),
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
     {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
     {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
@@ -156,6 +166,7 @@ struct run {
     struct step step;
     struct ptd_progress progress;
     int64_t first; /* generation at start */
+    size_t left;   /* memory for all but weights, gradients, moments */
 };
 
 static int schedule_named(const char *name)
@@ -173,6 +184,93 @@ static void settle_options(void)
         ptd_misuse("%s", ptd_failed_message());
     opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
+    ptd_plan_read(&opt.plan);
+    if (strcmp(opt.recompute, "auto") && strcmp(opt.recompute, "none") &&
+        strcmp(opt.recompute, "layer"))
+        ptd_misuse("--recompute \"%s\": expected one of auto, none, layer", opt.recompute);
+    if (opt.plan.json) opt.plan.print = 1;
+}
+
+/* ---- memory ---- */
+
+/* What --recompute says of micro-batches like these, when so much is left. */
+static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
+{
+    if (!strcmp(opt.recompute, "none")) return PTD_KEEP_ALL;
+    if (!strcmp(opt.recompute, "layer")) return PTD_KEEP_INPUTS;
+    return ptd_plan_pool(m, PTD_KEEP_ALL, s) > left / 2 ? PTD_KEEP_INPUTS : PTD_KEEP_ALL;
+}
+
+/* A command of this kind that takes at most `left` for a micro-batch; malloc'd. */
+static char *what_fits(struct ptd_model *m, size_t left)
+{
+    long least = opt.plan.expected.prompt + opt.plan.expected.answer;
+    struct ptd_shape s;
+    for (long micro = opt.micro; micro >= 1 && 2 * micro >= least; micro /= 2) {
+        ptd_plan_pack(&opt.plan.expected, micro, m, &s);
+        if (ptd_plan_pool(m, PTD_KEEP_INPUTS, &s) <= left)
+            return ptd_format("--recompute layer --micro %ld", micro);
+    }
+    return ptd_strdup("more memory, a smaller model, or fewer parameters that are trained");
+}
+
+/* Prints the plan of the whole command and ends the program. */
+static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *p, size_t room)
+{
+    struct ptd_shape s;
+    size_t fixed = ptd_plan_sum(p), left = room > fixed ? room - fixed : 0;
+    int status = 0;
+    ptd_plan_groups(p, &opt.plan.expected);
+    ptd_plan_pack(&opt.plan.expected, opt.micro, t->model, &s);
+    ptd_plan_activations(p, t->model, keep_of(t->model, &s, left), &s);
+    ptd_plan_print(p, room, opt.plan.json);
+    if (ptd_plan_sum(p) > room) {
+        char *instead = what_fits(t->model, left);
+        if (ptd_plan_check(p, room, instead)) status = PTD_OSERR;
+        free(instead);
+    }
+    ptd_stdout_flush();
+    if (status) ptd_die_last();
+    exit(0);
+}
+
+/* Before anything large is taken: what is certain must fit. */
+static int before_memory(void *ctx, struct ptd_train *t)
+{
+    struct run *r = ctx;
+    struct ptd_plan p = {0};
+    size_t room = ptd_plan_room(&opt.plan), fixed;
+    ptd_plan_program(&p, t->model, ptd_threads_count());
+    if (ptd_train_plan(t, &p)) return -1;
+    if (opt.plan.print) tell_plan(t, &p, room);
+    fixed = ptd_plan_sum(&p);
+    if (ptd_plan_check(&p, room,
+                       "more memory, a smaller model, or fewer parameters that are trained"))
+        return -1;
+    r->left = room == SIZE_MAX ? SIZE_MAX : room - fixed;
+    return 0;
+}
+
+/* What is left once the rest is there decides what is recomputed. */
+static void bound_activations(const struct run *r)
+{
+    struct ptd_score *s = r->score;
+    if (!strcmp(opt.recompute, "layer")) s->batch->keep = PTD_KEEP_INPUTS;
+    if (!strcmp(opt.recompute, "auto")) s->keep_most = r->left / 2;
+    if (opt.plan.room) s->room = r->left;
+}
+
+/* --plan without a stream. */
+static _Noreturn void plan_alone(struct run *r)
+{
+    struct ptd_train_rules rules = opt.train;
+    rules.before = before_memory;
+    rules.ctx = r;
+    rules.plans = 1;
+    if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
+    if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
+    if (!ptd_train_open(opt.store, &rules, "{}", 0, r->device)) ptd_die_last();
+    ptd_die(PTD_BUG, "a plan that was not told");
 }
 
 static void open_run(struct run *r, const char *operand)
@@ -198,12 +296,15 @@ static void open_run(struct run *r, const char *operand)
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
                                                         .updates = opt.updates});
+    opt.train.before = before_memory;
+    opt.train.ctx = r;
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
     opt.rules.temperature = r->head.temperature;
-    r->score = ptd_score_new(r->train->model, 1);
+    r->score = ptd_score_new(r->train->model, PTD_KEEP_ALL);
+    bound_activations(r);
     r->tokenizer = tok;
     r->ground =
         (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
@@ -398,6 +499,7 @@ int main(int argc, char **argv)
     if (argc - first > 1) ptd_misuse("expected one stream");
     settle_options();
     ptd_threads_start(opt.threads);
+    if (opt.plan.print) plan_alone(&r);
     heed_signals();
     ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);

@@ -105,12 +105,14 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
     t->settings = ptd_strdup(settings);
-    if (ptd_store_open(&t->store, store, PTD_STORE_TRAIN) ||
+    if (ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
         ptd_store_head(t->store, &t->generation))
         goto fail;
-    if (!(t->model = ptd_model_open(t->store, d)) ||
-        ptd_model_load(t->model, t->store, t->generation))
-        goto fail;
+    if (!(t->model = ptd_model_open(t->store, d))) goto fail;
+    ptd_model_reach(t->model);
+    if (r->before && r->before(r->ctx, t)) goto fail;
+    if (r->plans) return t;
+    if (ptd_model_load(t->model, t->store, t->generation)) goto fail;
     t->m = ptd_device_stats(d, t->model->n_weights, "moments");
     t->v = ptd_device_stats(d, t->model->n_weights, "moments");
     ptd_model_train(t->model);
@@ -118,6 +120,15 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
 fail:
     ptd_train_close(t);
     return NULL;
+}
+
+int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p)
+{
+    size_t moments = 2 * t->model->n_weights * sizeof(float);
+    ptd_plan_add(p, "moments", moments);
+    ptd_plan_add(p, "publishing",
+                 ptd_store_publishing(moments + t->model->n_weights * sizeof(float)));
+    return ptd_plan_weights(p, t->model, t->store, 1);
 }
 
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total)

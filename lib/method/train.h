@@ -11,10 +11,12 @@
 #define PTD_TRAIN_H
 #include "compute/ops.h"
 #include "net/model.h"
+#include "net/plan.h"
 #include "store/store.h"
 
 enum ptd_schedule { PTD_CONSTANT, PTD_COSINE, PTD_LINEAR };
 
+struct ptd_train;
 struct ptd_train_rules {
     struct ptd_adamw adamw; /* lr is the peak */
     double clip;            /* of the gradient's global norm; 0: none */
@@ -22,6 +24,10 @@ struct ptd_train_rules {
     int schedule;           /* enum ptd_schedule, after the warm-up */
     double floor;           /* share of lr that cosine and linear end at */
     int keep;               /* newest generations to keep */
+    /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */
+    int (*before)(void *ctx, struct ptd_train *t);
+    void *ctx;
+    int plans; /* 1: the store is only read, and ptd_train_open ends with `before` */
 };
 
 struct ptd_train {
@@ -38,6 +44,8 @@ struct ptd_train {
  * kept with each generation and compared at the next start. */
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
                                  const char *settings, int anyway, struct ptd_device *d);
+/* Weights, gradients and moments, of a model whose shape is known. */
+int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p) PTD_MUST_CHECK;
 /* step counts from 1 */
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total);
 void ptd_train_zero(struct ptd_train *t);

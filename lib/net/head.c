@@ -40,13 +40,23 @@ void ptd_lm_head_free(struct ptd_lm_head *h)
 
 /* ---- chunks ---- */
 
+static long rows_of(int V, long n)
+{
+    long rows = CHUNK_FLOATS / V;
+    if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
+    if (rows > CHUNK_MOST) rows = CHUNK_MOST;
+    return rows > n ? n : rows;
+}
+
+size_t ptd_lm_head_bytes(int V, long n)
+{
+    return (size_t)rows_of(V, n) * V * sizeof(float);
+}
+
 /* Rows of a chunk when there are n, with room for its logits. */
 static long chunk_rows(struct ptd_lm_head *h, long n)
 {
-    long rows = CHUNK_FLOATS / h->V;
-    if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
-    if (rows > CHUNK_MOST) rows = CHUNK_MOST;
-    if (rows > n) rows = n;
+    long rows = rows_of(h->V, n);
     if (rows <= h->rows) return rows;
     ptd_device_free(h->device, h->z);
     h->z = ptd_device_stats(h->device, (size_t)rows * h->V, "logits");

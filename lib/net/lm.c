@@ -72,7 +72,7 @@ static void take_acts(struct ptd_batch *b, struct ptd_lm_acts *a)
 static int first_kept(const struct ptd_batch *b)
 {
     if (!b->keep) return b->m->config.layers + 1;
-    return b->m->grads ? b->m->lowest : 0;
+    return b->m->learns ? b->m->lowest : 0;
 }
 
 /* Layer i's input, or what the last one gives. */

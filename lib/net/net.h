@@ -175,7 +175,7 @@ void ptd_batch_seal_pictures(struct ptd_batch *b); /* what the vision tower need
 float *ptd_batch_angles(struct ptd_batch *b, int which, size_t n);
 void ptd_lm_seal(struct ptd_batch *b);     /* the rotations and the plan of the text */
 void ptd_vision_seal(struct ptd_batch *b); /* those of the pictures */
-void ptd_model_reach(struct ptd_model *m); /* learns_vision and lowest, by what is trained */
+void ptd_model_reach(struct ptd_model *m); /* learns and the two, by what is trained */
 /* Memory for it in the pool: what forward keeps, what it needs only while it runs, and what
  * backward needs. */
 void ptd_vision_take(struct ptd_batch *b);

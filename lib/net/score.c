@@ -1,6 +1,7 @@
 /* score: see score.h. Packing is batch.c; what is asked of the vocabulary is the caller's, through
  * head.h. */
 #include "net/score.h"
+#include "base/room.h"
 #include "net/net.h"
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +52,39 @@ long ptd_score_tokens(const struct ptd_score *s)
     return ptd_batch_rows(s->batch);
 }
 
+/* Kept or recomputed: the bits are the same. */
+static void choose_keep(struct ptd_score *s)
+{
+    struct ptd_batch *b = s->batch;
+    if (!s->keep_most || !b->keep) return;
+    b->keep = PTD_KEEP_ALL;
+    if (ptd_batch_bytes(b) > s->keep_most) b->keep = PTD_KEEP_INPUTS;
+}
+
+/* Before it is taken: a micro-batch that cannot fit ends the program in one line. */
+static void check_room(const struct ptd_score *s)
+{
+    struct ptd_batch *b = s->batch;
+    size_t need = ptd_batch_bytes(b), have = ptd_pool_room(&b->pool), left;
+    if (need <= have) return;
+    left = s->room ? s->room : ptd_room_left();
+    if (!s->room && left < SIZE_MAX - have) left += have;
+    if (need <= left) return;
+    ptd_die(PTD_OSERR,
+            "the activations of a micro-batch of %ld rows and %ld patches take %.1f MiB of memory, "
+            "and there are %.1f: expected %s",
+            b->n, b->n_patches, (double)need / (1 << 20), (double)left / (1 << 20),
+            b->keep == PTD_KEEP_ALL ? "--recompute layer or a smaller --micro"
+                                    : "a smaller --micro");
+}
+
 void ptd_score_forward(struct ptd_score *s)
 {
     struct ptd_device *d = s->m->device;
     int H = s->m->config.hidden;
     s->batch->targets = s->rows;
+    choose_keep(s);
+    check_room(s);
     ptd_forward(s->m, s->batch);
     s->on_device = ptd_pool_put_ints(&s->batch->pool, s->from, (size_t)s->rows);
     s->X = ptd_pool_nums(&s->batch->pool, s->rows * H);

@@ -37,6 +37,9 @@ struct ptd_score {
     ptd_num *X; /* [rows, hidden] after ptd_score_forward */
     struct ptd_lm_head *head;
     const uint8_t *banned; /* those that head was made with */
+    /* what the activations of a micro-batch may take before they are recomputed; 0: anything */
+    size_t keep_most;
+    size_t room; /* the most they may take at all (71); 0: what there is */
 };
 struct ptd_score *ptd_score_new(struct ptd_model *m, int keep /* 1: backward follows */);
 /* -1: 65 ids out of range, pads and pictures disagree */

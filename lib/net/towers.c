@@ -16,6 +16,7 @@ static int reach_of(const struct ptd_param *p, int none)
 
 void ptd_model_reach(struct ptd_model *m)
 {
+    m->learns = 1;
     m->learns_vision = 0;
     m->lowest = m->config.layers;
     for (int i = 0; i < m->n_params; i++) {
@@ -29,7 +30,7 @@ void ptd_model_reach(struct ptd_model *m)
 
 static int learns_pictures(const struct ptd_batch *b)
 {
-    return b->n_patches && b->keep && b->m->grads && b->m->learns_vision;
+    return b->n_patches && b->keep && b->m->learns && b->m->learns_vision;
 }
 
 /* The pictures' memory, but what only their forward pass needs. */
@@ -55,7 +56,7 @@ static void take_all(struct ptd_batch *b)
     ptd_lm_take(b);
     if (!b->keep) ptd_pool_release(&b->pool, b->scratch);
     ptd_pool_nums(&b->pool, b->targets * H);
-    if (!b->keep || !b->m->grads) return;
+    if (!b->keep || !b->m->learns) return;
     ptd_pool_nums(&b->pool, b->targets * H);
     ptd_pool_nums(&b->pool, b->n * H);
     ptd_lm_take_backward(b);

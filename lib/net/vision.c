@@ -118,7 +118,7 @@ static int merged(const struct ptd_batch *b)
 /* Backward follows. */
 static int keeps(const struct ptd_batch *b)
 {
-    return b->keep && b->m->grads && b->m->learns_vision;
+    return b->keep && b->m->learns && b->m->learns_vision;
 }
 
 static void take_acts(struct ptd_batch *b, struct ptd_vision_acts *a)

@@ -170,6 +170,8 @@ struct ptd_publication {
     struct ptd_tensor_view *low; /* [n_low]; NULL: none */
     int n_low;
 };
+/* Memory that publishing so many bytes of tensors takes meanwhile, and keeps. */
+size_t ptd_store_publishing(size_t bytes);
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
 
 /* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does

@@ -73,6 +73,11 @@ static uint64_t tensor_digest(const char *value, size_t head, size_t len)
 
 size_t ptd_store_batch = 256u << 20;
 
+size_t ptd_store_publishing(size_t bytes)
+{
+    return bytes < ptd_store_batch ? bytes : ptd_store_batch;
+}
+
 /* ---- keys ---- */
 
 void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind, int64_t generation)

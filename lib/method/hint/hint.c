@@ -5,6 +5,7 @@
 #include "data/prompt.h"
 #include "data/template.h"
 #include "method/hint/spoiler.h"
+#include "net/plan.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,8 @@ struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
 {
     if (t->reference) return t->reference;
     struct ptd_model *m = ptd_model_open(t->store, t->device);
-    if (m && ptd_model_choose(m, NULL, NULL) == 0 && ptd_model_load(m, t->store, 0) == 0)
+    if (m && ptd_model_choose(m, NULL, NULL) == 0 && ptd_plan_start(m, t->store) == 0 &&
+        ptd_model_load(m, t->store, 0) == 0)
         return t->reference = m;
     if (m) ptd_model_free(m);
     return NULL;

@@ -1,0 +1,238 @@
+/* plan: see plan.h. */
+#include "net/plan.h"
+#include "base/dtype.h"
+#include "base/room.h"
+#include "base/threads.h"
+#include "net/head.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB             (1024.0 * 1024)
+#define PROGRAM         ((size_t)5 << 19) /* libraries and their tables, measured */
+#define BLAS_THREAD     ((size_t)1 << 20) /* OpenBLAS's own rows, a thread, measured */
+#define TOKEN           400 /* of all that is known of a token of an answer, measured */
+#define TOKENIZER_TOKEN 400 /* of the tables of a tokenizer, a word, measured */
+
+/* ---- options ---- */
+
+static _Noreturn void misread(const char *item)
+{
+    ptd_misuse("--expect \"%s\": expected prompts=N, prompt=N, answers=NxN, picture=WxH", item);
+}
+
+/* "8x256" or, where no second number is wanted, "8". */
+static void numbers(const char *item, const char *text, long *a, long *b)
+{
+    int end = 0;
+    int got = b ? sscanf(text, "%9ldx%9ld%n", a, b, &end) : sscanf(text, "%9ld%n", a, &end);
+    if (got != (b ? 2 : 1) || text[end] || *a < 1 || (b && *b < 1)) misread(item);
+}
+
+static void expect(struct ptd_expected *e, const char *item)
+{
+    const char *value = strchr(item, '=');
+    size_t len = value ? (size_t)(value - item) : 0;
+    const struct {
+        const char *name;
+        long *a, *b;
+    } names[] = {{"prompts", &e->prompts, NULL},
+                 {"prompt", &e->prompt, NULL},
+                 {"answers", &e->answers, &e->answer},
+                 {"picture", &e->width, &e->height}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (len == strlen(names[i].name) && !strncmp(item, names[i].name, len)) {
+            numbers(item, value + 1, names[i].a, names[i].b);
+            return;
+        }
+    misread(item);
+}
+
+void ptd_plan_read(struct ptd_plan_asked *asked)
+{
+    char *copy = ptd_strdup(asked->expect ? asked->expect : ""), *rest = copy, *item;
+    while ((item = strsep(&rest, ",")))
+        if (*item) expect(&asked->expected, item);
+    free(copy);
+}
+
+size_t ptd_plan_room(const struct ptd_plan_asked *asked)
+{
+    return asked->room ? (size_t)asked->room : ptd_room_left();
+}
+
+/* ---- packing ---- */
+
+static void widen(struct ptd_shape *s, long rows, long targets, long pictures,
+                  const struct ptd_shape *picture)
+{
+    if (rows > s->rows) s->rows = rows;
+    if (targets > s->targets) s->targets = targets;
+    if (pictures * picture->image_rows > s->image_rows)
+        s->image_rows = pictures * picture->image_rows;
+    if (pictures * picture->patches > s->patches) s->patches = pictures * picture->patches;
+}
+
+/* As learn.c packs: a micro-batch is run once it has `micro` tokens, and a group is cut where it
+ * would have twice as many. */
+static void pack(const struct ptd_expected *e, long micro, struct ptd_shape *s,
+                 const struct ptd_shape *picture)
+{
+    long n = e->answer > 1 ? e->answer - 1 : 0, rows = 0, targets = 0, prompts = 0;
+    long groups = e->prompts ? e->prompts : micro / (e->prompt + 1) + 2;
+    for (long g = 0; g < groups && g < 4096; g++) {
+        rows += e->prompt;
+        prompts++;
+        for (long i = 0; i < e->answers; i++) {
+            if (rows + n > 2 * micro && targets) {
+                widen(s, rows, targets, prompts, picture);
+                rows = e->prompt, targets = 0, prompts = 1;
+            }
+            rows += n;
+            targets += e->answer;
+        }
+        widen(s, rows, targets, prompts, picture);
+        if (rows >= micro) rows = targets = prompts = 0;
+    }
+}
+
+void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
+                   struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    long patches = (e->height / c->v_patch) * (e->width / c->v_patch);
+    struct ptd_shape picture = {.patches = patches,
+                                .image_rows = patches / (c->v_merge * c->v_merge)};
+    *s = (struct ptd_shape){.width = (int)e->width, .height = (int)e->height};
+    if (e->prompt)
+        pack(e, micro, s, &picture);
+    else
+        s->rows = s->targets = 2 * micro;
+}
+
+/* ---- parts ---- */
+
+void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes)
+{
+    int i = 0;
+    while (i < p->n && strcmp(p->part[i].name, part)) i++;
+    if (i == PTD_PLAN_PARTS) ptd_die(PTD_BUG, "a plan of more than %d parts", PTD_PLAN_PARTS);
+    if (i == p->n) p->part[p->n++] = (struct ptd_plan_part){.name = part};
+    p->part[i].bytes += bytes;
+}
+
+void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads)
+{
+    ptd_plan_add(p, "program and libraries", PROGRAM + (size_t)threads * BLAS_THREAD);
+    ptd_plan_add(p, "tables", (size_t)m->config.vocab * TOKENIZER_TOKEN);
+}
+
+void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e)
+{
+    size_t tokens = (size_t)e->prompts * e->answers * e->answer,
+           pixels = 3 * (size_t)e->prompts * e->width * e->height;
+    ptd_plan_add(p, "groups of a step", tokens * TOKEN + 2 * pixels);
+}
+
+static int dtype_of(const struct ptd_tensor_about *list, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i].name, name)) return list[i].dtype;
+    return PTD_F32;
+}
+
+int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_store *store,
+                     int learns)
+{
+    struct ptd_tensor_about *list;
+    int n;
+    size_t frozen = 0;
+    if (ptd_store_list(store, 0, &list, &n)) return -1;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *q = &m->params[i];
+        int halves = q->matrix && dtype_of(list, n, q->name) == PTD_BF16;
+        if (!q->trained) frozen += q->n * (halves ? 2 : m->device->num_size);
+    }
+    ptd_store_list_free(list, n);
+    if (m->n_weights) ptd_plan_add(p, "weights that move", m->n_weights * m->device->num_size);
+    if (frozen) ptd_plan_add(p, "frozen weights", frozen);
+    if (learns) ptd_plan_add(p, "gradients", m->n_weights * m->device->acc_size);
+    return 0;
+}
+
+size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s)
+{
+    struct ptd_batch *b = ptd_batch_new(m);
+    b->keep = keep;
+    b->n = s->rows;
+    b->targets = s->targets;
+    b->n_image_rows = s->image_rows;
+    b->n_patches = s->patches;
+    size_t bytes = ptd_batch_bytes(b);
+    ptd_batch_free(b);
+    return bytes;
+}
+
+void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
+                          const struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    size_t patch = (size_t)c->v_channels * c->v_temporal * c->v_patch * c->v_patch,
+           angles = (size_t)s->rows * c->head_dim + (size_t)s->patches * c->v_hidden / c->v_heads;
+    ptd_plan_add(p, "activations", ptd_plan_pool(m, keep, s));
+    ptd_plan_add(p, "head", ptd_lm_head_bytes(c->vocab, s->targets));
+    ptd_plan_add(p, "pictures", s->patches * patch * sizeof(float));
+    ptd_plan_add(p, "tables", angles * sizeof(float));
+}
+
+int ptd_plan_start(struct ptd_model *m, struct ptd_store *store)
+{
+    struct ptd_plan p = {0};
+    ptd_plan_program(&p, m, ptd_threads_count());
+    if (ptd_plan_weights(&p, m, store, 0)) return -1;
+    return ptd_plan_check(&p, ptd_room_left(), "more memory, or a smaller model");
+}
+
+/* ---- all ---- */
+
+size_t ptd_plan_sum(const struct ptd_plan *p)
+{
+    size_t sum = 0;
+    for (int i = 0; i < p->n; i++)
+        if (!p->part[i].shared) sum += p->part[i].bytes;
+    return sum;
+}
+
+static void print_json(const struct ptd_plan *p, size_t room)
+{
+    printf("{");
+    for (int i = 0; i < p->n; i++) printf("\"%s\":%zu,", p->part[i].name, p->part[i].bytes);
+    if (room != SIZE_MAX) printf("\"there\":%zu,", room);
+    printf("\"sum\":%zu}\n", ptd_plan_sum(p));
+}
+
+void ptd_plan_print(const struct ptd_plan *p, size_t room, int json)
+{
+    if (json) {
+        print_json(p, room);
+        return;
+    }
+    for (int i = 0; i < p->n; i++)
+        printf("%-26s %10.1f MiB%s\n", p->part[i].name, p->part[i].bytes / MIB,
+               p->part[i].shared ? "  shared, not in the sum" : "");
+    printf("%-26s %10.1f MiB\n", "sum", ptd_plan_sum(p) / MIB);
+    if (room != SIZE_MAX) printf("%-26s %10.1f MiB\n", "there is", room / MIB);
+}
+
+int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
+{
+    size_t sum = ptd_plan_sum(p);
+    const struct ptd_plan_part *most = &p->part[0];
+    if (sum <= room) return 0;
+    for (int i = 1; i < p->n; i++)
+        if (!p->part[i].shared && p->part[i].bytes > most->bytes) most = &p->part[i];
+    return ptd_fail(PTD_OSERR,
+                    "this takes %.1f MiB of memory, most of it %s (%.1f), and there are %.1f: "
+                    "expected %s",
+                    sum / MIB, most->name, most->bytes / MIB, room / MIB, instead);
+}

@@ -1,0 +1,103 @@
+/* plan: how much memory a program will take, by part, from the model's shape and the options,
+ * before any of it is taken.
+ *
+ *     struct ptd_plan p = {0};
+ *     ptd_plan_program(&p, m, threads);        // libraries, tables, the code
+ *     ptd_plan_weights(&p, m, store, learns);  // weights, and gradients
+ *     ptd_plan_add(&p, "moments", bytes);      // whoever owns memory adds it
+ *     ptd_plan_pack(&asked.expected, micro, m, &shape);
+ *     ptd_plan_activations(&p, m, keep, &shape);
+ *     if (asked.print) ptd_plan_print(&p, asked.json);
+ *     ptd_plan_check(&p, room, "a smaller --micro");   // -1 (71): it cannot fit
+ *
+ * What is mapped from files and shared by all programs is a part of its own and not in the sum: the
+ * machine gives it back when it must. */
+#ifndef PTD_PLAN_H
+#define PTD_PLAN_H
+#include "base/opt.h"
+#include "net/net.h"
+
+#define PTD_PLAN_PARTS 16
+
+struct ptd_plan {
+    struct ptd_plan_part {
+        const char *name; /* lives as long as the program */
+        size_t bytes;
+        int shared; /* 1: mapped from files */
+    } part[PTD_PLAN_PARTS];
+    int n;
+};
+
+/* What groups look like; 0: not known. */
+struct ptd_expected {
+    long prompts;         /* of a step */
+    long prompt;          /* tokens of a prompt, pictures among them */
+    long answers, answer; /* of a prompt; tokens of one */
+    long width, height;   /* of the picture of each prompt, pixels */
+};
+
+/* Options of --plan and of the check at the start. */
+struct ptd_plan_asked {
+    int print, json;
+    int64_t room; /* bytes; 0: what there is */
+    const char *expect;
+    struct ptd_expected expected;
+};
+#define PTD_PLAN_OPTIONS(asked)                                                                    \
+    {"plan",                                                                                       \
+     0,                                                                                            \
+     PTD_OPT_FLAG,                                                                                 \
+     &(asked).print,                                                                               \
+     NULL,                                                                                         \
+     "print how much memory this command will take, by part, and do nothing else",                 \
+     0,                                                                                            \
+     0,                                                                                            \
+     1},                                                                                           \
+        {"json", 0, PTD_OPT_FLAG, &(asked).json, NULL, "the plan as one JSON object", 0, 0, 1},    \
+        {"expect",                                                                                 \
+         0,                                                                                        \
+         PTD_OPT_STR,                                                                              \
+         &(asked).expect,                                                                          \
+         "LIST",                                                                                   \
+         "what the plan is for: prompts=24,prompt=320,answers=8x256,picture=640x480",              \
+         0,                                                                                        \
+         0,                                                                                        \
+         1},                                                                                       \
+    {                                                                                              \
+        "memory", 0, PTD_OPT_LONG, &(asked).room, "SIZE",                                          \
+            "memory to stay within (0: what the machine and its limits leave)", 0, 1e15, 1         \
+    }
+
+/* Reads asked->expect; misuse (2) ends the program. */
+void ptd_plan_read(struct ptd_plan_asked *asked);
+size_t ptd_plan_room(const struct ptd_plan_asked *asked); /* bytes; SIZE_MAX: nobody knows */
+
+/* The most that one micro-batch holds at a time. */
+struct ptd_shape {
+    long rows, targets, image_rows, patches;
+    int width, height; /* of one picture */
+};
+/* Groups as expected, packed as learn.h says; where nothing is known of them, two times `micro`
+ * rows without pictures. */
+void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
+                   struct ptd_shape *s);
+
+void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes);
+void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads);
+void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e); /* of a step, held */
+/* store: where frozen weights are; learns: gradients too */
+int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_store *store,
+                     int learns) PTD_MUST_CHECK;
+/* The pool of a batch, the head's chunk, pictures on the host. keep: enum ptd_keep */
+void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
+                          const struct ptd_shape *s);
+size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s); /* bytes */
+
+/* The start of a program that only reads: program and frozen weights, checked. -1: as _check */
+int ptd_plan_start(struct ptd_model *m, struct ptd_store *store) PTD_MUST_CHECK;
+
+size_t ptd_plan_sum(const struct ptd_plan *p);                        /* what is shared left out */
+void ptd_plan_print(const struct ptd_plan *p, size_t room, int json); /* to stdout */
+/* -1: 71, the sum is more than the room; `instead`: what would take less. */
+int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead) PTD_MUST_CHECK;
+#endif
