@@ -44,6 +44,52 @@ static inline void host_logits_backward(float *dX, float *dW, const float *dZ, c
     back();
 }
 
+/* One adapter of parts; A, B, dA and dB behind each other, part by part. */
+struct host_low_rank {
+    int in, wide, rank, n;
+    float scale;
+    int first[4], out[4];
+};
+
+static inline struct ptd_low_rank host_parts(const struct host_low_rank *l, const float *A,
+                                             const float *B, float *dA, float *dB,
+                                             struct ptd_low_rank_part *parts)
+{
+    long a = (long)l->rank * l->in;
+    for (int i = 0; i < l->n; i++) {
+        long b = (long)l->out[i] * l->rank;
+        parts[i] = (struct ptd_low_rank_part){l->first[i],
+                                              l->out[i],
+                                              in_nums(A + i * a, a),
+                                              in_nums(B, b),
+                                              dA ? accs(dA + i * a, a) : NULL,
+                                              dB ? accs(dB, b) : NULL};
+        B += b;
+        if (dB) dB += b;
+    }
+    return (struct ptd_low_rank){l->in, l->wide, l->rank, l->n, l->scale, parts};
+}
+
+static inline void host_low_rank(float *Y, const float *X, const struct host_low_rank *l,
+                                 const float *A, const float *B, long n)
+{
+    struct ptd_low_rank_part parts[4];
+    struct ptd_low_rank all = host_parts(l, A, B, NULL, NULL, parts);
+    OPS->low_rank(DEV, nums(Y, n * l->wide), in_nums(X, n * l->in), &all, n);
+    back();
+}
+
+static inline void host_low_rank_backward(float *dX, float *dA, float *dB, const float *dY,
+                                          const float *X, const struct host_low_rank *l,
+                                          const float *A, const float *B, long n)
+{
+    struct ptd_low_rank_part parts[4];
+    struct ptd_low_rank all = host_parts(l, A, B, dA, dB, parts);
+    OPS->low_rank_backward(DEV, nums(dX, n * l->in), in_nums(dY, n * l->wide),
+                           in_nums(X, n * l->in), &all, n);
+    back();
+}
+
 static inline void host_rmsnorm(float *Y, float *rstd, const float *X, const float *g, long n,
                                 int w, float eps)
 {

@@ -299,6 +299,109 @@ static void gradients_not_wanted(void **state)
     }
 }
 
+/* ---- products of low rank ---- */
+
+static const struct host_low_rank adapters[] = {
+    {5, 7, 2, 1, 0.5f, {0}, {7}},                /* all columns */
+    {33, 40, 4, 3, 2, {0, 16, 30}, {16, 9, 10}}, /* some columns, a hole between them */
+    {19, 12, 1, 2, 1, {6, 0}, {6, 3}},           /* in any order */
+    {70, 9, 24, 1, 0.25f, {2}, {5}},
+};
+static const struct host_low_rank *adapter; /* that ref_low_rank is about */
+
+static long outputs_of(const struct host_low_rank *l)
+{
+    long sum = 0;
+    for (int i = 0; i < l->n; i++) sum += l->out[i];
+    return sum;
+}
+
+static double dot(const double *a, const double *b, long n)
+{
+    double s = 0;
+    for (long i = 0; i < n; i++) s += a[i] * b[i];
+    return s;
+}
+
+/* in: X, A and B; y is what is added to columns that are nobody's, too. */
+static void ref_low_rank(const struct job *j, double *y)
+{
+    const struct host_low_rank *l = adapter;
+    double t[32];
+    memset(y, 0, j->n_y * sizeof *y);
+    for (long i = 0; i < j->n; i++) {
+        const double *A = j->in[1], *B = j->in[2];
+        for (int p = 0; p < l->n; p++) {
+            for (int r = 0; r < l->rank; r++, A += l->in)
+                t[r] = dot(j->in[0] + i * l->in, A, l->in);
+            for (int o = 0; o < l->out[p]; o++, B += l->rank)
+                y[i * l->wide + l->first[p] + o] = l->scale * dot(t, B, l->rank);
+        }
+    }
+}
+
+static struct job low_rank_job(const struct host_low_rank *l, long n)
+{
+    struct job j = {.n = n, .f = ref_low_rank};
+    adapter = l;
+    start(&j, n * l->in, (long)l->n * l->rank * l->in, outputs_of(l) * l->rank, n * l->wide);
+    return j;
+}
+
+static void check_low_rank(struct job *j, const struct host_low_rank *l)
+{
+    float *x = floats(j->in[0], j->size[0]), *A = floats(j->in[1], j->size[1]),
+          *B = floats(j->in[2], j->size[2]), *dy = floats(j->dy, j->n_y);
+    double *before = values(9, j->n_y + j->size[0] + j->size[1] + j->size[2]),
+           *base = before + j->n_y, *base_A = base + j->size[0], *base_B = base_A + j->size[1];
+    float *y = floats(before, j->n_y), *dx = floats(base, j->size[0]),
+          *dA = floats(base_A, j->size[1]), *dB = floats(base_B, j->size[2]);
+    host_low_rank(y, x, l, A, B, j->n);
+    for (long i = 0; i < j->n_y; i++) before[i] += j->y[i];
+    check(y, before, j->n_y, 2e-5);
+    host_low_rank_backward(dx, dA, dB, dy, x, l, A, B, j->n);
+    check_gradient(j, 0, dx, base);
+    check_gradient(j, 1, dA, base_A);
+    check_gradient(j, 2, dB, base_B);
+    float *alone = floats(base, j->size[0]);
+    host_low_rank_backward(alone, NULL, NULL, dy, x, l, A, B, j->n);
+    assert_memory_equal(alone, dx, j->size[0] * sizeof *dx);
+}
+
+static void low_rank_and_its_gradients(void **state)
+{
+    (void)state;
+    for
+        EACH (c, counts)
+            for
+                EACH (a, adapters) {
+                    struct job j = low_rank_job(&adapters[a], counts[c]);
+                    check_low_rank(&j, &adapters[a]);
+                    release(NULL);
+                }
+}
+
+/* A row's bits do not depend on how many are beside it. */
+static void low_rank_rows_stand_alone(void **state)
+{
+    (void)state;
+    for
+        EACH (a, adapters) {
+            const struct host_low_rank *l = &adapters[a];
+            struct job j = low_rank_job(l, 130);
+            float *x = floats(j.in[0], j.size[0]), *A = floats(j.in[1], j.size[1]),
+                  *B = floats(j.in[2], j.size[2]), *y = floats(j.dy, j.n_y),
+                  *one = floats(j.dy, j.n_y);
+            host_low_rank(y, x, l, A, B, j.n);
+            for (long i = 0, n = 1; i < j.n; i += n, n = n % 11 + 1) {
+                if (i + n > j.n) n = j.n - i;
+                host_low_rank(one + i * l->wide, x + i * l->in, l, A, B, n);
+            }
+            assert_memory_equal(one, y, j.n_y * sizeof *y);
+            release(NULL);
+        }
+}
+
 /* ---- norms ---- */
 
 static const int widths[] = {1, 2, 7, 16, 33, 131};
@@ -1031,6 +1134,8 @@ static const struct row rows[] = {
     ROW(linear_backward, gradients_not_wanted),
     ROW(logits, logits_and_their_gradients),
     ROW(logits_backward, logits_and_their_gradients),
+    ROW(low_rank, low_rank_and_its_gradients),
+    ROW(low_rank_backward, low_rank_and_its_gradients),
     ROW(rmsnorm, rmsnorm_and_its_gradients),
     ROW(rmsnorm_backward, rmsnorm_and_its_gradients),
     ROW(layernorm, layernorm_and_its_gradients),
@@ -1259,6 +1364,8 @@ int main(void)
         cmocka_unit_test_teardown(residual_is_added_last, release),
         cmocka_unit_test_teardown(logits_and_their_gradients, release),
         cmocka_unit_test_teardown(gradients_not_wanted, release),
+        cmocka_unit_test_teardown(low_rank_and_its_gradients, release),
+        cmocka_unit_test_teardown(low_rank_rows_stand_alone, release),
         cmocka_unit_test_teardown(rmsnorm_and_its_gradients, release),
         cmocka_unit_test_teardown(layernorm_and_its_gradients, release),
         cmocka_unit_test_teardown(layernorm_far_from_zero, release),
@@ -1281,6 +1388,8 @@ int main(void)
     const struct CMUnitTest two_threads[] = {
         cmocka_unit_test_teardown(two_threads_change_nothing, release),
         cmocka_unit_test_teardown(linear_and_its_gradients, release),
+        cmocka_unit_test_teardown(low_rank_and_its_gradients, release),
+        cmocka_unit_test_teardown(low_rank_rows_stand_alone, release),
     };
     const struct CMUnitTest table[] = {
         cmocka_unit_test(every_member_has_a_row),

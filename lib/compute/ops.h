@@ -54,6 +54,20 @@ struct ptd_adamw {
     double lr, beta1, beta2, eps, decay;
 };
 
+/* Products of low rank that are added to columns of Y (adapters; LoRA, Hu et al., 2021): part by
+ * part Y[:, first : first + out] += scale (X A^T) B^T, with A [rank, in] and B [out, rank], for
+ * rows of X [n, in] and of Y [n, wide]. No two parts have a column in common. */
+struct ptd_low_rank_part {
+    int first, out;
+    const ptd_num *A, *B;
+    ptd_acc *dA, *dB; /* NULL: not wanted */
+};
+struct ptd_low_rank {
+    int in, wide, rank, n;
+    float scale;
+    const struct ptd_low_rank_part *parts; /* [n], the host's */
+};
+
 /* In which form the optimizer has the weights: numbers of the device; bfloat16 and what that leaves
  * out, exact; bfloat16 alone, to which each step rounds at random with the right mean. */
 enum ptd_master { PTD_MASTER_F32, PTD_MASTER_SPLIT, PTD_MASTER_NONE };
@@ -116,6 +130,12 @@ struct ptd_ops {
                    long n);
     void (*logits_backward)(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
                             const ptd_num *X, const struct ptd_matrix *W, long n);
+
+    void (*low_rank)(struct ptd_device *d, ptd_num *Y, const ptd_num *X,
+                     const struct ptd_low_rank *l, long n);
+    /* dX [n, in] is added to (NULL: not wanted), and so are dA and dB; dY [n, wide] */
+    void (*low_rank_backward)(struct ptd_device *d, ptd_num *dX, const ptd_num *dY,
+                              const ptd_num *X, const struct ptd_low_rank *l, long n);
 
     /* ---- norms ---- */
 

@@ -39,6 +39,12 @@ void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, con
 void ptd_cpu_gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
                     const ptd_int *ids, long n);
 
+/* low_rank.c */
+void ptd_cpu_low_rank(struct ptd_device *d, ptd_num *Y, const ptd_num *X,
+                      const struct ptd_low_rank *l, long n);
+void ptd_cpu_low_rank_backward(struct ptd_device *d, ptd_num *dX, const ptd_num *dY,
+                               const ptd_num *X, const struct ptd_low_rank *l, long n);
+
 /* norms.c */
 void ptd_cpu_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
                      const ptd_num *g, long n, int w, float eps);

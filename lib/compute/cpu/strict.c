@@ -188,6 +188,41 @@ static void logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, cons
     matrix_free(&w);
 }
 
+/* The parts with their pointers shown, malloc'd. */
+static struct ptd_low_rank_part *show_parts(struct ptd_device *d, const struct ptd_low_rank *l)
+{
+    struct ptd_low_rank_part *parts = ptd_array((size_t)l->n + 1, sizeof *parts);
+    for (int i = 0; i < l->n; i++) {
+        const struct ptd_low_rank_part *p = &l->parts[i];
+        parts[i] = (struct ptd_low_rank_part){p->first,   p->out,      SHOW(p->A),
+                                              SHOW(p->B), SHOW(p->dA), SHOW(p->dB)};
+    }
+    return parts;
+}
+
+static void low_rank(struct ptd_device *d, ptd_num *Y, const ptd_num *X,
+                     const struct ptd_low_rank *l, long n)
+{
+    struct ptd_low_rank shown = *l;
+    struct ptd_low_rank_part *parts = show_parts(d, l);
+    shown.parts = parts;
+    ptd_ops_cpu.low_rank(d, SHOW(Y), SHOW(X), &shown, n);
+    for (int i = 0; i < l->n; i++)
+        round_rows(d, ptd_at(d, SHOW(Y), parts[i].first), n, l->wide, parts[i].out);
+    free(parts);
+}
+
+static void low_rank_backward(struct ptd_device *d, ptd_num *dX, const ptd_num *dY,
+                              const ptd_num *X, const struct ptd_low_rank *l, long n)
+{
+    struct ptd_low_rank shown = *l;
+    struct ptd_low_rank_part *parts = show_parts(d, l);
+    shown.parts = parts;
+    ptd_ops_cpu.low_rank_backward(d, SHOW(dX), SHOW(dY), SHOW(X), &shown, n);
+    round_all(d, SHOW(dX), n * l->in);
+    free(parts);
+}
+
 /* ---- norms ---- */
 
 static void rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
@@ -417,6 +452,8 @@ static const struct ptd_ops ops = {
     .linear_backward = linear_backward,
     .logits = logits,
     .logits_backward = logits_backward,
+    .low_rank = low_rank,
+    .low_rank_backward = low_rank_backward,
     .rmsnorm = rmsnorm,
     .rmsnorm_backward = rmsnorm_backward,
     .layernorm = layernorm,
