@@ -8,7 +8,9 @@
 #include "base/threads.h"
 #include "checkpoint/files.h"
 #include "checkpoint/import.h"
+#include "data/lora.h"
 #include "data/template.h"
+#include "net/adapter.h"
 #include "net/model.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@
 
 static const char tiny[] = "tiny", as_config[] = "config";
 static struct {
-    const char *config, *from, *store, *tokenizer, *dtype, *template;
+    const char *config, *from, *store, *tokenizer, *dtype, *template, *lora, *adapter;
     int64_t seed, generation;
 } opt = {.config = tiny, .dtype = as_config, .seed = -1, .generation = -1};
 
@@ -29,7 +31,8 @@ static const struct ptd_opt options[] = {
     {"config", 'c', PTD_OPT_STR, &opt.config, "NAME",
      "random weights for a built-in model (tiny, qwen3-vl-2b, -4b, -8b) or a folder's config files",
      0, 0},
-    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of the random weights (default 0)", 0, 9e15},
+    {"seed", 0, PTD_OPT_LONG, &opt.seed, "N",
+     "of the random weights, and of a new adapter's (default 0)", 0, 9e15},
     {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
      "of random weights: bf16, f32, or what the config says, else f32", 0, 0},
@@ -44,6 +47,9 @@ static const struct ptd_opt options[] = {
      "copy config files and weights from this store", 0, 0},
     {"generation", 'g', PTD_OPT_LONG, &opt.generation, "N", "of that store; -1: its newest", -1,
      4e9},
+    {"lora", 0, PTD_OPT_STR, &opt.lora, "ITEMS", PTD_LORA_HELP, 0, 0},
+    {"adapter", 0, PTD_OPT_STR, &opt.adapter, "DIR",
+     "begin with the adapter of this PEFT folder, which is then trained", 0, 0},
     {0}};
 static const struct ptd_usage usage = {
     "ptd-init",
@@ -52,7 +58,8 @@ static const struct ptd_usage usage = {
     "ptd-init run.ptd --from Qwen3-VL-2B-Instruct/\n"
     "ptd-init run.ptd --seed 7\n"
     "ptd-init big.ptd --config qwen3-vl-2b --random 1 --tokenizer tokenizer.json\n"
-    "ptd-init ptd.ptd --from-store base.ptd",
+    "ptd-init ptd.ptd --from-store base.ptd\n"
+    "ptd-init run.ptd --from Qwen3-VL-2B-Instruct/ --lora rank=16,targets=all-linear",
     options,
     "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the store, 74 i/o, 77 no "
     "permission, 78 "
@@ -128,6 +135,35 @@ static struct ptd_model *plan_from(const struct ptd_files *f, const struct ptd_s
     return ptd_model_plan(&c, &r, NULL);
 }
 
+/* ---- an adapter ---- */
+
+static struct ptd_peft *peft; /* of --adapter */
+
+/* What --lora or --adapter asks for joins the plan. */
+static void adapt(struct ptd_model *m)
+{
+    struct ptd_lora l;
+    if (opt.adapter && (ptd_peft_open(&peft, opt.adapter) < 0 || ptd_peft_adapt(peft, m) < 0))
+        ptd_die_last();
+    if (opt.lora && (ptd_lora_parse(&l, opt.lora) < 0 || ptd_model_adapt(m, &l) < 0))
+        ptd_misuse("%s", ptd_failed_message());
+}
+
+static int put_adapter(struct ptd_store *s, const struct ptd_model *m)
+{
+    if (!m || !m->adapters) return 0;
+    char *text = ptd_lora_text(&m->adapters->lora);
+    int rc = ptd_store_put_meta(s, PTD_LORA_FILE, text, strlen(text));
+    free(text);
+    return rc;
+}
+
+static struct ptd_import what_from(const struct ptd_shards *shards, int dtype)
+{
+    uint64_t seed = opt.seed < 0 ? 0 : (uint64_t)opt.seed;
+    return (struct ptd_import){shards, peft, dtype, seed, stop};
+}
+
 static void from_folder(const char *dir)
 {
     struct ptd_files files;
@@ -138,8 +174,10 @@ static void from_folder(const char *dir)
     if (ptd_shards_open(&shards, opt.from) < 0) ptd_die_last();
     struct ptd_model *m = plan_from(&files, shards);
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
+    adapt(m);
     struct ptd_store *s = create(dir);
-    if (ptd_files_put(&files, s) < 0 || ptd_import(s, m, shards, stop) < 0) die();
+    struct ptd_import from = what_from(shards, 0);
+    if (ptd_files_put(&files, s) < 0 || put_adapter(s, m) < 0 || ptd_import(s, m, &from) < 0) die();
     if (ptd_shards_close(shards) < 0) die();
     tell(dir, s, ptd_config_name(&m->config), opt.from);
     ptd_files_clear(&files);
@@ -168,8 +206,10 @@ static void from_config(const char *dir)
     if (opt.seed < 0) opt.seed = 0;
     struct ptd_model *m = plan_from(&files, NULL);
     int dtype = dtype_option(m);
+    adapt(m);
     struct ptd_store *s = create(dir);
-    if (ptd_files_put(&files, s) < 0 || ptd_import_random(s, m, dtype, opt.seed, stop) < 0) die();
+    struct ptd_import from = what_from(NULL, dtype);
+    if (ptd_files_put(&files, s) < 0 || put_adapter(s, m) < 0 || ptd_import(s, m, &from) < 0) die();
     snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
     ptd_files_clear(&files);
@@ -178,6 +218,21 @@ static void from_config(const char *dir)
 
 /* ---- from a store ---- */
 
+/* The plan of a store's model with the adapter that it is to get; NULL: none was asked for. */
+static struct ptd_model *plan_adapter(struct ptd_store *from)
+{
+    if (!opt.lora && !opt.adapter) return NULL;
+    struct ptd_model *m = ptd_model_open(from, NULL);
+    if (!m) ptd_die_last();
+    if (m->adapters)
+        ptd_die(PTD_CONFIG,
+                "%s: has an adapter already: expected a store without (ptd-export --merge makes it "
+                "part of the weights, ptd-init --from takes them)",
+                opt.store);
+    adapt(m);
+    return m;
+}
+
 static void from_store(const char *dir)
 {
     struct ptd_store *from;
@@ -185,19 +240,24 @@ static void from_store(const char *dir)
     if (ptd_store_open(&from, opt.store, PTD_STORE_READ) < 0 || ptd_store_head(from, &g) < 0)
         ptd_die_last();
     if (opt.generation >= 0) g = opt.generation;
+    struct ptd_model *m = plan_adapter(from);
     struct ptd_store *s = create(dir);
-    if (ptd_store_clone(from, g, s) < 0) die();
+    struct ptd_import adapter = what_from(NULL, PTD_F32);
+    if (put_adapter(s, m) < 0) die();
+    if ((m ? ptd_import_clone(from, g, s, m, &adapter) : ptd_store_clone(from, g, s, NULL)) < 0)
+        die();
     if (opt.template && ptd_template_put(s, opt.template) < 0) die();
     ptd_store_close(from);
     char *origin = ptd_format("from %s generation %" PRId64, opt.store, g);
     tell(dir, s, NULL, origin);
+    ptd_model_free(m);
     free(origin);
 }
 
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv),
-        config = opt.config != tiny || opt.seed >= 0 || opt.tokenizer;
+        config = opt.config != tiny || opt.tokenizer || (opt.seed >= 0 && !opt.lora);
     if (argc - first != 1) ptd_misuse("expected one store to make");
     if (!!opt.from + !!opt.store + !!config > 1)
         ptd_misuse(
@@ -206,11 +266,13 @@ int main(int argc, char **argv)
         ptd_misuse("--dtype goes with random weights");
     if (opt.template && ptd_template_from_name(opt.template) < 0)
         ptd_misuse("--template: found \"%.40s\", expected instruct or thinking", opt.template);
+    if (opt.lora && opt.adapter) ptd_misuse("expected one of --lora and --adapter");
     if (!opt.store && opt.generation >= 0) ptd_misuse("--generation goes with --from-store");
     ptd_threads_start(0);
     if (opt.store)
         from_store(argv[first]);
     else
         (opt.from ? from_folder : from_config)(argv[first]);
+    if (ptd_peft_close(peft) < 0) ptd_die_last();
     return 0;
 }

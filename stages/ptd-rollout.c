@@ -245,7 +245,7 @@ static void open_run(struct run *r, const char *data)
     r->src.skip_bad = opt.skip_bad;
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);
-    if (!r->model) ptd_die_last();
+    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, NULL, NULL))) ptd_die_last();
     r->loaded = -1;
     r->eval = opt.greedy || opt.generation;
     r->rollouts = (struct ptd_rollouts){.src = &r->src,

@@ -19,6 +19,7 @@
 #include "method/source.h"
 #include "method/train.h"
 #include "net/plan.h"
+#include "method/trained.h"
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ static struct {
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
     {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "%s", 0, 0},
+    {"train", 0, PTD_OPT_STR, &opt.train.trained, "WHAT", PTD_TRAINED_HELP, 0, 0},
     {"lr", 0, PTD_OPT_DOUBLE, &opt.train.adamw.lr, "X", "peak learning rate", 0, 1},
     {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
     {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},

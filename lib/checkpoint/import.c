@@ -136,7 +136,7 @@ static int check_strangers(const struct ptd_model *m, const struct ptd_shards *s
 int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, const char *dir)
 {
     for (int i = 0; i < m->n_params; i++)
-        if (check_param(m, &m->params[i], s, dir) < 0) return -1;
+        if (!m->params[i].adapter && check_param(m, &m->params[i], s, dir) < 0) return -1;
     return check_strangers(m, s);
 }
 
@@ -144,10 +144,10 @@ int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s, cons
 
 struct filler {
     const struct ptd_model *model;
-    const struct ptd_shards *shards; /* NULL: random */
+    const struct ptd_import *from;
     struct ptd_tensor_about *tensors;
-    uint64_t seed, bytes;
-    const volatile int *stop;
+    int first; /* parameter that is the first tensor */
+    uint64_t bytes;
     struct ptd_progress progress;
 };
 
@@ -162,57 +162,79 @@ static int check_finite(const struct ptd_shard_tensor *t, int dtype, size_t firs
 
 static int fill_from_file(const struct filler *f, int i, size_t first, size_t n, void *out)
 {
-    const struct ptd_shard_tensor *t = source_of(f->model, f->shards, f->tensors[i].name);
+    const struct ptd_shard_tensor *t = source_of(f->model, f->from->shards, f->tensors[i].name);
     size_t size = ptd_dtype_size(f->tensors[i].dtype);
     if (ptd_safetensors_read(t->file, t->t, first * size, n * size, out) < 0) return -1;
     return check_finite(t, f->tensors[i].dtype, first, n, out);
 }
 
+static int fill_one(const struct filler *f, int i, size_t first, size_t n, void *out)
+{
+    int which = f->first + i, adapter = f->model->params[which].adapter;
+    struct ptd_law law = ptd_model_law(f->model, which);
+    if (adapter && f->from->adapter)
+        return ptd_peft_read(f->from->adapter, f->tensors[i].name, first, n, out);
+    if (!adapter && f->from->shards) return fill_from_file(f, i, first, n, out);
+    if (f->tensors[i].dtype == PTD_F32)
+        ptd_initial_floats(law, f->from->seed, which, first, n, out);
+    else
+        ptd_initial_bf16(law, f->from->seed, which, first, n, out);
+    return 0;
+}
+
 static int fill(void *ctx, int i, size_t first, size_t n, void *out)
 {
     struct filler *f = ctx;
-    struct ptd_law law = ptd_model_law(f->model, i);
-    int dtype = f->tensors[i].dtype;
-    if (*f->stop) return ptd_fail(PTD_STOPPED, "stopped");
-    if (f->shards && fill_from_file(f, i, first, n, out) < 0) return -1;
-    if (!f->shards && dtype == PTD_F32) ptd_initial_floats(law, f->seed, i, first, n, out);
-    if (!f->shards && dtype == PTD_BF16) ptd_initial_bf16(law, f->seed, i, first, n, out);
-    f->bytes += n * ptd_dtype_size(dtype);
+    if (*f->from->stop) return ptd_fail(PTD_STOPPED, "stopped");
+    if (fill_one(f, i, first, n, out) < 0) return -1;
+    f->bytes += n * ptd_dtype_size(f->tensors[i].dtype);
     ptd_progress_set(&f->progress, (long)(f->bytes >> 20), f->tensors[i].name);
     return 0;
 }
 
-static int run(struct ptd_store *to, struct filler *f, int dtype, const char *what)
+static int dtype_of(const struct filler *f, const struct ptd_param *p)
 {
-    const struct ptd_model *m = f->model;
-    uint64_t total = 0;
-    f->tensors = ptd_array((size_t)m->n_params, sizeof *f->tensors);
-    for (int i = 0; i < m->n_params; i++) {
-        const struct ptd_param *p = &m->params[i];
-        int own =
-            f->shards ? ptd_dtype_from_name(source_of(m, f->shards, p->name)->t->dtype) : dtype;
-        f->tensors[i] = (struct ptd_tensor_about){p->name, own, p->n_dims, {0}, p->n};
+    if (p->adapter) return PTD_F32;
+    if (!f->from->shards) return f->from->dtype;
+    return ptd_dtype_from_name(source_of(f->model, f->from->shards, p->name)->t->dtype);
+}
+
+/* Parameters from number f->first on; the bytes that they take. */
+static struct ptd_filling plan(struct filler *f, uint64_t *total)
+{
+    int n = f->model->n_params - f->first;
+    f->tensors = ptd_array((size_t)n + 1, sizeof *f->tensors);
+    *total = 0;
+    for (int i = 0; i < n; i++) {
+        const struct ptd_param *p = &f->model->params[f->first + i];
+        f->tensors[i] = (struct ptd_tensor_about){p->name, dtype_of(f, p), p->n_dims, {0}, p->n};
         memcpy(f->tensors[i].dims, p->dims, sizeof p->dims);
-        total += p->n * ptd_dtype_size(own);
+        *total += p->n * ptd_dtype_size(f->tensors[i].dtype);
     }
-    struct ptd_filling filling = {f->tensors, m->n_params, fill, f};
-    ptd_progress_start(&f->progress, what, 0, (long)(total >> 20));
+    return (struct ptd_filling){f->tensors, n, fill, f};
+}
+
+int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_import *from)
+{
+    struct filler f = {.model = m, .from = from};
+    uint64_t total;
+    struct ptd_filling filling = plan(&f, &total);
+    ptd_progress_start(&f.progress, from->shards ? "importing, MiB" : "random weights, MiB", 0,
+                       (long)(total >> 20));
     int rc = ptd_store_fill(to, &filling);
-    ptd_progress_clear(&f->progress);
-    free(f->tensors);
+    ptd_progress_clear(&f.progress);
+    free(f.tensors);
     return rc;
 }
 
-int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
-               const volatile int *stop)
+int ptd_import_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+                     const struct ptd_model *m, const struct ptd_import *adapter)
 {
-    struct filler f = {.model = m, .shards = s, .stop = stop};
-    return run(to, &f, 0, "importing, MiB");
-}
-
-int ptd_import_random(struct ptd_store *to, const struct ptd_model *m, int dtype, uint64_t seed,
-                      const volatile int *stop)
-{
-    struct filler f = {.model = m, .seed = seed, .stop = stop};
-    return run(to, &f, dtype, "random weights, MiB");
+    struct filler f = {.model = m, .from = adapter};
+    uint64_t total;
+    while (f.first < m->n_params && !m->params[f.first].adapter) f.first++;
+    struct ptd_filling filling = plan(&f, &total);
+    int rc = ptd_store_clone(from, generation, to, &filling);
+    free(f.tensors);
+    return rc;
 }

@@ -11,6 +11,7 @@
  * such a folder is refused (65), unless text_config ties it, which gets a warning. */
 #ifndef PTD_IMPORT_H
 #define PTD_IMPORT_H
+#include "checkpoint/peft.h"
 #include "checkpoint/shards.h"
 #include "net/model.h"
 
@@ -26,11 +27,18 @@ int ptd_import_tie(struct ptd_config *c, const struct ptd_shards *s,
 /* Everything that can be said without reading numbers. */
 int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s,
                      const char *dir) PTD_MUST_CHECK;
-/* Fills generation 0 of a new store; m as checked. `stop` is looked at between pieces: not 0 ends
- * with -1. */
-int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd_shards *s,
-               const volatile int *stop) PTD_MUST_CHECK;
-/* The same with random weights of one format (f32 or bf16). */
-int ptd_import_random(struct ptd_store *to, const struct ptd_model *m, int dtype, uint64_t seed,
-                      const volatile int *stop) PTD_MUST_CHECK;
+/* Fills generation 0 of a new store; m as checked. An adapter's parameters, which are float32, come
+ * from its folder, or begin at random as PEFT's do: A uniform within 1 / sqrt(in), B 0. */
+struct ptd_import {
+    const struct ptd_shards *shards; /* NULL: random weights, in `dtype` (f32 or bf16) */
+    const struct ptd_peft *adapter;  /* NULL: none, or a random one */
+    int dtype;
+    uint64_t seed;
+    const volatile int *stop; /* looked at between pieces: not 0 ends with -1 */
+};
+int ptd_import(struct ptd_store *to, const struct ptd_model *m,
+               const struct ptd_import *from) PTD_MUST_CHECK;
+/* A clone (store.h) with the adapter of m, a plan of its model, added. */
+int ptd_import_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+                     const struct ptd_model *m, const struct ptd_import *adapter) PTD_MUST_CHECK;
 #endif

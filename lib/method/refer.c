@@ -134,7 +134,7 @@ static int reader_open(struct reader *d, struct ptd_device *device, struct ptd_s
     d->m = ptd_model_open(s, device);
     if (d->m) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
     ptd_tokenizer_free(t);
-    if (!d->m || (!generation && ptd_model_choose(d->m, NULL, NULL)) || ptd_plan_start(d->m, s) ||
+    if (!d->m || ptd_model_choose(d->m, NULL, NULL) || ptd_plan_start(d->m, s) ||
         ptd_model_load(d->m, s, generation))
         return -1;
     d->score = ptd_score_new(d->m, 0);

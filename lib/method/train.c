@@ -1,5 +1,6 @@
 /* train: see train.h. The gradient itself is learn.c's. */
 #include "method/train.h"
+#include "method/trained.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -99,6 +100,26 @@ static int resume(struct ptd_train *t, int anyway)
     return r ? -1 : load_moments(t);
 }
 
+/* What is trained joins the settings; not where it is all, which earlier programs did not say. */
+static void note_trained(struct ptd_train *t, const char *what)
+{
+    json_t *s = strcmp(what, "all") ? json_loads(t->settings, 0, NULL) : NULL;
+    if (!s) return;
+    json_object_set_new(s, "train", json_string(what));
+    free(t->settings);
+    t->settings = json_dumps(s, JSON_COMPACT);
+    json_decref(s);
+}
+
+/* Which of the model's parameters move. */
+static int choose(struct ptd_train *t)
+{
+    const char *what = ptd_trained_choose(t->model, t->rules.trained);
+    if (!what || ptd_trained_check(t->model, t->store, t->generation, what)) return -1;
+    note_trained(t, what);
+    return 0;
+}
+
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
                                  const char *settings, int anyway, struct ptd_device *d)
 {
@@ -108,7 +129,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     if (ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
         ptd_store_head(t->store, &t->generation))
         goto fail;
-    if (!(t->model = ptd_model_open(t->store, d))) goto fail;
+    if (!(t->model = ptd_model_open(t->store, d)) || choose(t)) goto fail;
     ptd_model_reach(t->model);
     if (r->before && r->before(r->ctx, t)) goto fail;
     if (r->plans) return t;
@@ -213,6 +234,7 @@ int ptd_train_publish(struct ptd_train *t)
         p.v = ptd_model_moment_views(m, t->v, &p.n);
     }
     p.run = run;
+    p.partial = p.n < m->n_params;
     r = ptd_store_publish(t->store, &p);
     if (!r) t->generation++;
     free(p.weights);

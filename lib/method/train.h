@@ -22,6 +22,7 @@ struct ptd_train_rules {
     double clip;            /* of the gradient's global norm; 0: none */
     int64_t warmup;         /* steps of linear warm-up */
     int schedule;           /* enum ptd_schedule, after the warm-up */
+    const char *trained;    /* what is trained (trained.h); NULL: what is usual */
     double floor;           /* share of lr that cosine and linear end at */
     int keep;               /* newest generations to keep */
     /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */

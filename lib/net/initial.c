@@ -24,6 +24,11 @@ static void make_floats(void *ctx, long from, long to)
     for (long i = from; i < to; i++) {
         uint64_t at = j->first + (uint64_t)i;
         j->out[i] = j->law.value;
+        if (j->law.reach > 0)
+            j->out[i] =
+                (float)(j->law.reach * (2 * ptd_uniform(j->seed, PTD_RNG_INIT, j->which,
+                                                        (uint32_t)at, (uint32_t)(at >> 32)) -
+                                        1));
         if (j->law.std > 0)
             j->out[i] = j->law.std * ptd_normal(j->seed, PTD_RNG_INIT, j->which, (uint32_t)at,
                                                 (uint32_t)(at >> 32));

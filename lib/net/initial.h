@@ -13,7 +13,8 @@
 struct ptd_law {
     float value;
     double std;
-}; /* std 0: all are `value`; else normal with mean 0 */
+    double reach;
+}; /* std 0: all are `value`; else normal with mean 0; reach: uniform between -reach and reach */
 
 /* n numbers of parameter `which` from place `first` on, made on all threads. */
 void ptd_initial_floats(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n,

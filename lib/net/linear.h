@@ -13,7 +13,7 @@ struct ptd_weight {
     ptd_acc *gradient; /* NULL: it has none */
 };
 
-struct ptd_adapter; /* what is added to a product, x A^T B^T; none is written yet */
+struct ptd_adapter; /* what is added to a product, x A^T B^T: adapter.h */
 
 struct ptd_linear {
     struct ptd_matrix weight;          /* [out, in] */

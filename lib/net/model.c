@@ -1,6 +1,7 @@
 /* model: names, shapes and offsets of all parameters; loading, random initialisation.
  * What is computed with them is towers.c's; packing tokens is batch.c's. */
 #include "base/dtype.h"
+#include "net/adapter.h"
 #include "net/encoder.h"
 #include "net/initial.h"
 #include "net/net.h"
@@ -208,6 +209,7 @@ static void bind(struct ptd_model *m)
             bind_rows(m->device, p->matrix, p);
         }
     }
+    ptd_adapters_bind(m);
 }
 
 /* Of trained parameters. */
@@ -262,6 +264,21 @@ static void tie_by_presence(struct ptd_config *c, struct ptd_store *s)
     c->tied = !ptd_store_has(s, 0, "lm_head.weight");
 }
 
+/* The adapter that the store says it has, if any. */
+static int adapt(struct ptd_model *m, struct ptd_store *s)
+{
+    struct ptd_lora l;
+    size_t len;
+    char *json = ptd_store_get_meta(s, PTD_LORA_FILE, &len);
+    int rc = json ? ptd_lora_read(&l, json, len, PTD_LORA_FILE) : 0;
+    if (json && rc == 0 && (rc = ptd_model_adapt(m, &l)) < 0) {
+        ptd_lora_clear(&l);
+        ptd_fail(PTD_DATAERR, "%s: %s: %s", ptd_store_path(s), PTD_LORA_FILE, ptd_failed_message());
+    }
+    free(json);
+    return rc;
+}
+
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
 {
     struct ptd_config c;
@@ -276,6 +293,7 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
         m = ptd_model_plan(&c, &r, d);
+        if (adapt(m, s) < 0) ptd_model_free(m), m = NULL;
     }
     free(config);
     free(images);
@@ -362,7 +380,7 @@ static int load_nums(struct ptd_model *m, struct ptd_store *s, struct ptd_param 
     p->n_blocks = 1;
     v = view_of(m, p, p->own);
     v.take = take_nums;
-    return ptd_store_load(s, 0, &v, 1);
+    return ptd_store_load(s, p->from, &v, 1);
 }
 
 /* bfloat16 as it is stored: rows that a piece of the store holds whole are a block. */
@@ -381,7 +399,7 @@ static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param 
     p->n_blocks = 1;
     for (size_t at = 0, n; at < p->n && !r; at += n) {
         n = p->n - at < piece ? p->n - at : piece;
-        r = ptd_store_read(s, 0, &about, at, n, host);
+        r = ptd_store_read(s, p->from, &about, at, n, host);
         if (!r) d->ops->put(d, (uint16_t *)p->own + at, host, n * sizeof *host);
     }
     free(host);
@@ -424,7 +442,8 @@ static int dtype_of(const struct ptd_model *m, const struct ptd_linear *l,
 static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p, int dtype)
 {
     struct ptd_mapped map;
-    int r = dtype == PTD_BF16 || dtype == m->device->num ? ptd_store_map(s, 0, p->name, &map) : 1;
+    int r =
+        dtype == PTD_BF16 || dtype == m->device->num ? ptd_store_map(s, p->from, p->name, &map) : 1;
     if (r < 0) return -1;
     if (r) return dtype == PTD_BF16 ? load_bf16(m, s, p) : load_nums(m, s, p);
     take_mapped(m, p, &map);
@@ -432,14 +451,28 @@ static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_para
     return 0;
 }
 
-static int load_frozen(struct ptd_model *m, struct ptd_store *s)
+static void drop(struct ptd_model *m, struct ptd_param *p)
+{
+    free(p->blocks);
+    ptd_device_free(m->device, p->own);
+    p->blocks = NULL;
+    p->own = NULL;
+}
+
+/* What is not there yet, or of another generation than it should be; *n_read counts. */
+static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generation, int *n_read)
 {
     struct ptd_tensor_about *list;
     int n, r = 0;
-    if (ptd_store_list(s, 0, &list, &n)) return -1;
+    *n_read = 0;
+    if (ptd_store_list(s, generation, &list, &n)) return -1;
     for (int i = 0; i < m->n_params && !r; i++) {
         struct ptd_param *p = &m->params[i];
-        if (p->trained) continue;
+        int64_t from = ptd_store_holds(s, generation, p->name) ? generation : 0;
+        if (p->trained || (p->blocks && p->from == from)) continue;
+        drop(m, p);
+        p->from = from;
+        ++*n_read;
         r = p->matrix ? load_matrix(m, s, p, dtype_of(m, p->matrix, list, n)) : load_nums(m, s, p);
     }
     ptd_store_list_free(list, n);
@@ -448,15 +481,15 @@ static int load_frozen(struct ptd_model *m, struct ptd_store *s)
 
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
 {
-    int n, r = 0;
-    if (!m->bound) {
-        take_memory(m);
-        if (load_frozen(m, s)) return -1;
-        bind(m);
-    }
+    int n = 0, r;
+    if (ptd_store_hold(s)) return -1;
+    if (!m->bound) take_memory(m);
+    r = load_frozen(m, s, generation, &n);
+    if (!r && (n || !m->bound)) bind(m);
     struct ptd_tensor_view *v = ptd_model_views(m, &n);
-    if (n) r = ptd_store_load(s, generation, v, n);
+    if (n && !r) r = ptd_store_load(s, generation, v, n);
     free(v);
+    ptd_store_release(s);
     return r || ptd_device_wait(m->device) ? -1 : 0;
 }
 
@@ -475,6 +508,8 @@ struct ptd_law ptd_model_law(const struct ptd_model *m, int i)
 {
     const struct ptd_param *p = &m->params[i];
     double std = m->config.init_std;
+    if (p->adapter && ends_with(p->name, ".lora_B.weight")) return (struct ptd_law){0, 0};
+    if (p->adapter) return (struct ptd_law){.reach = 1 / sqrt((double)p->dims[1])};
     if (strstr(p->name, "visual.")) std = 1 / sqrt(3.0 * p->n / p->dims[0]);
     if (strstr(p->name, "pos_embed")) std = 0.1;
     if (p->n_dims == 1) {
@@ -567,6 +602,7 @@ void ptd_model_free(struct ptd_model *m)
     free(l->blocks);
     free(l->layers);
     free(l);
+    ptd_adapters_free(m->adapters);
     free(m->params);
     ptd_device_free(m->device, m->weights);
     ptd_device_free(m->device, m->grads);

@@ -25,13 +25,15 @@
 
 struct ptd_linear;
 struct ptd_weight;
+struct ptd_adapters;
 
 struct ptd_param {
     char name[96];
     int n_dims;
     int64_t dims[5];
     size_t n;
-    int trained;   /* 1: its numbers move; 0: frozen, those of generation 0 */
+    int trained;   /* 1: its numbers move; 0: frozen, as a generation has them */
+    int adapter;   /* 1: A or B of one (adapter.h) */
     size_t offset; /* of a trained one, in the model's arrays */
     /* one of the two: where it is used. Neighbours that are one product have the same matrix. */
     struct ptd_linear *matrix;
@@ -40,7 +42,8 @@ struct ptd_param {
      * own; NULL: nowhere yet */
     struct ptd_block *blocks;
     int n_blocks, dtype;
-    void *own; /* memory of a frozen one alone */
+    void *own;    /* memory of a frozen one alone */
+    int64_t from; /* generation that its numbers are of */
 };
 
 struct ptd_model {
@@ -57,10 +60,11 @@ struct ptd_model {
     /* NULL, or what pictures are given to, one at a time, where their tower is frozen (encoder.h);
      * freed with the model */
     struct ptd_encoder *encoder;
-    /* what backward reaches: the vision tower or not, and the lowest layer of the text; 0: the
-     * embedding too */
-    int learns_vision, lowest;
-    struct ptd_layout *layout; /* places in them by role (net.h) */
+    /* 1: backward follows; then what it reaches: the vision tower or not, and the lowest layer of
+     * the text, 0: the embedding too */
+    int learns, learns_vision, lowest;
+    struct ptd_layout *layout;     /* places in them by role (net.h) */
+    struct ptd_adapters *adapters; /* NULL: none */
 };
 /* Names, shapes and offsets only: weights stays NULL. All is trained unless ptd_model_choose says
  * otherwise. */
@@ -70,14 +74,15 @@ struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_ima
                                 struct ptd_device *d);
 /* Reads config.json, generation_config.json and the rules for pictures of a store; there is no
  * memory for weights yet. d may be NULL for a model that is never loaded. NULL on failure. The head
- * is tied to the embedding if generation 0 has no lm_head.weight, whatever the config says. */
+ * is tied to the embedding if generation 0 has no lm_head.weight, whatever the config says. A
+ * store with an adapter gives its parameters, too (adapter.h). */
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
 /* Which parameters are trained: those for which `trained` says 1; NULL: none. Before there is
  * memory for weights. -1 (2): some of what is one product is trained, and some is not. */
 int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
                      void *ctx) PTD_MUST_CHECK;
-/* Trained parameters of a generation; frozen ones are those of generation 0, read the first time:
- * matrices keep the format they are stored in. */
+/* The parameters of a generation. Frozen ones are read the first time, and again if this generation
+ * holds others than those that were read; their matrices keep the format they are stored in. */
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */

@@ -8,9 +8,12 @@
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
  *     optim     "m/GENERATION/NAME",      moments of the newest generation ("m/NAME", "v/NAME" in
  *               "v/GENERATION/NAME",      stores of earlier programs); of 8-bit ones the scales
- * too, "l/GENERATION/NAME"       as "NAME.scale"; what its weights in bfloat16 leave out state
- * "head"                    newest generation, decimal "pinned"                  generations that
- * are never freed, a JSON list "run"                     counters and what exact resume needs, JSON
+ *                                         too, as "NAME.scale"
+ *               "l/GENERATION/NAME"       what its weights in bfloat16 leave out
+ *     state     "head"                    newest generation, decimal
+ *               "pinned"                  generations that are never freed, a JSON list
+ *               "run"                     counters and what exact resume needs, JSON
+ *               "partial/GENERATION"      tensors that a generation holds itself, if not all
  *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
  *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
  *                                         earlier programs
@@ -29,15 +32,17 @@
  * gives the mapped pages back at once, so a program holds its weights once.
  *
  * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference,
- * pinned for ever. Up to 256 MiB are published in one write transaction; more goes in transactions
- * of 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and
- * a last small one moves the head, so a generation is there whole or not at all. What a killed
- * program left behind is removed by the next publication. In the transaction that moves the head
- * all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot;
- * one that stands still within it keeps every page that is freed from being used again, so the file
- * grows by a generation a step until it goes on. Sync is on, WRITEMAP is not used. No nested
- * transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on all threads; while a
- * large transaction is committed, one more thread has the disk begin before all is copied.
+ * pinned for ever. A partial generation holds what moved (an adapter, say); to all readers its
+ * other tensors are those of generation 0. Up to 256 MiB are published in one write transaction;
+ * more goes in transactions of 256 MiB under keys that nobody reads yet (LMDB holds what a
+ * transaction writes in memory), and a last small one moves the head, so a generation is there
+ * whole or not at all. What a killed program left behind is removed by the next publication. In the
+ * transaction that moves the head all unpinned generations but the newest `keep` of them are freed.
+ * Readers keep their snapshot; one that stands still within it keeps every page that is freed from
+ * being used again, so the file grows by a generation a step until it goes on. Sync is on, WRITEMAP
+ * is not used. No nested transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on
+ * all threads; while a large transaction is committed, one more thread has the disk begin before
+ * all is copied.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65),
  * format version (65), digests of meta and state (65). Dead readers are cleared then and before
@@ -166,6 +171,7 @@ struct ptd_publication {
     const char *run;
     int keep;      /* newest generations to keep besides the pinned ones; at least 1 */
     int pin;       /* pin this generation; generation 0 always is */
+    int partial;   /* 1: tensors that are not among them are those of generation 0 */
     int n_moments; /* of m and of v, if that is another number; 0: n */
     struct ptd_tensor_view *low; /* [n_low]; NULL: none */
     int n_low;
@@ -213,6 +219,8 @@ int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_ab
 void ptd_store_list_free(struct ptd_tensor_about *list, int n);
 /* 1 yes, 0 no or failed */
 int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name);
+/* The same of what it holds itself, and does not take from generation 0. */
+int ptd_store_holds(struct ptd_store *s, int64_t generation, const char *name);
 /* Copies n values of a tensor from value `first` on as they are stored. Digests are checked, once
  * for what lies together if a snapshot is held. */
 int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
@@ -256,7 +264,7 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PT
  * without closing it. */
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0,
- * pinned. */
-int ptd_store_clone(struct ptd_store *from, int64_t generation,
-                    struct ptd_store *to) PTD_MUST_CHECK;
+ * pinned; more: tensors to add to them, or NULL. */
+int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+                    const struct ptd_filling *more) PTD_MUST_CHECK;
 #endif

@@ -7,6 +7,7 @@
  *   store          transactions, plain values, the head, walking
  *   store_tensor   tensors in pieces, reading
  *   store_cache    cached values
+ *   store_partial  generations that hold a part of the tensors only
  *   store_publish  generations
  *   store_base     the frozen generation's own file
  *   store_map      its numbers where they lie in the map
@@ -167,6 +168,18 @@ int ptd_store_get_piece(struct ptd_store *s, int db, const char *prefix, const c
                         size_t piece, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
 /* "store DIR: tensor "KEY": what" */
 int ptd_store_blame(struct ptd_store *s, const char *key, const char *what);
+
+/* ---- partial generations (store_partial.c) ---- */
+
+/* With the head's move: how many tensors of its own a partial generation holds; 0: it is not there,
+ * or none. An LMDB code. */
+int ptd_store_mark_partial(struct ptd_store *s, MDB_txn *txn, int64_t generation, int tensors);
+/* Whether a generation of the present view holds a part only, of which nothing may be missing. An
+ * LMDB code or KEPT. */
+int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial);
+/* Under which prefix a tensor of the generation lies: its own or generation 0's. */
+int ptd_store_prefix_of(struct ptd_store *s, int64_t generation, int partial, const char *name,
+                        char prefix[PTD_PREFIX]) PTD_MUST_CHECK;
 
 /* A run of tensors under one prefix, to be written piece by piece. */
 struct ptd_writing {

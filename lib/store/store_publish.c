@@ -111,6 +111,7 @@ static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int k
         if (is_pinned(pins, list[i]) || keep-- > 0) continue;
         ptd_store_prefix(prefix, "", list[i]);
         rc = delete_prefix(s, txn, DB_WEIGHTS, prefix, NULL);
+        if (!rc) rc = ptd_store_mark_partial(s, txn, list[i], 0);
     }
     free(list);
     return rc;
@@ -142,7 +143,7 @@ struct job {
     size_t first;
     int64_t generation;
     const char *text; /* state/run */
-    int keep, pin;
+    int keep, pin, partial;
     struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
     char id[17];            /* of base.mdb */
 };
@@ -235,6 +236,7 @@ static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
     int rc = j->meta ? copy_meta(s, txn, j->meta) : 0;
     if (!rc) rc = drop_moments(s, txn, j->generation);
     if (!rc) rc = put_run(s, txn, j->text);
+    if (!rc) rc = ptd_store_mark_partial(s, txn, j->generation, j->partial);
     if (!rc) rc = put_head(s, txn, j->generation);
     if (!rc) rc = update_pins(s, txn, j->generation, j->pin || j->generation == 0, &pins);
     if (!rc) rc = drop_old(s, txn, pins, j->keep < 1 ? 1 : j->keep);
@@ -333,7 +335,11 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     const struct ptd_tensor_view *const views[] = {p->weights, p->m, p->v, p->low};
     int n_moments = p->n_moments ? p->n_moments : p->n;
     const int counts[] = {p->n, n_moments, n_moments, p->n_low};
-    struct job j = {.generation = p->generation, .text = p->run, .keep = p->keep, .pin = p->pin};
+    struct job j = {.generation = p->generation,
+                    .text = p->run,
+                    .keep = p->keep,
+                    .pin = p->pin,
+                    .partial = p->partial ? p->n : 0};
     int rc = 0;
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
         return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
@@ -418,16 +424,30 @@ int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
 struct clone {
     struct ptd_store *from;
     int64_t generation;
-    const struct ptd_tensor_about *tensors;
+    struct ptd_tensor_about *tensors; /* its own, then what is added */
+    int n;                            /* its own */
+    const struct ptd_filling *more;
 };
 
 static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
 {
     struct clone *c = ctx;
+    if (i >= c->n) return c->more->fill(c->more->ctx, i - c->n, first, n, out);
     return ptd_store_read(c->from, c->generation, &c->tensors[i], first, n, out);
 }
 
-int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to)
+/* All that the clone is to hold. */
+static struct ptd_filling to_clone(struct clone *c, struct ptd_tensor_about *list)
+{
+    int more = c->more ? c->more->n : 0;
+    c->tensors = ptd_array((size_t)(c->n + more) + 1, sizeof *list);
+    if (c->n) memcpy(c->tensors, list, (size_t)c->n * sizeof *list);
+    if (more) memcpy(c->tensors + c->n, c->more->tensors, (size_t)more * sizeof *list);
+    return (struct ptd_filling){c->tensors, c->n + more, copy_values, c};
+}
+
+int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+                    const struct ptd_filling *more)
 {
     struct job j = {.keep = 1, .pin = 1, .meta = from};
     struct ptd_tensor_about *list;
@@ -436,10 +456,11 @@ int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store
         return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
-    struct clone c = {from, generation, list};
-    struct ptd_filling f = {list, n, copy_values, &c};
+    struct clone c = {.from = from, .generation = generation, .n = n, .more = more};
+    struct ptd_filling f = to_clone(&c, list);
     if (rc == 0) rc = freeze(to, &j, &f);
     ptd_store_list_free(list, n);
+    free(c.tensors);
     ptd_store_release(from);
     return rc;
 }

@@ -468,8 +468,9 @@ static int absent(struct ptd_store *s, int64_t generation)
                     generation);
 }
 
-/* Whether the view holds a published generation; its prefix. */
-static int find_generation(struct ptd_store *s, int64_t generation, char prefix[PTD_PREFIX])
+/* Whether the view holds a published generation; its prefix, and whether it is partial. */
+static int find_generation(struct ptd_store *s, int64_t generation, char prefix[PTD_PREFIX],
+                           int *partial)
 {
     int64_t head;
     if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
@@ -480,16 +481,20 @@ static int find_generation(struct ptd_store *s, int64_t generation, char prefix[
         rc = generation > head ? MDB_NOTFOUND
                                : ptd_store_has_prefix(keeper, keeper->view, DB_WEIGHTS, prefix);
     if (rc == MDB_NOTFOUND) return absent(s, generation);
+    if (!rc) rc = ptd_store_partial(s, generation, partial);
     return rc ? ptd_store_fail(s, rc, "loading") : 0;
 }
 
 int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_view *t, int n)
 {
     char prefix[PTD_PREFIX];
+    int partial;
     if (ptd_store_view(s) < 0) return -1;
-    int rc = find_generation(s, generation, prefix);
-    struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
-    for (int i = 0; i < n && !rc; i++) rc = load_one(keeper, DB_WEIGHTS, prefix, &t[i]);
+    int rc = find_generation(s, generation, prefix, &partial);
+    for (int i = 0; i < n && !rc; i++) {
+        rc = ptd_store_prefix_of(s, generation, partial, t[i].name, prefix);
+        if (!rc) rc = load_one(ptd_store_keeper(s, prefix), DB_WEIGHTS, prefix, &t[i]);
+    }
     ptd_store_view_end(s);
     return rc;
 }
@@ -524,14 +529,11 @@ int ptd_store_load_optim(struct ptd_store *s, char which, struct ptd_tensor_view
 
 int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
 {
-    char prefix[PTD_PREFIX], key[KEY_MAX + 1];
-    MDB_val k, v;
+    int partial;
     if (ptd_store_view(s) < 0) return 0;
-    ptd_store_prefix(prefix, "", generation);
-    piece_key(key, prefix, name, 0);
-    k = ptd_store_key(key);
-    struct ptd_store *keeper = ptd_store_keeper(s, prefix);
-    int found = mdb_get(keeper->view, keeper->db[DB_WEIGHTS], &k, &v) == 0;
+    int rc = ptd_store_partial(s, generation, &partial);
+    int found =
+        !rc && (ptd_store_holds(s, generation, name) || (partial && ptd_store_holds(s, 0, name)));
     ptd_store_view_end(s);
     return found;
 }
@@ -573,8 +575,10 @@ int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_ten
 {
     char prefix[PTD_PREFIX], *at = out;
     size_t part, size = ptd_dtype_size(t->dtype);
+    int partial;
     if (ptd_store_view(s) < 0) return -1;
-    int rc = find_generation(s, generation, prefix);
+    int rc = find_generation(s, generation, prefix, &partial);
+    if (!rc) rc = ptd_store_prefix_of(s, generation, partial, t->name, prefix);
     struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
     for (size_t done = 0; done < n && !rc; done += part) {
         part = n - done;
@@ -605,25 +609,61 @@ static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, siz
     return 0;
 }
 
-int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n)
+/* Of what lies under one prefix. */
+static int list_prefix(struct ptd_store *s, const char *prefix, struct ptd_tensor_about **list,
+                       int *n)
 {
-    char prefix[PTD_PREFIX];
-    MDB_cursor *c = NULL;
+    struct ptd_store *keeper = ptd_store_keeper(s, prefix);
+    MDB_cursor *c;
     MDB_val k, v;
-    *list = NULL;
-    *n = 0;
-    if (ptd_store_view(s) < 0) return -1;
-    int rc = find_generation(s, generation, prefix);
-    struct ptd_store *keeper = rc ? s : ptd_store_keeper(s, prefix);
-    if (!rc && mdb_cursor_open(keeper->view, keeper->db[DB_WEIGHTS], &c))
-        rc = ptd_store_fail(s, ENOMEM, "listing");
-    int at = rc ? rc : ptd_store_seek(c, prefix, prefix, &k, &v);
+    int rc = 0;
+    if (mdb_cursor_open(keeper->view, keeper->db[DB_WEIGHTS], &c))
+        return ptd_store_fail(s, ENOMEM, "listing");
+    int at = ptd_store_seek(c, prefix, prefix, &k, &v);
     while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
         rc = list_one(keeper, &k, &v, strlen(prefix), list, n);
         at = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     }
     if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(keeper, at, "listing");
-    if (c) mdb_cursor_close(c);
+    mdb_cursor_close(c);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct ptd_tensor_about *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+/* Those of generation 0 that are not in the list, which is in order. */
+static int list_others(struct ptd_store *s, struct ptd_tensor_about **list, int *n)
+{
+    char prefix[PTD_PREFIX];
+    struct ptd_tensor_about *first = NULL;
+    int own = *n, all = 0;
+    ptd_store_prefix(prefix, "", 0);
+    int rc = list_prefix(s, prefix, &first, &all);
+    *list = ptd_realloc(*list, (size_t)(own + all + 1) * sizeof **list);
+    for (int i = 0; i < all; i++)
+        if (bsearch(&first[i], *list, (size_t)own, sizeof **list, by_name))
+            free((char *)(uintptr_t)first[i].name);
+        else
+            (*list)[(*n)++] = first[i];
+    qsort(*list, (size_t)*n, sizeof **list, by_name);
+    free(first);
+    return rc;
+}
+
+int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list, int *n)
+{
+    char prefix[PTD_PREFIX];
+    int partial;
+    *list = NULL;
+    *n = 0;
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_generation(s, generation, prefix, &partial);
+    if (!rc) rc = list_prefix(s, prefix, list, n);
+    if (!rc && partial) rc = list_others(s, list, n);
     ptd_store_view_end(s);
     if (rc) ptd_store_list_free(*list, *n), *list = NULL, *n = 0;
     return rc;
@@ -685,14 +725,18 @@ int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest)
 int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
 {
     char prefix[PTD_PREFIX];
+    int partial;
     XXH3_state_t *hash = XXH3_createState();
     if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_64bits_reset(hash);
     int rc = ptd_store_view(s);
     if (!rc) {
-        rc = find_generation(s, generation, prefix);
+        rc = find_generation(s, generation, prefix, &partial);
         int failed = rc ? 0 : hash_meta(s, hash);
         if (!rc && !failed) failed = hash_weights(ptd_store_keeper(s, prefix), prefix, hash);
+        ptd_store_prefix(prefix, "", 0);
+        if (!rc && !failed && partial)
+            failed = hash_weights(ptd_store_keeper(s, prefix), prefix, hash);
         if (failed) rc = ptd_store_fail(s, failed, "reading what it holds");
         ptd_store_view_end(s);
     }

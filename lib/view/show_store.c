@@ -367,13 +367,15 @@ static int check_whole(struct ptd_store *s, const struct seen *seen)
         first |= seen->generations[k] == 0;
         newest |= seen->generations[k] == seen->head;
     }
-    int rc = check_names(s, seen, m);
+    int rc = check_names(s, seen, m), moving = 0;
+    for (int i = 0; i < m->n_params; i++)
+        moving += ptd_store_holds(s, seen->head, m->params[i].name);
     if (rc == 0 && !(first && newest))
         rc = ptd_fail(PTD_DATAERR, "store %s: generation %lld is missing%s", ptd_store_path(s),
                       first ? (long long)seen->head : 0, ptd_store_doubt(s));
-    if (rc == 0 && (seen->m != seen->v || (seen->m && seen->m != m->n_params)))
+    if (rc == 0 && (seen->m != seen->v || (seen->m && seen->m != moving)))
         rc = ptd_fail(PTD_DATAERR, "store %s: %ld and %ld moments, expected %d or none%s",
-                      ptd_store_path(s), seen->m, seen->v, m->n_params, ptd_store_doubt(s));
+                      ptd_store_path(s), seen->m, seen->v, moving, ptd_store_doubt(s));
     ptd_model_free(m);
     return rc;
 }
