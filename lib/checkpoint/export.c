@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "checkpoint/files.h"
 #include "checkpoint/import.h"
+#include "checkpoint/merge.h"
 #include "checkpoint/shards.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,8 @@ struct job {
     struct ptd_tensor_about *stored, *written; /* the same tensors: as they are, as they will be */
     struct shard *shards;
     int n, n_shards;
+    int peft;                /* 1: the adapter alone */
+    struct ptd_merge *merge; /* NULL: nothing is merged */
     struct ptd_progress progress;
 };
 
@@ -62,6 +65,7 @@ static void cut(struct job *j)
         j->shards[j->n_shards - 1].n++;
     }
     for (int i = 0; i < j->n_shards; i++) shard_name(j->shards[i].name, i + 1, j->n_shards);
+    if (j->peft) snprintf(j->shards->name, NAME_MAX_BYTES, PTD_PEFT_WEIGHTS);
 }
 
 /* Floats before shorter numbers, so that every number lies on a multiple of its size; else in
@@ -95,15 +99,49 @@ static void add_head(struct job *j)
     j->stored[j->n++].name = ptd_strdup(PTD_EMBEDDING);
 }
 
+/* What the generation trained beside its adapter would be lost in a folder of the adapter alone. */
+static int check_adapter_alone(const struct job *j)
+{
+    for (int i = 0; i < j->n && j->x->generation; i++)
+        if (!ptd_merge_is_part(j->stored[i].name) &&
+            ptd_store_holds(j->store, j->x->generation, j->stored[i].name))
+            return ptd_fail(PTD_CONFIG,
+                            "%s: generation %" PRId64 " trained more than its adapter (%s): "
+                            "expected --merge",
+                            ptd_store_path(j->store), j->x->generation, j->stored[i].name);
+    return 0;
+}
+
+/* Which of the tensors are written: the adapter's, or all others. */
+static int choose(struct job *j)
+{
+    char *lora = ptd_store_get_meta(j->store, PTD_LORA_FILE, NULL);
+    int n = 0;
+    j->peft = lora && !j->x->merge;
+    free(lora);
+    if (j->x->merge && !(j->merge = ptd_merge_open(j->store, j->x->generation))) return -1;
+    if (j->peft && check_adapter_alone(j) < 0) return -1;
+    for (int i = 0; i < j->n; i++)
+        if (ptd_merge_is_part(j->stored[i].name) == j->peft)
+            j->stored[n++] = j->stored[i];
+        else
+            free((char *)(uintptr_t)j->stored[i].name);
+    j->n = n;
+    return 0;
+}
+
 static int plan(struct job *j)
 {
     if (ptd_store_list(j->store, j->x->generation, &j->stored, &j->n) < 0) return -1;
-    if (lacks_head(j)) add_head(j);
+    if (choose(j) < 0) return -1;
+    if (j->peft) j->x->shard_bytes = UINT64_MAX;
+    if (!j->peft && lacks_head(j)) add_head(j);
     qsort(j->stored, (size_t)j->n, sizeof *j->stored, by_width);
     j->written = ptd_array((size_t)j->n, sizeof *j->written);
     for (int i = 0; i < j->n; i++) {
         j->written[i] = j->stored[i];
         if (i && !strcmp(j->stored[i].name, j->stored[i - 1].name)) j->written[i].name = PTD_HEAD;
+        if (j->peft) j->written[i].name = ptd_format(PTD_PEFT_PREFIX "%s", j->stored[i].name);
         if (j->x->dtype) j->written[i].dtype = j->x->dtype;
         j->x->bytes += bytes_of(&j->written[i]);
     }
@@ -131,7 +169,8 @@ static int is_ours(int folder, const char *name, int link, void *ctx)
     if (link) return 0;
     for (int i = 0; i < PTD_FILES; i++)
         if (!strcmp(name, ptd_file_names[i])) return 1;
-    return !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") || is_shard(name);
+    return !strcmp(name, PTD_LORA_FILE) || !strcmp(name, PTD_PEFT_WEIGHTS) ||
+           !strcmp(name, PTD_INDEX_FILE) || !strcmp(name, "model.safetensors") || is_shard(name);
 }
 
 /* -1: DIR.ptd-part is to be removed; -2: it is not ours. */
@@ -200,8 +239,10 @@ static int write_piece(struct job *j, int fd, const char *name, int i, size_t at
     const struct ptd_tensor_about *from = &j->stored[i], *to = &j->written[i];
     const void *out = b->raw;
     if (ptd_store_read(j->store, j->x->generation, from, at, n, b->raw) < 0) return -1;
-    if (from->dtype != to->dtype) {
+    int merges = j->merge && ptd_merge_changes(j->merge, from->name);
+    if (from->dtype != to->dtype || merges) {
         ptd_dtype_to_float(b->x, b->raw, from->dtype, n);
+        if (merges && ptd_merge_add(j->merge, from, at, n, b->x) < 0) return -1;
         ptd_dtype_from_float(b->out, to->dtype, b->x, n);
         out = b->out;
     }
@@ -310,9 +351,20 @@ static void set_config(const struct job *j, char **config)
     set(config, "text_config", "tie_word_embeddings", "false");
 }
 
+static int write_adapter_config(struct job *j)
+{
+    size_t n;
+    char *text = ptd_store_get_meta(j->store, PTD_LORA_FILE, &n);
+    int rc = write_file(j, PTD_LORA_FILE, text, n);
+    j->x->n_files++;
+    free(text);
+    return rc;
+}
+
 static int write_small_files(struct job *j)
 {
     int rc = 0;
+    if (j->peft) return write_adapter_config(j);
     for (int i = 0; i < PTD_FILES && rc == 0; i++) {
         size_t n;
         char *text = ptd_store_get_meta(j->store, ptd_file_names[i], &n);
@@ -367,6 +419,8 @@ int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x)
     }
     if (rc == -1 && j.folder >= 0) discard(&j);
     if (j.folder >= 0) close(j.folder);
+    for (int i = 0; j.peft && j.written && i < j.n; i++) free((char *)(uintptr_t)j.written[i].name);
+    ptd_merge_close(j.merge);
     ptd_store_list_free(j.stored, j.n);
     free(j.written);
     free(j.shards);

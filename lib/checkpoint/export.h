@@ -13,9 +13,13 @@
 #define PTD_EXPORT_H
 #include "store/store.h"
 
+/* A store with an adapter gives a PEFT folder (peft.h), of the adapter alone, which PEFT puts on
+ * the base; or, with `merge`, a folder as above whose matrices are W + scale B A, rounded once.
+ * What trained more than its adapter has to be merged (78). */
 struct ptd_export {
     int64_t generation;
     int dtype;                /* of all tensors; 0: as stored */
+    int merge;                /* 1: the adapter becomes a part of the weights; 78 without one */
     uint64_t shard_bytes;     /* at most, in a file (a larger tensor gets a file of its own) */
     const volatile int *stop; /* looked at between pieces: not 0 ends with -1 */
     int n_tensors, n_files;   /* results */
