@@ -520,6 +520,7 @@ static int bound_in_words(const struct ptd_tok *t, int first, int *kind)
                              *const below[] = {"below", "under", NULL};
     int verb = ptd_tok_is(t, "is") || ptd_tok_is(t, "are");
     t += verb;
+    if (t->kind != PTD_T_WORD || (t[1].kind != PTD_T_WORD && t[1].kind != PTD_T_NUM)) return 0;
     int is_less = ptd_tok_one_of(t, less), is_more = ptd_tok_one_of(t, more);
     if ((is_less || is_more) && ptd_tok_is(t + 1, "than")) {
         int or = ptd_tok_is(t + 2, "or") && ptd_tok_is(t + 3, "equal") && ptd_tok_is(t + 4, "to");
@@ -546,9 +547,10 @@ static int is_times(const struct ptd_tok *out, int n, const struct ptd_tok *t)
 static int is_angle_word(const struct ptd_tok *t)
 {
     const struct ptd_tok *name = t + 1;
+    if (name->kind != PTD_T_WORD || !isupper((unsigned char)*name->s) || name->n > 3) return 0;
     int delta = t->kind == PTD_T_NAME && t->n == 5 && memcmp(t->s, "Delta", 5) == 0;
     int triangle = delta || ptd_tok_is(t, "triangle") || ptd_tok_is(t, "三角形");
-    if ((!triangle && !ptd_tok_is(t, "angle")) || name->kind != PTD_T_WORD || name->n > 3) return 0;
+    if (!triangle && !ptd_tok_is(t, "angle")) return 0;
     for (int i = 0; i < name->n; i++)
         if (!isupper((unsigned char)name->s[i])) return 0;
     return !triangle || name->n == 3;
@@ -594,8 +596,9 @@ static void fold(struct ptd_lex *l)
         int sign, words = sign_in_words(&l->t[i], &sign);
         if (!words && t.kind == PTD_T_WORD) words = bound_in_words(&l->t[i], out == 0, &sign);
         if (words) t.kind = (uint8_t)sign, used = words;
-        if (is_times(l->t, out, &l->t[i])) t.kind = '*', t.s = "times", t.n = 5;
-        if (is_angle_word(&l->t[i])) t.kind = PTD_T_ANGLE;
+        int worded = t.kind == PTD_T_WORD || t.kind == PTD_T_NAME;
+        if (worded && is_times(l->t, out, &l->t[i])) t.kind = '*', t.s = "times", t.n = 5;
+        if (worded && is_angle_word(&l->t[i])) t.kind = PTD_T_ANGLE;
         int braced = is_braced_name(&l->t[i]);
         l->t[out++] = t;
         if (braced) l->t[out++] = l->t[i + 2], used = 4;
@@ -626,11 +629,14 @@ int ptd_lex(struct ptd_lex *l, const char *text, size_t n, int flags)
 
 int ptd_tok_is(const struct ptd_tok *t, const char *word)
 {
-    return t->kind == PTD_T_WORD && t->n == strlen(word) && strncasecmp(t->s, word, t->n) == 0;
+    /* the first letter first, for speed */
+    return t->kind == PTD_T_WORD && t->n && ((*t->s ^ *word) | 32) == 32 && t->n == strlen(word) &&
+           strncasecmp(t->s, word, t->n) == 0;
 }
 
 int ptd_tok_one_of(const struct ptd_tok *t, const char *const *words)
 {
+    if (t->kind != PTD_T_WORD) return 0;
     for (; *words; words++)
         if (ptd_tok_is(t, *words)) return 1;
     return 0;
