@@ -127,12 +127,52 @@ static void test_order(void **state)
     struct ptd_store *s = created();
     int64_t head;
     (void)state;
-    assert_int_equal(publish(s, 2, 1, 0), -1);
-    assert_failed(PTD_DATAERR, "generation 2 cannot be published now, expected 1");
     assert_int_equal(publish(s, 0, 1, 0), -1);
+    assert_failed(PTD_DATAERR, "generation 0 cannot be published now, expected 1 or a later one");
     assert_int_equal(ptd_store_head(s, &head), 0);
     assert_int_equal(head, 0);
-    assert_int_equal(publish(s, 1, 1, 0), 0);
+    assert_int_equal(publish(s, 3, 2, 0), 0); /* those between are not kept */
+    for (int g = 1; g <= 3; g++) {
+        assert_int_equal(publish(s, g, 2, 0), -1);
+        assert_failed(PTD_DATAERR, "expected 4 or a later one");
+    }
+    assert_int_equal(load(s, 2), -1);
+    assert_failed(PTD_NOINPUT, "is not kept");
+    assert_int_equal(load(s, 3), 0);
+    assert_int_equal(load_moments(s, 'm'), 0);
+    assert_true(is_filled(got, 103));
+    ptd_store_close(s);
+    remove_files();
+    s = opened(PTD_STORE_CREATE);
+    assert_int_equal(publish(s, 1, 1, 0), -1);
+    assert_failed(PTD_DATAERR, "generation 1 cannot be published now, expected 0");
+    ptd_store_close(s);
+}
+
+/* A generation may bring the weights of the one before it; both are there, or neither. */
+static void test_the_one_before(void **state)
+{
+    struct ptd_store *s = created();
+    struct ptd_tensor_view w[N], before[N];
+    struct ptd_publication p = {.weights = w, .before = before, .n = N, .keep = 2};
+    int64_t head;
+    (void)state;
+    fill(weights, 12), fill(m, 11);
+    views(w, weights), views(before, m);
+    p.generation = 1; /* 0 is there */
+    assert_int_equal(ptd_store_publish(s, &p), -1);
+    assert_failed(PTD_DATAERR, "generation 0 cannot be published now");
+    p.generation = 12;
+    assert_int_equal(ptd_store_publish(s, &p), 0);
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, 12);
+    for (int g = 11; g <= 12; g++) {
+        assert_int_equal(load(s, g), 0);
+        assert_true(is_filled(got, g));
+    }
+    assert_int_equal(publish(s, 20, 2, 0), 0); /* each counts for keep */
+    assert_int_equal(load(s, 11), -1);
+    assert_int_equal(load(s, 12), 0);
     ptd_store_close(s);
 }
 
@@ -549,6 +589,49 @@ static void test_killed_between_transactions(void **state)
     ptd_store_batch = 256 << 20;
 }
 
+static void die_giving(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+{
+    _exit(0);
+}
+
+/* What a killed publication left is gone once a later generation is there, even if that is another
+ * one: weights and moments. */
+static void test_leftovers_of_any_generation_go(void **state)
+{
+    static const int64_t next[] = {1, 21};
+    (void)state;
+    create(1);
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        if (!child) {
+            ptd_store_batch = 1 << 20;
+            struct ptd_tensor_view t[3][N];
+            struct ptd_publication p = {20, t[0], t[1], t[2], N, "{}", 3};
+            for (int k = 0; k < 3; k++) views(t[k], weights);
+            t[2][2].data = NULL, t[2][2].give = die_giving;
+            int rc = ptd_store_publish(opened(PTD_STORE_TRAIN), &p);
+            _exit(rc ? 1 : 2);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        struct ptd_store *s = opened(PTD_STORE_TRAIN);
+        struct seen before = {{0}, 0}, after = {{0}, 0};
+        assert_int_equal(ptd_store_walk(s, see, &before), 0);
+        assert_int_equal(publish(s, next[i], 5, 0), 0);
+        assert_int_equal(ptd_store_walk(s, see, &after), 0);
+        assert_int_equal(before.n[1], (1 + i + 1) * N);
+        assert_int_equal(after.n[1], (2 + i) * N);
+        assert_int_equal(after.n[2], 2 * N);
+        assert_int_equal(load(s, 20), -1);
+        assert_failed(PTD_NOINPUT, "is not kept");
+        assert_int_equal(load_moments(s, 'v'), 0);
+        assert_true(is_filled(got, next[i] + 200));
+        ptd_store_close(s);
+        if (i == 0) remove_files(), create(2);
+    }
+}
+
 static void test_damaged_piece(void **state)
 {
     uint16_t pattern[2000];
@@ -826,6 +909,7 @@ int main(void)
         TEST(test_retention),
         TEST(test_state_follows_generation),
         TEST(test_order),
+        TEST(test_the_one_before),
         TEST(test_shapes),
         TEST(test_clone),
         TEST(test_walk),
@@ -841,6 +925,7 @@ int main(void)
         TEST(test_formats),
         TEST(test_several_transactions),
         TEST(test_killed_between_transactions),
+        TEST(test_leftovers_of_any_generation_go),
         TEST(test_damaged_piece),
         TEST(test_map_full),
         TEST(test_map_full_names_reader),

@@ -33,16 +33,17 @@
  *
  * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference,
  * pinned for ever. A partial generation holds what moved (an adapter, say); to all readers its
- * other tensors are those of generation 0. Up to 256 MiB are published in one write transaction;
- * more goes in transactions of 256 MiB under keys that nobody reads yet (LMDB holds what a
- * transaction writes in memory), and a last small one moves the head, so a generation is there
- * whole or not at all. What a killed program left behind is removed by the next publication. In the
- * transaction that moves the head all unpinned generations but the newest `keep` of them are freed.
- * Readers keep their snapshot; one that stands still within it keeps every page that is freed from
- * being used again, so the file grows by a generation a step until it goes on. Sync is on, WRITEMAP
- * is not used. No nested transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on
- * all threads; while a large transaction is committed, one more thread has the disk begin before
- * all is copied.
+ * other tensors are those of generation 0. Not every generation need be published: between two, a
+ * trainer may keep them in memory (live.h), and where they end with it they are made again, from
+ * the head on. Up to 256 MiB are published in one write transaction; more goes in transactions of
+ * 256 MiB under keys that nobody reads yet (LMDB holds what a transaction writes in memory), and a
+ * last small one moves the head, so a generation is there whole or not at all. What a killed
+ * program left behind is removed by the next publication. In the transaction that moves the head
+ * all unpinned generations but the newest `keep` of them are freed. Readers keep their snapshot;
+ * one that stands still within it keeps every page that is freed from being used again, so the file
+ * grows by a generation a step until it goes on. Sync is on, WRITEMAP is not used. No nested
+ * transactions, no DUPSORT, MDB_NOTLS. Numbers are copied and digested on all threads; while a
+ * large transaction is committed, one more thread has the disk begin before all is copied.
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65),
  * format version (65), digests of meta and state (65). Dead readers are cleared then and before
@@ -163,7 +164,7 @@ int ptd_store_prefault(struct ptd_store *s);
 char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
 
 struct ptd_publication {
-    int64_t generation;                      /* must be head + 1 (or 0 in a new store) */
+    int64_t generation; /* after the head (0 in a new store); those between are not kept */
     struct ptd_tensor_view *weights, *m, *v; /* each [n]; m, v may be NULL */
     int n;
     /* JSON text for state/run; NULL removes it, as NULL m, v or low removes those: state never
@@ -175,6 +176,9 @@ struct ptd_publication {
     int n_moments; /* of m and of v, if that is another number; 0: n */
     struct ptd_tensor_view *low; /* [n_low]; NULL: none */
     int n_low;
+    /* [n] weights of the generation before, which then is kept beside it; NULL: not asked for. It
+     * must be after the head, too. */
+    struct ptd_tensor_view *before;
 };
 /* Memory that publishing so many bytes of tensors takes meanwhile, and keeps. */
 size_t ptd_store_publishing(size_t bytes);

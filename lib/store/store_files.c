@@ -367,19 +367,58 @@ int ptd_store_share_lock(struct ptd_store *s)
 
 /* ---- one trainer ---- */
 
-/* "HOST PID", of who trains or trained last, or empty, if it was killed early. Any other is not
- * ours. */
-static int read_note(int fd, char host[256], long *pid)
+/* "HOST PID", of who trains or trained last, and the descriptor of its live generations (live.h) if
+ * it had any; or empty, if it was killed early. Any other is not ours. */
+struct note {
+    char host[256];
+    long pid;
+    int live; /* -1: none */
+};
+
+static int read_note(int fd, struct note *note)
 {
-    char text[300] = "", newline;
+    char text[320] = "", after;
     struct stat st;
     int end = 0;
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    *host = 0;
+    *note = (struct note){.live = -1};
     if (fstat(fd, &st) < 0 || n < 0 || st.st_size != n) return -1;
     if (n == 0) return st.st_nlink == 1 ? 0 : -1;
-    int got = sscanf(text, "%255s %ld%c%n", host, pid, &newline, &end);
-    return got == 3 && newline == '\n' && end == n ? 1 : -1;
+    int got = sscanf(text, "%255s %ld%c%n", note->host, &note->pid, &after, &end);
+    if (got == 3 && after == ' ') {
+        int more = 0;
+        got = 1 + sscanf(text + end, "%d%c%n", &note->live, &after, &more);
+        end += more;
+    }
+    return got == 3 && after == '\n' && end == n ? 1 : -1;
+}
+
+static int write_note(struct ptd_store *s, int live)
+{
+    char text[320], host[256] = "localhost";
+    gethostname(host, sizeof host - 1);
+    int n = snprintf(text, sizeof text, "%s %ld", host, (long)getpid());
+    if (live >= 0) n += snprintf(text + n, sizeof text - n, " %d", live);
+    text[n++] = '\n';
+    if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, text, n, 0) != n)
+        return ptd_fail(PTD_IOERR, "store %s: writing its lock:", s->dir);
+    return 0;
+}
+
+int ptd_store_note_live(struct ptd_store *s, int fd)
+{
+    return write_note(s, fd);
+}
+
+int ptd_store_noted_live(struct ptd_store *s, long *pid)
+{
+    struct note note;
+    int fd = open_file(s, names[NOTE], O_RDONLY);
+    if (fd < 0) return -1;
+    int got = read_note(fd, &note);
+    close(fd);
+    *pid = note.pid;
+    return got == 1 ? note.live : -1;
 }
 
 int ptd_store_trained(struct ptd_store *s)
@@ -393,13 +432,12 @@ int ptd_store_trained(struct ptd_store *s)
 
 static int refuse_second(struct ptd_store *s, const char *name)
 {
-    char host[256];
-    long pid;
+    struct note note;
     if (errno != EAGAIN && errno != EACCES)
         return ptd_fail(PTD_IOERR, "store %s: locking %s:", s->dir, name);
-    if (name == names[NOTE] && read_note(s->lock, host, &pid) == 1)
-        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, pid,
-                        host);
+    if (name == names[NOTE] && read_note(s->lock, &note) == 1)
+        return ptd_fail(PTD_NOPERM, "store %s is being trained by pid %ld on %s", s->dir, note.pid,
+                        note.host);
     return ptd_fail(PTD_NOPERM, "store %s is being trained by another process%s", s->dir,
                     name == names[DATA] ? ", under another name of its data.mdb" : "");
 }
@@ -408,26 +446,21 @@ static int refuse_second(struct ptd_store *s, const char *name)
  * goes when its holder does. */
 int ptd_store_take_lock(struct ptd_store *s)
 {
-    struct flock note = range(F_WRLCK, 0, 0), data = range(F_WRLCK, 0, 1);
-    char owner[300] = "", host[256] = "localhost";
+    struct flock all = range(F_WRLCK, 0, 0), data = range(F_WRLCK, 0, 1);
+    struct note note;
     struct stat st;
-    long pid;
     int there = look_at(s, names[NOTE], &st);
     if (there < 0) return -1;
     if (s->lock < 0) s->lock = open_file(s, names[NOTE], O_RDWR | O_CREAT);
     if (s->lock < 0) return ptd_fail(PTD_NOPERM, "store %s: lock:", s->dir);
     if (!there) give_away(s, s->lock);
-    if (fcntl(s->lock, F_OFD_SETLK, &note) < 0) return refuse_second(s, names[NOTE]);
-    if (read_note(s->lock, host, &pid) < 0) /* with the lock, since who has it may be writing his */
+    if (fcntl(s->lock, F_OFD_SETLK, &all) < 0) return refuse_second(s, names[NOTE]);
+    if (read_note(s->lock, &note) < 0) /* with the lock, since who has it may be writing his */
         return ptd_fail(PTD_NOPERM,
                         "store %s: its lock is no note of who trains it, and is left alone",
                         s->dir);
     if (fcntl(s->data, F_OFD_SETLK, &data) < 0) return refuse_second(s, names[DATA]);
-    gethostname(host, sizeof host - 1);
-    int n = snprintf(owner, sizeof owner, "%s %ld\n", host, (long)getpid());
-    if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, owner, n, 0) != n)
-        return ptd_fail(PTD_IOERR, "store %s: writing its lock:", s->dir);
-    return 0;
+    return write_note(s, -1);
 }
 
 void ptd_store_close_files(struct ptd_store *s)

@@ -12,7 +12,8 @@
  *   store_base     the frozen generation's own file
  *   store_map      its numbers where they lie in the map
  *   store_open     the environment
- *   store_copy     copies of a whole store */
+ *   store_copy     copies of a whole store
+ *   live           generations between publications */
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store/store.h"
@@ -85,6 +86,10 @@ int ptd_store_open_data(struct ptd_store *s) PTD_MUST_CHECK;
  * lockless. */
 int ptd_store_share_lock(struct ptd_store *s) PTD_MUST_CHECK;
 int ptd_store_take_lock(struct ptd_store *s) PTD_MUST_CHECK; /* the trainer's */
+/* Notes beside it the descriptor of the trainer's live generations (live.h); -1: none. */
+int ptd_store_note_live(struct ptd_store *s, int fd) PTD_MUST_CHECK;
+/* What the trainer noted; -1 if nothing. */
+int ptd_store_noted_live(struct ptd_store *s, long *pid);
 /* DIR/data.mdb is still the file that is open. */
 int ptd_store_check_place(struct ptd_store *s) PTD_MUST_CHECK;
 /* the map's size that the file keeps; 0 if unknown */

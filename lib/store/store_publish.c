@@ -81,21 +81,26 @@ static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* All generations in the store, oldest first; *list is malloc'd. */
-static int list_generations(struct ptd_store *s, MDB_txn *txn, int64_t **list, int *n)
+/* All generations that have keys "KINDg/..." in a database, oldest first; *list is malloc'd.
+ * Moments of earlier programs have none. */
+static int list_generations(struct ptd_store *s, MDB_txn *txn, int db, const char *kind,
+                            int64_t **list, int *n)
 {
     MDB_cursor *c;
     MDB_val k, v;
-    char from[16] = "", text[9] = "";
-    int rc = mdb_cursor_open(txn, s->db[DB_WEIGHTS], &c);
+    size_t skip = strlen(kind);
+    char from[PTD_PREFIX], text[9] = "";
+    int rc = mdb_cursor_open(txn, s->db[db], &c);
     *list = NULL;
     *n = 0;
     if (rc) return rc;
-    while (!(rc = ptd_store_seek(c, *from ? from : "0", "", &k, &v)) && k.mv_size > 9) {
-        memcpy(text, k.mv_data, 8);
+    snprintf(from, sizeof from, "%s0", kind);
+    while (!(rc = ptd_store_seek(c, from, kind, &k, &v)) && k.mv_size > skip + 9) {
+        memcpy(text, (char *)k.mv_data + skip, 8);
+        if (strspn(text, "0123456789abcdef") != 8 || ((char *)k.mv_data)[skip + 8] != '/') break;
         *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
         (*list)[(*n)++] = strtoll(text, NULL, 16);
-        snprintf(from, sizeof from, "%s0", text);
+        snprintf(from, sizeof from, "%s%s0", kind, text);
     }
     mdb_cursor_close(c);
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -105,7 +110,7 @@ static int list_generations(struct ptd_store *s, MDB_txn *txn, int64_t **list, i
 static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int keep)
 {
     int64_t *list;
-    int n, rc = list_generations(s, txn, &list, &n);
+    int n, rc = list_generations(s, txn, DB_WEIGHTS, "", &list, &n);
     for (int i = n - 1; i >= 0 && !rc; i--) {
         char prefix[PTD_PREFIX];
         if (is_pinned(pins, list[i]) || keep-- > 0) continue;
@@ -117,19 +122,32 @@ static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int k
     return rc;
 }
 
-/* What a killed publication of this generation left behind. */
-static int sweep(struct ptd_store *s, MDB_txn *txn, int64_t generation)
+/* Of one kind, what lies beyond the head. */
+static int sweep_kind(struct ptd_store *s, MDB_txn *txn, int db, const char *kind, int64_t head)
+{
+    int64_t *list;
+    int n, rc = list_generations(s, txn, db, kind, &list, &n);
+    for (int i = 0; i < n && !rc; i++) {
+        char prefix[PTD_PREFIX];
+        if (list[i] <= head) continue;
+        ptd_store_prefix(prefix, kind, list[i]);
+        rc = delete_prefix(s, txn, db, prefix, NULL);
+    }
+    free(list);
+    return rc;
+}
+
+/* What a killed publication left behind, whichever generation it was of: once the head has passed
+ * it, it would be taken for whole. */
+static int sweep(struct ptd_store *s, MDB_txn *txn)
 {
     static const struct {
         int db;
         const char *kind;
     } at[] = {{DB_WEIGHTS, ""}, {DB_OPTIM, "m/"}, {DB_OPTIM, "v/"}, {DB_OPTIM, "l/"}};
-    char prefix[PTD_PREFIX];
-    int rc = 0;
-    for (int i = 0; i < 4 && !rc; i++) {
-        ptd_store_prefix(prefix, at[i].kind, generation);
-        rc = delete_prefix(s, txn, at[i].db, prefix, NULL);
-    }
+    int64_t head;
+    int rc = ptd_store_get_head(s, txn, &head);
+    for (int i = 0; i < 4 && !rc; i++) rc = sweep_kind(s, txn, at[i].db, at[i].kind, head);
     return rc;
 }
 
@@ -137,12 +155,12 @@ static int sweep(struct ptd_store *s, MDB_txn *txn, int64_t generation)
 
 /* A publication on its way: what is written next, and what the last transaction does. */
 struct job {
-    struct ptd_writing runs[4];
+    struct ptd_writing runs[5];
     int n_runs;
     int run, tensor; /* the next piece, and where it would begin after the present transaction */
     size_t first;
-    int64_t generation;
-    const char *text; /* state/run */
+    int64_t generation, earliest; /* earliest: of those it brings */
+    const char *text;             /* state/run */
     int keep, pin, partial;
     struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
     char id[17];            /* of base.mdb */
@@ -158,10 +176,10 @@ static int check_order(struct ptd_store *s, MDB_txn *txn, int64_t generation)
 {
     int64_t head;
     int rc = ptd_store_get_head(s, txn, &head);
-    if (rc || generation == head + 1) return rc;
+    if (rc || (head < 0 ? !generation : generation > head)) return rc;
     ptd_fail(PTD_DATAERR,
-             "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64, s->dir,
-             generation, head + 1);
+             "store %s: generation %" PRId64 " cannot be published now, expected %" PRId64 "%s",
+             s->dir, generation, head + 1, head < 0 ? "" : " or a later one");
     return KEPT;
 }
 
@@ -236,7 +254,8 @@ static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
     int rc = j->meta ? copy_meta(s, txn, j->meta) : 0;
     if (!rc) rc = drop_moments(s, txn, j->generation);
     if (!rc) rc = put_run(s, txn, j->text);
-    if (!rc) rc = ptd_store_mark_partial(s, txn, j->generation, j->partial);
+    for (int64_t g = j->earliest; g <= j->generation && !rc; g++)
+        rc = ptd_store_mark_partial(s, txn, g, j->partial);
     if (!rc) rc = put_head(s, txn, j->generation);
     if (!rc) rc = update_pins(s, txn, j->generation, j->pin || j->generation == 0, &pins);
     if (!rc) rc = drop_old(s, txn, pins, j->keep < 1 ? 1 : j->keep);
@@ -248,8 +267,8 @@ static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
     struct step *step = (struct step *)(uintptr_t)arg;
     step->after = *step->job;
-    int rc = check_order(s, txn, step->job->generation);
-    if (!rc && step->begins) rc = sweep(s, txn, step->job->generation);
+    int rc = check_order(s, txn, step->job->earliest);
+    if (!rc && step->begins) rc = sweep(s, txn);
     if (!rc)
         rc = put_pieces(s, txn, &step->after,
                         step->begins && step->ends ? SIZE_MAX : ptd_store_batch);
@@ -259,16 +278,17 @@ static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
 
 static int remove_leftovers(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
-    return sweep(s, txn, *(const int64_t *)arg);
+    (void)arg;
+    return sweep(s, txn);
 }
 
 /* After a failure in the middle; if this fails too, the next publication sweeps. The first failure
  * is kept. */
-static int give_up(struct ptd_store *s, int64_t generation)
+static int give_up(struct ptd_store *s)
 {
     int status = ptd_failed_status();
     char *message = ptd_strdup(ptd_failed_message());
-    int ignored = ptd_store_change(s, remove_leftovers, &generation, "cleaning up");
+    int ignored = ptd_store_change(s, remove_leftovers, NULL, "cleaning up");
     (void)ignored;
     ptd_fail(status, "%s", message);
     free(message);
@@ -287,14 +307,13 @@ static int run_job(struct ptd_store *s, struct job *j)
     struct step step = {.job = j, .begins = 1, .ends = bytes <= ptd_store_batch};
     ptd_store_cache_leave(s, room);
     while (!step.ends) {
-        if (ptd_store_change(s, take_step, &step, doing) < 0)
-            return step.begins ? -1 : give_up(s, j->generation);
+        if (ptd_store_change(s, take_step, &step, doing) < 0) return step.begins ? -1 : give_up(s);
         *j = step.after;
         step.begins = 0;
         step.ends = is_done(j);
     }
     if (ptd_store_change(s, take_step, &step, doing) == 0) return 0;
-    return step.begins ? -1 : give_up(s, j->generation);
+    return step.begins ? -1 : give_up(s);
 }
 
 static int check_tensors(struct ptd_store *s, const struct ptd_tensor_about *t, int n)
@@ -329,29 +348,42 @@ static struct ptd_writing *add_run(struct job *j, int db, const char *kind, int6
     return w;
 }
 
+static int check_publication(struct ptd_store *s, const struct ptd_publication *p)
+{
+    if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
+        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
+    if (p->generation < !!p->before || p->generation > UINT32_MAX)
+        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir,
+                        p->generation);
+    return 0;
+}
+
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
 {
-    static const char *const kinds[] = {"", "m/", "v/", "l/"};
-    const struct ptd_tensor_view *const views[] = {p->weights, p->m, p->v, p->low};
     int n_moments = p->n_moments ? p->n_moments : p->n;
-    const int counts[] = {p->n, n_moments, n_moments, p->n_low};
+    const struct {
+        const struct ptd_tensor_view *views;
+        int n, db;
+        const char *kind;
+        int64_t generation;
+    } all[] = {{p->before, p->n, DB_WEIGHTS, "", p->generation - 1},
+               {p->weights, p->n, DB_WEIGHTS, "", p->generation},
+               {p->m, n_moments, DB_OPTIM, "m/", p->generation},
+               {p->v, n_moments, DB_OPTIM, "v/", p->generation},
+               {p->low, p->n_low, DB_OPTIM, "l/", p->generation}};
     struct job j = {.generation = p->generation,
+                    .earliest = p->generation - !!p->before,
                     .text = p->run,
                     .keep = p->keep,
                     .pin = p->pin,
                     .partial = p->partial ? p->n : 0};
-    int rc = 0;
-    if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
-        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot publish", s->dir);
-    if (p->generation < 0 || p->generation > UINT32_MAX)
-        return ptd_fail(PTD_BUG, "store %s: generation %" PRId64 " is out of range", s->dir,
-                        p->generation);
-    for (int i = 0; i < 4; i++) {
-        if (!views[i]) continue;
-        struct ptd_writing *w = add_run(&j, i ? DB_OPTIM : DB_WEIGHTS, kinds[i], p->generation);
-        w->f = (struct ptd_filling){.tensors = about_views(views[i], counts[i]), .n = counts[i]};
-        w->views = views[i];
-        if (rc == 0) rc = check_tensors(s, w->f.tensors, counts[i]);
+    int rc = check_publication(s, p);
+    for (int i = 0; i < 5 && !rc; i++) {
+        if (!all[i].views) continue;
+        struct ptd_writing *w = add_run(&j, all[i].db, all[i].kind, all[i].generation);
+        w->f = (struct ptd_filling){.tensors = about_views(all[i].views, all[i].n), .n = all[i].n};
+        w->views = all[i].views;
+        rc = check_tensors(s, w->f.tensors, all[i].n);
     }
     if (rc == 0) rc = run_job(s, &j);
     for (int i = 0; i < j.n_runs; i++) free((void *)(uintptr_t)j.runs[i].f.tensors);
