@@ -4,8 +4,9 @@
  *
  *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update
  *
- * Training: step s samples from generation s - 1 - lag and waits until the store holds it.
- * Evaluation (--greedy or --generation): one pass over the data set with fixed weights. */
+ * Training: step s samples from generation s - 1 - lag and waits until the trainer has made it,
+ * which shares it through memory or publishes it in the store. Evaluation (--greedy or
+ * --generation): one pass over the data set with fixed weights. */
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -13,6 +14,7 @@
 #include "flow/filter.h"
 #include "method/rollouts.h"
 #include "method/stops.h"
+#include "store/live.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +101,7 @@ struct run {
     struct ptd_device *device;
     struct ptd_source src;
     struct ptd_model *model;
+    struct ptd_live *live;
     struct ptd_writer *out;
     struct ptd_rollouts rollouts;
     struct ptd_stops stops;
@@ -136,18 +139,30 @@ static void tell_of_wait(const struct run *r, time_t since, int64_t generation)
     told = 1;
 }
 
-/* Until the store holds `generation`. Leaves when whoever reads us has gone, or the trainer behind
- * programs that do not tell (tee, pv). */
+/* Loads `generation`, if it is there: 1. The head is asked for first: what was in the trainer's
+ * memory before a later one was published still is. */
+static int find(struct run *r, int64_t generation)
+{
+    int64_t head;
+    if (generation == r->loaded) return 1;
+    if (ptd_store_head(r->src.store, &head)) ptd_die_last();
+    int got = ptd_model_load_live(r->model, r->live, generation);
+    if (got < 0 && head < generation) ptd_die_last();
+    if (got > 0) r->loaded = generation;
+    if (got <= 0 && head >= generation) load(r, generation);
+    return r->loaded == generation;
+}
+
+/* Until `generation` is there and loaded. Leaves when whoever reads us has gone, or the trainer
+ * behind programs that do not tell (tee, pv). */
 static void wait_for(struct run *r, int64_t generation)
 {
     struct timespec nap = {.tv_nsec = 500000};
     time_t since = time(NULL);
-    int64_t head;
     for (;;) {
-        int trained = ptd_store_trained(
-            r->src.store); /* before the head: what a trainer published before it went counts */
-        if (ptd_store_head(r->src.store, &head)) ptd_die_last();
-        if (head >= generation) return;
+        /* before it is looked for: what a trainer published before it went counts */
+        int trained = ptd_store_trained(r->src.store);
+        if (find(r, generation)) return;
         if (r->trained && !trained)
             ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for",
                     (long long)generation);
@@ -175,7 +190,6 @@ static void train(struct run *r, int64_t done)
         r->doing = "waiting for weights";
         wait_for(r, generation);
         r->doing = "sampling";
-        load(r, generation);
         if (ptd_rollouts_step(&r->rollouts, s, (s - 1) * opt.step_groups, opt.step_groups))
             ptd_die_last();
         r->progress.done = s;
@@ -246,6 +260,7 @@ static void open_run(struct run *r, const char *data)
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);
     if (!r->model || (r->model->adapters && ptd_model_choose(r->model, NULL, NULL))) ptd_die_last();
+    r->live = ptd_live_open(r->src.store, 0);
     r->loaded = -1;
     r->eval = opt.greedy || opt.generation;
     r->rollouts = (struct ptd_rollouts){.src = &r->src,
@@ -284,6 +299,7 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->max_tokens = opt.max_tokens;
     h->temperature = opt.temperature;
     h->top_logprobs = opt.top_logprobs;
+    h->waits = r->eval ? 0 : 1 + opt.lag;
     h->sampling = ptd_head_text(h, words);
     free(words);
 }
@@ -295,6 +311,7 @@ static void close_run(struct run *r)
     free((void *)r->rollouts.sampling.banned);
     ptd_rollouts_clear(&r->rollouts);
     ptd_stops_clear(&r->stops);
+    ptd_live_close(r->live);
     ptd_model_free(r->model);
     ptd_device_close(r->device);
     ptd_source_close(&r->src);

@@ -1,6 +1,8 @@
 /* ptd-update: the gradient step. Reads scored groups; at each verified step frame updates the
- * weights and publishes them as the next generation, with optimizer and counters in one
- * transaction. Metrics go to standard output, one JSON object a step.
+ * weights, which are the next generation, and publishes it, with optimizer and counters in one
+ * transaction; or, with --publish-every, each K-th, and shares those between through memory.
+ * Metrics go to standard output, one JSON object a step, once the step is published: what was told
+ * is kept.
  *
  *     ptd-ref < hinted.rec | ptd-update >> metrics.jsonl
  *
@@ -22,6 +24,7 @@
 #include "method/trained.h"
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,7 +49,8 @@ static struct {
          .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
                    .clip = 1,
                    .floor = 0.05,
-                   .keep = 3}};
+                   .keep = 3,
+                   .every = 1}};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
@@ -82,6 +86,10 @@ static const struct ptd_opt options[] = {
      "global norm of the gradient (0: no clipping)", 0, 1e6},
     {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N",
      "newest generations to keep; the first stays anyway", 2, 1 << 20},
+    {"publish-every", 0, PTD_OPT_INT, &opt.train.every, "K",
+     "publish each K-th generation and the last; those between are shared through memory, and made "
+     "again after a kill",
+     1, 1 << 20, 1},
     {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N",
      "refused steps in a row that end the run with status 79", 1, 1 << 20},
     {"grace", 0, PTD_OPT_INT, &opt.grace, "S",
@@ -104,8 +112,9 @@ static struct ptd_usage usage = {
     "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 75 stopped, 76 cut, "
     "77 no permission or taken, 78 config, 79 diverged"};
 
-static volatile sig_atomic_t begun, stop_asked,
-    untold; /* untold: a step is published, its metrics are not out */
+/* untold: a step is published, its metrics are not out; ahead: steps are done that are not
+ * published; moved: the step in flight has changed the weights; over: the time of grace is */
+static volatile sig_atomic_t begun, stop_asked, untold, ahead, moved, over;
 
 /* From a handler, at any moment: the store bears it. */
 static void leave(const char *words)
@@ -127,6 +136,14 @@ static void on_stop(int sig)
 static void on_grace_over(int sig)
 {
     (void)sig;
+    if (ahead && !moved) {
+        over = 1;
+        ptd_ask(); /* drop_step */
+        return;
+    }
+    if (ahead)
+        leave("ptd-update: stopped on request; the steps since the last published one are dropped; "
+              "the same command line goes on\n");
     if (untold)
         leave("ptd-update: stopped on request; the last step is published, but nobody took its "
               "metrics; the "
@@ -138,10 +155,11 @@ static void on_grace_over(int sig)
 
 static void heed_signals(void)
 {
+    struct sigaction alarmed = {.sa_handler = on_grace_over}; /* ends waiting */
     signal(SIGTERM, on_stop);
     if (signal(SIGHUP, on_stop) == SIG_IGN) signal(SIGHUP, SIG_IGN); /* nohup */
     signal(SIGUSR1, on_stop);
-    signal(SIGALRM, on_grace_over);
+    sigaction(SIGALRM, &alarmed, NULL);
 }
 
 struct held {
@@ -167,8 +185,10 @@ struct run {
     struct ptd_ground ground;
     struct step step;
     struct ptd_progress progress;
-    int64_t first; /* generation at start */
-    size_t left;   /* memory for all but weights, gradients, moments */
+    int64_t first;  /* generation at start */
+    size_t left;    /* memory for all but weights, gradients, moments */
+    char *lines;    /* metrics of steps that are not published */
+    size_t n_lines; /* bytes */
 };
 
 static int schedule_named(const char *name)
@@ -269,6 +289,7 @@ static _Noreturn void plan_alone(struct run *r)
     rules.before = before_memory;
     rules.ctx = r;
     rules.plans = 1;
+    rules.waits = 1;
     if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     if (!ptd_train_open(opt.store, &rules, "{}", 0, r->device)) ptd_die_last();
@@ -300,6 +321,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .updates = opt.updates});
     opt.train.before = before_memory;
     opt.train.ctx = r;
+    opt.train.waits = r->head.waits;
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
@@ -317,6 +339,49 @@ static void open_run(struct run *r, const char *operand)
                 ptd_reader_name(r->in), (long long)r->head.first_step, (long long)r->first + 1,
                 store);
 }
+
+/* ---- what is done ---- */
+
+static void put_out_lines(struct run *r)
+{
+    untold = 1;
+    ahead = 0;
+    fwrite(r->lines, 1, r->n_lines, stdout);
+    if (fflush(stdout)) ptd_die(PTD_IOERR, "standard output:");
+    untold = 0;
+    r->n_lines = 0;
+}
+
+/* Publishes what is done, before the program ends for what was kept by ptd_fail, if anything. */
+static void settle(struct run *r)
+{
+    int status = ptd_failed_status();
+    char *words = ptd_strdup(ptd_failed_message());
+    if (ptd_train_publish(r->train)) ptd_die_last();
+    put_out_lines(r);
+    if (status) ptd_fail(status, "%s", words);
+    free(words);
+}
+
+static _Noreturn void die_settled(struct run *r)
+{
+    ptd_progress_clear(&r->progress);
+    settle(r);
+    ptd_die_last();
+}
+
+/* The time of grace is over, and nothing of the step in flight is applied. */
+static _Noreturn void drop_step(struct run *r)
+{
+    settle(r);
+    ptd_progress_clear(&r->progress);
+    ptd_die(PTD_STOPPED,
+            "stopped on request after step %lld; the step in flight is dropped; the same command "
+            "line goes on",
+            (long long)r->train->generation);
+}
+
+/* ---- a step ---- */
 
 /* What a loss of rewards needs: a program left out of the pipe is not taken for zeros. */
 static int check_group(const struct ptd_group *g)
@@ -360,7 +425,7 @@ static void hold(struct run *r, const struct ptd_frame *f)
     if (ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group) ||
         ptd_group_check_words(&h->group, r->train->model->config.vocab)) {
         ptd_reader_blame(r->in, f);
-        ptd_die_last();
+        die_settled(r);
     }
 }
 
@@ -393,6 +458,16 @@ static _Noreturn void die_of_group(struct run *r, struct ptd_group *const *g)
     ptd_die_last();
 }
 
+/* Once it begins, the weights are no step's. */
+static int apply(struct run *r, double lr, double *norm)
+{
+    int was = moved;
+    moved = 1;
+    int refused = ptd_train_apply(r->train, lr, norm);
+    if (refused) moved = was;
+    return refused;
+}
+
 /* One optimizer step on n groups. Returns 1 if it was refused. */
 static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum,
                   double *norm)
@@ -400,12 +475,43 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
     int bad;
     ptd_train_zero(r->train);
     if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) die_of_group(r, g + bad);
-    if (bad < 0 && !ptd_train_apply(r->train, lr, norm)) return 0;
+    if (bad < 0 && !apply(r, lr, norm)) return 0;
     ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
              "weights unchanged",
              (long long)r->train->generation + 1, culprit(r, g, n, bad));
     *norm = NAN;
     return 1;
+}
+
+/* The step's weights, to whoever waits for them; published, too, if it is their turn. */
+static void hand_on(struct run *r)
+{
+    if (ptd_train_step_done(r->train)) ptd_die_last();
+    untold = r->train->generation == r->train->published;
+    ahead = !untold;
+    moved = 0;
+}
+
+static void add_line(struct run *r, const struct ptd_metrics *m)
+{
+    char *line = ptd_metrics_line(m);
+    size_t n = strlen(line);
+    r->lines = ptd_realloc(r->lines, r->n_lines + n);
+    memcpy(r->lines + r->n_lines, line, n);
+    r->n_lines += n;
+    free(line);
+    if (r->train->generation == r->train->published) put_out_lines(r);
+}
+
+/* Refused steps change nothing, so the newest weights are those of the last good step. */
+static _Noreturn void die_diverged(struct run *r)
+{
+    int bad = r->train->bad_in_row;
+    int64_t good = r->train->generation - bad;
+    settle(r);
+    ptd_die(PTD_DIVERGED,
+            "%d refused steps in a row; the last good weights are those of generation %lld", bad,
+            (long long)(opt.train.every > 1 ? r->train->generation : good));
 }
 
 static void do_step(struct run *r, int64_t number)
@@ -416,9 +522,11 @@ static void do_step(struct run *r, int64_t number)
                             .rules = &opt.rules,
                             .max_tokens = r->head.max_tokens};
     double started = ptd_now(), norm = 0;
-    if (number != r->train->generation + 1)
-        ptd_die(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
-                (long long)r->train->generation + 1);
+    if (number != r->train->generation + 1) {
+        ptd_fail(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
+                 (long long)r->train->generation + 1);
+        die_settled(r);
+    }
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
     for (int u = 0; u < opt.updates; u++) {
@@ -431,23 +539,19 @@ static void do_step(struct run *r, int64_t number)
     }
     r->train->bad_in_row = m.refused ? r->train->bad_in_row + 1 : 0;
     m.update = ptd_now() - started;
-    if (ptd_train_publish(r->train)) ptd_die_last();
-    untold = 1;
+    hand_on(r);
     m.publish = ptd_now() - started - m.update;
     ptd_metrics_groups(&m, s->groups, s->n);
-    if (ptd_metrics_print(&m, stdout)) ptd_die(PTD_IOERR, "standard output:");
-    untold = 0;
+    add_line(r, &m);
     s->wait = ptd_now();
-    if (r->train->bad_in_row >= opt.max_bad)
-        ptd_die(PTD_DIVERGED,
-                "%d refused steps in a row; the last good weights are those of generation %lld",
-                r->train->bad_in_row, (long long)r->train->generation - r->train->bad_in_row);
+    if (r->train->bad_in_row >= opt.max_bad) die_diverged(r);
 }
 
 static void tell(const void *ctx)
 {
-    const struct run *r = ctx;
+    struct run *r = (struct run *)(uintptr_t)ctx;
     char words[256], note[64];
+    if (over) drop_step(r);
     if (!begun) {
         ptd_tell("starting");
         return;
@@ -477,12 +581,14 @@ static void train(struct run *r)
         let_go(&r->step);
         if (stop_asked) {
             ptd_progress_clear(p);
+            settle(r);
             ptd_die(PTD_STOPPED,
                     "stopped on request after step %lld; the same command line goes on",
                     (long long)number);
         }
     }
     ptd_progress_clear(p);
+    settle(r);
     if (got < 0 && stop_asked && ptd_failed_status() == PTD_CUT)
         ptd_die(PTD_STOPPED,
                 "stopped on request after step %lld, and so was what writes the stream; the same "
@@ -516,6 +622,7 @@ int main(int argc, char **argv)
     ptd_device_close(r.device);
     ptd_head_clear(&r.head);
     free((void *)opt.rules.banned);
+    free(r.lines);
     free(r.step.held);
     free(r.step.groups);
     return 0;

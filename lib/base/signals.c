@@ -62,6 +62,11 @@ void ptd_asked_heed(void (*f)(const void *ctx), const void *ctx)
     sigaction(SIGUSR2, &a, NULL);
 }
 
+void ptd_ask(void)
+{
+    asked = 1;
+}
+
 void ptd_asked_answer(void)
 {
     if (!asked || !tell) return;

@@ -22,4 +22,5 @@ _Noreturn void ptd_stop_die(void);       /* as the signal would have ended it */
 void ptd_stop_before(void (*f)(void));
 void ptd_asked_heed(void (*tell)(const void *ctx), const void *ctx);
 void ptd_asked_answer(void); /* nothing if nobody asked */
+void ptd_ask(void);          /* as SIGUSR2 does; for handlers */
 #endif

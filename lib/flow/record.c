@@ -90,6 +90,8 @@ static int check_head(const char *path, const void *base)
     int fine = h->temperature >= 0 && h->temperature <= 1e6;
     if (h->thought_open > 1)
         return ptd_fields_bad(path, "thought_open", "%d, expected 0 or 1", h->thought_open);
+    if (h->waits > PTD_WAITS_MAX)
+        return ptd_fields_bad(path, "waits", "%d, expected 0 to %d", h->waits, PTD_WAITS_MAX);
     if (h->steps < 0 || h->first_step < 0)
         return ptd_fields_bad(path, h->steps < 0 ? "steps" : "first_step", "expected at least 0");
     return fine ? 0 : ptd_fields_bad(path, "temperature", "expected a number from 0 to 1000000");
@@ -154,6 +156,7 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, max_tokens, INT, ALWAYS, 0),
     NUM_F(ptd_head, temperature, F64, ALWAYS, 0),
     NUM_F(ptd_head, top_logprobs, INT, ALWAYS, 0),
+    NUM_F(ptd_head, waits, INT, UNLESS_PRESET, 0),
     STR_F(ptd_head, sampling),
     NUM_F(ptd_head, thought_open, INT, UNLESS_PRESET, 0),
     LIST_F(ptd_head, stages, MAPS, &stage_table),

@@ -58,6 +58,8 @@ struct ptd_stage_note {
     const char *build; /* its file's build id, for people */
 };
 
+#define PTD_WAITS_MAX 2
+
 struct ptd_head {
     int version;             /* "version": PTD_STREAM_VERSION; another is refused with 76 */
     const char *store;       /* "store": run directory */
@@ -75,6 +77,10 @@ struct ptd_head {
     int max_tokens;     /* "max_tokens": limit of a response */
     double temperature; /* "temperature": of sampling and of every log-prob in the stream */
     int top_logprobs;   /* "top_logprobs": ids per token recorded when sampling (0: none) */
+    /* "waits": how many of the newest generations the sampler of this stream may still ask for,
+     * which waits for the trainer: 1 + --lag of ptd-rollout, at most PTD_WAITS_MAX; 0 nobody waits
+     */
+    int waits;
     /* "sampling": in words, what else decides prompts and responses (compared at resume); NULL if
      * nothing does */
     const char *sampling;

@@ -176,14 +176,14 @@ static json_t *object_of(const struct ptd_metrics *m)
     return o;
 }
 
-int ptd_metrics_print(const struct ptd_metrics *m, FILE *out)
+char *ptd_metrics_line(const struct ptd_metrics *m)
 {
     json_t *o = object_of(m);
     char *text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-    int r = fprintf(out, "%s\n", text) < 0 || fflush(out) ? -1 : 0;
+    char *line = ptd_format("%s\n", text);
     free(text);
     json_decref(o);
-    return r;
+    return line;
 }
 
 const char *ptd_metrics_note(char *buf, size_t n)

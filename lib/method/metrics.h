@@ -4,7 +4,6 @@
 #define PTD_METRICS_H
 #include "flow/record.h"
 #include "method/learn.h"
-#include <stdio.h>
 
 /* A part of rewards (record.h), over the responses that have it. */
 struct ptd_metrics_part {
@@ -30,8 +29,7 @@ struct ptd_metrics {
 };
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm);
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);
-/* one line, flushed; -1 on a write error */
-int ptd_metrics_print(const struct ptd_metrics *m, FILE *out) PTD_MUST_CHECK;
-/* the last printed step in a few words, for the progress line */
+char *ptd_metrics_line(const struct ptd_metrics *m); /* with its newline; malloc'd */
+/* the last step that was asked for in a few words, for the progress line */
 const char *ptd_metrics_note(char *buf, size_t n);
 #endif

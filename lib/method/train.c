@@ -127,12 +127,14 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     t->rules = *r;
     t->settings = ptd_strdup(settings);
     if (ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
-        ptd_store_head(t->store, &t->generation))
+        ptd_store_head(t->store, &t->published))
         goto fail;
+    t->generation = t->published;
     if (!(t->model = ptd_model_open(t->store, d)) || choose(t)) goto fail;
     ptd_model_reach(t->model);
     if (r->before && r->before(r->ctx, t)) goto fail;
     if (r->plans) return t;
+    if (ptd_train_shares(r)) t->live = ptd_live_open(t->store, r->waits);
     if (ptd_model_load(t->model, t->store, t->generation)) goto fail;
     t->m = ptd_device_stats(d, t->model->n_weights, "moments");
     t->v = ptd_device_stats(d, t->model->n_weights, "moments");
@@ -146,7 +148,9 @@ fail:
 int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p)
 {
     size_t moments = 2 * t->model->n_weights * sizeof(float);
+    size_t shared = ptd_train_shares(&t->rules) ? t->rules.waits : 0;
     ptd_plan_add(p, "moments", moments);
+    if (shared) ptd_plan_add(p, "shared weights", shared * t->model->n_weights * sizeof(float));
     ptd_plan_add(p, "publishing",
                  ptd_store_publishing(moments + t->model->n_weights * sizeof(float)));
     return ptd_plan_weights(p, t->model, t->store, 1);
@@ -211,23 +215,29 @@ static const char *not_finite(const struct ptd_train *t)
     return NULL;
 }
 
+/* The weights of the generation before, where a sampler that lags may ask for them after a resume;
+ * NULL: they are in the store, or nobody will. */
+static struct ptd_tensor_view *views_before(const struct ptd_train *t)
+{
+    struct ptd_tensor_view *v;
+    int n;
+    if (t->rules.waits < 2 || t->generation - 1 <= t->published) return NULL;
+    v = ptd_model_views(t->model, &n);
+    if (ptd_live_view(t->live, t->generation - 1, v, n)) return v;
+    free(v);
+    return NULL;
+}
+
 int ptd_train_publish(struct ptd_train *t)
 {
-    const char *bad = not_finite(t);
     struct ptd_model *m = t->model;
-    struct ptd_publication p = {.generation = t->generation + 1, .keep = t->rules.keep};
-    char *run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
-                           (long long)t->updates, t->bad_in_row, t->settings);
+    struct ptd_publication p = {.generation = t->generation, .keep = t->rules.keep};
+    char *run;
     int r;
-    if (ptd_device_wait(m->device)) {
-        free(run);
-        return -1;
-    }
-    if (bad) {
-        free(run);
-        return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
-                        (long long)p.generation);
-    }
+    if (t->generation == t->published) return 0;
+    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
+                     t->bad_in_row, t->settings);
+    p.before = views_before(t);
     p.weights = ptd_model_views(m, &p.n);
     if (t->updates) {
         p.m = ptd_model_moment_views(m, t->m, &p.n);
@@ -236,7 +246,8 @@ int ptd_train_publish(struct ptd_train *t)
     p.run = run;
     p.partial = p.n < m->n_params;
     r = ptd_store_publish(t->store, &p);
-    if (!r) t->generation++;
+    if (!r) t->published = t->generation;
+    free(p.before);
     free(p.weights);
     free(p.m);
     free(p.v);
@@ -244,9 +255,34 @@ int ptd_train_publish(struct ptd_train *t)
     return r;
 }
 
+static int share(struct ptd_train *t)
+{
+    int n;
+    if (!t->live) return 0;
+    struct ptd_tensor_view *v = ptd_model_views(t->model, &n);
+    int r = ptd_live_put(t->live, t->generation, v, n);
+    free(v);
+    if (!r) return 0;
+    ptd_warn("%s; every step is published", ptd_failed_message());
+    t->rules.every = 1;
+    return ptd_train_publish(t);
+}
+
+int ptd_train_step_done(struct ptd_train *t)
+{
+    const char *bad = not_finite(t);
+    if (ptd_device_wait(t->model->device)) return -1;
+    if (bad)
+        return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
+                        (long long)t->generation + 1);
+    t->generation++;
+    return t->generation % t->rules.every ? share(t) : ptd_train_publish(t);
+}
+
 void ptd_train_close(struct ptd_train *t)
 {
     if (!t) return;
+    ptd_live_close(t->live);
     if (t->store) ptd_store_close(t->store);
     if (t->model) {
         ptd_device_free(t->model->device, t->m);

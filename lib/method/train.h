@@ -6,12 +6,14 @@
  *     ptd_train_zero(t);
  *     ptd_learn(score, groups, n, &loss_rules, &learned, &bad);         // adds to t->model->grads
  *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm); // clip and AdamW; 1: refused
- *     ptd_train_publish(t); // weights, moments, counters at once */
+ *     ptd_train_step_done(t);       // the weights are the next generation
+ *     ptd_train_publish(t);         // at the end: weights, moments, counters at once */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H
 #include "compute/ops.h"
 #include "net/model.h"
 #include "net/plan.h"
+#include "store/live.h"
 #include "store/store.h"
 
 enum ptd_schedule { PTD_CONSTANT, PTD_COSINE, PTD_LINEAR };
@@ -25,6 +27,8 @@ struct ptd_train_rules {
     const char *trained;    /* what is trained (trained.h); NULL: what is usual */
     double floor;           /* share of lr that cosine and linear end at */
     int keep;               /* newest generations to keep */
+    int every;              /* generations that are multiples of it are published */
+    int waits;              /* newest generations that a sampler may ask for (record.h) */
     /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */
     int (*before)(void *ctx, struct ptd_train *t);
     void *ctx;
@@ -34,12 +38,20 @@ struct ptd_train_rules {
 struct ptd_train {
     struct ptd_store *store;
     struct ptd_model *model;
-    ptd_stat *m, *v;             /* [model->n_weights] moments, on the device */
-    int64_t generation, updates; /* published; optimizer steps so far */
-    int bad_in_row;              /* steps refused in a row */
+    ptd_stat *m, *v;               /* [model->n_weights] moments, on the device */
+    int64_t generation, published; /* what the weights are; the newest in the store */
+    int64_t updates;               /* optimizer steps so far */
+    struct ptd_live *live;         /* where those between go; NULL: nobody waits for them */
+    int bad_in_row;                /* steps refused in a row */
     struct ptd_train_rules rules;
     char *settings; /* JSON object: what exact resume compares */
 };
+
+/* Whether generations go through memory. */
+static inline int ptd_train_shares(const struct ptd_train_rules *r)
+{
+    return r->every > 1 && r->waits;
+}
 
 /* settings: JSON text of everything that decides the run's numbers besides the store (settings.h);
  * kept with each generation and compared at the next start. */
@@ -54,6 +66,12 @@ double ptd_train_norm(const struct ptd_train *t); /* of model->grads; not finite
 /* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it
  * was not finite (nothing changed), else 0. */
 int ptd_train_apply(struct ptd_train *t, double lr, double *norm);
+/* The weights are the next generation: published if it is its turn, else shared through memory
+ * (live.h); where there is no such memory, each one is published from then on, after a warning. 79
+ * if a number is not finite. */
+int ptd_train_step_done(struct ptd_train *t) PTD_MUST_CHECK;
+/* The present generation, unless it is published already. What it holds beside the weights is that
+ * of the same step, so nothing may have been applied since ptd_train_step_done. */
 int ptd_train_publish(struct ptd_train *t) PTD_MUST_CHECK;
 void ptd_train_close(struct ptd_train *t);
 #endif

@@ -493,6 +493,15 @@ int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
     return r || ptd_device_wait(m->device) ? -1 : 0;
 }
 
+int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation)
+{
+    int n;
+    struct ptd_tensor_view *v = ptd_model_views(m, &n);
+    int got = ptd_live_get(l, generation, v, n);
+    free(v);
+    return got > 0 && ptd_device_wait(m->device) ? -1 : got;
+}
+
 /* ---- beginning ---- */
 
 static int ends_with(const char *s, const char *tail)

@@ -21,6 +21,7 @@
 #include "data/config.h"
 #include "flow/record.h"
 #include "net/initial.h"
+#include "store/live.h"
 #include "store/store.h"
 
 struct ptd_linear;
@@ -84,6 +85,8 @@ int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct
 /* The parameters of a generation. Frozen ones are read the first time, and again if this generation
  * holds others than those that were read; their matrices keep the format they are stored in. */
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
+/* Once some generation is loaded, one that its trainer has in memory: as ptd_live_get. */
+int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
 void ptd_model_init(struct ptd_model *m, uint64_t seed);

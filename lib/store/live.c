@@ -16,6 +16,7 @@
 
 #define MAGIC    "PTDLIVE1"
 #define HEAD     4096
+#define ALIGN    64
 #define PATIENCE 2 /* seconds until what a living trainer noted counts as out of reach */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u
@@ -57,14 +58,25 @@ void ptd_live_close(struct ptd_live *l)
 
 /* ---- layout ---- */
 
-static size_t slot_bytes(uint64_t numbers)
+static size_t round_up(size_t n, size_t to)
 {
-    return (numbers * sizeof(float) + HEAD - 1) / HEAD * HEAD;
+    return (n + to - 1) / to * to;
 }
 
-static float *slot_at(const struct ptd_live *l, int slot)
+static char *slot_at(const struct ptd_live *l, int slot)
 {
-    return (float *)(void *)((char *)l->at + HEAD + slot * slot_bytes(l->at->numbers));
+    return (char *)l->at + HEAD + slot * l->at->slot_bytes;
+}
+
+static int dtype_of(const struct ptd_tensor_view *t)
+{
+    return t->dtype ? t->dtype : PTD_F32;
+}
+
+/* What a tensor takes: the next one is aligned. */
+static size_t bytes_of(const struct ptd_tensor_view *t)
+{
+    return round_up(t->n * ptd_dtype_size(dtype_of(t)), ALIGN);
 }
 
 static XXH3_state_t *new_hash(void)
@@ -89,23 +101,25 @@ static uint64_t layout_of(const struct ptd_tensor_view *t, int n)
         XXH3_64bits_update(s, t[i].name, strlen(t[i].name) + 1);
         XXH3_64bits_update(s, &t[i].n_dims, sizeof t[i].n_dims);
         XXH3_64bits_update(s, t[i].dims, t[i].n_dims * sizeof *t[i].dims);
+        int dtype = dtype_of(&t[i]);
+        XXH3_64bits_update(s, &dtype, sizeof dtype);
     }
     return end_hash(s);
 }
 
-static uint64_t numbers_of(const struct ptd_tensor_view *t, int n)
+static size_t bytes_of_all(const struct ptd_tensor_view *t, int n)
 {
-    uint64_t numbers = 0;
-    for (int i = 0; i < n; i++) numbers += t[i].n;
-    return numbers;
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += bytes_of(&t[i]);
+    return round_up(bytes, HEAD);
 }
 
 /* ---- parts ---- */
 
 struct part {
     const struct ptd_tensor_view *of;
-    size_t first, n;
-    float *at;
+    size_t first, n, bytes;
+    char *at, *host; /* host: the view's, or NULL */
     uint64_t digest;
 };
 struct parts {
@@ -113,18 +127,30 @@ struct parts {
     long n;
 };
 
-static struct parts cut(const struct ptd_tensor_view *t, int n, float *at)
+static void cut_one(struct parts *p, const struct ptd_tensor_view *t, char *at)
+{
+    size_t size = ptd_dtype_size(dtype_of(t));
+    for (size_t first = 0, n; first < t->n; first += n) {
+        n = t->n - first < PTD_LIVE_PART ? t->n - first : PTD_LIVE_PART;
+        p->list[p->n++] = (struct part){.of = t,
+                                        .first = first,
+                                        .n = n,
+                                        .bytes = n * size,
+                                        .at = at + first * size,
+                                        .host = t->data ? (char *)t->data + first * size : NULL};
+    }
+}
+
+static struct parts cut(const struct ptd_tensor_view *t, int n, char *at)
 {
     struct parts p = {NULL, 0};
-    for (int i = 0; i < n; i++) p.n += (t[i].n + PTD_LIVE_PART - 1) / PTD_LIVE_PART;
-    p.list = ptd_array(p.n + 1, sizeof *p.list);
-    p.n = 0;
-    for (int i = 0; i < n; i++)
-        for (size_t first = 0; first < t[i].n; first += PTD_LIVE_PART) {
-            size_t most = t[i].n - first < PTD_LIVE_PART ? t[i].n - first : PTD_LIVE_PART;
-            p.list[p.n++] = (struct part){&t[i], first, most, at, 0};
-            at += most;
-        }
+    size_t most = 0;
+    for (int i = 0; i < n; i++) most += t[i].n / PTD_LIVE_PART + 1;
+    p.list = ptd_array(most, sizeof *p.list);
+    for (int i = 0; i < n; i++) {
+        cut_one(&p, &t[i], at);
+        at += bytes_of(&t[i]);
+    }
     return p;
 }
 
@@ -132,8 +158,8 @@ static void put_parts(void *ctx, long first, long last)
 {
     struct part *list = ctx;
     for (struct part *p = list + first; p < list + last; p++) {
-        if (p->of->data) memcpy(p->at, p->of->data + p->first, p->n * sizeof *p->at);
-        p->digest = XXH3_64bits(p->at, p->n * sizeof *p->at);
+        if (p->host) memcpy(p->at, p->host, p->bytes);
+        p->digest = XXH3_64bits(p->at, p->bytes);
     }
 }
 
@@ -141,8 +167,8 @@ static void get_parts(void *ctx, long first, long last)
 {
     struct part *list = ctx;
     for (struct part *p = list + first; p < list + last; p++) {
-        p->digest = XXH3_64bits(p->at, p->n * sizeof *p->at);
-        if (p->of->data) memcpy(p->of->data + p->first, p->at, p->n * sizeof *p->at);
+        p->digest = XXH3_64bits(p->at, p->bytes);
+        if (p->host) memcpy(p->host, p->at, p->bytes);
     }
 }
 
@@ -151,7 +177,7 @@ static void put_all(struct parts *p)
 {
     for (long i = 0; i < p->n; i++) {
         const struct part *a = &p->list[i];
-        if (!a->of->data) a->of->give(a->of, a->first, a->n, a->at);
+        if (!a->host) a->of->give(a->of, a->first, a->n, (float *)(void *)a->at);
     }
     ptd_parallel(p->n, 1, put_parts, p->list);
 }
@@ -161,7 +187,7 @@ static void get_all(struct parts *p)
     ptd_parallel(p->n, 1, get_parts, p->list);
     for (long i = 0; i < p->n; i++) {
         const struct part *a = &p->list[i];
-        if (!a->of->data) a->of->take(a->of, a->first, a->n, a->at);
+        if (!a->host) a->of->take(a->of, a->first, a->n, (const float *)(const void *)a->at);
     }
 }
 
@@ -202,8 +228,8 @@ static int map(struct ptd_live *l, int protection)
 
 static int make(struct ptd_live *l, const struct ptd_tensor_view *t, int n)
 {
-    uint64_t numbers = numbers_of(t, n);
-    l->bytes = HEAD + l->slots * slot_bytes(numbers);
+    size_t bytes = bytes_of_all(t, n);
+    l->bytes = HEAD + l->slots * bytes;
     l->fd = new_memfd();
     if (l->fd < 0 || !is_set_up(l->fd, l->bytes) || map(l, PROT_READ | PROT_WRITE) < 0) {
         ptd_fail(PTD_OSERR, "no shared memory of %zu bytes: %s", l->bytes, strerror(errno));
@@ -214,7 +240,7 @@ static int make(struct ptd_live *l, const struct ptd_tensor_view *t, int n)
                                       .dev = l->store->dev,
                                       .ino = l->store->ino,
                                       .layout = layout_of(t, n),
-                                      .numbers = numbers,
+                                      .slot_bytes = bytes,
                                       .slots = l->slots};
     for (int i = 0; i < PTD_LIVE_SLOTS; i++) l->at->slot[i].generation = -1;
     if (ptd_store_note_live(l->store, l->fd) == 0) return 0;
@@ -242,10 +268,10 @@ int ptd_live_view(struct ptd_live *l, int64_t generation, struct ptd_tensor_view
     if (!l || !l->at) return 0;
     int slot = (int)(generation % l->slots);
     if (l->at->slot[slot].generation != generation) return 0;
-    float *at = slot_at(l, slot);
+    char *at = slot_at(l, slot);
     for (int i = 0; i < n; i++) {
-        t[i].data = at;
-        at += t[i].n;
+        t[i].data = (float *)(void *)at;
+        at += bytes_of(&t[i]);
     }
     return 1;
 }
@@ -286,8 +312,8 @@ static int is_whole(const struct ptd_live *l)
     errno = ENOENT;
     return l->bytes > HEAD && !memcmp(m->magic, MAGIC, sizeof m->magic) &&
            m->dev == l->store->dev && m->ino == l->store->ino && m->slots >= 1 &&
-           m->slots <= PTD_LIVE_SLOTS && m->numbers < SIZE_MAX / 16 &&
-           HEAD + m->slots * slot_bytes(m->numbers) == l->bytes;
+           m->slots <= PTD_LIVE_SLOTS && m->slot_bytes < SIZE_MAX / 16 &&
+           HEAD + m->slots * m->slot_bytes == l->bytes;
 }
 
 static int attach(struct ptd_live *l)
@@ -335,7 +361,7 @@ int ptd_live_get(struct ptd_live *l, int64_t generation, struct ptd_tensor_view 
     const struct ptd_live_slot *slot = &l->at->slot[i];
     if (slot->generation != generation && !t) return 0;
     uint64_t digest = slot->digest, layout = layout_of(t, n);
-    if (l->at->layout != layout || l->at->numbers != numbers_of(t, n))
+    if (l->at->layout != layout || l->at->slot_bytes != bytes_of_all(t, n))
         return refuse(l, generation, "other tensors than this model's");
     struct parts p = cut(t, n, slot_at(l, i));
     get_all(&p);

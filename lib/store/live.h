@@ -16,10 +16,10 @@
  * can run into a hole.
  *
  * A page of struct ptd_live_memory, then the slots, each with the numbers of all tensors in order,
- * as float. Generation g is in slot g % slots; the others stay what they were. While a slot is
- * written its generation is -1. Its digest is of the generation, of names and shapes, and of the
- * digests of all numbers in parts; a reader checks it against what it copied, and that the slot's
- * generation is still the same: what is torn is not there. */
+ * in their views' formats. Generation g is in slot g % slots; the others stay what they were. While
+ * a slot is written its generation is -1. Its digest is of the generation, of names, shapes and
+ * formats, and of the digests of all numbers in parts; a reader checks it against what it copied,
+ * and that the slot's generation is still the same: what is torn is not there. */
 #ifndef PTD_LIVE_H
 #define PTD_LIVE_H
 #include "store/store.h"
@@ -35,8 +35,8 @@ struct ptd_live_slot {
 struct ptd_live_memory {
     char magic[8];
     uint64_t dev, ino; /* of the store's data.mdb */
-    uint64_t layout;   /* digest of names and shapes */
-    uint64_t numbers;  /* in a slot */
+    uint64_t layout;   /* digest of names, shapes and formats */
+    uint64_t slot_bytes;
     uint64_t slots;
     struct ptd_live_slot slot[PTD_LIVE_SLOTS];
 };
