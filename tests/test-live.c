@@ -308,11 +308,19 @@ static void test_damage_and_other_tensors_are_refused(void **state)
     assert_failed(PTD_DATAERR, "other tensors");
     assert_int_equal(ptd_live_get(l, 4, t, N - 1), -1);
     assert_failed(PTD_DATAERR, "other tensors");
+    struct ptd_tensor_view more[N + 2]; /* a reader may have some that are not trained */
+    float own[4] = {1, 2, 3, 4};
+    views(t, got);
+    more[0] = more[2] = (struct ptd_tensor_view){"frozen.weight", 1, {4}, own, 4};
+    more[1] = t[0], more[3] = t[1], more[4] = t[2];
+    memset(got, 0, sizeof got);
+    assert_int_equal(ptd_live_get(l, 4, more, N + 2), 1);
+    assert_true(is_filled(got, 4) && own[3] == 4);
     int fd = memory_of(&tr);
     struct stat st;
     assert_int_equal(fstat(fd, &st), 0);
-    for (int i = 0; i < 3; i++) { /* the first, one in the middle and the last number */
-        off_t at = 4096 + (off_t[]){0, TOTAL / 2, TOTAL - 1}[i] * (off_t)sizeof(float);
+    for (int i = 0; i < 3; i++) { /* the first number, one in the middle, the last of a tensor */
+        off_t at = 8192 + (off_t[]){0, 4 * (TOTAL / 2), 4 * (BIG - 1)}[i];
         unsigned char was, other;
         assert_int_equal(pread(fd, &was, 1, at), 1);
         other = was ^ 1;

@@ -63,9 +63,20 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
+/* Behind the head and the table of tensors. */
+static size_t slots_at(uint64_t tensors)
+{
+    return HEAD + round_up(tensors * sizeof(uint64_t), HEAD);
+}
+
+static uint64_t *table_of(const struct ptd_live *l)
+{
+    return (uint64_t *)(void *)((char *)l->at + HEAD);
+}
+
 static char *slot_at(const struct ptd_live *l, int slot)
 {
-    return (char *)l->at + HEAD + slot * l->at->slot_bytes;
+    return (char *)l->at + slots_at(l->at->tensors) + slot * l->at->slot_bytes;
 }
 
 static int dtype_of(const struct ptd_tensor_view *t)
@@ -94,17 +105,20 @@ static uint64_t end_hash(XXH3_state_t *s)
     return digest;
 }
 
-static uint64_t layout_of(const struct ptd_tensor_view *t, int n)
+/* Its name, shape and format. */
+static uint64_t id_of(const struct ptd_tensor_view *t)
 {
     XXH3_state_t *s = new_hash();
-    for (int i = 0; i < n; i++) {
-        XXH3_64bits_update(s, t[i].name, strlen(t[i].name) + 1);
-        XXH3_64bits_update(s, &t[i].n_dims, sizeof t[i].n_dims);
-        XXH3_64bits_update(s, t[i].dims, t[i].n_dims * sizeof *t[i].dims);
-        int dtype = dtype_of(&t[i]);
-        XXH3_64bits_update(s, &dtype, sizeof dtype);
-    }
+    int64_t rest[] = {dtype_of(t), t->n_dims, 0, 0, 0, 0, 0};
+    memcpy(rest + 2, t->dims, t->n_dims * sizeof *t->dims);
+    XXH3_64bits_update(s, t->name, strlen(t->name) + 1);
+    XXH3_64bits_update(s, rest, sizeof rest);
     return end_hash(s);
+}
+
+static uint64_t layout_of(const struct ptd_live *l)
+{
+    return XXH3_64bits(table_of(l), l->at->tensors * sizeof(uint64_t));
 }
 
 static size_t bytes_of_all(const struct ptd_tensor_view *t, int n)
@@ -229,7 +243,7 @@ static int map(struct ptd_live *l, int protection)
 static int make(struct ptd_live *l, const struct ptd_tensor_view *t, int n)
 {
     size_t bytes = bytes_of_all(t, n);
-    l->bytes = HEAD + l->slots * bytes;
+    l->bytes = slots_at((uint64_t)n) + l->slots * bytes;
     l->fd = new_memfd();
     if (l->fd < 0 || !is_set_up(l->fd, l->bytes) || map(l, PROT_READ | PROT_WRITE) < 0) {
         ptd_fail(PTD_OSERR, "no shared memory of %zu bytes: %s", l->bytes, strerror(errno));
@@ -239,10 +253,11 @@ static int make(struct ptd_live *l, const struct ptd_tensor_view *t, int n)
     *l->at = (struct ptd_live_memory){.magic = MAGIC,
                                       .dev = l->store->dev,
                                       .ino = l->store->ino,
-                                      .layout = layout_of(t, n),
+                                      .tensors = (uint64_t)n,
                                       .slot_bytes = bytes,
                                       .slots = l->slots};
     for (int i = 0; i < PTD_LIVE_SLOTS; i++) l->at->slot[i].generation = -1;
+    for (int i = 0; i < n; i++) table_of(l)[i] = id_of(&t[i]);
     if (ptd_store_note_live(l->store, l->fd) == 0) return 0;
     detach(l);
     return -1;
@@ -257,7 +272,7 @@ int ptd_live_put(struct ptd_live *l, int64_t generation, const struct ptd_tensor
     atomic_store(&slot->generation, -1);
     atomic_thread_fence(memory_order_seq_cst);
     put_all(&p);
-    slot->digest = digest_of(&p, generation, l->at->layout);
+    slot->digest = digest_of(&p, generation, layout_of(l));
     atomic_store(&slot->generation, generation);
     free(p.list);
     return 0;
@@ -313,7 +328,8 @@ static int is_whole(const struct ptd_live *l)
     return l->bytes > HEAD && !memcmp(m->magic, MAGIC, sizeof m->magic) &&
            m->dev == l->store->dev && m->ino == l->store->ino && m->slots >= 1 &&
            m->slots <= PTD_LIVE_SLOTS && m->slot_bytes < SIZE_MAX / 16 &&
-           HEAD + m->slots * m->slot_bytes == l->bytes;
+           m->tensors < l->bytes / sizeof(uint64_t) &&
+           slots_at(m->tensors) + m->slots * m->slot_bytes == l->bytes;
 }
 
 static int attach(struct ptd_live *l)
@@ -353,21 +369,36 @@ static int refuse(const struct ptd_live *l, int64_t generation, const char *why)
                     ptd_store_path(l->store), (long long)generation, why);
 }
 
+/* Those of the reader's tensors that the trainer shares, in its order, malloc'd; NULL: it shares
+ * others. */
+static struct ptd_tensor_view *shared_of(const struct ptd_live *l, const struct ptd_tensor_view *t,
+                                         int n)
+{
+    struct ptd_tensor_view *mine = ptd_array(n + 1, sizeof *mine);
+    uint64_t found = 0;
+    for (int i = 0; i < n && found < l->at->tensors; i++)
+        if (id_of(&t[i]) == table_of(l)[found]) mine[found++] = t[i];
+    if (found == l->at->tensors && bytes_of_all(mine, (int)found) == l->at->slot_bytes) return mine;
+    free(mine);
+    return NULL;
+}
+
 int ptd_live_get(struct ptd_live *l, int64_t generation, struct ptd_tensor_view *t, int n)
 {
     int there = at_hand(l);
     if (there <= 0) return there;
     int i = (int)(generation % (int64_t)l->at->slots);
     const struct ptd_live_slot *slot = &l->at->slot[i];
-    if (slot->generation != generation && !t) return 0;
-    uint64_t digest = slot->digest, layout = layout_of(t, n);
-    if (l->at->layout != layout || l->at->slot_bytes != bytes_of_all(t, n))
-        return refuse(l, generation, "other tensors than this model's");
-    struct parts p = cut(t, n, slot_at(l, i));
+    if (generation < 0 || atomic_load(&slot->generation) != generation) return 0;
+    uint64_t digest = slot->digest;
+    struct ptd_tensor_view *mine = shared_of(l, t, n);
+    if (!mine) return refuse(l, generation, "other tensors than this model's");
+    struct parts p = cut(mine, (int)l->at->tensors, slot_at(l, i));
     get_all(&p);
-    int same = digest_of(&p, generation, layout) == digest;
+    int same = digest_of(&p, generation, layout_of(l)) == digest;
     free(p.list);
+    free(mine);
     atomic_thread_fence(memory_order_seq_cst);
-    if (slot->generation != generation && !t) return 0;
+    if (atomic_load(&slot->generation) != generation) return 0;
     return same ? 1 : refuse(l, generation, "damaged (digest differs)");
 }

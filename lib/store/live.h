@@ -15,11 +15,13 @@
  * none. Its size is fixed and sealed, and its pages are there before it is noted, so neither side
  * can run into a hole.
  *
- * A page of struct ptd_live_memory, then the slots, each with the numbers of all tensors in order,
- * in their views' formats. Generation g is in slot g % slots; the others stay what they were. While
- * a slot is written its generation is -1. Its digest is of the generation, of names, shapes and
- * formats, and of the digests of all numbers in parts; a reader checks it against what it copied,
- * and that the slot's generation is still the same: what is torn is not there. */
+ * A page of struct ptd_live_memory; for each tensor the digest of its name, shape and format; then
+ * the slots, each with the numbers of all tensors in order, in their views' formats. A reader may
+ * have more tensors, which it has from generation 0: a trainer shares what it trains. Generation g
+ * is in slot g % slots; the others stay what they were. While a slot is written its generation is
+ * -1. Its digest is of the generation, of the tensors' digests, and of those of all numbers in
+ * parts; a reader checks it against what it copied, and that the slot's generation is still the
+ * same: what is torn is not there. */
 #ifndef PTD_LIVE_H
 #define PTD_LIVE_H
 #include "store/store.h"
@@ -35,7 +37,7 @@ struct ptd_live_slot {
 struct ptd_live_memory {
     char magic[8];
     uint64_t dev, ino; /* of the store's data.mdb */
-    uint64_t layout;   /* digest of names, shapes and formats */
+    uint64_t tensors;
     uint64_t slot_bytes;
     uint64_t slots;
     struct ptd_live_slot slot[PTD_LIVE_SLOTS];
