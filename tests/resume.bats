@@ -11,8 +11,8 @@ setup_file() {
 
 setup() { cd "$WORK"; }
 
-# The five programs, each a child of this shell, joined by named pipes: STORE STEPS. Their process
-# ids are in pids[0..4]. Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
+# The five programs, each a child of this shell, joined by named pipes: STORE STEPS [OPTIONS OF
+# UPDATE...]. Their process ids are in pids[0..4]. Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
 launch() {
     rm -f p1 p2 p3 p4
     mkfifo p1 p2 p3 p4
@@ -20,7 +20,7 @@ launch() {
     ptd-verify -q < p1 > p2 2> e1 3>&- & pids+=($!)
     ptd-hint -q < p2 > p3 2> e2 3>&- & pids+=($!)
     ptd-ref -q < p3 > p4 2> e3 3>&- & pids+=($!)
-    ptd-update -q --lr 1e-3 < p4 >> "$1.jsonl" 2> e4 3>&- & pids+=($!)
+    ptd-update -q --lr 1e-3 "${@:3}" < p4 >> "$1.jsonl" 2> e4 3>&- & pids+=($!)
 }
 
 alive() { for p in "$@"; do ! kill -0 "$p" 2> /dev/null || return 0; done; return 1; }
@@ -124,6 +124,101 @@ reached() {
     pipeline term.ptd 6 >> term.ptd.jsonl
     [ "$(bits term.ptd)" = "$(bits whole.ptd)" ]
     [ "$(timeless term.ptd.jsonl)" = "$(timeless whole.jsonl)" ]
+}
+
+# Weights of generation 0 and the newest, moments, counters: what a run has come to, whatever was
+# published on the way.
+come_to() { ptd-dump "$1" | jq -c 'select((.kind == "weights" and (.head or .generation == 0)) or .kind == "optim" or .kind == "state")' | grep -v '"partial/'; }
+generations_of() { ptd-dump "$1" | jq 'select(.kind == "weights").generation' | paste -sd ' '; }
+
+@test "--publish-every decides no result: 1, 3 and 10 end in the same bits, and may take turns" {
+    for every in 3 10; do
+        fresh every.ptd
+        pipeline every.ptd 6 --publish-every $every > every.jsonl
+        [ "$(come_to every.ptd)" = "$(come_to whole.ptd)" ]
+        [ "$(timeless every.jsonl)" = "$(timeless whole.jsonl)" ]
+        [ "$(wc -w < every.ptd/lock)" = 2 ]
+    done
+    [ "$(generations_of every.ptd)" = "0 6" ]
+    fresh every.ptd
+    for turn in '2 10' '3 1' '5 3' '6 2'; do pipeline every.ptd ${turn% *} --publish-every ${turn#* } > every.jsonl; done
+    [ "$(come_to every.ptd)" = "$(come_to whole.ptd)" ]
+}
+
+@test "--publish-every with --lag 1: what a resume asks for is there, the same bits" {
+    behind() { ptd-rollout -q -s "$1" -P 4 -G 4 -m 16 -n "$2" --lag 1 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 --publish-every "$3" > /dev/null; }
+    fresh lag.ptd
+    behind lag.ptd 6 1
+    fresh every.ptd
+    behind every.ptd 4 3
+    [ "$(generations_of every.ptd)" = "0 2 3 4" ]
+    behind every.ptd 6 3
+    [ "$(come_to every.ptd)" = "$(come_to lag.ptd)" ]
+}
+
+@test "--publish-every: killed at any moment, all of it or one program, resumed to the same bits" {
+    for victim in all 0 4 3 all; do
+        fresh hit.ptd
+        : > hit.ptd.jsonl
+        launch hit.ptd 6 --publish-every 4
+        sleep 0.$((RANDOM % 4 + 1))
+        if [ $victim = all ]; then
+            kill -9 "${pids[@]}" 2> /dev/null || true
+        else
+            kill -9 "${pids[$victim]}" 2> /dev/null || true
+        fi
+        land
+        run -0 ptd-dump --check hit.ptd
+        [ "$(head_of hit.ptd)" -ge "$(wc -l < hit.ptd.jsonl)" ]
+        if [ $victim = all ] || [ $victim = 4 ]; then [[ "$(head_of hit.ptd)" == @(0|4|6) ]]; fi
+        pipeline hit.ptd 6 --publish-every 4 > /dev/null
+        [ "$(come_to hit.ptd)" = "$(come_to whole.ptd)" ]
+    done
+}
+
+@test "--publish-every: SIGTERM publishes what is done, and tells what it publishes" {
+    fresh term.ptd
+    : > term.ptd.jsonl
+    launch term.ptd 1000 --publish-every 500
+    sleep 1
+    kill -TERM "${pids[4]}"
+    land
+    [ "${codes[4]}" = 75 ]
+    [[ "$(< e4)" == "ptd-update: stopped on request after step "*"; the same command line goes on" ]]
+    [ "$(head_of term.ptd)" -ge 1 ]
+    [ "$(head_of term.ptd)" = "$(wc -l < term.ptd.jsonl)" ]
+}
+
+@test "--publish-every: the rest of a step never comes: what is done is published after --grace" {
+    fresh held.ptd
+    ptd-gold -q -s held.ptd -P 8 -n 3 train.jsonl > sft.rec
+    rm -f idle
+    mkfifo idle
+    ptd-update -q --loss sft --grace 1 --publish-every 10 idle > held.jsonl 2> e4 3>&- &
+    exec 9> idle
+    head -c $(($(stat -c %s sft.rec) - 100)) sft.rec >&9
+    sleep 1
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    exec 9>&-
+    [ $status = 75 ]
+    [[ "$(< e4)" == "ptd-update: stopped on request after step "*"; the step in flight is dropped; the same command line goes on" ]]
+    [ "$(head_of held.ptd)" -ge 2 ]
+    [ "$(head_of held.ptd)" = "$(wc -l < held.jsonl)" ]
+}
+
+@test "--publish-every without shared memory: a warning, every step is published, the same bits" {
+    command -v strace > /dev/null || skip "no strace"
+    for refused in memfd_create:error=ENOSYS fallocate:error=ENOSPC; do
+        fresh every.ptd
+        ptd-rollout -q -s every.ptd -P 4 -G 4 -m 16 -n 6 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q |
+            strace -f -o /dev/null -e trace=memfd_create,fallocate -e inject=$refused ptd-update -q --lr 1e-3 --publish-every 10 2> said > every.jsonl
+        [[ "$(< said)" == "ptd-update: warning: no shared memory of "*"; every step is published" ]]
+        [ "$(wc -l < said)" = 1 ]
+        [ "$(generations_of every.ptd)" = "0 4 5 6" ]
+        [ "$(bits every.ptd)" = "$(bits whole.ptd)" ]
+    done
 }
 
 @test "a resume that would not be exact is 78, unless asked for" {
