@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Opens an exported folder in transformers and compares its log-probs with those of ptd-ref, token by token.
 
-usage: tests/vectors/check-export.py FOLDER STREAM     by hand; needs torch, transformers, msgpack, numpy
+usage: tests/vectors/check-export.py FOLDER STREAM [ADAPTER]     by hand; needs torch, transformers, msgpack, numpy (and peft)
     ptd-rollout -s S -g 0 -m 32 -P 4 -n 1 train.jsonl | ptd-verify | ptd-ref > STREAM; ptd-export S FOLDER -g 0
 Words that PTD neither samples nor scores (ptd_model_banned in lib/net/model.h) are taken out of transformers' logits.
 The stream's ref_logp are the store's generation 0 on the stream's own prompt ids and pictures, so FOLDER must be that generation.
+ADAPTER: a PEFT folder that PEFT puts on FOLDER, which is then the base.
 Status 1 if a log-prob differs by over 2e-5 of the largest logit.
 """
 import struct
@@ -31,9 +32,12 @@ def banned(config, processor):
     return marks + list(range(len(processor.tokenizer), config.text_config.vocab_size))
 
 
-def main(folder, stream):
+def main(folder, stream, adapter=None):
     config = AutoConfig.from_pretrained(folder)
     model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    if adapter:
+        from peft import PeftModel
+        model = PeftModel.from_pretrained(model, adapter).eval()
     processor = AutoProcessor.from_pretrained(folder)
     never = banned(config, processor)
     worst, rows, temperature = 0.0, 0, 1.0
