@@ -899,6 +899,64 @@ static void test_killed_while_sending(void **state)
     ptd_store_send = 4 << 20;
 }
 
+/* What a generation does not hold is generation 0's, for loading, listing and cloning. */
+static void test_partial_generations(void **state)
+{
+    struct ptd_store *s = created();
+    struct ptd_tensor_view w[N];
+    struct ptd_tensor_about *list;
+    char first[17], second[17];
+    int n;
+    (void)state;
+    for (int g = 1; g < 4; g++) {
+        fill(weights, g);
+        views(w, weights);
+        struct ptd_publication p = {
+            .generation = g, .weights = &w[1], .n = 1, .keep = 1, .partial = 1};
+        assert_int_equal(ptd_store_publish(s, &p), 0);
+    }
+    assert_int_equal(load(s, 3), 0);
+    assert_memory_equal(got + BIG, weights + BIG, 6 * sizeof *got);
+    fill(weights, 0);
+    assert_memory_equal(got, weights, BIG * sizeof *got);
+    assert_memory_equal(got + BIG + 6, weights + BIG + 6, 5 * sizeof *got);
+    assert_int_equal(ptd_store_has(s, 3, "big.weight"), 1);
+    assert_int_equal(ptd_store_holds(s, 3, "big.weight"), 0);
+    assert_int_equal(ptd_store_holds(s, 3, "small.weight"), 1);
+    assert_int_equal(ptd_store_has(s, 3, "none.weight"), 0);
+    assert_int_equal(ptd_store_list(s, 3, &list, &n), 0);
+    assert_int_equal(n, N);
+    assert_string_equal(list[1].name, "norm.bias");
+    ptd_store_list_free(list, n);
+    assert_int_equal(ptd_store_identity(s, 0, first), 0);
+    assert_int_equal(ptd_store_identity(s, 3, second), 0);
+    assert_string_not_equal(first, second);
+    assert_int_equal(load(s, 2), -1); /* gone, and with it what was said of it */
+    ptd_store_close(s);
+}
+
+/* A part of which a tensor is missing is not taken for generation 0's. */
+static int lose(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    MDB_val k = ptd_store_key("00000001/small.weight");
+    (void)arg;
+    return mdb_del(txn, s->db[DB_WEIGHTS], &k, NULL);
+}
+
+static void test_a_lost_part_is_noticed(void **state)
+{
+    struct ptd_store *s = created();
+    struct ptd_tensor_view w[N];
+    (void)state;
+    views(w, weights);
+    struct ptd_publication p = {.generation = 1, .weights = &w[1], .n = 2, .keep = 1, .partial = 1};
+    assert_int_equal(ptd_store_publish(s, &p), 0);
+    assert_int_equal(ptd_store_change(s, lose, NULL, "losing"), 0);
+    assert_int_equal(load(s, 1), -1);
+    assert_failed(PTD_DATAERR, "holds 1 tensors, expected 2");
+    ptd_store_close(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -906,6 +964,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_publish_and_load),
         TEST(test_numbers_elsewhere_pass_in_pieces),
+        TEST(test_partial_generations),
+        TEST(test_a_lost_part_is_noticed),
         TEST(test_retention),
         TEST(test_state_follows_generation),
         TEST(test_order),
