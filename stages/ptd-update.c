@@ -215,6 +215,8 @@ static void settle_options(void)
 
 /* ---- memory ---- */
 
+#define BEYOND "more memory, a smaller model, or fewer parameters that are trained (--train)"
+
 /* What --recompute says of micro-batches like these, when so much is left. */
 static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
 {
@@ -223,36 +225,35 @@ static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
     return ptd_plan_pool(m, PTD_KEEP_ALL, s) > left / 2 ? PTD_KEEP_INPUTS : PTD_KEEP_ALL;
 }
 
-/* A command of this kind that takes at most `left` for a micro-batch; malloc'd. */
-static char *what_fits(struct ptd_model *m, size_t left)
+/* A command of this kind that fits into the room, where `fixed` is taken anyway; malloc'd. */
+static char *what_fits(struct ptd_model *m, const struct ptd_plan *fixed, size_t room)
 {
     long least = opt.plan.expected.prompt + opt.plan.expected.answer;
-    struct ptd_shape s;
     for (long micro = opt.micro; micro >= 1 && 2 * micro >= least; micro /= 2) {
+        struct ptd_plan p = *fixed;
+        struct ptd_shape s;
         ptd_plan_pack(&opt.plan.expected, micro, m, &s);
-        if (ptd_plan_pool(m, PTD_KEEP_INPUTS, &s) <= left)
-            return ptd_format("--recompute layer --micro %ld", micro);
+        ptd_plan_activations(&p, m, PTD_KEEP_INPUTS, &s);
+        if (ptd_plan_sum(&p) <= room) return ptd_format("--recompute layer --micro %ld", micro);
     }
-    return ptd_strdup("more memory, a smaller model, or fewer parameters that are trained");
+    return ptd_strdup(BEYOND);
 }
 
 /* Prints the plan of the whole command and ends the program. */
 static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *p, size_t room)
 {
     struct ptd_shape s;
-    size_t fixed = ptd_plan_sum(p), left = room > fixed ? room - fixed : 0;
-    int status = 0;
+    struct ptd_plan fixed;
     ptd_plan_groups(p, &opt.plan.expected);
+    fixed = *p;
+    size_t sum = ptd_plan_sum(p), left = room > sum ? room - sum : 0;
     ptd_plan_pack(&opt.plan.expected, opt.micro, t->model, &s);
     ptd_plan_activations(p, t->model, keep_of(t->model, &s, left), &s);
     ptd_plan_print(p, room, opt.plan.json);
-    if (ptd_plan_sum(p) > room) {
-        char *instead = what_fits(t->model, left);
-        if (ptd_plan_check(p, room, instead)) status = PTD_OSERR;
-        free(instead);
-    }
     ptd_stdout_flush();
-    if (status) ptd_die_last();
+    if (ptd_plan_sum(p) <= room) exit(0);
+    char *instead = what_fits(t->model, &fixed, room);
+    if (ptd_plan_check(p, room, instead)) ptd_die_last();
     exit(0);
 }
 
@@ -266,9 +267,7 @@ static int before_memory(void *ctx, struct ptd_train *t)
     if (ptd_train_plan(t, &p)) return -1;
     if (opt.plan.print) tell_plan(t, &p, room);
     fixed = ptd_plan_sum(&p);
-    if (ptd_plan_check(&p, room,
-                       "more memory, a smaller model, or fewer parameters that are trained"))
-        return -1;
+    if (ptd_plan_check(&p, room, BEYOND)) return -1;
     r->left = room == SIZE_MAX ? SIZE_MAX : room - fixed;
     return 0;
 }

@@ -120,6 +120,14 @@ static int choose(struct ptd_train *t)
     return 0;
 }
 
+/* Written once, so that the first step does not meet pages that are not there yet. */
+static void touch(struct ptd_train *t)
+{
+    struct ptd_device *d = t->model->device;
+    d->ops->zero(d, t->m, t->model->n_weights * sizeof(float));
+    d->ops->zero(d, t->v, t->model->n_weights * sizeof(float));
+}
+
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
                                  const char *settings, int anyway, struct ptd_device *d)
 {
@@ -138,6 +146,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     if (ptd_model_load(t->model, t->store, t->generation)) goto fail;
     t->m = ptd_device_stats(d, t->model->n_weights, "moments");
     t->v = ptd_device_stats(d, t->model->n_weights, "moments");
+    touch(t);
     ptd_model_train(t->model);
     if (!resume(t, anyway)) return t;
 fail:

@@ -63,37 +63,22 @@ size_t ptd_plan_room(const struct ptd_plan_asked *asked)
 
 /* ---- packing ---- */
 
-static void widen(struct ptd_shape *s, long rows, long targets, long pictures,
-                  const struct ptd_shape *picture)
-{
-    if (rows > s->rows) s->rows = rows;
-    if (targets > s->targets) s->targets = targets;
-    if (pictures * picture->image_rows > s->image_rows)
-        s->image_rows = pictures * picture->image_rows;
-    if (pictures * picture->patches > s->patches) s->patches = pictures * picture->patches;
-}
-
-/* As learn.c packs: a micro-batch is run once it has `micro` tokens, and a group is cut where it
- * would have twice as many. */
+/* As learn.c packs, answers being at most as long as expected: a micro-batch that has almost
+ * `micro` rows gets one more group, and is cut where it would have twice as many. */
 static void pack(const struct ptd_expected *e, long micro, struct ptd_shape *s,
                  const struct ptd_shape *picture)
 {
-    long n = e->answer > 1 ? e->answer - 1 : 0, rows = 0, targets = 0, prompts = 0;
-    long groups = e->prompts ? e->prompts : micro / (e->prompt + 1) + 2;
-    for (long g = 0; g < groups && g < 4096; g++) {
-        rows += e->prompt;
-        prompts++;
-        for (long i = 0; i < e->answers; i++) {
-            if (rows + n > 2 * micro && targets) {
-                widen(s, rows, targets, prompts, picture);
-                rows = e->prompt, targets = 0, prompts = 1;
-            }
-            rows += n;
-            targets += e->answer;
-        }
-        widen(s, rows, targets, prompts, picture);
-        if (rows >= micro) rows = targets = prompts = 0;
-    }
+    long n = e->answer > 1 ? e->answer - 1 : 0, group = e->prompt + e->answers * n;
+    long rows = micro - 1 + group < 2 * micro ? micro - 1 + group : 2 * micro;
+    if (e->prompts && rows > e->prompts * group) rows = e->prompts * group;
+    if (rows < e->prompt + n) rows = e->prompt + n;
+    long prompts = (rows + group - 1) / group;
+    *s = (struct ptd_shape){.rows = rows,
+                            .targets = rows - prompts * (e->prompt - e->answers),
+                            .image_rows = prompts * picture->image_rows,
+                            .patches = prompts * picture->patches};
+    if (s->targets < 1) s->targets = 1;
+    if (s->targets > rows + e->answers) s->targets = rows + e->answers;
 }
 
 void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
@@ -103,11 +88,10 @@ void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_mo
     long patches = (e->height / c->v_patch) * (e->width / c->v_patch);
     struct ptd_shape picture = {.patches = patches,
                                 .image_rows = patches / (c->v_merge * c->v_merge)};
-    *s = (struct ptd_shape){.width = (int)e->width, .height = (int)e->height};
     if (e->prompt)
         pack(e, micro, s, &picture);
     else
-        s->rows = s->targets = 2 * micro;
+        *s = (struct ptd_shape){.rows = 2 * micro, .targets = 2 * micro};
 }
 
 /* ---- parts ---- */
@@ -119,6 +103,12 @@ void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes)
     if (i == PTD_PLAN_PARTS) ptd_die(PTD_BUG, "a plan of more than %d parts", PTD_PLAN_PARTS);
     if (i == p->n) p->part[p->n++] = (struct ptd_plan_part){.name = part};
     p->part[i].bytes += bytes;
+}
+
+void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes)
+{
+    ptd_plan_add(p, part, bytes);
+    p->part[p->n - 1].shared = 1;
 }
 
 void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads)
@@ -141,21 +131,36 @@ static int dtype_of(const struct ptd_tensor_about *list, int n, const char *name
     return PTD_F32;
 }
 
+/* Whether a frozen matrix is read where the store maps it; the first one speaks for all. */
+static int is_mapped(const struct ptd_model *m, struct ptd_store *store)
+{
+    struct ptd_mapped map;
+    int i = 0, r;
+    while (i < m->n_params && (m->params[i].trained || !m->params[i].matrix)) i++;
+    if (i == m->n_params || !m->device->is_host) return 0;
+    r = ptd_store_map(store, 0, m->params[i].name, &map);
+    if (!r) ptd_mapped_clear(&map);
+    return !r;
+}
+
 int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_store *store,
                      int learns)
 {
     struct ptd_tensor_about *list;
-    int n;
-    size_t frozen = 0;
+    int n, mapped = is_mapped(m, store);
+    size_t matrices = 0, others = 0;
     if (ptd_store_list(store, 0, &list, &n)) return -1;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *q = &m->params[i];
         int halves = q->matrix && dtype_of(list, n, q->name) == PTD_BF16;
-        if (!q->trained) frozen += q->n * (halves ? 2 : m->device->num_size);
+        if (!q->trained)
+            *(q->matrix ? &matrices : &others) += q->n * (halves ? 2 : m->device->num_size);
     }
     ptd_store_list_free(list, n);
     if (m->n_weights) ptd_plan_add(p, "weights that move", m->n_weights * m->device->num_size);
-    if (frozen) ptd_plan_add(p, "frozen weights", frozen);
+    if (mapped && matrices) ptd_plan_share(p, "weights mapped", matrices);
+    if (!mapped) others += matrices;
+    if (others) ptd_plan_add(p, "frozen weights", others);
     if (learns) ptd_plan_add(p, "gradients", m->n_weights * m->device->acc_size);
     return 0;
 }

@@ -32,7 +32,7 @@ struct ptd_plan {
 struct ptd_expected {
     long prompts;         /* of a step */
     long prompt;          /* tokens of a prompt, pictures among them */
-    long answers, answer; /* of a prompt; tokens of one */
+    long answers, answer; /* of a prompt; most tokens of one */
     long width, height;   /* of the picture of each prompt, pixels */
 };
 
@@ -75,14 +75,14 @@ size_t ptd_plan_room(const struct ptd_plan_asked *asked); /* bytes; SIZE_MAX: no
 /* The most that one micro-batch holds at a time. */
 struct ptd_shape {
     long rows, targets, image_rows, patches;
-    int width, height; /* of one picture */
 };
-/* Groups as expected, packed as learn.h says; where nothing is known of them, two times `micro`
- * rows without pictures. */
+/* Groups as expected, answers of any length up to that, packed as learn.h says; where nothing is
+ * known of them, two times `micro` rows without pictures. */
 void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
                    struct ptd_shape *s);
 
 void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes);
+void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes); /* mapped from files */
 void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads);
 void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e); /* of a step, held */
 /* store: where frozen weights are; learns: gradients too */

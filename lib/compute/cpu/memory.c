@@ -6,6 +6,9 @@
 #include "compute/cpu/ops.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE ((size_t)32 << 20)
 
 /* Before what is handed out, at a multiple of 64 bytes. */
 struct block {
@@ -13,10 +16,19 @@ struct block {
     size_t bytes;
 };
 
+/* Large memory in large pages: a five hundredth of the faults when it is first written. */
+static void ask_for_large_pages(char *start, size_t bytes)
+{
+    uintptr_t page = 4096, first = ((uintptr_t)start + page - 1) & ~(page - 1),
+              end = ((uintptr_t)start + bytes) & ~(page - 1);
+    if (bytes >= LARGE) madvise((void *)first, end - first, MADV_HUGEPAGE);
+}
+
 void *ptd_cpu_alloc(struct ptd_device *d, size_t bytes)
 {
     char *start = bytes < SIZE_MAX - 128 ? calloc(1, bytes + 128) : NULL;
     if (!start) return NULL;
+    ask_for_large_pages(start, bytes);
     char *p = start + 128 - (uintptr_t)start % 64;
     memcpy(p - sizeof(struct block), &(struct block){start, bytes}, sizeof(struct block));
     d->used += bytes;
@@ -61,9 +73,14 @@ void ptd_cpu_get_accs(struct ptd_device *d, float *host, const ptd_acc *from, si
     ptd_cpu_copy(d, host, from, n * sizeof *host);
 }
 
+static void zero_part(void *p, long first, long last)
+{
+    memset((char *)p + first, 0, last - first);
+}
+
 void ptd_cpu_zero(struct ptd_device *d, void *p, size_t bytes)
 {
-    if (bytes) memset(p, 0, bytes);
+    if (bytes) ptd_parallel((long)bytes, LARGE / 8, zero_part, p);
 }
 
 void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
