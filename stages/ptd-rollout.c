@@ -248,6 +248,13 @@ static struct ptd_sampling sampling_of(const struct run *r)
         .kv_rows = opt.part};
 }
 
+/* Of a store with an adapter: what its trainer has in memory between two publications. */
+static int moves(void *ctx, const struct ptd_param *p)
+{
+    (void)ctx;
+    return p->adapter;
+}
+
 static void open_run(struct run *r, const char *data)
 {
     opt.places.may_lack = opt.skip_bad > 0;
@@ -259,7 +266,8 @@ static void open_run(struct run *r, const char *data)
     r->src.skip_bad = opt.skip_bad;
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(r->src.store, r->device);
-    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, NULL, NULL))) ptd_die_last();
+    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, moves, NULL)))
+        ptd_die_last();
     r->live = ptd_live_open(r->src.store, 0);
     r->loaded = -1;
     r->eval = opt.greedy || opt.generation;
