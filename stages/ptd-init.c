@@ -35,7 +35,9 @@ static const struct ptd_opt options[] = {
      "of the random weights, and of a new adapter's (default 0)", 0, 9e15},
     {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
-     "of random weights: bf16, f32, or what the config says, else f32", 0, 0},
+     "bf16 or f32: round the weights to it, and keep keys and values of the run in it (default: "
+     "weights as they come, random ones as the config says, else f32; the run in f32)",
+     0, 0},
     {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
      "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
     {"template", 0, PTD_OPT_STR, &opt.template, "NAME",
@@ -114,6 +116,17 @@ static void tell(const char *dir, struct ptd_store *s, const char *name, const c
              parameters, bytes, origin);
 }
 
+/* 0: none was */
+static int asked_dtype(void)
+{
+    return opt.dtype == as_config ? 0 : ptd_dtype_from_name(opt.dtype);
+}
+
+static int set_dtype(struct ptd_store *s)
+{
+    return asked_dtype() ? ptd_store_set_run_dtype(s, asked_dtype()) : 0;
+}
+
 /* ---- from a folder ---- */
 
 static void check_folder(const char *dir)
@@ -176,8 +189,10 @@ static void from_folder(const char *dir)
     if (ptd_import_check(m, shards, opt.from) < 0) ptd_die_last();
     adapt(m);
     struct ptd_store *s = create(dir);
-    struct ptd_import from = what_from(shards, 0);
-    if (ptd_files_put(&files, s) < 0 || put_adapter(s, m) < 0 || ptd_import(s, m, &from) < 0) die();
+    struct ptd_import from = what_from(shards, asked_dtype());
+    if (ptd_files_put(&files, s) < 0 || set_dtype(s) < 0 || put_adapter(s, m) < 0 ||
+        ptd_import(s, m, &from) < 0)
+        die();
     if (ptd_shards_close(shards) < 0) die();
     tell(dir, s, ptd_config_name(&m->config), opt.from);
     ptd_files_clear(&files);
@@ -186,13 +201,10 @@ static void from_folder(const char *dir)
 
 /* ---- random ---- */
 
-static int dtype_option(const struct ptd_model *m)
+static int random_dtype(const struct ptd_model *m)
 {
-    int dtype = opt.dtype == as_config ? m->config.dtype : ptd_dtype_from_name(opt.dtype);
-    if (opt.dtype == as_config) return dtype == PTD_BF16 ? PTD_BF16 : PTD_F32;
-    if (dtype != PTD_F32 && dtype != PTD_BF16)
-        ptd_misuse("--dtype: found \"%.40s\", expected bf16 or f32", opt.dtype);
-    return dtype;
+    if (asked_dtype()) return asked_dtype();
+    return m->config.dtype == PTD_BF16 ? PTD_BF16 : PTD_F32;
 }
 
 static void from_config(const char *dir)
@@ -205,11 +217,13 @@ static void from_config(const char *dir)
         ptd_misuse("%s has no tokenizer built in: give --tokenizer FILE", opt.config);
     if (opt.seed < 0) opt.seed = 0;
     struct ptd_model *m = plan_from(&files, NULL);
-    int dtype = dtype_option(m);
+    int dtype = random_dtype(m);
     adapt(m);
     struct ptd_store *s = create(dir);
     struct ptd_import from = what_from(NULL, dtype);
-    if (ptd_files_put(&files, s) < 0 || put_adapter(s, m) < 0 || ptd_import(s, m, &from) < 0) die();
+    if (ptd_files_put(&files, s) < 0 || set_dtype(s) < 0 || put_adapter(s, m) < 0 ||
+        ptd_import(s, m, &from) < 0)
+        die();
     snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
     ptd_files_clear(&files);
@@ -242,9 +256,10 @@ static void from_store(const char *dir)
     if (opt.generation >= 0) g = opt.generation;
     struct ptd_model *m = plan_adapter(from);
     struct ptd_store *s = create(dir);
-    struct ptd_import adapter = what_from(NULL, PTD_F32);
+    struct ptd_import adapter = what_from(NULL, asked_dtype());
     if (put_adapter(s, m) < 0) die();
-    if ((m ? ptd_import_clone(from, g, s, m, &adapter) : ptd_store_clone(from, g, s, NULL)) < 0)
+    if ((m ? ptd_import_clone(from, g, s, m, &adapter)
+           : ptd_store_clone(from, g, asked_dtype(), s, NULL)) < 0)
         die();
     if (opt.template && ptd_template_put(s, opt.template) < 0) die();
     ptd_store_close(from);
@@ -262,8 +277,8 @@ int main(int argc, char **argv)
     if (!!opt.from + !!opt.store + !!config > 1)
         ptd_misuse(
             "expected one of --from, --from-store, and --config with --seed and --tokenizer");
-    if ((opt.from || opt.store) && opt.dtype != as_config)
-        ptd_misuse("--dtype goes with random weights");
+    if (opt.dtype != as_config && asked_dtype() != PTD_F32 && asked_dtype() != PTD_BF16)
+        ptd_misuse("--dtype: found \"%.40s\", expected bf16 or f32", opt.dtype);
     if (opt.template && ptd_template_from_name(opt.template) < 0)
         ptd_misuse("--template: found \"%.40s\", expected instruct or thinking", opt.template);
     if (opt.lora && opt.adapter) ptd_misuse("expected one of --lora and --adapter");

@@ -408,7 +408,7 @@ static void test_two_halves(void **state)
     struct ptd_store *from = opened(PTD_STORE_READ), *to;
     snprintf(dir, sizeof dir, "%s/other", folder);
     to = opened(PTD_STORE_CREATE);
-    assert_int_equal(ptd_store_clone(from, 0, to), 0);
+    assert_int_equal(ptd_store_clone(from, 0, 0, to, NULL), 0);
     ptd_store_close(from);
     ptd_store_close(to);
     snprintf(dir, sizeof dir, "%s/third", folder);

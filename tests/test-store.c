@@ -203,10 +203,10 @@ static void test_clone(void **state)
     snprintf(other, sizeof other, "%s", dir);
     snprintf(dir, sizeof dir, "%s/second", folder);
     to = opened(PTD_STORE_CREATE);
-    assert_int_equal(ptd_store_clone(from, 1, to, NULL), -1);
+    assert_int_equal(ptd_store_clone(from, 1, 0, to, NULL), -1);
     assert_failed(PTD_NOINPUT, "generation 1 is not kept");
-    assert_int_equal(ptd_store_clone(from, 3, to, NULL), 0);
-    assert_int_equal(ptd_store_clone(from, 3, to, NULL), -1);
+    assert_int_equal(ptd_store_clone(from, 3, 0, to, NULL), 0);
+    assert_int_equal(ptd_store_clone(from, 3, 0, to, NULL), -1);
     ptd_store_close(from);
     ptd_store_close(to);
     to = opened(PTD_STORE_TRAIN);
@@ -549,7 +549,7 @@ static void test_several_transactions(void **state)
     struct ptd_store *from = opened(PTD_STORE_READ);
     snprintf(dir, sizeof dir, "%s/second", folder);
     s = opened(PTD_STORE_CREATE);
-    assert_int_equal(ptd_store_clone(from, 0, s, NULL), 0);
+    assert_int_equal(ptd_store_clone(from, 0, 0, s, NULL), 0);
     assert_sown(s, 0);
     ptd_store_close(from);
     ptd_store_batch = 1 << 20;

@@ -2,9 +2,12 @@
  * Where they lie and whose they are is left to callers. */
 #include "base/dtype.h"
 #include "base/half.h"
+#include "base/threads.h"
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
+
+#define BLOCK 4096 /* numbers converted at a time */
 
 static const struct {
     const char *name;
@@ -72,6 +75,31 @@ void ptd_dtype_from_float(void *out, int dtype, const float *in, size_t n)
         uint16_t h = dtype == PTD_BF16 ? to_bf16(in[i]) : ptd_half(in[i]);
         memcpy((char *)out + 2 * i, &h, sizeof h);
     }
+}
+
+struct conversion {
+    char *out;
+    const char *in;
+    int to, from;
+    size_t n;
+};
+
+static void convert_blocks(void *ctx, long first, long last)
+{
+    const struct conversion *c = ctx;
+    size_t in = ptd_dtype_size(c->from), out = ptd_dtype_size(c->to);
+    float x[BLOCK];
+    for (long b = first; b < last; b++) {
+        size_t at = (size_t)b * BLOCK, n = c->n - at < BLOCK ? c->n - at : BLOCK;
+        ptd_dtype_to_float(x, c->in + at * in, c->from, n);
+        ptd_dtype_from_float(c->out + at * out, c->to, x, n);
+    }
+}
+
+void ptd_dtype_convert(void *out, int to, const void *in, int from, size_t n)
+{
+    struct conversion c = {out, in, to, from, n};
+    ptd_parallel((long)((n + BLOCK - 1) / BLOCK), 16, convert_blocks, &c);
 }
 
 /* A block at a time without a branch inside, so that the compiler makes vectors of it. */

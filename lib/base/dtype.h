@@ -21,6 +21,8 @@ int ptd_dtype_from_name(const char *name);
 void ptd_dtype_to_float(float *out, const void *in, int dtype, size_t n);
 /* to nearest, ties to even; NaN stays NaN */
 void ptd_dtype_from_float(void *out, int dtype, const float *in, size_t n);
+/* From one format into another, on all threads, rounded as above. */
+void ptd_dtype_convert(void *out, int to, const void *in, int from, size_t n);
 /* Index of the first value that is no finite number; -1: all are. */
 long ptd_dtype_not_finite(const void *in, int dtype, size_t n);
 #endif

@@ -160,12 +160,31 @@ static int check_finite(const struct ptd_shard_tensor *t, int dtype, size_t firs
                     t->t->name, first + (size_t)at);
 }
 
+/* What is finite in its own format may be too large for another. */
+static int convert(const struct ptd_shard_tensor *t, int dtype, size_t first, size_t n, void *raw,
+                   void *out)
+{
+    int own = ptd_dtype_from_name(t->t->dtype);
+    if (check_finite(t, own, first, n, raw) < 0) return -1;
+    ptd_dtype_convert(out, dtype, raw, own, n);
+    long at = ptd_dtype_not_finite(out, dtype, n);
+    if (at < 0) return 0;
+    return ptd_fail(PTD_DATAERR, "%s: tensor \"%s\": value %zu is too large for %s", t->file->path,
+                    t->t->name, first + (size_t)at, ptd_dtype_name(dtype));
+}
+
 static int fill_from_file(const struct filler *f, int i, size_t first, size_t n, void *out)
 {
     const struct ptd_shard_tensor *t = source_of(f->model, f->from->shards, f->tensors[i].name);
-    size_t size = ptd_dtype_size(f->tensors[i].dtype);
-    if (ptd_safetensors_read(t->file, t->t, first * size, n * size, out) < 0) return -1;
-    return check_finite(t, f->tensors[i].dtype, first, n, out);
+    int own = ptd_dtype_from_name(t->t->dtype), dtype = f->tensors[i].dtype;
+    size_t size = ptd_dtype_size(own);
+    void *raw = own == dtype ? out : ptd_array(n, size);
+    int rc = ptd_safetensors_read(t->file, t->t, first * size, n * size, raw);
+    if (rc == 0)
+        rc = own == dtype ? check_finite(t, own, first, n, out)
+                          : convert(t, dtype, first, n, raw, out);
+    if (own != dtype) free(raw);
+    return rc;
 }
 
 static int fill_one(const struct filler *f, int i, size_t first, size_t n, void *out)
@@ -195,7 +214,7 @@ static int fill(void *ctx, int i, size_t first, size_t n, void *out)
 static int dtype_of(const struct filler *f, const struct ptd_param *p)
 {
     if (p->adapter) return PTD_F32;
-    if (!f->from->shards) return f->from->dtype;
+    if (f->from->dtype) return f->from->dtype;
     return ptd_dtype_from_name(source_of(f->model, f->from->shards, p->name)->t->dtype);
 }
 
@@ -234,7 +253,7 @@ int ptd_import_clone(struct ptd_store *from, int64_t generation, struct ptd_stor
     uint64_t total;
     while (f.first < m->n_params && !m->params[f.first].adapter) f.first++;
     struct ptd_filling filling = plan(&f, &total);
-    int rc = ptd_store_clone(from, generation, to, &filling);
+    int rc = ptd_store_clone(from, generation, adapter->dtype, to, &filling);
     free(f.tensors);
     return rc;
 }

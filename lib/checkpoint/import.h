@@ -1,4 +1,5 @@
-/* import: the weights of a Hugging Face folder into a new store, in the format they came in.
+/* import: the weights of a Hugging Face folder into a new store, in the format they came in, or in
+ * one that was asked for.
  *
  * The folder must hold exactly the model's tensors, each of its shape, in BF16, F16 or F32, all
  * numbers finite; what is missing, too many, of another shape or format is named (65). A piece at a
@@ -30,9 +31,9 @@ int ptd_import_check(const struct ptd_model *m, const struct ptd_shards *s,
 /* Fills generation 0 of a new store; m as checked. An adapter's parameters, which are float32, come
  * from its folder, or begin at random as PEFT's do: A uniform within 1 / sqrt(in), B 0. */
 struct ptd_import {
-    const struct ptd_shards *shards; /* NULL: random weights, in `dtype` (f32 or bf16) */
+    const struct ptd_shards *shards; /* NULL: random weights */
     const struct ptd_peft *adapter;  /* NULL: none, or a random one */
-    int dtype;
+    int dtype; /* f32 or bf16, to which all others are rounded; 0: as they come, if they do */
     uint64_t seed;
     const volatile int *stop; /* looked at between pieces: not 0 ends with -1 */
 };

@@ -83,8 +83,11 @@ static void make_blocks(void *ctx, long from, long to)
         ptd_random(r, j->seed, PTD_RNG_INIT, j->which, (uint32_t)block,
                    FAST | (uint32_t)(block >> 32));
         memcpy(u, r, sizeof u);
-        for (size_t i = 0; i < 8 && (size_t)b * 8 + i < j->n; i++)
-            j->out[(size_t)b * 8 + i] = j->table[u[i]];
+        for (size_t i = 0; i < 8;
+             i++) { /* the first block may have begun before, the last ends later */
+            size_t at = block * 8 + i - j->first;
+            if (at < j->n) j->out[at] = j->table[u[i]];
+        }
     }
 }
 
@@ -98,6 +101,6 @@ void ptd_initial_bf16(struct ptd_law law, uint64_t seed, int which, size_t first
         ptd_dtype_from_float(&table[i], PTD_BF16, &x, 1);
     }
     struct job j = {table, seed, first, which, n, out};
-    ptd_parallel((long)((n + 7) / 8), 4096, make_blocks, &j);
+    ptd_parallel((long)((first % 8 + n + 7) / 8), 4096, make_blocks, &j);
     free(table);
 }

@@ -19,7 +19,7 @@ struct ptd_law {
 /* n numbers of parameter `which` from place `first` on, made on all threads. */
 void ptd_initial_floats(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n,
                         float *out);
-/* The same in bf16; out aligned to 2 bytes, first a multiple of 8. */
+/* The same in bf16; out aligned to 2 bytes. */
 void ptd_initial_bf16(struct ptd_law law, uint64_t seed, int which, size_t first, size_t n,
                       uint16_t *out);
 #endif

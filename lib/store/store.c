@@ -320,6 +320,42 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, 
     return ptd_store_change(s, put_value, &p, key);
 }
 
+/* ---- the run's number format ---- */
+
+int ptd_store_run_dtype(struct ptd_store *s, int *dtype)
+{
+    char *text = ptd_store_get_meta(s, PTD_DTYPE_KEY, NULL);
+    *dtype = text ? ptd_dtype_from_name(text) : PTD_F32;
+    int known = *dtype == PTD_F32 || *dtype == PTD_BF16;
+    if (!known)
+        ptd_fail(PTD_DATAERR, "store %s: dtype: found \"%.40s\", expected f32 or bf16", s->dir,
+                 text);
+    free(text);
+    return known ? 0 : -1;
+}
+
+int ptd_store_put_dtype(struct ptd_store *s, MDB_txn *txn, int dtype)
+{
+    const char *name = ptd_dtype_name(dtype);
+    MDB_val k = ptd_store_key(PTD_DTYPE_KEY);
+    if (dtype != PTD_F32)
+        return ptd_store_put_plain(s, txn, DB_META, PTD_DTYPE_KEY, name, strlen(name));
+    int rc = mdb_del(txn, s->db[DB_META], &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int set_dtype(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    return ptd_store_put_dtype(s, txn, *(const int *)arg);
+}
+
+int ptd_store_set_run_dtype(struct ptd_store *s, int dtype)
+{
+    if (!(s->mode & PTD_STORE_CREATE))
+        return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
+    return ptd_store_change(s, set_dtype, &dtype, PTD_DTYPE_KEY);
+}
+
 /* ---- the head ---- */
 
 int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g)

@@ -112,6 +112,12 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
 /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
+/* The run's number format, PTD_F32 or PTD_BF16: what is kept of keys and values in it, and what
+ * generation 0 is stored in if it was asked for when the store was made. "dtype" in meta; f32 where
+ * that is absent. 65 if it is another. */
+int ptd_store_run_dtype(struct ptd_store *s, int *dtype) PTD_MUST_CHECK;
+int ptd_store_set_run_dtype(struct ptd_store *s, int dtype) PTD_MUST_CHECK; /* CREATE */
+
 /* A tensor to be loaded or published, and where its numbers lie: on the host, or wherever take puts
  * and give finds n of them from number `first` on, at most those of a piece (4 MiB). Both are
  * called by one thread, the one that loads or publishes. They are floats, or of another format, of
@@ -268,7 +274,9 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PT
  * without closing it. */
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0,
- * pinned; more: tensors to add to them, or NULL. */
-int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+ * pinned; more: tensors to add to them, or NULL. dtype: that of all weights but adapters
+ * (lora_A.weight, lora_B.weight) and what is added, to nearest even, and of the run; 0: as they
+ * are. */
+int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
                     const struct ptd_filling *more) PTD_MUST_CHECK;
 #endif

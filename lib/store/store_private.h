@@ -26,7 +26,8 @@ enum { DB_META, DB_WEIGHTS, DB_OPTIM, DB_STATE, DB_DIST, DB_ORDER, N_DBS };
 #define KEY_MAX           511
 #define PTD_FORMAT_KEY    "format"
 #define PTD_FORMAT        "1"
-#define PTD_FORMAT_FROZEN "2"     /* generation 0 is in base.mdb */
+#define PTD_FORMAT_FROZEN "2" /* generation 0 is in base.mdb */
+#define PTD_DTYPE_KEY     "dtype"
 #define KEPT              INT_MIN /* in place of an LMDB code: ptd_fail was called already */
 
 #define PTD_STORE_FILES 4 /* data.mdb, lock.mdb, lock, base.mdb */
@@ -139,6 +140,8 @@ int ptd_store_put(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MD
 int ptd_store_put_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key,
                         const void *value, size_t len);
 int ptd_store_get_plain(struct ptd_store *s, MDB_txn *txn, int db, const char *key, MDB_val *value);
+/* what ptd_store_run_dtype reads; f32 is said by its absence */
+int ptd_store_put_dtype(struct ptd_store *s, MDB_txn *txn, int dtype);
 int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db); /* all of a database */
 
 int ptd_store_bad_key(struct ptd_store *s, const char *key); /* -1 (a bug) if it cannot be one */

@@ -163,6 +163,7 @@ struct job {
     const char *text;             /* state/run */
     int keep, pin, partial;
     struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
+    int dtype;              /* the run's from now on; 0: as in that meta */
     char id[17];            /* of base.mdb */
 };
 
@@ -252,6 +253,7 @@ static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
 {
     json_t *pins = NULL;
     int rc = j->meta ? copy_meta(s, txn, j->meta) : 0;
+    if (!rc && j->dtype) rc = ptd_store_put_dtype(s, txn, j->dtype);
     if (!rc) rc = drop_moments(s, txn, j->generation);
     if (!rc) rc = put_run(s, txn, j->text);
     for (int64_t g = j->earliest; g <= j->generation && !rc; g++)
@@ -456,8 +458,9 @@ int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
 struct clone {
     struct ptd_store *from;
     int64_t generation;
-    struct ptd_tensor_about *tensors; /* its own, then what is added */
-    int n;                            /* its own */
+    const struct ptd_tensor_about *list; /* as they are */
+    struct ptd_tensor_about *tensors;    /* as they are wanted, then what is added */
+    int n;                               /* in list */
     const struct ptd_filling *more;
 };
 
@@ -465,31 +468,45 @@ static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
 {
     struct clone *c = ctx;
     if (i >= c->n) return c->more->fill(c->more->ctx, i - c->n, first, n, out);
-    return ptd_store_read(c->from, c->generation, &c->tensors[i], first, n, out);
+    const struct ptd_tensor_about *t = &c->list[i];
+    if (t->dtype == c->tensors[i].dtype)
+        return ptd_store_read(c->from, c->generation, t, first, n, out);
+    void *raw = ptd_array(n, ptd_dtype_size(t->dtype));
+    int rc = ptd_store_read(c->from, c->generation, t, first, n, raw);
+    if (rc == 0) ptd_dtype_convert(out, c->tensors[i].dtype, raw, t->dtype, n);
+    free(raw);
+    return rc;
+}
+
+static int is_adapter(const char *name)
+{
+    return strstr(name, "lora_A.weight") || strstr(name, "lora_B.weight");
 }
 
 /* All that the clone is to hold. */
-static struct ptd_filling to_clone(struct clone *c, struct ptd_tensor_about *list)
+static struct ptd_filling to_clone(struct clone *c, int dtype)
 {
     int more = c->more ? c->more->n : 0;
-    c->tensors = ptd_array((size_t)(c->n + more) + 1, sizeof *list);
-    if (c->n) memcpy(c->tensors, list, (size_t)c->n * sizeof *list);
-    if (more) memcpy(c->tensors + c->n, c->more->tensors, (size_t)more * sizeof *list);
+    c->tensors = ptd_array((size_t)(c->n + more) + 1, sizeof *c->tensors);
+    if (c->n) memcpy(c->tensors, c->list, (size_t)c->n * sizeof *c->tensors);
+    for (int i = 0; i < c->n && dtype; i++)
+        if (!is_adapter(c->tensors[i].name)) c->tensors[i].dtype = dtype;
+    if (more) memcpy(c->tensors + c->n, c->more->tensors, (size_t)more * sizeof *c->tensors);
     return (struct ptd_filling){c->tensors, c->n + more, copy_values, c};
 }
 
-int ptd_store_clone(struct ptd_store *from, int64_t generation, struct ptd_store *to,
+int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
                     const struct ptd_filling *more)
 {
-    struct job j = {.keep = 1, .pin = 1, .meta = from};
+    struct job j = {.keep = 1, .pin = 1, .meta = from, .dtype = dtype};
     struct ptd_tensor_about *list;
     int n;
     if (!(to->mode & PTD_STORE_CREATE))
         return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
-    struct clone c = {.from = from, .generation = generation, .n = n, .more = more};
-    struct ptd_filling f = to_clone(&c, list);
+    struct clone c = {from, generation, list, NULL, n, more};
+    struct ptd_filling f = to_clone(&c, dtype);
     if (rc == 0) rc = freeze(to, &j, &f);
     ptd_store_list_free(list, n);
     free(c.tensors);

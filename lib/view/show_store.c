@@ -126,9 +126,11 @@ static void print_config(const char *text, size_t len, int flags)
 
 static int print_meta(struct walk *w, const char *key, size_t n, const void *value, size_t len)
 {
-    ptd_show_print(json_pack("{s:s, s:o, s:I, s:o}", "kind", "meta", "name", ptd_show_text(key, n),
-                             "bytes", (json_int_t)len, "xxh3", ptd_show_digest(value, len)),
-                   w->flags);
+    json_t *j = json_pack("{s:s, s:o, s:I, s:o}", "kind", "meta", "name", ptd_show_text(key, n),
+                          "bytes", (json_int_t)len, "xxh3", ptd_show_digest(value, len));
+    if (n == 5 && memcmp(key, "dtype", 5) == 0)
+        json_object_set_new(j, "value", ptd_show_text(value, len));
+    ptd_show_print(j, w->flags);
     if (n == 11 && memcmp(key, "config.json", 11) == 0) print_config(value, len, w->flags);
     return 0;
 }
