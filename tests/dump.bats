@@ -89,6 +89,7 @@ setup() { cd "$WORK"; }
 # A copy of trained.ptd whose first bytes (SIZE) are from before the last steps of training.
 torn() { # NAME SIZE
     mkdir -p "$1"
+    cp trained.ptd/base.mdb "$1"
     { head -c "$2" before.mdb; tail -c "+$(($2 + 1))" trained.ptd/data.mdb; } > "$1/data.mdb"
 }
 
@@ -107,10 +108,12 @@ torn() { # NAME SIZE
         run -65 ptd-dump torn.ptd
         [[ "${lines[-1]}" == *"; looks like a copy made while it was trained: "* ]]
     done
-    for size in 0 1 4096 8192 100000 $(($(stat -c %s run.ptd/data.mdb) / 2)); do
+    for size in 0 1 4096 8192 20000 base; do
         rm -rf torn.ptd
         mkdir torn.ptd
-        head -c $size run.ptd/data.mdb > torn.ptd/data.mdb
+        cp run.ptd/base.mdb run.ptd/data.mdb torn.ptd
+        [ $size = base ] || truncate -s $size torn.ptd/data.mdb
+        [ $size != base ] || truncate -s 100000 torn.ptd/base.mdb
         run -1 --separate-stderr ptd-dump --check torn.ptd
         [ -z "$stderr" ]
         [[ "$output" == "bad: store torn.ptd: "* && "$output" != *"looks like"* ]]
@@ -129,7 +132,7 @@ torn() { # NAME SIZE
     wait $trainer
     run -0 ptd-dump --copy after.ptd/ live.ptd
     [ "$output" = "ptd-dump: live.ptd: copied to after.ptd/" ]
-    [ "$(ls after.ptd)" = data.mdb ]
+    [ "$(ls after.ptd | paste -sd ' ')" = "base.mdb data.mdb" ]
     cmp <(ptd-dump after.ptd) <(ptd-dump live.ptd)
     for i in 1 2 3 4; do
         run -0 ptd-dump --check copy$i.ptd
@@ -148,9 +151,9 @@ torn() { # NAME SIZE
     run -73 ptd-dump --copy nowhere/way.ptd run.ptd
     [[ "$output" == "ptd-dump: nowhere/way.ptd.ptd-part: cannot create: No such file or directory" ]]
     run -74 bash -c 'ulimit -f 1000; ptd-dump --copy way.ptd run.ptd'
-    [ "$output" = "ptd-dump: way.ptd.ptd-part/data.mdb: cannot write: File too large" ]
+    [ "$output" = "ptd-dump: way.ptd.ptd-part/base.mdb: cannot write: File too large" ]
     cp -r run.ptd flipped.ptd
-    printf 'X' | dd of=flipped.ptd/data.mdb bs=1 seek=2000000 conv=notrunc status=none
+    printf 'X' | dd of=flipped.ptd/base.mdb bs=1 seek=2000000 conv=notrunc status=none
     run -65 ptd-dump --copy way.ptd flipped.ptd
     [[ "$output" == "ptd-dump: store flipped.ptd: not copied: "*"damaged"* ]]
     run -66 ptd-dump --copy way.ptd missing.ptd

@@ -90,6 +90,39 @@ refused() {
       "$(ptd-dump -f wide.ptd model.language_model.layers.0.mlp.up_proj.weight | jq -c "$x")" ]
 }
 
+# The number format of generation 0 and of the run.
+formats() { ptd-dump "$1" | jq -r 'select(.kind == "weights" and .generation == 0).dtype, select(.name == "dtype").value' | paste -sd ' '; }
+
+@test "--dtype: weights rounded to nearest even from wherever they come, and the run's format" {
+    rounded=$(ptd-init -q made.ptd --from short && weights made.ptd)
+    [ "$(formats a.ptd).$(formats made.ptd)" = f32.bf16 ] # as they come; the run in f32
+    for from in '--from one' '--from some' '--from short' '--from-store a.ptd' '--from-store made.ptd'; do
+        rm -rf x.ptd y.ptd
+        ptd-init -q x.ptd $from --dtype bf16
+        [ "$(weights x.ptd)" = "$rounded" ]
+        [ "$(formats x.ptd)" = "bf16 bf16" ]
+        ptd-init -q y.ptd --from-store x.ptd
+        [ "$(formats y.ptd)" = "bf16 bf16" ]
+        rm -rf y.ptd
+        ptd-init -q y.ptd --from-store x.ptd --dtype f32
+        [ "$(formats y.ptd)" = "f32" ]
+        ptd-export -q y.ptd y.hf --dtype bf16
+        cmp y.hf/model.safetensors short/model.safetensors
+        rm -rf y.hf
+    done
+    copy
+    python3 - << 'EOF'
+import struct
+f = open('bad/model.safetensors', 'r+b')
+n, = struct.unpack('<Q', f.read(8))
+f.seek(8 + n)
+f.write(struct.pack('<f', 3.4e38))
+EOF
+    ptd-init -q large.ptd --from bad
+    fails 65 'ptd-init: bad/model.safetensors: tensor "*": value 0 is too large for bf16' ptd-init x2.ptd --from bad --dtype bf16
+    [ ! -e x2.ptd ]
+}
+
 @test "a store in bf16 trains, and its newest generation is exported" {
     ptd-data digits -q train.jsonl -n 8 -k nbr
     ptd-init -q small.ptd --dtype bf16 --random 5
@@ -376,8 +409,11 @@ said() { ptd-rollout -q -s "$1" -g latest -P 1 -G 2 -m 4 t.jsonl | ptd-dump | jq
     fails 65 'ptd-init: cut.gz: *' ptd-init big.ptd --tokenizer cut.gz
     fails 2 'ptd-init: expected one of --from, *' ptd-init x.ptd --from one --seed 3
     fails 2 'ptd-init: expected one of --from, *' ptd-init x.ptd --from one --from-store a.ptd
-    fails 2 'ptd-init: --dtype goes with random weights; *' ptd-init x.ptd --from one --dtype bf16
-    fails 2 'ptd-init: --dtype: found "f8", *' ptd-init x.ptd --dtype f8
+    for from in '--seed 3' '--from one' '--from-store a.ptd'; do
+        for dtype in f8 f16 int ''; do
+            fails 2 "ptd-init: --dtype: found \"$dtype\", expected bf16 or f32; *" ptd-init x.ptd $from --dtype "$dtype"
+        done
+    done
     fails 2 'ptd-export: --dtype: found "f8", *' ptd-export a.ptd x --dtype f8
     fails 2 'ptd-export: expected a store and the folder to make; *' ptd-export a.ptd
     [ ! -e x ] && [ ! -e x.ptd ] && [ ! -e big.ptd ]

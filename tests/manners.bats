@@ -103,17 +103,19 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
     fails 66 'ptd-rollout: store empty.ptd: data.mdb*' ptd-rollout -s empty.ptd train.jsonl
     fails 65 'ptd-rollout: store foreign.ptd: *' ptd-rollout -s foreign.ptd train.jsonl
     cp -r blank.ptd half.ptd
-    truncate -s 1M half.ptd/data.mdb
-    fails 65 'ptd-rollout: store half.ptd: data.mdb has 1048576 bytes, expected at least *' ptd-rollout -s half.ptd train.jsonl
+    truncate -s 1M half.ptd/base.mdb
+    fails 65 'ptd-rollout: store half.ptd: base.mdb has 1048576 bytes, expected at least *' ptd-rollout -s half.ptd train.jsonl
+    truncate -s 16K half.ptd/data.mdb
+    fails 65 'ptd-rollout: store half.ptd: data.mdb has 16384 bytes, expected at least *' ptd-rollout -s half.ptd train.jsonl
     cp -r blank.ptd bit.ptd
-    printf 'X' | dd of=bit.ptd/data.mdb bs=1 seek=3000000 conv=notrunc status=none
+    printf 'X' | dd of=bit.ptd/base.mdb bs=1 seek=3000000 conv=notrunc status=none
     fails 65 'ptd-rollout: *bit.ptd*' ptd-rollout -s bit.ptd -g 0 train.jsonl
     run -1 ptd-dump --check bit.ptd
     cp -r blank.ptd other.ptd
-    for at in $(LC_ALL=C grep -abo 'format1' other.ptd/data.mdb | cut -d: -f1); do
+    for at in $(LC_ALL=C grep -abo 'format2' other.ptd/data.mdb | cut -d: -f1); do
         printf '9' | dd of=other.ptd/data.mdb bs=1 seek=$((at + 6)) conv=notrunc status=none
     done
-    fails 65 'ptd-rollout: store other.ptd: format 9, expected 1' ptd-rollout -s other.ptd train.jsonl
+    fails 65 'ptd-rollout: store other.ptd: format 9, expected 1 or 2' ptd-rollout -s other.ptd train.jsonl
     fails 73 'ptd-init: store blank.ptd: is there already*' ptd-init blank.ptd
     # A store from elsewhere cannot have a file written that is none of its own, nor a reader wait.
     cp -r blank.ptd sly.ptd
@@ -130,7 +132,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
 @test "files of other people in a store's folder: neither written nor removed, whatever a program wants with the store" {
     local file c
     ptd-gold -q -s blank.ptd -P 8 -n 1 train.jsonl > sly.rec
-    for file in lock.mdb data.mdb lock; do
+    for file in lock.mdb data.mdb base.mdb lock; do
         rm -rf sly.ptd made.ptd
         cp -r blank.ptd sly.ptd
         echo precious > precious

@@ -57,62 +57,72 @@ open_bad() {
     leaves "$1" "ptd-init: $2" ptd-init -q new.ptd --from-store bad.ptd
     leaves "$1" "ptd-export: $2" ptd-export -q bad.ptd new.hf
 }
-# A bad.ptd whose data.mdb is standard input.
-bad() { rm -rf bad.ptd && mkdir bad.ptd && cat > bad.ptd/data.mdb; }
+# A bad.ptd whose data.mdb (or FILE) is standard input.
+bad() { rm -rf bad.ptd && mkdir bad.ptd && cp good.ptd/*.mdb bad.ptd && cat > "bad.ptd/${1:-data.mdb}"; }
+# The same without the file, to put something in its place.
+without() { rm -rf bad.ptd && mkdir bad.ptd && cp good.ptd/*.mdb bad.ptd && rm "bad.ptd/$1"; }
 is_damaged() { [[ $(ptd-dump --check bad.ptd 2> err) == "bad: "* ]] && [ ! -s err ]; }
 
 prepare() {
     ptd-data digits -q train.jsonl -n 2 -k nbr && ptd-init -q good.ptd && rm good.ptd/lock* &&
         ptd-rollout -q -s good.ptd -P 1 -G 2 -m 4 -n 1 train.jsonl | ptd-verify -q | ptd-hint -q > hinted.rec &&
-        ptd-ref -q --no-cache hinted.rec > scored.rec && ptd-dump good.ptd > good.json && size=$(stat -c %s good.ptd/data.mdb)
+        ptd-ref -q --no-cache hinted.rec > scored.rec && ptd-dump good.ptd > good.json && ptd-init -q other.ptd --seed 9
 }
 
 other_files() {
-    local least
-    : | bad && open_bad 65 '*bad.ptd*: data.mdb is empty'
-    head -c 100000 /dev/zero | bad && open_bad 65 '*bad.ptd*'
-    head -c 100000 train.jsonl | bad && open_bad 65 '*bad.ptd*'
+    local least file
+    for file in data.mdb base.mdb; do
+        : | bad $file && open_bad 65 "*bad.ptd*: $file is empty"
+        head -c 100000 /dev/zero | bad $file && open_bad 65 '*bad.ptd*'
+        head -c 100000 train.jsonl | bad $file && open_bad 65 '*bad.ptd*'
+        head -c 100000 < <(yes) | bad $file && open_bad 65 '*bad.ptd*'
+        without $file && mkdir bad.ptd/$file && open_bad 65 "*bad.ptd: its $file is a folder, expected a file"
+        without $file && mkfifo bad.ptd/$file && open_bad 65 "*bad.ptd: its $file is a pipe or a device, expected a file"
+        without $file && ln -s nowhere bad.ptd/$file && open_bad 77 "*bad.ptd: its $file is a symbolic link, expected a file*"
+        without $file && open_bad 66 "*bad.ptd*: $file, which *hold*: No such file*"
+    done
+    bad base.mdb < other.ptd/base.mdb && open_bad 65 '*bad.ptd: its base.mdb is not the one that its data.mdb was made with'
+    bad base.mdb < good.ptd/data.mdb && open_bad 65 '*bad.ptd*'
+    bad < good.ptd/base.mdb && open_bad 65 '*bad.ptd*'
     cat train.img/*.png | bad && open_bad 65 '*bad.ptd*'
-    head -c 100000 < <(yes) | bad && open_bad 65 '*bad.ptd*'
-    rm -rf bad.ptd && mkdir -p bad.ptd/data.mdb && open_bad 65 '*bad.ptd: its data.mdb is a folder, expected a file'
-    rm -rf bad.ptd && mkdir bad.ptd && mkfifo bad.ptd/data.mdb && open_bad 65 '*bad.ptd: its data.mdb is a pipe or a device, expected a file'
-    rm -rf bad.ptd && mkdir bad.ptd && ln -s nowhere bad.ptd/data.mdb && open_bad 77 '*bad.ptd: its data.mdb is a symbolic link, expected a file*'
-    rm -rf bad.ptd && mkdir bad.ptd && open_bad 66 '*bad.ptd*: data.mdb, which a store holds: No such file*'
     rm -rf bad.ptd && : > bad.ptd && leaves 66 'ptd-rollout: store bad.ptd: not a directory' ptd-rollout -q -s bad.ptd train.jsonl
-    sed 's/format1/format2/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*: format 2, expected 1'
-    sed 's/state/stale/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*'
+    sed 's/format2/format3/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*: format 3, expected 1 or 2'
+    sed 's/state/stale/g' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd*'
     sed 's/generation_config.json/generation_confic.json/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd: meta "generation_confic.json": damaged*'
-    sed 's/00000000\/model.language_model.norm/00000000\/model.language_model.morn/' good.ptd/data.mdb | bad
+    sed 's/00000000\/model.language_model.norm/00000000\/model.language_model.morn/' good.ptd/base.mdb | bad base.mdb
     is_damaged || wrong=1
     open_bad '0 65' '*bad.ptd*model.language_model.norm.weight*'
     sed 's/bos_token_id/bos_token_iD/' good.ptd/data.mdb | bad && open_bad 65 '*bad.ptd: meta "*config.json": damaged*'
     report 'something else in the place of a store, another format, missing tables (65, 66 or 77, one line)'
-    head -c 65536 good.ptd/data.mdb | bad && ptd-dump bad.ptd > out 2> err
-    least=$(sed 's/.*expected at least \([0-9]*\):.*/\1/' err)
-    for n in 1 4095 4096 8191 8192 12288 $((least - 1)) $(for _ in $(seq "$cuts"); do below "$least"; done); do
-        head -c "$n" good.ptd/data.mdb | bad
-        is_damaged || { wrong=$((wrong + 1)) && echo "# cut to $n bytes: not seen by --check: $(head -c 100 err)"; }
-        open_bad 65 '*bad.ptd*'
+    for file in data.mdb base.mdb; do
+        head -c 16384 good.ptd/$file | bad $file && ptd-dump bad.ptd > out 2> err
+        least=$(sed 's/.*expected at least \([0-9]*\):.*/\1/' err)
+        for n in 1 4095 4096 8191 8192 12288 $((least - 1)) $(for _ in $(seq "$cuts"); do below "$least"; done); do
+            head -c "$n" good.ptd/$file | bad $file
+            is_damaged || { wrong=$((wrong + 1)) && echo "# $file cut to $n bytes: not seen by --check: $(head -c 100 err)"; }
+            open_bad 65 '*bad.ptd*'
+        done
+        head -c "$least" good.ptd/$file | bad $file && leaves 0 '' ptd-dump bad.ptd
+        cmp -s out good.json || wrong=1
     done
-    head -c "$least" good.ptd/data.mdb | bad && leaves 0 '' ptd-dump bad.ptd
-    cmp -s out good.json || wrong=1
-    report "a store cut short at $((cuts + 7)) sizes, one byte among them (65, one line), and at its last page (whole)"
+    report "both files of a store cut short at $((cuts + 7)) sizes, one byte among them (65, one line), and at their last page (whole)"
 }
 
 # A bit at byte $1: refused, or not of those that anybody reads.
 flip() {
     local byte
-    byte=$(od -An -tu1 -j "$1" -N 1 good.ptd/data.mdb)
+    byte=$(od -An -tu1 -j "$1" -N 1 "good.ptd/$file")
     rm -rf bad.ptd && cp -r good.ptd bad.ptd
     # shellcheck disable=SC2059
-    printf "\\x$(printf %x $((byte ^ 1 << RANDOM % 8)))" | dd of=bad.ptd/data.mdb bs=1 seek="$1" conv=notrunc status=none
+    printf "\\x$(printf %x $((byte ^ 1 << RANDOM % 8)))" | dd of="bad.ptd/$file" bs=1 seek="$1" conv=notrunc status=none
 }
 
 flipped_bits() {
-    local at page seen=0
+    local at page size seen=0 file=$1
+    size=$(stat -c %s "good.ptd/$file")
     # Pages of the trees and of free lists begin with their own number, flags in byte 10 say which
     # they are.
-    mapfile -t pages < <(od -An -v -tu8 -w4096 -N "$size" good.ptd/data.mdb | awk '{ kind = int($2 / 65536) % 65536; if ($1 == NR - 1 && (kind == 1 || kind == 2 || kind == 8)) print $1 }')
+    mapfile -t pages < <(od -An -v -tu8 -w4096 -N "$size" "good.ptd/$file" | awk '{ kind = int($2 / 65536) % 65536; if ($1 == NR - 1 && (kind == 1 || kind == 2 || kind == 8)) print $1 }')
     for _ in $(seq "$flips"); do
         page=${pages[$((RANDOM % ${#pages[@]}))]}
         at=$((page * 4096 + ($(below 2) ? $(below 64) : $(below 4096))))
@@ -128,7 +138,7 @@ flipped_bits() {
             wrong=$((wrong + 1)) && echo "# byte $at: taken for whole"
         fi
     done
-    report "a bit flipped in pages of trees and anywhere, $seen of $flips of the former seen by --check, the others in unused bytes (nobody is killed; 65 or 66, or 71 for a map larger than memory; one line)"
+    report "$file: a bit flipped in pages of trees and anywhere, $seen of $flips of the former seen by --check, the others in unused bytes (nobody is killed; 65 or 66, or 71 for a map larger than memory; one line)"
 }
 
 # ---- options ----
@@ -170,7 +180,8 @@ misuse() {
 
 prepare || { echo 'not ok 1 - the store to work with'; exit 1; }
 other_files
-flipped_bits
+flipped_bits data.mdb
+flipped_bits base.mdb
 misuse
 echo "1..$number"
 exit $failed

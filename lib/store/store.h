@@ -1,8 +1,10 @@
-/* store: one LMDB environment per run directory (DIR/data.mdb): meta, weights, optim, state, dist,
- * order.
+/* store: what a run keeps in its directory, in two LMDB environments: DIR/base.mdb holds the
+ * weights that the run starts with, written once by ptd-init and never again; DIR/data.mdb what
+ * moves: meta, weights, optim, state, dist, order.
  *
  *     database  key                       value
- *     meta      "format"                  version, plain decimal text
+ *     meta      "format"                  1, or 2 where there is a base.mdb, as plain text
+ *               "dtype"                   the run's number format, if it is not f32
  *               "config.json",            files as they came
  *               "tokenizer.json", ...
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
@@ -12,24 +14,40 @@
  *               "l/GENERATION/NAME"       what its weights in bfloat16 leave out
  *     state     "head"                    newest generation, decimal
  *               "pinned"                  generations that are never freed, a JSON list
+ *               "base"                    id of base.mdb: a digest of all heads of its values
  *               "run"                     counters and what exact resume needs, JSON
  *               "partial/GENERATION"      tensors that a generation holds itself, if not all
  *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
  *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
  *                                         earlier programs
+ *     base.mdb: meta "id", as state "base"; weights "00000000/NAME"
  *
  * A tensor of more than 4 MiB is cut into pieces of 4 MiB, the last one shorter: "NAME",
- * "NAME#000001", "NAME#000002" ... (hex). One big value costs LMDB 3.3 times what a plain file
- * costs, and its pages are hard to use again. A value of weights or optim is a header of 64 bytes
- * (little-endian: "PTDT", dtype u32 (dtype.h); axes u32, number of the
- * piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece; digest
- * = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. Any other value but
- * "format" is a header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes; digest =
- * XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
+ * "NAME#000001", "NAME#000002" ... (hex); in base.mdb a matrix (two axes or more) into pieces of
+ * whole rows, as many as fit in 4 MiB, one at least. One big value costs LMDB 3.3 times what a
+ * plain file costs, and its pages are hard to use again. A value of weights or optim is a header of
+ * 64 bytes (little-endian: "PTDT", dtype u32 (dtype.h); axes u32, number of the piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece;
+ * digest = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. In base.mdb
+ * the header is "PTDR" and has 112 bytes, zeros before the digest, so that behind LMDB's 16 bytes
+ * of a page numbers are aligned to 64; a small matrix is padded with zeros to a page. Any other
+ * value but "format" is a header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes;
+ * digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
  *
  * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what
  * training publishes is float32 or what the optimizer keeps (optimizer.h). Loading converts and
- * gives the mapped pages back at once, so a program holds its weights once.
+ * gives the mapped pages back at once, so a program holds its weights once. base.mdb can also be used where
+ * it lies (ptd_store_map), by all programs from one page cache: nobody writes it, so its map stays,
+ * and a reader of it holds no page of data.mdb. Stores of earlier programs have generation 0 in
+ * data.mdb and are copied.
+ *
+ * What is mapped is verified once: the first program that maps checks all digests of base.mdb, on
+ * all threads, while others that start with it wait, and writes DIR/base.ok. That note names this
+ * start of the machine (boot id), the file's device, inode, size and times of change to the
+ * nanosecond, and its id; whoever finds it word for word as the file is now trusts it, if it is a
+ * plain file with one name that only its owner can write, and that is the reader, root or the owner
+ * of base.mdb, who could have made digests fit as well. Whatever differs verifies again, and so
+ * does everybody where no note can be written. ptd-dump --check, ptd-dump --copy, loading and
+ * cloning always verify what they read; to have it done again at the next start, remove base.ok.
  *
  * A generation g is the weights after g steps; 0 is where the run starts and the frozen reference,
  * pinned for ever. A partial generation holds what moved (an adapter, say); to all readers its
@@ -47,12 +65,13 @@
  *
  * Opening checks: directory and data.mdb exist (66), file length against the last used page (65),
  * format version (65), digests of meta and state (65). Dead readers are cleared then and before
- * each write. What damaged pages lead LMDB to, outside of the file or into a failed assertion, ends
- * the program with one line and 65. Map full and disk full are told apart (LMDB folds ENOSPC into
- * EIO) and named with 74. Values' digests are checked on load (65). A store whose creation was cut
- * short (no generation 0) is refused too (65). The file may end in a hole of up to one generation;
- * it takes no disk space. A store is opened once per process, after the last fork, and used from
- * one thread.
+ * each write. The same goes for base.mdb, whose id must be the one that data.mdb knows. What
+ * damaged pages lead LMDB to, outside of the file or into a failed assertion, ends the program with
+ * one line and 65, and so does a page of base.mdb that cannot be read. Map full and disk full are
+ * told apart (LMDB folds ENOSPC into EIO) and named with 74. Values' digests are checked on load
+ * (65). A store whose creation was cut short (no generation 0) is refused too (65). The file may
+ * end in a hole of up to one generation; it takes no disk space. A store is opened once per
+ * process, after the last fork, and used from one thread.
  *
  * The map's size is kept in the file; PTD_STORE_MAX in the environment overrides it at creation and
  * opening (64Ki to 64Ti, in bytes, or with Ki Mi Gi Ti; 78 if malformed, whatever the store is
@@ -61,19 +80,19 @@
  * ulimit -v refuses it. If others made the file larger than this process's map, the next
  * transaction maps it anew, unless a snapshot is held.
  *
- * Files: data.mdb, lock.mdb and lock are never reached through a symbolic link, and never written
- * if they are something else than LMDB's files and a trainer's note (77). CREATE makes all three
- * anew, or leaves what it found as it was (73). Beside them lie pictures-*, memos of data sets that
- * were read for this store (pictures.h), which only save time.
- * One trainer: PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it
- * has, and DIR/lock, which names host and pid (77 if held). Cache writes need no such lock. All who
- * have data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there
- * is another). A lock.mdb with more names than data.mdb has is another store's too (77).
- * Who may not write lock.mdb reads without it, also where there is none: refused (77) while
- * somebody trains; if it is written meanwhile, so that pages may have been written over, the end of
- * the reading ends the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a
- * warning. If DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail
- * (74); what is loaded stays. */
+ * Files: data.mdb, base.mdb, lock.mdb and lock are never reached through a symbolic link, and never
+ * written if they are something else than LMDB's files and a trainer's note (77). CREATE makes all
+ * of them anew, or leaves what it found as it was (73). Beside them lie pictures-*, memos of data
+ * sets that were read for this store (pictures.h), which only save time. One trainer:
+ * PTD_STORE_TRAIN (and CREATE) locks the first byte of data.mdb, whatever names it has, and
+ * DIR/lock, which names host and pid (77 if held). Cache writes need no such lock. All who have
+ * data.mdb open must go by one lock.mdb: a byte behind the first stands for each (77 if there is
+ * another). A lock.mdb with more names than data.mdb has is another store's too (77). Who may not
+ * write lock.mdb reads without it, also where there is none: refused (77) while somebody trains; if
+ * it is written meanwhile, so that pages may have been written over, the end of the reading ends
+ * the program (77). PTD_STORE_CACHE then reads the cache and adds nothing, after a warning. If
+ * DIR/data.mdb is no longer the file that was opened, writing and ptd_store_head fail (74); what is
+ * loaded stays. */
 #ifndef PTD_STORE_H
 #define PTD_STORE_H
 #include "base/dtype.h"
@@ -160,7 +179,8 @@ struct ptd_mapped {
 };
 /* 0: *out is filled, to be cleared. 1: it cannot be mapped, and ptd_store_load is the way: another
  * generation, a store of earlier programs, or numbers that are not aligned (of one axis, and few).
- * -1: missing or damaged (65). The first call verifies all of base.mdb, unless that was done. */
+ * -1: missing or damaged (65). The first call verifies all of base.mdb, unless that was done, and
+ * prefaults if PTD_PREFAULT is in the environment, and not 0. */
 int ptd_store_map(struct ptd_store *s, int64_t generation, const char *name,
                   struct ptd_mapped *out) PTD_MUST_CHECK;
 void ptd_mapped_clear(struct ptd_mapped *m); /* the list, not the numbers */

@@ -230,6 +230,12 @@ int ptd_store_prefault(struct ptd_store *s)
     return 0;
 }
 
+static int is_prefault_wanted(void)
+{
+    const char *text = getenv("PTD_PREFAULT");
+    return text && *text && strcmp(text, "0") != 0;
+}
+
 /* ---- mapping ---- */
 
 static void add_piece(struct ptd_mapped *m, const struct ptd_tensor_piece *p)
@@ -269,7 +275,9 @@ int ptd_store_map(struct ptd_store *s, int64_t generation, const char *name, str
     *out = (struct ptd_mapped){0};
     if (generation != 0 || !s->base) return 1;
     ptd_store_used = s->base;
+    int first = !s->base->trusted;
     if (trust(s) < 0) return -1;
+    if (first && is_prefault_wanted()) ptd_store_prefault(s);
     int rc = map_pieces(s->base, name, out);
     if (rc) ptd_mapped_clear(out);
     return rc;
