@@ -155,7 +155,8 @@ static void describe_entry(const FTSENT *e, void *ctx)
     const char *file = e->fts_path + strlen(copy);
     char *what = NULL;
     /* who, when, where */
-    int passing = !strncmp(e->fts_name, "lock", 4) || !strncmp(e->fts_name, "pictures-", 9);
+    int passing = !strncmp(e->fts_name, "lock", 4) || !strncmp(e->fts_name, "pictures-", 9) ||
+                  !strncmp(e->fts_name, "base.", 5); /* with the store of data.mdb */
     if (e->fts_info == FTS_D || !strcmp(file, "/err") || passing) return;
     if (!strcmp(e->fts_name, "data.mdb")) {
         char *dir = ptd_strdup(e->fts_path);

@@ -705,6 +705,7 @@ static int hash_weights(struct ptd_store *s, const char *prefix, XXH3_state_t *h
         if (n > v.mv_size) n = v.mv_size;
         XXH3_64bits_update(hash, (const char *)k.mv_data + skip, k.mv_size - skip);
         XXH3_64bits_update(hash, v.mv_data, n);
+        ptd_store_forget(v.mv_data, v.mv_size);
         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     }
     mdb_cursor_close(c);
