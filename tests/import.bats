@@ -97,16 +97,16 @@ formats() { ptd-dump "$1" | jq -r 'select(.kind == "weights" and .generation == 
     rounded=$(ptd-init -q made.ptd --from short && weights made.ptd)
     [ "$(formats a.ptd).$(formats made.ptd)" = f32.bf16 ] # as they come; the run in f32
     for from in '--from one' '--from some' '--from short' '--from-store a.ptd' '--from-store made.ptd'; do
-        rm -rf x.ptd y.ptd
-        ptd-init -q x.ptd $from --dtype bf16
-        [ "$(weights x.ptd)" = "$rounded" ]
-        [ "$(formats x.ptd)" = "bf16 bf16" ]
-        ptd-init -q y.ptd --from-store x.ptd
-        [ "$(formats y.ptd)" = "bf16 bf16" ]
-        rm -rf y.ptd
-        ptd-init -q y.ptd --from-store x.ptd --dtype f32
-        [ "$(formats y.ptd)" = "f32" ]
-        ptd-export -q y.ptd y.hf --dtype bf16
+        rm -rf w.ptd v.ptd
+        ptd-init -q w.ptd $from --dtype bf16
+        [ "$(weights w.ptd)" = "$rounded" ]
+        [ "$(formats w.ptd)" = "bf16 bf16" ]
+        ptd-init -q v.ptd --from-store w.ptd
+        [ "$(formats v.ptd)" = "bf16 bf16" ]
+        rm -rf v.ptd
+        ptd-init -q v.ptd --from-store w.ptd --dtype f32
+        [ "$(formats v.ptd)" = "f32" ]
+        ptd-export -q v.ptd y.hf --dtype bf16
         cmp y.hf/model.safetensors short/model.safetensors
         rm -rf y.hf
     done

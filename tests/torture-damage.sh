@@ -10,7 +10,7 @@ unset PTD_THREADS PTD_STORE_MAX
 work=$(mktemp -d /tmp/ptd-torture-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-cuts=3 flips=15
+cuts=1 flips=8
 [ "${PTD_TORTURE:-quick}" = quick ] || cuts=100 flips=400
 RANDOM=11
 number=0 failed=0 tried=0 wrong=0
