@@ -26,19 +26,20 @@
  * "NAME#000001", "NAME#000002" ... (hex); in base.mdb a matrix (two axes or more) into pieces of
  * whole rows, as many as fit in 4 MiB, one at least. One big value costs LMDB 3.3 times what a
  * plain file costs, and its pages are hard to use again. A value of weights or optim is a header of
- * 64 bytes (little-endian: "PTDT", dtype u32 (dtype.h); axes u32, number of the piece u32, 5 x i64 shape of the whole tensor, digest u64), then the numbers of the piece;
- * digest = XXH3-64 of the numbers, seeded with the XXH3-64 of the 56 bytes before it. In base.mdb
- * the header is "PTDR" and has 112 bytes, zeros before the digest, so that behind LMDB's 16 bytes
- * of a page numbers are aligned to 64; a small matrix is padded with zeros to a page. Any other
- * value but "format" is a header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes;
- * digest = XXH3-64 of the bytes, seeded with the XXH3-64 of the key.
+ * 64 bytes (little-endian: "PTDT", dtype u32 (dtype.h); axes u32, number of the piece u32, 5 x i64
+ * shape of the whole tensor, digest u64), then the numbers of the piece; digest = XXH3-64 of the
+ * numbers, seeded with the XXH3-64 of the 56 bytes before it. In base.mdb the header is "PTDR" and
+ * has 112 bytes, zeros before the digest, so that behind LMDB's 16 bytes of a page numbers are
+ * aligned to 64; a small matrix is padded with zeros to a page. Any other value but "format" is a
+ * header of 24 bytes ("PTDB", 0 u32, length u64, digest u64), then bytes; digest = XXH3-64 of the
+ * bytes, seeded with the XXH3-64 of the key.
  *
  * What generation 0 is filled with (random weights, a checkpoint) keeps the format it came in; what
  * training publishes is float32 or what the optimizer keeps (optimizer.h). Loading converts and
- * gives the mapped pages back at once, so a program holds its weights once. base.mdb can also be used where
- * it lies (ptd_store_map), by all programs from one page cache: nobody writes it, so its map stays,
- * and a reader of it holds no page of data.mdb. Stores of earlier programs have generation 0 in
- * data.mdb and are copied.
+ * gives the mapped pages back at once, so a program holds its weights once. base.mdb can also be
+ * used where it lies (ptd_store_map), by all programs from one page cache: nobody writes it, so its
+ * map stays, and a reader of it holds no page of data.mdb. Stores of earlier programs have
+ * generation 0 in data.mdb and are copied.
  *
  * What is mapped is verified once: the first program that maps checks all digests of base.mdb, on
  * all threads, while others that start with it wait, and writes DIR/base.ok. That note names this
