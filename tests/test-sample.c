@@ -222,6 +222,111 @@ static void company_changes_no_word(void **state)
     }
 }
 
+/* ---- what is computed beside what ---- */
+
+/* Widths that no vector and no tile divides, heads that share keys by three. */
+static struct ptd_model *odd_model(void)
+{
+    struct ptd_config c = tiny_config(1);
+    c.hidden = c.v_out = 1100;
+    c.heads = 6;
+    c.intermediate = 1700;
+    c.layers = 2;
+    return tiny_model_of(&c);
+}
+
+/* Room for so many blocks of keys. */
+static int64_t blocks(const struct ptd_model *m, long n)
+{
+    return n * (int64_t)ptd_kv_block_bytes(&m->config, m->device);
+}
+
+#define ASKED 7 /* questions: of 9, 12 and 22 tokens, and of several chunks */
+
+static void ask_many(struct ptd_question *q, int32_t *ids)
+{
+    static const int n[ASKED] = {0, 1, 600, 0, 0, 75, 1};
+    for (int i = 0; i < 600; i++) ids[i] = 1 + (int32_t)(tiny_hash("long", i) % 50);
+    for (int i = 0; i < ASKED; i++) {
+        const struct prompt *p = &prompts[(i + 1) % 3];
+        q[i] = n[i] > 1 ? (struct ptd_question){ids, n[i], NULL, 0, i}
+                        : (struct ptd_question){p->ids, p->n, pictures, p->n_pictures, i};
+    }
+}
+
+/* Replies of `m` to all questions: nothing about them changes with what else is computed at the
+ * time, where keys lie, or who began first. */
+static void company_changes_no_bit(struct ptd_model *m, int greedy)
+{
+    struct ptd_sampling s = usual(), alone;
+    struct ptd_question q[ASKED], back[ASKED];
+    int32_t ids[600];
+    s.greedy = greedy;
+    s.group_size = greedy ? 1 : 5;
+    s.max_tokens = 50;
+    ask_many(q, ids);
+    const struct ptd_sampling kinds[] = {
+        {.batch = 1},   {.batch = 3},
+        {.batch = 8},   {.chunk = 37},
+        {.chunk = 128}, {.kv_max = blocks(m, 21)},
+        {.kv_rows = 1}, {.kv_max = blocks(m, 24), .batch = 4, .chunk = 5}};
+    struct ptd_reply *all = ptd_sample(m, q, ASKED, &s, 1);
+    assert_non_null(all);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct ptd_sampling t = s;
+        t.batch = kinds[k].batch, t.chunk = kinds[k].chunk;
+        t.kv_max = kinds[k].kv_max, t.kv_rows = kinds[k].kv_rows;
+        struct ptd_reply *r = ptd_sample(m, q, ASKED, &t, 1);
+        assert_non_null(r);
+        for (int i = 0; i < ASKED * s.group_size; i++) assert_same_words(&r[i], &all[i]);
+        ptd_replies_free(r, ASKED * s.group_size);
+    }
+    alone = s;
+    for (int i = 0; i < ASKED; i++) {
+        struct ptd_reply *r = ptd_sample(m, &q[i], 1, &alone, 1);
+        for (int g = 0; g < s.group_size; g++) assert_same_words(&r[g], &all[i * s.group_size + g]);
+        ptd_replies_free(r, s.group_size);
+        back[ASKED - 1 - i] = q[i];
+    }
+    struct ptd_reply *r = ptd_sample(m, back, ASKED, &s, 1);
+    for (int i = 0; i < ASKED * s.group_size; i++)
+        assert_same_words(&r[(ASKED - 1 - i / s.group_size) * s.group_size + i % s.group_size],
+                          &all[i]);
+    ptd_replies_free(r, ASKED * s.group_size);
+    ptd_replies_free(all, ASKED * s.group_size);
+}
+
+static void nothing_depends_on_company(void **state)
+{
+    struct ptd_model *odd = odd_model();
+    (void)state;
+    for (int greedy = 0; greedy < 2; greedy++) {
+        company_changes_no_bit(model, greedy);
+        company_changes_no_bit(odd, greedy);
+    }
+    ptd_model_free(odd);
+}
+
+/* What is begun can end, and what cannot is refused by what would do. */
+static void room_for_one_is_enough(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_question q[ASKED];
+    int32_t ids[600];
+    (void)state;
+    ask_many(q, ids);
+    s.kv_max = blocks(model, 20); /* 19 for the 600 tokens, one for a reply */
+    struct ptd_reply *r = ptd_sample(model, q, ASKED, &s, 1);
+    assert_non_null(r);
+    ptd_replies_free(r, ASKED * s.group_size);
+    s.kv_max--;
+    assert_null(ptd_sample(model, q, ASKED, &s, 1));
+    assert_int_equal(ptd_failed_status(), PTD_CONFIG);
+    char want[80];
+    snprintf(want, sizeof want, "expected at least %lld", (long long)s.kv_max + 1);
+    assert_non_null(strstr(ptd_failed_message(), want));
+}
+
 static int same(const struct ptd_reply *a, const struct ptd_reply *b)
 {
     return a->n == b->n && !memcmp(a->ids, b->ids, a->n * sizeof *a->ids);
@@ -559,6 +664,8 @@ int main(void)
         cmocka_unit_test(scoring_gives_the_same_log_probs),
         cmocka_unit_test(greedy_takes_the_best),
         cmocka_unit_test(company_changes_no_word),
+        cmocka_unit_test(nothing_depends_on_company),
+        cmocka_unit_test(room_for_one_is_enough),
         cmocka_unit_test(no_random_number_comes_twice),
         cmocka_unit_test(keys_change_the_words),
         cmocka_unit_test(stop_words_end_a_reply),

@@ -3,11 +3,12 @@
 #include "net/net.h"
 #include <stdlib.h>
 
-struct ptd_prefill *ptd_prefill_new(struct ptd_model *m, struct ptd_kv *kv)
+struct ptd_prefill *ptd_prefill_new(struct ptd_model *m, struct ptd_kv *kv, int rows)
 {
     struct ptd_prefill *p = ptd_alloc(sizeof *p);
     p->m = m;
     p->kv = kv;
+    p->rows = rows ? rows : PTD_PREFILL_ROWS;
     p->prompts = ptd_batch_new(m);
     p->chunk = ptd_batch_new(m);
     p->prompts->keep = p->chunk->keep = 0;
@@ -70,7 +71,7 @@ static void run_chunk(struct ptd_prefill *p)
 static int add_rows(struct ptd_prefill *p, int i, int first)
 {
     struct ptd_batch *b = p->chunk;
-    int left = p->prompts->segments[i].n - first, room = PTD_PREFILL_ROWS - (int)b->n;
+    int left = p->prompts->segments[i].n - first, room = p->rows - (int)b->n;
     if (left > room && b->n) {
         run_chunk(p);
         return first;

@@ -1,7 +1,7 @@
 /* prefill: prompts into the cache: their pictures together, their rows a chunk at a time, so that a
  * long prompt takes no more activations than a short one.
  *
- *     struct ptd_prefill *p = ptd_prefill_new(m, kv);
+ *     struct ptd_prefill *p = ptd_prefill_new(m, kv, 0);
  *     int i = ptd_prefill_add(p, &question, &keys); // 1 is the first; keys have a promise
  *     ptd_prefill_run(p);                           // row i of p->last is prompt i's last one
  *     ptd_prefill_keep(p, i);                       // now it is row 0, too, until the next is kept
@@ -13,7 +13,7 @@
 #define PTD_PREFILL_H
 #include "net/kv.h"
 
-#define PTD_PREFILL_ROWS    512  /* of a chunk; a multiple of what attention reads at once */
+#define PTD_PREFILL_ROWS    512
 #define PTD_PREFILL_MOST    2048 /* rows and patches that are run together */
 #define PTD_PREFILL_PROMPTS 64
 
@@ -34,9 +34,11 @@ struct ptd_prefill {
     ptd_num *last; /* [1 + PTD_PREFILL_PROMPTS, hidden] */
     int32_t from[PTD_PREFILL_PROMPTS], to[PTD_PREFILL_PROMPTS]; /* of a chunk's rows into `last` */
     int n_ends;
+    int rows; /* most of a chunk */
 };
 
-struct ptd_prefill *ptd_prefill_new(struct ptd_model *m, struct ptd_kv *kv);
+/* rows: most of a chunk; 0: PTD_PREFILL_ROWS */
+struct ptd_prefill *ptd_prefill_new(struct ptd_model *m, struct ptd_kv *kv, int rows);
 void ptd_prefill_free(struct ptd_prefill *p);
 int ptd_prefill_full(const struct ptd_prefill *p); /* 1: run it before more is added */
 /* -1: 65 pads and pictures disagree, ids out of range, too long for the model */

@@ -394,7 +394,7 @@ static long kv_blocks(const struct ptd_model *m, const struct ptd_sampling *s)
 static void start(struct state *st)
 {
     st->kv = ptd_kv_new(st->m, kv_blocks(st->m, st->s));
-    st->prefill = ptd_prefill_new(st->m, st->kv);
+    st->prefill = ptd_prefill_new(st->m, st->kv, st->s->chunk);
     st->step = ptd_batch_new(st->m);
     st->step->keep = 0;
     st->step->kv = st->kv;

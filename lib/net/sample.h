@@ -39,6 +39,7 @@ struct ptd_sampling {
     int64_t kv_max;  /* most bytes of keys and values; 0: those of kv_rows tokens, and of one prompt
                         and a reply in any case */
     int64_t kv_rows; /* 0: 65536 */
+    int chunk;       /* rows of prompts that are run at once; 0: PTD_PREFILL_ROWS */
 };
 
 struct ptd_reply {
