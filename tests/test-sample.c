@@ -327,6 +327,34 @@ static void room_for_one_is_enough(void **state)
     assert_non_null(strstr(ptd_failed_message(), want));
 }
 
+/* A group of 8 answers of 256 tokens behind a picture of 640 x 480 takes, beside the weights, what
+ * is said here, in MiB, and the keys of a plan are those that are taken. */
+static void memory_is_stated(void **state)
+{
+    static const struct {
+        const char *name;
+        int layers, hidden, heads, intermediate, mib;
+    } shapes[] = {{"4b", 36, 2560, 32, 9728, 1200}, {"8b", 36, 4096, 32, 12288, 1400}};
+    const struct ptd_expected e = {
+        .prompts = 1, .prompt = 340, .answers = 8, .answer = 256, .width = 640, .height = 480};
+    struct ptd_sampling s = {.group_size = 8, .max_tokens = 256};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ptd_config c = tiny_config(1);
+        c.layers = shapes[i].layers, c.hidden = c.v_out = shapes[i].hidden;
+        c.heads = shapes[i].heads, c.kv_heads = 8, c.head_dim = 128, c.vocab = 151936;
+        c.intermediate = shapes[i].intermediate, c.v_patch = 16, c.v_depth = 27;
+        c.v_hidden = 1152, c.v_heads = 16, c.v_intermediate = 4304;
+        struct ptd_model *m = ptd_model_plan(&c, &model->rules, the_device());
+        struct ptd_plan p = {0};
+        ptd_sample_plan(&p, m, &s, &e);
+        if (ptd_plan_sum(&p) > (size_t)shapes[i].mib << 20)
+            fail_msg("%s: %zu MiB", shapes[i].name, ptd_plan_sum(&p) >> 20);
+        assert_int_equal(ptd_sample_keys(m, &s, &e), ptd_kv_group_bytes(&c, m->device, 340, 8, 256));
+        ptd_model_free(m);
+    }
+}
+
 static int same(const struct ptd_reply *a, const struct ptd_reply *b)
 {
     return a->n == b->n && !memcmp(a->ids, b->ids, a->n * sizeof *a->ids);
@@ -666,6 +694,7 @@ int main(void)
         cmocka_unit_test(company_changes_no_word),
         cmocka_unit_test(nothing_depends_on_company),
         cmocka_unit_test(room_for_one_is_enough),
+        cmocka_unit_test(memory_is_stated),
         cmocka_unit_test(no_random_number_comes_twice),
         cmocka_unit_test(keys_change_the_words),
         cmocka_unit_test(stop_words_end_a_reply),

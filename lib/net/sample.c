@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KV_ROWS 65536
-#define SLICE   512 /* first tokens that are drawn at once */
+#define SLICE 512 /* first tokens that are drawn at once */
 
 /* A question that is being answered. */
 struct asked {
@@ -387,7 +386,7 @@ static int go_on(struct state *st)
 
 static long kv_blocks(const struct ptd_model *m, const struct ptd_sampling *s)
 {
-    if (!s->kv_max) return ptd_kv_blocks(s->kv_rows ? s->kv_rows : KV_ROWS);
+    if (!s->kv_max) return ptd_kv_blocks(s->kv_rows ? s->kv_rows : PTD_SAMPLE_KV_ROWS);
     return (long)((uint64_t)s->kv_max / ptd_kv_block_bytes(&m->config, m->device));
 }
 

@@ -18,7 +18,10 @@
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "data/stop.h"
+#include "net/plan.h"
 #include "net/prefill.h"
+
+#define PTD_SAMPLE_KV_ROWS 65536
 
 /* How a reply ended: cut at max_tokens or where the model's context ends; by a stop id; by a stop
  * text. */
@@ -38,7 +41,7 @@ struct ptd_sampling {
     int batch;       /* most replies at once; 0: as many as there is room for */
     int64_t kv_max;  /* most bytes of keys and values; 0: those of kv_rows tokens, and of one prompt
                         and a reply in any case */
-    int64_t kv_rows; /* 0: 65536 */
+    int64_t kv_rows; /* 0: PTD_SAMPLE_KV_ROWS */
     int chunk;       /* rows of prompts that are run at once; 0: PTD_PREFILL_ROWS */
 };
 
@@ -69,6 +72,13 @@ struct ptd_reply *ptd_sample(struct ptd_model *m, const struct ptd_question *que
                              const struct ptd_sampling *s, int64_t step);
 void ptd_replies_free(struct ptd_reply *r, int n);
 
+/* Adds what sampling takes beside the weights to a plan: keys and values, a chunk of prompts with
+ * their pictures, a step of the replies, their logits. */
+void ptd_sample_plan(struct ptd_plan *p, struct ptd_model *m, const struct ptd_sampling *s,
+                     const struct ptd_expected *e);
+/* The same for keys and values alone. */
+size_t ptd_sample_keys(const struct ptd_model *m, const struct ptd_sampling *s,
+                       const struct ptd_expected *e);
 /* Do a prompt of so many tokens and a reply to it fit kv_max? -1: 78, naming what would. */
 int ptd_sample_check(const struct ptd_model *m, const struct ptd_sampling *s,
                      int prompt) PTD_MUST_CHECK;
