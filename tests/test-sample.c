@@ -350,7 +350,8 @@ static void memory_is_stated(void **state)
         ptd_sample_plan(&p, m, &s, &e);
         if (ptd_plan_sum(&p) > (size_t)shapes[i].mib << 20)
             fail_msg("%s: %zu MiB", shapes[i].name, ptd_plan_sum(&p) >> 20);
-        assert_int_equal(ptd_sample_keys(m, &s, &e), ptd_kv_group_bytes(&c, m->device, 340, 8, 256));
+        assert_int_equal(ptd_sample_keys(m, &s, &e),
+                         ptd_kv_group_bytes(&c, m->device, 340, 8, 256));
         ptd_model_free(m);
     }
 }

@@ -22,9 +22,8 @@ size_t ptd_sample_keys(const struct ptd_model *m, const struct ptd_sampling *s,
     long prompts = (n + s->group_size - 1) / s->group_size;
     size_t all = (size_t)(prompts * ptd_kv_blocks(e->prompt) + n * ptd_kv_blocks(rows)) * block;
     size_t one = (size_t)(ptd_kv_blocks(e->prompt) + ptd_kv_blocks(rows)) * block;
-    size_t most = s->kv_max
-                      ? (size_t)s->kv_max
-                      : ptd_kv_blocks(s->kv_rows ? s->kv_rows : PTD_SAMPLE_KV_ROWS) * block;
+    size_t most = s->kv_max ? (size_t)s->kv_max
+                            : ptd_kv_blocks(s->kv_rows ? s->kv_rows : PTD_SAMPLE_KV_ROWS) * block;
     if (most < one) most = one;
     return all < most ? all : most;
 }
