@@ -148,6 +148,10 @@ def faster(work, shape, n):
     return (middle(p / t for t, p in rounds(n, (ours, work, shape), (torch, work, shape))),)
 
 
+def refilling(shape, n):
+    return (middle(w / r for r, w in rounds(n, (ours, "refilled", shape), (ours, "waves", shape))),)
+
+
 def tutoring(shape, n):
     return (middle(p / g for g, p in rounds(n, (ours, "grpo", shape), (ours, "ptd", shape))),)
 
@@ -221,6 +225,7 @@ ROWS = [
     ("sampling 64 of 8 prompts, 64+64, tiny", lambda: faster("sample", "tiny", 7), over(None)),
     ("sampling 64 of 8 prompts, 64+64, small", lambda: faster("sample", "small", 7), over(5)),
     ("sampling 64 of 8 prompts, 64+64, medium", lambda: faster("sample", "medium", 3), over(3)),
+    ("64 ragged answers, 8 at once, refilled, small", lambda: refilling("small", 9), over(1.05, "{:.2f}x in waves")),
     ("scoring 64 x 128 with top-100, tiny", lambda: faster("score", "tiny", 7), over(None)),
     ("scoring 64 x 128 with top-100, small", lambda: faster("score", "small", 7), over(3)),
     ("scoring 64 x 128 with top-100, medium", lambda: faster("score", "medium", 3), over(1.4)),

@@ -191,6 +191,54 @@ static double sampling(const char *name)
     return seconds;
 }
 
+/* ---- answers of ragged lengths ---- */
+
+#define RAGGED 8   /* prompts */
+#define PLACES 8   /* answers at once */
+#define STOPS  256 /* most words that end one: one in 64 */
+
+static void ask(struct bed *b, const struct ptd_question *q, int n)
+{
+    static int stop[STOPS];
+    struct ptd_sampling s = {.temperature = 1,
+                             .top_p = 1,
+                             .group_size = GROUP,
+                             .max_tokens = 4 * REPLY,
+                             .stop = stop,
+                             .n_stop = b->shape->vocab / 64,
+                             .seed = 1,
+                             .batch = PLACES};
+    for (int i = 0; i < s.n_stop; i++) stop[i] = 64 * i;
+    struct ptd_reply *r = ptd_sample(b->train.model, q, n, &s, 1);
+    if (!r) ptd_die_last();
+    ptd_replies_free(r, n * GROUP);
+}
+
+/* Of RAGGED prompts, `each` at a time: the next ones begin when all of these have ended. */
+static double ragged(const char *name, int each)
+{
+    struct bed *b = bed_of(name);
+    struct ptd_question q[RAGGED];
+    int32_t ids[RAGGED][PROMPT];
+    double start = bench_now();
+    for (int p = 0; p < RAGGED; p++) {
+        for (int t = 0; t < PROMPT; t++) ids[p][t] = bench_id(6, p * PROMPT + t, b->shape->vocab);
+        q[p] = (struct ptd_question){.ids = ids[p], .n = PROMPT, .number = p};
+    }
+    for (int p = 0; p < RAGGED; p += each) ask(b, q + p, each);
+    return bench_now() - start;
+}
+
+static double refilled(const char *name)
+{
+    return ragged(name, RAGGED);
+}
+
+static double waves(const char *name)
+{
+    return ragged(name, PLACES / GROUP);
+}
+
 /* ---- reading by the reference: one log-prob a token, and the best words where a tutor is asked
  * ---- */
 
@@ -427,11 +475,10 @@ static double sharing(const char *name)
 
 int main(void)
 {
-    static const struct bench_work works[] = {{"weights", weights}, {"step", step},
-                                              {"loss", loss},       {"memory", memory},
-                                              {"sample", sampling}, {"score", scoring},
-                                              {"grpo", grpo},       {"ptd", ptd},
-                                              {"sharing", sharing}, {0}};
+    static const struct bench_work works[] = {
+        {"weights", weights}, {"step", step},         {"loss", loss},   {"memory", memory},
+        {"sample", sampling}, {"score", scoring},     {"grpo", grpo},   {"ptd", ptd},
+        {"sharing", sharing}, {"refilled", refilled}, {"waves", waves}, {0}};
     ptd_program("bench");
     ptd_threads_start(0);
     return bench_serve(works);
