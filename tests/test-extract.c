@@ -229,6 +229,9 @@ static void words_announce(void **state)
     static const char *const v[][2] = {
         {"The answer is 38.", "38"},
         {"The answer's 4.", "4"},
+        {"The final answer is 20 (4 times 5).", "20"},
+        {"The number of cars is 5 (2 red and 3 blue).", "5"},
+        {"Answer: 5 (and 6)", "5 (and 6)"},
         {"x = 12 is the only solution.", "12"},
         {"Answer: 12 (3 rows of 4 columns)", "12"},
         {"Answer: 12 (or 10)", "12 (or 10)"},
@@ -445,6 +448,7 @@ static void prose_states_nothing(void **state)
     (void)state;
     static const char *const v[] = {
         "I doubt that the answer is 12.",
+        "It is impossible that the answer is 12.",
         "Option A is correct and option C is correct.",
         "The answer is 12 and the answer is 10.",
         "There are more than 7 birds.",

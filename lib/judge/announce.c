@@ -111,10 +111,10 @@ static int may_announce(struct ptd_span a, const char *s, int needs_praise)
                                          "initial",  "first",     "old",       NULL};
     static const char *const praise[] = {"correct", "right",  "best", "final",
                                          "answer",  "chosen", NULL};
-    static const char *const unsure[] = {"if",          "whether",     "suppose", "assume",
-                                         "unless",      "assuming",    "why",     "not sure",
-                                         "doubt",       "doubtful",    "unsure",  "unlikely",
-                                         "hard to say", "not certain", "unclear", NULL};
+    static const char *const unsure[] = {
+        "if",         "whether",     "suppose",     "assume",   "unless", "assuming",
+        "why",        "not sure",    "doubt",       "doubtful", "unsure", "unlikely",
+        "impossible", "hard to say", "not certain", "unclear",  NULL};
     struct ptd_span before = clause_before(a, s), word = word_before(a.s, s);
     if (is_one_of(word, others) || (needs_praise && !is_one_of(word, praise))) return 0;
     for (int i = 0; unsure[i]; i++)

@@ -325,7 +325,7 @@ static void command_token(struct at *a, const struct ptd_command *c, int kind, s
     a->round += kind == PTD_T_LSET || kind == '(' ? 1 : 0;
     a->round -= (kind == PTD_T_RSET || kind == ')') && a->round > 0;
     if (!push(a, kind, name, len, n)) return;
-    a->single = kind == PTD_T_FRAC ? 2 : 0;
+    a->single = kind == PTD_T_FRAC || kind == PTD_T_BINOM ? 2 : 0;
 }
 
 static void command(struct at *a)

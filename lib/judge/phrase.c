@@ -305,12 +305,20 @@ static int is_remark(struct ptd_span value, struct ptd_span in)
     static const char *const others[] = {
         "or",         "also",    "maybe",         "perhaps", "possibly", "either", "could",
         "might",      "may",     "not",           "if",      "unless",   "wrong",  "another",
-        "acceptable", "instead", "alternatively", "but",     "and",      NULL};
+        "acceptable", "instead", "alternatively", "but",     NULL};
     for (int i = 0; others[i]; i++)
         if (ptd_find_word(in, others[i])) return 0;
+    if (ptd_begins_word(in.s, in.s + in.len, "and")) return 0;
     if (memchr(in.s, '?', in.len) || ptd_count_words(value) > 3 || ptd_has_prose(value)) return 0;
     if (!ptd_has_number(value)) return ptd_has_number(in) && ptd_count_words(in) == 0;
     return ptd_is_value(value) && ptd_count_words(in) > (ptd_has_number(in) ? 1 : 0);
+}
+
+/* "4 times 5" */
+static int is_sum(struct ptd_span in)
+{
+    return ptd_has_number(in) &&
+           (ptd_find_word(in, "times") || ptd_find_word(in, "plus") || ptd_find_word(in, "minus"));
 }
 
 static int is_about(struct ptd_span in)
@@ -331,7 +339,7 @@ struct ptd_span ptd_without_remark(struct ptd_span a)
                     in = ptd_span_of(open + 1, a.s + a.len - 1);
     if (!value.len || strchr("=:+-*/(,<>", value.s[value.len - 1])) return a;
     int sum = memchr(in.s, '=', in.len) && !memchr(a.s, '=', (size_t)(open - a.s));
-    return sum || is_about(in) || is_remark(value, in) ? value : a;
+    return sum || is_sum(in) || is_about(in) || is_remark(value, in) ? value : a;
 }
 
 /* Up to where bold ends, or what is bold where it begins within. */

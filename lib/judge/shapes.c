@@ -129,10 +129,10 @@ static int date_parts(struct ptd_toks s, int *year, int *month, int *day)
             int chinese = t + 1 < s.b && ptd_tok_is(t + 1, "月");
             v = number_at(t, 4);
             part = t->n == 4 ? year : chinese ? month : day;
-        } else if (!(t->kind == ',' || ptd_tok_is(t, "th") || ptd_tok_is(t, "st") ||
-                     ptd_tok_is(t, "nd") || ptd_tok_is(t, "rd") || ptd_tok_is(t, "of") ||
-                     ptd_tok_is(t, "the") || ptd_tok_is(t, "年") || ptd_tok_is(t, "月") ||
-                     ptd_tok_is(t, "日"))) {
+        } else if (!(t->kind == ',' || (t->kind == '.' && t > s.a && month_at(t - 1)) ||
+                     ptd_tok_is(t, "th") || ptd_tok_is(t, "st") || ptd_tok_is(t, "nd") ||
+                     ptd_tok_is(t, "rd") || ptd_tok_is(t, "of") || ptd_tok_is(t, "the") ||
+                     ptd_tok_is(t, "年") || ptd_tok_is(t, "月") || ptd_tok_is(t, "日"))) {
             return 0;
         }
         if (part && (*part || !(*part = v))) return 0;

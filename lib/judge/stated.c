@@ -16,10 +16,10 @@ static struct ptd_span last_line(struct ptd_span a)
 static int unsure(struct ptd_span a)
 {
     static const char *const words[] = {
-        "may",     "might", "could",  "maybe",    "perhaps", "if",       "assume",
-        "suppose", "let",   "unless", "not",      "either",  "since",    "because",
-        "cannot",  "would", "but",    "first",    "next",    "given",    "where",
-        "example", "used",  "doubt",  "doubtful", "unsure",  "unlikely", NULL};
+        "may",      "might",  "could",    "maybe",      "perhaps", "if",      "assume", "suppose",
+        "let",      "unless", "not",      "either",     "since",   "because", "cannot", "would",
+        "but",      "first",  "next",     "given",      "where",   "example", "used",   "doubt",
+        "doubtful", "unsure", "unlikely", "impossible", NULL};
     static const char *const chinese[] = {PTD_ZH_BU,
                                           "\xe5\xb7\xb2\xe7\x9f\xa5",
                                           "\xe8\xae\xbe",

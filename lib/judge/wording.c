@@ -346,7 +346,7 @@ static const char *alias_of(const struct alias *list, const char *s, int whole, 
 static size_t place_words(const char *s)
 {
     static const char *const leads[] = {"on the ", "in the ", "at the ", "to the ", "on ",
-                                        "in ",     "at ",     "to ",     NULL};
+                                        "in ",     "at ",     "to ",     "it ",     NULL};
     for (int i = 0; leads[i]; i++)
         if (strncmp(s, leads[i], strlen(leads[i])) == 0 && s[strlen(leads[i])])
             return strlen(leads[i]);
@@ -394,6 +394,7 @@ static const char *chinese_core(const char *s, size_t *n)
     }
     for (int i = 0; behind[i]; i++)
         if (*n >= 9 && memcmp(s + *n - 3, behind[i], 3) == 0) *n -= 3;
+    if (*n >= 6 && memcmp(s + *n - 3, "色", 3) == 0) *n -= 3;
     return s;
 }
 
