@@ -41,7 +41,7 @@ words() { printf 'word %.0s' $(seq "$1"); }
         '{"prompt": [{"role": "user", "content": "a <|vision_end|>"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}'
         '{"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}'
         '{"prompt": [{"role": "system", "content": "<|image_pad|>"}, {"role": "user", "content": "c"}]}'
-        '{"category": "<|image_pad|>"}' '{"prompt": " "}' '{"answer": ""}' '{"steps": "no list"}')
+        '{"category": "<|image_pad|>"}' '{"prompt": " "}' '{"answer": ""}' '{"steps": 3}' '{"steps": " "}' '{"steps": "a <|image_pad|>"}')
     local passed=0
     for r in "${rows[@]}"; do
         row "$r" > one.jsonl

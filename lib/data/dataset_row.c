@@ -271,9 +271,18 @@ static json_t *read_list(struct ptd_row *r, const char *key, int *n)
     return v;
 }
 
+/* A list of steps, or one text, which is one step. */
 static void read_steps(struct ptd_row *r)
 {
     int n;
+    const json_t *v = value_of(r, "steps");
+    if (json_is_string(v) && !ptd_blank_text(json_string_value(v))) {
+        const char **one = ptd_group_alloc(r->g, sizeof *one);
+        *one = ptd_row_keep(r, "steps", json_string_value(v));
+        r->g->steps = one;
+        r->g->n_steps = 1;
+        return;
+    }
     json_t *list = read_list(r, "steps", &n);
     const char **steps = ptd_group_alloc(r->g, (n + 1) * sizeof *steps);
     for (int i = 0; i < n; i++) {
