@@ -32,7 +32,8 @@ static struct {
     struct ptd_hint_options hint;
     double tau, share;
     int always, audit, answers, max_tokens;
-    int64_t sample, audit_seed;
+    const char *system;
+    int64_t sample, audit_seed, max_pixels, min_pixels;
     double temperature;
     struct ptd_dataset_places places;
     uint64_t seed;
@@ -80,6 +81,14 @@ static const struct ptd_opt options[] = {
      "audit: limit of an answer (0: that of the stream; of a data set 64)", 0, 1 << 20, 1},
     {"temperature", 0, PTD_OPT_DOUBLE, &opt.temperature, "T",
      "audit: of sampling (0: that of the stream; of a data set 1)", 0, 100, 1},
+    {"system", 0, PTD_OPT_STR, &opt.system, "TEXT",
+     "audit of a data set: system message that every prompt begins with", 0, 0, 1},
+    {"max-pixels", 0, PTD_OPT_LONG, &opt.max_pixels, "N",
+     "audit of a data set: shrink pictures to so many pixels (0: the model's own limit)", 0, 1e12,
+     1},
+    {"min-pixels", 0, PTD_OPT_LONG, &opt.min_pixels, "N",
+     "audit of a data set: enlarge pictures to so many pixels (0: the model's own limit)", 0, 1e12,
+     1},
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     PTD_DATASET_OPTIONS(opt.places),
@@ -230,8 +239,16 @@ static int audit_group(struct ptd_group *g)
     return added < 0 ? -1 : 1;
 }
 
+static int of_data_set(void)
+{
+    return opt.system || opt.max_pixels || opt.min_pixels;
+}
+
 static void audit_stream(const char *operand, struct ptd_audit_view *v)
 {
+    if (of_data_set())
+        ptd_misuse("--system, --max-pixels and --min-pixels go with a data set: a stream has its "
+                   "prompts and pictures");
     static struct ptd_head h;
     struct ptd_group g = {0};
     struct ptd_frame f;
@@ -259,7 +276,10 @@ static void audit_data(const char *path, struct ptd_audit_view *v)
     static struct ptd_source src;
     struct ptd_group g = {0};
     if (!opt.store) ptd_misuse("--audit of a data set: expected --store too");
-    if (ptd_source_open(&src, opt.store, path, &opt.places) < 0) ptd_die_last();
+    if (ptd_source_open(&src, opt.store, path, &opt.places) < 0 ||
+        ptd_source_system(&src, opt.system) < 0 ||
+        ptd_source_pixels(&src, opt.max_pixels, opt.min_pixels) < 0)
+        ptd_die_last();
     v->store = opt.store;
     v->data = path;
     v->max_tokens = opt.max_tokens ? opt.max_tokens : 64;
@@ -345,9 +365,10 @@ static void refuse_options_of_audit(void)
 {
     if (opt.sample != SAMPLE || opt.answers != ANSWERS || opt.max_tokens || opt.audit_seed ||
         opt.temperature > 0 || strcmp(opt.judge, "auto") != 0 || opt.places.image_dir ||
-        opt.places.allow_outside)
+        opt.places.allow_outside || of_data_set())
         ptd_misuse("--sample, --group-size, --max-tokens, --temperature, --judge, --seed, "
-                   "--image-dir and --allow-outside go only with --audit");
+                   "--system, --max-pixels, --min-pixels, --image-dir and --allow-outside go only "
+                   "with --audit");
 }
 
 int main(int argc, char **argv)

@@ -36,6 +36,19 @@ setup() { cd "$WORK"; }
     [ "$(jq '[.sources[] | .interval[0] <= 0 and .tells == false] | all' <<< "$output")" = true ]
 }
 
+@test "a data set is asked with the system message and the sizes of pictures that are given" {
+    ptd-gold -q -s run.ptd -P 60 -n 1 --system "Be brief." --max-pixels 65536 honest.jsonl > brief.rec
+    ptd-hint -q --audit -n 60 -G 2 -m 4 --from data brief.rec > brief.json
+    ptd-hint -q --audit -s run.ptd -n 60 -G 2 -m 4 --from data --system "Be brief." --max-pixels 65536 honest.jsonl > data.json
+    ptd-hint -q --audit -s run.ptd -n 60 -G 2 -m 4 --from data honest.jsonl > long.json
+    [ "$(jq -c .sources data.json)" = "$(jq -c .sources brief.json)" ]
+    [ "$(jq -c .sources data.json)" != "$(jq -c .sources long.json)" ]
+    run -2 ptd-hint -q --audit -n 60 --system "Be brief." brief.rec
+    [[ "$output" == *"go with a data set"* ]]
+    run -2 ptd-hint -q --max-pixels 65536 brief.rec
+    [[ "$output" == *"go only with --audit"* ]]
+}
+
 @test "the same twice, from a stream and from a data set; another seed is another sample" {
     ptd-hint -q --audit -s run.ptd -n 8 -m 8 --from data honest.jsonl > a.json
     ptd-hint -q --audit -s run.ptd -n 8 -m 8 --from data honest.jsonl > b.json
