@@ -230,8 +230,8 @@ static struct ptd_model *odd_model(void)
     struct ptd_config c = tiny_config(1);
     c.hidden = c.v_out = 1100;
     c.heads = 6;
-    c.intermediate = 1700;
-    c.layers = 2;
+    c.intermediate = 150;
+    c.layers = 1;
     return tiny_model_of(&c);
 }
 
@@ -262,7 +262,7 @@ static void company_changes_no_bit(struct ptd_model *m, int greedy)
     struct ptd_question q[ASKED], back[ASKED];
     int32_t ids[600];
     s.greedy = greedy;
-    s.group_size = greedy ? 1 : 5;
+    s.group_size = greedy ? 1 : 3;
     s.max_tokens = 50;
     ask_many(q, ids);
     const struct ptd_sampling kinds[] = {
