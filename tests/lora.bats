@@ -127,3 +127,22 @@ generation() { ptd-dump "$1" | jq -c "select(.kind == \"weights\" and .generatio
     fails 66 '*bad/adapter_config.json*' ptd-init no.ptd --config tiny --adapter bad
     [ ! -e no.ptd ]
 }
+
+@test "pictures of the frozen tower are made once for the pipe, to the same bits, and leave nothing" {
+    mkdir -p shelf
+    begin kept.ptd
+    PTD_SHM=$PWD/shelf pipeline kept.ptd 2 > /dev/null
+    [ -z "$(ls shelf)" ]
+    begin made.ptd
+    PTD_ROWS_MAX=0 PTD_SHM=$PWD/shelf pipeline made.ptd 2 > /dev/null
+    [ "$(generation kept.ptd 2)" = "$(generation made.ptd 2)" ]
+    # somebody who stays finds what others made
+    mkdir -m 700 "shelf/ptd-rows-$(id -u)"
+    flock -s "shelf/ptd-rows-$(id -u)/lock" sleep 30 &
+    PTD_SHM=$PWD/shelf ptd-rollout -q -s kept.ptd -g 1 -G 1 -m 4 train.jsonl > first.rec
+    [ "$(find shelf -name '*x*' | wc -l)" -gt 0 ]
+    PTD_SHM=$PWD/shelf ptd-rollout -q -s kept.ptd -g 1 -G 1 -m 4 train.jsonl > second.rec
+    kill %1
+    cmp <(ptd-dump first.rec | jq -c '.rollouts') <(ptd-dump second.rec | jq -c '.rollouts')
+    fails 78 '*PTD_ROWS_MAX: found "some"*' env PTD_ROWS_MAX=some ptd-rollout -s kept.ptd -g 1 -m 4 train.jsonl
+}

@@ -39,6 +39,29 @@ struct ptd_encoder *ptd_encoder_new(struct ptd_model *m, const char *identity)
     return e;
 }
 
+int ptd_encoder_serves(const struct ptd_model *m)
+{
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (strstr(p->name, "visual.") && (p->trained || p->adapter || p->from)) return 0;
+    }
+    return m->adapters != NULL;
+}
+
+int ptd_encoder_attach(struct ptd_model *m, struct ptd_store *s)
+{
+    char identity[17];
+    if (!ptd_encoder_serves(m)) {
+        ptd_encoder_free(m->encoder);
+        m->encoder = NULL;
+    } else if (!m->encoder) {
+        if (ptd_store_identity(s, 0, identity)) return -1;
+        m->encoder = ptd_encoder_new(m, identity);
+        return m->encoder ? 0 : -1;
+    }
+    return 0;
+}
+
 void ptd_encoder_free(struct ptd_encoder *e)
 {
     if (!e) return;

@@ -490,6 +490,7 @@ int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
     if (n && !r) r = ptd_store_load(s, generation, v, n);
     free(v);
     ptd_store_release(s);
+    if (!r) r = ptd_encoder_attach(m, s);
     return r || ptd_device_wait(m->device) ? -1 : 0;
 }
 
