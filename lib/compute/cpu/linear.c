@@ -6,6 +6,7 @@
 #include "compute/cpu/ops.h"
 #include "compute/cpu/product.h"
 #include "compute/cpu/vec.h"
+#include <stdlib.h>
 
 #define FEW_ROWS 8     /* a product packs W; for so few rows a plain pass over it is faster */
 #define WIDENED  16384 /* floats of W at a time: they stay near */
