@@ -1,6 +1,6 @@
 /* matrix: weights [rows, cols] as they lie: in blocks of whole rows, one behind the other in
  * number, not in memory, as a store maps them; in float32 or in bfloat16. What multiplies with
- * bfloat16 widens it, which is exact: the result is that of the same numbers in float32. */
+ * bfloat16 widens it, which is exact; but the order of sums may be another than with float32. */
 #ifndef PTD_MATRIX_H
 #define PTD_MATRIX_H
 #include "base/dtype.h"

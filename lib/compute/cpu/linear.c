@@ -1,7 +1,7 @@
 /* linear: products with the network's matrices, which lie in blocks (matrix.h): on one thread each
- * (product.h), shared out over our own threads by rows or by outputs. What is bfloat16 is widened a
- * few rows at a time. */
+ * (product.h), shared out over our own threads by rows or by outputs. */
 #include "base/threads.h"
+#include "compute/cpu/dots.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/ops.h"
 #include "compute/cpu/product.h"
@@ -58,6 +58,12 @@ struct linear_job {
     int in, out;
 };
 
+/* Whose entries are all summed in one order (dots.h); else few rows in another than many. */
+static int by_dots(const struct ptd_matrix *W)
+{
+    return W->dtype == PTD_BF16 || !PTD_PRODUCT_OURS(W->cols, W->cols);
+}
+
 /* Rows of Y begin as the bias, where there is one. */
 static void begin_rows(const struct linear_job *j, long row, long n, long first, long last)
 {
@@ -78,13 +84,16 @@ static void end_rows(const struct linear_job *j, long row, long n, long first, l
 /* n rows from `row` on, outputs first .. last. */
 static void linear_part(const struct linear_job *j, long row, long n, long first, long last)
 {
+    struct stretch s;
     begin_rows(j, row, n, first, last);
-    for (long o = first; o < last;) {
-        struct stretch s = stretch_from(j->W, o, last);
-        const float *w = floats_of(j->W, &s);
-        ptd_product_nt(j->Y + row * j->out + o, j->out, j->b != NULL, 1, j->X + row * j->in, j->in,
-                       w, j->in, n, s.n, j->in);
-        o += s.n;
+    for (long o = first; o < last; o += s.n) {
+        float *y = j->Y + row * j->out + o;
+        const float *x = j->X + row * j->in;
+        s = stretch_from(j->W, o, last);
+        if (by_dots(j->W))
+            ptd_dots(y, j->out, j->b != NULL, x, j->in, s.at, j->W->dtype, j->in, n, s.n, j->in);
+        else
+            ptd_product_nt(y, j->out, j->b != NULL, 1, x, j->in, s.at, j->in, n, s.n, j->in);
     }
     end_rows(j, row, n, first, last);
 }
@@ -109,7 +118,7 @@ static void linear_columns(void *ctx, long first, long last)
     struct stretch s;
     for (long o = first; o < last; o += s.n) {
         s = stretch_from(j->W, o, last);
-        const float *w = floats_of(j->W, &s);
+        const float *w = s.at;
         for (long r = 0; r < s.n; r++)
             for (long i = 0; i < j->n; i++)
                 j->Y[i * j->out + o + r] =
@@ -120,7 +129,7 @@ static void linear_columns(void *ctx, long first, long last)
 
 static void multiply(const struct linear_job *j)
 {
-    if (j->n <= FEW_ROWS)
+    if (j->n <= FEW_ROWS && !by_dots(j->W))
         ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_columns, (void *)j);
     else if (j->n < j->out)
         ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_outputs, (void *)j);

@@ -8,7 +8,7 @@
 #include "compute/cpu/blas.h"
 #include "compute/cpu/vec.h"
 
-#define OURS(k, most, lda) ((k) <= (most) && (lda) % 1024)
+#define OURS_TN(k, lda) ((k) <= PTD_PRODUCT_DEEP_TN && (lda) % 1024)
 
 /* Of C at once: of 32 registers 24 hold sums, of 16 the half; two hold the panel's row, the rest
  * what comes next. EACH rows of A are reached from one pointer. */
@@ -207,7 +207,7 @@ static void product(float *C, long ldc, int add, float alpha, const struct facto
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, PTD_PRODUCT_DEEP, lda))
+    if (PTD_PRODUCT_OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 1}, m, n, k);
     else
         ptd_blas_sgemm(0, 1, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
@@ -216,7 +216,7 @@ void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, lo
 void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, PTD_PRODUCT_DEEP, lda))
+    if (PTD_PRODUCT_OURS(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
     else
         ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
@@ -225,7 +225,7 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k)
 {
-    if (OURS(k, PTD_PRODUCT_DEEP_TN, lda))
+    if (OURS_TN(k, lda))
         product(C, ldc, add, alpha, &(struct factors){A, B, 1, lda, ldb, 0}, m, n, k);
     else
         ptd_blas_sgemm(1, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);

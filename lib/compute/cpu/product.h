@@ -24,6 +24,7 @@
 #define PTD_PRODUCT_DEEP    -1
 #define PTD_PRODUCT_DEEP_TN -1
 #endif
+#define PTD_PRODUCT_OURS(k, lda) ((k) <= PTD_PRODUCT_DEEP && (lda) % 1024) /* nt and nn */
 
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k);

@@ -76,6 +76,29 @@ VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 #endif
 }
 
+/* VEC bfloat16 numbers, widened; of them the first n <= VEC, zeros behind. */
+VEC_INLINE vec_f vec_load_bf16(const uint16_t *p)
+{
+#ifdef __AVX512F__
+    return (vec_f)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i_u *)p)),
+                                    16);
+#elif defined __AVX2__
+    return (vec_f)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i_u *)p)),
+                                    16);
+#else
+    vec_u u;
+    for (int i = 0; i < VEC; i++) u[i] = (uint32_t)p[i] << 16;
+    return (vec_f)u;
+#endif
+}
+
+VEC_INLINE vec_f vec_load_bf16_part(const uint16_t *p, long n)
+{
+    uint16_t t[VEC] = {0};
+    for (int i = 0; i < VEC && i < n; i++) t[i] = p[i];
+    return vec_load_bf16(t);
+}
+
 VEC_INLINE void vec_store_part(float *p, vec_f v, long n)
 {
 #ifdef __AVX512F__
