@@ -375,7 +375,7 @@ static void numbers_in_every_dress(void **state)
         {q, "90", "是直角", "answer-number"},
         {q, "2\\sqrt{3}", "3.46 or so", "answer-number"},
         {q, "3", "a trio", "answer-number"},
-        {q, "15", "3 x 5", "answer-number"},
+        {q, "15", "3 x 5", "answer-judged"},
         {q, "15", "a dozen and three", "answer-number"},
         {q, "15", "sixteen minus one", "answer-number"},
         {q, "15", "half of 30", "answer-number"},
