@@ -8,8 +8,7 @@
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
-#define FEW_ROWS 8     /* a product packs W; for so few rows a plain pass over it is faster */
-#define WIDENED  16384 /* floats of W at a time: they stay near */
+#define FEW_ROWS 8 /* a product packs W; for so few rows a plain pass over it is faster */
 
 /* ---- a matrix on the host ---- */
 
@@ -29,23 +28,6 @@ static struct stretch stretch_from(const struct ptd_matrix *W, long first, long 
     return (struct stretch){(const char *)(uintptr_t)b->at +
                                 (size_t)at * W->cols * ptd_dtype_size(W->dtype),
                             left < last - first ? left : last - first};
-}
-
-/* The stretch's first rows in float32, at most `most` of them: where they lie, or widened. */
-static const float *floats_of(const struct ptd_matrix *W, struct stretch *s)
-{
-    static _Thread_local float *wide;
-    static _Thread_local size_t cap;
-    long most = WIDENED / W->cols + 1;
-    if (W->dtype == PTD_F32) return s->at;
-    if (s->n > most) s->n = most;
-    if (cap < (size_t)s->n * W->cols) {
-        free(wide);
-        cap = (size_t)s->n * W->cols;
-        wide = ptd_array(cap, sizeof *wide);
-    }
-    ptd_dtype_to_float(wide, s->at, W->dtype, (size_t)s->n * W->cols);
-    return wide;
 }
 
 /* ---- forward ---- */
@@ -164,12 +146,17 @@ struct linear_back {
 static void linear_back_input(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
-    for (long o = 0; o < j->out;) {
-        struct stretch s = stretch_from(j->W, o, j->out);
-        const float *w = floats_of(j->W, &s);
-        ptd_product_nn(j->dX + first * j->in, j->in, j->add || o, 1, j->dY + first * j->out + o,
-                       j->out, w, j->in, last - first, j->in, s.n);
-        o += s.n;
+    float *dx = j->dX + first * j->in;
+    struct stretch s;
+    for (long o = 0; o < j->out; o += s.n) {
+        const float *dy = j->dY + first * j->out + o;
+        s = stretch_from(j->W, o, j->out);
+        if (j->W->dtype == PTD_BF16)
+            ptd_product_nn_bf16(dx, j->in, j->add || o, dy, j->out, s.at, j->in, last - first,
+                                j->in, s.n);
+        else
+            ptd_product_nn(dx, j->in, j->add || o, 1, dy, j->out, s.at, j->in, last - first, j->in,
+                           s.n);
     }
 }
 

@@ -23,6 +23,7 @@
 #define DEPTH  512       /* of a panel: 64 KiB and 12 rows of A of 24, or 32 and 12 */
 #define DIRECT 128 /* rows of B that need no packing: 16 KiB of them stay in the first cache */
 #define BLOCK  64  /* of k between two looks ahead */
+#define NEAR   96  /* rows of A that are copied: 192 KiB */
 
 /* What lies ahead: lines of the next panel's rows, fetched while this one is used. Weights beyond
  * the caches would otherwise be waited for when packed. */
@@ -167,11 +168,21 @@ static void pack_transposed(float *P, const float *B, long ldb, long k, int cols
         pack_square(P + p * COLS + h, B + h * ldb + p, ldb, (int)(k - p), cols - h);
 }
 
+/* The same from bfloat16, widened. */
+static void pack_bf16(float *P, const uint16_t *B, long ldb, long k, int cols)
+{
+    for (long p = 0; p < k; p++, P += COLS, B += ldb)
+        for (int h = 0; h < COLS; h += VEC)
+            vec_store(P + h,
+                      cols - h >= VEC ? vec_load_bf16(B + h) : vec_load_bf16_part(B + h, cols - h));
+}
+
 struct factors {
     const float *A, *B;
     long s, step; /* of A: from row to row, from p to p + 1 */
     long ldb;
-    int transposed; /* B is [n, k] */
+    int transposed;       /* B is [n, k] */
+    const uint16_t *half; /* in place of a B that is not transposed */
 };
 
 static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
@@ -184,19 +195,25 @@ static void product(float *C, long ldc, int add, float alpha, const struct facto
         for (long j = 0; j < n; j += COLS) {
             long depth = k - p < DEPTH ? k - p : DEPTH;
             int cols = n - j < COLS ? (int)(n - j) : COLS;
-            const float *B = f->transposed ? f->B + j * f->ldb + p : f->B + p * f->ldb + j,
+            const float *B = f->half         ? NULL
+                             : f->transposed ? f->B + j * f->ldb + p
+                                             : f->B + p * f->ldb + j,
                         *used = P;
             long ldp = COLS;
-            if (f->transposed)
+            if (f->half)
+                pack_bf16(P, f->half + p * f->ldb + j, f->ldb, depth, cols);
+            else if (f->transposed)
                 pack_transposed(P, B, f->ldb, depth, cols);
             else if (cols == COLS && depth <= DIRECT)
                 used = B, ldp = f->ldb;
             else
                 pack(P, B, f->ldb, depth, cols);
             for (long i = 0; i < m; i += ROWS) {
-                struct ahead next = {.at = f->B + (j + COLS + i / ROWS * share) * f->ldb + p,
-                                     .ld = f->ldb};
-                if (f->transposed && j + COLS + (i / ROWS + 1) * share <= n) next.rows = share;
+                struct ahead next = {.ld = f->ldb};
+                if (f->transposed && j + COLS + (i / ROWS + 1) * share <= n) {
+                    next.at = f->B + (j + COLS + i / ROWS * share) * f->ldb + p;
+                    next.rows = share;
+                }
                 tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add || p,
                         alpha, f->A + i * f->s + p * f->step, f->s, f->step, used, ldp, depth,
                         &next);
@@ -220,6 +237,23 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
         product(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
     else
         ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
+}
+
+/* Rows of A are brought near, so many as stay in the second cache; DEPTH words of them at a time,
+ * as product itself would take them. */
+void ptd_product_nn_bf16(float *C, long ldc, int add, const float *A, long lda, const void *B,
+                         long ldb, long m, long n, long k)
+{
+    static _Thread_local float near[NEAR * DEPTH] __attribute__((aligned(64)));
+    for (long i = 0; i < m; i += NEAR)
+        for (long p = 0; p == 0 || p < k; p += DEPTH) {
+            long rows = m - i < NEAR ? m - i : NEAR, depth = k - p < DEPTH ? k - p : DEPTH;
+            for (long r = 0; r < rows; r++)
+                memcpy(near + r * DEPTH, A + (i + r) * lda + p, depth * sizeof *near);
+            product(C + i * ldc, ldc, add || p, 1,
+                    &(struct factors){near, NULL, DEPTH, 1, ldb, 0, (const uint16_t *)B + p * ldb},
+                    rows, n, depth);
+        }
 }
 
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,

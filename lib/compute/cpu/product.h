@@ -30,6 +30,9 @@ void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, lo
                     const float *B, long ldb, long m, long n, long k);
 void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k);
+/* B in bfloat16, A of any width: always our own */
+void ptd_product_nn_bf16(float *C, long ldc, int add, const float *A, long lda, const void *B,
+                         long ldb, long m, long n, long k);
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k);
 #endif
