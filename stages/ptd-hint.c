@@ -14,6 +14,7 @@
 #include "method/hint/audit.h"
 #include "method/hint/spoiler.h"
 #include "method/source.h"
+#include "net/sample.h"
 #include "view/audit.h"
 #include "view/show.h"
 #include <fcntl.h>
@@ -39,6 +40,7 @@ static struct {
     uint64_t seed;
     struct ptd_hint_tools tools;
     struct ptd_hints *hints;
+    struct ptd_plan_asked plan;
     long given, dropped[RULES_MAX], bare;
 } opt = {.from = "data,attention",
          .hint = {.grid = "3x3", .mass = 1.2, .sink = 4, .first = 1},
@@ -89,6 +91,7 @@ static const struct ptd_opt options[] = {
     {"min-pixels", 0, PTD_OPT_LONG, &opt.min_pixels, "N",
      "audit of a data set: enlarge pictures to so many pixels (0: the model's own limit)", 0, 1e12,
      1},
+    PTD_PLAN_OPTIONS(opt.plan),
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     PTD_DATASET_OPTIONS(opt.places),
@@ -105,10 +108,57 @@ static const struct ptd_usage usage = {
     "memory, "
     "74 i/o, 76 cut, 77 no permission, 78 config"};
 
+/* ---- memory ---- */
+
+#define BEYOND "--from data, more memory, or a smaller model"
+
+/* What an audit's answers take: under each view of a group, with one hint of each source. */
+static void add_answers(void *model, int64_t answers, struct ptd_plan *p)
+{
+    struct ptd_sampling s = {.group_size = (int)answers,
+                             .max_tokens = opt.max_tokens ? opt.max_tokens : 64};
+    struct ptd_expected e = opt.plan.expected;
+    e.prompts = 2 + 2 * ptd_hints_count(opt.hints);
+    ptd_sample_plan(p, model, &s, &e);
+}
+
+static void plan_model(struct ptd_plan *p)
+{
+    struct ptd_expected e = opt.plan.expected;
+    ptd_threads_start(0);
+    if (!(opt.tools.device = ptd_device_open(opt.device)) || ptd_hint_plan(&opt.tools, &e, p) < 0)
+        ptd_die_last();
+}
+
+/* --plan: no stream is read. */
+static _Noreturn void tell_plan(void)
+{
+    struct ptd_plan fixed = {0}, all;
+    struct ptd_plan_choice choices[2] = {{0}};
+    int computes;
+    if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
+    if (ptd_hint_tools_open(&opt.tools, opt.store) < 0 ||
+        !(opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint)))
+        ptd_die_last();
+    computes = opt.audit || ptd_hints_compute(opt.hints);
+    ptd_plan_program(&fixed, &opt.tools.config, computes ? ptd_threads_count() : 0);
+    if (computes) plan_model(&fixed);
+    all = fixed;
+    if (opt.audit) {
+        choices[0] = (struct ptd_plan_choice){"--group-size", opt.answers, 1, add_answers,
+                                              ptd_model_open(opt.tools.store, opt.tools.device)};
+        add_answers(choices[0].ctx, opt.answers, &all);
+    }
+    ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
+}
+
 static int check_options(void *ctx)
 {
     (void)ctx;
-    return ptd_hints_check(opt.from) < 0 ? -1 : ptd_device_check(opt.device);
+    if (ptd_hints_check(opt.from) < 0 || ptd_device_check(opt.device) < 0) return -1;
+    ptd_plan_read(&opt.plan);
+    if (opt.plan.print) tell_plan();
+    return 0;
 }
 
 static int begin(struct ptd_head *h, void *ctx)
@@ -118,6 +168,7 @@ static int begin(struct ptd_head *h, void *ctx)
     char id[17];
     opt.seed = (uint64_t)h->seed;
     if (ptd_hint_tools_open(&opt.tools, opt.store ? opt.store : h->store) < 0) return -1;
+    opt.tools.memory = opt.plan.room;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
     if (!opt.hints || ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
     snprintf(reads, sizeof reads, "reference %s", id);
@@ -215,8 +266,8 @@ static void tell(const void *ctx)
 
 static void open_audit(struct ptd_audit_view *v)
 {
-    if (ptd_device_check(opt.device) < 0) ptd_die_last();
     ptd_threads_start(0);
+    opt.tools.memory = opt.plan.room;
     struct ptd_audit_options o = {
         .answers = v->answers = opt.answers,
         .max_tokens = v->max_tokens,
@@ -353,6 +404,7 @@ static int audit_end(const struct ptd_audit_view *v)
 static int audit(const char *operand)
 {
     struct ptd_audit_view v = {0};
+    if (check_options(NULL)) ptd_die_last();
     ptd_asked_heed(tell, NULL);
     if (is_data(operand))
         audit_data(operand, &v);

@@ -21,9 +21,10 @@ static struct {
     struct ptd_refer_rules rules;
     int cache, threads;
     int64_t cache_max;
+    struct ptd_plan_asked plan;
     struct ptd_refer *refer;
 } opt = {.scope = "failed",
-         .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512},
+         .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512, .plan = &opt.plan},
          .cache = 1,
          .cache_max = -1};
 
@@ -47,6 +48,7 @@ static const struct ptd_opt options[] = {
      1e15, 1},
     {"micro", 0, PTD_OPT_LONG, &opt.rules.micro_tokens, "N", "packed tokens of a micro-batch", 1,
      1e8},
+    PTD_PLAN_OPTIONS(opt.plan),
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256, 1},
     {0}};
@@ -70,13 +72,43 @@ static int check_frame(const struct ptd_head *h)
         h->group_size, h->max_tokens, h->top_logprobs, opt.rules.top_k, bytes / PTD_FRAME_MAX);
 }
 
+#define BEYOND "more memory, or a smaller model"
+
+static void add_micro(void *refer, int64_t micro, struct ptd_plan *p)
+{
+    ptd_refer_plan_micro(refer, micro, p);
+}
+
+/* --plan: no stream is read. */
+static _Noreturn void tell_plan(void)
+{
+    const struct ptd_expected *e = &opt.plan.expected;
+    struct ptd_plan fixed = {0}, all;
+    struct ptd_device *device;
+    if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
+    ptd_threads_start(opt.threads);
+    if (!(device = ptd_device_open(opt.device)) ||
+        !(opt.refer = ptd_refer_open(opt.store, opt.teacher, 0, &opt.rules, device)) ||
+        ptd_refer_plan(opt.refer, &fixed))
+        ptd_die_last();
+    const struct ptd_plan_choice choices[] = {
+        {"--micro", opt.rules.micro_tokens, (e->prompt + e->answer + 1) / 2, add_micro, opt.refer},
+        {0}};
+    all = fixed;
+    ptd_refer_plan_micro(opt.refer, opt.rules.micro_tokens, &all);
+    ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
+}
+
 static int check_options(void *ctx)
 {
     (void)ctx;
     if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
         return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
     opt.rules.all = !strcmp(opt.scope, "all");
-    return ptd_device_check(opt.device);
+    if (ptd_device_check(opt.device)) return -1;
+    ptd_plan_read(&opt.plan);
+    if (opt.plan.print) tell_plan();
+    return 0;
 }
 
 static int begin(struct ptd_head *h, void *ctx)

@@ -31,6 +31,7 @@ static struct {
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
     double temperature, top_p;
     struct ptd_dataset_places places;
+    struct ptd_plan_asked plan;
 } opt = {.store = "run.ptd",
          .group_size = 8,
          .step_groups = 24,
@@ -80,6 +81,7 @@ static const struct ptd_opt options[] = {
     {"part", 0, PTD_OPT_LONG, &opt.part, "N",
      "room without --kv-max: tokens of prompts and -m of each response, and one of each at least",
      1, 1e9},
+    PTD_PLAN_OPTIONS(opt.plan),
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
      "evaluation: the most probable word, one response to each prompt", 0, 0},
     {"generation", 'g', PTD_OPT_STR, &opt.generation, "G",
@@ -231,21 +233,19 @@ static void read_stops(struct run *r)
     ptd_stops_set(&r->stops, t, &r->rollouts.sampling);
 }
 
-static struct ptd_sampling sampling_of(const struct run *r)
+static struct ptd_sampling sampling_of(void)
 {
-    return (struct ptd_sampling){
-        .temperature = opt.temperature,
-        .top_p = opt.top_p,
-        .top_k = opt.top_k,
-        .greedy = opt.greedy,
-        .group_size = opt.greedy ? 1 : opt.group_size,
-        .max_tokens = opt.max_tokens,
-        .top_logprobs = opt.top_logprobs,
-        .seed = opt.seed,
-        .banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer)),
-        .batch = opt.batch,
-        .kv_max = opt.kv_max,
-        .kv_rows = opt.part};
+    return (struct ptd_sampling){.temperature = opt.temperature,
+                                 .top_p = opt.top_p,
+                                 .top_k = opt.top_k,
+                                 .greedy = opt.greedy,
+                                 .group_size = opt.greedy ? 1 : opt.group_size,
+                                 .max_tokens = opt.max_tokens,
+                                 .top_logprobs = opt.top_logprobs,
+                                 .seed = opt.seed,
+                                 .batch = opt.batch,
+                                 .kv_max = opt.kv_max,
+                                 .kv_rows = opt.part};
 }
 
 /* Of a store with an adapter: what its trainer has in memory between two publications. */
@@ -253,6 +253,94 @@ static int moves(void *ctx, const struct ptd_param *p)
 {
     (void)ctx;
     return p->adapter;
+}
+
+static void open_model(struct run *r, struct ptd_store *store)
+{
+    if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
+    r->model = ptd_model_open(store, r->device);
+    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, moves, NULL)))
+        ptd_die_last();
+}
+
+/* ---- memory ---- */
+
+#define BEYOND "more memory, a smaller model, or one with an adapter (ptd-init --lora)"
+
+/* What the options say of groups. */
+static void expect_options(struct ptd_expected *e)
+{
+    if (!e->prompts) e->prompts = opt.step_groups;
+    e->answers = opt.greedy ? 1 : opt.group_size;
+    e->answer = opt.max_tokens;
+}
+
+static void add_sampling(struct ptd_model *m, const struct ptd_sampling *s, struct ptd_plan *p)
+{
+    ptd_sample_plan(p, m, s, &opt.plan.expected);
+}
+
+static void add_kv(void *model, int64_t n, struct ptd_plan *p)
+{
+    struct ptd_sampling s = sampling_of();
+    s.kv_max = n;
+    add_sampling(model, &s, p);
+}
+
+static void add_batch(void *model, int64_t n, struct ptd_plan *p)
+{
+    struct ptd_sampling s = sampling_of();
+    s.batch = (int)n;
+    add_sampling(model, &s, p);
+}
+
+/* Options that would make it fit: fewer keys and values, no fewer than one prompt and a response
+ * to it take; fewer responses at once. */
+static void list_choices(struct ptd_model *m, struct ptd_plan_choice list[3])
+{
+    struct ptd_sampling s = sampling_of(), one = s;
+    int64_t most = 1;
+    one.kv_max = 1;
+    size_t keys = ptd_sample_keys(m, &s, &opt.plan.expected);
+    while ((uint64_t)most * 2 < keys) most *= 2;
+    list[0] = (struct ptd_plan_choice){
+        "--kv-max", most, (int64_t)ptd_sample_keys(m, &one, &opt.plan.expected), add_kv, m};
+    list[1] = (struct ptd_plan_choice){"--batch", (int64_t)opt.step_groups * opt.group_size, 1,
+                                       add_batch, m};
+    list[2] = (struct ptd_plan_choice){0};
+}
+
+/* Before anything large is taken. Where neither --memory nor --kv-max is given, all that responses
+ * may come to is told, and what is certain must fit. */
+static void plan(struct run *r, struct ptd_store *store)
+{
+    struct ptd_plan fixed = {0}, all;
+    struct ptd_plan_choice choices[3];
+    size_t room = ptd_plan_room(&opt.plan);
+    struct ptd_sampling s = sampling_of();
+    ptd_plan_program(&fixed, &r->model->config, ptd_threads_count());
+    if (ptd_plan_weights(&fixed, r->model, store, 0)) ptd_die_last();
+    ptd_plan_groups(&fixed, &opt.plan.expected, PTD_PLAN_TOKEN(opt.top_logprobs, 0));
+    list_choices(r->model, choices);
+    all = fixed;
+    add_sampling(r->model, &s, &all);
+    if (opt.plan.print) ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
+    if (!ptd_plan_judge(&all, &fixed, room, choices, BEYOND)) return;
+    if (opt.plan.room || opt.kv_max) ptd_die_last();
+    ptd_warn("if all responses come to -m tokens, %s", ptd_failed_message());
+    all = fixed;
+    add_kv(r->model, 1, &all);
+    if (ptd_plan_judge(&all, &fixed, room, choices, BEYOND)) ptd_die_last();
+}
+
+/* --plan without a data set. */
+static _Noreturn void plan_alone(struct run *r)
+{
+    struct ptd_store *store;
+    if (ptd_store_open(&store, opt.store, PTD_STORE_READ)) ptd_die_last();
+    open_model(r, store);
+    plan(r, store);
+    ptd_die(PTD_BUG, "a plan that was not told");
 }
 
 static void open_run(struct run *r, const char *data)
@@ -264,18 +352,17 @@ static void open_run(struct run *r, const char *data)
         ptd_die_last();
     r->src.max_prompt = opt.max_prompt;
     r->src.skip_bad = opt.skip_bad;
-    if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
-    r->model = ptd_model_open(r->src.store, r->device);
-    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, moves, NULL)))
-        ptd_die_last();
+    open_model(r, r->src.store);
+    plan(r, r->src.store);
     r->live = ptd_live_open(r->src.store, 0);
     r->loaded = -1;
     r->eval = opt.greedy || opt.generation;
     r->rollouts = (struct ptd_rollouts){.src = &r->src,
                                         .model = r->model,
-                                        .sampling = sampling_of(r),
+                                        .sampling = sampling_of(),
                                         .seed = opt.seed,
                                         .eval = r->eval};
+    r->rollouts.sampling.banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer));
     read_stops(r);
     if (opt.top_logprobs > r->model->config.vocab)
         ptd_misuse("--top-logprobs %d: expected at most the vocabulary, %d", opt.top_logprobs,
@@ -331,8 +418,12 @@ int main(int argc, char **argv)
     struct run r = {0};
     struct ptd_head h = {0};
     int64_t done;
-    if (argc - first != 1) ptd_misuse("expected one data set");
+    ptd_plan_read(&opt.plan);
+    expect_options(&opt.plan.expected);
+    if (argc - first != 1 && !(opt.plan.print && argc == first))
+        ptd_misuse("expected one data set");
     ptd_threads_start(opt.threads);
+    if (opt.plan.print) plan_alone(&r);
     ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);
     if (ptd_store_head(r.src.store, &done)) ptd_die_last();

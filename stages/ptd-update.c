@@ -210,12 +210,13 @@ static void settle_options(void)
     if (strcmp(opt.recompute, "auto") && strcmp(opt.recompute, "none") &&
         strcmp(opt.recompute, "layer"))
         ptd_misuse("--recompute \"%s\": expected one of auto, none, layer", opt.recompute);
-    if (opt.plan.json) opt.plan.print = 1;
 }
 
 /* ---- memory ---- */
 
-#define BEYOND "more memory, a smaller model, or fewer parameters that are trained (--train)"
+#define BEYOND                                                                                     \
+    "more memory, a smaller model, or fewer parameters that are trained (--train, ptd-init "       \
+    "--lora)"
 
 /* What --recompute says of micro-batches like these, when so much is left. */
 static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
@@ -225,36 +226,28 @@ static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
     return ptd_plan_pool(m, PTD_KEEP_ALL, s) > left / 2 ? PTD_KEEP_INPUTS : PTD_KEEP_ALL;
 }
 
-/* A command of this kind that fits into the room, where `fixed` is taken anyway; malloc'd. */
-static char *what_fits(struct ptd_model *m, const struct ptd_plan *fixed, size_t room)
+static void add_micro(void *ctx, int64_t micro, struct ptd_plan *p)
 {
-    long least = opt.plan.expected.prompt + opt.plan.expected.answer;
-    for (long micro = opt.micro; micro >= 1 && 2 * micro >= least; micro /= 2) {
-        struct ptd_plan p = *fixed;
-        struct ptd_shape s;
-        ptd_plan_pack(&opt.plan.expected, micro, m, &s);
-        ptd_plan_activations(&p, m, PTD_KEEP_INPUTS, &s);
-        if (ptd_plan_sum(&p) <= room) return ptd_format("--recompute layer --micro %ld", micro);
-    }
-    return ptd_strdup(BEYOND);
+    struct ptd_shape s;
+    ptd_plan_pack(&opt.plan.expected, (long)micro, ctx, &s);
+    ptd_plan_activations(p, ctx, PTD_KEEP_INPUTS, &s);
 }
 
 /* Prints the plan of the whole command and ends the program. */
-static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *p, size_t room)
+static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *fixed, size_t room)
 {
+    const struct ptd_expected *e = &opt.plan.expected;
+    const struct ptd_plan_choice choices[] = {{"--recompute layer --micro", opt.micro,
+                                               (e->prompt + e->answer + 1) / 2, add_micro,
+                                               t->model},
+                                              {0}};
     struct ptd_shape s;
-    struct ptd_plan fixed;
-    ptd_plan_groups(p, &opt.plan.expected);
-    fixed = *p;
-    size_t sum = ptd_plan_sum(p), left = room > sum ? room - sum : 0;
-    ptd_plan_pack(&opt.plan.expected, opt.micro, t->model, &s);
-    ptd_plan_activations(p, t->model, keep_of(t->model, &s, left), &s);
-    ptd_plan_print(p, room, opt.plan.json);
-    ptd_stdout_flush();
-    if (ptd_plan_sum(p) <= room) exit(0);
-    char *instead = what_fits(t->model, &fixed, room);
-    if (ptd_plan_check(p, room, instead)) ptd_die_last();
-    exit(0);
+    ptd_plan_groups(fixed, e, PTD_PLAN_TOKEN(PTD_PLAN_IDS, PTD_PLAN_IDS));
+    struct ptd_plan all = *fixed;
+    size_t sum = ptd_plan_sum(fixed), left = room > sum ? room - sum : 0;
+    ptd_plan_pack(e, opt.micro, t->model, &s);
+    ptd_plan_activations(&all, t->model, keep_of(t->model, &s, left), &s);
+    ptd_plan_tell(&all, fixed, &opt.plan, choices, BEYOND);
 }
 
 /* Before anything large is taken: what is certain must fit. */
@@ -263,7 +256,7 @@ static int before_memory(void *ctx, struct ptd_train *t)
     struct run *r = ctx;
     struct ptd_plan p = {0};
     size_t room = ptd_plan_room(&opt.plan), fixed;
-    ptd_plan_program(&p, t->model, ptd_threads_count());
+    ptd_plan_program(&p, &t->model->config, ptd_threads_count());
     if (ptd_train_plan(t, &p)) return -1;
     if (opt.plan.print) tell_plan(t, &p, room);
     fixed = ptd_plan_sum(&p);

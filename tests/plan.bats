@@ -6,6 +6,9 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return 1
     ptd-data digits train.jsonl --count 64 -q
     ptd-init -q base.ptd --config tiny
+    ptd-init -q lora.ptd --from-store base.ptd --lora rank=4
+    ptd-init -q half.ptd --config tiny --dtype bf16
+    ptd-init -q halflora.ptd --from-store half.ptd --lora rank=4
     ptd-rollout -q -s base.ptd -P 16 -G 8 -n 1 -m 32 train.jsonl | ptd-verify -q | ptd-hint -q --from data | ptd-ref -q > scored.rec
 }
 
@@ -19,6 +22,16 @@ setup() {
 # predicted OPTIONS...: bytes
 predicted() { ptd-update --plan --json -j 1 -s run.ptd --expect $expect "$@" | jq .sum; }
 
+measured() { "$BATS_TEST_DIRNAME/peak.py" peak "$@"; }
+# near NAME PLAN: within 10 percent of what ./peak says, or 2 MiB, which is what an allocator keeps
+near() {
+    taken=$(cat peak)
+    slack=$((taken / 10 > 2097152 ? taken / 10 : 2097152))
+    apart=$(($2 > taken ? $2 - taken : taken - $2))
+    echo "$1: $2 planned, $taken taken"
+    [ $apart -le $slack ]
+}
+
 @test "the plan is within 10 percent of the peak, kept and recomputed" {
     if [ -e "$PTD_BIN/../../build/debug" ] && [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
     [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
@@ -26,11 +39,78 @@ predicted() { ptd-update --plan --json -j 1 -s run.ptd --expect $expect "$@" | j
         rm -rf run.ptd
         cp -r base.ptd run.ptd
         plan=$(predicted --recompute $how)
-        "$BATS_TEST_DIRNAME/peak.py" peak ptd-update -q -j 1 -s run.ptd --recompute $how scored.rec > /dev/null
+        measured ptd-update -q -j 1 -s run.ptd --recompute $how scored.rec > /dev/null
         peak=$(cat peak)
         echo "$how: $plan planned, $peak taken"
         [ $((plan * 100)) -ge $((peak * 90)) ]
         [ $((plan * 100)) -le $((peak * 110)) ]
+    done
+}
+
+@test "the plans of those that read are near their peaks, with and without adapter, f32 and bf16" {
+    if [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
+    [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
+    for s in base lora half halflora; do
+        plan="--plan --json -s $s.ptd --expect $expect"
+        measured ptd-rollout -q -j 1 -s $s.ptd -P 16 -G 8 -n 1 -m 32 --no-eos train.jsonl > sampled.rec
+        near "rollout of $s" "$(ptd-rollout $plan -j 1 -P 16 -G 8 -m 32 | jq .sum)"
+        ptd-verify -q < sampled.rec > verified.rec
+        measured ptd-hint -q --from data < verified.rec > hinted.rec
+        near "hints of $s" "$(ptd-hint $plan --from data | jq .sum)"
+        measured ptd-ref -q -j 1 --no-cache --micro 8192 hinted.rec > /dev/null
+        near "ref of $s" "$(ptd-ref $plan -j 1 --micro 8192 | jq .sum)"
+        [[ $s != *lora ]] || continue
+        measured ptd-hint -q --from attention < verified.rec > /dev/null
+        near "attention of $s" "$(ptd-hint $plan --from attention | jq .sum)"
+    done
+}
+
+@test "the plan of a trained adapter is near its peak" {
+    if [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
+    [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
+    for s in lora halflora; do
+        cp -r $s.ptd trained.ptd
+        ptd-rollout -q -s $s.ptd -P 16 -G 8 -n 1 -m 32 train.jsonl | ptd-verify -q | ptd-hint -q --from data | ptd-ref -q --no-cache > adapter.rec
+        plan=$(ptd-update --plan --json -j 1 -s $s.ptd --micro 4096 --expect $expect | jq .sum)
+        measured ptd-update -q -j 1 -s trained.ptd --micro 4096 adapter.rec > /dev/null
+        rm -rf trained.ptd
+        near "update of $s" "$plan"
+    done
+}
+
+@test "each program names what would fit, and what it names does" {
+    fits="--expect $expect -s base.ptd"
+    run --separate-stderr ptd-rollout --plan $fits -P 16 -G 8 -m 512 --memory 40M
+    [ "$status" -eq 71 ]
+    [[ $stderr == *"keys and values"*"expected --kv-max "* ]]
+    run ptd-rollout --plan $fits -P 16 -G 8 -m 512 --memory 40M --kv-max "${stderr##*--kv-max }"
+    [ "$status" -eq 0 ]
+    run --separate-stderr ptd-ref --plan $fits --micro 4096 --memory 16M
+    [ "$status" -eq 71 ]
+    [[ $stderr == *"expected --micro "* ]]
+    run ptd-ref --plan $fits --micro "${stderr##*--micro }" --memory 16M
+    [ "$status" -eq 0 ]
+    run --separate-stderr ptd-hint --audit --plan $fits --group-size 64 --memory 24M
+    [ "$status" -eq 71 ]
+    [[ $stderr == *"expected --group-size "* ]]
+    run ptd-hint --audit --plan $fits --group-size "${stderr##*--group-size }" --memory 24M
+    [ "$status" -eq 0 ]
+}
+
+@test "each program refuses what cannot fit before it is taken" {
+    run --separate-stderr ptd-rollout -q -s base.ptd -P 16 -G 8 -n 1 -m 32 --memory 5M train.jsonl
+    [ "$status" -eq 71 ]
+    [ -z "$output" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    ptd-rollout -q -s base.ptd -P 4 -G 4 -n 1 -m 16 train.jsonl | ptd-verify -q > few.rec
+    run ptd-hint -q --from attention --memory 1M few.rec
+    [ "$status" -eq 71 ]
+    ptd-hint -q --from data few.rec > hinted.rec
+    run ptd-ref -q --no-cache --memory 1M hinted.rec
+    [ "$status" -eq 71 ]
+    for program in ptd-ref ptd-hint; do
+        run $program --plan
+        [ "$status" -eq 2 ]
     done
 }
 
@@ -67,7 +147,7 @@ predicted() { ptd-update --plan --json -j 1 -s run.ptd --expect $expect "$@" | j
     [[ $output == *"MiB of memory"*"expected"* ]]
     run ptd-update -q -s run.ptd --memory 60M --micro 4096 --recompute none scored.rec
     [ "$status" -eq 71 ]
-    [[ $output == *"micro-batch of "*"--recompute layer or a smaller --micro"* ]]
+    [[ $output == *"micro-batch: "*" rows "*"--recompute layer or a smaller --micro"* ]]
     ptd-dump -q --check run.ptd > /dev/null
 }
 

@@ -2,6 +2,7 @@
 #include "method/refer.h"
 #include "base/half.h"
 #include "base/signals.h"
+#include "base/threads.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
 #include "method/source.h"
@@ -126,29 +127,70 @@ int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
     return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
 }
 
-static int reader_open(struct reader *d, struct ptd_device *device, struct ptd_store *s,
+/* Its shape; no memory is taken for weights. */
+static int reader_shape(struct reader *d, struct ptd_device *device, struct ptd_store *s)
+{
+    if (!d->m) d->m = ptd_model_open(s, device);
+    return !d->m || ptd_model_choose(d->m, NULL, NULL) ? -1 : 0;
+}
+
+static int reader_load(struct ptd_refer *f, struct reader *d, struct ptd_store *s,
                        int64_t generation)
 {
     struct ptd_tokenizer *t = ptd_source_tokenizer(s);
+    const struct ptd_plan_asked *asked = f->r.plan;
+    size_t left;
     if (!t) return -1;
-    d->m = ptd_model_open(s, device);
-    if (d->m) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
+    int r = reader_shape(d, f->device, s);
+    if (!r) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
     ptd_tokenizer_free(t);
-    if (!d->m || ptd_model_choose(d->m, NULL, NULL) || ptd_plan_start(d->m, s) ||
+    if (r || ptd_plan_start(d->m, s, ptd_plan_room(asked), &left) ||
         ptd_model_load(d->m, s, generation))
         return -1;
     d->score = ptd_score_new(d->m, 0);
+    if (asked->room) d->score->room = left;
     return 0;
 }
 
 static int load_models(struct ptd_refer *f)
 {
-    if (!f->reference.m && reader_open(&f->reference, f->device, f->store, 0)) return -1;
-    if (!f->other || f->teacher.m) return 0;
-    if (reader_open(&f->teacher, f->device, f->other, f->teacher_generation)) return -1;
+    if (!f->reference.score && reader_load(f, &f->reference, f->store, 0)) return -1;
+    if (!f->other || f->teacher.score) return 0;
+    if (reader_load(f, &f->teacher, f->other, f->teacher_generation)) return -1;
     if (f->teacher.m->config.vocab == f->reference.m->config.vocab) return 0;
     return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
                     f->teacher.m->config.vocab, f->reference.m->config.vocab);
+}
+
+/* ---- memory ---- */
+
+int ptd_refer_plan(struct ptd_refer *f, struct ptd_plan *p)
+{
+    if (reader_shape(&f->reference, f->device, f->store) ||
+        ptd_plan_weights(p, f->reference.m, f->store, 0))
+        return -1;
+    if (f->other && (reader_shape(&f->teacher, f->device, f->other) ||
+                     ptd_plan_weights(p, f->teacher.m, f->other, 0)))
+        return -1;
+    ptd_plan_program(p, &f->reference.m->config, ptd_threads_count());
+    ptd_plan_groups(p, &f->r.plan->expected, PTD_PLAN_TOKEN(PTD_PLAN_IDS, f->r.top_k));
+    return 0;
+}
+
+/* Of a row: what is asked of it, and the tutor's words. */
+static size_t row_bytes(const struct ptd_refer *f)
+{
+    return sizeof(struct ptd_target) + 2 * sizeof(int32_t) +
+           f->r.top_k * (sizeof(int32_t) + sizeof(float)) +
+           PTD_PLAN_IDS * (sizeof(int32_t) + sizeof(double));
+}
+
+void ptd_refer_plan_micro(struct ptd_refer *f, int64_t micro, struct ptd_plan *p)
+{
+    struct ptd_shape s;
+    ptd_plan_pack(&f->r.plan->expected, micro, f->reference.m, &s);
+    ptd_plan_activations(p, f->reference.m, 0, &s);
+    ptd_plan_add(p, "distributions", s.targets * row_bytes(f));
 }
 
 /* ---- tasks ---- */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "compute/device.h"
 #include "flow/record.h"
+#include "net/plan.h"
 
 struct ptd_refer_rules {
     double tau, temperature;
@@ -19,6 +20,7 @@ struct ptd_refer_rules {
     int reference; /* log-probs for the KL */
     /* a micro-batch has at least so many, and less than twice as many (learn.h) */
     int64_t micro_tokens;
+    const struct ptd_plan_asked *plan; /* memory to stay within */
 };
 struct ptd_refer_counts {
     long tutored, cached, computed;
@@ -39,5 +41,9 @@ int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes) PTD_MUST_CHECK;
  * the group that failed, or -1 if none is to blame. */
 int ptd_refer_score(struct ptd_refer *f, struct ptd_group **g, int n, int *culprit) PTD_MUST_CHECK;
 struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f);
+/* What its models take, and what scoring takes beside them with so many tokens of a micro-batch.
+ * -1: a model cannot be read. Before anything is scored. */
+int ptd_refer_plan(struct ptd_refer *f, struct ptd_plan *p) PTD_MUST_CHECK;
+void ptd_refer_plan_micro(struct ptd_refer *f, int64_t micro, struct ptd_plan *p);
 void ptd_refer_close(struct ptd_refer *f);
 #endif

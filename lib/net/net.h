@@ -186,6 +186,9 @@ void ptd_lm_take_backward(struct ptd_batch *b);
 /* Bytes of the pool that ptd_forward, and ptd_backward if the batch keeps anything, take at most
  * at a time, targets included; n, targets, n_image_rows and n_patches say it all. */
 size_t ptd_batch_bytes(struct ptd_batch *b);
+/* Is there memory for that, beside what the pool has? room: at most so much; 0: what there is. -1:
+ * 71, `instead` is what would take less. */
+int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead) PTD_MUST_CHECK;
 
 /* The pictures of a batch alone, from first to last; there are some. */
 void ptd_see(struct ptd_model *m, struct ptd_batch *b);

@@ -1,8 +1,10 @@
 /* plan: see plan.h. */
 #include "net/plan.h"
 #include "base/dtype.h"
+#include "base/output.h"
 #include "base/room.h"
 #include "base/threads.h"
+#include "net/encoder.h"
 #include "net/head.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +13,7 @@
 #define MIB             (1024.0 * 1024)
 #define PROGRAM         ((size_t)5 << 19) /* libraries and their tables, measured */
 #define BLAS_THREAD     ((size_t)1 << 20) /* OpenBLAS's own rows, a thread, measured */
-#define TOKEN           400 /* of all that is known of a token of an answer, measured */
-#define TOKENIZER_TOKEN 400 /* of the tables of a tokenizer, a word, measured */
+#define TOKENIZER_TOKEN 100 /* of the tables of a tokenizer, a word: Qwen3-VL's takes 98 */
 
 /* ---- options ---- */
 
@@ -54,6 +55,7 @@ void ptd_plan_read(struct ptd_plan_asked *asked)
     while ((item = strsep(&rest, ",")))
         if (*item) expect(&asked->expected, item);
     free(copy);
+    asked->print |= asked->json;
 }
 
 size_t ptd_plan_room(const struct ptd_plan_asked *asked)
@@ -63,65 +65,73 @@ size_t ptd_plan_room(const struct ptd_plan_asked *asked)
 
 /* ---- packing ---- */
 
+void ptd_plan_see(const struct ptd_expected *e, long prompts, const struct ptd_model *m,
+                  struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    long each = (e->height / c->v_patch) * (e->width / c->v_patch);
+    int alone = ptd_encoder_serves(m);
+    s->image_rows = prompts * each / (c->v_merge * c->v_merge);
+    s->patches = alone ? 0 : prompts * each;
+    s->alone = alone ? each : 0;
+}
+
 /* As learn.c packs, answers being at most as long as expected: a micro-batch that has almost
- * `micro` rows gets one more group, and is cut where it would have twice as many. */
-static void pack(const struct ptd_expected *e, long micro, struct ptd_shape *s,
-                 const struct ptd_shape *picture)
+ * `micro` rows gets one more group, and is cut where it would have twice as many. Its prompts. */
+static long pack(const struct ptd_expected *e, long micro, struct ptd_shape *s)
 {
     long n = e->answer > 1 ? e->answer - 1 : 0, group = e->prompt + e->answers * n;
     long rows = micro - 1 + group < 2 * micro ? micro - 1 + group : 2 * micro;
     if (e->prompts && rows > e->prompts * group) rows = e->prompts * group;
     if (rows < e->prompt + n) rows = e->prompt + n;
     long prompts = (rows + group - 1) / group;
-    *s = (struct ptd_shape){.rows = rows,
-                            .targets = rows - prompts * (e->prompt - e->answers),
-                            .image_rows = prompts * picture->image_rows,
-                            .patches = prompts * picture->patches};
+    *s = (struct ptd_shape){.rows = rows, .targets = rows - prompts * (e->prompt - e->answers)};
     if (s->targets < 1) s->targets = 1;
     if (s->targets > rows + e->answers) s->targets = rows + e->answers;
+    return prompts;
 }
 
 void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
                    struct ptd_shape *s)
 {
-    const struct ptd_config *c = &m->config;
-    long patches = (e->height / c->v_patch) * (e->width / c->v_patch);
-    struct ptd_shape picture = {.patches = patches,
-                                .image_rows = patches / (c->v_merge * c->v_merge)};
-    if (e->prompt)
-        pack(e, micro, s, &picture);
-    else
-        *s = (struct ptd_shape){.rows = 2 * micro, .targets = 2 * micro};
+    *s = (struct ptd_shape){.rows = 2 * micro, .targets = 2 * micro};
+    if (e->prompt) ptd_plan_see(e, pack(e, micro, s), m, s);
 }
 
 /* ---- parts ---- */
 
-void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes)
+static struct ptd_plan_part *part_of(struct ptd_plan *p, const char *part)
 {
     int i = 0;
     while (i < p->n && strcmp(p->part[i].name, part)) i++;
     if (i == PTD_PLAN_PARTS) ptd_die(PTD_BUG, "a plan of more than %d parts", PTD_PLAN_PARTS);
     if (i == p->n) p->part[p->n++] = (struct ptd_plan_part){.name = part};
-    p->part[i].bytes += bytes;
+    return &p->part[i];
+}
+
+void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes)
+{
+    part_of(p, part)->bytes += bytes;
 }
 
 void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes)
 {
-    ptd_plan_add(p, part, bytes);
-    p->part[p->n - 1].shared = 1;
+    struct ptd_plan_part *at = part_of(p, part);
+    at->bytes += bytes;
+    at->shared = 1;
 }
 
-void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads)
+void ptd_plan_program(struct ptd_plan *p, const struct ptd_config *c, int threads)
 {
     ptd_plan_add(p, "program and libraries", PROGRAM + (size_t)threads * BLAS_THREAD);
-    ptd_plan_add(p, "tables", (size_t)m->config.vocab * TOKENIZER_TOKEN);
+    ptd_plan_add(p, "tables", (size_t)c->vocab * TOKENIZER_TOKEN);
 }
 
-void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e)
+void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e, size_t bytes)
 {
     size_t tokens = (size_t)e->prompts * e->answers * e->answer,
            pixels = 3 * (size_t)e->prompts * e->width * e->height;
-    ptd_plan_add(p, "groups of a step", tokens * TOKEN + 2 * pixels);
+    ptd_plan_add(p, "groups of a step", tokens * bytes + pixels);
 }
 
 static int dtype_of(const struct ptd_tensor_about *list, int n, const char *name)
@@ -178,24 +188,43 @@ size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s)
     return bytes;
 }
 
+/* One picture by a tower of its own, and the rows of all. */
+static size_t alone_bytes(struct ptd_model *m, const struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    struct ptd_shape one = {.patches = s->alone,
+                            .image_rows = s->alone / (c->v_merge * c->v_merge)};
+    size_t row = (1 + (size_t)c->n_deepstack) * c->hidden * sizeof(float);
+    return ptd_plan_pool(m, 0, &one) + (s->image_rows + one.image_rows) * row;
+}
+
+void ptd_plan_pictures(struct ptd_plan *p, struct ptd_model *m, const struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    size_t patch =
+        (size_t)c->v_channels * c->v_temporal * c->v_patch * c->v_patch + c->v_hidden / c->v_heads;
+    ptd_plan_add(p, "pictures", (s->patches + s->alone) * patch * sizeof(float));
+    if (s->alone) ptd_plan_add(p, "pictures", alone_bytes(m, s));
+}
+
 void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
                           const struct ptd_shape *s)
 {
     const struct ptd_config *c = &m->config;
-    size_t patch = (size_t)c->v_channels * c->v_temporal * c->v_patch * c->v_patch,
-           angles = (size_t)s->rows * c->head_dim + (size_t)s->patches * c->v_hidden / c->v_heads;
     ptd_plan_add(p, "activations", ptd_plan_pool(m, keep, s));
     ptd_plan_add(p, "head", ptd_lm_head_bytes(c->vocab, s->targets));
-    ptd_plan_add(p, "pictures", s->patches * patch * sizeof(float));
-    ptd_plan_add(p, "tables", angles * sizeof(float));
+    ptd_plan_add(p, "tables", (size_t)s->rows * c->head_dim * sizeof(float));
+    ptd_plan_pictures(p, m, s);
 }
 
-int ptd_plan_start(struct ptd_model *m, struct ptd_store *store)
+int ptd_plan_start(struct ptd_model *m, struct ptd_store *store, size_t room, size_t *left)
 {
     struct ptd_plan p = {0};
-    ptd_plan_program(&p, m, ptd_threads_count());
+    ptd_plan_program(&p, &m->config, ptd_threads_count());
     if (ptd_plan_weights(&p, m, store, 0)) return -1;
-    return ptd_plan_check(&p, ptd_room_left(), "more memory, or a smaller model");
+    if (ptd_plan_check(&p, room, "more memory, or a smaller model")) return -1;
+    *left = room == SIZE_MAX ? SIZE_MAX : room - ptd_plan_sum(&p);
+    return 0;
 }
 
 /* ---- all ---- */
@@ -240,4 +269,38 @@ int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
                     "this takes %.1f MiB of memory, most of it %s (%.1f), and there are %.1f: "
                     "expected %s",
                     sum / MIB, most->name, most->bytes / MIB, room / MIB, instead);
+}
+
+/* What would fit, malloc'd. */
+static char *fitting(const struct ptd_plan *fixed, size_t room,
+                     const struct ptd_plan_choice *choices, const char *beyond)
+{
+    for (const struct ptd_plan_choice *c = choices; c->option; c++)
+        for (int64_t n = c->from; n >= c->least && n > 0; n /= 2) {
+            struct ptd_plan p = *fixed;
+            c->parts(c->ctx, n, &p);
+            if (ptd_plan_sum(&p) <= room) return ptd_format("%s %lld", c->option, (long long)n);
+        }
+    return ptd_strdup(beyond);
+}
+
+int ptd_plan_judge(const struct ptd_plan *all, const struct ptd_plan *fixed, size_t room,
+                   const struct ptd_plan_choice *choices, const char *beyond)
+{
+    if (ptd_plan_sum(all) <= room) return 0;
+    char *instead = fitting(fixed, room, choices, beyond);
+    int r = ptd_plan_check(all, room, instead);
+    free(instead);
+    return r;
+}
+
+_Noreturn void ptd_plan_tell(const struct ptd_plan *all, const struct ptd_plan *fixed,
+                             const struct ptd_plan_asked *asked,
+                             const struct ptd_plan_choice *choices, const char *beyond)
+{
+    size_t room = ptd_plan_room(asked);
+    ptd_plan_print(all, room, asked->json);
+    ptd_stdout_flush();
+    if (ptd_plan_judge(all, fixed, room, choices, beyond)) ptd_die_last();
+    exit(0);
 }

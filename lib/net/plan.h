@@ -2,13 +2,13 @@
  * before any of it is taken.
  *
  *     struct ptd_plan p = {0};
- *     ptd_plan_program(&p, m, threads);        // libraries, tables, the code
+ *     ptd_plan_program(&p, &m->config, threads);        // libraries, tables, the code
  *     ptd_plan_weights(&p, m, store, learns);  // weights, and gradients
  *     ptd_plan_add(&p, "moments", bytes);      // whoever owns memory adds it
  *     ptd_plan_pack(&asked.expected, micro, m, &shape);
  *     ptd_plan_activations(&p, m, keep, &shape);
- *     if (asked.print) ptd_plan_print(&p, asked.json);
- *     ptd_plan_check(&p, room, "a smaller --micro");   // -1 (71): it cannot fit
+ *     if (asked.print) ptd_plan_tell(&p, &fixed, &asked, choices); // and end
+ *     ptd_plan_judge(&p, &fixed, room, choices);   // -1 (71): it cannot fit, this would
  *
  * What is mapped from files and shared by all programs is a part of its own and not in the sum: the
  * machine gives it back when it must. */
@@ -75,16 +75,29 @@ size_t ptd_plan_room(const struct ptd_plan_asked *asked); /* bytes; SIZE_MAX: no
 /* The most that one micro-batch holds at a time. */
 struct ptd_shape {
     long rows, targets, image_rows, patches;
+    long alone; /* patches of one picture where the tower is asked one at a time; 0: all together */
 };
 /* Groups as expected, answers of any length up to that, packed as learn.h says; where nothing is
  * known of them, two times `micro` rows without pictures. */
 void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_model *m,
                    struct ptd_shape *s);
+/* The pictures of so many prompts in s: all together, or by a frozen tower of their own
+ * (encoder.h). */
+void ptd_plan_see(const struct ptd_expected *e, long prompts, const struct ptd_model *m,
+                  struct ptd_shape *s);
 
 void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes);
 void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes); /* mapped from files */
-void ptd_plan_program(struct ptd_plan *p, const struct ptd_model *m, int threads);
-void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e); /* of a step, held */
+void ptd_plan_program(struct ptd_plan *p, const struct ptd_config *c, int threads);
+/* Bytes that are known of a token of an answer at most: what was sampled, with so many ids, and of
+ * the tutor, if there is one, so many and the sampler's. */
+#define PTD_PLAN_TOKEN(ids, tutor)                                                                 \
+    (12 + 4 * (size_t)(ids) + ((tutor) ? 6 * (size_t)(tutor) + 2 * (size_t)(ids) : 0))
+#define PTD_PLAN_IDS 16 /* usual, of both */
+/* Groups of a step, held; bytes: of a token of an answer. */
+void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e, size_t bytes);
+/* What comes of pictures before the text is run. */
+void ptd_plan_pictures(struct ptd_plan *p, struct ptd_model *m, const struct ptd_shape *s);
 /* store: where frozen weights are; learns: gradients too */
 int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_store *store,
                      int learns) PTD_MUST_CHECK;
@@ -93,8 +106,27 @@ void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
                           const struct ptd_shape *s);
 size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s); /* bytes */
 
-/* The start of a program that only reads: program and frozen weights, checked. -1: as _check */
-int ptd_plan_start(struct ptd_model *m, struct ptd_store *store) PTD_MUST_CHECK;
+/* The start of a program that only reads: program and frozen weights, checked against the room;
+ * *left is what they leave of it. -1: as _check */
+int ptd_plan_start(struct ptd_model *m, struct ptd_store *store, size_t room,
+                   size_t *left) PTD_MUST_CHECK;
+
+/* An option that takes less of memory the smaller it is. Lists of them end with {0}. */
+struct ptd_plan_choice {
+    const char *option;  /* "--micro", after what else would have to be said */
+    int64_t from, least; /* tried from one to the other, halved each time */
+    /* adds what depends on it */
+    void (*parts)(void *ctx, int64_t n, struct ptd_plan *p);
+    void *ctx;
+};
+/* -1: 71, `all` is more than the room; the message names the first choice with which `fixed`, what
+ * does not depend on any, would fit, or else `beyond`. */
+int ptd_plan_judge(const struct ptd_plan *all, const struct ptd_plan *fixed, size_t room,
+                   const struct ptd_plan_choice *choices, const char *beyond) PTD_MUST_CHECK;
+/* --plan: prints it and ends the program: 0, or 71 as above. */
+_Noreturn void ptd_plan_tell(const struct ptd_plan *all, const struct ptd_plan *fixed,
+                             const struct ptd_plan_asked *asked,
+                             const struct ptd_plan_choice *choices, const char *beyond);
 
 size_t ptd_plan_sum(const struct ptd_plan *p);                        /* what is shared left out */
 void ptd_plan_print(const struct ptd_plan *p, size_t room, int json); /* to stdout */

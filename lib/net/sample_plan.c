@@ -28,29 +28,27 @@ size_t ptd_sample_keys(const struct ptd_model *m, const struct ptd_sampling *s,
     return all < most ? all : most;
 }
 
-/* What is run together: pictures and a chunk of rows. */
+/* The pictures of prompts that are run together. */
 static struct ptd_shape pictures_of(const struct ptd_model *m, const struct ptd_expected *e)
 {
-    const struct ptd_config *c = &m->config;
-    long each = (e->height / c->v_patch) * (e->width / c->v_patch);
-    long prompts = 1 + PTD_PREFILL_MOST / (each + e->prompt + 1);
-    if (e->prompts) prompts = least(prompts, e->prompts);
-    return (struct ptd_shape){.patches = prompts * each,
-                              .image_rows = prompts * each / (c->v_merge * c->v_merge)};
+    struct ptd_shape s = {0};
+    ptd_plan_see(e, 1, m, &s);
+    long prompts = 1 + PTD_PREFILL_MOST / (s.patches + e->prompt + 1);
+    prompts = least(prompts, e->prompts ? e->prompts : 1);
+    ptd_plan_see(e, least(prompts, PTD_PREFILL_PROMPTS), m, &s);
+    return s;
 }
 
 void ptd_sample_plan(struct ptd_plan *p, struct ptd_model *m, const struct ptd_sampling *s,
                      const struct ptd_expected *e)
 {
     const struct ptd_config *c = &m->config;
-    size_t patch = (size_t)c->v_channels * c->v_temporal * c->v_patch * c->v_patch;
     long chunk = s->chunk ? s->chunk : PTD_PREFILL_ROWS, n = lines(s, e);
     struct ptd_shape seen = pictures_of(m, e), step = {.rows = n}, rows = {.rows = chunk};
-    if (e->prompts) rows.rows = least(chunk, e->prompts * e->prompt);
+    if (e->prompts && e->prompt) rows.rows = least(chunk, e->prompts * e->prompt);
     ptd_plan_add(p, "keys and values", ptd_sample_keys(m, s, e));
-    ptd_plan_add(p, "prompts",
-                 ptd_plan_pool(m, 0, &seen) + ptd_plan_pool(m, 0, &rows) +
-                     (size_t)seen.patches * patch * sizeof(float));
+    ptd_plan_add(p, "prompts", ptd_plan_pool(m, 0, &seen) + ptd_plan_pool(m, 0, &rows));
+    ptd_plan_pictures(p, m, &seen);
     ptd_plan_add(p, "responses", ptd_plan_pool(m, 0, &step));
     ptd_plan_add(p, "logits", ptd_lm_head_bytes(c->vocab, n));
 }

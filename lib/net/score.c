@@ -1,7 +1,6 @@
 /* score: see score.h. Packing is batch.c; what is asked of the vocabulary is the caller's, through
  * head.h. */
 #include "net/score.h"
-#include "base/room.h"
 #include "net/net.h"
 #include <stdlib.h>
 #include <string.h>
@@ -64,18 +63,10 @@ static void choose_keep(struct ptd_score *s)
 /* Before it is taken: a micro-batch that cannot fit ends the program in one line. */
 static void check_room(const struct ptd_score *s)
 {
-    struct ptd_batch *b = s->batch;
-    size_t need = ptd_batch_bytes(b), have = ptd_pool_room(&b->pool), left;
-    if (need <= have) return;
-    left = s->room ? s->room : ptd_room_left();
-    if (!s->room && left < SIZE_MAX - have) left += have;
-    if (need <= left) return;
-    ptd_die(PTD_OSERR,
-            "the activations of a micro-batch of %ld rows and %ld patches take %.1f MiB of memory, "
-            "and there are %.1f: expected %s",
-            b->n, b->n_patches, (double)need / (1 << 20), (double)left / (1 << 20),
-            b->keep == PTD_KEEP_ALL ? "--recompute layer or a smaller --micro"
-                                    : "a smaller --micro");
+    const char *instead = s->batch->keep == PTD_KEEP_ALL ? "--recompute layer or a smaller --micro"
+                                                         : "a smaller --micro";
+    if (ptd_batch_check(s->batch, s->room, instead))
+        ptd_die(PTD_OSERR, "a micro-batch: %s", ptd_failed_message());
 }
 
 void ptd_score_forward(struct ptd_score *s)

@@ -1,6 +1,7 @@
 /* towers: forward and backward as the sum of vision.c and lm.c: how far backward reaches, and the
  * memory of both, which is taken in one piece; what one of them needs only while it runs serves the
  * other. */
+#include "base/room.h"
 #include "net/net.h"
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,20 @@ size_t ptd_batch_bytes(struct ptd_batch *b)
     size_t bytes = b->pool.peak;
     b->pool = own;
     return bytes;
+}
+
+int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead)
+{
+    size_t need = ptd_batch_bytes(b), have = ptd_pool_room(&b->pool), left;
+    if (need <= have) return 0;
+    left = room ? room : ptd_room_left();
+    if (!room && left < SIZE_MAX - have) left += have;
+    if (need <= left) return 0;
+    return ptd_fail(PTD_OSERR,
+                    "the activations of %ld rows and %ld patches take %.1f MiB of memory, and "
+                    "there are %.1f: expected %s",
+                    b->n, b->n_patches, (double)need / (1 << 20), (double)left / (1 << 20),
+                    instead);
 }
 
 /* The batch's pictures, which are sealed; behind them in the pool is the text. */

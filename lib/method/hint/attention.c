@@ -12,7 +12,7 @@
  * cell. Of several pictures the one that is looked at most is taken. */
 #include "method/hint/cell.h"
 #include "method/hint/hint.h"
-#include "net/model.h"
+#include "net/net.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -155,22 +155,28 @@ static int image_tokens(const struct attention *a, const struct ptd_picture *p, 
     return *R * *C;
 }
 
+/* Runs the model over the segments of the batch; keeps what the rows of `reply` look at. */
+static int look(struct attention *a, struct ptd_group *g, struct look *l, int reply)
+{
+    size_t room = a->tools->memory ? a->tools->left : 0;
+    if (ptd_batch_check(a->batch, room, "--from data, smaller pictures or more memory")) return -1;
+    ptd_forward(a->model, a->batch);
+    l->share = ptd_group_alloc(g, (size_t)l->n * l->tokens * sizeof *l->share);
+    ptd_attention_to_pictures(a->model, a->batch, reply, a->layers, a->heads, l->share);
+    return ptd_device_wait(a->model->device);
+}
+
 static int read_group(struct attention *a, struct ptd_group *g, struct look *l)
 {
-    int from = picture_end(a, g), R, C, prompt, reply;
+    int from = picture_end(a, g), R, C, prompt, rc = -1;
     int32_t *ids = check_ids(a, g, from) < 0 ? NULL : text_after(a, g, from, &l->n, &l->first);
     if (!ids) return -1;
     for (int i = 0; i < g->n_pictures; i++) l->tokens += image_tokens(a, &g->pictures[i], &R, &C);
     ptd_batch_reset(a->batch);
     prompt = ptd_batch_prompt(a->batch, g->prompt_ids, from, g->pictures, g->n_pictures);
-    if (prompt >= 0) {
-        reply = ptd_batch_reply(a->batch, prompt, ids, l->n);
-        ptd_forward(a->model, a->batch);
-        l->share = ptd_group_alloc(g, (size_t)l->n * l->tokens * sizeof *l->share);
-        ptd_attention_to_pictures(a->model, a->batch, reply, a->layers, a->heads, l->share);
-    }
+    if (prompt >= 0) rc = look(a, g, l, ptd_batch_reply(a->batch, prompt, ids, l->n));
     free(ids);
-    return prompt < 0 || ptd_device_wait(a->model->device) ? -1 : 0;
+    return rc ? -1 : 0;
 }
 
 /* ---- scores ---- */

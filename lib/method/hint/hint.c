@@ -58,15 +58,39 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
     return -1;
 }
 
+/* Its shape; no memory is taken for weights. NULL on failure. */
+static struct ptd_model *shape_of(struct ptd_hint_tools *t)
+{
+    struct ptd_model *m = ptd_model_open(t->store, t->device);
+    if (m && ptd_model_choose(m, NULL, NULL) == 0) return m;
+    ptd_model_free(m);
+    return NULL;
+}
+
 struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
 {
+    struct ptd_plan_asked asked = {.room = t->memory};
     if (t->reference) return t->reference;
-    struct ptd_model *m = ptd_model_open(t->store, t->device);
-    if (m && ptd_model_choose(m, NULL, NULL) == 0 && ptd_plan_start(m, t->store) == 0 &&
+    struct ptd_model *m = shape_of(t);
+    if (m && ptd_plan_start(m, t->store, ptd_plan_room(&asked), &t->left) == 0 &&
         ptd_model_load(m, t->store, 0) == 0)
         return t->reference = m;
-    if (m) ptd_model_free(m);
+    ptd_model_free(m);
     return NULL;
+}
+
+int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e, struct ptd_plan *p)
+{
+    struct ptd_shape s = {.rows = e->prompt + e->answer};
+    struct ptd_model *m = shape_of(t);
+    if (!m) return -1;
+    ptd_plan_see(e, 1, m, &s);
+    int r = ptd_plan_weights(p, m, t->store, 0);
+    ptd_plan_add(p, "activations", ptd_plan_pool(m, PTD_KEEP_ALL, &s));
+    ptd_plan_add(p, "attention", s.rows * s.image_rows * sizeof(float));
+    ptd_plan_pictures(p, m, &s);
+    ptd_model_free(m);
+    return r;
 }
 
 void ptd_hint_tools_close(struct ptd_hint_tools *t)

@@ -17,7 +17,7 @@
 #include "data/config.h"
 #include "data/token.h"
 #include "flow/record.h"
-#include "net/model.h"
+#include "net/plan.h"
 
 struct ptd_hint_tools {        /* what the store says, for all sources */
     struct ptd_device *device; /* NULL: not set, and no source computes */
@@ -25,11 +25,17 @@ struct ptd_hint_tools {        /* what the store says, for all sources */
     struct ptd_config config;
     struct ptd_tokenizer *tokenizer;
     struct ptd_model *reference; /* NULL until wanted: ptd_hint_reference */
+    int64_t memory;              /* to stay within; 0: what there is */
+    size_t left;                 /* of it for all but the reference's weights */
 };
 int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
 /* The frozen model, generation 0 of the store, on the tools' device; loaded once. NULL on failure.
  */
 struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t);
+/* What it and a forward pass of it over prompt and solution (as long as an answer) take. -1: it
+ * cannot be read. */
+int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e,
+                  struct ptd_plan *p) PTD_MUST_CHECK;
 /* Closes all but the device. */
 void ptd_hint_tools_close(struct ptd_hint_tools *t);
 
