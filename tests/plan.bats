@@ -78,6 +78,23 @@ near() {
     done
 }
 
+@test "--micro bounds memory, however large the groups are" {
+    if [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
+    [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
+    for group in 8 64; do
+        ptd-rollout -q -s lora.ptd -P 2 -G $group -n 1 -m 32 --no-eos train.jsonl | ptd-verify -q | ptd-ref -q --no-cache > "sized$group.rec"
+        for program in "ptd-ref --no-cache" ptd-update; do
+            rm -rf run.ptd
+            cp -r lora.ptd run.ptd
+            measured $program -q -j 1 -s run.ptd --micro 128 "sized$group.rec" > /dev/null
+            plan=$(${program%% *} --plan --json -j 1 -s lora.ptd --micro 128 --expect prompts=2,prompt=27,answers=${group}x32,picture=84x84 | jq .sum)
+            echo "$program, groups of $group: $plan planned, $(cat peak) taken"
+            [ "$(cat peak)" -le $((plan + plan / 10 + 2097152)) ]
+            [ "$plan" -le 20000000 ]
+        done
+    done
+}
+
 @test "each program names what would fit, and what it names does" {
     fits="--expect $expect -s base.ptd"
     run --separate-stderr ptd-rollout --plan $fits -P 16 -G 8 -m 512 --memory 40M
