@@ -118,6 +118,7 @@ n, = struct.unpack('<Q', f.read(8))
 f.seek(8 + n)
 f.write(struct.pack('<f', 3.4e38))
 EOF
+    rm -rf large.ptd
     ptd-init -q large.ptd --from bad
     fails 65 'ptd-init: bad/model.safetensors: tensor "*": value 0 is too large for bf16' ptd-init x2.ptd --from bad --dtype bf16
     [ ! -e x2.ptd ]

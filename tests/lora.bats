@@ -84,6 +84,7 @@ generation() { ptd-dump "$1" | jq -c "select(.kind == \"weights\" and .generatio
     fails 78 '*--train lora: the store has no adapter*' ptd-update -q -s warm.ptd --train lora one.rec
     fails 2 '*matches no parameter*' ptd-update -q -s other.ptd --train 'nothing.*' one.rec
     fails 2 '*expected lora, text, all or a regular expression*' ptd-update -q -s other.ptd --train '(' one.rec
+    fails 2 '*--publish-every 2: expected --train lora*' ptd-update -q -s other.ptd --train text --publish-every 2 one.rec
     fails 2 '*"q_prj" is the name of no matrix*' ptd-init no.ptd --lora targets=q_prj
     fails 2 '*DoRA is not implemented*' ptd-init no.ptd --lora dora
     fails 2 '*expected one of --lora and --adapter*' ptd-init no.ptd --lora rank=2 --adapter x

@@ -369,7 +369,7 @@ asked() {
 @test "no room in the store is 74, and nothing is lost" {
     fresh small.ptd
     ptd-gold -q -s small.ptd -P 8 -n 2 train.jsonl > sft.rec
-    fails 74 'ptd-update: *small.ptd*' env PTD_STORE_MAX=20Mi ptd-update -q --loss sft sft.rec
+    fails 74 'ptd-update: *small.ptd*' env PTD_STORE_MAX=12Mi ptd-update -q --loss sft sft.rec
     run -0 ptd-dump --check small.ptd
     run -0 ptd-update -q --loss sft sft.rec
     [ "$(head_of small.ptd)" = 2 ]

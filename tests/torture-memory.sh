@@ -50,7 +50,7 @@ job ref ref.in base.ptd -- ptd-ref -q -j 1
 job update update.in base.ptd -- ptd-update -q -j 1
 cp update.in layer.in
 job layer layer.in base.ptd -- ptd-update -q -j 1 --recompute layer
-job plan base.ptd -- ptd-update --plan -j 1 -s base.ptd --expect prompt=30,answers=2x6,picture=84x84
+job plan base.ptd -- ptd-update --plan --memory 8Gi -j 1 -s base.ptd --expect prompt=30,answers=2x6,picture=84x84
 OPENBLAS_NUM_THREADS=2 job threads threads.in base.ptd -- ptd-update -q -j 2
 job sft sft.in base.ptd -- ptd-update -q --loss sft -j 1
 job gold base.ptd train.jsonl train.img -- ptd-gold -q -s base.ptd -P 2 -n 1 train.jsonl

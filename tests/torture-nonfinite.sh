@@ -140,14 +140,15 @@ poison_base() {
     local value
     start=0
     for value in nan inf -inf; do
-        fresh hit.ptd
-        torture-crash-store hit.ptd weights $norm 0 $value
-        injected=1
+        # put into a generation that was trained, of which a new run then makes its base
+        rm -rf seed.ptd hit.ptd
+        cp -r one.ptd seed.ptd
+        torture-crash-store seed.ptd weights $norm 0 $value
+        ptd-init -q hit.ptd --from-store seed.ptd
         scored hit.ptd 3 2> others | "${update[@]}" > /dev/null 2> said
         status=$?
         check kept "base weights: $value"
     done
-    injected=0
 }
 
 poison_options() {
