@@ -30,33 +30,39 @@
 #include <unistd.h>
 
 static struct {
-    const char *store, *loss, *divergence, *schedule, *device, *recompute;
+    const char *store, *loss, *divergence, *schedule, *device, *recompute, *moments, *master,
+        *apply;
     struct ptd_loss_rules rules;
     struct ptd_train_rules train;
     double words;
     int updates, anyway, threads, max_bad, grace;
     int64_t micro;
     struct ptd_plan_asked plan;
-} opt = {.loss = "ppo",
-         .recompute = "auto",
-         .divergence = "jsd",
-         .schedule = "constant",
-         .updates = 1,
-         .micro = 512,
-         .max_bad = 3,
-         .grace = 30,
-         .rules = {.lambda = 0.5, .tau = 1},
-         .train = {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
-                   .clip = 1,
-                   .floor = 0.05,
-                   .keep = 3,
-                   .every = 1}};
+} opt = {
+    .loss = "ppo",
+    .recompute = "auto",
+    .divergence = "jsd",
+    .schedule = "constant",
+    .moments = "f32",
+    .master = "f32",
+    .apply = "whole",
+    .updates = 1,
+    .micro = 512,
+    .max_bad = 3,
+    .grace = 30,
+    .rules = {.lambda = 0.5, .tau = 1},
+    .train = {.optimizer =
+                  {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
+                   .clip = 1},
+              .floor = 0.05,
+              .keep = 3,
+              .every = 1}};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
     {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "%s", 0, 0},
     {"train", 0, PTD_OPT_STR, &opt.train.trained, "WHAT", PTD_TRAINED_HELP, 0, 0},
-    {"lr", 0, PTD_OPT_DOUBLE, &opt.train.adamw.lr, "X", "peak learning rate", 0, 1},
+    {"lr", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.lr, "X", "peak learning rate", 0, 1},
     {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
     {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},
     {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X",
@@ -79,11 +85,19 @@ static const struct ptd_opt options[] = {
      "a quarter more time), auto (layer where they would take half of the memory there is)",
      0, 0, 1},
     PTD_PLAN_OPTIONS(opt.plan),
-    {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta1, "X", "AdamW", 0, 0.99999},
-    {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.adamw.beta2, "X", "AdamW", 0, 0.9999999},
-    {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.adamw.decay, "X", "AdamW, matrices only", 0, 10},
-    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.clip, "X",
+    {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.beta1, "X", "AdamW", 0, 0.99999},
+    {"beta2", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.beta2, "X", "AdamW", 0, 0.9999999},
+    {"weight-decay", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.decay, "X",
+     "AdamW, matrices only", 0, 10},
+    {"clip-grad", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.clip, "X",
      "global norm of the gradient (0: no clipping)", 0, 1e6},
+    {"moments", 0, PTD_OPT_STR, &opt.moments, "FORM", "the optimizer's moments: %s", 0, 0},
+    {"master", 0, PTD_OPT_STR, &opt.master, "FORM",
+     "the weights it moves: %s; split, none: a network in bf16 (ptd-init --dtype bf16)", 0, 0},
+    {"apply", 0, PTD_OPT_STR, &opt.apply, "HOW",
+     "gradients: whole, or layer: as soon as a layer's is there, without memory for all; an update "
+     "is one micro-batch, and computed twice if it clips",
+     0, 0},
     {"keep", 0, PTD_OPT_INT, &opt.train.keep, "N",
      "newest generations to keep; the first stays anyway", 2, 1 << 20},
     {"publish-every", 0, PTD_OPT_INT, &opt.train.every, "K",
@@ -100,8 +114,11 @@ static const struct ptd_opt options[] = {
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
-static const struct ptd_method_choice choices[] = {
-    {"loss", ptd_losses}, {"divergence", ptd_divergences}, {0}};
+static const struct ptd_method_choice choices[] = {{"loss", ptd_losses},
+                                                   {"divergence", ptd_divergences},
+                                                   {"moments", ptd_moment_forms},
+                                                   {"master", ptd_masters},
+                                                   {0}};
 static struct ptd_usage usage = {
     "ptd-update",
     "[FILE]",
@@ -204,6 +221,12 @@ static void settle_options(void)
     if (!(opt.rules.loss = ptd_loss_named(opt.loss)) ||
         !(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
         ptd_misuse("%s", ptd_failed_message());
+    if (!(opt.train.optimizer.moments = ptd_moments_named(opt.moments)) ||
+        !(opt.train.optimizer.master = ptd_master_named(opt.master)))
+        ptd_misuse("%s", ptd_failed_message());
+    opt.train.by_part = opt.rules.whole = !strcmp(opt.apply, "layer");
+    if (!opt.train.by_part && strcmp(opt.apply, "whole") != 0)
+        ptd_misuse("--apply \"%s\": expected whole or layer", opt.apply);
     opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
     ptd_plan_read(&opt.plan);
@@ -311,6 +334,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
                                                         .updates = opt.updates});
+    opt.train.optimizer.seed = (uint64_t)r->head.seed;
     opt.train.before = before_memory;
     opt.train.ctx = r;
     opt.train.waits = r->head.waits;
@@ -436,26 +460,60 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     struct ptd_learned one;
     if (bad >= 0) return g[bad]->uid;
     for (int i = 0; i < n; i++) {
-        ptd_train_zero(r->train);
+        ptd_optimizer_zero(r->train->optimizer);
         if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
-        if (bad >= 0 || !isfinite(ptd_train_norm(r->train))) return g[i]->uid;
+        if (bad >= 0 || !isfinite(ptd_optimizer_norm(r->train->optimizer))) return g[i]->uid;
     }
     return "";
 }
 
-/* One of the step's groups cannot be read. */
-static _Noreturn void die_of_group(struct run *r, struct ptd_group *const *g)
+/* The update's gradient; dies if one of its groups cannot be read. Returns the first that gives no
+ * finite loss, or -1. */
+static int learn(struct run *r, struct ptd_group **g, int n, struct ptd_learned *sum)
 {
-    ptd_reader_blame(r->in, &r->step.held[g - r->step.groups].frame);
+    int bad;
+    if (!ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) return bad;
+    if (bad >= 0) ptd_reader_blame(r->in, &r->step.held[g + bad - r->step.groups].frame);
     ptd_die_last();
 }
 
-/* Once it begins, the weights are no step's. */
-static int apply(struct run *r, double lr, double *norm)
+/* A backward pass that measures each part or moves it. 1: refused; *bad as of learn. */
+static int pass(struct run *r, struct ptd_group **g, int n, double lr, double scale, int measures,
+                struct ptd_learned *sum, double *norm, int *bad)
+{
+    struct ptd_optimizer *o = r->train->optimizer;
+    int was = moved;
+    ptd_optimizer_watch(o, lr, scale, measures);
+    if (!measures) moved = 1;
+    *bad = learn(r, g, n, sum);
+    int refused = *bad < 0 ? ptd_optimizer_end(o, norm) : 1;
+    if (refused < 0) ptd_die_last();
+    if (*bad >= 0) ptd_optimizer_drop(o);
+    if (refused) moved = was;
+    return refused;
+}
+
+static int update_by_layer(struct run *r, struct ptd_group **g, int n, double lr,
+                           struct ptd_learned *sum, double *norm, int *bad)
+{
+    double scale = 1;
+    if (opt.train.optimizer.clip > 0) {
+        if (pass(r, g, n, 0, 0, 1, sum, norm, bad)) return 1;
+        scale = ptd_optimizer_scale(r->train->optimizer, *norm);
+    }
+    return pass(r, g, n, lr, scale, 0, sum, norm, bad);
+}
+
+/* Once the step begins, the weights are no step's. */
+static int update_whole(struct run *r, struct ptd_group **g, int n, double lr,
+                        struct ptd_learned *sum, double *norm, int *bad)
 {
     int was = moved;
+    ptd_optimizer_zero(r->train->optimizer);
+    *bad = learn(r, g, n, sum);
+    if (*bad >= 0) return 1;
     moved = 1;
-    int refused = ptd_train_apply(r->train, lr, norm);
+    int refused = ptd_optimizer_step(r->train->optimizer, lr, norm);
     if (refused) moved = was;
     return refused;
 }
@@ -465,9 +523,8 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
                   double *norm)
 {
     int bad;
-    ptd_train_zero(r->train);
-    if (ptd_learn(r->score, g, n, &opt.rules, sum, &bad)) die_of_group(r, g + bad);
-    if (bad < 0 && !apply(r, lr, norm)) return 0;
+    if (!(opt.train.by_part ? update_by_layer : update_whole)(r, g, n, lr, sum, norm, &bad))
+        return 0;
     ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
              "weights unchanged",
              (long long)r->train->generation + 1, culprit(r, g, n, bad));

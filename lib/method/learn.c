@@ -21,6 +21,8 @@ struct work {
     int learns; /* 0: tokens are only scored */
 };
 
+#define TOO_MANY -2 /* tokens for one micro-batch */
+
 const void *ptd_loss_own(const struct ptd_loss_rules *r)
 {
     return r->own ? r->own : r->loss->is.own;
@@ -167,6 +169,30 @@ static struct ptd_ask_score asked(const struct work *w)
                                   .words.id = w->id + w->done};
 }
 
+/* Of token i. */
+static double loss_of(const struct work *w, long i)
+{
+    return w->loss.loss[i] + w->r->lambda * w->jsd[i] / w->n_ptd;
+}
+
+/* What the loss reads of the stream may be clipped to something finite, and is refused
+ * nevertheless.
+ */
+static int is_finite(const struct work *w, long i)
+{
+    double given = w->r->loss->supervised ? 0 : w->old[i] + w->ref[i];
+    double loss = loss_of(w, i);
+    return isfinite(loss + w->entropy[i] + given);
+}
+
+/* The group of the first token that gives no finite loss, or -1. */
+static int first_bad(const struct work *w)
+{
+    for (long i = 0; i < w->t.n; i++)
+        if (!is_finite(w, i)) return w->sequence[w->of[i]].group;
+    return -1;
+}
+
 static void learn_micro(struct work *w)
 {
     struct ptd_score *s = w->score;
@@ -184,9 +210,10 @@ static void learn_micro(struct work *w)
     };
     ptd_num *dX = ptd_score_nums(s, s->rows * s->m->config.hidden);
     ptd_lm_head_learn(ptd_score_head(s, w->r->banned), s->X, s->rows, &l, dX);
+    w->sum->packed += ptd_score_tokens(s);
+    if (w->r->whole && first_bad(w) >= 0) return;
     if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
     ptd_score_backward(s, dX);
-    w->sum->packed += ptd_score_tokens(s);
 }
 
 static void score_micro(struct work *w)
@@ -243,6 +270,15 @@ static int add_piece(struct work *w, const struct ptd_group *g, int first, int l
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
 
+static int too_many(const struct work *w)
+{
+    ptd_fail(PTD_CONFIG,
+             "an update of more than %ld packed tokens: --apply layer computes it as one "
+             "micro-batch, of at most twice --micro: expected a larger --micro or more --updates",
+             2 * w->r->micro_tokens);
+    return TOO_MANY;
+}
+
 static int add_group(struct work *w, const struct ptd_group *g)
 {
     int n_prompt = w->r->loss->supervised && g->hint.text ? g->hint.n_prompt : g->n_prompt;
@@ -250,6 +286,7 @@ static int add_group(struct work *w, const struct ptd_group *g)
         last = fitting(w, g, n_prompt, first);
         if ((last > first || !g->n_rollouts) && add_piece(w, g, first, last)) return -1;
         if (last == g->n_rollouts) return 0;
+        if (w->r->whole && w->learns) return too_many(w);
         run_micro(w);
     }
 }
@@ -263,11 +300,13 @@ static int pass(struct work *w, struct ptd_group **groups, int n, int learns, in
     if (w->r->ground) w->r->ground->n = 0;
     for (int i = 0; i < n; i++) {
         ptd_asked_answer();
-        if (add_group(w, groups[i])) {
-            *bad = i;
+        int r = add_group(w, groups[i]);
+        if (r) {
+            *bad = r == TOO_MANY ? -1 : i;
             return -1;
         }
-        if (ptd_score_tokens(w->score) >= w->r->micro_tokens || i == n - 1) run_micro(w);
+        int full = ptd_score_tokens(w->score) >= w->r->micro_tokens;
+        if ((full && !(w->r->whole && learns)) || i == n - 1) run_micro(w);
     }
     return 0;
 }
@@ -283,23 +322,13 @@ static int score_all(struct work *w, struct ptd_group **groups, int n, int *bad)
 
 /* ---- sums ---- */
 
-/* What the loss reads of the stream may be clipped to something finite, and is refused
- * nevertheless.
- */
-static int is_finite(const struct work *w, long i, double loss)
-{
-    double given = w->r->loss->supervised ? 0 : w->old[i] + w->ref[i];
-    return isfinite(loss + w->entropy[i] + given);
-}
-
 static void add_up(struct work *w, int *bad)
 {
     struct ptd_learned *s = w->sum;
+    *bad = first_bad(w);
     for (long i = 0; i < w->t.n; i++) {
-        double loss = w->loss.loss[i] + w->r->lambda * w->jsd[i] / w->n_ptd,
-               off = fabs(w->loss.ratio[i] - 1);
-        if (*bad < 0 && !is_finite(w, i, loss)) *bad = w->sequence[w->of[i]].group;
-        s->loss += loss;
+        double off = fabs(w->loss.ratio[i] - 1);
+        s->loss += loss_of(w, i);
         s->pg += w->loss.pg[i];
         s->kl += w->loss.kl[i];
         s->jsd += w->jsd[i];

@@ -30,7 +30,10 @@ struct ptd_loss_rules {
     int top_k; /* at most this many of the teacher's ids (0: all there are) */
     const struct ptd_divergence *divergence;
     double temperature;
-    long micro_tokens;     /* packed tokens of a micro-batch */
+    long micro_tokens; /* packed tokens of a micro-batch */
+    /* 1: an update is one micro-batch, which may not have more than twice as many (78 if it has);
+     * and where its loss is not finite there is no backward pass */
+    int whole;
     const uint8_t *banned; /* [vocab] */
     struct ptd_ground
         *ground; /* supervised: picture tokens name what they show (ground.h), or NULL */
@@ -49,7 +52,7 @@ struct ptd_learned {
 
 /* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads
  * (the caller zeroes them). out is overwritten. -1: 65 with the group named. *bad is the index of
- * the group that failed or first has a value that is not finite, else -1. */
+ * the group that failed or first has a value that is not finite, else -1 (also for 78). */
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
               struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
 /* The options that the loss is asked with. */

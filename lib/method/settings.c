@@ -112,10 +112,17 @@ static void put_losses(json_t *s, const struct ptd_settings *all)
 static void put_optimizer(json_t *s, const struct ptd_settings *all)
 {
     const struct ptd_train_rules *t = all->train;
-    const struct ptd_adamw *a = &t->adamw;
+    const struct ptd_optimizer_rules *o = &t->optimizer;
+    const struct ptd_adamw *a = &o->adamw;
     json_object_set_new(s, "adamw",
                         json_pack("[f f f f f]", a->lr, a->beta1, a->beta2, a->eps, a->decay));
-    json_object_set_new(s, "clip_grad", json_real(t->clip));
+    json_object_set_new(s, "clip_grad", json_real(o->clip));
+    /* what earlier programs had not is named where it is not what they did */
+    if (o->moments && o->moments->code)
+        json_object_set_new(s, "moments", json_string(o->moments->is.name));
+    if (o->master && o->master->code != PTD_MASTER_F32)
+        json_object_set_new(s, "master", json_string(o->master->is.name));
+    if (t->by_part) json_object_set_new(s, "apply", json_string("layer"));
     json_object_set_new(s, "schedule", json_string(all->schedule));
     json_object_set_new(s, "warmup", json_integer(t->warmup));
     json_object_set_new(s, "floor", json_real(t->floor));

@@ -6,18 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int load_moments(struct ptd_train *t)
-{
-    int n, r = 0;
-    struct ptd_tensor_view *m = ptd_model_moment_views(t->model, t->m, &n),
-                           *v = ptd_model_moment_views(t->model, t->v, &n);
-    if (t->updates)
-        r = ptd_store_load_optim(t->store, 'm', m, n) || ptd_store_load_optim(t->store, 'v', v, n);
-    free(m);
-    free(v);
-    return r || ptd_device_wait(t->model->device) ? -1 : 0;
-}
-
 /* ---- what was decided before, and now ---- */
 
 struct comparison {
@@ -93,11 +81,11 @@ static int resume(struct ptd_train *t, int anyway)
     if (!run)
         return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters",
                         ptd_store_path(t->store), (long long)t->generation);
-    t->updates = json_integer_value(json_object_get(run, "updates"));
+    int64_t updates = json_integer_value(json_object_get(run, "updates"));
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
     r = check_settings(t, run, anyway);
     json_decref(run);
-    return r ? -1 : load_moments(t);
+    return r ? -1 : ptd_optimizer_load(t->optimizer, t->store, updates, t->generation);
 }
 
 /* What is trained joins the settings; not where it is all, which earlier programs did not say. */
@@ -126,12 +114,34 @@ static int choose(struct ptd_train *t)
     return 0;
 }
 
-/* Written once, so that the first step does not meet pages that are not there yet. */
-static void touch(struct ptd_train *t)
+/* How many trained matrices are not bfloat16 in the list. */
+static int count_wide(const struct ptd_model *m, const struct ptd_tensor_about *list, int n)
 {
-    struct ptd_device *d = t->model->device;
-    d->ops->zero(d, t->m, t->model->n_weights * sizeof(float));
-    d->ops->zero(d, t->v, t->model->n_weights * sizeof(float));
+    int wide = 0;
+    for (int i = 0; i < m->n_params; i++)
+        for (int k = 0; m->params[i].trained && m->params[i].matrix && k < n; k++)
+            wide += list[k].dtype != PTD_BF16 && !strcmp(list[k].name, m->params[i].name);
+    return wide;
+}
+
+/* Weights of the network in the master's form. Where they are bfloat16 those of generation 0 must
+ * be, too: answers of the first step are sampled with them. */
+static int choose_forms(struct ptd_train *t)
+{
+    const struct ptd_optimizer_rules *r = &t->rules.optimizer;
+    struct ptd_tensor_about *list;
+    int n, wide;
+    t->model->by_part = t->rules.by_part;
+    t->model->narrow = r->master && r->master->code != PTD_MASTER_F32;
+    if (!t->model->narrow) return 0;
+    if (ptd_store_list(t->store, 0, &list, &n)) return -1;
+    wide = count_wide(t->model, list, n);
+    ptd_store_list_free(list, n);
+    if (!wide) return 0;
+    return ptd_fail(PTD_CONFIG,
+                    "%s: --master %s trains weights in bfloat16, and generation 0 holds %d others: "
+                    "expected a store made with --dtype bf16",
+                    ptd_store_path(t->store), r->master->is.name, wide);
 }
 
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
@@ -144,16 +154,13 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
         ptd_store_head(t->store, &t->published))
         goto fail;
     t->generation = t->published;
-    if (!(t->model = ptd_model_open(t->store, d)) || choose(t)) goto fail;
+    if (!(t->model = ptd_model_open(t->store, d)) || choose(t) || choose_forms(t)) goto fail;
     ptd_model_reach(t->model);
     if (r->before && r->before(r->ctx, t)) goto fail;
     if (r->plans) return t;
     if (ptd_train_shares(r)) t->live = ptd_live_open(t->store, r->waits);
     if (ptd_model_load(t->model, t->store, t->generation)) goto fail;
-    t->m = ptd_device_stats(d, t->model->n_weights, "moments");
-    t->v = ptd_device_stats(d, t->model->n_weights, "moments");
-    touch(t);
-    ptd_model_train(t->model);
+    t->optimizer = ptd_optimizer_new(t->model, &t->rules.optimizer);
     if (!resume(t, anyway)) return t;
 fail:
     ptd_train_close(t);
@@ -162,72 +169,26 @@ fail:
 
 int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p)
 {
-    size_t moments = 2 * t->model->n_weights * sizeof(float);
+    struct ptd_optimizer_size size;
     size_t shared = ptd_train_shares(&t->rules) ? t->rules.waits : 0;
-    ptd_plan_add(p, "moments", moments);
+    ptd_optimizer_plan(t->model, &t->rules.optimizer, &size);
+    ptd_plan_add(p, "moments", size.moments);
+    if (size.low) ptd_plan_add(p, "low halves", size.low);
     if (shared) ptd_plan_add(p, "shared weights", shared * t->model->n_weights * sizeof(float));
     ptd_plan_add(p, "publishing",
-                 ptd_store_publishing(moments + t->model->n_weights * sizeof(float)));
+                 ptd_store_publishing(size.moments + size.low + ptd_model_weight_bytes(t->model)));
     return ptd_plan_weights(p, t->model, t->store, 1);
 }
 
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total)
 {
     double at, share = 1;
-    if (step <= r->warmup) return r->adamw.lr * step / r->warmup;
-    if (r->schedule == PTD_CONSTANT || total <= r->warmup) return r->adamw.lr;
+    if (step <= r->warmup) return r->optimizer.adamw.lr * step / r->warmup;
+    if (r->schedule == PTD_CONSTANT || total <= r->warmup) return r->optimizer.adamw.lr;
     at = (double)(step - r->warmup) / (total - r->warmup);
     if (at > 1) at = 1;
     share = r->schedule == PTD_COSINE ? (1 + cos(M_PI * at)) / 2 : 1 - at;
-    return r->adamw.lr * (r->floor + (1 - r->floor) * share);
-}
-
-void ptd_train_zero(struct ptd_train *t)
-{
-    struct ptd_device *d = t->model->device;
-    d->ops->zero(d, t->model->grads, t->model->n_weights * d->acc_size);
-}
-
-double ptd_train_norm(const struct ptd_train *t)
-{
-    struct ptd_device *d = t->model->device;
-    return d->ops->norm(d, t->model->grads, PTD_ACCS, t->model->n_weights);
-}
-
-int ptd_train_apply(struct ptd_train *t, double lr, double *norm)
-{
-    struct ptd_model *m = t->model;
-    struct ptd_device *d = m->device;
-    struct ptd_adamw a = t->rules.adamw;
-    double scale = 1;
-    *norm = ptd_train_norm(t);
-    if (!isfinite(*norm)) return 1;
-    if (t->rules.clip > 0 && *norm > t->rules.clip) scale = t->rules.clip / *norm;
-    t->updates++;
-    a.lr = lr;
-    for (int i = 0; i < m->n_params; i++) {
-        const struct ptd_param *p = &m->params[i];
-        if (!p->trained) continue;
-        a.decay = p->n_dims > 1 ? t->rules.adamw.decay : 0;
-        struct ptd_slot s = {.n = p->n,
-                             .w = ptd_at(d, m->weights, p->offset),
-                             .m = ptd_stat_at(t->m, p->offset),
-                             .v = ptd_stat_at(t->v, p->offset)};
-        d->ops->adamw(d, &a, t->updates, scale, &s, ptd_acc_at(d, m->grads, p->offset));
-    }
-    return 0;
-}
-
-/* What of the next generation holds a number that is not finite; NULL: nothing. */
-static const char *not_finite(const struct ptd_train *t)
-{
-    struct ptd_device *d = t->model->device;
-    size_t n = t->model->n_weights;
-    if (!isfinite(d->ops->norm(d, t->model->weights, PTD_NUMS, n))) return "weights";
-    if (t->updates && !(isfinite(d->ops->norm(d, t->m, PTD_STATS, n)) &&
-                        isfinite(d->ops->norm(d, t->v, PTD_STATS, n))))
-        return "moments";
-    return NULL;
+    return r->optimizer.adamw.lr * (r->floor + (1 - r->floor) * share);
 }
 
 /* The weights of the generation before, where a sampler that lags may ask for them after a resume;
@@ -237,7 +198,7 @@ static struct ptd_tensor_view *views_before(const struct ptd_train *t)
     struct ptd_tensor_view *v;
     int n;
     if (t->rules.waits < 2 || t->generation - 1 <= t->published) return NULL;
-    v = ptd_model_views(t->model, &n);
+    v = ptd_model_live_views(t->model, &n);
     if (ptd_live_view(t->live, t->generation - 1, v, n)) return v;
     free(v);
     return NULL;
@@ -250,22 +211,16 @@ int ptd_train_publish(struct ptd_train *t)
     char *run;
     int r;
     if (t->generation == t->published) return 0;
-    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}", (long long)t->updates,
-                     t->bad_in_row, t->settings);
+    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
+                     (long long)ptd_optimizer_updates(t->optimizer), t->bad_in_row, t->settings);
     p.before = views_before(t);
-    p.weights = ptd_model_views(m, &p.n);
-    if (t->updates) {
-        p.m = ptd_model_moment_views(m, t->m, &p.n);
-        p.v = ptd_model_moment_views(m, t->v, &p.n);
-    }
+    ptd_optimizer_publish(t->optimizer, &p);
     p.run = run;
     p.partial = p.n < m->n_params;
     r = ptd_store_publish(t->store, &p);
     if (!r) t->published = t->generation;
     free(p.before);
-    free(p.weights);
-    free(p.m);
-    free(p.v);
+    ptd_optimizer_published(&p);
     free(run);
     return r;
 }
@@ -274,7 +229,7 @@ static int share(struct ptd_train *t)
 {
     int n;
     if (!t->live) return 0;
-    struct ptd_tensor_view *v = ptd_model_views(t->model, &n);
+    struct ptd_tensor_view *v = ptd_model_live_views(t->model, &n);
     int r = ptd_live_put(t->live, t->generation, v, n);
     free(v);
     if (!r) return 0;
@@ -285,7 +240,7 @@ static int share(struct ptd_train *t)
 
 int ptd_train_step_done(struct ptd_train *t)
 {
-    const char *bad = not_finite(t);
+    const char *bad = ptd_optimizer_not_finite(t->optimizer);
     if (ptd_device_wait(t->model->device)) return -1;
     if (bad)
         return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
@@ -299,10 +254,7 @@ void ptd_train_close(struct ptd_train *t)
     if (!t) return;
     ptd_live_close(t->live);
     if (t->store) ptd_store_close(t->store);
-    if (t->model) {
-        ptd_device_free(t->model->device, t->m);
-        ptd_device_free(t->model->device, t->v);
-    }
+    ptd_optimizer_free(t->optimizer);
     ptd_model_free(t->model);
     free(t->settings);
     free(t);

@@ -3,14 +3,14 @@
  *
  *     // NULL, 78: resume would not be exact
  *     struct ptd_train *t = ptd_train_open(store, &rules, settings, 0, device);
- *     ptd_train_zero(t);
+ *     ptd_optimizer_zero(t->optimizer);
  *     ptd_learn(score, groups, n, &loss_rules, &learned, &bad);         // adds to t->model->grads
- *     ptd_train_apply(t, ptd_train_lr(&rules, step, total), &norm); // clip and AdamW; 1: refused
- *     ptd_train_step_done(t);       // the weights are the next generation
- *     ptd_train_publish(t);         // at the end: weights, moments, counters at once */
+ *     ptd_optimizer_step(t->optimizer, ptd_train_lr(&rules, step, total), &norm); // 1: refused
+ *     ptd_train_step_done(t); // the weights are the next generation
+ *     ptd_train_publish(t);   // at the end: weights, moments, counters at once */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H
-#include "compute/ops.h"
+#include "method/optimizer.h"
 #include "net/model.h"
 #include "net/plan.h"
 #include "store/live.h"
@@ -20,15 +20,15 @@ enum ptd_schedule { PTD_CONSTANT, PTD_COSINE, PTD_LINEAR };
 
 struct ptd_train;
 struct ptd_train_rules {
-    struct ptd_adamw adamw; /* lr is the peak */
-    double clip;            /* of the gradient's global norm; 0: none */
-    int64_t warmup;         /* steps of linear warm-up */
-    int schedule;           /* enum ptd_schedule, after the warm-up */
-    const char *trained;    /* what is trained (trained.h); NULL: what is usual */
-    double floor;           /* share of lr that cosine and linear end at */
-    int keep;               /* newest generations to keep */
-    int every;              /* generations that are multiples of it are published */
-    int waits;              /* newest generations that a sampler may ask for (record.h) */
+    struct ptd_optimizer_rules optimizer; /* adamw.lr is the peak */
+    int by_part;                          /* gradients are applied part by part */
+    int64_t warmup;                       /* steps of linear warm-up */
+    int schedule;                         /* enum ptd_schedule, after the warm-up */
+    const char *trained;                  /* what is trained (trained.h); NULL: what is usual */
+    double floor;                         /* share of lr that cosine and linear end at */
+    int keep;                             /* newest generations to keep */
+    int every;                            /* generations that are multiples of it are published */
+    int waits; /* newest generations that a sampler may ask for (record.h) */
     /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */
     int (*before)(void *ctx, struct ptd_train *t);
     void *ctx;
@@ -38,9 +38,8 @@ struct ptd_train_rules {
 struct ptd_train {
     struct ptd_store *store;
     struct ptd_model *model;
-    ptd_stat *m, *v;               /* [model->n_weights] moments, on the device */
+    struct ptd_optimizer *optimizer;
     int64_t generation, published; /* what the weights are; the newest in the store */
-    int64_t updates;               /* optimizer steps so far */
     struct ptd_live *live;         /* where those between go; NULL: nobody waits for them */
     int bad_in_row;                /* steps refused in a row */
     struct ptd_train_rules rules;
@@ -61,11 +60,6 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
 int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p) PTD_MUST_CHECK;
 /* step counts from 1 */
 double ptd_train_lr(const struct ptd_train_rules *r, int64_t step, int64_t total);
-void ptd_train_zero(struct ptd_train *t);
-double ptd_train_norm(const struct ptd_train *t); /* of model->grads; not finite if any is not */
-/* The optimizer's step from model->grads. *norm: gradient's norm before clipping. Returns 1 if it
- * was not finite (nothing changed), else 0. */
-int ptd_train_apply(struct ptd_train *t, double lr, double *norm);
 /* The weights are the next generation: published if it is its turn, else shared through memory
  * (live.h); where there is no such memory, each one is published from then on, after a warning. 79
  * if a number is not finite. */

@@ -131,8 +131,16 @@ static int check_others(const struct ptd_model *m, const struct ptd_lora *l,
 
 /* ---- parameters ---- */
 
+/* The part that a linear belongs to. */
+static int part_of(const struct ptd_model *m, const struct ptd_linear *l)
+{
+    int i = 0;
+    while (m->params[i].matrix != l) i++;
+    return m->params[i].part;
+}
+
 static void add_param(struct ptd_model *m, struct ptd_weight *role, const char *module,
-                      const char *which, int rows, int cols)
+                      const char *which, int part, int rows, int cols)
 {
     m->params = ptd_realloc(m->params, (size_t)(m->n_params + 1) * sizeof *m->params);
     struct ptd_param *p = &m->params[m->n_params++];
@@ -145,6 +153,7 @@ static void add_param(struct ptd_model *m, struct ptd_weight *role, const char *
                             .role = role,
                             .dtype = m->device ? m->device->num : PTD_F32};
     snprintf(p->name, sizeof p->name, "%s.%s.weight", module, which);
+    p->part = part;
     m->n_weights += p->n;
 }
 
@@ -153,7 +162,7 @@ static void add_adapter(struct ptd_model *m, const struct ptd_site *const *s, in
 {
     struct ptd_adapters *all = m->adapters;
     struct ptd_adapter *a = &all->at[all->n++];
-    int rank = all->lora.rank, in = s[0]->linear->weight.cols;
+    int rank = all->lora.rank, in = s[0]->linear->weight.cols, part = part_of(m, s[0]->linear);
     a->at = s[0]->linear;
     a->low = (struct ptd_low_rank){.in = in,
                                    .wide = a->at->weight.rows,
@@ -163,9 +172,9 @@ static void add_adapter(struct ptd_model *m, const struct ptd_site *const *s, in
                                    .parts = a->part};
     for (int i = 0; i < n; i++) {
         a->part[i] = (struct ptd_low_rank_part){.first = s[i]->first, .out = s[i]->out};
-        add_param(m, &a->A[i], s[i]->name, "lora_A", rank, in);
+        add_param(m, &a->A[i], s[i]->name, "lora_A", part, rank, in);
     }
-    for (int i = 0; i < n; i++) add_param(m, &a->B[i], s[i]->name, "lora_B", s[i]->out, rank);
+    for (int i = 0; i < n; i++) add_param(m, &a->B[i], s[i]->name, "lora_B", part, s[i]->out, rank);
 }
 
 int ptd_model_adapt(struct ptd_model *m, struct ptd_lora *l)

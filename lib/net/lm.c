@@ -312,6 +312,7 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
     d->ops->zero(d, dx, b->n * c->hidden * d->num_size);
     d->ops->rmsnorm_backward(d, dx, gain->gradient, dhidden, b->last, b->rstd, gain->value, b->n,
                              c->hidden);
+    ptd_model_done(m, m->layout->norm_part);
     for (int i = c->layers - 1; i >= m->lowest; i--) {
         if (dimage && i < c->n_deepstack)
             d->ops->copy_rows(d, ddeep[i], c->hidden, NULL, dx, c->hidden, b->on.image_row,
@@ -319,8 +320,12 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
         recompute(m, b, i);
         feed_backward(m, b, i);
         attend_backward(m, b, i);
+        ptd_model_done(m, m->layout->layers[i].part);
     }
-    if (!m->lowest) embed_backward(m, b, dx, dimage);
+    if (!m->lowest) {
+        embed_backward(m, b, dx, dimage);
+        ptd_model_done(m, m->layout->embed_part);
+    }
 }
 
 static int count_marked(const uint8_t *marks, int n)

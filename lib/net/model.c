@@ -21,6 +21,7 @@ static struct ptd_param *add_named(struct ptd_model *m, const char *prefix, cons
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "%s%s", prefix, name);
     p->n = p->trained = 1;
+    p->part = m->n_parts - 1;
     p->dtype = m->device ? m->device->num : PTD_F32;
     return p;
 }
@@ -77,11 +78,18 @@ static void add_linear(struct ptd_model *m, struct ptd_linear *l, const char *pr
     add_param(m, &l->bias, full, ".bias", 1, out);
 }
 
+/* What is added from now on is one more. */
+static int begin_part(struct ptd_model *m)
+{
+    return m->n_parts++;
+}
+
 static void add_merger(struct ptd_model *m, struct ptd_merger *g, const char *prefix,
                        int norm_width)
 {
     const struct ptd_config *c = &m->config;
     int wide = c->v_hidden * c->v_merge * c->v_merge;
+    g->part = begin_part(m);
     add_norm(m, &g->norm, prefix, "norm", norm_width);
     add_linear(m, &g->fc1, prefix, "linear_fc1", wide, wide);
     add_linear(m, &g->fc2, prefix, "linear_fc2", c->v_out, wide);
@@ -93,6 +101,7 @@ static void add_block(struct ptd_model *m, struct ptd_vision_block *b, int i)
     int h = c->v_hidden;
     char prefix[64];
     snprintf(prefix, sizeof prefix, "model.visual.blocks.%d.", i);
+    b->part = begin_part(m);
     add_norm(m, &b->norm1, prefix, "norm1", h);
     add_norm(m, &b->norm2, prefix, "norm2", h);
     add_linear(m, &b->qkv, prefix, "attn.qkv", 3 * h, h);
@@ -106,6 +115,7 @@ static void add_vision(struct ptd_model *m, struct ptd_layout *l)
     const struct ptd_config *c = &m->config;
     int h = c->v_hidden, wide = h * c->v_merge * c->v_merge;
     char prefix[64];
+    begin_part(m);
     add_rows(m, &l->patch, "model.visual.", "patch_embed.proj.weight", 5, h, c->v_channels,
              c->v_temporal, c->v_patch, c->v_patch);
     add_param(m, &l->patch.bias, "model.visual.", "patch_embed.proj.bias", 1, h);
@@ -126,6 +136,7 @@ static void add_layer(struct ptd_model *m, struct ptd_lm_layer *a, int i)
         kv = c->kv_heads * c->head_dim;
     char prefix[64];
     snprintf(prefix, sizeof prefix, "model.language_model.layers.%d.", i);
+    a->part = begin_part(m);
     add_param(m, &a->norm1.gain, prefix, "input_layernorm.weight", 1, H);
     add_rows(m, &a->qkv, prefix, "self_attn.q_proj.weight", 2, q, H);
     add_rows(m, &a->qkv, prefix, "self_attn.k_proj.weight", 2, kv, H);
@@ -143,13 +154,16 @@ static void add_text(struct ptd_model *m, struct ptd_layout *l)
 {
     const struct ptd_config *c = &m->config;
     int H = c->hidden;
+    l->embed_part = begin_part(m);
     add_rows(m, &l->embed, "model.language_model.", "embed_tokens.weight", 2, c->vocab, H);
     l->layers = ptd_array(c->layers, sizeof *l->layers);
     for (int i = 0; i < c->layers; i++) add_layer(m, &l->layers[i], i);
+    l->norm_part = begin_part(m);
     add_param(m, &l->norm.gain, "model.language_model.", "norm.weight", 1, H);
     l->head = &l->embed;
     if (c->tied) return;
     l->head = &l->own_head;
+    begin_part(m);
     add_rows(m, &l->own_head, "", "lm_head.weight", 2, c->vocab, H);
 }
 
@@ -201,7 +215,7 @@ static void bind(struct ptd_model *m)
         if (m->params[i].matrix) m->params[i].matrix->weight.n_blocks = 0;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        ptd_acc *g = m->grads && p->trained ? ptd_acc_at(m->device, m->grads, p->offset) : NULL;
+        ptd_acc *g = m->grads && p->trained ? ptd_acc_at(m->device, m->grads, p->grad) : NULL;
         if (p->role)
             *p->role = (struct ptd_weight){(ptd_num *)p->blocks->at, g};
         else {
@@ -212,16 +226,82 @@ static void bind(struct ptd_model *m)
     ptd_adapters_bind(m);
 }
 
+static int is_narrow(const struct ptd_model *m, const struct ptd_param *p)
+{
+    return m->narrow && p->trained && p->matrix;
+}
+
+/* Where a trained parameter's weights begin in the model's, in bytes; *at: where the next do. */
+static size_t place_weights(const struct ptd_model *m, const struct ptd_param *p, size_t *at)
+{
+    size_t here = m->narrow ? (*at + 63) / 64 * 64 : *at;
+    *at = here + p->n * (is_narrow(m, p) ? 2 : m->device->num_size);
+    return here;
+}
+
+size_t ptd_model_weight_bytes(const struct ptd_model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].trained) place_weights(m, &m->params[i], &bytes);
+    return bytes;
+}
+
 /* Of trained parameters. */
 static void take_memory(struct ptd_model *m)
 {
-    if (m->n_weights) m->weights = ptd_device_nums(m->device, m->n_weights, "weights");
+    size_t bytes = ptd_model_weight_bytes(m), at = 0;
+    if (bytes) m->weights = ptd_device_alloc(m->device, bytes, "weights");
     for (int i = 0; i < m->n_params; i++) {
         struct ptd_param *p = &m->params[i];
         if (!p->trained) continue;
-        p->blocks = one_block(p, ptd_at(m->device, m->weights, p->offset));
+        if (is_narrow(m, p)) p->dtype = PTD_BF16;
+        p->blocks = one_block(p, (char *)m->weights + place_weights(m, p, &at));
         p->n_blocks = 1;
     }
+}
+
+int ptd_model_head_part(const struct ptd_model *m)
+{
+    return m->config.tied ? m->layout->embed_part : m->n_parts - 1;
+}
+
+/* Numbers of each part's gradient, and the most that one but the head's has. */
+static size_t measure_parts(const struct ptd_model *m, size_t *part)
+{
+    size_t most = 0;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].trained) part[m->params[i].part] += m->params[i].n;
+    for (int i = 0; i < m->n_parts; i++)
+        if (i != ptd_model_head_part(m) && part[i] > most) most = part[i];
+    return most;
+}
+
+size_t ptd_model_gradients(const struct ptd_model *m)
+{
+    size_t *part = ptd_array(m->n_parts, sizeof *part), most = measure_parts(m, part),
+           head = part[ptd_model_head_part(m)];
+    free(part);
+    return m->by_part ? head + most : m->n_weights;
+}
+
+/* All one behind the other; or by part: the head's first, then the others in one place. */
+static void place_gradients(struct ptd_model *m)
+{
+    size_t *part = ptd_array(m->n_parts, sizeof *part);
+    int head = ptd_model_head_part(m);
+    measure_parts(m, part);
+    for (int i = 0; i < m->n_parts; i++)
+        if (i != head) part[i] = part[head];
+    part[head] = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
+        p->grad = m->by_part ? part[p->part] : p->offset;
+        part[p->part] += p->n;
+    }
+    m->n_grads = ptd_model_gradients(m);
+    free(part);
 }
 
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
@@ -315,16 +395,18 @@ static void give_nums(const struct ptd_tensor_view *v, size_t first, size_t n, f
     d->ops->get_nums(d, to, ptd_at(d, v->place, first), n);
 }
 
-static void take_stats(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from)
+static void take_raw(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from)
 {
     struct ptd_device *d = v->owner;
-    d->ops->put(d, ptd_stat_at(v->place, first), from, n * sizeof *from);
+    size_t size = ptd_dtype_size(v->dtype);
+    d->ops->put(d, (char *)v->place + first * size, from, n * size);
 }
 
-static void give_stats(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+static void give_raw(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
 {
     struct ptd_device *d = v->owner;
-    d->ops->get(d, to, ptd_stat_at(v->place, first), n * sizeof *to);
+    size_t size = ptd_dtype_size(v->dtype);
+    d->ops->get(d, to, (char *)v->place + first * size, n * size);
 }
 
 /* Parameter p's view, whose numbers begin at `place`. */
@@ -339,8 +421,17 @@ static struct ptd_tensor_view view_of(const struct ptd_model *m, const struct pt
     return v;
 }
 
-/* Of numbers of the device or of float32, place by offset. */
-static struct ptd_tensor_view *trained_views(const struct ptd_model *m, ptd_stat *moments, int *n)
+struct ptd_tensor_view ptd_model_view(const struct ptd_model *m, const struct ptd_param *p,
+                                      void *place, int dtype)
+{
+    struct ptd_tensor_view v = view_of(m, p, place);
+    v.take = take_raw;
+    v.give = give_raw;
+    v.dtype = dtype;
+    return v;
+}
+
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n)
 {
     struct ptd_tensor_view *v = ptd_array(m->n_params + 1, sizeof *v);
     *n = 0;
@@ -348,24 +439,48 @@ static struct ptd_tensor_view *trained_views(const struct ptd_model *m, ptd_stat
         const struct ptd_param *p = &m->params[i];
         struct ptd_tensor_view *w = &v[*n];
         if (!p->trained) continue;
-        *w = view_of(m, p,
-                     moments ? (void *)ptd_stat_at(moments, p->offset)
-                             : (void *)ptd_at(m->device, m->weights, p->offset));
-        w->take = moments ? take_stats : take_nums;
-        w->give = moments ? give_stats : give_nums;
+        *w = ptd_model_view(m, p, (void *)(uintptr_t)p->blocks->at, PTD_BF16);
         ++*n;
+        if (is_narrow(m, p)) continue;
+        w->dtype = PTD_F32;
+        w->take = take_nums;
+        w->give = give_nums;
     }
     return v;
 }
 
-struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n)
+/* bfloat16 as float32. Widened in their place, from the front: what is read lies behind. */
+static void give_wide(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
 {
-    return trained_views(m, NULL, n);
+    struct ptd_device *d = v->owner;
+    uint16_t *half = (uint16_t *)to + n;
+    d->ops->get(d, half, (const uint16_t *)v->place + first, n * sizeof *half);
+    ptd_dtype_to_float(to, half, PTD_BF16, n);
 }
 
-struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments, int *n)
+struct ptd_tensor_view *ptd_model_live_views(const struct ptd_model *m, int *n)
 {
-    return trained_views(m, moments, n);
+    struct ptd_tensor_view *v = ptd_model_views(m, n);
+    for (int i = 0; i < *n; i++) {
+        if (v[i].dtype != PTD_BF16) continue;
+        v[i].dtype = PTD_F32;
+        v[i].data = NULL;
+        v[i].take = NULL;
+        v[i].give = give_wide;
+    }
+    return v;
+}
+
+size_t ptd_model_part(const struct ptd_model *m, int part, size_t *first)
+{
+    size_t n = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (p->part != part || !p->trained) continue;
+        if (!n) *first = p->grad;
+        n += p->n;
+    }
+    return n;
 }
 
 /* ---- loading ---- */
@@ -497,7 +612,8 @@ int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
 int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation)
 {
     int n;
-    struct ptd_tensor_view *v = ptd_model_views(m, &n);
+    if (!m->bound) return 0;
+    struct ptd_tensor_view *v = ptd_model_live_views(m, &n);
     int got = ptd_live_get(l, generation, v, n);
     free(v);
     return got > 0 && ptd_device_wait(m->device) ? -1 : got;
@@ -541,21 +657,25 @@ static void init_param(struct ptd_model *m, int i, uint64_t seed, float *piece)
     struct ptd_device *d = m->device;
     const struct ptd_param *p = &m->params[i];
     struct ptd_law law = ptd_model_law(m, i);
-    ptd_num *w = ptd_at(d, m->weights, p->offset);
-    if (d->is_host) {
+    ptd_num *w = (ptd_num *)(uintptr_t)p->blocks->at;
+    if (d->is_host && !is_narrow(m, p)) {
         ptd_initial_floats(law, seed, i, 0, p->n, (float *)w);
         return;
     }
     for (size_t at = 0; at < p->n; at += INIT_PIECE) {
         size_t n = p->n - at < INIT_PIECE ? p->n - at : INIT_PIECE;
         ptd_initial_floats(law, seed, i, at, n, piece);
-        d->ops->put_nums(d, ptd_at(d, w, at), piece, n);
+        if (is_narrow(m, p)) {
+            ptd_dtype_from_float(piece, PTD_BF16, piece, n); /* in its place, from the front */
+            d->ops->put(d, (uint16_t *)w + at, piece, 2 * n);
+        } else
+            d->ops->put_nums(d, ptd_at(d, w, at), piece, n);
     }
 }
 
 void ptd_model_init(struct ptd_model *m, uint64_t seed)
 {
-    float *piece = m->device->is_host ? NULL : ptd_array(INIT_PIECE, sizeof *piece);
+    float *piece = m->device->is_host && !m->narrow ? NULL : ptd_array(INIT_PIECE, sizeof *piece);
     if (!m->bound) {
         take_memory(m);
         bind(m);
@@ -568,7 +688,8 @@ void ptd_model_train(struct ptd_model *m)
 {
     if (m->grads) return;
     ptd_model_reach(m);
-    m->grads = ptd_device_accs(m->device, m->n_weights, "gradients");
+    place_gradients(m);
+    m->grads = ptd_device_accs(m->device, m->n_grads, "gradients");
     bind(m);
 }
 

@@ -35,7 +35,9 @@ struct ptd_param {
     size_t n;
     int trained;   /* 1: its numbers move; 0: frozen, as a generation has them */
     int adapter;   /* 1: A or B of one (adapter.h) */
-    size_t offset; /* of a trained one, in the model's arrays */
+    size_t offset; /* of a trained one, among all that are */
+    int part;      /* layer, block, table ... that it belongs to */
+    size_t grad;   /* its gradient's place in the model's */
     /* one of the two: where it is used. Neighbours that are one product have the same matrix. */
     struct ptd_linear *matrix;
     struct ptd_weight *role;
@@ -54,10 +56,17 @@ struct ptd_model {
     struct ptd_param *params;  /* in the order of Qwen3-VL's modules: vision, then text */
     int n_params;
     /* of all trained parameters, in the order of params; what is frozen has memory of its own */
-    size_t n_weights;
-    ptd_num *weights; /* [n_weights] */
-    ptd_acc *grads;   /* [n_weights]; NULL until ptd_model_train */
-    int bound;        /* 1: there is memory for all parameters */
+    size_t n_weights, n_grads;
+    int narrow;       /* 1: trained matrices are bfloat16; to be set before there is memory */
+    ptd_num *weights; /* of all trained parameters */
+    ptd_acc *grads;   /* [n_grads]; NULL until ptd_model_train */
+    /* 1, before ptd_model_train: there is room for the gradient of one part at a time, beside that
+     * of the head. done is told of each part when backward has all of its gradient, and leaves
+     * zeros there; the head's may wait until backward has ended. */
+    int by_part, n_parts;
+    void (*done)(void *ctx, int part);
+    void *done_ctx;
+    int bound; /* 1: there is memory for all parameters */
     /* NULL, or what pictures are given to, one at a time, where their tower is frozen (encoder.h);
      * freed with the model */
     struct ptd_encoder *encoder;
@@ -91,10 +100,20 @@ struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter
 /* random weights: normal(0, init_std), residual outputs / sqrt(2 layers), norms 1, biases 0 */
 void ptd_model_init(struct ptd_model *m, uint64_t seed);
 void ptd_model_train(struct ptd_model *m); /* allocates gradients */
-/* *n views of the trained weights, or of moments [n_weights] of theirs; free() */
+/* Bytes of the trained weights, and numbers of their gradients. */
+size_t ptd_model_weight_bytes(const struct ptd_model *m);
+size_t ptd_model_gradients(const struct ptd_model *m);
+/* *n views of the trained weights; free() */
 struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n);
-struct ptd_tensor_view *ptd_model_moment_views(const struct ptd_model *m, ptd_stat *moments,
-                                               int *n);
+/* The same for live.h, which knows float32 alone; where they are bfloat16 only to give. */
+struct ptd_tensor_view *ptd_model_live_views(const struct ptd_model *m, int *n);
+/* A view of what lies beside parameter p on the device, a number for each of its numbers. */
+struct ptd_tensor_view ptd_model_view(const struct ptd_model *m, const struct ptd_param *p,
+                                      void *place, int dtype);
+/* The trained parameters of a part have one gradient: its place and its numbers, 0 if there are
+ * none. */
+int ptd_model_head_part(const struct ptd_model *m);
+size_t ptd_model_part(const struct ptd_model *m, int part, size_t *first);
 /* [vocab, hidden]: lm_head or embed_tokens */
 const struct ptd_matrix *ptd_model_head(const struct ptd_model *m);
 ptd_acc *ptd_model_dhead(struct ptd_model *m); /* NULL: it is not trained */

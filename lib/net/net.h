@@ -20,19 +20,23 @@ struct ptd_norm {
 };
 /* q, k, v and gate, up are neighbours, so that each trio and pair is one product. */
 struct ptd_lm_layer {
+    int part; /* model.h */
     struct ptd_norm norm1, q_norm, k_norm, norm2;
     struct ptd_linear qkv, o, gate_up, down;
 };
 struct ptd_vision_block {
+    int part;
     struct ptd_norm norm1, norm2;
     struct ptd_linear qkv, proj, fc1, fc2;
 };
 struct ptd_merger {
+    int part;
     struct ptd_norm norm;
     struct ptd_linear fc1, fc2;
 };
 /* The parameters by role. */
 struct ptd_layout {
+    int norm_part, embed_part;
     struct ptd_linear patch;
     struct ptd_weight positions;
     struct ptd_vision_block *blocks;
@@ -197,6 +201,11 @@ void ptd_vision_forward(struct ptd_model *m, struct ptd_batch *b);
 /* dimage, ddeep[k]: [n_image_rows, hidden] */
 void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dimage,
                          ptd_num *const *ddeep);
+/* All of the part's gradient is there. */
+static inline void ptd_model_done(const struct ptd_model *m, int part)
+{
+    if (m->done) m->done(m->done_ctx, part);
+}
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b);
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden,
                      ptd_num *dimage, ptd_num *const *ddeep);

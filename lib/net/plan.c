@@ -167,11 +167,11 @@ int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_s
             *(q->matrix ? &matrices : &others) += q->n * (halves ? 2 : m->device->num_size);
     }
     ptd_store_list_free(list, n);
-    if (m->n_weights) ptd_plan_add(p, "weights that move", m->n_weights * m->device->num_size);
+    if (m->n_weights) ptd_plan_add(p, "weights that move", ptd_model_weight_bytes(m));
     if (mapped && matrices) ptd_plan_share(p, "weights mapped", matrices);
     if (!mapped) others += matrices;
     if (others) ptd_plan_add(p, "frozen weights", others);
-    if (learns) ptd_plan_add(p, "gradients", m->n_weights * m->device->acc_size);
+    if (learns) ptd_plan_add(p, "gradients", ptd_model_gradients(m) * m->device->acc_size);
     return 0;
 }
 

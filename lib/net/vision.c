@@ -308,13 +308,16 @@ void ptd_vision_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num
     ptd_num *dx = b->v_spare.dx;
     d->ops->zero(d, dx, n * h * d->num_size);
     merger_backward(m, b, &l->merger, &b->merger, dimage, h);
+    ptd_model_done(m, l->merger.part);
     for (int i = c->v_depth - 1, deep = c->n_deepstack - 1; i >= 0; i--) {
         if (deep >= 0 && c->deepstack[deep] == i) {
             merger_backward(m, b, &l->deepstack[deep], &b->deepstack[deep], ddeep[deep],
                             h * merged(b));
+            ptd_model_done(m, l->deepstack[deep].part);
             deep--;
         }
         block_backward(m, b, i);
+        ptd_model_done(m, l->blocks[i].part);
     }
     if (l->positions.gradient)
         d->ops->interpolate_backward(d, l->positions.gradient, dx, b->on.tap, b->on.tap_weight, n,

@@ -78,10 +78,8 @@ static struct bed *bed_of(const char *name)
     if (b->shape) return b;
     b->shape = &shapes[i];
     b->train.model = new_model(b->shape);
-    b->train.m = ptd_device_stats(the_device(), b->train.model->n_weights, "moments");
-    b->train.v = ptd_device_stats(the_device(), b->train.model->n_weights, "moments");
-    b->train.rules = (struct ptd_train_rules){.adamw = {1e-5, 0.9, 0.999, 1e-8, 0.01}, .clip = 1};
-    ptd_model_train(b->train.model);
+    const struct ptd_optimizer_rules rules = {.adamw = {1e-5, 0.9, 0.999, 1e-8, 0.01}, .clip = 1};
+    b->train.optimizer = ptd_optimizer_new(b->train.model, &rules);
     b->reference = new_model(b->shape);
     b->learning = ptd_score_new(b->train.model, 1);
     b->reading = ptd_score_new(b->reference, 0);
@@ -113,9 +111,9 @@ static void update(struct bed *b, struct ptd_group **g, int n, const struct ptd_
     struct ptd_learned sum;
     double norm;
     int bad;
-    ptd_train_zero(&b->train);
+    ptd_optimizer_zero(b->train.optimizer);
     if (ptd_learn(b->learning, g, n, r, &sum, &bad) < 0) ptd_die_last();
-    if (ptd_train_apply(&b->train, 1e-5, &norm))
+    if (ptd_optimizer_step(b->train.optimizer, 1e-5, &norm))
         ptd_die(PTD_DIVERGED, "the gradient is not finite");
     b->loss = sum.loss;
 }
@@ -155,7 +153,7 @@ static double memory(const char *name)
     struct rusage before, after;
     struct ptd_model *m = bed_of(name)->train.model;
     size_t states = 3 * m->n_weights;
-    ptd_train_zero(&bed_of(name)->train);
+    ptd_optimizer_zero(bed_of(name)->train.optimizer);
     getrusage(RUSAGE_SELF, &before);
     step(name);
     step(name);
@@ -443,7 +441,7 @@ static float *gradient_of(struct bed *b, int together)
         groups[i].n_rollouts = size;
         g[i] = &groups[i];
     }
-    ptd_train_zero(&b->train);
+    ptd_optimizer_zero(b->train.optimizer);
     if (ptd_learn(b->learning, g, PROMPTS * GROUP / size, &r, &sum, &bad) < 0) ptd_die_last();
     free(w);
     size_t n = b->train.model->n_weights;

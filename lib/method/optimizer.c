@@ -1,0 +1,316 @@
+/* optimizer: see optimizer.h. The step's arithmetic is an operation; learning rates are train.c's.
+ */
+#include "method/optimizer.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- forms ---- */
+
+#define BLOCKWISE "Dettmers et al. 2022, 8-bit Optimizers via Block-wise Quantization, ICLR"
+static const struct ptd_form
+    f32_moments = {{"f32", "m, v in float32", ""}, 0},
+    eight = {{"8bit", "m, v as codes of 8 bits in blocks of 256", BLOCKWISE}, 1},
+    f32_master = {{"f32", "w in float32", ""}, PTD_MASTER_F32},
+    split = {{"split", "w = bfloat16 + 16 bits, exact", ""}, PTD_MASTER_SPLIT},
+    none = {{"none", "w in bfloat16, rounded at random", ""}, PTD_MASTER_NONE};
+const struct ptd_method *const ptd_moment_forms[] = {&f32_moments.is, &eight.is, NULL};
+const struct ptd_method *const ptd_masters[] = {&f32_master.is, &split.is, &none.is, NULL};
+
+const struct ptd_form *ptd_moments_named(const char *name)
+{
+    return (const struct ptd_form *)ptd_method_named(ptd_moment_forms, "moments", name);
+}
+
+const struct ptd_form *ptd_master_named(const char *name)
+{
+    return (const struct ptd_form *)ptd_method_named(ptd_masters, "master", name);
+}
+
+static int master_of(const struct ptd_optimizer_rules *r, const struct ptd_param *p)
+{
+    return r->master && p->matrix ? r->master->code : PTD_MASTER_F32;
+}
+
+static int eight_of(const struct ptd_optimizer_rules *r, const struct ptd_param *p)
+{
+    return r->moments && r->moments->code && (p->matrix || p->adapter);
+}
+
+/* ---- memory ---- */
+
+struct pass {
+    int on, measures, bad, moved;
+    double lr, scale, squares;
+    uint8_t *seen; /* [n_parts] */
+};
+
+struct ptd_optimizer {
+    struct ptd_model *model;
+    struct ptd_optimizer_rules rules;
+    struct ptd_slot *slots; /* [n_params]; n 0: not trained */
+    char **scales;          /* [n_params] names of their scales */
+    void *memory;           /* of all slots */
+    int64_t updates;
+    struct pass pass;
+};
+
+static size_t put(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at += (bytes + 63) / 64 * 64;
+    return here;
+}
+
+/* A slot with its places from base + *at on. */
+static struct ptd_slot lay_out(const struct ptd_optimizer_rules *r, const struct ptd_param *p,
+                               int number, char *base, size_t *at)
+{
+    struct ptd_slot s = {.n = p->n,
+                         .master = master_of(r, p),
+                         .eight = eight_of(r, p),
+                         .seed = r->seed,
+                         .number = (uint32_t)number};
+    size_t each = s.eight ? 1 : sizeof(float), scales = ptd_blocks(p->n) * sizeof(float);
+    s.m = base + put(at, p->n * each);
+    s.v = base + put(at, p->n * each);
+    if (s.eight) s.ms = (ptd_stat *)(base + put(at, scales));
+    if (s.eight) s.vs = (ptd_stat *)(base + put(at, scales));
+    if (s.master == PTD_MASTER_SPLIT) s.low = base + put(at, p->n * sizeof(int16_t));
+    if (p->blocks) s.w = (ptd_num *)(uintptr_t)p->blocks->at;
+    return s;
+}
+
+void ptd_optimizer_plan(const struct ptd_model *m, const struct ptd_optimizer_rules *r,
+                        struct ptd_optimizer_size *size)
+{
+    *size = (struct ptd_optimizer_size){0};
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
+        size->low += master_of(r, p) == PTD_MASTER_SPLIT ? p->n * 2 : 0;
+        size->moments += eight_of(r, p) ? 2 * (p->n + ptd_blocks(p->n) * 4) : p->n * 8;
+    }
+}
+
+struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_optimizer_rules *r)
+{
+    struct ptd_optimizer *o = ptd_alloc(sizeof *o);
+    size_t bytes = 0, at = 0;
+    o->model = m;
+    o->rules = *r;
+    o->slots = ptd_array(m->n_params + 1, sizeof *o->slots);
+    o->scales = ptd_array(m->n_params + 1, sizeof *o->scales);
+    o->pass.seen = ptd_alloc(m->n_parts + 1);
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].trained) lay_out(r, &m->params[i], i, NULL, &bytes);
+    if (bytes) o->memory = ptd_device_alloc(m->device, bytes, "moments");
+    if (bytes) m->device->ops->zero(m->device, o->memory, bytes); /* pages are there from now on */
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (p->trained) o->slots[i] = lay_out(r, p, i, o->memory, &at);
+        if (o->slots[i].eight) o->scales[i] = ptd_format("%s.scale", p->name);
+    }
+    ptd_model_train(m);
+    return o;
+}
+
+void ptd_optimizer_free(struct ptd_optimizer *o)
+{
+    if (!o) return;
+    for (int i = 0; i < o->model->n_params; i++) free(o->scales[i]);
+    ptd_device_free(o->model->device, o->memory);
+    free(o->pass.seen);
+    free(o->scales);
+    free(o->slots);
+    free(o);
+}
+
+/* ---- views ---- */
+
+/* Of m or v with their scales, or of the low halves; *n of them. */
+static struct ptd_tensor_view *views_of(const struct ptd_optimizer *o, char which, int *n)
+{
+    const struct ptd_model *m = o->model;
+    struct ptd_tensor_view *v = ptd_array(2 * (size_t)m->n_params + 1, sizeof *v);
+    *n = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_slot *s = &o->slots[i];
+        const struct ptd_param *p = &m->params[i];
+        struct ptd_param scale = {.n_dims = 1, .n = ptd_blocks(s->n)};
+        if (!s->n || (which == 'l' && !s->low)) continue;
+        if (which == 'l') {
+            v[(*n)++] = ptd_model_view(m, p, s->low, PTD_I16);
+            continue;
+        }
+        v[(*n)++] = ptd_model_view(m, p, which == 'm' ? s->m : s->v, s->eight ? PTD_U8 : PTD_F32);
+        if (!s->eight) continue;
+        scale.dims[0] = (int64_t)scale.n;
+        v[*n] = ptd_model_view(m, &scale, which == 'm' ? s->ms : s->vs, PTD_F32);
+        v[(*n)++].name = o->scales[i];
+    }
+    return v;
+}
+
+static int load(struct ptd_optimizer *o, struct ptd_store *s, char which)
+{
+    int n;
+    struct ptd_tensor_view *v = views_of(o, which, &n);
+    int r = n ? ptd_store_load_optim(s, which, v, n) : 0;
+    free(v);
+    return r;
+}
+
+int ptd_optimizer_load(struct ptd_optimizer *o, struct ptd_store *s, int64_t updates,
+                       int64_t generation)
+{
+    int r = 0;
+    o->updates = updates;
+    if (updates) r = load(o, s, 'm') || load(o, s, 'v');
+    if (!r && generation) r = load(o, s, 'l');
+    return r || ptd_device_wait(o->model->device) ? -1 : 0;
+}
+
+void ptd_optimizer_publish(const struct ptd_optimizer *o, struct ptd_publication *p)
+{
+    p->weights = ptd_model_views(o->model, &p->n);
+    p->low = views_of(o, 'l', &p->n_low);
+    if (!o->updates) return;
+    p->m = views_of(o, 'm', &p->n_moments);
+    p->v = views_of(o, 'v', &p->n_moments);
+}
+
+void ptd_optimizer_published(struct ptd_publication *p)
+{
+    free(p->weights);
+    free(p->low);
+    free(p->m);
+    free(p->v);
+}
+
+int64_t ptd_optimizer_updates(const struct ptd_optimizer *o)
+{
+    return o->updates;
+}
+
+/* ---- the whole gradient ---- */
+
+void ptd_optimizer_zero(struct ptd_optimizer *o)
+{
+    struct ptd_device *d = o->model->device;
+    d->ops->zero(d, o->model->grads, o->model->n_grads * d->acc_size);
+}
+
+double ptd_optimizer_norm(const struct ptd_optimizer *o)
+{
+    struct ptd_device *d = o->model->device;
+    return d->ops->norm(d, o->model->grads, PTD_ACCS, o->model->n_grads);
+}
+
+double ptd_optimizer_scale(const struct ptd_optimizer *o, double norm)
+{
+    return o->rules.clip > 0 && norm > o->rules.clip ? o->rules.clip / norm : 1;
+}
+
+/* Update number t of the parameters of a part; -1: of all. */
+static void step_part(struct ptd_optimizer *o, int part, double lr, double scale, int64_t t)
+{
+    struct ptd_model *m = o->model;
+    struct ptd_device *d = m->device;
+    struct ptd_adamw a = o->rules.adamw;
+    a.lr = lr;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (!p->trained || (part >= 0 && p->part != part)) continue;
+        a.decay = p->n_dims > 1 ? o->rules.adamw.decay : 0;
+        d->ops->adamw(d, &a, t, scale, &o->slots[i], ptd_acc_at(d, m->grads, p->grad));
+    }
+}
+
+int ptd_optimizer_step(struct ptd_optimizer *o, double lr, double *norm)
+{
+    *norm = ptd_optimizer_norm(o);
+    if (!isfinite(*norm)) return 1;
+    step_part(o, -1, lr, ptd_optimizer_scale(o, *norm), ++o->updates);
+    return 0;
+}
+
+/* ---- part by part ---- */
+
+static void on_part(void *ctx, int part)
+{
+    struct ptd_optimizer *o = ctx;
+    struct ptd_model *m = o->model;
+    struct ptd_device *d = m->device;
+    struct pass *pass = &o->pass;
+    size_t first, n = ptd_model_part(m, part, &first);
+    pass->seen[part] = 1;
+    if (!n) return;
+    ptd_acc *g = ptd_acc_at(d, m->grads, first);
+    double norm = d->ops->norm(d, g, PTD_ACCS, n);
+    pass->squares += norm * norm;
+    if (!isfinite(norm)) pass->bad = 1;
+    if (!pass->measures && !pass->bad) {
+        step_part(o, part, pass->lr, pass->scale, o->updates + 1);
+        pass->moved = 1;
+    }
+    d->ops->zero(d, g, n * d->acc_size);
+}
+
+void ptd_optimizer_watch(struct ptd_optimizer *o, double lr, double scale, int measures)
+{
+    uint8_t *seen = o->pass.seen;
+    memset(seen, 0, o->model->n_parts);
+    o->pass = (struct pass){.on = 1, .measures = measures, .lr = lr, .scale = scale, .seen = seen};
+    o->model->done = on_part;
+    o->model->done_ctx = o;
+    ptd_optimizer_zero(o);
+}
+
+void ptd_optimizer_drop(struct ptd_optimizer *o)
+{
+    o->model->done = NULL;
+    o->pass.on = 0;
+    ptd_optimizer_zero(o);
+}
+
+int ptd_optimizer_end(struct ptd_optimizer *o, double *norm)
+{
+    struct pass *pass = &o->pass;
+    for (int i = 0; i < o->model->n_parts; i++)
+        if (!pass->seen[i]) on_part(o, i);
+    *norm = pass->bad ? NAN : sqrt(pass->squares);
+    ptd_optimizer_drop(o);
+    if (pass->bad && pass->moved)
+        return ptd_fail(PTD_DIVERGED,
+                        "a gradient is not finite, and parts of the network have moved already: "
+                        "nothing is published (--apply whole, or --clip-grad, would refuse the "
+                        "step before)");
+    if (!isfinite(*norm)) return 1;
+    if (!pass->measures) o->updates++;
+    return 0;
+}
+
+/* ---- what may be published ---- */
+
+static int is_finite(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n)
+{
+    return isfinite(d->ops->norm(d, x, of, n));
+}
+
+const char *ptd_optimizer_not_finite(const struct ptd_optimizer *o)
+{
+    struct ptd_device *d = o->model->device;
+    for (int i = 0; i < o->model->n_params; i++) {
+        const struct ptd_slot *s = &o->slots[i];
+        size_t blocks = ptd_blocks(s->n);
+        if (!s->n) continue;
+        if (!is_finite(d, s->w, s->master ? PTD_HALVES : PTD_NUMS, s->n)) return "weights";
+        if (s->eight
+                ? !is_finite(d, s->ms, PTD_STATS, blocks) || !is_finite(d, s->vs, PTD_STATS, blocks)
+                : !is_finite(d, s->m, PTD_STATS, s->n) || !is_finite(d, s->v, PTD_STATS, s->n))
+            return "moments";
+    }
+    return NULL;
+}
