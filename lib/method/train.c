@@ -103,13 +103,13 @@ static void note_trained(struct ptd_train *t, const char *what)
 static int choose(struct ptd_train *t)
 {
     const char *what = ptd_trained_choose(t->model, t->rules.trained);
-    if (!what || ptd_trained_check(t->model, t->store, t->generation, what)) return -1;
-    if (t->rules.every > 1 && t->model->adapters && strcmp(what, "lora"))
+    if (what && t->rules.every > 1 && t->model->adapters && strcmp(what, "lora"))
         return ptd_fail(
             PTD_USAGE,
             "--publish-every %d: expected --train lora, or 1: of a store with an adapter "
             "samplers follow the adapter alone in memory",
             t->rules.every);
+    if (!what || ptd_trained_check(t->model, t->store, t->generation, what)) return -1;
     note_trained(t, what);
     return 0;
 }
