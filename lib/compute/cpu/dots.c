@@ -14,8 +14,8 @@
 #define TALL 2
 #endif
 #define DEEP     PTD_DOTS_DEEP
-#define ROWS     96  /* of A: 192 KiB of a piece */
-#define OUTPUTS  128 /* for which these rows stay, piece by piece */
+#define ROWS     72  /* of A: 288 KiB of a piece */
+#define OUTPUTS  256 /* for which these rows stay, piece by piece */
 #define FEW_ROWS 12  /* for these a group of B is read to its end first, so that memory streams */
 
 typedef float four __attribute__((vector_size(16)));

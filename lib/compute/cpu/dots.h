@@ -9,7 +9,7 @@
 #define PTD_DOTS_H
 #include "base/dtype.h"
 
-#define PTD_DOTS_DEEP 512
+#define PTD_DOTS_DEEP 1024
 
 /* lda, ldb, ldc: numbers from one row to the next; dtype: of B, PTD_F32 or PTD_BF16 */
 void ptd_dots(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
