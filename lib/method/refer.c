@@ -138,7 +138,8 @@ static int reader_load(struct ptd_refer *f, struct reader *d, struct ptd_store *
                        int64_t generation)
 {
     struct ptd_tokenizer *t = ptd_source_tokenizer(s);
-    const struct ptd_plan_asked *asked = f->r.plan;
+    static const struct ptd_plan_asked nothing;
+    const struct ptd_plan_asked *asked = f->r.plan ? f->r.plan : &nothing;
     size_t left;
     if (!t) return -1;
     int r = reader_shape(d, f->device, s);

@@ -20,7 +20,7 @@ struct ptd_refer_rules {
     int reference; /* log-probs for the KL */
     /* a micro-batch has at least so many, and less than twice as many (learn.h) */
     int64_t micro_tokens;
-    const struct ptd_plan_asked *plan; /* memory to stay within */
+    const struct ptd_plan_asked *plan; /* memory to stay within; NULL: what there is */
 };
 struct ptd_refer_counts {
     long tutored, cached, computed;
