@@ -354,5 +354,6 @@ int main(void)
         cmocka_unit_test(all_of_a_group_ends_with_the_program),
         cmocka_unit_test(one_ends_with_a_program_that_is_killed),
     };
+    signal(SIGINT, SIG_DFL); /* which a shell has its jobs in the background ignore */
     return cmocka_run_group_tests_name("coprocess", tests, NULL, NULL);
 }
