@@ -98,3 +98,32 @@ last_loss() { tail -n 1 "$1" | jq '."actor/loss"'; }
     ptd-gold -q -s other.ptd -P 8 -n 3 train.jsonl | ptd-hint -q --always --share 0.5 > rest.rec
     fails 78 "*resuming at step 2 would not be exact: moments was*" ptd-update -q "${SFT[@]}" rest.rec
 }
+# Of a split master: the float32 numbers whose nearest bfloat16 are those of the store.
+@test "ptd-export writes the exact master as f32, and as bf16 what the network computes with" {
+    rm -rf exact.ptd out32 out16
+    anew exact.ptd
+    taught exact.ptd 3 --master split > /dev/null
+    ptd-export -q exact.ptd out32 --dtype f32
+    ptd-export -q exact.ptd out16 --dtype bf16
+    python3 - <<'PY'
+import json, struct
+def tensors(folder):
+    data = open(folder + "/model.safetensors", "rb").read()
+    n = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:8 + n])
+    return {k: (v["dtype"], data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
+            for k, v in head.items() if k != "__metadata__"}
+a, b = tensors("out32"), tensors("out16")
+below = 0
+for k, (dtype, raw) in a.items():
+    assert dtype == "F32" and b[k][0] == "BF16", (k, dtype)
+    if len(raw) < 4096: continue
+    full = struct.unpack("<%dI" % (len(raw) // 4), raw)
+    short = struct.unpack("<%dH" % (len(raw) // 4), b[k][1])
+    if "pos_embed" in k: continue
+    for x, y in zip(full, short):
+        assert (x + 0x8000) >> 16 == y, (k, hex(x), hex(y))
+        below += x & 0xffff != 0
+assert below > 10000, below
+PY
+}

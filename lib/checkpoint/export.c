@@ -233,6 +233,20 @@ struct buffers {
     float *x;
 };
 
+/* Values in bfloat16 with what they leave out, where the generation has that (--master split). */
+static int complete(struct job *j, const struct ptd_tensor_about *from, size_t at, size_t n,
+                    const uint16_t *high, float *x)
+{
+    int16_t *low = ptd_array(n, sizeof *low);
+    int rc = ptd_store_read_low(j->store, j->x->generation, from->name, at, n, low);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        uint32_t bits = ((uint32_t)high[i] << 16) + (uint32_t)(int32_t)low[i];
+        memcpy(x + i, &bits, sizeof bits);
+    }
+    free(low);
+    return rc < 0 ? -1 : 0;
+}
+
 static int write_piece(struct job *j, int fd, const char *name, int i, size_t at, size_t n,
                        struct buffers *b)
 {
@@ -242,6 +256,7 @@ static int write_piece(struct job *j, int fd, const char *name, int i, size_t at
     int merges = j->merge && ptd_merge_changes(j->merge, from->name);
     if (from->dtype != to->dtype || merges) {
         ptd_dtype_to_float(b->x, b->raw, from->dtype, n);
+        if (from->dtype == PTD_BF16 && complete(j, from, at, n, b->raw, b->x) < 0) return -1;
         if (merges && ptd_merge_add(j->merge, from, at, n, b->x) < 0) return -1;
         ptd_dtype_from_float(b->out, to->dtype, b->x, n);
         out = b->out;

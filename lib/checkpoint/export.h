@@ -3,7 +3,8 @@
  * out, as it is not in the store; but if config.json says that there is one, it is written. Changed
  * in config.json is what would be wrong: the dtype if `dtype` is another (top level, text_config
  * and vision_config, under the names it has there), and tie_word_embeddings if the store has a head
- * of its own.
+ * of its own. Float32 weights of the newest generation are exact where it was trained in bfloat16
+ * with a split master; bfloat16 ones are what the network computes with.
  *
  * The folder appears whole or not at all: it is written under the name DIR.ptd-part, which is
  * locked, synced and renamed at the end; a name that is taken is refused (73). After a failure or a

@@ -256,6 +256,10 @@ int ptd_store_holds(struct ptd_store *s, int64_t generation, const char *name);
  * for what lies together if a snapshot is held. */
 int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_tensor_about *t,
                    size_t first, size_t n, void *out) PTD_MUST_CHECK;
+/* What a tensor of the newest generation, in bfloat16, leaves out of n values from value `first`
+ * on, which must lie within one ptd_store_piece(PTD_I16): 0 found, 1 it has none, -1 failure. */
+int ptd_store_read_low(struct ptd_store *s, int64_t generation, const char *name, size_t first,
+                       size_t n, int16_t *out) PTD_MUST_CHECK;
 size_t ptd_store_piece(int dtype); /* values in 4 MiB */
 /* Keeps one snapshot for all reading until released, so that a trainer cannot free what is being
  * read; the store grows meanwhile. May nest. */

@@ -588,6 +588,44 @@ int ptd_store_read(struct ptd_store *s, int64_t generation, const struct ptd_ten
     return rc;
 }
 
+/* The key's piece is there: the values in question. */
+static int read_low(struct ptd_store *s, const char *prefix, const char *name, size_t first,
+                    size_t n, int16_t *out)
+{
+    struct ptd_tensor_piece p;
+    size_t piece = first / ptd_store_piece(PTD_I16);
+    if (ptd_store_get_piece(s, DB_OPTIM, prefix, name, piece, &p) < 0) return -1;
+    if (p.whole.dtype != PTD_I16 || first + n > p.first + p.n)
+        return ptd_store_blame(s, name, "holds other low halves than expected");
+    if (!is_intact(&p)) return ptd_store_blame(s, name, "damaged (digest differs)");
+    memcpy(out, (const char *)p.data + (first - p.first) * sizeof *out, n * sizeof *out);
+    ptd_store_forget(p.data, p.n * sizeof *out);
+    return 0;
+}
+
+int ptd_store_read_low(struct ptd_store *s, int64_t generation, const char *name, size_t first,
+                       size_t n, int16_t *out)
+{
+    char prefix[PTD_PREFIX], key[KEY_MAX + 1];
+    int64_t head = -1;
+    MDB_val k, v;
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = ptd_store_get_head(s, s->view, &head);
+    if (!rc && head == generation) {
+        ptd_store_prefix(prefix, "l/", generation);
+        piece_key(key, prefix, name, 0);
+        k = ptd_store_key(key);
+        rc = mdb_get(s->view, s->db[DB_OPTIM], &k, &v);
+    } else if (!rc)
+        rc = MDB_NOTFOUND;
+    if (rc)
+        rc = rc == MDB_NOTFOUND ? 1 : ptd_store_fail(s, rc, "reading");
+    else
+        rc = read_low(s, prefix, name, first, n, out);
+    ptd_store_view_end(s);
+    return rc;
+}
+
 /* ---- listing ---- */
 
 static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, size_t skip,
