@@ -36,7 +36,8 @@ static const struct ptd_opt options[] = {
     {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
      "bf16 or f32: round the weights to it, and keep keys and values of the run in it (default: "
-     "weights as they come, random ones as the config says, else f32; the run in f32)",
+     "weights as they come, random ones as the config says, else f32; the run in f32, or as "
+     "--from-store was)",
      0, 0},
     {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
      "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
