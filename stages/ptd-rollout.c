@@ -75,9 +75,9 @@ static const struct ptd_opt options[] = {
     {"kv-max", 0, PTD_OPT_LONG, &opt.kv_max, "BYTES",
      "room for keys and values; responses begin as there is some for all of theirs (0: --part "
      "says)",
-     0, 1e15, 1},
+     0, 1e15},
     {"batch", 0, PTD_OPT_INT, &opt.batch, "N",
-     "responses that are written at once (0: as many as there is room for)", 0, 1 << 24, 1},
+     "responses that are written at once (0: as many as there is room for)", 0, 1 << 24},
     {"part", 0, PTD_OPT_LONG, &opt.part, "N",
      "room without --kv-max: tokens of prompts and -m of each response, and one of each at least",
      1, 1e9},
@@ -369,12 +369,22 @@ static void open_run(struct run *r, const char *data)
                    r->model->config.vocab);
 }
 
+/* What is computed together decides last bits of log-probs. */
+static void together_words(char *out, size_t size)
+{
+    char part[40] = "", room[60] = "", batch[40] = "";
+    if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
+    if (opt.kv_max) snprintf(room, sizeof room, "; keys and values of %lld", (long long)opt.kv_max);
+    if (opt.batch) snprintf(batch, sizeof batch, "; batches of %d", opt.batch);
+    snprintf(out, size, "%s%s%s", part, room, batch);
+}
+
 static char *sampling_words(const struct run *r)
 {
-    char part[40] = "", *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
-    if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
+    char together[140], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
+    together_words(together, sizeof together);
     char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k, stop,
-                             opt.lag, part, prompts);
+                             opt.lag, together, prompts);
     free(prompts);
     free(stop);
     return words;
