@@ -57,6 +57,26 @@ last_loss() { tail -n 1 "$1" | jq '."actor/loss"'; }
     [ "$(bits whole.ptd)" = "$(bits layer.ptd)" ]
 }
 
+# The first backward pass only measures.
+@test "so they do where the norm is clipped" {
+    for clip in 1 1000; do
+        anew whole.ptd
+        anew layer.ptd
+        taught whole.ptd 3 --clip-grad $clip --master split --moments 8bit > whole.jsonl
+        taught layer.ptd 3 --clip-grad $clip --master split --moments 8bit --apply layer > layer.jsonl
+        [ "$(bits whole.ptd)" = "$(bits layer.ptd)" ]
+        [ "$(jq '."actor/loss"' whole.jsonl)" = "$(jq '."actor/loss"' layer.jsonl)" ]
+    done
+}
+
+@test "an update that is no one micro-batch cannot be applied by layer" {
+    anew many.ptd
+    ptd-gold -q -s many.ptd -P 8 -n 1 train.jsonl > one.rec
+    fails 78 '*one micro-batch*expected a larger --micro*' \
+        ptd-update -q --loss sft --apply layer --micro 10 one.rec
+    [ "$(head_of many.ptd)" = 0 ]
+}
+
 @test "killed in any form, resumed to the same bits" {
     for form in "${FORMS[@]}" "--master split --moments 8bit --publish-every 2"; do
         anew whole.ptd
