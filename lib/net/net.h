@@ -155,6 +155,9 @@ struct ptd_batch {
     const ptd_num *dimage;
 };
 
+/* Memory for all parameters, which are all trained, and what uses them points there (weights.c). */
+void ptd_weights_take(struct ptd_model *m);
+void ptd_weights_free(struct ptd_model *m);
 /* One more picture for the tower itself. -1: 65. */
 int ptd_batch_picture(struct ptd_batch *b, const struct ptd_picture *p) PTD_MUST_CHECK;
 /* Adds one frame grid of pixel rows (already normalised, merge-block order); used by prompts, and

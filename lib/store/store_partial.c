@@ -24,29 +24,19 @@ int ptd_store_mark_partial(struct ptd_store *s, MDB_txn *txn, int64_t generation
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Tensors under a prefix: keys that are no later piece of one. */
-static int count(struct ptd_store *s, const char *prefix, long *n)
+/* Tensors: keys that are no later piece of one. */
+static int count_one(void *n, const MDB_val *rest, const MDB_val *value)
 {
-    MDB_cursor *c;
-    MDB_val k, v;
-    size_t skip = strlen(prefix);
-    int rc = mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c);
-    *n = 0;
-    if (rc) return rc;
-    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
-    while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
-        *n += !memchr(k.mv_data, '#', k.mv_size);
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    (void)value;
+    *(long *)n += !memchr(rest->mv_data, '#', rest->mv_size);
+    return 0;
 }
 
 int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial)
 {
     char key[PTD_PREFIX + 16], prefix[PTD_PREFIX], text[24];
     MDB_val v;
-    long found;
+    long found = 0;
     *partial = 0;
     if (!generation) return 0;
     int rc = ptd_store_get_plain(s, s->view, DB_STATE, mark_of(key, generation), &v);
@@ -54,7 +44,7 @@ int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial)
     snprintf(text, sizeof text, "%.*s", v.mv_size > 20 ? 20 : (int)v.mv_size, (char *)v.mv_data);
     ptd_store_prefix(prefix, "", generation);
     *partial = 1;
-    if ((rc = count(s, prefix, &found))) return rc;
+    if ((rc = ptd_store_each(s, prefix, count_one, &found))) return rc;
     if (found == strtol(text, NULL, 10)) return 0;
     ptd_fail(PTD_DATAERR, "store %s: generation %" PRId64 " holds %ld tensors, expected %s%s",
              s->dir, generation, found, text, ptd_store_doubt(s));

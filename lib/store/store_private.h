@@ -163,6 +163,10 @@ void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind /* "" or "m/" */
  * if it does not. */
 int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v);
 int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix);
+/* f for each piece of weights under a prefix in the keeper's present view, in order; `rest` is its
+ * key behind the prefix. Stops with what f returns but 0: an LMDB code or KEPT. */
+int ptd_store_each(struct ptd_store *keeper, const char *prefix,
+                   int (*f)(void *ctx, const MDB_val *rest, const MDB_val *value), void *ctx);
 /* An LMDB code or KEPT; *g is -1 if nothing was published. */
 int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g);
 

@@ -111,6 +111,24 @@ int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *
     return rc;
 }
 
+int ptd_store_each(struct ptd_store *keeper, const char *prefix,
+                   int (*f)(void *ctx, const MDB_val *rest, const MDB_val *value), void *ctx)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    size_t skip = strlen(prefix);
+    int rc = mdb_cursor_open(keeper->view, keeper->db[DB_WEIGHTS], &c);
+    if (rc) return rc;
+    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
+    while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
+        MDB_val rest = {k.mv_size - skip, (char *)k.mv_data + skip};
+        rc = f(ctx, &rest, &v);
+        if (!rc) rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* ---- one piece ---- */
 
 static int count_values(const struct tensor_head *h, size_t *n)
@@ -628,22 +646,28 @@ int ptd_store_read_low(struct ptd_store *s, int64_t generation, const char *name
 
 /* ---- listing ---- */
 
-static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, size_t skip,
-                    struct ptd_tensor_about **list, int *n)
+struct listing {
+    struct ptd_store *keeper;
+    struct ptd_tensor_about **list;
+    int *n;
+};
+
+static int list_one(void *ctx, const MDB_val *rest, const MDB_val *v)
 {
+    struct listing *l = ctx;
     struct ptd_tensor_piece p;
     struct tensor_head h;
-    char *name = ptd_format("%.*s", (int)(k->mv_size - skip), (char *)k->mv_data + skip);
+    char *name = ptd_format("%.*s", (int)rest->mv_size, (char *)rest->mv_data);
     int rc = read_header(v->mv_data, v->mv_size, &h, &p);
     ptd_store_forget(v->mv_data, v->mv_size);
-    if (rc < 0) rc = ptd_store_blame(s, name, ptd_failed_message());
+    if (rc < 0) ptd_store_blame(l->keeper, name, ptd_failed_message());
     if (rc < 0 || h.piece) {
         free(name);
-        return rc;
+        return rc < 0 ? KEPT : 0;
     }
-    *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
-    (*list)[*n] = p.whole;
-    (*list)[(*n)++].name = name;
+    *l->list = ptd_realloc(*l->list, (*l->n + 1) * sizeof **l->list);
+    (*l->list)[*l->n] = p.whole;
+    (*l->list)[(*l->n)++].name = name;
     return 0;
 }
 
@@ -651,20 +675,9 @@ static int list_one(struct ptd_store *s, const MDB_val *k, const MDB_val *v, siz
 static int list_prefix(struct ptd_store *s, const char *prefix, struct ptd_tensor_about **list,
                        int *n)
 {
-    struct ptd_store *keeper = ptd_store_keeper(s, prefix);
-    MDB_cursor *c;
-    MDB_val k, v;
-    int rc = 0;
-    if (mdb_cursor_open(keeper->view, keeper->db[DB_WEIGHTS], &c))
-        return ptd_store_fail(s, ENOMEM, "listing");
-    int at = ptd_store_seek(c, prefix, prefix, &k, &v);
-    while (!rc && !at && k.mv_size > strlen(prefix) && !memcmp(k.mv_data, prefix, strlen(prefix))) {
-        rc = list_one(keeper, &k, &v, strlen(prefix), list, n);
-        at = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    if (!rc && at && at != MDB_NOTFOUND) rc = ptd_store_fail(keeper, at, "listing");
-    mdb_cursor_close(c);
-    return rc;
+    struct listing l = {ptd_store_keeper(s, prefix), list, n};
+    int rc = ptd_store_each(l.keeper, prefix, list_one, &l);
+    return rc ? ptd_store_fail(l.keeper, rc, "listing") : 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -730,24 +743,14 @@ static int hash_meta(struct ptd_store *s, XXH3_state_t *hash)
 }
 
 /* Of each piece the key and the header, which holds the digest of the numbers. */
-static int hash_weights(struct ptd_store *s, const char *prefix, XXH3_state_t *hash)
+static int hash_piece(void *hash, const MDB_val *rest, const MDB_val *v)
 {
-    MDB_cursor *c;
-    MDB_val k, v;
-    size_t skip = strlen(prefix);
-    int rc = mdb_cursor_open(s->view, s->db[DB_WEIGHTS], &c);
-    if (rc) return rc;
-    rc = ptd_store_seek(c, prefix, prefix, &k, &v);
-    while (!rc && k.mv_size > skip && !memcmp(k.mv_data, prefix, skip)) {
-        size_t n = v.mv_size >= 4 && !memcmp(v.mv_data, ROWS_MAGIC, 4) ? ROWS_HEAD : HEAD;
-        if (n > v.mv_size) n = v.mv_size;
-        XXH3_64bits_update(hash, (const char *)k.mv_data + skip, k.mv_size - skip);
-        XXH3_64bits_update(hash, v.mv_data, n);
-        ptd_store_forget(v.mv_data, v.mv_size);
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    size_t n = v->mv_size >= 4 && !memcmp(v->mv_data, ROWS_MAGIC, 4) ? ROWS_HEAD : HEAD;
+    if (n > v->mv_size) n = v->mv_size;
+    XXH3_64bits_update(hash, rest->mv_data, rest->mv_size);
+    XXH3_64bits_update(hash, v->mv_data, n);
+    ptd_store_forget(v->mv_data, v->mv_size);
+    return 0;
 }
 
 int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest)
@@ -755,7 +758,7 @@ int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest)
     XXH3_state_t *hash = XXH3_createState();
     if (!hash) ptd_die(PTD_OSERR, "out of memory for a hash");
     XXH3_64bits_reset(hash);
-    int rc = hash_weights(s, prefix, hash);
+    int rc = ptd_store_each(s, prefix, hash_piece, hash);
     *digest = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     return rc;
@@ -772,10 +775,11 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17])
     if (!rc) {
         rc = find_generation(s, generation, prefix, &partial);
         int failed = rc ? 0 : hash_meta(s, hash);
-        if (!rc && !failed) failed = hash_weights(ptd_store_keeper(s, prefix), prefix, hash);
+        if (!rc && !failed)
+            failed = ptd_store_each(ptd_store_keeper(s, prefix), prefix, hash_piece, hash);
         ptd_store_prefix(prefix, "", 0);
         if (!rc && !failed && partial)
-            failed = hash_weights(ptd_store_keeper(s, prefix), prefix, hash);
+            failed = ptd_store_each(ptd_store_keeper(s, prefix), prefix, hash_piece, hash);
         if (failed) rc = ptd_store_fail(s, failed, "reading what it holds");
         ptd_store_view_end(s);
     }

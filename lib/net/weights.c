@@ -1,0 +1,402 @@
+/* weights: where the numbers of a model's parameters lie: memory of what is trained and of its
+ * gradients, frozen parameters where a store maps them or in memory of their own, and the views
+ * that a store reads and publishes. Names and shapes are model.c's. */
+#include "base/dtype.h"
+#include "net/adapter.h"
+#include "net/encoder.h"
+#include "net/net.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+static struct ptd_block *one_block(const struct ptd_param *p, const void *at)
+{
+    struct ptd_block *b = ptd_alloc(sizeof *b);
+    *b = (struct ptd_block){at, p->n_dims > 1 ? (int)p->dims[0] : 1};
+    return b;
+}
+
+/* More rows of a matrix; those that go on where the last ones end join them. */
+static void bind_rows(const struct ptd_device *d, struct ptd_linear *l, const struct ptd_param *p)
+{
+    struct ptd_matrix *w = &l->weight;
+    struct ptd_block *all = (struct ptd_block *)w->blocks;
+    w->dtype = p->dtype;
+    w->blocks = all = ptd_realloc(all, (w->n_blocks + p->n_blocks) * sizeof *all);
+    for (int i = 0; i < p->n_blocks; i++) {
+        struct ptd_block *last = w->n_blocks ? &all[w->n_blocks - 1] : NULL;
+        size_t bytes = last ? (size_t)last->rows * w->cols * ptd_dtype_size(p->dtype) : 0;
+        if (last && p->trained && (const char *)last->at + bytes == (const char *)p->blocks[i].at)
+            last->rows += p->blocks[i].rows;
+        else
+            all[w->n_blocks++] = p->blocks[i];
+    }
+}
+
+/* What uses parameters points at the memory there is. */
+static void bind(struct ptd_model *m)
+{
+    m->bound = 1;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].matrix) m->params[i].matrix->weight.n_blocks = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        ptd_acc *g = m->grads && p->trained ? ptd_acc_at(m->device, m->grads, p->grad) : NULL;
+        if (p->role)
+            *p->role = (struct ptd_weight){(ptd_num *)p->blocks->at, g};
+        else {
+            if (!p->matrix->weight.n_blocks) p->matrix->gradient = g;
+            bind_rows(m->device, p->matrix, p);
+        }
+    }
+    ptd_adapters_bind(m);
+}
+
+static int is_narrow(const struct ptd_model *m, const struct ptd_param *p)
+{
+    return m->narrow && p->trained && p->matrix;
+}
+
+/* Where a trained parameter's weights begin in the model's, in bytes; *at: where the next do. */
+static size_t place_weights(const struct ptd_model *m, const struct ptd_param *p, size_t *at)
+{
+    size_t here = m->narrow ? (*at + 63) / 64 * 64 : *at;
+    *at = here + p->n * (is_narrow(m, p) ? 2 : m->device->num_size);
+    return here;
+}
+
+size_t ptd_model_weight_bytes(const struct ptd_model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].trained) place_weights(m, &m->params[i], &bytes);
+    return bytes;
+}
+
+/* Of trained parameters. */
+static void take_memory(struct ptd_model *m)
+{
+    size_t bytes = ptd_model_weight_bytes(m), at = 0;
+    if (bytes) m->weights = ptd_device_alloc(m->device, bytes, "weights");
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
+        if (is_narrow(m, p)) p->dtype = PTD_BF16;
+        p->blocks = one_block(p, (char *)m->weights + place_weights(m, p, &at));
+        p->n_blocks = 1;
+    }
+}
+
+int ptd_model_head_part(const struct ptd_model *m)
+{
+    return m->config.tied ? m->layout->embed_part : m->n_parts - 1;
+}
+
+/* Numbers of each part's gradient, and the most that one but the head's has. */
+static size_t measure_parts(const struct ptd_model *m, size_t *part)
+{
+    size_t most = 0;
+    for (int i = 0; i < m->n_params; i++)
+        if (m->params[i].trained) part[m->params[i].part] += m->params[i].n;
+    for (int i = 0; i < m->n_parts; i++)
+        if (i != ptd_model_head_part(m) && part[i] > most) most = part[i];
+    return most;
+}
+
+size_t ptd_model_gradients(const struct ptd_model *m)
+{
+    size_t *part = ptd_array(m->n_parts, sizeof *part), most = measure_parts(m, part),
+           head = part[ptd_model_head_part(m)];
+    free(part);
+    return m->by_part ? head + most : m->n_weights;
+}
+
+/* All one behind the other; or by part: the head's first, then the others in one place. */
+static void place_gradients(struct ptd_model *m)
+{
+    size_t *part = ptd_array(m->n_parts, sizeof *part);
+    int head = ptd_model_head_part(m);
+    measure_parts(m, part);
+    for (int i = 0; i < m->n_parts; i++)
+        if (i != head) part[i] = part[head];
+    part[head] = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        if (!p->trained) continue;
+        p->grad = m->by_part ? part[p->part] : p->offset;
+        part[p->part] += p->n;
+    }
+    m->n_grads = ptd_model_gradients(m);
+    free(part);
+}
+
+void ptd_weights_take(struct ptd_model *m)
+{
+    take_memory(m);
+    bind(m);
+}
+
+void ptd_model_train(struct ptd_model *m)
+{
+    if (m->grads) return;
+    ptd_model_reach(m);
+    place_gradients(m);
+    m->grads = ptd_device_accs(m->device, m->n_grads, "gradients");
+    bind(m);
+}
+
+static void free_param(struct ptd_model *m, struct ptd_param *p)
+{
+    if (p->matrix) {
+        free((void *)(uintptr_t)p->matrix->weight.blocks);
+        p->matrix->weight.blocks = NULL;
+    }
+    free(p->blocks);
+    ptd_device_free(m->device, p->own);
+}
+
+void ptd_weights_free(struct ptd_model *m)
+{
+    for (int i = 0; i < m->n_params; i++) free_param(m, &m->params[i]);
+    ptd_device_free(m->device, m->weights);
+    ptd_device_free(m->device, m->grads);
+}
+
+/* ---- views ---- */
+
+static void take_nums(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from)
+{
+    struct ptd_device *d = v->owner;
+    d->ops->put_nums(d, ptd_at(d, v->place, first), from, n);
+}
+
+static void give_nums(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+{
+    struct ptd_device *d = v->owner;
+    d->ops->get_nums(d, to, ptd_at(d, v->place, first), n);
+}
+
+static void take_raw(const struct ptd_tensor_view *v, size_t first, size_t n, const float *from)
+{
+    struct ptd_device *d = v->owner;
+    size_t size = ptd_dtype_size(v->dtype);
+    d->ops->put(d, (char *)v->place + first * size, from, n * size);
+}
+
+static void give_raw(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+{
+    struct ptd_device *d = v->owner;
+    size_t size = ptd_dtype_size(v->dtype);
+    d->ops->get(d, to, (char *)v->place + first * size, n * size);
+}
+
+/* Parameter p's view, whose numbers begin at `place`. */
+static struct ptd_tensor_view view_of(const struct ptd_model *m, const struct ptd_param *p,
+                                      void *place)
+{
+    struct ptd_tensor_view v = {.name = p->name, .n_dims = p->n_dims, .n = p->n};
+    memcpy(v.dims, p->dims, sizeof v.dims);
+    v.data = m->device->is_host ? place : NULL;
+    v.owner = m->device;
+    v.place = place;
+    return v;
+}
+
+struct ptd_tensor_view ptd_model_view(const struct ptd_model *m, const struct ptd_param *p,
+                                      void *place, int dtype)
+{
+    struct ptd_tensor_view v = view_of(m, p, place);
+    v.take = take_raw;
+    v.give = give_raw;
+    v.dtype = dtype;
+    return v;
+}
+
+struct ptd_tensor_view *ptd_model_views(const struct ptd_model *m, int *n)
+{
+    struct ptd_tensor_view *v = ptd_array(m->n_params + 1, sizeof *v);
+    *n = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        struct ptd_tensor_view *w = &v[*n];
+        if (!p->trained) continue;
+        *w = ptd_model_view(m, p, (void *)(uintptr_t)p->blocks->at, PTD_BF16);
+        ++*n;
+        if (is_narrow(m, p)) continue;
+        w->dtype = PTD_F32;
+        w->take = take_nums;
+        w->give = give_nums;
+    }
+    return v;
+}
+
+/* bfloat16 as float32. Widened in their place, from the front: what is read lies behind. */
+static void give_wide(const struct ptd_tensor_view *v, size_t first, size_t n, float *to)
+{
+    struct ptd_device *d = v->owner;
+    uint16_t *half = (uint16_t *)to + n;
+    d->ops->get(d, half, (const uint16_t *)v->place + first, n * sizeof *half);
+    ptd_dtype_to_float(to, half, PTD_BF16, n);
+}
+
+struct ptd_tensor_view *ptd_model_live_views(const struct ptd_model *m, int *n)
+{
+    struct ptd_tensor_view *v = ptd_model_views(m, n);
+    for (int i = 0; i < *n; i++) {
+        if (v[i].dtype != PTD_BF16) continue;
+        v[i].dtype = PTD_F32;
+        v[i].data = NULL;
+        v[i].take = NULL;
+        v[i].give = give_wide;
+    }
+    return v;
+}
+
+size_t ptd_model_part(const struct ptd_model *m, int part, size_t *first)
+{
+    size_t n = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (p->part != part || !p->trained) continue;
+        if (!n) *first = p->grad;
+        n += p->n;
+    }
+    return n;
+}
+
+/* ---- loading ---- */
+
+/* As numbers of the device. */
+static int load_nums(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+{
+    struct ptd_tensor_view v;
+    p->own = ptd_device_nums(m->device, p->n, "weights");
+    p->dtype = m->device->num;
+    p->blocks = one_block(p, p->own);
+    p->n_blocks = 1;
+    v = view_of(m, p, p->own);
+    v.take = take_nums;
+    return ptd_store_load(s, p->from, &v, 1);
+}
+
+/* bfloat16 as it is stored: rows that a piece of the store holds whole are a block. */
+static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+{
+    struct ptd_device *d = m->device;
+    struct ptd_tensor_about about = {
+        .name = p->name, .dtype = PTD_BF16, .n_dims = p->n_dims, .n = p->n};
+    size_t piece = ptd_store_piece(PTD_BF16);
+    uint16_t *host = ptd_array(piece, sizeof *host);
+    int r = 0;
+    memcpy(about.dims, p->dims, sizeof about.dims);
+    p->own = ptd_device_alloc(d, p->n * sizeof *host, "weights");
+    p->dtype = PTD_BF16;
+    p->blocks = one_block(p, p->own);
+    p->n_blocks = 1;
+    for (size_t at = 0, n; at < p->n && !r; at += n) {
+        n = p->n - at < piece ? p->n - at : piece;
+        r = ptd_store_read(s, p->from, &about, at, n, host);
+        if (!r) d->ops->put(d, (uint16_t *)p->own + at, host, n * sizeof *host);
+    }
+    free(host);
+    return r;
+}
+
+/* In the blocks that it has in the store: where they lie, or copied to the device. */
+static void take_mapped(struct ptd_model *m, struct ptd_param *p, const struct ptd_mapped *map)
+{
+    struct ptd_device *d = m->device;
+    size_t cols = p->n / p->dims[0], size = ptd_dtype_size(map->dtype), at = 0;
+    p->dtype = map->dtype;
+    p->blocks = ptd_array(map->n_pieces, sizeof *p->blocks);
+    p->n_blocks = map->n_pieces;
+    if (!d->is_host) p->own = ptd_device_alloc(d, p->n * size, "weights");
+    for (int i = 0; i < map->n_pieces; i++) {
+        size_t n = map->pieces[i].rows * cols;
+        void *to = d->is_host ? NULL : (char *)p->own + at * size;
+        p->blocks[i] = (struct ptd_block){to ? to : map->pieces[i].data, (int)map->pieces[i].rows};
+        if (to && map->dtype == d->num)
+            d->ops->put_nums(d, to, map->pieces[i].data, n);
+        else if (to)
+            d->ops->put(d, to, map->pieces[i].data, n * size);
+        at += n;
+    }
+}
+
+/* Format of all parts of a product as they are stored: bfloat16, or float32 where they differ. */
+static int dtype_of(const struct ptd_model *m, const struct ptd_linear *l,
+                    const struct ptd_tensor_about *list, int n)
+{
+    int dtype = 0;
+    for (int i = 0; i < m->n_params; i++)
+        for (int k = 0; m->params[i].matrix == l && k < n; k++)
+            if (!strcmp(list[k].name, m->params[i].name))
+                dtype = dtype && dtype != list[k].dtype ? PTD_F16 : list[k].dtype;
+    return dtype;
+}
+
+static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p, int dtype)
+{
+    struct ptd_mapped map;
+    int r =
+        dtype == PTD_BF16 || dtype == m->device->num ? ptd_store_map(s, p->from, p->name, &map) : 1;
+    if (r < 0) return -1;
+    if (r) return dtype == PTD_BF16 ? load_bf16(m, s, p) : load_nums(m, s, p);
+    take_mapped(m, p, &map);
+    ptd_mapped_clear(&map);
+    return 0;
+}
+
+static void drop(struct ptd_model *m, struct ptd_param *p)
+{
+    free(p->blocks);
+    ptd_device_free(m->device, p->own);
+    p->blocks = NULL;
+    p->own = NULL;
+}
+
+/* What is not there yet, or of another generation than it should be; *n_read counts. */
+static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generation, int *n_read)
+{
+    struct ptd_tensor_about *list;
+    int n, r = 0;
+    *n_read = 0;
+    if (ptd_store_list(s, generation, &list, &n)) return -1;
+    for (int i = 0; i < m->n_params && !r; i++) {
+        struct ptd_param *p = &m->params[i];
+        int64_t from = ptd_store_holds(s, generation, p->name) ? generation : 0;
+        if (p->trained || (p->blocks && p->from == from)) continue;
+        drop(m, p);
+        p->from = from;
+        ++*n_read;
+        r = p->matrix ? load_matrix(m, s, p, dtype_of(m, p->matrix, list, n)) : load_nums(m, s, p);
+    }
+    ptd_store_list_free(list, n);
+    return r;
+}
+
+int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
+{
+    int n = 0, r;
+    if (ptd_store_hold(s)) return -1;
+    if (!m->bound) take_memory(m);
+    r = load_frozen(m, s, generation, &n);
+    if (!r && (n || !m->bound)) bind(m);
+    struct ptd_tensor_view *v = ptd_model_views(m, &n);
+    if (n && !r) r = ptd_store_load(s, generation, v, n);
+    free(v);
+    ptd_store_release(s);
+    if (!r) r = ptd_encoder_attach(m, s);
+    return r || ptd_device_wait(m->device) ? -1 : 0;
+}
+
+int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation)
+{
+    int n;
+    if (!m->bound) return 0;
+    struct ptd_tensor_view *v = ptd_model_live_views(m, &n);
+    int got = ptd_live_get(l, generation, v, n);
+    free(v);
+    return got > 0 && ptd_device_wait(m->device) ? -1 : got;
+}
