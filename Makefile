@@ -29,7 +29,7 @@ OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /
 
 # The rooms of the library, from the ground up: each may include itself and those before it (make
 # layers).
-ROOMS   := base judge compute compute/cpu flow store data net checkpoint \
+ROOMS   := base judge compute compute/cpu compute/cuda flow store data net checkpoint \
            method/advantage method/divergence method/loss method method/hint view
 LIB     := $(foreach r,$(ROOMS),$(sort $(wildcard lib/$r/*.c)))
 LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
@@ -166,7 +166,7 @@ $(BUILD) $(BIN):
 
 # Sources as clang-format 14 lays them out: another version does it otherwise.
 CLANG_FORMAT = $(or $(shell command -v clang-format-14),clang-format)
-SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch])
+SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch] lib/compute/cuda/*.cu tests/gpu-sim/*.cu tests/gpu-sim/*.cc tests/gpu-sim/*.h*)
 format:
 	@$(CLANG_FORMAT) -i $(SOURCES)
 formatted:
@@ -191,4 +191,5 @@ help:
 	@echo 'make layers     refuse an include that goes against the order of the rooms'
 	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
+include tests/gpu-sim/gpu.mk
 -include $(wildcard $(foreach d,$(BUILD) $(FUZZ_DIR),$d/*.d $(ROOMS:%=$d/%/*.d)))

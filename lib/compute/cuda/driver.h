@@ -1,0 +1,155 @@
+/* driver: what the files of this room share: the device's object, its memory, and the operations of
+ * compute/ops.h that each of them fills. A device is one object with one stream; nothing is global.
+ *
+ * The room is a plugin (libptd-cuda.so), or on the emulator libptd-sim.so, that a program opens
+ * when such a device is asked for. It calls nothing of the library but inline functions and what it
+ * is handed (a divergence's value); faults it leaves in the device. */
+#ifndef PTD_CUDA_DRIVER_H
+#define PTD_CUDA_DRIVER_H
+#include "compute/cuda/ptd.h"
+#include "compute/cuda/gpu.h"
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+
+/* Memory for one operation, kept for the next: by use, so that two of one operation's do not meet.
+ */
+enum cuda_use {
+    CUDA_SUMS,  /* parts of a sum */
+    CUDA_LISTS, /* lists of the host's */
+    CUDA_ROWS,  /* what rows of logits need */
+    CUDA_OUT,   /* answers on their way to the host */
+    CUDA_WIDE,  /* numbers of another format than the device's own */
+    CUDA_MORE,  /* a second one of these */
+    CUDA_USES
+};
+struct cuda_scratch {
+    void *p;
+    size_t n;
+};
+struct cuda {
+    int number; /* of the card */
+    cudaStream_t stream;
+    cublasLtHandle_t blas;
+    void *workspace; /* cuBLASLt's */
+    size_t workspace_size;
+    struct cuda_products *products; /* algorithms by shape: product.cu */
+    struct cuda_scratch scratch[CUDA_USES];
+    char machine[400];
+};
+
+static inline struct cuda *cuda_of(struct ptd_device *d)
+{
+    return (struct cuda *)d->own;
+}
+static inline cudaStream_t stream_of(struct ptd_device *d)
+{
+    return cuda_of(d)->stream;
+}
+
+/* ---- what an array of the device's is to a kernel ---- */
+
+template <class T> static inline T *as(ptd_num *p)
+{
+    return reinterpret_cast<T *>(p);
+}
+template <class T> static inline const T *as(const ptd_num *p)
+{
+    return reinterpret_cast<const T *>(p);
+}
+static inline float *floats_of(ptd_acc *p)
+{
+    return reinterpret_cast<float *>(p);
+}
+static inline float *floats_of(ptd_stat *p)
+{
+    return reinterpret_cast<float *>(p);
+}
+static inline const float *floats_of(const ptd_acc *p)
+{
+    return reinterpret_cast<const float *>(p);
+}
+static inline const float *floats_of(const ptd_stat *p)
+{
+    return reinterpret_cast<const float *>(p);
+}
+static inline const int32_t *ints_of(const ptd_int *p)
+{
+    return reinterpret_cast<const int32_t *>(p);
+}
+
+/* With T the type of the device's numbers. */
+#define CUDA_BY_TYPE(d, ...)                                                                       \
+    do {                                                                                           \
+        if ((d)->num == PTD_BF16) {                                                                \
+            typedef bf16 T;                                                                        \
+            __VA_ARGS__;                                                                           \
+        } else {                                                                                   \
+            typedef float T;                                                                       \
+            __VA_ARGS__;                                                                           \
+        }                                                                                          \
+    } while (0)
+/* The same, and N 8 where the pointers (NULL counts as aligned) and the width w allow pieces of 16
+ * bytes, else 1. */
+#define CUDA_BY_WIDTH(d, wide, ...)                                                                \
+    do {                                                                                           \
+        if (wide) {                                                                                \
+            constexpr int N = 8;                                                                   \
+            CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
+        } else {                                                                                   \
+            constexpr int N = 1;                                                                   \
+            CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
+        }                                                                                          \
+    } while (0)
+template <class... P> static inline bool cuda_is_wide(long w, P... pointers)
+{
+    uintptr_t all = 0;
+    for (const void *p : {(const void *)pointers...}) all |= (uintptr_t)p;
+    return w % 8 == 0 && all % 16 == 0;
+}
+
+/* ---- driver.cu ---- */
+
+/* Keeps the first one of CUDA's and cuBLASLt's errors. */
+void cuda_check(struct ptd_device *d, cudaError_t e, const char *what);
+void cuda_blame(struct ptd_device *d, int status, const char *words);
+/* At least `bytes` of the device, until the next call for the same use; NULL: none left, which is
+ * blamed. */
+void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes);
+/* A copy of the host's list, in scratch. */
+void *cuda_list(struct ptd_device *d, enum cuda_use use, const void *host, size_t bytes);
+/* To the host, now. */
+void cuda_fetch(struct ptd_device *d, void *host, const void *from, size_t bytes);
+
+extern "C" {
+/* The plugin's door: fills d for the card that d->name names; -1: d->fault says why, with the
+ * status. */
+int ptd_cuda_plugin(struct ptd_device *d);
+}
+
+extern "C" {
+/* ---- norm.cu ---- */
+
+void cuda_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
+                  const ptd_num *g, long n, int w, float eps);
+
+/* ---- attention.cu, attention_backward.cu, head.cu: as compute/ops.h has them ---- */
+
+struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struct ptd_attention *a);
+void cuda_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p);
+void cuda_attention(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
+                    ptd_stat *lse, const ptd_num *q, const ptd_num *k, const ptd_num *v);
+void cuda_attention_backward(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *dq,
+                             ptd_num *dk, ptd_num *dv, const ptd_num *dout, const ptd_num *o,
+                             const ptd_stat *lse, const ptd_num *q, const ptd_num *k,
+                             const ptd_num *v);
+void cuda_attention_shares(struct ptd_device *d, const struct ptd_attention_plan *p,
+                           const struct ptd_shares_asked *a, ptd_stat *out, const ptd_num *q,
+                           const ptd_num *k, const ptd_stat *lse);
+void cuda_rows_score(struct ptd_device *d, ptd_stat *z, long n, int V,
+                     const struct ptd_ask_score *ask, const struct ptd_got_score *got);
+void cuda_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
+                    const struct ptd_ask_draw *ask, const struct ptd_got_draw *got);
+void cuda_rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
+                        const struct ptd_ask_gradient *ask, double *value);
+}
+#endif

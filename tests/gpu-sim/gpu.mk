@@ -1,0 +1,33 @@
+# The GPU's kernels on a CPU: every .cu of lib/compute/cuda compiled by g++ for the emulator of this
+# folder, into a plugin (device sim) and into the programs that test it.
+GPU_DIR   = build/gpu-sim
+GPU_CU   := $(sort $(wildcard lib/compute/cuda/*.cu))
+GPU_CC   := $(filter-out $(wildcard tests/gpu-sim/test-*.cc),$(sort $(wildcard tests/gpu-sim/*.cc)))
+GPU_SIM  := $(GPU_CC:tests/gpu-sim/%.cc=$(GPU_DIR)/%.o)
+GPU_OBJ  := $(GPU_CU:lib/compute/cuda/%.cu=$(GPU_DIR)/%.cu.o) $(GPU_SIM)
+GPU_TEST := $(patsubst tests/gpu-sim/test-%.cc,$(GPU_DIR)/test-%,$(sort $(wildcard tests/gpu-sim/test-*.cc)))
+GPU_CXX   = $(CXX) -std=c++20 -g -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter -D_GNU_SOURCE -fPIC -fno-exceptions \
+            -fno-strict-aliasing -fvisibility=hidden -Itests/gpu-sim/standin -Itests/gpu-sim -Ilib -MMD -MP
+# The watch is the compiler's calls, answered by watch.cc.
+GPU_WATCH = -O1 -fsanitize=thread,bounds-strict --param=tsan-instrument-func-entry-exit=0
+
+.PHONY: gpu-sim
+.SECONDARY: $(GPU_OBJ) $(GPU_TEST:%=%.o)
+gpu-sim: $(GPU_TEST)
+	@$(RUN) $(GPU_TEST)
+
+$(GPU_DIR)/%.cu.o: lib/compute/cuda/%.cu $(GPU_DIR)/flags
+	$(GPU_CXX) $(GPU_WATCH) -x c++ -c -o $@ $<
+$(GPU_DIR)/%.cu.o: tests/gpu-sim/%.cu $(GPU_DIR)/flags
+	$(GPU_CXX) $(GPU_WATCH) -x c++ -c -o $@ $<
+$(GPU_DIR)/%.o: tests/gpu-sim/%.cc $(GPU_DIR)/flags
+	$(GPU_CXX) -O2 -march=$(ARCH) -c -o $@ $<
+$(GPU_DIR)/test-watch: $(GPU_DIR)/faults.cu.o
+$(GPU_DIR)/test-%: $(GPU_DIR)/test-%.o $(GPU_OBJ)
+	$(CXX) -o $@ $^ -lcmocka -ldl
+$(GPU_DIR)/flags: FORCE | $(GPU_DIR)
+	$(call KEEP,$(CXX) $(shell $(CXX) -dumpfullversion) $(GPU_CXX) $(GPU_WATCH) $(ARCH))
+$(GPU_DIR):
+	mkdir -p $@
+
+-include $(wildcard $(GPU_DIR)/*.d)

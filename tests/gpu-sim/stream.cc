@@ -1,0 +1,199 @@
+/* stream: CUDA's runtime in memory of the host: streams that do what they were asked in order, at
+ * once or, with sim_late, as late as somebody waits for them; copies from and to pinned memory
+ * happen when the stream comes to them, those of other memory as CUDA's documentation says. */
+#include "engine.h"
+#include "standin/cuda_runtime.h"
+#include <deque>
+#include <map>
+#include <stdio.h>
+#include <stdlib.h>
+
+int sim_late;
+
+struct sim_stream {
+    std::deque<std::function<void()>> asked;
+};
+static sim_stream default_stream;
+static std::map<uintptr_t, size_t> pinned;
+static std::map<void *, char *> names;
+static size_t in_use, capacity = (size_t)1 << 36;
+static long faults_told;
+
+static sim_stream &stream_of(cudaStream_t s)
+{
+    return s ? *s : default_stream;
+}
+
+static std::vector<sim_stream *> streams;
+
+static void run_all(sim_stream &s)
+{
+    while (!s.asked.empty()) {
+        std::function<void()> what = std::move(s.asked.front());
+        s.asked.pop_front();
+        what();
+    }
+}
+
+void sim_ask(cudaStream_t s, std::function<void()> what)
+{
+    stream_of(s).asked.push_back(std::move(what));
+    if (!sim_late) run_all(stream_of(s));
+}
+
+/* A fault is the launch's that had it, and is told at the next wait. */
+static cudaError_t told()
+{
+    bool fresh = sim_faults != faults_told;
+    faults_told = sim_faults;
+    return fresh ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+/* ---- the device ---- */
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    return *n = 1, cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device)
+{
+    return device ? cudaErrorInvalidDevice : cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
+{
+    snprintf(p->name, sizeof p->name, "emulator");
+    p->major = 9, p->minor = 0;
+    return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr what, int)
+{
+    *value = what == cudaDevAttrMultiProcessorCount      ? 4
+             : what == cudaDevAttrComputeCapabilityMajor ? 9
+                                                         : 0;
+    return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    return *version = 13000, cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    return *version = 13000, cudaSuccess;
+}
+cudaError_t cudaGetLastError()
+{
+    return told();
+}
+const char *cudaGetErrorString(cudaError_t e)
+{
+    return e == cudaErrorLaunchFailure      ? sim_last
+           : e == cudaErrorMemoryAllocation ? "out of memory"
+           : e                              ? "an error"
+                                            : "none";
+}
+
+/* ---- memory ---- */
+
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
+{
+    return *free = capacity - in_use, *total = capacity, cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **p, size_t n)
+{
+    char *name = (char *)malloc(64);
+    snprintf(name, 64, "an allocation of %zu bytes", n);
+    *p = n > capacity - in_use ? NULL : sim_alloc(n, name);
+    if (!*p) {
+        free(name);
+        return cudaErrorMemoryAllocation;
+    }
+    names[*p] = name;
+    in_use += n;
+    return cudaSuccess;
+}
+
+/* Waits for all that was asked. */
+cudaError_t cudaFree(void *p)
+{
+    if (!p) return cudaSuccess;
+    for (sim_stream *s : streams) run_all(*s);
+    size_t n = 0;
+    char *name = names[p];
+    sscanf(name, "an allocation of %zu", &n);
+    sim_free(p);
+    names.erase(p);
+    free(name);
+    in_use -= n;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **p, size_t n)
+{
+    *p = malloc(n + 1);
+    pinned[(uintptr_t)*p] = n;
+    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFreeHost(void *p)
+{
+    pinned.erase((uintptr_t)p);
+    free(p);
+    return cudaSuccess;
+}
+static bool is_pinned(const void *p)
+{
+    auto i = pinned.upper_bound((uintptr_t)p);
+    return i != pinned.begin() && (uintptr_t)p - (--i)->first < i->second;
+}
+
+/* ---- copies ---- */
+
+static void copy_now(void *to, const void *from, size_t n, cudaMemcpyKind kind)
+{
+    if (kind != cudaMemcpyHostToDevice && watch_host(NULL, from, n, 0)) return;
+    if (kind != cudaMemcpyDeviceToHost && watch_host(NULL, to, n, 1)) return;
+    memcpy(to, from, n);
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, cudaMemcpyKind kind,
+                            cudaStream_t s)
+{
+    if (!n) return cudaSuccess;
+    if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) { /* staged before the call returns */
+        char *copy = (char *)malloc(n);
+        memcpy(copy, from, n);
+        sim_ask(s, [=] { copy_now(to, copy, n, kind), free(copy); });
+        return cudaSuccess;
+    }
+    sim_ask(s, [=] { copy_now(to, from, n, kind); });
+    if (kind == cudaMemcpyDeviceToHost && !is_pinned(to)) run_all(stream_of(s));
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s)
+{
+    sim_ask(s, [=] {
+        if (n && !watch_host(NULL, p, n, 1)) memset(p, value, n);
+    });
+    return cudaSuccess;
+}
+
+/* ---- streams ---- */
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
+{
+    streams.push_back(*s = new sim_stream);
+    return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
+{
+    return run_all(stream_of(s)), told();
+}
+cudaError_t cudaStreamDestroy(cudaStream_t s)
+{
+    run_all(*s);
+    for (size_t i = 0; i < streams.size(); i++)
+        if (streams[i] == s) streams.erase(streams.begin() + (long)i);
+    delete s;
+    return cudaSuccess;
+}
