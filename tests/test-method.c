@@ -113,12 +113,16 @@ static void check_divergence(const struct ptd_divergence *d, int which, int n)
     masses(2 * which, n, 0, s);
     masses(2 * which + 1, n, 0, t);
     for (int b = 0; b < n; b++) want += plain(s[b], t[b]);
-    assert_close(d->value(s, t, n, g), want, 1e-6 * (1 + want));
+    assert_close(d->value(d->is.own, s, t, n, g), want, 1e-6 * (1 + want));
     for (int b = 0; b < n; b++) {
         double h = 1e-4 * s[b];
-        assert_close(g[b], s[b] * (plain(s[b] + h, t[b]) - plain(s[b] - h, t[b])) / (2 * h),
-                     1e-6 * (s[b] + t[b]) + 1e-8);
+        if (!plain_learns(d))
+            assert_true(g[b] == 0);
+        else
+            assert_close(g[b], s[b] * (plain(s[b] + h, t[b]) - plain(s[b] - h, t[b])) / (2 * h),
+                         1e-6 * (s[b] + t[b]) + 1e-8);
     }
+    assert_true(!d->most || want <= d->most);
 }
 
 /* Masses of 0, and what is not finite. */
@@ -127,14 +131,14 @@ static void check_divergence_at_the_edges(const struct ptd_divergence *d)
     float s[ROOM], t[ROOM], g[ROOM];
     masses(1, 9, 3, s);
     masses(2, 9, 5, t);
-    assert_true(isfinite(d->value(s, t, 9, g)));
+    assert_true(isfinite(d->value(d->is.own, s, t, 9, g)));
     for (int b = 0; b < 9; b++) assert_true(isfinite(g[b]));
-    assert_close(d->value(s, s, 9, g), 0, 1e-6);
+    assert_close(d->value(d->is.own, s, s, 9, g), 0, 1e-6);
     for (int side = 0; side < 2; side++)
         for (int b = 0; b < 9; b++) {
             float *x = side ? s : t, saved = x[b];
             x[b] = NAN;
-            assert_true(isnan(d->value(s, t, 9, g)));
+            assert_true(isnan(d->value(d->is.own, s, t, 9, g)));
             x[b] = saved;
         }
 }
@@ -146,6 +150,62 @@ static void divergences_are_their_formulas(void **state)
         for (int which = 0; which < 20; which++)
             check_divergence(divergence_number(i), which, 1 + 2 * which);
         check_divergence_at_the_edges(divergence_number(i));
+    }
+}
+
+/* The option of gjsd in both spellings, and its ends. */
+static void gjsd_lies_between_the_two(void **state)
+{
+    static const char *const names[] = {"gjsd=0", "gjsd=0.1", "gjsd=0.75", "gjsd=1"};
+    float s[ROOM], t[ROOM], g[2][ROOM];
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const struct ptd_divergence *d = ptd_divergence_named(names[i]);
+        assert_non_null(d);
+        for (int which = 0; which < 20; which++) check_divergence(d, which, 1 + 2 * which);
+        check_divergence_at_the_edges(d);
+    }
+    masses(3, 30, 0, s);
+    masses(4, 30, 0, t);
+    const struct ptd_divergence *d = ptd_divergence_named("gjsd=0.5"),
+                                *jsd = ptd_divergence_named("jsd");
+    assert_close(d->value(d->is.own, s, t, 30, g[0]), jsd->value(NULL, s, t, 30, g[1]), 1e-7);
+    for (int b = 0; b < 30; b++) assert_close(g[0][b], g[1][b], 1e-8);
+    for (const char *const *bad =
+             (const char *const[]){"gjsd=2", "gjsd=", "gjsd=x", "jsd=0.5", "gjsd=nan", NULL};
+         *bad; bad++)
+        assert_null(ptd_divergence_named(*bad));
+}
+
+/* Over all words, each as often as the student says it, the mean of what the sampled word gives is
+ * KL(S||T), and that of its gradient is that of KL(S||T). */
+static void the_sampled_word_gives_the_reverse_on_average(void **state)
+{
+    enum { WORDS = 7 };
+    const struct ptd_divergence *d = ptd_divergence_named("sampled");
+    double z[WORDS], t[WORDS], value = 0, slope[WORDS] = {0};
+    (void)state;
+    for (int v = 0; v < WORDS; v++) z[v] = normal(61, v), t[v] = normal(62, v);
+    plain_softmax(t, WORDS);
+    double s[WORDS];
+    memcpy(s, z, sizeof s);
+    plain_softmax(s, WORDS);
+    for (int y = 0; y < WORDS; y++) {
+        double dlogp;
+        value += s[y] * d->word(d->is.own, log(s[y]), log(t[y]), &dlogp);
+        for (int v = 0; v < WORDS; v++) slope[v] += s[y] * dlogp * ((v == y) - s[v]);
+    }
+    for (int v = 0; v < WORDS; v++) {
+        double h = 1e-5, kl[2] = {0};
+        for (int up = 0; up < 2; up++) {
+            double x[WORDS];
+            memcpy(x, z, sizeof x);
+            x[v] += up ? h : -h;
+            plain_softmax(x, WORDS);
+            for (int y = 0; y < WORDS; y++) kl[up] += plain_reverse(x[y], t[y]);
+        }
+        assert_close(slope[v], (kl[1] - kl[0]) / (2 * h), 1e-8);
+        assert_close(value, (kl[0] + kl[1]) / 2, 1e-8);
     }
 }
 
@@ -465,6 +525,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(advantages_are_their_formulas),
         cmocka_unit_test(divergences_are_their_formulas),
+        cmocka_unit_test(gjsd_lies_between_the_two),
+        cmocka_unit_test(the_sampled_word_gives_the_reverse_on_average),
         cmocka_unit_test(losses_are_their_formulas),
         cmocka_unit_test(pg_slopes_match),
         cmocka_unit_test(pg_at_ratio_one_is_plain_policy_gradient),

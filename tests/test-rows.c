@@ -224,16 +224,43 @@ static void make_lessons(int which)
     }
 }
 
+/* How lessons are read: with or without a tail, of all words, with weights of their own. */
+static struct {
+    int no_tail, whole, weighted;
+} way;
+static float tutor[ROWS * V]; /* logits of whole lessons, the last row's first */
+static double weights[ROWS];
+
+static void make_way(int no_tail, int whole, int weighted)
+{
+    way.no_tail = no_tail, way.whole = whole, way.weighted = weighted;
+    for (int i = 0; i < ROWS * V; i++) tutor[i] = (float)(2 * normal(55, i));
+    for (int r = 0; r < ROWS; r++) {
+        weights[r] = 0.5 * r;
+        if (whole && ptd_lesson_says(&lesson[r]))
+            lesson[r] = (struct ptd_lesson){.whole = ROWS - r};
+    }
+}
+
+static double plain_whole(double (*part)(double, double), int r, const double *logp)
+{
+    double z[V], t[V], sum = 0;
+    for (int v = 0; v < V; v++) z[v] = tutor[(ROWS - 1 - r) * V + v];
+    plain_row(z, t);
+    for (int v = 0; v < V; v++) sum += is_banned(v) ? 0 : part(exp(logp[v]), exp(t[v]));
+    return sum;
+}
+
 static double plain_divergence(const struct ptd_divergence *d, int r, const double *logp)
 {
-    double (*part)(double, double) = plain_divergence_of(d->is.name), tail = 1, sum = 0;
+    double (*part)(double, double) = plain_divergence_of(d->is.name), inside = 0, sum = 0;
     struct ptd_support u;
-    ptd_support_join(&u, &lesson[r]);
-    for (int b = 0; b < u.n; b++) {
-        tail -= exp(logp[u.id[b]]);
-        sum += part(exp(logp[u.id[b]]), u.t[b]);
-    }
-    return sum + part(tail, u.t[u.n]);
+    if (lesson[r].whole) return plain_whole(part, r, logp);
+    ptd_support_join(&u, &lesson[r], way.no_tail);
+    for (int b = 0; b < u.n; b++) inside += exp(logp[u.id[b]]);
+    for (int b = 0; b < u.n; b++)
+        sum += part(exp(logp[u.id[b]]) / (way.no_tail ? inside : 1), u.t[b]);
+    return way.no_tail ? sum : sum + part(1 - inside, u.t[u.n]);
 }
 
 static double plain_loss(const struct ptd_divergence *d, double weight, const double *dlogp, int r,
@@ -243,7 +270,8 @@ static double plain_loss(const struct ptd_divergence *d, double weight, const do
     plain_row(z, logp);
     for (int i = first[r]; i < first[r + 1]; i++)
         if (id[i] >= 0 && id[i] < V && !is_banned(id[i])) sum += dlogp[i] * logp[id[i]];
-    return sum + (d && lesson[r].k ? weight * plain_divergence(d, r, logp) : 0);
+    if (!d || !ptd_lesson_says(&lesson[r]) || !plain_learns(d)) return sum;
+    return sum + weight * (way.weighted ? weights[r] : 1) * plain_divergence(d, r, logp);
 }
 
 static void check_slopes(const struct ptd_divergence *d, double weight, const double *dlogp,
@@ -271,18 +299,22 @@ static void check_gradient(const struct ptd_divergence *divergence, double weigh
     double total[ROWS], dlogp[ROWS * MOST], value[ROWS], logp[V];
     struct ptd_ask_score ask = {.rules = rules, .shares = 1};
     struct ptd_ask_gradient down = {rules, total, {first, id}, dlogp, lesson, divergence, weight};
-    float *z = logits();
+    float *z = logits(), taught[ROWS * V];
     if (!divergence) down.lesson = NULL;
+    down.no_tail = way.no_tail;
+    if (way.weighted) down.weights = weights;
+    memcpy(taught, tutor, sizeof taught);
     for (int i = 0; i < first[ROWS]; i++) dlogp[i] = is_banned(id[i]) ? 0 : normal(77, i);
     ptd_stat *on = stats(z, ROWS * V);
+    if (way.whole) down.tutor = stats(taught, ROWS * V);
     d->ops->rows_score(d, on, ROWS, V, &ask, &(struct ptd_got_score){.total = total});
     d->ops->rows_gradient(d, on, ROWS, V, &down, value);
     back();
     check_slopes(divergence, weight, dlogp, z);
     for (int r = 0; r < ROWS; r++) {
+        int says = divergence && ptd_lesson_says(&lesson[r]);
         plain_of(r, logp);
-        assert_close(value[r],
-                     divergence && lesson[r].k ? plain_divergence(divergence, r, logp) : 0, 2e-6);
+        assert_close(value[r], says ? plain_divergence(divergence, r, logp) : 0, 2e-6);
     }
     free(z);
 }
@@ -292,10 +324,110 @@ static void rows_gradient(void **state)
     (void)state;
     for (int which = 0; which < 4; which++) {
         make(20 + which, which % 2 ? 1 : 1.4, which / 2);
-        make_lessons(30 + which);
-        check_gradient(NULL, 0);
-        for (int i = 0; divergence_number(i); i++) check_gradient(divergence_number(i), 0.7);
+        for (int how = 0; how < 6; how++) {
+            make_lessons(30 + which);
+            make_way(how % 3 == 1, how % 3 == 2, how > 2);
+            check_gradient(NULL, 0);
+            for (int i = 0; divergence_number(i); i++) check_gradient(divergence_number(i), 0.7);
+        }
     }
+    make_way(0, 0, 0);
+}
+
+/* ---- all words ---- */
+
+/* Value and gradient, of rows with `l` as their lesson and nothing else to learn; z is kept. */
+static double diverge(const struct ptd_divergence *how, const struct ptd_lesson *l, int no_tail,
+                      const float *taught, float *z)
+{
+    struct ptd_device *d = the_device();
+    double total, value;
+    const int32_t none[2] = {0, 0};
+    float t[V];
+    struct ptd_ask_score ask = {.rules = rules, .words.first = none, .shares = 1};
+    struct ptd_ask_gradient down = {.rules = rules,
+                                    .total = &total,
+                                    .words.first = none,
+                                    .lesson = l,
+                                    .divergence = how,
+                                    .weight = 1,
+                                    .no_tail = no_tail};
+    ptd_stat *on = stats(z, V);
+    if (taught) down.tutor = stats(memcpy(t, taught, sizeof t), V);
+    d->ops->rows_score(d, on, 1, V, &ask, &(struct ptd_got_score){.total = &total});
+    d->ops->rows_gradient(d, on, 1, V, &down, &value);
+    back();
+    return value;
+}
+
+/* A tutor whose log-probs are float16, told word by word, K = V, and as logits. */
+static void every_word_is_the_whole(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 8; which++)
+        for (int i = 0; divergence_number(i); i++) {
+            int32_t all[V];
+            uint16_t half[V];
+            float taught[V], z[2][V];
+            double t[V], logp[V], value[2];
+            make(60 + which, 1, 0);
+            for (int v = 0; v < V; v++) t[v] = 2 * normal(90 + which, v);
+            plain_row(t, logp);
+            for (int v = 0; v < V; v++) {
+                all[v] = v;
+                half[v] = ptd_half((float)logp[v]);
+                taught[v] = ptd_unhalf(half[v]);
+                z[0][v] = z[1][v] = raw[v];
+            }
+            const struct ptd_divergence *d = divergence_number(i);
+            value[0] = diverge(d, &(struct ptd_lesson){.ids = all, .logp = half, .k = V}, which % 2,
+                               NULL, z[0]);
+            value[1] = diverge(d, &(struct ptd_lesson){.whole = 1}, 0, taught, z[1]);
+            assert_close(value[0], value[1], 1e-6);
+            assert_true(value[0] > 1e-2);
+            for (int v = 0; v < V; v++) assert_close(z[0][v], z[1][v], 1e-6);
+            for (int v = 0; v < V && !plain_learns(d); v++)
+                assert_true(z[0][v] == 0 && z[1][v] == 0);
+        }
+}
+
+static void equal_logits_teach_exactly_nothing(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 8; which++)
+        for (int i = 0; ptd_divergences[i]; i++) {
+            const struct ptd_divergence *d = (const struct ptd_divergence *)ptd_divergences[i];
+            float z[V];
+            double dlogp, most = strstr(d->is.name, "jsd") ? 0 : 1e-7;
+            make(70 + which, which % 2 ? 0.7 : 1, which % 2);
+            memcpy(z, raw, sizeof z);
+            if (d->word) {
+                assert_true(d->word(d->is.own, -1.3, -1.3, &dlogp) == 0 && dlogp == 0);
+                continue;
+            }
+            double value = diverge(d, &(struct ptd_lesson){.whole = 1}, 0, raw, z);
+            assert_true(value == 0);
+            for (int v = 0; v < V; v++) assert_true(fabs(z[v]) <= most);
+        }
+}
+
+/* Students that give the support no mass at all have nothing to compare without a tail. */
+static void nothing_inside_is_nothing_learned(void **state)
+{
+    const int32_t id[1] = {3};
+    const uint16_t half[1] = {ptd_half(-0.5f)};
+    float z[V];
+    (void)state;
+    make(80, 1, 0);
+    memcpy(z, raw, sizeof z);
+    z[3] = -1e4f;
+    const struct ptd_lesson l = {.ids = id, .logp = half, .k = 1};
+    assert_true(diverge(ptd_divergence_named("forward"), &l, 1, NULL, z) == 0);
+    for (int v = 0; v < V; v++) assert_true(z[v] == 0);
+    memcpy(z, raw, sizeof z);
+    z[9] = NAN;
+    assert_true(isnan(diverge(ptd_divergence_named("forward"), &l, 1, NULL, z)));
+    for (int v = 0; v < V; v++) assert_true(isnan(z[v]));
 }
 
 /* One word for each row, the usual case, is the list of one word for each row. */
@@ -332,6 +464,9 @@ int main(void)
         cmocka_unit_test(rows_score),
         cmocka_unit_test(rows_draw),
         cmocka_unit_test(rows_gradient),
+        cmocka_unit_test(every_word_is_the_whole),
+        cmocka_unit_test(equal_logits_teach_exactly_nothing),
+        cmocka_unit_test(nothing_inside_is_nothing_learned),
         cmocka_unit_test(one_word_is_a_list_of_one),
     };
     make_words();

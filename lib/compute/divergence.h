@@ -7,9 +7,15 @@
 
 struct ptd_divergence {
     struct ptd_method is;
-    /* Returns D of n buckets; g[b] = s dD/ds, the derivative by the logarithm of a mass, which is
-     * finite where the mass is 0. s, t: the student's and the tutor's masses, each of sum 1, then
-     * zeros to the end of a vector (vec.h), and g has room for as many. NaN in s or t gives NaN. */
-    double (*value)(const float *s, const float *t, int n, float *g);
+    /* Returns what n buckets add to D, a sum over buckets: a whole vocabulary is asked piece by
+     * piece. g[b] = s dD/ds, the derivative by the logarithm of a mass, which is finite where the
+     * mass is 0. own: is.own. s, t: the student's and the tutor's masses, each of sum 1 over all
+     * pieces, then zeros to the end of a vector (vec.h), and g has room for as many. NaN in s or t
+     * gives NaN. */
+    double (*value)(const void *own, const float *s, const float *t, int n, float *g);
+    double most; /* what D never exceeds, rounding aside; 0: nothing */
+    /* In place of value: D looks at the word that was sampled alone. Its log-probs of the student
+     * and the tutor; *dlogp is what stands for dD/dlogp. */
+    double (*word)(const void *own, double student, double tutor, double *dlogp);
 };
 #endif

@@ -229,8 +229,8 @@ struct ptd_ops {
     void (*rows_draw)(struct ptd_device *d, ptd_stat *z, long n, int V,
                       const struct ptd_ask_draw *ask, const struct ptd_got_draw *got);
     /* The shares that rows_score left become dL by the logits as they were given to rows_score, 0
-     * for banned words. value [n]: the divergence, its weight left out, 0 without a lesson; NULL:
-     * not wanted. */
+     * for banned words. value [n]: the divergence, its weights left out, 0 without a lesson;
+     * NULL: not wanted. */
     void (*rows_gradient)(struct ptd_device *d, ptd_stat *z, long n, int V,
                           const struct ptd_ask_gradient *ask, double *value);
     /* Logits that stay in the first caches from rows_score to rows_gradient; then both are called

@@ -3,6 +3,7 @@
  * arrays of the host, by row. NULL: not wanted. */
 #ifndef PTD_ROWS_H
 #define PTD_ROWS_H
+#include "compute/device.h"
 #include "compute/divergence.h"
 #include <stdint.h>
 
@@ -47,15 +48,20 @@ struct ptd_got_draw {
     int32_t *best_id; /* [n, best] */
 };
 
-/* What a tutor says at one token, log-probs in float16. */
+/* What a tutor says at one token: of some words, log-probs in float16, or of all. */
 struct ptd_lesson {
     const int32_t *ids;
     const uint16_t *logp;
-    int k;                  /* 0: nothing is said */
+    int k;
     const int32_t *top_ids; /* the student's best words, and the tutor's log-probs there */
     const uint16_t *on_top;
     int top_k;
+    long whole; /* 1 + the row of `tutor` that has its logits; 0: none has */
 };
+static inline int ptd_lesson_says(const struct ptd_lesson *l)
+{
+    return l->k || l->top_k || l->whole;
+}
 
 /* A loss of the logits, by row: the sum over its words of what dlogp is the derivative by the
  * word's log-prob of, and weight times the divergence from its lesson. */
@@ -67,5 +73,11 @@ struct ptd_ask_gradient {
     const struct ptd_lesson *lesson;         /* [n]; NULL: none */
     const struct ptd_divergence *divergence; /* of rows with a lesson */
     double weight;
+    const double *weights; /* [n] weight times this, by row; NULL: 1 */
+    /* 1: words beyond the support are nobody's: both sides are masses of the support alone */
+    int no_tail;
+    /* The device's: rows of V logits as a network gives them, of lessons that are whole; they are
+     * changed. Read by the same rules. */
+    ptd_stat *tutor;
 };
 #endif

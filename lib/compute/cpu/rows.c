@@ -120,12 +120,22 @@ void ptd_cpu_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
 
 /* ---- gradient ---- */
 
-static double diverge(const struct ptd_ask_gradient *a, const struct ptd_lesson *l, float *e, int V,
-                      double total, double c)
+/* Of row r, whose shares become their gradient. */
+static double diverge(const struct ptd_ask_gradient *a, struct ptd_share_row row, long r, double c)
 {
+    const struct ptd_lesson *l = &a->lesson[r];
+    double weight = a->weights ? a->weight * a->weights[r] : a->weight;
     struct ptd_support u;
-    ptd_support_join(&u, l);
-    return ptd_support_diverge(&u, a->divergence, e, V, total, a->weight, c);
+    if (l->whole) {
+        float *t = FLOATS(a->tutor) + (l->whole - 1) * row.V;
+        struct ptd_shares shares;
+        begin(&a->rules, t, row.V);
+        ptd_row_shares(t, row.V, &shares);
+        return ptd_whole_diverge((struct ptd_share_row){t, row.V, shares.total}, a->divergence, row,
+                                 weight, c);
+    }
+    ptd_support_join(&u, l, a->no_tail);
+    return ptd_support_diverge(&u, a->divergence, row, weight, c, a->no_tail);
 }
 
 static void gradient(void *ctx, long first, long last)
@@ -138,8 +148,8 @@ static void gradient(void *ctx, long first, long last)
         long from = first_word(&a->words, r), end = first_word(&a->words, r + 1);
         double c = 0, far = 0;
         for (long i = from; i < end; i++) c -= is_word(a->words.id[i], w->V) ? a->dlogp[i] : 0;
-        if (a->lesson && a->lesson[r].k)
-            far = diverge(a, &a->lesson[r], z, w->V, a->total[r], c);
+        if (a->lesson && ptd_lesson_says(&a->lesson[r]))
+            far = diverge(a, (struct ptd_share_row){z, w->V, a->total[r]}, r, c);
         else
             vec_scale(z, (float)(c / a->total[r]), w->V);
         for (long i = from; i < end; i++)

@@ -413,7 +413,9 @@ static void rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
 static void rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
                           const struct ptd_ask_gradient *ask, double *value)
 {
-    ptd_cpu_rows_gradient(d, SHOW(z), n, V, ask, value);
+    struct ptd_ask_gradient shown = *ask;
+    if (ask->tutor) shown.tutor = SHOW(ask->tutor);
+    ptd_cpu_rows_gradient(d, SHOW(z), n, V, &shown, value);
 }
 
 /* ---- the optimizer ---- */

@@ -55,7 +55,7 @@ static double teacher_masses(float *x, int n, double *rounding)
     return vec_lanes_sum_d(sum);
 }
 
-void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l)
+void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l, int no_tail)
 {
     uint16_t half[PTD_SUPPORT_MAX];
     uint8_t marks[MARKS] = {0};
@@ -66,7 +66,7 @@ void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l)
     add_words(u, marks, half, l->top_ids, l->on_top, l->top_k);
     ptd_unhalves(x, half, u->n);
     double inside = teacher_masses(x, u->n, &rounding), rest = 1 - inside;
-    if (!(rest > rounding)) rest = 0;
+    if (!(rest > rounding) || no_tail) rest = 0;
     float scale = (float)(1 / (inside + rest));
     for (int i = 0; i < u->n; i++) u->t[i] = x[i] * scale;
     vec_store(u->t + u->n, (vec_f){0});
@@ -101,18 +101,20 @@ static void scatter(const struct ptd_support *u, float *e, int V, const float *s
 
 /* s[n + 1]: the student's masses, then zeros to the end of a vector. The tail is what the whole row
  * holds beyond the support; the very same floats are taken off again, so that nothing but the rest
- * remains, to 1e-7 of the row. */
-static void student_masses(const struct ptd_support *u, const float *e, int V, double total,
-                           float *s)
+ * remains, to 1e-7 of the row. Returns what they were divided by. */
+static double student_masses(const struct ptd_support *u, struct ptd_share_row row, int no_tail,
+                             float *s)
 {
     vec_d inside = {0};
     int n = u->n;
-    gather(u, e, V, s);
+    gather(u, row.e, row.V, s);
     vec_store(s + n, (vec_f){0});
     for (int b = 0; b < n; b += VEC) inside += vec_widen(vec_load(s + b));
-    double rest = total - vec_lanes_sum_d(inside), share = 1 / total;
-    s[n] = rest < 0 ? 0 : (float)rest;
+    double sum = vec_lanes_sum_d(inside), rest = row.total - sum;
+    double all = no_tail ? sum : row.total, share = 1 / all;
+    s[n] = rest < 0 || no_tail ? 0 : (float)rest;
     for (int b = 0; b <= n; b++) s[b] = (float)(s[b] * share);
+    return all;
 }
 
 /* In double: the derivatives are large beside what is left of them when their mean is taken off. */
@@ -124,24 +126,77 @@ static double sum_of(const float *g, int n)
     return vec_lanes_sum_d(sum + vec_widen(vec_load_part(g + b, n - b, 0)));
 }
 
-/* e becomes c p + weight dD/dz: dD/dz_v = p_v (h_b - sum s h) with h = dD/ds of v's bucket b, here
+/* e becomes c p + weight dD/dz: dD/dz_v = s_v (h_b - sum s h) with h = dD/ds of v's bucket b, here
  * g = s h; words outside the support share the tail's h. */
-static void write_gradient(const struct ptd_support *u, float *e, int V, double total,
-                           double weight, double c, const float *s, float *g)
+static void write_gradient(const struct ptd_support *u, struct ptd_share_row row, double weight,
+                           double c, const float *s, float *g)
 {
     double mean = sum_of(g, u->n + 1), own = c - weight * mean,
            h = s[u->n] > 0 ? g[u->n] / s[u->n] - mean : s[u->n];
-    vec_scale(e, (float)((c + weight * h) / total), V);
+    vec_scale(row.e, (float)((c + weight * h) / row.total), row.V);
     for (int b = 0; b < u->n; b++) g[b] = (float)(weight * g[b] + own * s[b]);
-    scatter(u, e, V, g);
+    scatter(u, row.e, row.V, g);
 }
 
-double ptd_support_diverge(const struct ptd_support *u, const struct ptd_divergence *d, float *e,
-                           int V, double total, double weight, double c)
+/* Without a tail s sums to 1 over the support, of which the whole row gives it `inside`. */
+static void write_inside(const struct ptd_support *u, struct ptd_share_row row, double weight,
+                         double c, double inside, const float *s, float *g)
+{
+    double mean = weight * sum_of(g, u->n), share = c * (inside / row.total);
+    vec_scale(row.e, (float)((c + 0 * mean) / row.total), row.V); /* NaN reaches all */
+    for (int b = 0; b < u->n; b++) g[b] = (float)(weight * g[b] + (share - mean) * s[b]);
+    scatter(u, row.e, row.V, g);
+}
+
+static double held(const struct ptd_divergence *d, double value)
+{
+    if (d->most && value > d->most) return d->most; /* rounding must not leave the bounds */
+    return value < 0 ? 0 : value;
+}
+
+double ptd_support_diverge(const struct ptd_support *u, const struct ptd_divergence *d,
+                           struct ptd_share_row row, double weight, double c, int no_tail)
 {
     float s[BUCKETS], g[BUCKETS];
-    student_masses(u, e, V, total, s);
-    double value = d->value(s, u->t, u->n + 1, g);
-    write_gradient(u, e, V, total, weight, c, s, g);
-    return value < 0 ? 0 : value;
+    double all = student_masses(u, row, no_tail, s);
+    if (no_tail && all <= 0) {
+        vec_scale(row.e, (float)(c / row.total), row.V);
+        return 0 * row.total; /* NaN stays, wherever it is */
+    }
+    double value = d->value(d->is.own, s, u->t, u->n + 1, g);
+    if (no_tail)
+        write_inside(u, row, weight, c, all, s, g);
+    else
+        write_gradient(u, row, weight, c, s, g);
+    return held(d, value + 0 * row.total);
+}
+
+/* ---- all words ---- */
+
+#define PIECE 512 /* words, in whole vectors */
+
+/* p[n] of e, then zeros to the end of a vector. */
+static void piece_of(struct ptd_share_row row, int first, int n, float *p)
+{
+    double share = 1 / row.total;
+    vec_store(p + n, (vec_f){0});
+    for (int v = 0; v < n; v++) p[v] = (float)(row.e[first + v] * share);
+}
+
+double ptd_whole_diverge(struct ptd_share_row t, const struct ptd_divergence *d,
+                         struct ptd_share_row row, double weight, double c)
+{
+    float s[PIECE + VEC], m[PIECE + VEC], g[PIECE + VEC];
+    double value = 0, mean = 0;
+    for (int v = 0, n; v < row.V; v += n) {
+        n = row.V - v < PIECE ? row.V - v : PIECE;
+        piece_of(row, v, n, s);
+        piece_of(t, v, n, m);
+        value += d->value(d->is.own, s, m, n, g);
+        mean += sum_of(g, n);
+        memcpy(t.e + v, g, n * sizeof *g);
+    }
+    double own = (c - weight * mean) / row.total;
+    for (int v = 0; v < row.V; v++) row.e[v] = (float)(own * row.e[v] + weight * t.e[v]);
+    return held(d, value);
 }

@@ -5,8 +5,11 @@
 #define PTD_METHOD_DIVERGENCE_H
 #include "compute/divergence.h"
 
+extern const struct ptd_divergence ptd_divergence_jsd, ptd_divergence_forward,
+    ptd_divergence_reverse, ptd_divergence_gjsd;
 extern ptd_method_table ptd_divergences;
-const struct ptd_divergence *ptd_divergence_named(const char *name); /* NULL, 2: none */
+/* "jsd"; "gjsd=0.3" sets the row's option as well. NULL, 2: there is none. */
+const struct ptd_divergence *ptd_divergence_named(const char *name);
 
 /* For rows that divide by a mass: a mass counts as this where it is less, so that nothing is
  * infinite. NaN passes. */

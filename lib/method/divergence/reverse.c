@@ -5,7 +5,7 @@
 #include "method/divergence/divergence.h"
 #include <math.h>
 
-static double value(const float *s, const float *t, int n, float *g)
+static double value(const void *own, const float *s, const float *t, int n, float *g)
 {
     double sum = 0;
     for (int b = 0; b < n; b++) {
