@@ -259,8 +259,8 @@ static void open_model(struct run *r, struct ptd_store *store)
 {
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(store, r->device);
-    if (!r->model || (r->model->adapters && ptd_model_choose(r->model, moves, NULL)))
-        ptd_die_last();
+    if (!r->model) ptd_die_last();
+    if (r->model->adapters) ptd_model_choose(r->model, moves, NULL);
 }
 
 /* ---- memory ---- */

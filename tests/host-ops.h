@@ -30,6 +30,15 @@ static inline void host_linear_backward(float *dX, int add, float *dW, float *db
     back();
 }
 
+/* Of `out` columns of dY [n, stride], from `first` on. */
+static inline void host_linear_gradient(float *dW, const float *dY, long first, long stride,
+                                        const float *X, long n, int in, int out)
+{
+    OPS->linear_gradient(DEV, accs(dW, (long)in * out), ptd_at(DEV, in_nums(dY, n * stride), first),
+                         stride, in_nums(X, n * in), n, in, out);
+    back();
+}
+
 static inline void host_logits(float *Z, const float *X, const float *W, long n, int H, int V)
 {
     OPS->logits(DEV, stats(Z, n * V), in_nums(X, n * H), in_matrix(W, V, H), n);

@@ -64,15 +64,32 @@ static void recomputed_gradients_have_the_same_bits(void **state)
 
 /* ---- frozen ---- */
 
+/* Rows of a matrix, the first of them being `row`. */
+static void train_rows(struct ptd_model *m, const struct ptd_param *p, int row)
+{
+    struct ptd_linear *l = p->matrix;
+    struct ptd_trained_rows *last = &l->trained[l->n_trained - 1];
+    int n = (int)p->dims[0];
+    if (!row) l->n_trained = 0;
+    if (!p->trained) return;
+    if (l->n_trained && last->first + last->n == row)
+        last->n += n;
+    else
+        l->trained[l->n_trained++] =
+            (struct ptd_trained_rows){ptd_acc_at(m->device, m->grads, p->grad), row, n};
+}
+
 /* Gradients of what a name does not hold are not wanted any more. */
 static void freeze_but(struct ptd_model *m, const char *part)
 {
+    int row = 0;
     for (int i = 0; i < m->n_params; i++) {
         struct ptd_param *p = &m->params[i];
-        p->trained = strstr(p->name, part) != NULL;
-        if (p->trained) continue;
-        if (p->role) p->role->gradient = NULL;
-        if (p->matrix) p->matrix->gradient = NULL;
+        p->trained = strstr(p->name, part) && !(*part == '.' && strstr(p->name, "k_proj"));
+        if (p->role && !p->trained) p->role->gradient = NULL;
+        if (!p->matrix) continue;
+        row = i && p[-1].matrix == p->matrix ? row + (int)p[-1].dims[0] : 0;
+        train_rows(m, p, row);
     }
     ptd_model_reach(m);
 }
@@ -86,6 +103,12 @@ static const struct frozen {
     {"language_model.", 0, 0},
     {"layers.2.", 0, 2},
     {"layers.1.mlp.down_", 0, 1},
+    {"layers.1.self_attn.q_proj", 0, 1},
+    {"layers.1.self_attn.k_proj", 0, 1},
+    {"layers.1.self_attn.v_proj", 0, 1},
+    {".1.self_attn.", 0, 1}, /* all but k_proj */
+    {"layers.2.mlp.gate_", 0, 2},
+    {"layers.1.mlp.up_", 0, 1},
     {"language_model.norm.", 0, 3},
     {"embed_tokens.", 0, 0},
     {"layers.0.", 0, 0},

@@ -284,6 +284,25 @@ static void logits_and_their_gradients(void **state)
     check_gradient(&j, 1, dw, base);
 }
 
+/* Of columns that lie among others, to the bits of all. */
+static void rows_have_a_gradient_of_their_own(void **state)
+{
+    (void)state;
+    for
+        EACH (c, counts) {
+            long n = counts[c];
+            struct job j = linear_job(n, 33, 45, 0);
+            float *x = floats(j.in[0], n * 33), *w = floats(j.in[1], 33 * 45),
+                  *dy = floats(j.dy, n * 45), *all = floats(values(9, 33 * 45), 33 * 45),
+                  *part = take(33 * 17, 4);
+            memcpy(part, all + 11 * 33, 33 * 17 * sizeof *part);
+            host_linear_backward(NULL, 0, all, NULL, dy, x, w, n, 33, 45);
+            host_linear_gradient(part, dy, 11, 45, x, n, 33, 17);
+            assert_memory_equal(part, all + 11 * 33, 33 * 17 * sizeof *part);
+            release(NULL);
+        }
+}
+
 static void gradients_not_wanted(void **state)
 {
     struct job j = linear_job(9, 7, 5, 1);
@@ -1132,6 +1151,7 @@ static const struct row rows[] = {
     ROW(copy_rows, rows_are_copied),
     ROW(linear, linear_and_its_gradients),
     ROW(linear_backward, gradients_not_wanted),
+    ROW(linear_gradient, rows_have_a_gradient_of_their_own),
     ROW(logits, logits_and_their_gradients),
     ROW(logits_backward, logits_and_their_gradients),
     ROW(low_rank, low_rank_and_its_gradients),

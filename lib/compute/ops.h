@@ -125,6 +125,9 @@ struct ptd_ops {
     void (*linear_backward)(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
                             const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W,
                             long n);
+    /* dW [out, in] += dY^T X alone, of `out` columns of dY, whose rows lie `stride` apart */
+    void (*linear_gradient)(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                            const ptd_num *X, long n, int in, int out);
     /* The same with float32 in place of Y, whatever the device: logits Z [n, V] = X [n, H] W^T. */
     void (*logits)(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
                    long n);

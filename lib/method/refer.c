@@ -131,7 +131,9 @@ int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
 static int reader_shape(struct reader *d, struct ptd_device *device, struct ptd_store *s)
 {
     if (!d->m) d->m = ptd_model_open(s, device);
-    return !d->m || ptd_model_choose(d->m, NULL, NULL) ? -1 : 0;
+    if (!d->m) return -1;
+    ptd_model_choose(d->m, NULL, NULL);
+    return 0;
 }
 
 static int reader_load(struct ptd_refer *f, struct reader *d, struct ptd_store *s,

@@ -103,23 +103,26 @@ static void note_trained(struct ptd_train *t, const char *what)
 static int choose(struct ptd_train *t)
 {
     const char *what = ptd_trained_choose(t->model, t->rules.trained);
-    if (what && t->rules.every > 1 && t->model->adapters && strcmp(what, "lora"))
-        return ptd_fail(
-            PTD_USAGE,
-            "--publish-every %d: expected --train lora, or 1: of a store with an adapter "
-            "samplers follow the adapter alone in memory",
-            t->rules.every);
     if (!what || ptd_trained_check(t->model, t->store, t->generation, what)) return -1;
     note_trained(t, what);
     return 0;
 }
 
-/* How many trained matrices are not bfloat16 in the list. */
+/* It is trained, or one product with a matrix that is. */
+static int is_trained_with(const struct ptd_model *m, const struct ptd_param *p)
+{
+    int is = p->trained;
+    for (int i = 0; p->matrix && i < m->n_params; i++)
+        is |= m->params[i].matrix == p->matrix && m->params[i].trained;
+    return is && p->matrix;
+}
+
+/* How many matrices of trained products are not bfloat16 in the list. */
 static int count_wide(const struct ptd_model *m, const struct ptd_tensor_about *list, int n)
 {
     int wide = 0;
     for (int i = 0; i < m->n_params; i++)
-        for (int k = 0; m->params[i].trained && m->params[i].matrix && k < n; k++)
+        for (int k = 0; is_trained_with(m, &m->params[i]) && k < n; k++)
             wide += list[k].dtype != PTD_BF16 && !strcmp(list[k].name, m->params[i].name);
     return wide;
 }

@@ -44,7 +44,7 @@ static int is_named(void *ctx, const struct ptd_param *p)
 
 static int choose_named(struct ptd_model *m, const char *text)
 {
-    int code, rc;
+    int code, rc = 0;
     PCRE2_SIZE at;
     PCRE2_UCHAR why[128];
     struct pattern x = {.code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
@@ -59,8 +59,7 @@ static int choose_named(struct ptd_model *m, const char *text)
     }
     x.found = pcre2_match_data_create_from_pattern(x.code, NULL);
     if (!x.found) ptd_die(PTD_OSERR, "out of memory for a regular expression");
-    rc = ptd_model_choose(m, is_named, &x);
-    if (rc < 0) rc = ptd_fail(PTD_USAGE, "--train \"%.80s\": %s", text, ptd_failed_message());
+    ptd_model_choose(m, is_named, &x);
     if (x.stuck) rc = ptd_fail(PTD_USAGE, "--train \"%.80s\": takes too long", text);
     pcre2_match_data_free(x.found);
     pcre2_code_free(x.code);
@@ -69,7 +68,7 @@ static int choose_named(struct ptd_model *m, const char *text)
 
 const char *ptd_trained_choose(struct ptd_model *m, const char *what)
 {
-    int i = 0, rc;
+    int i = 0, rc = 0;
     if (!what) what = kinds[m->adapters ? LORA : ALL].name;
     while (i < KINDS && strcmp(kinds[i].name, what) != 0) i++;
     if (i == LORA && !m->adapters) {
@@ -77,7 +76,10 @@ const char *ptd_trained_choose(struct ptd_model *m, const char *what)
                              "--lora made");
         return NULL;
     }
-    rc = i < KINDS ? ptd_model_choose(m, kinds[i].is, NULL) : choose_named(m, what);
+    if (i < KINDS)
+        ptd_model_choose(m, kinds[i].is, NULL);
+    else
+        rc = choose_named(m, what);
     if (rc == 0 && !m->n_weights)
         rc = ptd_fail(PTD_USAGE, "--train \"%.80s\": matches no parameter", what);
     return rc < 0 ? NULL : what;

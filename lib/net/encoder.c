@@ -48,18 +48,21 @@ int ptd_encoder_serves(const struct ptd_model *m)
     return m->adapters != NULL;
 }
 
+void ptd_encoder_detach(struct ptd_model *m)
+{
+    if (ptd_encoder_serves(m)) return;
+    ptd_encoder_free(m->encoder);
+    m->encoder = NULL;
+}
+
 int ptd_encoder_attach(struct ptd_model *m, struct ptd_store *s)
 {
     char identity[17];
-    if (!ptd_encoder_serves(m)) {
-        ptd_encoder_free(m->encoder);
-        m->encoder = NULL;
-    } else if (!m->encoder) {
-        if (ptd_store_identity(s, 0, identity)) return -1;
-        m->encoder = ptd_encoder_new(m, identity);
-        return m->encoder ? 0 : -1;
-    }
-    return 0;
+    ptd_encoder_detach(m);
+    if (m->encoder || !ptd_encoder_serves(m)) return 0;
+    if (ptd_store_identity(s, 0, identity)) return -1;
+    m->encoder = ptd_encoder_new(m, identity);
+    return m->encoder ? 0 : -1;
 }
 
 void ptd_encoder_free(struct ptd_encoder *e)

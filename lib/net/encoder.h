@@ -20,6 +20,8 @@ struct ptd_encoder;
 int ptd_encoder_serves(const struct ptd_model *m);
 /* For ptd_model_load: m->encoder, if it serves. -1 as ptd_encoder_new, or a store's. */
 int ptd_encoder_attach(struct ptd_model *m, struct ptd_store *s) PTD_MUST_CHECK;
+/* No longer, if the tower moves now. */
+void ptd_encoder_detach(struct ptd_model *m);
 /* identity: of the frozen weights (ptd_store_identity of generation 0). NULL: 78, PTD_ROWS_MAX is
  * no number of bytes. */
 struct ptd_encoder *ptd_encoder_new(struct ptd_model *m, const char *identity);

@@ -15,9 +15,17 @@ struct ptd_weight {
 
 struct ptd_adapter; /* what is added to a product, x A^T B^T: adapter.h */
 
+/* Rows of a matrix that have one gradient: those of q, say, where k and v are frozen. */
+struct ptd_trained_rows {
+    ptd_acc *gradient; /* [n, in] */
+    int first, n;
+};
+#define PTD_TRAINED_ROWS 2 /* at most: with a frozen one between */
+
 struct ptd_linear {
-    struct ptd_matrix weight;          /* [out, in] */
-    ptd_acc *gradient;                 /* [out, in]; NULL: it has none */
+    struct ptd_matrix weight; /* [out, in] */
+    struct ptd_trained_rows trained[PTD_TRAINED_ROWS];
+    int n_trained;
     struct ptd_weight bias;            /* [out]; value NULL: none */
     const struct ptd_adapter *adapter; /* NULL: none */
 };
@@ -25,6 +33,8 @@ struct ptd_linear {
 /* y [n, out], x [n, in], residual [n, out] or NULL */
 void ptd_linear_forward(struct ptd_device *d, const struct ptd_linear *l, ptd_num *y,
                         const ptd_num *x, const ptd_num *residual, long n);
+/* [out, in] where all rows are trained; NULL: not all are */
+ptd_acc *ptd_linear_gradient(const struct ptd_linear *l);
 /* dx [n, in] (NULL: not wanted) from dy [n, out] */
 void ptd_linear_backward(struct ptd_device *d, const struct ptd_linear *l, ptd_num *dx,
                          const ptd_num *dy, const ptd_num *x, long n);

@@ -297,9 +297,10 @@ static void embed_backward(struct ptd_model *m, struct ptd_batch *b, ptd_num *dx
     int H = m->config.hidden;
     long n = b->n_image_rows;
     if (dimage) o->copy_rows(d, dimage, H, NULL, dx, H, b->on.image_row, n, H);
-    if (!m->layout->embed.gradient) return;
+    ptd_acc *gradient = ptd_linear_gradient(&m->layout->embed);
+    if (!gradient) return;
     if (b->n_image_rows) o->copy_rows(d, dx, H, b->on.image_row, NULL, 0, NULL, n, H);
-    o->gather_backward(d, m->layout->embed.gradient, dx, b->on.ids, b->n, H);
+    o->gather_backward(d, gradient, dx, b->on.ids, b->n, H);
 }
 
 void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden,

@@ -189,20 +189,8 @@ struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_ima
     return m;
 }
 
-/* Parts of one product have one gradient. */
-static int check_parts(const struct ptd_model *m)
-{
-    for (int i = 1; i < m->n_params; i++) {
-        const struct ptd_param *a = &m->params[i - 1], *b = &m->params[i];
-        if (a->matrix && a->matrix == b->matrix && a->trained != b->trained)
-            return ptd_fail(PTD_USAGE, "%s is trained with %s or not at all",
-                            a->trained ? a->name : b->name, a->trained ? b->name : a->name);
-    }
-    return 0;
-}
-
-int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
-                     void *ctx)
+void ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
+                      void *ctx)
 {
     m->n_weights = 0;
     for (int i = 0; i < m->n_params; i++) {
@@ -211,7 +199,6 @@ int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct
         p->offset = m->n_weights;
         if (p->trained) m->n_weights += p->n;
     }
-    return check_parts(m);
 }
 
 /* Weights with a head of their own are untied, those without tied, whatever config.json says. */
@@ -325,7 +312,7 @@ const struct ptd_matrix *ptd_model_head(const struct ptd_model *m)
 }
 ptd_acc *ptd_model_dhead(struct ptd_model *m)
 {
-    return m->layout->head->gradient;
+    return ptd_linear_gradient(m->layout->head);
 }
 
 uint8_t *ptd_model_banned(const struct ptd_model *m, int real)

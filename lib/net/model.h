@@ -88,9 +88,9 @@ struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_ima
  * store with an adapter gives its parameters, too (adapter.h). */
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
 /* Which parameters are trained: those for which `trained` says 1; NULL: none. Before there is
- * memory for weights. -1 (2): some of what is one product is trained, and some is not. */
-int ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
-                     void *ctx) PTD_MUST_CHECK;
+ * memory for weights. */
+void ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struct ptd_param *p),
+                      void *ctx);
 /* The parameters of a generation. Frozen ones are read the first time, and again if this generation
  * holds others than those that were read; their matrices keep the format they are stored in. */
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;

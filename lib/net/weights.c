@@ -34,19 +34,42 @@ static void bind_rows(const struct ptd_device *d, struct ptd_linear *l, const st
     }
 }
 
+/* Gradient g of n rows from `first` on; it goes on where that of the rows before ends. */
+static void bind_gradient(struct ptd_linear *l, ptd_acc *g, int first, int n)
+{
+    struct ptd_trained_rows *last = &l->trained[l->n_trained - 1];
+    if (l->n_trained && last->first + last->n == first)
+        last->n += n;
+    else
+        l->trained[l->n_trained++] = (struct ptd_trained_rows){g, first, n};
+}
+
+static int rows_bound(const struct ptd_matrix *w)
+{
+    int rows = 0;
+    for (int i = 0; i < w->n_blocks; i++) rows += w->blocks[i].rows;
+    return rows;
+}
+
+static void unbind(struct ptd_linear *l)
+{
+    l->weight.n_blocks = 0;
+    l->n_trained = 0;
+}
+
 /* What uses parameters points at the memory there is. */
 static void bind(struct ptd_model *m)
 {
     m->bound = 1;
     for (int i = 0; i < m->n_params; i++)
-        if (m->params[i].matrix) m->params[i].matrix->weight.n_blocks = 0;
+        if (m->params[i].matrix) unbind(m->params[i].matrix);
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         ptd_acc *g = m->grads && p->trained ? ptd_acc_at(m->device, m->grads, p->grad) : NULL;
         if (p->role)
             *p->role = (struct ptd_weight){(ptd_num *)p->blocks->at, g};
         else {
-            if (!p->matrix->weight.n_blocks) p->matrix->gradient = g;
+            if (g) bind_gradient(p->matrix, g, rows_bound(&p->matrix->weight), (int)p->dims[0]);
             bind_rows(m->device, p->matrix, p);
         }
     }
@@ -324,16 +347,27 @@ static void take_mapped(struct ptd_model *m, struct ptd_param *p, const struct p
     }
 }
 
-/* Format of all parts of a product as they are stored: bfloat16, or float32 where they differ. */
+/* As it is stored, or in the memory of what is trained. */
+static int dtype_of_param(const struct ptd_model *m, const struct ptd_param *p,
+                          const struct ptd_tensor_about *list, int n)
+{
+    int k = 0;
+    if (p->trained) return p->dtype;
+    while (k < n && strcmp(list[k].name, p->name) != 0) k++;
+    return k < n ? list[k].dtype : m->device->num;
+}
+
+/* Format of all parts of a product: theirs, or that of numbers (PTD_F16) where they differ. */
 static int dtype_of(const struct ptd_model *m, const struct ptd_linear *l,
                     const struct ptd_tensor_about *list, int n)
 {
-    int dtype = 0;
-    for (int i = 0; i < m->n_params; i++)
-        for (int k = 0; m->params[i].matrix == l && k < n; k++)
-            if (!strcmp(list[k].name, m->params[i].name))
-                dtype = dtype && dtype != list[k].dtype ? PTD_F16 : list[k].dtype;
-    return dtype;
+    int all = 0;
+    for (int i = 0; i < m->n_params; i++) {
+        if (m->params[i].matrix != l) continue;
+        int dtype = dtype_of_param(m, &m->params[i], list, n);
+        all = all && all != dtype ? PTD_F16 : dtype;
+    }
+    return all;
 }
 
 static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p, int dtype)
@@ -391,12 +425,79 @@ int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
     return r || ptd_device_wait(m->device) ? -1 : 0;
 }
 
+/* ---- what a trainer has in memory ---- */
+
+/* A parameter, frozen or not, as live.h knows it. */
+static struct ptd_tensor_view live_view(const struct ptd_model *m, const struct ptd_param *p)
+{
+    struct ptd_tensor_view v = view_of(m, p, (void *)(uintptr_t)p->blocks->at);
+    v.dtype = PTD_F32;
+    v.take = take_nums;
+    return v;
+}
+
+/* A frozen parameter's numbers in memory of its own, as numbers of the device. */
+static void own_nums(struct ptd_model *m, struct ptd_param *p)
+{
+    struct ptd_device *d = m->device;
+    size_t cols = p->n / (p->n_dims > 1 ? (size_t)p->dims[0] : 1), at = 0, size;
+    ptd_num *own = ptd_device_nums(d, p->n, "weights");
+    for (int i = 0; i < p->n_blocks; i++, at += size) {
+        size = p->blocks[i].rows * cols;
+        float *host = ptd_array(size, sizeof *host);
+        uint16_t *half =
+            (uint16_t *)host + size; /* read from the front: what is there lies behind */
+        if (p->dtype == PTD_BF16) {
+            d->ops->get(d, half, p->blocks[i].at, size * sizeof *half);
+            ptd_dtype_to_float(host, half, PTD_BF16, size);
+        } else
+            d->ops->get_nums(d, host, p->blocks[i].at, size);
+        d->ops->put_nums(d, ptd_at(d, own, at), host, size);
+        free(host);
+    }
+    drop(m, p);
+    p->own = own;
+    p->dtype = d->num;
+    p->blocks = one_block(p, own);
+    p->n_blocks = 1;
+}
+
+static int is_other(const struct ptd_model *m, int i, int k)
+{
+    const struct ptd_param *a = &m->params[i], *b = &m->params[k];
+    return i != k && a->matrix && a->matrix == b->matrix;
+}
+
+/* Frozen parameters that the trainer moves get memory that can be written, in its format; so do
+ * frozen ones that are one product with them. *n_owned counts. */
+static void own_shared(struct ptd_model *m, const uint8_t *shared, int *n_owned)
+{
+    for (int i = 0; i < m->n_params; i++) {
+        struct ptd_param *p = &m->params[i];
+        int moves = shared[i];
+        for (int k = 0; k < m->n_params && !moves; k++)
+            moves = shared[k] && is_other(m, i, k) && p->dtype == PTD_BF16;
+        if (!moves || p->trained) continue;
+        if (!p->own || p->dtype != m->device->num) own_nums(m, p), ++*n_owned;
+        if (shared[i]) p->from = -1; /* no generation's of the store */
+    }
+}
+
 int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation)
 {
-    int n;
+    int owned = 0, n = 0;
     if (!m->bound) return 0;
-    struct ptd_tensor_view *v = ptd_model_live_views(m, &n);
-    int got = ptd_live_get(l, generation, v, n);
+    uint8_t *shared = ptd_alloc(m->n_params + 1);
+    struct ptd_tensor_view *v = ptd_array(m->n_params + 1, sizeof *v);
+    for (int i = 0; i < m->n_params; i++) v[i] = live_view(m, &m->params[i]);
+    int got = ptd_live_which(l, generation, v, m->n_params, shared);
+    if (got > 0) own_shared(m, shared, &owned);
+    if (owned) bind(m);
+    if (owned) ptd_encoder_detach(m);
+    for (int i = 0; got > 0 && i < m->n_params; i++)
+        if (shared[i]) v[n++] = live_view(m, &m->params[i]);
+    if (got > 0) got = ptd_live_get(l, generation, v, n);
     free(v);
+    free(shared);
     return got > 0 && ptd_device_wait(m->device) ? -1 : got;
 }

@@ -383,16 +383,41 @@ static struct ptd_tensor_view *shared_of(const struct ptd_live *l, const struct 
     return NULL;
 }
 
-int ptd_live_get(struct ptd_live *l, int64_t generation, struct ptd_tensor_view *t, int n)
+/* 1: it is in slot *i. */
+static int find(struct ptd_live *l, int64_t generation, int *i)
 {
     int there = at_hand(l);
     if (there <= 0) return there;
-    int i = (int)(generation % (int64_t)l->at->slots);
+    *i = (int)(generation % (int64_t)l->at->slots);
+    return generation >= 0 && atomic_load(&l->at->slot[*i].generation) == generation;
+}
+
+static int refuse_others(const struct ptd_live *l, int64_t generation)
+{
+    return refuse(l, generation, "other tensors than this model's");
+}
+
+int ptd_live_which(struct ptd_live *l, int64_t generation, const struct ptd_tensor_view *t, int n,
+                   uint8_t *shared)
+{
+    int slot, found = find(l, generation, &slot);
+    if (found <= 0) return found;
+    struct ptd_tensor_view *mine = shared_of(l, t, n);
+    if (!mine) return refuse_others(l, generation);
+    for (int i = 0, k = 0; i < n; i++)
+        k += shared[i] = (uint64_t)k < l->at->tensors && mine[k].name == t[i].name;
+    free(mine);
+    return 1;
+}
+
+int ptd_live_get(struct ptd_live *l, int64_t generation, struct ptd_tensor_view *t, int n)
+{
+    int i, found = find(l, generation, &i);
+    if (found <= 0) return found;
     const struct ptd_live_slot *slot = &l->at->slot[i];
-    if (generation < 0 || atomic_load(&slot->generation) != generation) return 0;
     uint64_t digest = slot->digest;
     struct ptd_tensor_view *mine = shared_of(l, t, n);
-    if (!mine) return refuse(l, generation, "other tensors than this model's");
+    if (!mine) return refuse_others(l, generation);
     struct parts p = cut(mine, (int)l->at->tensors, slot_at(l, i));
     get_all(&p);
     int same = digest_of(&p, generation, layout_of(l)) == digest;

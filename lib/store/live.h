@@ -53,6 +53,10 @@ void ptd_live_close(struct ptd_live *l);
 /* The same tensors each time. -1 (71) if there is no such memory; once there is, it cannot fail. */
 int ptd_live_put(struct ptd_live *l, int64_t generation, const struct ptd_tensor_view *t,
                  int n) PTD_MUST_CHECK;
+/* Which of the tensors, of which only names and shapes are looked at, the trainer shares. 1, 0 or
+ * -1 as ptd_live_get says. */
+int ptd_live_which(struct ptd_live *l, int64_t generation, const struct ptd_tensor_view *t, int n,
+                   uint8_t *shared) PTD_MUST_CHECK;
 /* 1: the tensors are read; 0: the trainer, if there is one, does not have this generation here. -1:
  * it is damaged or holds other tensors (65), or the trainer's memory cannot be reached (69). What
  * the tensors hold is then lost, unless nothing was found. */

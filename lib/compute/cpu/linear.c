@@ -139,7 +139,7 @@ struct linear_back {
     int add;
     const float *dY, *X;
     const struct ptd_matrix *W;
-    long n;
+    long n, stride; /* of dY */
     int in, out;
 };
 
@@ -164,10 +164,10 @@ static void linear_back_weight(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
     if (j->dW)
-        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->out, j->X, j->in,
+        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->stride, j->X, j->in,
                        last - first, j->in, j->n);
     for (long i = 0; j->db && i < j->n; i++)
-        for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->out + o];
+        for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->stride + o];
 }
 
 static void multiply_back(const struct linear_back *j)
@@ -183,14 +183,21 @@ void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc
                              long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
-                                        FLOATS(X), W, n, W->cols, W->rows});
+                                        FLOATS(X), W, n, W->rows, W->cols, W->rows});
+}
+
+void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                             const ptd_num *X, long n, int in, int out)
+{
+    multiply_back(&(struct linear_back){NULL, FLOATS(dW), NULL, 0, FLOATS(dY), FLOATS(X), NULL, n,
+                                        stride, in, out});
 }
 
 void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
                              const ptd_num *X, const struct ptd_matrix *W, long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X), W,
-                                        n, W->cols, W->rows});
+                                        n, W->rows, W->cols, W->rows});
 }
 
 /* ---- rows ---- */

@@ -228,6 +228,7 @@ const struct ptd_ops ptd_ops_cpu = {
     .copy_rows = ptd_cpu_copy_rows,
     .linear = ptd_cpu_linear,
     .linear_backward = ptd_cpu_linear_backward,
+    .linear_gradient = ptd_cpu_linear_gradient,
     .logits = ptd_cpu_logits,
     .logits_backward = ptd_cpu_logits_backward,
     .low_rank = ptd_cpu_low_rank,

@@ -29,6 +29,8 @@ void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const 
 /* linear.c */
 void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
                     const ptd_num *b, const ptd_num *residual, long n);
+void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                             const ptd_num *X, long n, int in, int out);
 void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
                              const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W,
                              long n);

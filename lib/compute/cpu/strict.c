@@ -171,6 +171,12 @@ static void linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc 
     matrix_free(&w);
 }
 
+static void linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                            const ptd_num *X, long n, int in, int out)
+{
+    ptd_ops_cpu.linear_gradient(d, SHOW(dW), SHOW(dY), stride, SHOW(X), n, in, out);
+}
+
 static void logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
                    long n)
 {
@@ -452,6 +458,7 @@ static const struct ptd_ops ops = {
     .copy_rows = copy_rows,
     .linear = linear,
     .linear_backward = linear_backward,
+    .linear_gradient = linear_gradient,
     .logits = logits,
     .logits_backward = logits_backward,
     .low_rank = low_rank,

@@ -62,9 +62,8 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
 static struct ptd_model *shape_of(struct ptd_hint_tools *t)
 {
     struct ptd_model *m = ptd_model_open(t->store, t->device);
-    if (m && ptd_model_choose(m, NULL, NULL) == 0) return m;
-    ptd_model_free(m);
-    return NULL;
+    if (m) ptd_model_choose(m, NULL, NULL);
+    return m;
 }
 
 struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
