@@ -4,9 +4,10 @@
 #include "compute/cpu/vec.h"
 
 /* By decade k, that of b bits in column b - 7: unit(p) = from[k] + step[k] p; p for y: the whole
- * part of y per[k] + off[k]; least[k]: where decade k begins; first[k]: its first p. */
+ * part of y per[k] + off[k]; least[k]: where decade k begins; first[k]: its first p. The eight
+ * stand twice: a vector of 16 is loaded as a whole. */
 struct map {
-    float from[8], step[8], per[8], off[8], least[8], first[8];
+    float from[16], step[16], per[16], off[16], least[32], first[16];
 };
 
 #define TENTH(b, k)                                                                                \
@@ -24,10 +25,11 @@ struct map {
 #define UNIT(b, k)  (TENTH(b, k) * (0.1 + 0.45 / TWO(k))) /* the first of decade k */
 #define LAST(b, k)  (TENTH(b, k) * (1 - 0.45 / TWO(k)))   /* and the last */
 #define BELOW(k)    ((k) ? (k)-1 : 0)
-#define LEAST(b, k) ((UNIT(b, k) + ((k) ? LAST(b, BELOW(k)) : 0)) / 2)
+#define LEAST(b, k) ((k) < (b) ? (UNIT(b, k) + ((k) ? LAST(b, BELOW(k)) : 0)) / 2 : INFINITY)
 #define EACH_DECADE(f, b)                                                                          \
     {                                                                                              \
-        f(b, 0), f(b, 1), f(b, 2), f(b, 3), f(b, 4), f(b, 5), f(b, 6), f(b, 7)                     \
+        f(b, 0), f(b, 1), f(b, 2), f(b, 3), f(b, 4), f(b, 5), f(b, 6), f(b, 7), f(b, 0), f(b, 1),  \
+            f(b, 2), f(b, 3), f(b, 4), f(b, 5), f(b, 6), f(b, 7)                                   \
     }
 #define FIRST(b, k) TWO(k)
 #define PER(b, k)   (1 / STEP(b, k))
@@ -42,16 +44,9 @@ struct map {
 static const struct map maps[2] = {MAP(8), MAP(7)};
 
 /* One of the eight for each lane. */
-VEC_INLINE vec_f pick(const float *eight, vec_i k)
+VEC_INLINE vec_f pick(const float *twice, vec_i k)
 {
-#if VEC == 16
-    float twice[16];
-    memcpy(twice, eight, 32);
-    memcpy(twice + 8, eight, 32);
     return __builtin_shuffle(vec_load(twice), k);
-#else
-    return __builtin_shuffle(vec_load(eight), k);
-#endif
 }
 
 VEC_INLINE vec_i load_ints(const int32_t *p)
@@ -102,18 +97,23 @@ static float largest(const float x[PTD_BLOCK])
     return y;
 }
 
-/* p of y >= 0. Held within its decade before it is cut to a whole number. */
-VEC_INLINE vec_i position(const struct map *m, vec_f y, int decades)
+/* The decade of y, 0 for what is below them all: three bits of it from the highest on. */
+VEC_INLINE vec_i decade(const struct map *m, vec_f y)
 {
-    vec_i k = {0};
-    vec_f first, p;
-    k -= 1;
-#pragma GCC unroll 8
-    for (int j = 0; j < decades; j++) k -= y >= m->least[j];
-    first = pick(m->first, k);
+    vec_i k = (y >= m->least[4]) & 4;
+    k += (y >= pick(m->least + 2, k)) & 2;
+    k += (y >= pick(m->least + 1, k)) & 1;
+    return k;
+}
+
+/* p of y >= 0. Held within its decade before it is cut to a whole number. */
+VEC_INLINE vec_i position(const struct map *m, vec_f y)
+{
+    vec_i k = decade(m, y);
+    vec_f first = pick(m->first, k), p;
     p = vec_larger(first, y * pick(m->per, k) + pick(m->off, k));
     p = -vec_larger(0.5f - 2 * first, -p);
-    return __builtin_convertvector(p, vec_i) & (k >= 0);
+    return __builtin_convertvector(p, vec_i) & (y >= m->least[0]);
 }
 
 VEC_INLINE void write_codes(int32_t *code, const float *x, float up, float inverse, int is_signed)
@@ -121,7 +121,7 @@ VEC_INLINE void write_codes(int32_t *code, const float *x, float up, float inver
     const struct map *m = &maps[is_signed];
     for (int i = 0; i < PTD_BLOCK; i += VEC) {
         vec_f y = vec_load(x + i), size = (vec_f)((vec_i)y & INT32_MAX);
-        vec_i p = position(m, size * up * inverse, is_signed ? 7 : 8);
+        vec_i p = position(m, size * up * inverse);
         p |= is_signed ? (vec_i)((vec_u)(vec_i)y >> 31 << 7) : (p == 0) & (y != 0) & 1;
         memcpy(code + i, &p, sizeof p);
     }
