@@ -51,7 +51,7 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 .DELETE_ON_ERROR:
 
 all: $(STAGES)
-units: $(UNIT) $(REPLAY) $(TOOLS)
+units: $(UNIT) $(REPLAY) $(TOOLS) $(BUILD)/libptd-sim.so
 
 # The main jobs.
 demo quick: deps

@@ -19,6 +19,14 @@ static inline struct ptd_device *the_device(void)
     return chosen_device;
 }
 
+/* Row i of the table of devices; 0: it is not there on this machine. */
+static inline int open_row(int i)
+{
+    chosen_device = ptd_device_open(ptd_device_name(i));
+    if (!chosen_device && ptd_failed_status() != PTD_UNAVAILABLE) ptd_die_last();
+    return chosen_device != NULL;
+}
+
 /* ---- there and back ---- */
 
 struct device_array {

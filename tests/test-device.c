@@ -210,7 +210,8 @@ static void every_device_computes(void **state)
     float *g[2], *x = run(cpu, &g[0]);
     (void)state;
     for (int i = 0; ptd_device_name(i); i++) {
-        struct ptd_device *d = chosen_device = open_device(ptd_device_name(i));
+        if (!open_row(i)) continue;
+        struct ptd_device *d = chosen_device;
         int rounds = d->num != PTD_F32 || strstr(d->name, "bf16");
         whole_numbers_are_exact();
         float *y = run(d, &g[1]);

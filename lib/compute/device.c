@@ -10,6 +10,10 @@ static const struct ptd_driver drivers[] = {
     {"cpu", ptd_cpu_open},
     {"strict", ptd_strict_open},
     {"strict:bf16", ptd_strict_bf16_open},
+    {"cuda", ptd_cuda_open, 1},
+    {"cuda:f32", ptd_cuda_open},
+    {"sim", ptd_sim_open},
+    {"sim:f32", ptd_sim_open},
 };
 #define N_DRIVERS (sizeof drivers / sizeof *drivers)
 
@@ -30,12 +34,28 @@ static char *all_names(void)
     return names;
 }
 
+/* What was asked for, or else PTD_DEVICE names. */
+static const char *name_of(const char *asked)
+{
+    const char *set = getenv("PTD_DEVICE");
+    return asked ? asked : set && *set ? set : drivers[0].name;
+}
+
+static int is_named(const struct ptd_driver *d, const char *name)
+{
+    size_t n = strlen(d->name), digits;
+    if (!strcmp(name, d->name)) return 1;
+    if (!d->takes_number || strncmp(name, d->name, n) || name[n] != ':') return 0;
+    digits = strspn(name + n + 1, "0123456789");
+    name += n + 1 + digits;
+    return digits > 0 && digits < 4 && (!*name || !strcmp(name, ":f32"));
+}
+
 static const struct ptd_driver *find(const char *asked)
 {
-    const char *set = getenv("PTD_DEVICE"), *name = asked;
-    if (!name) name = set && *set ? set : drivers[0].name;
+    const char *name = name_of(asked);
     for (size_t i = 0; i < N_DRIVERS; i++)
-        if (!strcmp(name, drivers[i].name)) return &drivers[i];
+        if (is_named(&drivers[i], name)) return &drivers[i];
     char *names = all_names();
     ptd_fail(PTD_USAGE, "%sdevice \"%s\": expected one of %s", asked ? "" : "PTD_DEVICE: ", name,
              names);
@@ -48,16 +68,12 @@ int ptd_device_check(const char *name)
     return find(name) ? 0 : -1;
 }
 
-struct ptd_device *ptd_device_open(const char *name)
+/* The name lies behind the device. */
+static struct ptd_device *open_named(const struct ptd_driver *driver, const char *name)
 {
-    const struct ptd_driver *driver = find(name);
-    return driver ? ptd_device_open_with(driver) : NULL;
-}
-
-struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver)
-{
-    struct ptd_device *d = ptd_alloc(sizeof *d);
-    d->name = driver->name;
+    size_t n = strlen(name) + 1;
+    struct ptd_device *d = ptd_alloc(sizeof *d + n);
+    d->name = memcpy(d + 1, name, n);
     if (driver->open(d) < 0) {
         free(d);
         return NULL;
@@ -67,6 +83,16 @@ struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver)
     return d;
 }
 
+struct ptd_device *ptd_device_open(const char *name)
+{
+    const struct ptd_driver *driver = find(name);
+    return driver ? open_named(driver, name_of(name)) : NULL;
+}
+
+struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver)
+{
+    return open_named(driver, driver->name);
+}
 void ptd_device_close(struct ptd_device *d)
 {
     if (!d) return;

@@ -44,14 +44,14 @@ struct ptd_device {
     } fault; /* the first one since the last wait */
 };
 
-/* By name, "cpu"; NULL: by PTD_DEVICE in the environment, else the CPU. NULL: 2 a name that is
+/* By name, "cpu", "cuda:1"; NULL: by PTD_DEVICE in the environment, else the CPU. NULL: 2 a name that is
  * none; 69 a device that is not there. Call it after ptd_threads_start. */
 struct ptd_device *ptd_device_open(const char *name);
 int ptd_device_check(const char *name) PTD_MUST_CHECK; /* -1: 2 as above; nothing is opened */
 /* What --help says of --device. */
 #define PTD_DEVICE_HELP                                                                            \
-    "where to compute: cpu, strict, strict:bf16 (default: PTD_DEVICE in the environment, else "    \
-    "cpu)"
+    "where to compute: cpu, cuda, cuda:f32 or cuda:1 (another card), strict, strict:bf16, sim, "   \
+    "sim:f32 (default: PTD_DEVICE in the environment, else cpu)"
 void ptd_device_close(struct ptd_device *d);
 /* Name of the device in row i of the table of devices; NULL: there are no more. */
 const char *ptd_device_name(int i);

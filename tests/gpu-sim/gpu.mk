@@ -25,6 +25,11 @@ $(GPU_DIR)/%.o: tests/gpu-sim/%.cc $(GPU_DIR)/flags
 $(GPU_DIR)/test-watch: $(GPU_DIR)/faults.cu.o
 $(GPU_DIR)/test-%: $(GPU_DIR)/test-%.o $(GPU_OBJ)
 	$(CXX) -o $@ $^ -lcmocka -ldl
+# Where tests and programs look for it.
+$(BUILD)/libptd-sim.so: $(GPU_OBJ) | $(BUILD) $(BIN)
+	$(CXX) -shared -Wl,-Bsymbolic -o $@ $^
+	@ln -f $@ $(BIN)/libptd-sim.so
+
 $(GPU_DIR)/flags: FORCE | $(GPU_DIR)
 	$(call KEEP,$(CXX) $(shell $(CXX) -dumpfullversion) $(GPU_CXX) $(GPU_WATCH) $(ARCH))
 $(GPU_DIR):

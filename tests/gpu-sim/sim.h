@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <tuple>
 
 /* ---- words ---- */
 
@@ -282,17 +283,26 @@ struct sim_job {
 };
 void sim_ask(cudaStream_t s, std::function<void()> what); /* in order with all else of the stream */
 void sim_run(const sim_job &job);
-template <class F>
+template <class F, class... A>
 static inline void sim_launch(const char *name, dim3 grid, dim3 block, size_t shared,
-                              cudaStream_t s, F f)
+                              cudaStream_t s, F kernel, A... arguments)
 {
+    struct call {
+        F kernel;
+        std::tuple<A...> arguments;
+    };
+    call c = {kernel, {arguments...}};
     sim_ask(s, [=] {
-        sim_run(sim_job{name, grid, block, shared, [](const void *a) { (*(const F *)a)(); }, &f,
-                        sizeof f});
+        auto run = [](const void *p) {
+            const call &c = *static_cast<const call *>(p);
+            std::apply(c.kernel, c.arguments);
+        };
+        sim_run(sim_job{name, grid, block, shared, run, &c, sizeof c});
     });
 }
+/* Arguments are what they are when the kernel is asked for. */
 #define GPU_LAUNCH(k, grid, block, shared, stream, ...)                                            \
-    sim_launch(#k, grid, block, shared, stream, [=] { k(__VA_ARGS__); })
+    sim_launch(#k, grid, block, shared, stream, [](auto... a) { k(a...); }, __VA_ARGS__)
 
 /* ---- for tests ---- */
 

@@ -103,9 +103,18 @@ __global__ void __launch_bounds__(THREADS) convert(TO *to, const FROM *from, siz
     if (i < n) to[i] = from_float<TO>(to_float(from[i]));
 }
 
-static dim3 blocks_for(size_t n)
+void cuda_widen_to(struct ptd_device *d, float *to, const bf16 *from, size_t n)
 {
-    return dim3((unsigned)((n + THREADS - 1) / THREADS));
+    if (n)
+        GPU_LAUNCH((convert<float, bf16>), cuda_blocks(n, THREADS), dim3(THREADS), 0, stream_of(d),
+                   to, from, n);
+}
+
+void cuda_narrow_to(struct ptd_device *d, bf16 *to, const float *from, size_t n)
+{
+    if (n)
+        GPU_LAUNCH((convert<bf16, float>), cuda_blocks(n, THREADS), dim3(THREADS), 0, stream_of(d),
+                   to, from, n);
 }
 
 static void put_nums(struct ptd_device *d, ptd_num *to, const float *host, size_t n)
@@ -117,9 +126,7 @@ static void put_nums(struct ptd_device *d, ptd_num *to, const float *host, size_
     for (size_t i = 0; i < n; i += PIECE) {
         size_t now = n - i < PIECE ? n - i : PIECE;
         float *wide = (float *)cuda_list(d, CUDA_WIDE, host + i, now * sizeof *host);
-        if (wide)
-            GPU_LAUNCH((convert<bf16, float>), blocks_for(now), dim3(THREADS), 0, stream_of(d),
-                       as<bf16>(to) + i, wide, now);
+        if (wide) cuda_narrow_to(d, as<bf16>(to) + i, wide, now);
     }
 }
 
@@ -133,8 +140,7 @@ static void get_nums(struct ptd_device *d, float *host, const ptd_num *from, siz
         size_t now = n - i < PIECE ? n - i : PIECE;
         float *wide = (float *)cuda_scratch(d, CUDA_WIDE, now * sizeof *host);
         if (!wide) return;
-        GPU_LAUNCH((convert<float, bf16>), blocks_for(now), dim3(THREADS), 0, stream_of(d), wide,
-                   as<bf16>(from) + i, now);
+        cuda_widen_to(d, wide, as<bf16>(from) + i, now);
         cuda_fetch(d, host + i, wide, now * sizeof *host);
     }
 }
@@ -167,6 +173,7 @@ static void close_card(struct ptd_device *d)
     struct cuda *c = cuda_of(d);
     if (!c) return;
     if (c->stream) cudaStreamSynchronize(c->stream);
+    cuda_products_free(c);
     for (struct cuda_scratch &s : c->scratch) cudaFree(s.p);
     cudaFree(c->workspace);
     if (c->blas) cublasLtDestroy(c->blas);
@@ -200,15 +207,40 @@ static const struct ptd_ops ops = {
     .put_accs = put_accs,
     .get_accs = get_accs,
     .zero = zero,
+    .copy_rows = cuda_copy_rows,
+    .linear = cuda_linear,
+    .linear_backward = cuda_linear_backward,
+    .logits = cuda_logits,
+    .logits_backward = cuda_logits_backward,
+    .low_rank = cuda_low_rank,
+    .low_rank_backward = cuda_low_rank_backward,
     .rmsnorm = cuda_rmsnorm,
+    .rmsnorm_backward = cuda_rmsnorm_backward,
+    .layernorm = cuda_layernorm,
+    .layernorm_backward = cuda_layernorm_backward,
+    .headnorm = cuda_headnorm,
+    .headnorm_backward = cuda_headnorm_backward,
+    .rotate = cuda_rotate,
     .attention_plan = cuda_attention_plan,
     .attention_plan_free = cuda_attention_plan_free,
     .attention = cuda_attention,
     .attention_backward = cuda_attention_backward,
     .attention_shares = cuda_attention_shares,
+    .swiglu = cuda_swiglu,
+    .swiglu_backward = cuda_swiglu_backward,
+    .gelu = cuda_gelu,
+    .gelu_backward = cuda_gelu_backward,
+    .add = cuda_add,
+    .gather = cuda_gather,
+    .gather_backward = cuda_gather_backward,
+    .scatter_add = cuda_scatter_add,
+    .interpolate = cuda_interpolate,
+    .interpolate_backward = cuda_interpolate_backward,
     .rows_score = cuda_rows_score,
     .rows_draw = cuda_rows_draw,
     .rows_gradient = cuda_rows_gradient,
+    .norm = cuda_norm,
+    .adamw = cuda_adamw,
 };
 
 /* ---- opening one ---- */

@@ -93,10 +93,10 @@ static inline const int32_t *ints_of(const ptd_int *p)
 #define CUDA_BY_WIDTH(d, wide, ...)                                                                \
     do {                                                                                           \
         if (wide) {                                                                                \
-            constexpr int N = 8;                                                                   \
+            [[maybe_unused]] constexpr int N = 8;                                                                   \
             CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
         } else {                                                                                   \
-            constexpr int N = 1;                                                                   \
+            [[maybe_unused]] constexpr int N = 1;                                                                   \
             CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
         }                                                                                          \
     } while (0)
@@ -112,6 +112,11 @@ template <class... P> static inline bool cuda_is_wide(long w, P... pointers)
 /* Keeps the first one of CUDA's and cuBLASLt's errors. */
 void cuda_check(struct ptd_device *d, cudaError_t e, const char *what);
 void cuda_blame(struct ptd_device *d, int status, const char *words);
+/* Blocks of `threads` that n threads need. */
+static inline dim3 cuda_blocks(size_t n, unsigned threads)
+{
+    return dim3((unsigned)((n + threads - 1) / threads));
+}
 /* At least `bytes` of the device, until the next call for the same use; NULL: none left, which is
  * blamed. */
 void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes);
@@ -120,10 +125,20 @@ void *cuda_list(struct ptd_device *d, enum cuda_use use, const void *host, size_
 /* To the host, now. */
 void cuda_fetch(struct ptd_device *d, void *host, const void *from, size_t bytes);
 
+/* n numbers in another format. */
+void cuda_widen_to(struct ptd_device *d, float *to, const bf16 *from, size_t n);
+void cuda_narrow_to(struct ptd_device *d, bf16 *to, const float *from, size_t n);
+void cuda_products_free(struct cuda *c); /* product.cu */
+/* Bytes of a number: dtype.h's function is not the plugin's. */
+static inline size_t cuda_format_size(int format)
+{
+    return format == PTD_BF16 ? 2 : 4;
+}
+
 extern "C" {
 /* The plugin's door: fills d for the card that d->name names; -1: d->fault says why, with the
  * status. */
-int ptd_cuda_plugin(struct ptd_device *d);
+__attribute__((visibility("default"))) int ptd_cuda_plugin(struct ptd_device *d);
 }
 
 extern "C" {
@@ -131,6 +146,67 @@ extern "C" {
 
 void cuda_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_num *X,
                   const ptd_num *g, long n, int w, float eps);
+void cuda_rmsnorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, const ptd_num *dY,
+                           const ptd_num *X, const ptd_stat *rstd, const ptd_num *g, long n, int w);
+void cuda_layernorm(struct ptd_device *d, ptd_num *Y, ptd_stat *mean, ptd_stat *rstd,
+                    const ptd_num *X, const ptd_num *g, const ptd_num *b, long n, int w, float eps);
+void cuda_layernorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, ptd_acc *db,
+                             const ptd_num *dY, const ptd_num *X, const ptd_stat *mean,
+                             const ptd_stat *rstd, const ptd_num *g, long n, int w);
+void cuda_headnorm(struct ptd_device *d, ptd_num *y, long y_stride, ptd_stat *rstd,
+                   const ptd_num *x, long x_stride, const ptd_num *g, long n, int heads, int dim,
+                   float eps);
+void cuda_headnorm_backward(struct ptd_device *d, ptd_num *dx, long dx_stride, ptd_acc *dg,
+                            const ptd_num *dy, long dy_stride, const ptd_num *x, long x_stride,
+                            const ptd_stat *rstd, const ptd_num *g, long n, int heads, int dim);
+
+/* ---- linear.cu ---- */
+
+void cuda_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
+                 const ptd_num *b, const ptd_num *residual, long n);
+void cuda_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
+                          const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W, long n);
+void cuda_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
+                 long n);
+void cuda_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
+                          const ptd_num *X, const struct ptd_matrix *W, long n);
+void cuda_low_rank(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_low_rank *l,
+                   long n);
+void cuda_low_rank_backward(struct ptd_device *d, ptd_num *dX, const ptd_num *dY, const ptd_num *X,
+                            const struct ptd_low_rank *l, long n);
+
+/* ---- map.cu ---- */
+
+void cuda_rotate(struct ptd_device *d, ptd_num *x, long stride, const ptd_stat *cosine,
+                 const ptd_stat *sine, long n, int heads, int dim, int sign);
+void cuda_swiglu(struct ptd_device *d, ptd_num *y, const ptd_num *gu, long n, int w);
+void cuda_swiglu_backward(struct ptd_device *d, ptd_num *dgu, const ptd_num *dy, const ptd_num *gu,
+                          long n, int w);
+void cuda_gelu(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n, int exact);
+void cuda_gelu_backward(struct ptd_device *d, ptd_num *dx, const ptd_num *dy, const ptd_num *x,
+                        long n, int exact);
+void cuda_add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n);
+
+/* ---- rows.cu ---- */
+
+void cuda_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
+                    const ptd_num *from, long from_stride, const ptd_int *from_row, long n, int w);
+void cuda_gather(struct ptd_device *d, ptd_num *y, const struct ptd_matrix *table,
+                 const ptd_int *ids, long n);
+void cuda_gather_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                          const ptd_int *ids, long n, int w);
+void cuda_scatter_add(struct ptd_device *d, ptd_num *x, const ptd_num *y, const ptd_int *ids,
+                      long n, int w);
+void cuda_interpolate(struct ptd_device *d, ptd_num *y, const ptd_num *table, const ptd_int *tap,
+                      const ptd_stat *weight, long n, int w);
+void cuda_interpolate_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
+                               const ptd_int *tap, const ptd_stat *weight, long n, int w);
+
+/* ---- adamw.cu ---- */
+
+double cuda_norm(struct ptd_device *d, const void *x, enum ptd_entries of, size_t n);
+void cuda_adamw(struct ptd_device *d, const struct ptd_adamw *a, int64_t t, double scale,
+                const struct ptd_slot *s, const ptd_acc *g);
 
 /* ---- attention.cu, attention_backward.cu, head.cu: as compute/ops.h has them ---- */
 
