@@ -1,0 +1,129 @@
+/* attention: what the kernels of attention are told: which query rows are computed together, which
+ * keys they walk over, and how these are cut. plan.cc makes the lists of a struct ptd_attention.
+ *
+ * A pair is a query row and one of the heads that share a kv head; the pairs of a row follow each
+ * other. A tile is up to PAIRS neighbouring pairs of rows that have one prompt in common, or of one
+ * span. It walks over parts of the pool: the prompt's keys, then each span's own. Neighbours in a
+ * part are read KEYS at a time; a row sees the first few keys of a part, or none.
+ *
+ * Long walks of few pairs (decoding) are cut into pieces, whose results are joined in their order.
+ *
+ * Backward, a key tile is up to KEYS neighbours of the pool, which rows of some views see. */
+#ifndef PTD_CUDA_ATTENTION_H
+#define PTD_CUDA_ATTENTION_H
+#include "compute/cuda/gpu.h"
+#include <initializer_list>
+
+enum {
+    PAIRS = 64,
+    KEYS = 64,
+    FEW_PAIRS = 32, /* and fewer: a walk is cut into pieces */
+    PIECE = 8,      /* key tiles of a piece */
+    MOST_DIM = 256  /* of a head */
+};
+
+struct attention_part {
+    long place;    /* pool row of the first key, or its place in the list of blocks */
+    long row;      /* packed rows row .. row + rows - 1 see it: */
+    int rows, n;   /* of its keys the first n at most, */
+    int sees, step; /* row + i the first sees + i * step */
+};
+struct attention_tile {
+    long row;      /* packed row of the first pair */
+    int head, n;   /* the first pair's head among those of the kv head; pairs */
+    int part, parts; /* in the list of parts */
+};
+struct attention_piece {
+    int tile, from, to; /* key tiles of the walk */
+    int slot;           /* of the results that are joined; -1: the walk is whole */
+};
+struct attention_join { /* n pieces in slots from `slot` on are one tile */
+    int tile, slot, n;
+};
+struct attention_view {
+    long row;
+    int rows, sees, step; /* as in a part; keys are counted from the key tile's first */
+};
+struct attention_key_tile {
+    long row; /* of the pool */
+    int n, view, views;
+};
+
+struct attention { /* lists lie on the device */
+    int heads, kv_heads, dim;
+    long q_stride, k_stride, v_stride, o_stride, rows;
+    const struct attention_part *parts;
+    const struct attention_tile *tiles;
+    const struct attention_piece *pieces;
+    const struct attention_join *joins;
+    const struct attention_key_tile *key_tiles;
+    const struct attention_view *views;
+    int n_tiles, n_pieces, n_joins, n_key_tiles, slots;
+    int most_pairs;        /* of a tile */
+    const int32_t *blocks; /* NULL: the pool has none */
+    int block_rows;
+};
+
+/* of bf16 or float. lse [rows, heads], NULL: not kept. scratch: attention_scratch(a) floats if
+ * there are joins. */
+template <class T>
+void attention_forward(const struct attention &a, T *o, float *lse, float *scratch, const T *q,
+                       const T *k, const T *v, cudaStream_t s);
+static inline size_t attention_scratch(const struct attention &a)
+{
+    return (size_t)a.slots * a.kv_heads * FEW_PAIRS * (a.dim + 2);
+}
+/* delta [rows, heads] is scratch. */
+template <class T>
+void attention_backward(const struct attention &a, T *dq, T *dk, T *dv, float *delta,
+                        const T *dout, const T *o, const float *lse, const T *q, const T *k,
+                        const T *v, cudaStream_t s);
+
+/* out [n, n_keys] += shares of rows first .. first + n; heads [heads]: 1 counts; NULL: all. */
+template <class T>
+void attention_shares(const struct attention &a, float *out, long first, long n,
+                      const int32_t *keys, long n_keys, const uint8_t *heads, const T *q,
+                      const T *k, const float *lse, cudaStream_t s);
+
+/* Whether rows and heads begin where 16 bytes do, which copies into shared memory want. */
+static inline bool attention_aligned(const struct attention &a,
+                                     std::initializer_list<const void *> arrays)
+{
+    bool so = !(a.dim % 8 || a.q_stride % 8 || a.k_stride % 8 || a.v_stride % 8 || a.o_stride % 8);
+    for (const void *p : arrays) so &= (uintptr_t)p % 16 == 0;
+    return so;
+}
+
+/* ---- in kernels ---- */
+
+/* Keys of a part that a row sees. */
+GPU_INLINE int keys_seen(const struct attention_part &p, long row)
+{
+    long i = row - p.row;
+    return i < 0 || i >= p.rows ? 0 : min(p.n, p.sees + (int)i * p.step);
+}
+
+/* Pool row of key j of those that begin at a place. */
+GPU_INLINE long pool_row(const struct attention &a, long place, int j)
+{
+    if (!a.blocks) return place + j;
+    return (long)a.blocks[place + j / a.block_rows] * a.block_rows + j % a.block_rows;
+}
+
+/* Where a walk is: key tile by key tile through the parts of a tile. */
+struct walk {
+    const struct attention_part *part;
+    int first; /* key */
+};
+GPU_INLINE void walk_on(struct walk &w)
+{
+    w.first += KEYS;
+    if (w.first >= w.part->n) w.part++, w.first = 0;
+}
+GPU_INLINE struct walk walk_from(const struct attention &a, const struct attention_tile &t, int n)
+{
+    struct walk w = {a.parts + t.part, 0};
+    for (int i = 0; i < n; i++) walk_on(w);
+    return w;
+}
+#endif
