@@ -6,12 +6,17 @@
  *
  * Training: step s samples from generation s - 1 - lag and waits until the trainer has made it,
  * which shares it through memory or publishes it in the store. Evaluation (--greedy or
- * --generation): one pass over the data set with fixed weights. */
+ * --generation): one pass over the data set with fixed weights.
+ *
+ * With --refill or --curriculum a step's prompts depend on ptd-verify's verdicts, which come back
+ * through a pipe of our own (verdicts.h); what was asked and how it went lies in the store
+ * (history.h), so that a resume asks the same (refill.h). */
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
+#include "method/refill.h"
 #include "method/rollouts.h"
 #include "method/stops.h"
 #include "store/live.h"
@@ -27,9 +32,9 @@ static struct {
     const char *store, *generation, *stop, *system, *device;
     struct ptd_opt_list stop_text;
     int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
-    int eos, batch;
+    int eos, batch, refill;
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
-    double temperature, top_p;
+    double temperature, top_p, curriculum;
     struct ptd_dataset_places places;
     struct ptd_plan_asked plan;
 } opt = {.store = "run.ptd",
@@ -46,7 +51,8 @@ static struct {
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory", 0, 0},
     {"group-size", 'G', PTD_OPT_INT, &opt.group_size, "N", "responses to each prompt", 1, 4096},
-    {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1, 65536},
+    {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1,
+     PTD_STEP_GROUPS_MAX},
     {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N",
      "steps of the whole run, those already done included", 0, 1e9},
     {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N", "limit of a response", 1, 1 << 20},
@@ -88,6 +94,11 @@ static const struct ptd_opt options[] = {
      "evaluation with these weights: a number or 'latest'", 0, 0},
     {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
      "sample N generations behind (0: on-policy; 1: while the update runs)", 0, 1},
+    {"refill", 0, PTD_OPT_INT, &opt.refill, "N",
+     "ask more prompts, up to N rounds of them, until ptd-verify --keep has kept -P groups", 0,
+     1000},
+    {"curriculum", 0, PTD_OPT_DOUBLE, &opt.curriculum, "SHARE",
+     "share of a step's prompts that are asked again, drawn by 1 - their past accuracy", 0, 1},
     PTD_DATASET_OPTIONS(opt.places),
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
@@ -106,6 +117,7 @@ struct run {
     struct ptd_live *live;
     struct ptd_writer *out;
     struct ptd_rollouts rollouts;
+    struct ptd_refill refill;
     struct ptd_stops stops;
     int64_t loaded;
     int eval, trained; /* a trainer was seen */
@@ -122,12 +134,20 @@ static void load(struct run *r, int64_t generation)
     r->loaded = r->rollouts.generation = generation;
 }
 
-static void look_downstream(struct run *r, int64_t generation)
+static void look_downstream(struct run *r, const char *what, int64_t number)
 {
     struct pollfd p = {.fd = ptd_writer_fd(r->out)};
     if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL))
-        ptd_die(PTD_CUT, "the reader of this stream has gone while generation %lld was waited for",
-                (long long)generation);
+        ptd_die(PTD_CUT, "the reader of this stream has gone while %s %lld %s waited for", what,
+                (long long)number, *what == 'g' ? "was" : "were");
+}
+
+static void look_for_trainer(struct run *r, const char *what, int64_t number, int trained)
+{
+    if (r->trained && !trained)
+        ptd_die(PTD_CUT, "the trainer has gone while %s %lld %s waited for", what,
+                (long long)number, *what == 'g' ? "was" : "were");
+    r->trained |= trained;
 }
 
 /* Behind a program that does not tell (tee), a trainer that never came to train is missed only by
@@ -165,15 +185,68 @@ static void wait_for(struct run *r, int64_t generation)
         /* before it is looked for: what a trainer published before it went counts */
         int trained = ptd_store_trained(r->src.store);
         if (find(r, generation)) return;
-        if (r->trained && !trained)
-            ptd_die(PTD_CUT, "the trainer has gone while generation %lld was waited for",
-                    (long long)generation);
-        r->trained |= trained;
+        look_for_trainer(r, "generation", generation, trained);
         tell_of_wait(r, since, generation);
-        look_downstream(r, generation);
+        look_downstream(r, "generation", generation);
         ptd_asked_answer();
         nanosleep(&nap, NULL);
     }
+}
+
+/* ---- verdicts ---- */
+
+static int waits_for_verdicts(void)
+{
+    return opt.refill || opt.curriculum > 0;
+}
+
+/* While the verdicts of a step are waited for, behind programs that may not tell. */
+static void wait_for_verdicts(void *ctx, int64_t step)
+{
+    struct run *r = ctx;
+    static time_t since;
+    static int told;
+    if (!since) since = time(NULL);
+    r->doing = "waiting for verdicts";
+    look_for_trainer(r, "the verdicts of step", step, ptd_store_trained(r->src.store));
+    look_downstream(r, "the verdicts of step", step);
+    ptd_asked_answer();
+    if (told || ptd_verdicts_heard(r->refill.verdicts) || time(NULL) - since < PATIENCE) return;
+    ptd_warn("waiting for verdicts, but no ptd-verify has come for them: expected one behind this "
+             "program, on the same machine, as the same user and in the same container");
+    told = 1;
+}
+
+static void open_refill(struct run *r, int64_t done)
+{
+    struct ptd_refill *f = &r->refill;
+    if (!waits_for_verdicts()) return;
+    *f = (struct ptd_refill){.rollouts = &r->rollouts,
+                             .verdicts = ptd_verdicts_new(),
+                             .wanted = opt.step_groups,
+                             .more = opt.refill,
+                             .share = opt.curriculum,
+                             .seed = (uint64_t)opt.seed,
+                             .idle = wait_for_verdicts,
+                             .ctx = r};
+    if (!f->verdicts || ptd_history_open(&f->history, r->src.store, ptd_dataset_rows(r->src.data),
+                                         done, done * opt.step_groups))
+        ptd_die_last();
+}
+
+static int do_step(struct run *r, int64_t step)
+{
+    if (waits_for_verdicts()) return ptd_refill_step(&r->refill, step);
+    return ptd_rollouts_step(&r->rollouts, step, (step - 1) * opt.step_groups, opt.step_groups);
+}
+
+static void tell_of_refill(const struct run *r)
+{
+    const struct ptd_refill *f = &r->refill;
+    if (waits_for_verdicts())
+        ptd_info("%lld prompts asked, %lld of them again; %lld steps refilled, %lld not full",
+                 (long long)f->asked, (long long)f->again, (long long)f->refilled,
+                 (long long)f->short_of);
 }
 
 static void tell(const void *ctx)
@@ -192,8 +265,7 @@ static void train(struct run *r, int64_t done)
         r->doing = "waiting for weights";
         wait_for(r, generation);
         r->doing = "sampling";
-        if (ptd_rollouts_step(&r->rollouts, s, (s - 1) * opt.step_groups, opt.step_groups))
-            ptd_die_last();
+        if (do_step(r, s)) ptd_die_last();
         r->progress.done = s;
     }
 }
@@ -346,7 +418,8 @@ static _Noreturn void plan_alone(struct run *r)
 static void open_run(struct run *r, const char *data)
 {
     opt.places.may_lack = opt.skip_bad > 0;
-    if (ptd_source_open(&r->src, opt.store, data, &opt.places) ||
+    int mode = waits_for_verdicts() ? PTD_STORE_CACHE : PTD_STORE_READ;
+    if (ptd_source_open_as(&r->src, opt.store, mode, data, &opt.places) ||
         ptd_source_system(&r->src, opt.system) ||
         ptd_source_pixels(&r->src, opt.max_pixels, opt.min_pixels))
         ptd_die_last();
@@ -369,19 +442,21 @@ static void open_run(struct run *r, const char *data)
                    r->model->config.vocab);
 }
 
-/* What is computed together decides last bits of log-probs. */
+/* What is computed together decides last bits of log-probs; what is asked, all. */
 static void together_words(char *out, size_t size)
 {
-    char part[40] = "", room[60] = "", batch[40] = "";
+    char part[40] = "", room[60] = "", batch[40] = "", refill[40] = "", again[60] = "";
     if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
     if (opt.kv_max) snprintf(room, sizeof room, "; keys and values of %lld", (long long)opt.kv_max);
     if (opt.batch) snprintf(batch, sizeof batch, "; batches of %d", opt.batch);
-    snprintf(out, size, "%s%s%s", part, room, batch);
+    if (opt.refill) snprintf(refill, sizeof refill, "; refill %d", opt.refill);
+    if (opt.curriculum > 0) snprintf(again, sizeof again, "; curriculum %.17g", opt.curriculum);
+    snprintf(out, size, "%s%s%s%s%s", part, room, batch, refill, again);
 }
 
 static char *sampling_words(const struct run *r)
 {
-    char together[140], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
+    char together[280], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
     together_words(together, sizeof together);
     char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k, stop,
                              opt.lag, together, prompts);
@@ -405,6 +480,8 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->temperature = opt.temperature;
     h->top_logprobs = opt.top_logprobs;
     h->waits = r->eval ? 0 : 1 + opt.lag;
+    if (waits_for_verdicts())
+        h->verdicts = ptd_head_text(h, ptd_verdicts_address(r->refill.verdicts));
     h->sampling = ptd_head_text(h, words);
     free(words);
 }
@@ -413,7 +490,9 @@ static void close_run(struct run *r)
 {
     if (ptd_writer_end(r->out) || ptd_writer_close(r->out)) ptd_die_last();
     if (r->src.n_bad) ptd_info("%d bad row%s left out", r->src.n_bad, r->src.n_bad == 1 ? "" : "s");
+    tell_of_refill(r);
     free((void *)r->rollouts.sampling.banned);
+    ptd_refill_clear(&r->refill);
     ptd_rollouts_clear(&r->rollouts);
     ptd_stops_clear(&r->stops);
     ptd_live_close(r->live);
@@ -438,7 +517,10 @@ int main(int argc, char **argv)
     open_run(&r, argv[first]);
     if (ptd_store_head(r.src.store, &done)) ptd_die_last();
     int64_t generation = chosen_generation(done);
+    if (r.eval && waits_for_verdicts())
+        ptd_misuse("--refill and --curriculum are for training, not with --greedy or --generation");
     if (r.eval) load(&r, generation);
+    open_refill(&r, done);
     fill_head(&r, argv[first], done, &h);
     if (ptd_rollouts_check(&r.rollouts, &h)) ptd_die_last();
     r.out = r.rollouts.out = ptd_output_open(&h, usage.name, r.device, argc, argv);

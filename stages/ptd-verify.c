@@ -1,9 +1,11 @@
 /* ptd-verify: finds each response's answer, judges it by rule or by the user's own commands, and
  * gives rewards and advantages. Reads answer, answers, judge, question and rollouts' text; adds
  * outcome, extracted, reason, accuracy, format, parts, reward, advantage, group_accuracy. Needs no
- * weights. */
+ * weights. With --keep, groups from which nothing can be learned stay behind (keep.h), and
+ * ptd-rollout --refill is told. */
 #include "flow/filter.h"
 #include "method/advantage/advantage.h"
+#include "method/keep.h"
 #include "method/reward.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +14,14 @@
 #define REASONS 32
 
 static struct {
-    const char *extract, *judge, *format, *advantage, *units, *tolerance;
+    const char *extract, *judge, *format, *advantage, *units, *tolerance, *keep;
     const struct ptd_advantage *kind;
     struct ptd_reward_rules rules;
     struct ptd_opt_list commands;
     struct ptd_checker_limits limits;
+    struct ptd_keep kept;
     int explain;
-    long right, judged;
+    long right, judged, cut;
     struct {
         const char *reason;
         long n;
@@ -29,7 +32,10 @@ static struct {
          .advantage = "grpo",
          .units = "auto",
          .tolerance = "0",
-         .rules = {.format_weight = 0.1, .accuracy_weight = 0.9, .set = {.iou = 0.5}},
+         .rules = {.format_weight = 0.1,
+                   .accuracy_weight = 0.9,
+                   .overlong_penalty = 1,
+                   .set = {.iou = 0.5}},
          .limits = {.jobs = 1, .answer = 10, .start = 300}};
 
 static const struct ptd_opt options[] = {
@@ -63,6 +69,18 @@ static const struct ptd_opt options[] = {
      "seconds that --exec may take for a response", 1e-3, 86400},
     {"exec-start", 0, PTD_OPT_DOUBLE, &opt.limits.start, "S",
      "seconds that --exec may take before it reads its first line", 1e-3, 86400, 1},
+    {"overlong", 0, PTD_OPT_INT, &opt.rules.overlong, "B",
+     "over the last B tokens before the limit the reward falls by --overlong-penalty (0: not)", 0,
+     1 << 20},
+    {"overlong-limit", 0, PTD_OPT_INT, &opt.rules.overlong_limit, "N",
+     "that limit, in tokens (0: the -m of ptd-rollout)", 0, 1 << 20},
+    {"overlong-penalty", 0, PTD_OPT_DOUBLE, &opt.rules.overlong_penalty, "X",
+     "what a response that reaches it loses", 0, 1e6},
+    {"overlong-filter", 0, PTD_OPT_FLAG, &opt.rules.overlong_filter, NULL,
+     "responses that the limit cut count among the others' rewards, but are not trained", 0, 0},
+    {"keep", 0, PTD_OPT_STR, &opt.keep, "LOW:HIGH",
+     "drop groups whose accuracy lies outside, 0.01:0.99 those in which all are right or wrong", 0,
+     0},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "%s", 0, 0},
     {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
      "say on stderr what was found in each response", 0, 0, 1},
@@ -85,7 +103,8 @@ static int check_options(void *ctx)
     if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
     if (ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format) < 0 ||
         ptd_reward_units_parse(&opt.rules.set, opt.units) < 0 ||
-        ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0)
+        ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0 ||
+        (opt.keep && ptd_keep_parse(&opt.kept, opt.keep) < 0))
         return -1;
     if (opt.commands.n == 0) return 0;
     opt.rules.checkers = ptd_checkers_new(&opt.commands, &opt.limits);
@@ -132,7 +151,8 @@ static void put_advantages(struct ptd_group *g)
     for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
 }
 
-static void finish_group(struct ptd_group *g)
+/* Whether the group goes on. */
+static int finish_group(struct ptd_group *g)
 {
     double accuracy = 0;
     for (int i = 0; i < g->n_rollouts; i++) {
@@ -142,14 +162,16 @@ static void finish_group(struct ptd_group *g)
     }
     put_advantages(g);
     g->group_accuracy = accuracy / g->n_rollouts;
+    opt.cut += ptd_reward_leave_cut(&opt.rules, g);
+    int kept = ptd_keep_judged(&opt.kept, g);
+    return kept < 0 ? PTD_FAILED : kept ? PTD_CHANGED : PTD_DROP;
 }
 
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
     if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
-    finish_group(g);
-    return PTD_CHANGED;
+    return finish_group(g);
 }
 
 /* A step's groups at once: several processes of a judge have work even if each group has one
@@ -163,9 +185,24 @@ static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
         return -1;
     }
     for (int k = 0; k < n; k++) {
-        finish_group(g[k]);
-        verbs[k] = PTD_CHANGED;
+        verbs[k] = finish_group(g[k]);
+        if (verbs[k] == PTD_FAILED) return -1;
     }
+    return 0;
+}
+
+/* A round that ptd-rollout waits for is judged before the step is over. */
+static int enough(int n, void *ctx)
+{
+    (void)ctx;
+    return n == ptd_keep_due(&opt.kept);
+}
+
+static int step(int64_t number, void *ctx)
+{
+    (void)number;
+    (void)ctx;
+    ptd_keep_step(&opt.kept);
     return 0;
 }
 
@@ -173,8 +210,12 @@ static int begin(struct ptd_head *h, void *ctx)
 {
     struct ptd_filter *f = ctx;
     opt.rules.thought_open = h->thought_open;
+    if (!opt.rules.overlong_limit) opt.rules.overlong_limit = h->max_tokens;
     if (opt.rules.checkers && opt.limits.jobs > 1) f->batch = batch;
-    return 0;
+    if (opt.rules.overlong > opt.rules.overlong_limit)
+        return ptd_fail(PTD_CONFIG, "--overlong %d: expected at most the limit, %d tokens",
+                        opt.rules.overlong, opt.rules.overlong_limit);
+    return ptd_keep_begin(&opt.kept, h);
 }
 
 static int finish(void *ctx)
@@ -183,13 +224,26 @@ static int finish(void *ctx)
     return opt.rules.checkers ? ptd_checkers_end(opt.rules.checkers) : 0;
 }
 
+/* ", 12 groups out of range, 3 surplus, 5 cut responses left out" */
+static int put_left_out(char *words, size_t size)
+{
+    int n = 0;
+    if (opt.kept.on)
+        n = snprintf(words, size, ", %ld groups out of range, %ld surplus", opt.kept.dropped,
+                     opt.kept.surplus);
+    if (opt.rules.overlong_filter)
+        n += snprintf(words + n, size - (size_t)n, ", %ld cut responses left out", opt.cut);
+    return n;
+}
+
 /* "66 of 320 responses right, unparsable: no box 12, cut 3, style: 2 without an answer" */
 static const char *summary(void *ctx)
 {
     (void)ctx;
-    static char words[400];
+    static char words[500];
     size_t n =
         (size_t)snprintf(words, sizeof words, "%ld of %ld responses right", opt.right, opt.judged);
+    n += (size_t)put_left_out(words + n, sizeof words - n);
     for (int k = 0; k < REASONS && opt.unparsable[k].n && n < sizeof words; k++)
         n += (size_t)snprintf(words + n, sizeof words - n, "%s %s %ld",
                               k ? "," : ", unparsable:", opt.unparsable[k].reason,
@@ -217,10 +271,13 @@ int main(int argc, char **argv)
                            .options = check_options,
                            .begin = begin,
                            .process = process,
+                           .step = step,
+                           .enough = enough,
                            .finish = finish,
                            .summary = summary};
     f.ctx = &f;
     int status = ptd_filter_main(&f, argc, argv);
     ptd_checkers_close(opt.rules.checkers);
+    ptd_keep_end(&opt.kept);
     return status;
 }

@@ -663,6 +663,7 @@ static void test_head(void **state)
                          .temperature = 0.7,
                          .top_logprobs = 4,
                          .sampling = "top-p 1",
+                         .verdicts = "/proc/1/fd/2 pipe:[3]",
                          .thought_open = 1};
     struct ptd_head g;
     struct ptd_buf b = {0}, again = {0};
@@ -683,6 +684,7 @@ static void test_head(void **state)
     assert_true(!g.stages[0].build && !strcmp(g.stages[1].build, "00ff"));
     assert_string_equal(g.mode, "eval");
     assert_int_equal(g.thought_open, 1);
+    assert_string_equal(g.verdicts, "/proc/1/fd/2 pipe:[3]");
     memset(b.data + b.len / 2, 'x', b.len / 4);
     ptd_head_encode(&g, &again);
     ptd_head_clear(&g);

@@ -187,7 +187,7 @@ static int do_frame(struct run *run, const struct ptd_frame *f)
     run->in++;
     if (!run->f->batch) return do_group(run, f);
     keep_frame(run, f);
-    return 0;
+    return run->f->enough && run->f->enough(run->n_kept, run->f->ctx) ? do_batch(run) : 0;
 }
 
 static int do_stream(struct run *run)

@@ -40,6 +40,9 @@ struct ptd_filter {
      * of the step, decoded; verbs[n] filled in. -1 fails: if for one group, its verb is
      * PTD_FAILED. */
     int (*batch)(struct ptd_group **g, int n, int *verbs, void *ctx);
+    /* 1: so many groups are enough for a batch, the step's end need not be waited for; may be NULL
+     */
+    int (*enough)(int n, void *ctx);
     int (*finish)(void *ctx); /* after the last frame, before the end frame; may be NULL */
     /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
     const char *(*summary)(void *ctx);

@@ -158,6 +158,7 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, top_logprobs, INT, ALWAYS, 0),
     NUM_F(ptd_head, waits, INT, UNLESS_PRESET, 0),
     STR_F(ptd_head, sampling),
+    STR_F(ptd_head, verdicts),
     NUM_F(ptd_head, thought_open, INT, UNLESS_PRESET, 0),
     LIST_F(ptd_head, stages, MAPS, &stage_table),
     {0},

@@ -58,7 +58,8 @@ struct ptd_stage_note {
     const char *build; /* its file's build id, for people */
 };
 
-#define PTD_WAITS_MAX 2
+#define PTD_WAITS_MAX       2
+#define PTD_STEP_GROUPS_MAX 65536 /* prompts of a step that ptd-rollout takes */
 
 struct ptd_head {
     int version;             /* "version": PTD_STREAM_VERSION; another is refused with 76 */
@@ -84,6 +85,9 @@ struct ptd_head {
     /* "sampling": in words, what else decides prompts and responses (compared at resume); NULL if
      * nothing does */
     const char *sampling;
+    /* "verdicts": where ptd-rollout waits for ptd-verify (verdicts.h), whose step may then hold
+     * fewer groups than were asked; NULL: nowhere */
+    const char *verdicts;
     /* "thought_open": 1 if the model's chat template has opened a thought at the end of every
      * prompt, so that a response begins inside of it */
     int thought_open;

@@ -76,8 +76,8 @@ static int read_weight(const char *spec, const char *text, const char *behind, d
 
 static int is_metric(const char *name)
 {
-    static const char *const taken[] = {"overall", "accuracy", "format", "unparsable"};
-    for (int i = 0; i < 4; i++)
+    static const char *const taken[] = {"overall", "accuracy", "format", "unparsable", "overlong"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (strcmp(name, taken[i]) == 0) return 1;
     return 0;
 }

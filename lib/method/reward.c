@@ -9,6 +9,7 @@
 
 #define RELATIVE_MAX 0.5
 #define ABSOLUTE_MAX 1e6
+#define OVERLONG     "overlong"
 #define CHART        0.05 /* of the gold: what answers read off a chart are granted */
 
 /* ---- what can be judged ---- */
@@ -164,6 +165,20 @@ static void put_outcome(const struct ptd_reward_rules *r, double own, struct ptd
     y->outcome = y->reason ? PTD_UNPARSABLE : y->accuracy >= from ? PTD_RIGHT : PTD_WRONG;
 }
 
+/* The share of the penalty for its length, noted among the parts. */
+static double overlong(const struct ptd_reward_rules *r, struct ptd_group *g, struct ptd_rollout *y)
+{
+    if (!r->overlong) return 0;
+    double over = (y->n - (r->overlong_limit - r->overlong)) / (double)r->overlong;
+    over = over < 0 ? 0 : over > 1 ? 1 : over;
+    if (y->n_parts == PTD_LIST_MAX) return over;
+    struct ptd_reward_part *parts = ptd_group_alloc(g, (y->n_parts + 1) * sizeof *parts);
+    if (y->n_parts) memcpy(parts, y->parts, y->n_parts * sizeof *parts);
+    parts[y->n_parts++] = (struct ptd_reward_part){OVERLONG, over};
+    y->parts = parts;
+    return over;
+}
+
 static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g,
                         const struct ptd_checked *found)
 {
@@ -174,6 +189,8 @@ static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g,
         struct ptd_rollout *y = &g->rollouts[i];
         y->reward =
             form * y->format + r->accuracy_weight * y->accuracy + (found ? found[i].reward : 0);
+        double over = overlong(r, g, y);
+        if (over > 0) y->reward -= r->overlong_penalty * over;
     }
 }
 
@@ -234,6 +251,18 @@ int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g)
 {
     int failed;
     return ptd_reward_score_all(r, &g, 1, &failed);
+}
+
+int ptd_reward_leave_cut(const struct ptd_reward_rules *r, struct ptd_group *g)
+{
+    int n = 0, all = g->n_rollouts;
+    if (!r->overlong_filter) return 0;
+    for (int i = 0; i < all; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        if (!y->stop || strcmp(y->stop, "length") != 0) g->rollouts[n++] = *y;
+    }
+    g->n_rollouts = n;
+    return all - n;
 }
 
 /* ---- rules and settings by name ---- */

@@ -3,10 +3,17 @@
  * user's own judges are asked (method/checker.h):
  *
  *     R = format_weight * format + accuracy_weight * accuracy + sum of weight * reward of commands
+ *         - overlong_penalty * overlong
  *
  * Accuracy is 0 or 1 under most rules, and may lie between under iou, point, f1 and commands. A
  * response is right from `right_from` on (0: where its rule says so, 1 under point, else 0.5). With
  * `form_needs_right` a group in which nothing is right teaches no form: there R is without it.
+ *
+ * Overlong is the soft punishment of DAPO (arXiv 2503.14476, eq. 13): 0 for responses of at most
+ * L - B tokens, (n - (L - B)) / B for n tokens up to L, 1 beyond, L being overlong_limit and B
+ * overlong; it is a part of the rollout by that name. With overlong_filter a response that was cut
+ * (stop "length") counts in its group's advantages and accuracy, and then leaves the group: none of
+ * its tokens is trained or counted by what comes after.
  *
  * Which rule judges: the one asked for; under auto the one that the row names (`judge`), and
  * without one the gold decides. */
@@ -26,6 +33,9 @@ struct ptd_reward_rules {
     struct ptd_judge_settings set;
     double format_weight, accuracy_weight, right_from;
     int form_needs_right;          /* where no response of a group is right, form earns nothing */
+    int overlong, overlong_limit;  /* tokens; overlong 0: no length is punished */
+    double overlong_penalty;       /* what a response of the whole length loses */
+    int overlong_filter;           /* 1: what was cut is left out */
     int thought_open;              /* by the chat template, before the response began */
     struct ptd_checkers *checkers; /* NULL: none */
 };
@@ -46,4 +56,7 @@ int ptd_reward_score(const struct ptd_reward_rules *r, struct ptd_group *g) PTD_
  * group that it failed for, -1: none. */
 int ptd_reward_score_all(const struct ptd_reward_rules *r, struct ptd_group *const *g, int n,
                          int *failed) PTD_MUST_CHECK;
+/* After advantages and accuracy are there: with overlong_filter, what was cut leaves the group,
+ * which may be left without any; how many. */
+int ptd_reward_leave_cut(const struct ptd_reward_rules *r, struct ptd_group *g);
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN (1ll << 31) /* numbers from here on key what is asked again, within a step */
+
 struct ptd_waiting {
     struct ptd_group g;
     struct ptd_waiting *after;
@@ -89,21 +91,44 @@ static struct ptd_waiting *wait_for_replies(struct ptd_rollouts *r)
     return r->newest = w;
 }
 
-/* The prompt of the next row that is not left out. */
+static void note_row(struct ptd_rollouts *r, const struct ptd_group *g)
+{
+    if (r->n_rows == r->cap_rows) {
+        r->cap_rows = r->cap_rows ? 2 * r->cap_rows : 64;
+        r->rows = ptd_realloc(r->rows, (size_t)r->cap_rows * sizeof *r->rows);
+    }
+    r->rows[r->n_rows++] = (int)g->index;
+}
+
+/* The next row that is not left out, in the order and then of those that are asked again; 1: it is
+ * there, 0: that was all. */
+static int take_next(struct ptd_rollouts *r, struct ptd_group *g)
+{
+    for (int out; r->at < r->end; r->at++) {
+        struct ptd_place place = {r->at, r->seed, !r->eval};
+        if ((out = ptd_source_take(r->src, place, r->step, g)) < 0) return -1;
+        /* the position, not the row: it may come twice in a step that crosses epochs */
+        r->number = r->at;
+        if (!out) return r->at++, 1;
+    }
+    if (r->asked_again == r->round->n_again) return 0;
+    r->number = AGAIN + r->round->before + r->asked_again;
+    if (ptd_source_group(r->src, r->round->again[r->asked_again++], r->step, g)) return -1;
+    return 1;
+}
+
+/* The prompt of the next row. */
 static int read_next(void *ctx, struct ptd_question *q)
 {
     struct ptd_rollouts *r = ctx;
     struct ptd_group g = {0};
-    for (int out = 1; out; r->at++) {
-        if (r->at == r->end) return 0;
-        struct ptd_place place = {r->at, r->seed, !r->eval};
-        if ((out = ptd_source_take(r->src, place, r->step, &g)) < 0) return -1;
-    }
+    int got = take_next(r, &g);
+    if (got <= 0) return got;
     struct ptd_group *kept = &wait_for_replies(r)->g;
     *kept = g;
-    /* the position, not the row: it may come twice in a step that crosses epochs */
+    note_row(r, kept);
     *q = (struct ptd_question){kept->prompt_ids, kept->n_prompt, kept->pictures, kept->n_pictures,
-                               r->at - 1};
+                               r->number};
     return check_prompt(r, kept) ? -1 : 1;
 }
 
@@ -121,20 +146,34 @@ int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h)
                     floor(h->max_tokens * (PTD_FRAME_MAX / r->reply_bytes)));
 }
 
-int ptd_rollouts_step(struct ptd_rollouts *r, int64_t step, int64_t first, int64_t n)
+void ptd_rollouts_begin(struct ptd_rollouts *r)
+{
+    r->n_rows = 0;
+}
+
+int ptd_rollouts_ask(struct ptd_rollouts *r, int64_t step, const struct ptd_round *round)
 {
     struct ptd_questions all = {r, read_next, write_oldest};
     r->step = step;
-    r->at = first;
-    r->end = first + n;
+    r->round = round;
+    r->at = round->first;
+    r->end = round->first + round->n;
+    r->asked_again = 0;
     /* in evaluation random numbers are the same whatever the steps are */
-    if (ptd_sample_all(r->model, &r->sampling, r->eval ? 0 : step, &all)) return -1;
-    return ptd_writer_step(r->out, step);
+    return ptd_sample_all(r->model, &r->sampling, r->eval ? 0 : step, &all);
+}
+
+int ptd_rollouts_step(struct ptd_rollouts *r, int64_t step, int64_t first, int64_t n)
+{
+    struct ptd_round round = {.first = first, .n = n};
+    ptd_rollouts_begin(r);
+    return ptd_rollouts_ask(r, step, &round) ? -1 : ptd_writer_step(r->out, step);
 }
 
 void ptd_rollouts_clear(struct ptd_rollouts *r)
 {
     while (r->oldest) drop_oldest(r);
     free(r->buf.data);
+    free(r->rows);
     memset(r, 0, sizeof *r);
 }

@@ -14,6 +14,12 @@
 #include "method/source.h"
 #include "net/sample.h"
 
+struct ptd_round {       /* prompts that are asked together */
+    int64_t first, n;    /* positions of the order */
+    const int *again;    /* [n_again] rows that are asked behind them */
+    int n_again, before; /* before: so many were asked again in earlier rounds of the step */
+};
+
 struct ptd_rollouts {
     struct ptd_source *src;
     struct ptd_model *model;
@@ -24,7 +30,11 @@ struct ptd_rollouts {
     int64_t generation; /* noted in the groups */
     /* its own */
     double reply_bytes; /* most that a group's rollouts can take */
-    int64_t step, at, end;
+    int64_t step, at, end, number;
+    const struct ptd_round *round;
+    int asked_again;
+    int *rows; /* [n_rows] of the data set, asked since the step began */
+    int n_rows, cap_rows;
     struct ptd_waiting *oldest, *newest; /* groups whose replies are awaited */
     struct ptd_buf buf;
 };
@@ -35,5 +45,9 @@ int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h) PTD_MUS
  * be used; 74 and the like of the writer. */
 int ptd_rollouts_step(struct ptd_rollouts *r, int64_t step, int64_t first,
                       int64_t n) PTD_MUST_CHECK;
+/* The same in rounds, each written without the step's frame; r->rows says what was asked. */
+void ptd_rollouts_begin(struct ptd_rollouts *r);
+int ptd_rollouts_ask(struct ptd_rollouts *r, int64_t step,
+                     const struct ptd_round *round) PTD_MUST_CHECK;
 void ptd_rollouts_clear(struct ptd_rollouts *r);
 #endif

@@ -46,11 +46,16 @@ static int read_config(struct ptd_source *s)
     return r;
 }
 
-int ptd_source_model(struct ptd_source *s, const char *store)
+static int open_model(struct ptd_source *s, const char *store, int mode)
 {
     memset(s, 0, sizeof *s);
-    if (ptd_store_open(&s->store, store, PTD_STORE_READ) || read_config(s)) return -1;
+    if (ptd_store_open(&s->store, store, mode) || read_config(s)) return -1;
     return (s->tokenizer = ptd_source_tokenizer(s->store)) ? 0 : -1;
+}
+
+int ptd_source_model(struct ptd_source *s, const char *store)
+{
+    return open_model(s, store, PTD_STORE_READ);
 }
 
 /* The files' chat template, or the one of that name. */
@@ -80,13 +85,19 @@ int ptd_source_files(struct ptd_source *s, const struct ptd_source_from *from)
     return rc;
 }
 
-int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
-                    const struct ptd_dataset_places *places)
+int ptd_source_open_as(struct ptd_source *s, const char *store, int mode, const char *data,
+                       const struct ptd_dataset_places *places)
 {
-    if (ptd_source_model(s, store) || !(s->data = ptd_dataset_open_at(data, places))) return -1;
+    if (open_model(s, store, mode) || !(s->data = ptd_dataset_open_at(data, places))) return -1;
     snprintf(s->digest, sizeof s->digest, "%016llx",
              (unsigned long long)ptd_dataset_digest(s->data));
     return ptd_dataset_watch(s->data, store);
+}
+
+int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
+                    const struct ptd_dataset_places *places)
+{
+    return ptd_source_open_as(s, store, PTD_STORE_READ, data, places);
 }
 
 int ptd_source_system(struct ptd_source *s, const char *text)

@@ -52,6 +52,9 @@ struct ptd_fit ptd_source_fit(const struct ptd_source *s);
 /* Also digests the pictures, see ptd_dataset_watch. places: where they are, NULL: with the rows. */
 int ptd_source_open(struct ptd_source *s, const char *store, const char *data,
                     const struct ptd_dataset_places *places) PTD_MUST_CHECK;
+/* The same with the store opened in a mode of its own. */
+int ptd_source_open_as(struct ptd_source *s, const char *store, int mode, const char *data,
+                       const struct ptd_dataset_places *places) PTD_MUST_CHECK;
 /* The system message, which stays the caller's; NULL: none. What is no UTF-8, or spells a picture's
  * token, is misuse (2). */
 int ptd_source_system(struct ptd_source *s, const char *text) PTD_MUST_CHECK;

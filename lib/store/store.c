@@ -4,6 +4,7 @@
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -290,6 +291,7 @@ char *ptd_store_get_run(struct ptd_store *s)
 }
 
 struct plain_value {
+    int db;
     const char *key;
     const void *value;
     size_t len;
@@ -298,7 +300,7 @@ struct plain_value {
 static int put_value(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
     const struct plain_value *p = arg;
-    return ptd_store_put_plain(s, txn, DB_META, p->key, p->value, p->len);
+    return ptd_store_put_plain(s, txn, p->db, p->key, p->value, p->len);
 }
 
 int ptd_store_bad_key(struct ptd_store *s, const char *key)
@@ -310,7 +312,7 @@ int ptd_store_bad_key(struct ptd_store *s, const char *key)
 
 int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, size_t len)
 {
-    struct plain_value p = {key, value, len};
+    struct plain_value p = {DB_META, key, value, len};
     if (!(s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE)))
         return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot write \"%s\"", s->dir,
                         key);
@@ -318,6 +320,32 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value, 
         return ptd_fail(PTD_BUG, "store %s: \"%s\" is set at creation only", s->dir, key);
     if (ptd_store_bad_key(s, key) < 0) return -1;
     return ptd_store_change(s, put_value, &p, key);
+}
+
+/* ---- what steps asked ---- */
+
+static const char *asked_key(char key[PTD_PREFIX + 16], int64_t step)
+{
+    snprintf(key, PTD_PREFIX + 16, "asked/%08" PRIx32, (uint32_t)step);
+    return key;
+}
+
+int ptd_store_put_asked(struct ptd_store *s, int64_t step, const char *json)
+{
+    char key[PTD_PREFIX + 16];
+    struct plain_value p = {DB_STATE, asked_key(key, step), json, strlen(json)};
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
+    if (s->uncached)
+        return ptd_fail(PTD_NOPERM, "store %s: what step %lld asked cannot be kept: %s", s->dir,
+                        (long long)step, s->uncached);
+    return ptd_store_change(s, put_value, &p, "keeping what a step asked");
+}
+
+char *ptd_store_get_asked(struct ptd_store *s, int64_t step)
+{
+    char key[PTD_PREFIX + 16];
+    return copy_plain(s, DB_STATE, asked_key(key, step), NULL);
 }
 
 /* ---- the run's number format ---- */

@@ -17,6 +17,7 @@
  *               "base"                    id of base.mdb: a digest of all heads of its values
  *               "run"                     counters and what exact resume needs, JSON
  *               "partial/GENERATION"      tensors that a generation holds itself, if not all
+ *               "asked/STEP"              what a step asked, JSON (method/history.h)
  *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
  *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
  *                                         earlier programs
@@ -189,6 +190,11 @@ void ptd_mapped_clear(struct ptd_mapped *m); /* the list, not the numbers */
  * if there is none. A page that cannot be read is met later. */
 int ptd_store_prefault(struct ptd_store *s);
 char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL if none */
+/* What a step asked, JSON, kept before the step can be trained. Any way to open the store but READ;
+ * no room is a failure (74), not as of the cache. */
+int ptd_store_put_asked(struct ptd_store *s, int64_t step, const char *json) PTD_MUST_CHECK;
+/* malloc'd; NULL if it is not there */
+char *ptd_store_get_asked(struct ptd_store *s, int64_t step);
 
 struct ptd_publication {
     int64_t generation; /* after the head (0 in a new store); those between are not kept */
