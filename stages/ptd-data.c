@@ -1,8 +1,8 @@
-/* ptd-data: makes the built-in data set of coloured handwriting, or checks any data set.
+/* ptd-data: makes the built-in data sets, of coloured handwriting and of charts, or checks any.
  *
  *     ptd-data digits train.jsonl --count 4096 && ptd-data check train.jsonl
  *
- * What the questions are is said in lib/data/digits.h, what a data set looks like in
+ * What the questions are is said in lib/data/digits.h and charts.h, what a data set looks like in
  * lib/data/dataset.h. */
 #include "base/opt.h"
 #include "base/output.h"
@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- ptd-data digits ---- */
+/* ---- ptd-data digits, ptd-data charts ---- */
 
 static struct ptd_digits_set make = {.seed = 1, .share = 1};
 static const char *make_split = "train", *kinds = "all";
@@ -33,7 +33,8 @@ static const struct ptd_opt make_options[] = {
      0},
     {"count", 'n', PTD_OPT_INT, &count, "N", "rows, shared out among the kinds without a count", 1,
      PTD_DATASET_PICTURES},
-    {"split", 0, PTD_OPT_STR, &make_split, "NAME", "whose handwriting: train or test", 0, 0},
+    {"split", 0, PTD_OPT_STR, &make_split, "NAME",
+     "whose handwriting, or which birds: train or test", 0, 0},
     {"kinds", 'k', PTD_OPT_STR, &kinds, "LIST", "KIND[:COUNT],... with kinds as above", 0, 0},
     {"objects", 0, PTD_OPT_FLAG, &make.objects, NULL,
      "say what is in every cell (dense grounding for ptd-update --picture-words)", 0, 0},
@@ -54,6 +55,20 @@ static const struct ptd_usage make_usage = {
     make_options,
     "0 done, 2 misuse, 73 cannot create the output, 74 i/o, 77 no permission, or another writer"};
 
+static const struct ptd_usage charts_usage = {
+    "ptd-data charts",
+    "FILE.jsonl",
+    "draw charts of the Palmer penguins and ask questions of many steps; pictures go to FILE.img/",
+    "kinds: rowtop coltop peaks spread chain hops   the six families of questions, plain\n"
+    "       all (or hinted), all-plain              the families in equal shares, with steps and "
+    "regions or "
+    "without\n"
+    "       describe read find                      what teaches to see\n"
+    "ptd-data charts test.jsonl --split test --count 600\n"
+    "ptd-data charts warm.jsonl --kinds hinted:6000,describe:3000,find:3000,chain:100",
+    make_options,
+    "0 done, 2 misuse, 73 cannot create the output, 74 i/o, 77 no permission, or another writer"};
+
 static enum ptd_split parse_split(const char *name)
 {
     for (int i = 0; i < 2; i++)
@@ -61,9 +76,10 @@ static enum ptd_split parse_split(const char *name)
     ptd_misuse("option --split: \"%s\", expected train or test", name);
 }
 
-static int run_digits(int argc, char **argv)
+static int run_make(const struct ptd_usage *u, const struct ptd_scene *scene, int argc, char **argv)
 {
-    int first = ptd_opt_parse(&make_usage, argc, argv);
+    int first = ptd_opt_parse(u, argc, argv);
+    make.scene = scene;
     if (argc - first != 1) ptd_misuse("expected one FILE.jsonl");
     make.split = parse_split(make_split);
     if (ptd_digits_wish(&make, kinds, count) < 0) ptd_misuse("%s", ptd_failed_message());
@@ -283,17 +299,22 @@ static int run_check(int argc, char **argv)
 static const struct ptd_opt no_options[] = {{0}};
 static const struct ptd_usage usage = {
     "ptd-data",
-    "digits FILE.jsonl | check FILE...",
-    "make the built-in data set, or check any data set",
-    "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data check --help",
+    "digits FILE.jsonl | charts FILE.jsonl | check FILE...",
+    "make a built-in data set, or check any data set",
+    "ptd-data digits --help      its options: seed, count, split, kinds ...\nptd-data charts "
+    "--help\n"
+    "ptd-data check --help",
     no_options,
     "0 done, 2 misuse, 65 bad data, 66 no input, 73 cannot create the output, 74 i/o, 77 no "
     "permission"};
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "digits") == 0) return run_digits(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "digits") == 0)
+        return run_make(&make_usage, &ptd_scene_digits, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "charts") == 0)
+        return run_make(&charts_usage, &ptd_scene_charts, argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "check") == 0) return run_check(argc - 1, argv + 1);
     ptd_opt_parse(&usage, argc, argv);
-    ptd_misuse("expected \"digits\" or \"check\" first");
+    ptd_misuse("expected \"digits\", \"charts\" or \"check\" first");
 }

@@ -365,11 +365,10 @@ static void see(struct ptd_task *t, struct text *q, struct text *s, const struct
         read_cell(q, s, g, draw);
     else
         find_colour(q, s, g, draw);
-    memcpy(t->answer, t->solution, sizeof t->answer);
+    snprintf(t->answer, sizeof t->answer, "%s", t->solution);
 }
 
-int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g,
-                 struct ptd_draw *draw)
+int ptd_task_ask(struct ptd_task *t, int kind, const struct ptd_grid *g, struct ptd_draw *draw)
 {
     struct text q = {.p = t->question, .cap = sizeof t->question},
                 s = {.p = t->solution, .cap = sizeof t->solution};
@@ -386,3 +385,32 @@ int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *
     list_cells(t, &p);
     return 1;
 }
+
+/* ---- as a scene ---- */
+
+static void *open_digits(enum ptd_split split)
+{
+    struct ptd_digits *d = ptd_alloc(sizeof *d);
+    if (ptd_digits_open(d, split) == 0) return d;
+    free(d);
+    return NULL;
+}
+
+static void close_digits(void *d)
+{
+    if (d) ptd_digits_close(d);
+    free(d);
+}
+
+static void draw_digits(struct ptd_grid *g, const void *d, struct ptd_draw *draw)
+{
+    ptd_grid_draw(g, d, draw);
+}
+
+static void paint_digits(const struct ptd_grid *g, const void *d, struct ptd_image *im)
+{
+    ptd_grid_paint(g, d, im);
+}
+
+const struct ptd_scene ptd_scene_digits = {ptd_kind_name, PTD_KINDS,   PTD_FAMILIES, open_digits,
+                                           close_digits,  draw_digits, paint_digits, ptd_task_ask};

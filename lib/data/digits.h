@@ -82,15 +82,31 @@ void ptd_grid_draw(struct ptd_grid *g, const struct ptd_digits *d, struct ptd_dr
 void ptd_grid_paint(const struct ptd_grid *g, const struct ptd_digits *d, struct ptd_image *im);
 void ptd_cell_box(int cell, float box[4]); /* x0 y0 x1 y1 in shares of the picture */
 
+#define PTD_TASK_QUESTION 80
+#define PTD_TASK_SOLUTION 400
+#define PTD_TASK_STEPS    5
 struct ptd_task {
-    enum ptd_kind kind;
-    char question[64], solution[160], answer[160];
+    int kind; /* of its scene */
+    char question[PTD_TASK_QUESTION], solution[PTD_TASK_SOLUTION], answer[PTD_TASK_SOLUTION];
     /* the method without any number: "first c3", "look at a3 b3 c3", "add" */
-    char steps[3][32];
+    char steps[PTD_TASK_STEPS][48];
     int n_steps;                   /* 0 for the tasks of the warm start */
     int cells[PTD_CELLS], n_cells; /* where to look, in the order of first use */
 };
+/* What data sets are made of: pictures of one sort, and what is asked about them (digits_set.h).
+ * The first `families` kinds have an answer to check. */
+struct ptd_scene {
+    const char *const *kinds;
+    int n_kinds, families;
+    void *(*open)(enum ptd_split split); /* NULL: see err.h */
+    void (*close)(void *material);
+    void (*draw)(struct ptd_grid *g, const void *material, struct ptd_draw *draw);
+    void (*paint)(const struct ptd_grid *g, const void *material, struct ptd_image *im);
+    int (*ask)(struct ptd_task *t, int kind, const struct ptd_grid *g, struct ptd_draw *draw);
+};
+extern const struct ptd_scene ptd_scene_digits, ptd_scene_charts;
+#define PTD_SCENE_KINDS 16 /* most kinds of a scene */
+
 /* 1: *t is a question of this kind about g. 0: the picture does not allow one; draw another. */
-int ptd_task_ask(struct ptd_task *t, enum ptd_kind kind, const struct ptd_grid *g,
-                 struct ptd_draw *draw);
+int ptd_task_ask(struct ptd_task *t, int kind, const struct ptd_grid *g, struct ptd_draw *draw);
 #endif

@@ -1,5 +1,5 @@
-/* digits_set: what kinds of questions a data set of digits has, and its making, row by row. What a
- * picture and a question are is digits.c's. */
+/* digits_set: what kinds of questions a data set has that is made here, and its making, row by row.
+ * What a picture and a question are is digits.c's and charts.c's. */
 #include "data/digits_set.h"
 #include "base/progress.h"
 #include "data/dataset_write.h"
@@ -11,7 +11,7 @@
 
 #define ROWS_MAX   PTD_DATASET_PICTURES
 #define KINDS_MAX  64
-#define ANY_FAMILY PTD_KINDS
+#define ANY_FAMILY PTD_SCENE_KINDS
 
 struct kind {
     int kind, hinted, count;
@@ -19,29 +19,29 @@ struct kind {
 
 struct maker {
     const struct ptd_digits_set *set;
-    struct ptd_digits digits;
+    void *material; /* the scene's */
     struct ptd_grid grid;
-    char asked[PTD_DIGITS_SHARE][64]; /* about the picture at hand */
+    char asked[PTD_DIGITS_SHARE][PTD_TASK_QUESTION]; /* about the picture at hand */
     int n_asked;
     int *order; /* [rows] of the set's rows */
     struct ptd_dataset_out *out;
 };
 
-static int find_kind(const char *name, struct kind *k)
+static int find_kind(const struct ptd_scene *scene, const char *name, struct kind *k)
 {
     k->hinted = strcmp(name, "all") == 0 || strcmp(name, "hinted") == 0;
     k->kind = k->hinted || strcmp(name, "all-plain") == 0 ? ANY_FAMILY : -1;
-    for (int i = 0; i < PTD_KINDS && k->kind < 0; i++)
-        if (strcmp(name, ptd_kind_name[i]) == 0) k->kind = i;
+    for (int i = 0; i < scene->n_kinds && k->kind < 0; i++)
+        if (strcmp(name, scene->kinds[i]) == 0) k->kind = i;
     return k->kind < 0 ? -1 : 0;
 }
 
-static int parse_kind(const char *word, struct kind *k)
+static int parse_kind(const struct ptd_scene *scene, const char *word, struct kind *k)
 {
     char name[32], *end;
     size_t n = strcspn(word, ":");
     snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
-    if (find_kind(name, k) < 0)
+    if (find_kind(scene, name, k) < 0)
         return ptd_fail(PTD_USAGE, "option --kinds: unknown kind \"%s\"", name);
     k->count = -1;
     if (!word[n]) return 0;
@@ -54,14 +54,15 @@ static int parse_kind(const char *word, struct kind *k)
 }
 
 /* Their number; -1 on failure. */
-static int parse_kinds(const char *text, struct kind kinds[KINDS_MAX])
+static int parse_kinds(const struct ptd_scene *scene, const char *text,
+                       struct kind kinds[KINDS_MAX])
 {
     int n = 0, bad = 0;
     char *list = ptd_strdup(text), *rest = list;
     for (char *word; !bad && (word = strsep(&rest, ","));)
         bad = n == KINDS_MAX
                   ? ptd_fail(PTD_USAGE, "option --kinds: expected at most %d kinds", KINDS_MAX)
-                  : parse_kind(word, &kinds[n++]);
+                  : parse_kind(scene, word, &kinds[n++]);
     free(list);
     return bad ? -1 : n;
 }
@@ -85,7 +86,7 @@ static long share_out(struct kind *kinds, int n, int count)
 int ptd_digits_wish(struct ptd_digits_set *s, const char *text, int count)
 {
     struct kind kinds[KINDS_MAX];
-    int n = parse_kinds(text, kinds);
+    int n = parse_kinds(s->scene, text, kinds);
     if (n < 0) return -1;
     s->rows = share_out(kinds, n, count);
     if (s->rows > ROWS_MAX)
@@ -93,8 +94,9 @@ int ptd_digits_wish(struct ptd_digits_set *s, const char *text, int count)
     struct ptd_digits_row *w = s->row = ptd_array(s->rows, sizeof *w);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < kinds[i].count; k++)
-            *w++ = (struct ptd_digits_row){
-                kinds[i].kind == ANY_FAMILY ? k % PTD_FAMILIES : kinds[i].kind, kinds[i].hinted};
+            *w++ = (struct ptd_digits_row){kinds[i].kind == ANY_FAMILY ? k % s->scene->families
+                                                                       : kinds[i].kind,
+                                           kinds[i].hinted};
     return 0;
 }
 
@@ -110,7 +112,7 @@ void ptd_digits_forget(struct ptd_digits_set *s)
 static int paint(struct maker *m)
 {
     struct ptd_image im = {0};
-    ptd_grid_paint(&m->grid, &m->digits, &im);
+    m->set->scene->paint(&m->grid, m->material, &im);
     int bad = ptd_dataset_picture(m->out, &im);
     ptd_image_clear(&im);
     m->n_asked = 0;
@@ -126,12 +128,13 @@ static int is_new(const struct maker *m, const struct ptd_task *t)
 
 /* A question about the picture at hand if that may be shared and allows one, else about a new
  * picture. */
-static int ask(struct maker *m, enum ptd_kind kind, struct ptd_draw *draw, struct ptd_task *t)
+static int ask(struct maker *m, int kind, struct ptd_draw *draw, struct ptd_task *t)
 {
+    const struct ptd_scene *scene = m->set->scene;
     int open = m->n_asked && m->n_asked < m->set->share;
-    if (!open || !ptd_task_ask(t, kind, &m->grid, draw) || !is_new(m, t)) {
-        do ptd_grid_draw(&m->grid, &m->digits, draw);
-        while (!ptd_task_ask(t, kind, &m->grid, draw));
+    if (!open || !scene->ask(t, kind, &m->grid, draw) || !is_new(m, t)) {
+        do scene->draw(&m->grid, m->material, draw);
+        while (!scene->ask(t, kind, &m->grid, draw));
         if (paint(m) < 0) return -1;
     }
     memcpy(m->asked[m->n_asked++], t->question, sizeof t->question);
@@ -175,7 +178,7 @@ static int make_row(struct maker *m, long row)
     struct ptd_group g = {0};
     struct ptd_task t;
     if (ask(m, w->kind, &draw, &t) < 0) return -1;
-    g.category = ptd_kind_name[w->kind];
+    g.category = m->set->scene->kinds[w->kind];
     g.uid = ptd_group_text(&g, "%s-%06ld", g.category, row + 1);
     g.question = ptd_group_text(&g, "<image>%s", t.question);
     g.answer = t.answer;
@@ -210,7 +213,7 @@ static void end(struct maker *m, int bad)
     int status = ptd_failed_status();
     char *message = bad ? ptd_strdup(ptd_failed_message()) : NULL;
     ptd_dataset_end(m->out);
-    ptd_digits_close(&m->digits);
+    m->set->scene->close(m->material);
     if (bad) ptd_fail(status, "%s", message);
     free(message);
 }
@@ -219,7 +222,7 @@ long ptd_digits_write(const struct ptd_digits_set *s, const char *file)
 {
     struct maker m = {.set = s, .out = ptd_dataset_create(file)};
     if (!m.out) return -1;
-    int bad = ptd_digits_open(&m.digits, s->split) < 0 || make_rows(&m) < 0 ||
+    int bad = !(m.material = s->scene->open(s->split)) || make_rows(&m) < 0 ||
               ptd_dataset_publish(m.out) < 0;
     long pictures = ptd_dataset_pictures(m.out);
     end(&m, bad);

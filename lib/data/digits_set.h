@@ -1,9 +1,9 @@
-/* digits_set: a data set of coloured handwriting (digits.h), whole or not at all.
+/* digits_set: a data set of pictures and questions that are made here, of coloured handwriting
+ * (digits.h) or of charts (charts.h), whole or not at all.
  *
- *     struct ptd_digits_set s = {.seed = 1, .split = PTD_TRAIN, .share = 1};
- *     if (ptd_digits_wish(&s, "csum:500,nbr", 4096) < 0) ptd_die_last();
- *     long pictures = ptd_digits_write(&s, "train.jsonl");
- *     ptd_digits_forget(&s); */
+ *     struct ptd_digits_set s = {.scene = &ptd_scene_digits, .seed = 1, .split = PTD_TRAIN, .share
+ * = 1}; if (ptd_digits_wish(&s, "csum:500,nbr", 4096) < 0) ptd_die_last(); long pictures =
+ * ptd_digits_write(&s, "train.jsonl"); ptd_digits_forget(&s); */
 #ifndef PTD_DIGITS_SET_H
 #define PTD_DIGITS_SET_H
 #include "data/digits.h"
@@ -15,6 +15,7 @@ struct ptd_digits_row {
 };
 
 struct ptd_digits_set {
+    const struct ptd_scene *scene;
     int64_t seed;
     enum ptd_split split;
     int share;                  /* rows that may share a picture */
