@@ -11,7 +11,7 @@
 
 static struct {
     const char *out, *fields, *titles, *title, *hint, *uid;
-    int smooth;
+    int smooth, band;
 } opt = {.fields = "reward/accuracy,group_reward/all_fail_ratio,actor/entropy,response_length/mean",
          .smooth = 10};
 
@@ -22,6 +22,8 @@ static const struct ptd_opt options[] = {
     {"smooth", 0, PTD_OPT_INT, &opt.smooth, "N", "running mean over N points; 1: none", 1, 100000},
     {"titles", 't', PTD_OPT_STR, &opt.titles, "LIST",
      "names of the files in the key (default: their names)", 0, 0},
+    {"band", 'b', PTD_OPT_FLAG, &opt.band, NULL,
+     "files of one title are seeds of one run: its mean, in a band of the 95 % interval", 0, 0},
     {"title", 0, PTD_OPT_STR, &opt.title, "TEXT", "above the whole figure", 0, 0},
     {"hint", 0, PTD_OPT_STR, &opt.hint, "STREAM",
      "draw a hint of this stream instead (default: hint.png)", 0, 0},
@@ -33,6 +35,7 @@ static const struct ptd_usage usage = {
     "METRICS.jsonl...",
     "draw learning curves, or a hint over its picture",
     "ptd-plot grpo/metrics.jsonl ptd-po/metrics.jsonl --titles GRPO,PTD-PO -o curves.png\n"
+    "ptd-plot --band --titles GRPO,GRPO,PTD,PTD g0.jsonl g1.jsonl p0.jsonl p1.jsonl\n"
     "ptd-plot --fields actor/entropy,actor/grad_norm metrics.jsonl\n"
     "ptd-plot --hint hinted.rec -o hint.png",
     options,
@@ -93,8 +96,9 @@ static int draw_curves(char **files, int n)
         c.runs[i].name = titles ? ptd_strdup(titles[i]) : name_of(files[i]);
         rc = ptd_run_read(&c.runs[i], files[i], fields, n_fields);
     }
+    if (rc == 0 && opt.band) ptd_curves_band(&c);
     if (rc == 0) rc = ptd_curves_draw(&c, opt.out ? opt.out : "curves.svg");
-    for (int i = 0; i < n; i++) ptd_run_clear(&c.runs[i]);
+    for (int i = 0; i < c.n_runs; i++) ptd_run_clear(&c.runs[i]);
     free(c.runs);
     free_list(fields, n_fields);
     free_list(titles, n_titles);

@@ -15,7 +15,7 @@ enum ptd_purpose {
     PTD_RNG_SHARE = 5,   /* which prompts get something */
     PTD_RNG_TEST = 6,
     PTD_RNG_ROUND = 7, /* stochastic rounding of weights */
-    PTD_RNG_AGAIN = 8, /* which prompts are asked again */
+    PTD_RNG_AGAIN = 9, /* which prompts are asked again */
 };
 
 /* 128 random bits for a counter of 96 bits under (seed, purpose). */

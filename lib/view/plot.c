@@ -95,6 +95,8 @@ void ptd_run_clear(struct ptd_run_metrics *r)
     for (int i = 0; i < r->n_series; i++) {
         free(r->series[i].x);
         free(r->series[i].y);
+        free(r->series[i].low);
+        free(r->series[i].high);
     }
     free(r->series);
     free(r->name);
@@ -129,6 +131,7 @@ static const struct known {
     {"group_reward/informative_ratio", "share of mixed groups", 1},
     {"response_length/mean", "response length (tokens)", 0},
     {"ptd/mask_ratio", "share of tutored responses", 1},
+    {"actor/ptd_kl", "divergence from the tutor per token", 1},
 };
 
 static struct known words_for(const char *field)
@@ -152,26 +155,55 @@ static void running_mean(const double *y, int n, int width, double *mean)
     free(tail);
 }
 
+void ptd_series_smooth(struct ptd_series *s, int width)
+{
+    double *mean = ptd_array((size_t)s->n + 1, sizeof *mean);
+    running_mean(s->y, s->n, width, mean);
+    memcpy(s->y, mean, (size_t)s->n * sizeof *mean);
+    free(mean);
+}
+
 static void put_data(FILE *f, const struct ptd_series *s, int field, int run, int smooth)
 {
     double *mean = ptd_array((size_t)s->n, sizeof *mean);
     running_mean(s->y, s->n, smooth, mean);
     fprintf(f, "$d%d_%d << EOD\n", field, run);
-    for (int i = 0; i < s->n; i++) fprintf(f, "%.9g %.9g %.9g\n", s->x[i], s->y[i], mean[i]);
+    for (int i = 0; i < s->n; i++)
+        fprintf(f, "%.9g %.9g %.9g %.9g %.9g\n", s->x[i], s->y[i], mean[i],
+                s->low ? s->low[i] : s->y[i], s->high ? s->high[i] : s->y[i]);
     fputs("EOD\n", f);
     free(mean);
+}
+
+static const char *dash_of(int run)
+{
+    return styles[(run + run / STYLES) % STYLES].dash;
+}
+
+/* Bands, below all else; what is to be put before the next curve. */
+static const char *put_bands(FILE *f, const struct ptd_curves *c, int field)
+{
+    const char *comma = "plot ";
+    for (int r = 0; r < c->n_runs; r++) {
+        const struct ptd_series *s = &c->runs[r].series[field];
+        if (!s->low || s->n == 0) continue;
+        fprintf(f, "%s$d%d_%d using 1:4:5 with filledcurves fs solid noborder fc rgb '#D0%s'",
+                comma, field, r, styles[r % STYLES].colour);
+        comma = ", \\\n";
+    }
+    return comma;
 }
 
 /* Raw values, faint, below all running means. */
 static void put_lines(FILE *f, const struct ptd_curves *c, int field)
 {
-    const char *comma = "plot ";
+    const char *comma = put_bands(f, c, field);
     for (int k = c->smooth > 1 ? 0 : 1; k < 2; k++)
         for (int r = 0; r < c->n_runs; r++) {
             if (c->runs[r].series[field].n == 0) continue;
             fprintf(f, "%s$d%d_%d using 1:%d with lines lc rgb '#%s%s'", comma, field, r, 2 + k,
                     k ? "" : "C8", styles[r % STYLES].colour);
-            fprintf(f, k ? " lw 2.4 dt %s" : " lw 0.8", styles[r % STYLES].dash);
+            fprintf(f, k ? " lw 2.4 dt %s" : " lw 0.8", dash_of(r));
             comma = ", \\\n";
         }
     fputc('\n', f);
@@ -238,8 +270,8 @@ static void put_key(FILE *f, const struct ptd_curves *c, const struct layout *l)
         fprintf(f,
                 "set arrow %d from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.4 dt %s lc rgb "
                 "'#%s'\n",
-                r + 1, x / l->width, y / l->height, (x + 40) / l->width, y / l->height,
-                styles[r % STYLES].dash, styles[r % STYLES].colour);
+                r + 1, x / l->width, y / l->height, (x + 40) / l->width, y / l->height, dash_of(r),
+                styles[r % STYLES].colour);
         fprintf(f, "set label %d ", r + 2);
         ptd_gnuplot_quote(f, c->runs[r].name);
         fprintf(f, " at screen %.5f,%.5f left\n", (x + 48) / l->width, y / l->height);

@@ -4,13 +4,17 @@
  * Curves: one panel a field, one line a run, told apart by colour (safe for colour-blind eyes),
  * lightness and dashes; the running mean is drawn over the raw values. Metrics are printed after
  * their step was published, so a kill may lose a line but never repeat one. Where steps go back (a
- * run begun anew in the same file), the later lines count. */
+ * run begun anew in the same file), the later lines count.
+ *
+ * Bands: runs of one name are seeds of one; in their place stands the mean of their running means,
+ * at the steps that all have, in a band of its 95 % interval (Student's t). */
 #ifndef PTD_PLOT_H
 #define PTD_PLOT_H
 #include "base/err.h"
 
 struct ptd_series {
     double *x, *y;
+    double *low, *high; /* a band around y; NULL: none */
     int n, cap;
 }; /* one field of one run, by step */
 
@@ -33,6 +37,8 @@ struct ptd_curves {
     int n_runs, smooth; /* smooth: points of the running mean */
     const char *title;  /* or NULL */
 };
+void ptd_curves_band(struct ptd_curves *c); /* joins runs of one name; clears the others */
+void ptd_series_smooth(struct ptd_series *s, int width); /* y becomes its running mean */
 int ptd_curves_draw(const struct ptd_curves *c, const char *path) PTD_MUST_CHECK;
 
 /* The picture of a group of the stream, enlarged, with its hint's regions as boxes and the words
