@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "compute/cpu/row.h"
+#include "method/divergence/divergence.h"
 #include "net/head.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -605,6 +606,149 @@ static void samples_at_the_edges(void **state)
                      60); /* shares that do not quite reach 1 */
 }
 
+/* ---- a tutor's head beside the student's ---- */
+
+struct pair { /* rows of a student and, for two of three of them, of a tutor that is wider */
+    int n, v, h, k;
+    float *X, *W, *Y, *U, *dX;
+    const float **hidden;
+    struct ptd_lesson *lesson;
+    double *value;
+};
+static const int32_t said[2] = {1, 4};
+static const uint16_t said_halves[2] = {0xb800, 0xbc00}; /* -0.5, -1 */
+
+static void pair_new(struct pair *p, int n, int v, int h, int k)
+{
+    *p = (struct pair){n, v, h, k, normals(21, n * h, 1), normals(22, v * h, 0.6)};
+    p->Y = normals(23, n * k, 1), p->U = normals(24, v * k, 0.6);
+    p->dX = calloc((size_t)(n * h), sizeof(float));
+    p->hidden = calloc((size_t)n, sizeof *p->hidden);
+    p->lesson = calloc((size_t)n, sizeof *p->lesson);
+    p->value = calloc((size_t)n, sizeof *p->value);
+    for (int i = 0; i < n; i++) {
+        if (i % 3) p->hidden[i] = p->Y + i * k;
+        if (i % 6 == 3) p->lesson[i] = (struct ptd_lesson){said, said_halves, 2};
+    }
+}
+
+static void pair_free(struct pair *p)
+{
+    free(p->X), free(p->W), free(p->Y), free(p->U), free(p->dX);
+    free(p->hidden), free(p->lesson), free(p->value);
+}
+
+/* Rows in calls of `step` at a time. */
+static void pair_run(struct pair *p, struct ptd_device *device, const char *divergence, int step)
+{
+    const struct ptd_divergence *d = ptd_divergence_named(divergence);
+    double *total = calloc((size_t)p->n, sizeof *total),
+           *dlogp = calloc((size_t)p->n, sizeof *dlogp);
+    const ptd_num *X = in_nums(p->X, (size_t)p->n * p->h);
+    ptd_num *dX = nums(p->dX, (size_t)p->n * p->h);
+    int32_t *target = calloc((size_t)p->n, sizeof *target);
+    struct ptd_lm_head *h = ptd_lm_head_new(device, in_matrix(p->W, p->v, p->h), NULL, NULL);
+    struct ptd_block block = {in_nums(p->U, (size_t)p->v * p->k), p->v};
+    struct ptd_matrix U = {&block, 1, p->v, p->k, device->num};
+    struct ptd_lm_head *t = ptd_lm_head_new(device, &U, NULL, NULL);
+    for (int i = 0; i < p->n; i += step) {
+        struct ptd_head_lesson l = {
+            .score = {.rules.temperature = 0.9f, .words.id = target},
+            .scored.total = total + i,
+            .gradient = {.dlogp = dlogp, .lesson = p->lesson + i, .divergence = d, .weight = 0.7},
+            .value = p->value + i,
+            .tutor = t,
+            .hidden = p->hidden + i};
+        ptd_lm_head_learn(h, ptd_at(device, X, (size_t)i * p->h), p->n - i < step ? p->n - i : step,
+                          &l, ptd_at(device, dX, (size_t)i * p->h));
+    }
+    back();
+    ptd_lm_head_free(h);
+    ptd_lm_head_free(t);
+    free(total), free(dlogp), free(target);
+}
+
+/* p [v] of a hidden row x [h] and the table w, with the temperature of above. */
+static void probabilities(const double *x, const float *w, int v, int h, double *p)
+{
+    double sum = 0;
+    for (int i = 0; i < v; i++) {
+        double z = 0;
+        for (int k = 0; k < h; k++) z += x[k] * w[i * h + k];
+        sum += p[i] = exp(z / (double)0.9f);
+    }
+    for (int i = 0; i < v; i++) p[i] /= sum;
+}
+
+static double plain_whole_jsd(const struct pair *p, int row, const double *x)
+{
+    double *s = calloc((size_t)p->v, sizeof *s), *t = calloc((size_t)p->v, sizeof *t),
+           *y = calloc((size_t)p->k, sizeof *y), sum = 0;
+    for (int k = 0; k < p->k; k++) y[k] = p->Y[row * p->k + k];
+    probabilities(x, p->W, p->v, p->h, s);
+    probabilities(y, p->U, p->v, p->k, t);
+    for (int i = 0; i < p->v; i++) {
+        double m = (s[i] + t[i]) / 2;
+        sum += s[i] * log(s[i] / m) / 2 + t[i] * log(t[i] / m) / 2;
+    }
+    free(s), free(t), free(y);
+    return sum;
+}
+
+static void check_pair(const struct pair *p, int slopes)
+{
+    double x[16], side[2];
+    for (int i = 0; i < p->n; i++) {
+        for (int k = 0; k < p->h; k++) x[k] = p->X[i * p->h + k];
+        if (!p->hidden[i]) {
+            assert_true((p->value[i] > 0) == (p->lesson[i].k > 0));
+            continue;
+        }
+        assert_close(p->value[i], plain_whole_jsd(p, i, x), 2e-6);
+        for (int k = 0; slopes && k < p->h; k++) {
+            for (int up = 0; up < 2; up++) {
+                x[k] = p->X[i * p->h + k] + (up ? 1e-5 : -1e-5);
+                side[up] = plain_whole_jsd(p, i, x);
+            }
+            x[k] = p->X[i * p->h + k];
+            assert_close(p->dX[i * p->h + k], 0.7 * (side[1] - side[0]) / 2e-5, 3e-6);
+        }
+    }
+}
+
+static void a_tutor_says_all_words(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_new(&p, 31, 700, 5, 8); /* more than a piece of words, and of which the last is short */
+    pair_run(&p, &plain, "jsd", 31);
+    check_pair(&p, 1);
+    pair_run(&p, &far, "jsd", 4);
+    check_pair(&p, 1);
+    pair_free(&p);
+    pair_new(&p, 1100, 300, 6, 3); /* more than two chunks */
+    pair_run(&p, the_device(), "jsd", 1100);
+    check_pair(&p, 0);
+    pair_free(&p);
+}
+
+/* The same rows through the same head. */
+static void an_equal_tutor_teaches_exactly_nothing(void **state)
+{
+    struct pair p;
+    (void)state;
+    pair_new(&p, 600, 300, 6, 6);
+    memcpy(p.Y, p.X, 600 * 6 * sizeof(float));
+    memcpy(p.U, p.W, 300 * 6 * sizeof(float));
+    for (int i = 0; i < 600; i++) p.hidden[i] = p.Y + i * 6;
+    for (int kind = 0; kind < 2; kind++) {
+        pair_run(&p, kind ? &far : &plain, kind ? "gjsd=0.3" : "jsd", 600);
+        for (int i = 0; i < 600; i++) assert_true(p.value[i] == 0);
+        for (int i = 0; i < 600 * 6; i++) assert_true(p.dX[i] == 0);
+    }
+    pair_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,9 +756,13 @@ int main(void)
         cmocka_unit_test(banned_words_get_no_gradient),
         cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(every_row_comes_once),
+        cmocka_unit_test(a_tutor_says_all_words),
+        cmocka_unit_test(an_equal_tutor_teaches_exactly_nothing),
         cmocka_unit_test(answers_are_by_row),
         cmocka_unit_test(threads_change_no_bit), /* from here on with threads */
         cmocka_unit_test(every_row_comes_once),
+        cmocka_unit_test(a_tutor_says_all_words),
+        cmocka_unit_test(an_equal_tutor_teaches_exactly_nothing),
         cmocka_unit_test(sums_match_double),
         cmocka_unit_test(sums_at_the_edges),
         cmocka_unit_test(topk_agrees_with_sorting),

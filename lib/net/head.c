@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/threads.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNK_FLOATS (1L << 21) /* logits of one chunk: 8 MiB stay in the last cache */
 #define CHUNK_LEAST  64         /* fewer rows are slower products */
@@ -16,6 +17,11 @@ struct ptd_lm_head {
     int32_t *banned;
     ptd_stat *z; /* [rows, V] */
     long rows;
+    /* of a tutor's: hidden rows on the host and on the device, and the lessons of a chunk */
+    float *host;
+    ptd_num *x;
+    struct ptd_lesson *lesson;
+    long x_rows;
 };
 
 struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const struct ptd_matrix *W, ptd_acc *dW,
@@ -35,6 +41,9 @@ void ptd_lm_head_free(struct ptd_lm_head *h)
     if (!h) return;
     free(h->banned);
     ptd_device_free(h->device, h->z);
+    ptd_device_free(h->device, h->x);
+    free(h->host);
+    free(h->lesson);
     free(h);
 }
 
@@ -67,8 +76,9 @@ struct chunk {
     struct ptd_lm_head *head;
     const void *ask, *got;
     ptd_num *dX;
-    const ptd_num *x; /* of the chunk's first row */
-    long first, n;    /* rows */
+    const ptd_num *x;                /* of the chunk's first row */
+    long first, n;                   /* rows */
+    const struct ptd_lesson *lesson; /* [n] with a tutor's rows; NULL: those that were given */
 };
 
 /* f for each chunk of the n rows X, with its logits in z of the head. */
@@ -122,6 +132,7 @@ static void gradient_from(struct ptd_ask_gradient *a, double **value, long r)
     a->words = words_from(a->words, r);
     a->total = FROM(a->total, r);
     a->lesson = FROM(a->lesson, r);
+    a->weights = FROM(a->weights, r);
     *value = FROM(*value, r);
 }
 
@@ -167,6 +178,10 @@ static void learn_rows(const struct chunk *c, long r, long n)
     down.total = g.total;
     score_from(&a, &g, c->first + r);
     gradient_from(&down, &value, c->first + r);
+    if (c->lesson) {
+        down.lesson = c->lesson + r;
+        down.tutor = l->tutor->z;
+    }
     d->ops->rows_score(d, z, n, h->V, &a, &g);
     if (l->loss) l->loss(l->ctx, c->first + r, n);
     d->ops->rows_gradient(d, z, n, h->V, &down, value);
@@ -183,7 +198,44 @@ static void learn_near(void *ctx, long first, long last)
     }
 }
 
-static void learn(const struct chunk *c)
+/* ---- a tutor beside the student ---- */
+
+/* Room for the rows of a chunk as large as the student's. */
+static void tutor_room(struct ptd_lm_head *t, long rows)
+{
+    if (rows > t->x_rows) {
+        ptd_device_free(t->device, t->x);
+        t->x = ptd_device_nums(t->device, (size_t)rows * t->H, "a teacher's rows");
+        t->host = ptd_realloc(t->host, (size_t)rows * t->H * sizeof *t->host);
+        t->lesson = ptd_realloc(t->lesson, rows * sizeof *t->lesson);
+        t->x_rows = rows;
+    }
+    chunk_rows(t, rows);
+}
+
+/* The tutor's logits of its hidden rows, one behind the other, in its z; the chunk's lessons name
+ * theirs. */
+static const struct ptd_lesson *read_tutor(const struct chunk *c)
+{
+    const struct ptd_head_lesson *l = c->ask;
+    struct ptd_lm_head *t = l->tutor;
+    struct ptd_device *d = t->device;
+    long n = 0;
+    tutor_room(t, c->n);
+    for (long r = 0; r < c->n; r++) {
+        const float *row = l->hidden[c->first + r];
+        t->lesson[r] = l->gradient.lesson[c->first + r];
+        if (!row) continue;
+        memcpy(t->host + n * t->H, row, t->H * sizeof *row);
+        t->lesson[r].whole = ++n;
+    }
+    if (!n) return NULL;
+    d->ops->put_nums(d, t->x, t->host, (size_t)n * t->H);
+    d->ops->logits(d, t->z, t->x, &t->W, n);
+    return t->lesson;
+}
+
+static void learn_chunk(const struct chunk *c)
 {
     struct ptd_lm_head *h = c->head;
     struct ptd_device *d = h->device;
@@ -193,6 +245,14 @@ static void learn(const struct chunk *c)
         learn_rows(c, 0, c->n);
     d->ops->logits_backward(d, c->dX ? ptd_at(d, c->dX, (size_t)c->first * h->H) : NULL, h->dW,
                             h->z, c->x, &h->W, c->n);
+}
+
+static void learn(const struct chunk *given)
+{
+    struct chunk c = *given;
+    const struct ptd_head_lesson *l = c.ask;
+    if (l->tutor && l->hidden) c.lesson = read_tutor(&c);
+    learn_chunk(&c);
 }
 
 void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,

@@ -39,6 +39,11 @@ struct ptd_head_lesson {
     void *ctx;
     struct ptd_ask_gradient gradient;
     double *value; /* [n] of the divergence, or NULL */
+    /* The tutor's head, of the same vocabulary, where lessons may be whole: its logits are made
+     * beside the student's, chunk by chunk, of its hidden rows, which lie on the host. hidden [n]:
+     * the row that is the lesson, NULL: gradient.lesson says it. */
+    struct ptd_lm_head *tutor;
+    const float *const *hidden;
 };
 /* dX [n, H] is overwritten; NULL: not wanted. */
 void ptd_lm_head_learn(struct ptd_lm_head *h, const ptd_num *X, long n,
