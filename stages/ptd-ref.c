@@ -1,13 +1,15 @@
-/* ptd-ref: scores responses with the frozen reference model (generation 0 of the run's store, or
- * another store's newest with --teacher). Adds ref_logp to every rollout; to failed rollouts of
- * groups below tau that have a hint, the teacher's distribution under the hinted prompt, pictures
- * included: teacher_ids and teacher_logp (its top K), teacher_on_top (its exact log-probs of the
- * student's top ids).
+/* ptd-ref: scores responses with the frozen reference model (generation 0 of the run's store). Adds
+ * ref_logp to every rollout; to failed rollouts of groups below tau that have a hint, what a
+ * teacher says under the hinted prompt, pictures included: teacher_on_ids (its log-prob of each
+ * word), teacher_ids and teacher_logp (its top K), teacher_on_top (its exact log-probs of the
+ * student's top ids), or with -k full teacher_rows, which its head makes all logits of. --teacher
+ * says who teaches, --reads what it reads, --scope what is tutored.
  *
  *     ptd-hint < verified.rec | ptd-ref > scored.rec
  *
- * What was computed is cached in the store by content, so that a second pass computes nothing;
- * --cache-max bounds the cache. */
+ * --mask-picture adds masked_logp, log-probs of the teacher's model when a part of the pictures is
+ * black. What was computed is cached in the store by content, so that a second pass computes
+ * nothing; --cache-max bounds the cache. */
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
@@ -17,30 +19,47 @@
 #include <string.h>
 
 static struct {
-    const char *store, *teacher, *scope, *device;
+    const char *store, *teacher, *top_k, *scope, *reads, *device;
     struct ptd_refer_rules rules;
     int cache, threads;
     int64_t cache_max;
     struct ptd_plan_asked plan;
     struct ptd_refer *refer;
-} opt = {.scope = "failed",
-         .rules = {.tau = 1, .top_k = 16, .reference = 1, .micro_tokens = 512, .plan = &opt.plan},
+} opt = {.teacher = "frozen",
+         .top_k = "16",
+         .scope = "failed",
+         .reads = "hint",
+         .rules = {.tau = 1, .reference = 1, .micro_tokens = 512, .plan = &opt.plan},
          .cache = 1,
          .cache_max = -1};
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0,
      1},
-    {"teacher", 0, PTD_OPT_STR, &opt.teacher, "DIR",
-     "another store's newest weights teach, in place of the reference", 0, 0, 1},
-    {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
-     "ids of the teacher's distribution to keep for each token", 1, 256},
+    {"teacher", 0, PTD_OPT_STR, &opt.teacher, "WHO",
+     "who teaches: frozen (the reference), old (the weights that sampled), ema (their running "
+     "mean, "
+     "ptd-update --ema), or DIR, another store's newest weights",
+     0, 0, 1},
+    {"reads", 0, PTD_OPT_STR, &opt.reads, "WHAT",
+     "what the teacher reads: hint (groups without one are not tutored), question (as the student "
+     "does)",
+     0, 0},
+    {"top-k", 'k', PTD_OPT_STR, &opt.top_k, "K",
+     "ids of the teacher's distribution to keep for each token, up to 256; 0: only what it says of "
+     "the sampled one; full: hidden rows that give all of it",
+     0, 0},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
-    {"scope", 0, PTD_OPT_STR, &opt.scope, "WHICH", "responses to tutor in them: failed, all", 0, 0},
+    {"scope", 0, PTD_OPT_STR, &opt.scope, "WHICH", "responses to tutor in them: failed, right, all",
+     0, 0},
     {"truncated", 0, PTD_OPT_FLAG, &opt.rules.truncated, NULL,
      "tutor responses cut at the length limit too", 0, 0},
     {"reference", 0, PTD_OPT_FLAG, &opt.rules.reference, NULL,
      "reference log-probs of all responses (--no-reference: none)", 0, 0},
+    {"mask-picture", 0, PTD_OPT_DOUBLE, &opt.rules.masked, "X",
+     "the teacher's log-probs of all responses with this share of each picture black (0: none; 1: "
+     "no picture)",
+     0, 1},
     {"cache", 0, PTD_OPT_FLAG, &opt.cache, NULL,
      "keep what was computed in the store (--no-cache: do not)", 0, 0, 1},
     {"cache-max", 0, PTD_OPT_LONG, &opt.cache_max, "SIZE",
@@ -62,14 +81,15 @@ static const struct ptd_usage usage = {
  */
 static int check_frame(const struct ptd_head *h)
 {
-    double bytes = ptd_head_rollout_bytes(h, opt.rules.top_k);
+    double bytes = ptd_head_rollout_bytes(h, ptd_refer_token_bytes(opt.refer, h->top_logprobs));
     if (bytes <= PTD_FRAME_MAX) return 0;
     return ptd_fail(
         PTD_CONFIG,
-        "%d responses of up to %d tokens with %d ids each, and %d words of the teacher, can take "
+        "%d responses of up to %d tokens with %d ids each, and %s words of the teacher, can take "
         "%.1f "
         "GiB, and a frame holds 1: expected a smaller -k here, or -G, -m or -k of ptd-rollout",
-        h->group_size, h->max_tokens, h->top_logprobs, opt.rules.top_k, bytes / PTD_FRAME_MAX);
+        h->group_size, h->max_tokens, h->top_logprobs, opt.rules.whole ? "all" : opt.top_k,
+        bytes / PTD_FRAME_MAX);
 }
 
 #define BEYOND "more memory, or a smaller model"
@@ -99,12 +119,35 @@ static _Noreturn void tell_plan(void)
     ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
 }
 
+static int read_top_k(void)
+{
+    int64_t k;
+    opt.rules.whole = !strcmp(opt.top_k, "full");
+    if (opt.rules.whole) return 0;
+    if (ptd_whole_number(opt.top_k, &k) || k < 0 || k > 256)
+        return ptd_fail(PTD_USAGE, "--top-k \"%s\": expected 0 to 256, or full", opt.top_k);
+    opt.rules.top_k = (int)k;
+    return 0;
+}
+
+static int read_scope(void)
+{
+    static const char *const names[] = {"failed", "right", "all"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(opt.scope, names[i])) {
+            opt.rules.scope = i;
+            return 0;
+        }
+    return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed, right or all", opt.scope);
+}
+
 static int check_options(void *ctx)
 {
     (void)ctx;
-    if (strcmp(opt.scope, "failed") && strcmp(opt.scope, "all"))
-        return ptd_fail(PTD_USAGE, "--scope \"%s\": expected failed or all", opt.scope);
-    opt.rules.all = !strcmp(opt.scope, "all");
+    opt.rules.plain = !strcmp(opt.reads, "question");
+    if (!opt.rules.plain && strcmp(opt.reads, "hint") != 0)
+        return ptd_fail(PTD_USAGE, "--reads \"%s\": expected hint or question", opt.reads);
+    if (read_top_k() || read_scope()) return -1;
     if (ptd_device_check(opt.device)) return -1;
     ptd_plan_read(&opt.plan);
     if (opt.plan.print) tell_plan();
@@ -114,13 +157,15 @@ static int check_options(void *ctx)
 static int begin(struct ptd_head *h, void *ctx)
 {
     struct ptd_filter *filter = ctx;
-    if (ptd_head_check_temperature(h) < 0 || check_frame(h) < 0) return -1;
+    if (ptd_head_check_temperature(h) < 0) return -1;
     opt.rules.temperature = h->temperature;
+    opt.rules.seed = (uint64_t)h->seed;
     ptd_threads_start(opt.threads);
     if (!(filter->device = ptd_device_open(opt.device))) return -1;
     opt.refer = ptd_refer_open(opt.store ? opt.store : h->store, opt.teacher, opt.cache, &opt.rules,
                                filter->device);
-    if (!opt.refer) return -1;
+    if (!opt.refer || check_frame(h) < 0) return -1;
+    ptd_refer_note(opt.refer, h);
     filter->reads = ptd_refer_reads(opt.refer);
     return ptd_refer_cache_max(opt.refer, opt.cache_max);
 }

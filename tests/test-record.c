@@ -26,7 +26,7 @@ static const struct ptd_region areas[2] = {{"digit", {0, 0.25f, 0.5f, 1}},
 static struct ptd_picture picture = {
     .hash = "0123456789abcdef", .height = 2, .width = 3, .pixels = pixels};
 static const struct ptd_reward_part parts[2] = {{"style", -0.5}, {"length", 2}};
-static struct ptd_rollout rollouts[2] = {
+static struct ptd_rollout rollouts[3] = {
     {.ids = ids,
      .n = 3,
      .logp = logp,
@@ -46,7 +46,16 @@ static struct ptd_rollout rollouts[2] = {
      .teacher_logp = halves,
      .teacher_k = 2,
      .teacher_on_top = halves,
-     .teacher_key = "ab12"},
+     .teacher_key = "ab12",
+     .teacher_on_ids = logp,
+     .masked_logp = logp},
+    {.ids = ids,
+     .n = 3,
+     .text = "rows",
+     .stop = "eos",
+     .teacher_rows = logp,
+     .teacher_width = 1,
+     .teacher_key = "cd34"},
     {.ids = ids, .n = 0, .text = "", .stop = "length", .outcome = PTD_UNPARSABLE, .reason = "cut"},
 };
 
@@ -77,7 +86,7 @@ static struct ptd_group sample(void)
                               .prompt_ids = ids,
                               .n_prompt = 6,
                               .rollouts = rollouts,
-                              .n_rollouts = 2,
+                              .n_rollouts = 3,
                               .hint = {.text = "look left",
                                        .source = "data",
                                        .regions = areas,
@@ -145,7 +154,14 @@ static void same_rollouts(const struct ptd_rollout *a, const struct ptd_rollout 
     }
     assert_true(!a->reason == !b->reason && (!a->reason || !strcmp(a->reason, b->reason)));
     assert_true(!a->logp == !b->logp && !a->top_ids == !b->top_ids && !a->ref_logp == !b->ref_logp);
+    assert_true(!a->teacher_rows == !b->teacher_rows && a->teacher_width == b->teacher_width);
+    assert_true(!a->masked_logp == !b->masked_logp && !a->teacher_on_ids == !b->teacher_on_ids);
+    if (a->teacher_rows)
+        assert_memory_equal(a->teacher_rows, b->teacher_rows,
+                            4 * (size_t)(a->n * a->teacher_width));
     if (!b->logp) return;
+    assert_memory_equal(a->masked_logp, b->masked_logp, 4 * (size_t)a->n);
+    assert_memory_equal(a->teacher_on_ids, b->teacher_on_ids, 4 * (size_t)a->n);
     assert_memory_equal(a->logp, b->logp, 4 * (size_t)a->n);
     assert_memory_equal(a->ref_logp, b->ref_logp, 4 * (size_t)a->n);
     assert_memory_equal(a->top_ids, b->top_ids, 4 * (size_t)(a->n * a->top_k));
@@ -433,7 +449,7 @@ static void test_picture_hash(void **state)
     (void)state;
     struct ptd_picture p = picture;
     struct ptd_group g = {
-        .uid = "u", .pictures = &p, .n_pictures = 1, .rollouts = rollouts + 1, .n_rollouts = 1};
+        .uid = "u", .pictures = &p, .n_pictures = 1, .rollouts = rollouts + 2, .n_rollouts = 1};
     assert_int_equal(ptd_group_check(&g), -1);
     assert_non_null(
         strstr(ptd_failed_message(), "pictures[0].hash\": 0123456789abcdef, but that of"));

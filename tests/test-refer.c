@@ -119,6 +119,13 @@ static int teardown(void **state)
     return system(command);
 }
 
+static void assert_failed(int status, const char *words)
+{
+    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
+        fail_msg("%d: %s; expected %d: %s", ptd_failed_status(), ptd_failed_message(), status,
+                 words);
+}
+
 /* ---- groups ---- */
 
 static void *take(struct ptd_group *g, size_t n, size_t size)
@@ -554,10 +561,14 @@ static void rules_choose_the_tutored(void **state)
     assert_tutored(&r, "-T-T"); /* right, wrong, cut, half right */
     r.truncated = 1;
     assert_tutored(&r, "-TTT");
-    r.all = 1;
+    r.scope = PTD_SCOPE_ALL;
     assert_tutored(&r, "TTTT");
     r.truncated = 0;
     assert_tutored(&r, "TT-T");
+    r.scope = PTD_SCOPE_RIGHT;
+    assert_tutored(&r, "T---");
+    r.truncated = 1;
+    assert_tutored(&r, "T---");
     r = usual();
     r.tau = 0.375; /* the group's accuracy is not below it */
     assert_tutored(&r, "----");
@@ -571,6 +582,13 @@ static void rules_choose_the_tutored(void **state)
     groups[0].group_accuracy = 0.375;
     groups[0].hint.text = NULL;
     assert_counts(refer(&r, NULL, 1, 1), 0, 4, 0);
+    r.plain = 1; /* it needs none */
+    assert_counts(refer(&r, NULL, 1, 1), 2, 4, 2);
+    assert_non_null(groups[0].rollouts[1].teacher_ids);
+    r.plain = 0; /* and what an earlier one said is gone */
+    assert_counts(refer(&r, NULL, 1, 1), 0, 4, 0);
+    assert_false(ptd_rollout_taught(&groups[0].rollouts[1]));
+    assert_null(groups[0].rollouts[1].teacher_key);
 }
 
 static void no_reference_when_none_is_wanted(void **state)
@@ -632,14 +650,185 @@ static void another_store_teaches(void **state)
     free(other);
 }
 
-/* ---- refusals ---- */
+/* ---- who teaches ---- */
 
-static void assert_failed(int status, const char *words)
+/* Generation 1 has other weights than 0, and beside them averages that are others again. */
+static double *publish_averages(void)
 {
-    if (ptd_failed_status() != status || !strstr(ptd_failed_message(), words))
-        fail_msg("%d: %s; expected %d: %s", ptd_failed_status(), ptd_failed_message(), status,
-                 words);
+    struct ptd_store *s;
+    int n;
+    struct ptd_tensor_view *v;
+    move(NULL), move("average");
+    double *averages = plain_weights(model);
+    v = ptd_model_views(model, &n);
+    struct ptd_tensor_view *all = ptd_array(2 * n, sizeof *all);
+    char(*names)[128] = ptd_array(n, sizeof *names);
+    for (int i = 0; i < n; i++) {
+        all[i] = all[n + i] = v[i];
+        snprintf(names[i], sizeof names[i], PTD_AVERAGE "%s", v[i].name);
+        all[n + i].name = names[i];
+    }
+    struct ptd_publication p = {.generation = 2, .weights = all, .n = 2 * n, .keep = 3};
+    if (ptd_store_open(&s, run, PTD_STORE_TRAIN) || ptd_store_publish(s, &p)) ptd_die_last();
+    p = (struct ptd_publication){.generation = 3, .weights = v, .n = n, .keep = 3};
+    move(NULL), move("newest");
+    if (ptd_store_publish(s, &p)) ptd_die_last();
+    ptd_store_close(s);
+    move(NULL);
+    free(names);
+    free(all);
+    free(v);
+    return averages;
 }
+
+static void the_old_policy_and_averages_teach(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    struct ptd_refer *f;
+    int culprit;
+    double logp[VOCAB];
+    (void)state;
+    move("moved");
+    double *first = plain_weights(model);
+    move(NULL), move("newest");
+    double *newest = plain_weights(model);
+    double *averages = publish_averages();
+    const struct {
+        const char *who;
+        int64_t generation;
+        const double *weights;
+    } cases[] = {{"old", 1, first},     {"old", 3, newest}, {"old", 1, first},
+                 {"ema", 2, averages},  {"ema", 3, newest}, {"ema", 2, averages},
+                 {"frozen", 3, weights}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        make_groups(NULL);
+        groups[0].generation = groups[1].generation = cases[i].generation;
+        refer(&r, cases[i].who, 1, 1);
+        const struct ptd_rollout *y = &groups[0].rollouts[1];
+        for (int j = 0; j < 3; j++) check_teacher(cases[i].weights, &groups[0], y, j);
+        plain_row(weights, &groups[0], 0, y, 2, logp); /* the reference does not move */
+        assert_close(y->ref_logp[2], logp[y->ids[2]], 1e-4);
+    }
+    make_groups(NULL); /* groups of two generations at once */
+    hint(&groups[1], "look at b2");
+    groups[0].generation = 3, groups[1].generation = 1;
+    refer(&r, "old", 0, 2);
+    check_teacher(newest, &groups[0], &groups[0].rollouts[1], 0);
+    check_teacher(first, &groups[1], &groups[1].rollouts[1], 0);
+    groups[1].generation = 9;
+    f = ptd_refer_open(run, "old", 0, &r, the_device());
+    assert_int_equal(ptd_refer_score(f, both, 2, &culprit), -1);
+    assert_failed(PTD_NOINPUT, "--teacher old reads it from the store");
+    assert_int_equal(culprit, 1);
+    ptd_refer_close(f);
+    free(first), free(newest), free(averages);
+}
+
+static void the_head_says_who_taught(void **state)
+{
+    static const char *const who[] = {NULL, "frozen", "old", "ema", teacher_run};
+    struct ptd_refer_rules r = usual();
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct ptd_refer *f = ptd_refer_open(run, who[i], 0, &r, the_device());
+        struct ptd_head h = {0};
+        assert_non_null(f);
+        ptd_refer_note(f, &h);
+        if (i < 2) assert_null(h.teacher);
+        if (i >= 2) assert_string_equal(h.teacher, who[i]);
+        assert_true((h.teacher_generation > 0) == (i == 4));
+        assert_true(!strstr(ptd_refer_reads(f), "; teacher") == (i < 2));
+        ptd_refer_close(f);
+        ptd_head_clear(&h);
+    }
+}
+
+/* ---- all words, and only one ---- */
+
+static void check_on_ids(const struct ptd_rollout *y)
+{
+    double logp[VOCAB];
+    for (int j = 0; j < y->n; j++) {
+        plain_row(weights, &groups[0], 1, y, j, logp);
+        assert_close(y->teacher_on_ids[j], logp[y->ids[j]], 1e-4);
+    }
+}
+
+static void one_word_or_all(void **state)
+{
+    struct ptd_refer_rules r = usual();
+    int H = model->config.hidden;
+    const struct plain p = {model, weights};
+    double logp[VOCAB], x[1024], z[VOCAB];
+    (void)state;
+    refer(&r, NULL, 0, 1);
+    check_on_ids(&groups[0].rollouts[1]);
+    r.top_k = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        refer(&r, NULL, 1, 1);
+        const struct ptd_rollout *y = &groups[0].rollouts[1];
+        assert_true(!y->teacher_ids && !y->teacher_on_top && !y->teacher_k && !y->teacher_rows);
+        check_on_ids(y);
+    }
+    r.whole = 1;
+    for (int pass = 0; pass < 2; pass++) {
+        refer(&r, NULL, 1, 1);
+        const struct ptd_rollout *y = &groups[0].rollouts[1];
+        assert_int_equal(y->teacher_width, H);
+        assert_true(!y->teacher_ids && y->teacher_rows && y->teacher_key);
+        check_on_ids(y);
+        for (int j = 0; j < y->n; j++) {
+            double sum = 0;
+            plain_row(weights, &groups[0], 1, y, j, logp);
+            for (int i = 0; i < H; i++) x[i] = y->teacher_rows[j * H + i];
+            plain_logits(&p, x, z);
+            for (int v = 0; v < VOCAB; v++) sum += banned[v] ? 0 : exp(z[v] / 1.1);
+            for (int v = 0; v < VOCAB; v++)
+                if (!banned[v]) assert_close(z[v] / 1.1 - log(sum), logp[v], 2e-4);
+        }
+    }
+}
+
+/* ---- masked pictures ---- */
+
+/* What is read of the first group through pictures of which so much is black. */
+static void read_masked(double share, uint64_t seed, int64_t step, float *logp)
+{
+    struct ptd_refer_rules r = usual();
+    make_groups(NULL);
+    groups[0].step = step;
+    r.masked = share;
+    r.seed = seed;
+    refer(&r, NULL, 1, 1);
+    memcpy(logp, groups[0].rollouts[2].masked_logp, 6 * sizeof *logp);
+}
+
+static void masked_pictures_are_not_seen(void **state)
+{
+    float half[6], again[6], other[6], none[6];
+    double logp[VOCAB];
+    uint8_t *black;
+    (void)state;
+    read_masked(0.5, 1, 1, half);
+    read_masked(0.5, 1, 1, again);
+    assert_memory_equal(half, again, sizeof half);
+    read_masked(0.5, 2, 1, other);
+    assert_true(memcmp(half, other, sizeof half) != 0);
+    read_masked(0.5, 1, 2, other);
+    assert_true(memcmp(half, other, sizeof half) != 0);
+    read_masked(1, 1, 1, none);
+    assert_true(fabsf(none[5] - half[5]) > 1e-3);
+    struct ptd_rollout *y = &groups[0].rollouts[2];
+    assert_true(fabsf(y->ref_logp[5] - none[5]) > 1e-3);
+    plain_row(weights, &groups[0], 0, y, 5, logp); /* the stream keeps its picture */
+    assert_close(y->ref_logp[5], logp[y->ids[5]], 1e-4);
+    black = take(&groups[0], 3 * 84 * 84, 1);
+    groups[0].pictures[0].pixels = black;
+    plain_row(weights, &groups[0], 0, y, 5, logp);
+    assert_close(none[5], logp[y->ids[5]], 1e-4);
+}
+
+/* ---- refusals ---- */
 
 static void stores_that_do_not_serve(void **state)
 {
@@ -649,9 +838,9 @@ static void stores_that_do_not_serve(void **state)
     char path[96], *config = ptd_strdup(ptd_builtin("tiny/config.json", NULL)),
                    *vocab = strstr(config, "640");
     (void)state;
-    for (r.top_k = 0; r.top_k <= 257; r.top_k += 257) {
+    for (r.top_k = -1; r.top_k <= 257; r.top_k += 258) {
         assert_null(ptd_refer_open(run, NULL, 1, &r, the_device()));
-        assert_failed(PTD_USAGE, "expected 1 to 256");
+        assert_failed(PTD_USAGE, "expected 0 to 256");
     }
     r = usual();
     assert_null(ptd_refer_open(NULL, NULL, 1, &r, the_device()));
@@ -721,6 +910,10 @@ int main(void)
         TEST(no_reference_when_none_is_wanted),
         TEST(students_without_favourites),
         TEST(another_store_teaches),
+        TEST(the_old_policy_and_averages_teach),
+        TEST(the_head_says_who_taught),
+        TEST(one_word_or_all),
+        TEST(masked_pictures_are_not_seen),
         TEST(stores_that_do_not_serve),
         TEST(groups_that_cannot_be_read),
     };

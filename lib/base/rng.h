@@ -15,6 +15,7 @@ enum ptd_purpose {
     PTD_RNG_SHARE = 5,   /* which prompts get something */
     PTD_RNG_TEST = 6,
     PTD_RNG_ROUND = 7, /* stochastic rounding of weights */
+    PTD_RNG_MASK = 8,  /* what of a picture is hidden */
     PTD_RNG_AGAIN = 9, /* which prompts are asked again */
 };
 

@@ -103,7 +103,7 @@ static void add_head(struct job *j)
 static int check_adapter_alone(const struct job *j)
 {
     for (int i = 0; i < j->n && j->x->generation; i++)
-        if (!ptd_merge_is_part(j->stored[i].name) &&
+        if (!ptd_merge_is_part(j->stored[i].name) && !ptd_store_is_average(j->stored[i].name) &&
             ptd_store_holds(j->store, j->x->generation, j->stored[i].name))
             return ptd_fail(PTD_CONFIG,
                             "%s: generation %" PRId64 " trained more than its adapter (%s): "
@@ -122,7 +122,8 @@ static int choose(struct job *j)
     if (j->x->merge && !(j->merge = ptd_merge_open(j->store, j->x->generation))) return -1;
     if (j->peft && check_adapter_alone(j) < 0) return -1;
     for (int i = 0; i < j->n; i++)
-        if (ptd_merge_is_part(j->stored[i].name) == j->peft)
+        if (!ptd_store_is_average(j->stored[i].name) &&
+            ptd_merge_is_part(j->stored[i].name) == j->peft)
             j->stored[n++] = j->stored[i];
         else
             free((char *)(uintptr_t)j->stored[i].name);

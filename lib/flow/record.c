@@ -57,6 +57,18 @@ static int check_parts(const char *path, const struct ptd_reward_part *part, int
     return 0;
 }
 
+static int check_rows(const char *path, const struct ptd_rollout *r)
+{
+    if (!r->teacher_rows != !r->teacher_width)
+        return bad_count(path, "teacher_width", r->teacher_width, "teacher_rows");
+    if (r->teacher_width > PTD_WIDTH_MAX)
+        return ptd_fields_bad(path, "teacher_width", "%d, expected at most %d", r->teacher_width,
+                              PTD_WIDTH_MAX);
+    if (r->teacher_rows && r->teacher_ids)
+        return ptd_fields_bad(path, "teacher_rows", "beside teacher_ids, expected one of them");
+    return 0;
+}
+
 static int check_rollout(const char *path, const void *base)
 {
     const struct ptd_rollout *r = base;
@@ -67,11 +79,12 @@ static int check_rollout(const char *path, const void *base)
         return ptd_fields_bad(path, "teacher_on_top", "without top_ids");
     if (r->top_ids && !r->teacher_ids != !r->teacher_on_top)
         return ptd_fields_bad(path, "teacher_on_top", "expected together with teacher_ids");
-    if (r->teacher_key && !r->teacher_ids)
+    if (r->teacher_key && !ptd_rollout_taught(r))
         return ptd_fields_bad(path, "teacher_key", "without teacher_ids");
     if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
     if (!r->teacher_ids != !r->teacher_k)
         return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
+    if (check_rows(path, r) < 0) return -1;
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
     if (!is_share(r->format)) return bad_share(path, "format", r->format);
     if (check_parts(path, r->parts, r->n_parts) < 0) return -1;
@@ -94,6 +107,8 @@ static int check_head(const char *path, const void *base)
         return ptd_fields_bad(path, "waits", "%d, expected 0 to %d", h->waits, PTD_WAITS_MAX);
     if (h->steps < 0 || h->first_step < 0)
         return ptd_fields_bad(path, h->steps < 0 ? "steps" : "first_step", "expected at least 0");
+    if (h->teacher_generation < 0)
+        return ptd_fields_bad(path, "teacher_generation", "expected at least 0");
     return fine ? 0 : ptd_fields_bad(path, "temperature", "expected a number from 0 to 1000000");
 }
 
@@ -160,6 +175,8 @@ static const struct ptd_field head_fields[] = {
     STR_F(ptd_head, sampling),
     STR_F(ptd_head, verdicts),
     NUM_F(ptd_head, thought_open, INT, UNLESS_PRESET, 0),
+    STR_F(ptd_head, teacher),
+    NUM_F(ptd_head, teacher_generation, I64, UNLESS_PRESET, 0),
     LIST_F(ptd_head, stages, MAPS, &stage_table),
     {0},
 };
@@ -221,6 +238,10 @@ static const struct ptd_field rollout_fields[] = {
     TOP_F(ptd_rollout, teacher_on_top, F16, top_k),
     NUM_F(ptd_rollout, teacher_k, INT, UNLESS_PRESET, 0),
     STR_F(ptd_rollout, teacher_key),
+    ROW_F(ptd_rollout, teacher_on_ids, F32),
+    TOP_F(ptd_rollout, teacher_rows, F32, teacher_width),
+    NUM_F(ptd_rollout, teacher_width, INT, UNLESS_PRESET, 0),
+    ROW_F(ptd_rollout, masked_logp, F32),
     {0},
 };
 static const struct ptd_fields rollout_table = {rollout_fields, sizeof(struct ptd_rollout),
@@ -298,12 +319,11 @@ int ptd_head_check_temperature(const struct ptd_head *h)
                     h->temperature);
 }
 
-double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k)
+double ptd_head_rollout_bytes(const struct ptd_head *h, double scored)
 {
-    const double names = 300;                         /* of fields, and those of fixed size */
+    const double names = scored > 0 ? 400 : 300;      /* of fields, and those of fixed size */
     double token = 4 + 4 + 4.0 * h->top_logprobs + 4; /* ids, logp, top_ids, text */
-    if (teacher_k) token += 4 + (4 + 2.0) * teacher_k + 2.0 * h->top_logprobs;
-    return h->group_size * (names + h->max_tokens * token);
+    return h->group_size * (names + h->max_tokens * (token + scored));
 }
 
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out)
@@ -360,6 +380,11 @@ void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out)
 int ptd_rollout_right(const struct ptd_rollout *y)
 {
     return y->outcome ? y->outcome == PTD_RIGHT : y->accuracy >= 1;
+}
+
+int ptd_rollout_taught(const struct ptd_rollout *y)
+{
+    return y->teacher_ids || y->teacher_rows || y->teacher_on_ids;
 }
 
 void *ptd_group_alloc(struct ptd_group *g, size_t n)

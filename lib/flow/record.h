@@ -31,7 +31,8 @@
 #define PTD_STREAM_VERSION 1
 /* most turns, pictures, steps, regions, objects or further answers of a group, or parts of a reward
  */
-#define PTD_LIST_MAX 64
+#define PTD_LIST_MAX  64
+#define PTD_WIDTH_MAX (1 << 20) /* of a hidden row */
 
 struct ptd_buf {
     char *data;
@@ -91,6 +92,11 @@ struct ptd_head {
     /* "thought_open": 1 if the model's chat template has opened a thought at the end of every
      * prompt, so that a response begins inside of it */
     int thought_open;
+    /* "teacher": whose distributions and rows the teacher's are: "old", the generation that sampled
+     * the group; "ema", the averages beside it (ema.h); else a store, whose generation
+     * "teacher_generation" it is; NULL: the reference, generation 0 of the run */
+    const char *teacher;
+    int64_t teacher_generation;
     /* "stages": every program that wrote this stream, first to last */
     struct ptd_stage_note *stages;
     int n_stages;
@@ -102,10 +108,10 @@ int ptd_head_decode(struct ptd_head *h, const char *body, size_t len) PTD_MUST_C
 /* 0 if log-probs can be computed with the head's temperature, which a hand-made stream may lack. */
 int ptd_head_check_temperature(const struct ptd_head *h) PTD_MUST_CHECK;
 /* Bytes that the rollouts of a group can take, by the head's group_size, max_tokens and
- * top_logprobs, with teacher_k words of a teacher (0: before ptd-ref); a token's text counts as 4
+ * top_logprobs, with so many bytes a token from ptd-ref (0: before it); a token's text counts as 4
  * bytes. A frame holds 1 GiB, and it shall be known before anything is computed that it will not
  * do. */
-double ptd_head_rollout_bytes(const struct ptd_head *h, int teacher_k);
+double ptd_head_rollout_bytes(const struct ptd_head *h, double scored);
 /* replaces out's content */
 void ptd_head_encode(const struct ptd_head *h, struct ptd_buf *out);
 /* copies the texts */
@@ -171,6 +177,14 @@ struct ptd_rollout {
     const uint16_t *teacher_on_top;
     int teacher_k;           /* "teacher_k" */
     const char *teacher_key; /* "teacher_key": hex key of the cached distribution */
+    /* "teacher_on_ids": float32 [n] teacher's log-probs of ids; NULL from earlier programs */
+    const float *teacher_on_ids;
+    /* "teacher_rows": float32 [n][teacher_width] the teacher's last hidden rows, behind its final
+     * norm, which its head makes logits of; in place of teacher_ids */
+    const float *teacher_rows;
+    int teacher_width; /* "teacher_width": at most PTD_WIDTH_MAX */
+    /* "masked_logp": float32 [n] log-probs with the pictures masked; NULL: nobody read so */
+    const float *masked_logp;
     struct ptd_unknown unknown;
 };
 
@@ -225,10 +239,11 @@ struct ptd_group {
 
 /* Fills *g (cleared first). -1 with status 65: malformed map, wrong type, lengths that disagree
  * (logp against ids, top_k against top_ids, pixels against height and width), one of the teacher's
- * arrays without the others, accuracy, format or a box outside of 0 to 1, a reward or a part of one
- * beyond 1e30, a part without a name or one that comes twice, further answers without one, more
- * turns, pictures, steps, regions, objects, answers or parts than PTD_LIST_MAX. Costs next to
- * nothing for large arrays, which it leaves alone. */
+ * arrays without the others, rows beside words of a teacher or wider than PTD_WIDTH_MAX, accuracy,
+ * format or a box outside of 0 to 1, a reward or a part of one beyond 1e30, a part without a name
+ * or one that comes twice, further answers without one, more turns, pictures, steps, regions,
+ * objects, answers or parts than PTD_LIST_MAX. Costs next to nothing for large arrays, which it
+ * leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
  * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for
@@ -245,6 +260,8 @@ void ptd_picture_hash(const uint8_t *pixels, int height, int width, char hex[17]
 void ptd_group_encode(const struct ptd_group *g, struct ptd_buf *out); /* replaces out's content */
 /* Was it judged right? (One without an outcome: is its accuracy 1?) */
 int ptd_rollout_right(const struct ptd_rollout *y);
+/* 1: a teacher said something of it. */
+int ptd_rollout_taught(const struct ptd_rollout *y);
 /* zeroed, 16-byte aligned, lives as long as the group */
 void *ptd_group_alloc(struct ptd_group *g, size_t n);
 char *ptd_group_text(struct ptd_group *g, const char *fmt, ...)

@@ -64,7 +64,9 @@ static int check_rollout(const char *path, const struct ptd_rollout *y)
                    check_logp(path, "ref_logp", y->ref_logp, n) < 0 ||
                    check_ids(path, "teacher_ids", y->teacher_ids, teacher, -1) < 0 ||
                    check_halves(path, "teacher_logp", y->teacher_logp, teacher) < 0 ||
-                   check_halves(path, "teacher_on_top", y->teacher_on_top, top) < 0
+                   check_halves(path, "teacher_on_top", y->teacher_on_top, top) < 0 ||
+                   check_logp(path, "teacher_on_ids", y->teacher_on_ids, n) < 0 ||
+                   check_logp(path, "masked_logp", y->masked_logp, n) < 0
                ? -1
                : 0;
 }

@@ -68,7 +68,7 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
             m->group.truncated += y->stop && !strcmp(y->stop, "length");
             right += ptd_rollout_right(y);
             add_parts(m, y);
-            taught |= y->teacher_ids != NULL;
+            taught |= ptd_rollout_taught(y);
         }
         m->group.groups++;
         m->group.all_fail += right == 0;

@@ -5,11 +5,9 @@
 #include "base/threads.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
-#include "method/source.h"
+#include "method/mask.h"
+#include "method/teacher.h"
 #include "net/head.h"
-#include "net/plan.h"
-#include "net/score.h"
-#include "store/store.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,16 +16,14 @@
 
 #define TOP_K_MAX 256
 
-struct reader {
-    struct ptd_model *m;
-    uint8_t *banned;
-    struct ptd_score *score;
-}; /* a model that reads */
+/* What a response is read for; those of one prompt and kind are a family. */
+enum kind { REFERENCE, TEACH, MASKED, KINDS };
 
 struct task { /* one response to be read */
     struct ptd_group *g;
     struct ptd_rollout *y;
-    int teach;     /* 0: reference log-probs, 1: distribution under the hint */
+    enum kind kind;
+    const struct ptd_picture *pictures;
     uint64_t read; /* digest of the prompt, its pictures and the response */
     char key[33];  /* of all that decides the value: of the task, then with the micro-batch too */
     void *value;   /* what is cached: see value_size */
@@ -48,13 +44,9 @@ struct micro {
 struct ptd_refer {
     struct ptd_device *device;
     struct ptd_refer_rules r;
-    struct ptd_store *store, *other; /* other: the teacher's */
+    struct ptd_store *store;
     int cache;
-    /* teacher: with --teacher only, otherwise the reference teaches */
-    struct reader reference, teacher;
-    char reference_id[17], teacher_id[17];
-    int64_t teacher_generation;
-    int vocab;
+    struct ptd_teacher *reference, *teacher; /* the same one where the reference teaches */
     char *reads, *machine;
     struct task *task;
     int n_tasks, cap;
@@ -65,38 +57,30 @@ struct ptd_refer {
     struct ptd_refer_counts counts;
 };
 
-static int open_stores(struct ptd_refer *f, const char *store, const char *teacher)
+static int open_models(struct ptd_refer *f, const char *store, const char *teacher)
 {
     int mode = f->cache ? PTD_STORE_CACHE : PTD_STORE_READ;
-    if (f->r.top_k < 1 || f->r.top_k > TOP_K_MAX)
-        return ptd_fail(PTD_USAGE, "top-k %d, expected 1 to %d", f->r.top_k, TOP_K_MAX);
+    if (f->r.top_k < 0 || f->r.top_k > TOP_K_MAX)
+        return ptd_fail(PTD_USAGE, "top-k %d, expected 0 to %d", f->r.top_k, TOP_K_MAX);
     if (!store) return ptd_fail(PTD_USAGE, "the stream names no store: give one with --store");
-    if (ptd_store_open(&f->store, store, mode) || ptd_store_identity(f->store, 0, f->reference_id))
+    if (ptd_store_open(&f->store, store, mode) ||
+        !(f->reference = ptd_teacher_open(f->store, NULL, f->device)))
         return -1;
-    if (!teacher) return 0;
-    if (ptd_store_is(f->store, teacher))
-        return ptd_fail(
-            PTD_CONFIG,
-            "--teacher %s is the run's own store, whose generation 0 teaches without this option; "
-            "expected another store",
-            teacher);
-    if (ptd_store_open(&f->other, teacher, PTD_STORE_READ) ||
-        ptd_store_head(f->other, &f->teacher_generation))
-        return -1;
-    return ptd_store_identity(f->other, f->teacher_generation, f->teacher_id);
+    if (!teacher || !strcmp(teacher, "frozen")) {
+        f->teacher = f->reference;
+        return 0;
+    }
+    f->teacher = ptd_teacher_open(f->store, teacher, f->device);
+    return f->teacher ? 0 : -1;
 }
 
-/* The student's vocabulary, which is asked before any model is loaded. */
-static int read_vocab(struct ptd_refer *f)
+static char *reads(const struct ptd_refer *f)
 {
-    struct ptd_config c;
-    char *config = ptd_store_get_meta(f->store, "config.json", NULL);
-    int r =
-        config ? ptd_config_parse(&c, config, NULL)
-               : ptd_fail(PTD_DATAERR, "%s: no config.json in the store", ptd_store_path(f->store));
-    if (!r) f->vocab = c.vocab;
-    free(config);
-    return r;
+    const struct ptd_teacher *t = f->teacher;
+    if (t == f->reference) return ptd_format("reference %s", f->reference->id);
+    if (t->moves) return ptd_format("reference %s; teacher %s", f->reference->id, t->who);
+    return ptd_format("reference %s; teacher generation %lld %s", f->reference->id,
+                      (long long)t->generation, t->id);
 }
 
 struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cache,
@@ -106,14 +90,13 @@ struct ptd_refer *ptd_refer_open(const char *store, const char *teacher, int cac
     f->r = *r;
     f->device = d;
     f->cache = cache;
-    if (open_stores(f, store, teacher) || read_vocab(f)) {
+    if (f->r.whole) f->r.top_k = 0;
+    if (open_models(f, store, teacher)) {
         ptd_refer_close(f);
         return NULL;
     }
     f->machine = ptd_machine(d);
-    f->reads = f->other ? ptd_format("reference %s; teacher generation %lld %s", f->reference_id,
-                                     (long long)f->teacher_generation, f->teacher_id)
-                        : ptd_format("reference %s", f->reference_id);
+    f->reads = reads(f);
     return f;
 }
 
@@ -122,96 +105,117 @@ const char *ptd_refer_reads(const struct ptd_refer *f)
     return f->reads;
 }
 
+void ptd_refer_note(const struct ptd_refer *f, struct ptd_head *h)
+{
+    const struct ptd_teacher *t = f->teacher;
+    h->teacher = t == f->reference ? NULL : ptd_head_text(h, t->who);
+    h->teacher_generation = t->own ? t->generation : 0;
+}
+
 int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
 {
     return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
 }
 
-/* Its shape; no memory is taken for weights. */
-static int reader_shape(struct reader *d, struct ptd_device *device, struct ptd_store *s)
+static struct ptd_teacher *reader_of(struct ptd_refer *f, const struct task *t)
 {
-    if (!d->m) d->m = ptd_model_open(s, device);
-    if (!d->m) return -1;
-    ptd_model_choose(d->m, NULL, NULL);
-    return 0;
+    return t->kind == REFERENCE ? f->reference : f->teacher;
 }
 
-static int reader_load(struct ptd_refer *f, struct reader *d, struct ptd_store *s,
-                       int64_t generation)
+/* The weights that a task is read with; what the student samples it must be able to say. */
+static int load(struct ptd_refer *f, const struct task *t)
 {
-    struct ptd_tokenizer *t = ptd_source_tokenizer(s);
-    static const struct ptd_plan_asked nothing;
-    const struct ptd_plan_asked *asked = f->r.plan ? f->r.plan : &nothing;
-    size_t left;
-    if (!t) return -1;
-    int r = reader_shape(d, f->device, s);
-    if (!r) d->banned = ptd_model_banned(d->m, ptd_tokenizer_size(t));
-    ptd_tokenizer_free(t);
-    if (r || ptd_plan_start(d->m, s, ptd_plan_room(asked), &left) ||
-        ptd_model_load(d->m, s, generation))
-        return -1;
-    d->score = ptd_score_new(d->m, 0);
-    if (asked->room) d->score->room = left;
-    return 0;
-}
-
-static int load_models(struct ptd_refer *f)
-{
-    if (!f->reference.score && reader_load(f, &f->reference, f->store, 0)) return -1;
-    if (!f->other || f->teacher.score) return 0;
-    if (reader_load(f, &f->teacher, f->other, f->teacher_generation)) return -1;
-    if (f->teacher.m->config.vocab == f->reference.m->config.vocab) return 0;
-    return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
-                    f->teacher.m->config.vocab, f->reference.m->config.vocab);
+    struct ptd_teacher *r = reader_of(f, t);
+    if (r->vocab != f->reference->vocab)
+        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
+                        r->vocab, f->reference->vocab);
+    return ptd_teacher_seek(r, t->g->generation) || ptd_teacher_load(r, f->r.plan) ? -1 : 0;
 }
 
 /* ---- memory ---- */
 
+static int plan_model(struct ptd_teacher *r, struct ptd_plan *p)
+{
+    return ptd_teacher_shape(r) || ptd_plan_weights(p, r->m, r->store, 0) ? -1 : 0;
+}
+
 int ptd_refer_plan(struct ptd_refer *f, struct ptd_plan *p)
 {
-    if (reader_shape(&f->reference, f->device, f->store) ||
-        ptd_plan_weights(p, f->reference.m, f->store, 0))
-        return -1;
-    if (f->other && (reader_shape(&f->teacher, f->device, f->other) ||
-                     ptd_plan_weights(p, f->teacher.m, f->other, 0)))
-        return -1;
-    ptd_plan_program(p, &f->reference.m->config, ptd_threads_count());
-    ptd_plan_groups(p, &f->r.plan->expected, PTD_PLAN_TOKEN(PTD_PLAN_IDS, f->r.top_k));
+    if (plan_model(f->reference, p)) return -1;
+    if (f->teacher != f->reference && plan_model(f->teacher, p)) return -1;
+    ptd_plan_program(p, &f->reference->m->config, ptd_threads_count());
+    ptd_plan_groups(p, &f->r.plan->expected,
+                    PTD_PLAN_TOKEN(PTD_PLAN_IDS, f->r.top_k) +
+                        (f->r.whole ? f->teacher->hidden * sizeof(float) : 0));
     return 0;
 }
 
-/* Of a row: what is asked of it, and the tutor's words. */
+/* Of a row: what is asked of it, and the tutor's words or hidden row. */
 static size_t row_bytes(const struct ptd_refer *f)
 {
     return sizeof(struct ptd_target) + 2 * sizeof(int32_t) +
            f->r.top_k * (sizeof(int32_t) + sizeof(float)) +
-           PTD_PLAN_IDS * (sizeof(int32_t) + sizeof(double));
+           PTD_PLAN_IDS * (sizeof(int32_t) + sizeof(double)) +
+           (f->r.whole ? f->teacher->hidden * sizeof(float) : 0);
 }
 
 void ptd_refer_plan_micro(struct ptd_refer *f, int64_t micro, struct ptd_plan *p)
 {
     struct ptd_shape s;
-    ptd_plan_pack(&f->r.plan->expected, micro, f->reference.m, &s);
-    ptd_plan_activations(p, f->reference.m, 0, &s);
+    ptd_plan_pack(&f->r.plan->expected, micro, f->reference->m, &s);
+    ptd_plan_activations(p, f->reference->m, 0, &s);
     ptd_plan_add(p, "distributions", s.targets * row_bytes(f));
 }
 
 /* ---- tasks ---- */
 
+static int in_scope(const struct ptd_refer_rules *r, const struct ptd_rollout *y)
+{
+    if (r->scope == PTD_SCOPE_ALL) return 1;
+    return ptd_rollout_right(y) == (r->scope == PTD_SCOPE_RIGHT);
+}
+
 static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group *g,
                          const struct ptd_rollout *y)
 {
-    if (!g->hint.text || g->group_accuracy < 0 || g->group_accuracy >= r->tau) return 0;
-    if (!r->all && ptd_rollout_right(y)) return 0;
+    if (!g->hint.text && !r->plain) return 0;
+    if (g->group_accuracy < 0 || g->group_accuracy >= r->tau || !in_scope(r, y)) return 0;
     return r->truncated || !y->stop || strcmp(y->stop, "length");
+}
+
+static int wants(const struct ptd_refer *f, enum kind kind, const struct ptd_group *g,
+                 const struct ptd_rollout *y)
+{
+    if (kind == TEACH) return wants_teacher(&f->r, g, y);
+    return kind == MASKED ? f->r.masked > 0 : f->r.reference;
+}
+
+/* What the teacher says of a token of a response with top_k words of the student's own. */
+static size_t token_bytes(const struct ptd_refer *f, int top_k)
+{
+    size_t bytes = sizeof(float);
+    if (f->r.whole) return bytes + f->teacher->hidden * sizeof(float);
+    bytes += f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t));
+    return f->r.top_k ? bytes + top_k * sizeof(uint16_t) : bytes;
+}
+
+double ptd_refer_token_bytes(const struct ptd_refer *f, int top_logprobs)
+{
+    double logps = (f->r.reference != 0) + (f->r.masked > 0);
+    return token_bytes(f, top_logprobs) + logps * sizeof(float);
 }
 
 static size_t value_size(const struct ptd_refer *f, const struct task *t)
 {
     size_t n = t->y->n;
-    if (!t->teach) return n * sizeof(float);
-    return n * f->r.top_k * (sizeof(int32_t) + sizeof(uint16_t)) +
-           n * t->y->top_k * sizeof(uint16_t);
+    return n * (t->kind == TEACH ? token_bytes(f, t->y->top_k) : sizeof(float));
+}
+
+static const int32_t *prompt_of(const struct ptd_refer *f, const struct task *t, int *n)
+{
+    int hinted = t->kind == TEACH && !f->r.plain;
+    *n = hinted ? t->g->hint.n_prompt : t->g->n_prompt;
+    return hinted ? t->g->hint.prompt_ids : t->g->prompt_ids;
 }
 
 static void put_key(char key[33], XXH3_state_t *s)
@@ -228,36 +232,39 @@ static XXH3_state_t *new_hash(void)
     return s;
 }
 
-static void name_task(const struct ptd_refer *f, struct task *t)
+static void name_task(struct ptd_refer *f, struct task *t)
 {
-    const int32_t *prompt = t->teach ? t->g->hint.prompt_ids : t->g->prompt_ids;
-    int n = t->teach ? t->g->hint.n_prompt : t->g->n_prompt;
+    const struct ptd_teacher *r = reader_of(f, t);
+    int n, teach = t->kind == TEACH, top_k = teach && f->r.top_k ? t->y->top_k : 0;
+    const int32_t *prompt = prompt_of(f, t, &n);
     int64_t lengths[] = {n, t->y->n, t->g->n_pictures},
-            kind[] = {t->teach, t->teach ? f->r.top_k : 0, t->teach ? t->y->top_k : 0};
+            kind[] = {teach, teach && f->r.whole ? -1 : teach * f->r.top_k, top_k};
     XXH3_state_t *s = new_hash();
     XXH3_128bits_update(s, lengths, sizeof lengths);
     XXH3_128bits_update(s, prompt, n * sizeof *prompt);
     for (int i = 0; i < t->g->n_pictures; i++)
-        XXH3_128bits_update(s, t->g->pictures[i].hash, sizeof t->g->pictures[i].hash);
+        XXH3_128bits_update(s, t->pictures[i].hash, sizeof t->pictures[i].hash);
     XXH3_128bits_update(s, t->y->ids, t->y->n * sizeof *t->y->ids);
     t->read = XXH3_128bits_digest(s).low64;
     XXH3_128bits_update(s, kind, sizeof kind);
-    XXH3_128bits_update(s, t->teach && f->other ? f->teacher_id : f->reference_id, 16);
+    XXH3_128bits_update(s, r->id, 16);
+    if (r->moves) XXH3_128bits_update(s, r->who, strlen(r->who));
     XXH3_128bits_update(s, &f->r.temperature, sizeof f->r.temperature);
-    if (t->teach)
+    if (top_k)
         XXH3_128bits_update(s, t->y->top_ids,
                             (size_t)t->y->n * t->y->top_k * sizeof *t->y->top_ids);
     put_key(t->key, s);
     XXH3_freeState(s);
 }
 
-static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y, int teach)
+static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y,
+                     enum kind kind, const struct ptd_picture *pictures)
 {
     struct task *t;
     if (f->n_tasks == f->cap)
         f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
     t = &f->task[f->n_tasks++];
-    *t = (struct task){.g = g, .y = y, .teach = teach};
+    *t = (struct task){.g = g, .y = y, .kind = kind, .pictures = pictures};
     t->size = value_size(f, t);
     t->value = ptd_group_alloc(g, t->size);
     name_task(f, t);
@@ -265,40 +272,75 @@ static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollou
 
 static int same_family(const struct task *a, const struct task *b)
 {
-    return a->g == b->g && a->teach == b->teach;
+    return a->g == b->g && a->kind == b->kind;
 }
 
-static struct reader *reader_of(struct ptd_refer *f, const struct task *t)
+/* A lesson's parts, in the rollout: the word that was sampled, then all words or some. */
+static void attach_lesson(const struct ptd_refer *f, struct task *t)
 {
-    return t->teach && f->other ? &f->teacher : &f->reference;
+    struct ptd_rollout *y = t->y;
+    size_t n = y->n, k = f->r.top_k;
+    char *p = t->value;
+    y->teacher_on_ids = (const float *)(void *)p;
+    p += n * sizeof(float);
+    if (f->r.whole) {
+        y->teacher_rows = (const float *)(void *)p;
+        y->teacher_width = f->teacher->hidden;
+    }
+    if (!k) return;
+    y->teacher_k = (int)k;
+    y->teacher_ids = (const int32_t *)(void *)p;
+    y->teacher_logp = (const uint16_t *)(void *)(p += n * k * sizeof(int32_t));
+    if (y->top_ids) y->teacher_on_top = (const uint16_t *)(void *)(p + n * k * sizeof(uint16_t));
 }
 
-/* The value's parts, in the rollout. */
 static void attach(const struct ptd_refer *f, struct task *t)
 {
-    size_t n = t->y->n;
-    char *p = t->value;
-    if (!t->teach) {
+    if (t->kind == TEACH)
+        attach_lesson(f, t);
+    else if (t->kind == MASKED)
+        t->y->masked_logp = t->value;
+    else
         t->y->ref_logp = t->value;
-        return;
-    }
-    t->y->teacher_k = f->r.top_k;
-    t->y->teacher_ids = (const int32_t *)(void *)p;
-    t->y->teacher_logp = (const uint16_t *)(void *)(p += n * f->r.top_k * sizeof(int32_t));
-    if (t->y->top_ids)
-        t->y->teacher_on_top = (const uint16_t *)(void *)(p + n * f->r.top_k * sizeof(uint16_t));
 }
 
-static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
+/* What an earlier ptd-ref has left. */
+static void forget_teacher(struct ptd_rollout *y)
+{
+    y->teacher_ids = NULL;
+    y->teacher_logp = y->teacher_on_top = NULL;
+    y->teacher_on_ids = y->teacher_rows = NULL;
+    y->teacher_k = y->teacher_width = 0;
+    y->teacher_key = NULL;
+}
+
+static const struct ptd_picture *pictures_of(struct ptd_refer *f, struct ptd_group *g,
+                                             enum kind kind)
+{
+    struct ptd_mask mask = {f->r.masked, f->teacher->m ? f->teacher->m->config.v_patch : 0,
+                            f->r.seed};
+    return kind == MASKED && f->r.masked > 0 ? ptd_mask_pictures(g, &mask) : g->pictures;
+}
+
+/* A group's tasks of one kind are neighbours: they share its prompt. */
+static int list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     f->n_tasks = 0;
-    /* a group's tasks of one kind are neighbours: they share its prompt */
-    for (int i = 0; i < n; i++)
-        for (int teach = 0; teach < 2; teach++)
+    if (f->r.masked > 0 && ptd_teacher_shape(f->teacher)) return -1;
+    for (int i = 0; i < n; i++) {
+        f->culprit = g[i];
+        if (ptd_teacher_seek(f->teacher, g[i]->generation)) return -1;
+        for (int j = 0; j < g[i]->n_rollouts; j++) forget_teacher(&g[i]->rollouts[j]);
+        for (enum kind kind = 0; kind < KINDS; kind++) {
+            const struct ptd_picture *pictures = pictures_of(f, g[i], kind);
             for (int j = 0; j < g[i]->n_rollouts; j++)
-                if (teach ? wants_teacher(&f->r, g[i], &g[i]->rollouts[j]) : f->r.reference)
-                    add_task(f, g[i], &g[i]->rollouts[j], teach);
+                if (wants(f, kind, g[i], &g[i]->rollouts[j]))
+                    add_task(f, g[i], &g[i]->rollouts[j], kind, pictures);
+        }
+    }
+    f->culprit = NULL;
     for (int i = 0; i < f->n_tasks; i++) attach(f, &f->task[i]);
+    return 0;
 }
 
 /* ---- reading ---- */
@@ -307,86 +349,101 @@ static void list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
 struct reading {
     int32_t *id, *first; /* the words whose log-probs are wanted; token r's begin at first[r] */
     double *logp;        /* of each of them */
-    int32_t *top_id;     /* [rows, top_k] */
+    int32_t *top_id;     /* [rows, k] */
     float *top_logp;
+    float *hidden; /* [rows, width] */
+    int k, width;
 };
 
-static int n_words(const struct task *t)
+/* Of the student's own, beside the one that was sampled. */
+static int n_own(const struct task *t)
 {
-    if (!t->teach) return 1;
-    return t->y->teacher_on_top ? t->y->top_k : 0;
-}
-
-static const int32_t *words_of(const struct task *t, const struct ptd_target *at)
-{
-    return t->teach ? t->y->top_ids + (size_t)at->token * t->y->top_k : &at->id;
+    return t->kind == TEACH && t->y->teacher_on_top ? t->y->top_k : 0;
 }
 
 static void list_words(const struct ptd_score *s, struct reading *r)
 {
     size_t n = 0;
-    for (long i = 0; i < s->rows; i++) n += n_words(s->target[i].reply);
+    for (long i = 0; i < s->rows; i++) n += 1 + n_own(s->target[i].reply);
     r->first = ptd_array(s->rows + 1, sizeof *r->first);
     r->id = ptd_array(n + 1, sizeof *r->id);
     r->logp = ptd_array(n + 1, sizeof *r->logp);
     for (long i = 0; i < s->rows; i++) {
         const struct task *t = s->target[i].reply;
-        r->first[i + 1] = r->first[i] + n_words(t);
-        if (n_words(t))
-            memcpy(r->id + r->first[i], words_of(t, &s->target[i]), n_words(t) * sizeof *r->id);
+        int own = n_own(t);
+        int32_t *id = r->id + r->first[i];
+        r->first[i + 1] = r->first[i] + 1 + own;
+        *id = s->target[i].id;
+        if (own) memcpy(id + 1, t->y->top_ids + (size_t)s->target[i].token * own, own * sizeof *id);
     }
+}
+
+static void hand_out_lesson(const struct reading *r, long i, struct ptd_rollout *y, size_t at)
+{
+    const double *own = r->logp + r->first[i] + 1;
+    int k = r->k;
+    if (r->width)
+        memcpy((float *)y->teacher_rows + at * r->width, r->hidden + i * r->width,
+               r->width * sizeof *r->hidden);
+    if (!k) return;
+    memcpy((int32_t *)y->teacher_ids + at * k, r->top_id + i * k, k * sizeof *r->top_id);
+    ptd_halves((uint16_t *)y->teacher_logp + at * k, r->top_logp + i * k, k);
+    for (int j = 0; y->teacher_on_top && j < y->top_k; j++)
+        ((uint16_t *)y->teacher_on_top)[at * y->top_k + j] = ptd_half((float)own[j]);
 }
 
 /* Row i's answer to its place in the task's value. */
-static void hand_out(const struct ptd_score *s, const struct reading *r, long i, int k)
+static void hand_out(const struct ptd_score *s, const struct reading *r, long i)
 {
     const struct task *t = s->target[i].reply;
-    const double *logp = r->logp + r->first[i];
     size_t at = s->target[i].token;
-    if (!t->teach) {
-        ((float *)t->value)[at] = (float)*logp;
-        return;
-    }
-    memcpy((int32_t *)t->y->teacher_ids + at * k, r->top_id + i * k, k * sizeof *r->top_id);
-    ptd_halves((uint16_t *)t->y->teacher_logp + at * k, r->top_logp + i * k, k);
-    for (int j = 0; j < n_words(t); j++)
-        ((uint16_t *)t->y->teacher_on_top)[at * t->y->top_k + j] = ptd_half((float)logp[j]);
+    ((float *)t->value)[at] = (float)r->logp[r->first[i]];
+    if (t->kind == TEACH) hand_out_lesson(r, i, t->y, at);
 }
 
-static void run_micro(struct ptd_refer *f, struct reader *d)
+static void free_reading(struct reading *r)
+{
+    free(r->id);
+    free(r->first);
+    free(r->logp);
+    free(r->top_id);
+    free(r->top_logp);
+    free(r->hidden);
+}
+
+static void run_micro(struct ptd_refer *f, struct ptd_teacher *d)
 {
     struct ptd_score *s = d->score;
     struct reading r = {0};
     if (!s->rows) return;
-    int k = ((const struct task *)s->target[0].reply)->teach ? f->r.top_k : 0;
+    if (((const struct task *)s->target[0].reply)->kind == TEACH)
+        r.k = f->r.top_k, r.width = f->r.whole ? d->hidden : 0;
     list_words(s, &r);
-    r.top_id = ptd_array(s->rows * k + 1, sizeof *r.top_id);
-    r.top_logp = ptd_array(s->rows * k + 1, sizeof *r.top_logp);
+    r.top_id = ptd_array(s->rows * r.k + 1, sizeof *r.top_id);
+    r.top_logp = ptd_array(s->rows * r.k + 1, sizeof *r.top_logp);
+    r.hidden = ptd_array((size_t)s->rows * r.width + 1, sizeof *r.hidden);
     struct ptd_ask_score ask = {
-        .rules.temperature = (float)f->r.temperature, .words = {r.first, r.id}, .top_k = k};
+        .rules.temperature = (float)f->r.temperature, .words = {r.first, r.id}, .top_k = r.k};
     struct ptd_got_score got = {.logp = r.logp, .top_id = r.top_id, .top_logp = r.top_logp};
     ptd_score_forward(s);
     ptd_lm_head_score(ptd_score_head(s, d->banned), s->X, s->rows, &ask, &got);
-    for (long i = 0; i < s->rows; i++) hand_out(s, &r, i, k);
+    if (r.width) f->device->ops->get_nums(f->device, r.hidden, s->X, (size_t)s->rows * r.width);
+    for (long i = 0; i < s->rows; i++) hand_out(s, &r, i);
     ptd_score_reset(s);
-    free(r.id);
-    free(r.first);
-    free(r.logp);
-    free(r.top_id);
-    free(r.top_logp);
+    free_reading(&r);
 }
 
 /* tasks[0 .. n) share prompt and kind. */
-static int add_family(struct reader *d, struct task *const *t, int n)
+static int add_family(const struct ptd_refer *f, struct ptd_teacher *d, struct task *const *t,
+                      int n)
 {
     const struct ptd_group *g = t[0]->g;
     struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
-    int teach = t[0]->teach, r;
+    int n_prompt, r;
+    const int32_t *prompt = prompt_of(f, t[0], &n_prompt);
     for (int i = 0; i < n; i++)
         replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
-    r = ptd_score_add(d->score, teach ? g->hint.prompt_ids : g->prompt_ids,
-                      teach ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies,
-                      n);
+    r = ptd_score_add(d->score, prompt, n_prompt, t[0]->pictures, g->n_pictures, replies, n);
     free(replies);
     return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
 }
@@ -396,12 +453,13 @@ static int add_family(struct reader *d, struct task *const *t, int n)
 static int compute_micro(struct ptd_refer *f, const struct micro *m)
 {
     struct task **t = f->order + m->first;
-    struct reader *d = reader_of(f, t[0]);
+    struct ptd_teacher *d = reader_of(f, t[0]);
+    if (load(f, t[0])) return -1;
     for (int i = 0, j; i < m->n; i = j) {
         ptd_asked_answer();
         for (j = i + 1; j < m->n && same_family(t[i], t[j]); j++) continue;
         f->culprit = t[i]->g;
-        if (add_family(d, t + i, j - i)) return -1;
+        if (add_family(f, d, t + i, j - i)) return -1;
         f->culprit = NULL;
     }
     run_micro(f, d);
@@ -418,8 +476,7 @@ static int is_missing(const struct ptd_refer *f, const struct micro *m)
 static int compute(struct ptd_refer *f)
 {
     for (int i = 0; i < f->n_micros; i++)
-        if (is_missing(f, &f->micro[i]) && (load_models(f) || compute_micro(f, &f->micro[i])))
-            return -1;
+        if (is_missing(f, &f->micro[i]) && compute_micro(f, &f->micro[i])) return -1;
     return 0;
 }
 
@@ -452,19 +509,26 @@ static void find_twins(struct ptd_refer *f)
 /* ---- micro-batches ---- */
 
 /* Packed rows that a task adds; the first of a family brings the prompt. */
-static long rows_of(const struct task *t, int first)
+static long rows_of(const struct ptd_refer *f, const struct task *t, int first)
 {
-    long prompt = t->teach ? t->g->hint.n_prompt : t->g->n_prompt,
-         reply = t->y->n > 1 ? t->y->n - 1 : 0;
+    int prompt;
+    long reply = t->y->n > 1 ? t->y->n - 1 : 0;
+    prompt_of(f, t, &prompt);
     return reply + (first ? prompt : 0);
 }
 
+/* Tasks that one pass of one model can read. */
+static int go_together(struct ptd_refer *f, const struct task *a, const struct task *b)
+{
+    return a->kind == b->kind && (!reader_of(f, a)->moves || a->g->generation == b->g->generation);
+}
+
 /* Whether t, the first of its family there or not, begins a micro-batch behind `last` in m. */
-static int begins(const struct ptd_refer *f, const struct micro *m, const struct task *last,
+static int begins(struct ptd_refer *f, const struct micro *m, const struct task *last,
                   const struct task *t, int first)
 {
-    if (first && (m->tokens >= f->r.micro_tokens || last->teach != t->teach)) return 1;
-    return m->tokens + rows_of(t, first) > 2 * f->r.micro_tokens;
+    if (first && (m->tokens >= f->r.micro_tokens || !go_together(f, last, t))) return 1;
+    return m->tokens + rows_of(f, t, first) > 2 * f->r.micro_tokens;
 }
 
 static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
@@ -479,7 +543,7 @@ static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
     }
     f->order[(*n)++] = t;
     m->n++;
-    m->tokens += rows_of(t, first);
+    m->tokens += rows_of(f, t, first);
     m->digest = XXH3_64bits_withSeed(&t->read, sizeof t->read, m->digest);
 }
 
@@ -501,9 +565,9 @@ static void plan(struct ptd_refer *f)
     f->n_micros = 0;
     f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct task *));
     f->micro = ptd_realloc(f->micro, (f->n_tasks + 1) * sizeof *f->micro);
-    for (int teach = 0; teach < 2; teach++)
+    for (enum kind kind = 0; kind < KINDS; kind++)
         for (int i = 0; i < f->n_tasks; i++)
-            if (f->task[i].twin < 0 && f->task[i].teach == teach) add_to_plan(f, &f->task[i], &n);
+            if (f->task[i].twin < 0 && f->task[i].kind == kind) add_to_plan(f, &f->task[i], &n);
     for (int i = 0; i < f->n_micros; i++)
         for (int j = 0; j < f->micro[i].n; j++)
             extend_key(f, f->order[f->micro[i].first + j], &f->micro[i]);
@@ -560,10 +624,11 @@ static double scored_bytes(const struct ptd_refer *f, const struct ptd_group *g)
         bytes += 3.0 * g->pictures[i].height * g->pictures[i].width;
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
-        int tutored = wants_teacher(&f->r, g, y), k = tutored ? f->r.top_k : y->teacher_k;
-        double token = 4 + 4.0 * y->top_k + 6.0 * k + (k ? 2.0 * y->top_k : 0);
+        double token = 4 + 4.0 * y->top_k;
+        if (wants_teacher(&f->r, g, y)) token += token_bytes(f, y->top_k);
         if (y->logp) token += 4;
         if (y->ref_logp || f->r.reference) token += 4;
+        if (y->masked_logp || f->r.masked > 0) token += 4;
         bytes += y->n * token;
     }
     return bytes;
@@ -576,16 +641,18 @@ static int check_size(const struct ptd_refer *f, const struct ptd_group *g)
     if (bytes <= PTD_FRAME_MAX) return 0;
     return ptd_fail(
         PTD_DATAERR,
-        "field \"rollouts\": %d responses that take %.1f GiB with %d words of the teacher, and a "
+        "field \"rollouts\": %d responses that take %.1f GiB with %d %s of the teacher, and a "
         "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
-        g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.top_k);
+        g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.whole ? f->teacher->hidden : f->r.top_k,
+        f->r.whole ? "numbers a token" : "words");
 }
 
 static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     for (int i = 0; i < n; i++) {
         f->culprit = g[i];
-        if (ptd_group_check_words(g[i], f->vocab) < 0 || check_size(f, g[i]) < 0) return -1;
+        if (ptd_group_check_words(g[i], f->reference->vocab) < 0 || check_size(f, g[i]) < 0)
+            return -1;
     }
     f->culprit = NULL;
     return 0;
@@ -594,15 +661,16 @@ static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)
 static int score(struct ptd_refer *f, struct ptd_group **g, int n)
 {
     if (check_groups(f, g, n)) return -1;
-    list_tasks(f, g, n);
+    if (list_tasks(f, g, n)) return -1;
     find_twins(f);
     plan(f);
     if (look_up(f) || compute(f) || remember(f)) return -1;
     for (int i = 0; i < f->n_tasks; i++) {
         struct task *t = &f->task[i];
         if (t->twin >= 0) take_over(t, &f->task[t->twin]);
-        t->y->teacher_key = t->teach ? ptd_group_text(t->g, "%s", t->key) : t->y->teacher_key;
-        f->counts.tutored += t->teach;
+        if (t->kind != TEACH) continue;
+        t->y->teacher_key = ptd_group_text(t->g, "%s", t->key);
+        f->counts.tutored++;
     }
     return 0;
 }
@@ -622,20 +690,12 @@ struct ptd_refer_counts ptd_refer_counted(const struct ptd_refer *f)
     return f ? f->counts : (struct ptd_refer_counts){0};
 }
 
-static void reader_close(struct reader *d)
-{
-    ptd_score_free(d->score);
-    ptd_model_free(d->m);
-    free(d->banned);
-}
-
 void ptd_refer_close(struct ptd_refer *f)
 {
     if (!f) return;
-    reader_close(&f->teacher);
-    reader_close(&f->reference);
+    if (f->teacher != f->reference) ptd_teacher_close(f->teacher);
+    ptd_teacher_close(f->reference);
     if (f->store) ptd_store_close(f->store);
-    if (f->other) ptd_store_close(f->other);
     free(f->reads);
     free(f->machine);
     free(f->task);

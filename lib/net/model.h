@@ -66,6 +66,8 @@ struct ptd_model {
     int by_part, n_parts;
     void (*done)(void *ctx, int part);
     void *done_ctx;
+    /* 1: frozen parameters are loaded as their averages where a generation holds such (ema.h) */
+    int averaged;
     int bound; /* 1: there is memory for all parameters */
     /* NULL, or what pictures are given to, one at a time, where their tower is frozen (encoder.h);
      * freed with the model */
@@ -94,6 +96,9 @@ void ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struc
 /* The parameters of a generation. Frozen ones are read the first time, and again if this generation
  * holds others than those that were read; their matrices keep the format they are stored in. */
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
+/* The vocabulary head alone, of a model of which nothing is trained: after that ptd_model_head is
+ * what there is of it. */
+int ptd_model_load_head(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 /* Once some generation is loaded, one that its trainer has in memory: as ptd_live_get. */
 int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */

@@ -5,6 +5,7 @@
 #include "net/adapter.h"
 #include "net/encoder.h"
 #include "net/net.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -290,8 +291,15 @@ size_t ptd_model_part(const struct ptd_model *m, int part, size_t *first)
 
 /* ---- loading ---- */
 
+/* What is read of a frozen parameter: the tensor of that name, or its average. */
+struct source {
+    struct ptd_store *s;
+    char name[sizeof(((struct ptd_param *)0)->name) + sizeof PTD_AVERAGE];
+    int averaged;
+};
+
 /* As numbers of the device. */
-static int load_nums(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+static int load_nums(struct ptd_model *m, const struct source *from, struct ptd_param *p)
 {
     struct ptd_tensor_view v;
     p->own = ptd_device_nums(m->device, p->n, "weights");
@@ -299,16 +307,17 @@ static int load_nums(struct ptd_model *m, struct ptd_store *s, struct ptd_param 
     p->blocks = one_block(p, p->own);
     p->n_blocks = 1;
     v = view_of(m, p, p->own);
+    v.name = from->name;
     v.take = take_nums;
-    return ptd_store_load(s, p->from, &v, 1);
+    return ptd_store_load(from->s, p->from, &v, 1);
 }
 
 /* bfloat16 as it is stored: rows that a piece of the store holds whole are a block. */
-static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p)
+static int load_bf16(struct ptd_model *m, const struct source *from, struct ptd_param *p)
 {
     struct ptd_device *d = m->device;
     struct ptd_tensor_about about = {
-        .name = p->name, .dtype = PTD_BF16, .n_dims = p->n_dims, .n = p->n};
+        .name = from->name, .dtype = PTD_BF16, .n_dims = p->n_dims, .n = p->n};
     size_t piece = ptd_store_piece(PTD_BF16);
     uint16_t *host = ptd_array(piece, sizeof *host);
     int r = 0;
@@ -319,7 +328,7 @@ static int load_bf16(struct ptd_model *m, struct ptd_store *s, struct ptd_param 
     p->n_blocks = 1;
     for (size_t at = 0, n; at < p->n && !r; at += n) {
         n = p->n - at < piece ? p->n - at : piece;
-        r = ptd_store_read(s, p->from, &about, at, n, host);
+        r = ptd_store_read(from->s, p->from, &about, at, n, host);
         if (!r) d->ops->put(d, (uint16_t *)p->own + at, host, n * sizeof *host);
     }
     free(host);
@@ -370,13 +379,15 @@ static int dtype_of(const struct ptd_model *m, const struct ptd_linear *l,
     return all;
 }
 
-static int load_matrix(struct ptd_model *m, struct ptd_store *s, struct ptd_param *p, int dtype)
+static int load_matrix(struct ptd_model *m, const struct source *from, struct ptd_param *p,
+                       int dtype)
 {
     struct ptd_mapped map;
-    int r =
-        dtype == PTD_BF16 || dtype == m->device->num ? ptd_store_map(s, p->from, p->name, &map) : 1;
+    int r = dtype == PTD_BF16 || dtype == m->device->num
+                ? ptd_store_map(from->s, p->from, from->name, &map)
+                : 1;
     if (r < 0) return -1;
-    if (r) return dtype == PTD_BF16 ? load_bf16(m, s, p) : load_nums(m, s, p);
+    if (r) return dtype == PTD_BF16 ? load_bf16(m, from, p) : load_nums(m, from, p);
     take_mapped(m, p, &map);
     ptd_mapped_clear(&map);
     return 0;
@@ -390,24 +401,70 @@ static void drop(struct ptd_model *m, struct ptd_param *p)
     p->own = NULL;
 }
 
-/* What is not there yet, or of another generation than it should be; *n_read counts. */
-static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generation, int *n_read)
+/* Where a generation has p: *from is filled, and the generation that it comes from is returned. */
+static int64_t find(const struct ptd_model *m, struct ptd_store *s, int64_t generation,
+                    const struct ptd_param *p, struct source *from)
+{
+    from->s = s;
+    from->averaged = 0;
+    if (m->averaged) {
+        snprintf(from->name, sizeof from->name, PTD_AVERAGE "%s", p->name);
+        from->averaged = ptd_store_holds(s, generation, from->name);
+    }
+    if (from->averaged) return generation;
+    snprintf(from->name, sizeof from->name, "%s", p->name);
+    return ptd_store_holds(s, generation, p->name) ? generation : 0;
+}
+
+/* 1: it was read; 0: it is there already. */
+static int load_param(struct ptd_model *m, struct ptd_store *s, int64_t generation,
+                      struct ptd_param *p, const struct ptd_tensor_about *list, int n)
+{
+    struct source source;
+    int64_t from = find(m, s, generation, p, &source);
+    if (p->blocks && p->from == from) return 0;
+    drop(m, p);
+    p->from = from;
+    if (!p->matrix) return load_nums(m, &source, p) ? -1 : 1;
+    int dtype = source.averaged ? PTD_F32 : dtype_of(m, p->matrix, list, n);
+    return load_matrix(m, &source, p, dtype) ? -1 : 1;
+}
+
+/* What is not there yet, or of another generation than it should be, of all or of one product's
+ * parameters; *n_read counts. */
+static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generation,
+                       const struct ptd_linear *alone, int *n_read)
 {
     struct ptd_tensor_about *list;
     int n, r = 0;
     *n_read = 0;
     if (ptd_store_list(s, generation, &list, &n)) return -1;
-    for (int i = 0; i < m->n_params && !r; i++) {
+    for (int i = 0; i < m->n_params && r >= 0; i++) {
         struct ptd_param *p = &m->params[i];
-        int64_t from = ptd_store_holds(s, generation, p->name) ? generation : 0;
-        if (p->trained || (p->blocks && p->from == from)) continue;
-        drop(m, p);
-        p->from = from;
-        ++*n_read;
-        r = p->matrix ? load_matrix(m, s, p, dtype_of(m, p->matrix, list, n)) : load_nums(m, s, p);
+        if (p->trained || (alone && p->matrix != alone)) continue;
+        r = load_param(m, s, generation, p, list, n);
+        *n_read += r > 0;
     }
     ptd_store_list_free(list, n);
-    return r;
+    return r < 0 ? -1 : 0;
+}
+
+int ptd_model_load_head(struct ptd_model *m, struct ptd_store *s, int64_t generation)
+{
+    const struct ptd_linear *head = m->layout->head;
+    int n, r, first = 1;
+    if (ptd_store_hold(s)) return -1;
+    r = load_frozen(m, s, generation, head, &n);
+    ptd_store_release(s);
+    if (r) return -1;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (p->matrix != head) continue;
+        if (first) p->matrix->weight.n_blocks = 0;
+        bind_rows(m->device, p->matrix, p);
+        first = 0;
+    }
+    return ptd_device_wait(m->device);
 }
 
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
@@ -415,7 +472,7 @@ int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation)
     int n = 0, r;
     if (ptd_store_hold(s)) return -1;
     if (!m->bound) take_memory(m);
-    r = load_frozen(m, s, generation, &n);
+    r = load_frozen(m, s, generation, NULL, &n);
     if (!r && (n || !m->bound)) bind(m);
     struct ptd_tensor_view *v = ptd_model_views(m, &n);
     if (n && !r) r = ptd_store_load(s, generation, v, n);

@@ -8,6 +8,7 @@
  *               "config.json",            files as they came
  *               "tokenizer.json", ...
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
+ *               "GENERATION/ema.NAME"     what a trainer keeps the running mean of
  *     optim     "m/GENERATION/NAME",      moments of the newest generation ("m/NAME", "v/NAME" in
  *               "v/GENERATION/NAME",      stores of earlier programs); of 8-bit ones the scales
  *                                         too, as "NAME.scale"
@@ -249,8 +250,10 @@ struct ptd_filling {
 };
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f) PTD_MUST_CHECK;
 
-/* The tensors of a generation in order of their names; free with ptd_store_list_free. 66 if it is
- * not kept. */
+#define PTD_AVERAGE "ema." /* before a tensor's name: its running mean (method/ema.h) */
+int ptd_store_is_average(const char *name);
+/* The tensors of a generation in order of their names, averages among them; free with
+ * ptd_store_list_free. 66 if it is not kept. */
 int ptd_store_list(struct ptd_store *s, int64_t generation, struct ptd_tensor_about **list,
                    int *n) PTD_MUST_CHECK;
 void ptd_store_list_free(struct ptd_tensor_about *list, int n);

@@ -495,6 +495,23 @@ static struct ptd_filling to_clone(struct clone *c, int dtype)
     return (struct ptd_filling){c->tensors, c->n + more, copy_values, c};
 }
 
+int ptd_store_is_average(const char *name)
+{
+    return !strncmp(name, PTD_AVERAGE, strlen(PTD_AVERAGE));
+}
+
+/* A new store begins without those of another run. Returns how many are left. */
+static int drop_averages(struct ptd_tensor_about *list, int n)
+{
+    int left = 0;
+    for (int i = 0; i < n; i++)
+        if (ptd_store_is_average(list[i].name))
+            free((char *)(uintptr_t)list[i].name);
+        else
+            list[left++] = list[i];
+    return left;
+}
+
 int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
                     const struct ptd_filling *more)
 {
@@ -505,6 +522,7 @@ int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struc
         return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
+    if (rc == 0) n = drop_averages(list, n);
     struct clone c = {from, generation, list, NULL, n, more};
     struct ptd_filling f = to_clone(&c, dtype);
     if (rc == 0) rc = freeze(to, &j, &f);

@@ -244,6 +244,7 @@ def whole_number(name):
 
 put("head-version-missing", with_head({"store": "run.ptd"}), 65, 'record 0, byte *: field "version": missing')
 head("version-2", 76, '"version": stream of another version, expected 1', version=2)
+head("teacher-generation-negative", 65, '"teacher_generation": expected at least 0', teacher="t.ptd", teacher_generation=-1)
 head("version-0", 76, '"version": stream of another version, expected 1', version=0)
 head("version-text", 76, '"version": stream of another version, expected 1', version="1")
 head("version-negative", 76, '"version": stream of another version, expected 1', version=-1)
@@ -392,6 +393,15 @@ rollout("top-k-alone-huge", 65, '"@top_k": 2147483647 without top_ids', top_k=(1
 rollout("top-ids-of-k-0", 65, '"@top_k": 0, but there are top_ids', ids=i32(), top_ids=i32(), top_k=0)
 rollout("teacher-k-alone", 65, '"@teacher_k": 7 without teacher_ids', teacher_k=7)
 rollout("teacher-ids-of-k-0", 65, '"@teacher_k": 0, but there are teacher_ids', ids=i32(), teacher_ids=i32(), teacher_logp=f16())
+rollout("teacher-rows", 0, "", teacher_on_ids=f32(-1, -2), teacher_rows=f32(1, 2, 3, 4, 5, 6), teacher_width=3)
+rollout("teacher-rows-without-width", 65, '"@teacher_rows": 6 entries, expected 0', teacher_rows=f32(1, 2, 3, 4, 5, 6))
+rollout("teacher-rows-few", 65, '"@teacher_rows": 5 entries, expected 6', teacher_rows=f32(1, 2, 3, 4, 5), teacher_width=3)
+rollout("teacher-rows-beside-ids", 65, '"@teacher_rows": beside teacher_ids*', teacher_rows=f32(1, 2), teacher_width=1, teacher_ids=i32(1, 2), teacher_logp=f16(-1, -1), teacher_k=1)
+rollout("teacher-width-alone", 65, '"@teacher_width": 7 without teacher_rows', teacher_width=7)
+rollout("teacher-width-huge", 65, '"@teacher_width": 2147483647, expected at most 1048576', ids=i32(), teacher_rows=f32(), teacher_width=(1 << 31) - 1)
+rollout("teacher-on-ids-many", 65, '"@teacher_on_ids": 3 entries, expected 2', teacher_on_ids=f32(-1, -1, -1))
+rollout("teacher-on-ids-half", 65, '"@teacher_on_ids": expected an ext of type 2', teacher_on_ids=f16(-1, -1))
+rollout("masked-logp-few", 65, '"@masked_logp": 1 entries, expected 2', masked_logp=f32(-1))
 rollout("ids-negative", 65, '"@ids": an id below 0', ids=i32(5, -1))
 TOP = {"top_ids": i32(1, 2), "top_k": 1}
 TEACHER = {"teacher_ids": i32(1, -1), "teacher_logp": f16(0, -float("inf")), "teacher_k": 1}
@@ -400,6 +410,8 @@ rollout("teacher-ids-negative", 65, '"@teacher_ids": an id below -1', **{**TEACH
 ABOVE = "a log-probability above 0"
 for name, value in (("a-little", 0.01), ("1", 1), ("inf", float("inf"))):
     rollout("logp-above-" + name, 65, f'"@logp": {ABOVE}', logp=f32(-1, value))
+    rollout("teacher-on-ids-above-" + name, 65, f'"@teacher_on_ids": {ABOVE}', teacher_on_ids=f32(-1, value))
+    rollout("masked-logp-above-" + name, 65, f'"@masked_logp": {ABOVE}', masked_logp=f32(-1, value))
     rollout("ref-logp-above-" + name, 65, f'"@ref_logp": {ABOVE}', ref_logp=f32(value, -1))
     rollout("teacher-logp-above-" + name, 65, f'"@teacher_logp": {ABOVE}', **{**TEACHER, "teacher_logp": f16(-1, value)})
     rollout("teacher-on-top-above-" + name, 65, f'"@teacher_on_top": {ABOVE}', **TOP, **TEACHER, teacher_on_top=f16(value, -1))
