@@ -122,6 +122,7 @@ static void put_optimizer(json_t *s, const struct ptd_settings *all)
         json_object_set_new(s, "moments", json_string(o->moments->is.name));
     if (o->master && o->master->code != PTD_MASTER_F32)
         json_object_set_new(s, "master", json_string(o->master->is.name));
+    if (t->ema > 0) json_object_set_new(s, "ema", json_real(t->ema));
     if (t->by_part) json_object_set_new(s, "apply", json_string("layer"));
     json_object_set_new(s, "schedule", json_string(all->schedule));
     json_object_set_new(s, "warmup", json_integer(t->warmup));

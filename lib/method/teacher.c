@@ -105,18 +105,22 @@ int ptd_teacher_load(struct ptd_teacher *r, const struct ptd_plan_asked *asked)
     return 0;
 }
 
-int ptd_teacher_load_head(struct ptd_teacher *r)
+struct ptd_lm_head *ptd_teacher_head(struct ptd_teacher *r)
 {
-    if (r->loaded == r->generation) return 0;
-    if (ptd_teacher_shape(r) || ptd_model_load_head(r->m, r->store, r->generation)) return -1;
+    if (r->head && r->loaded == r->generation) return r->head;
+    ptd_lm_head_free(r->head);
+    r->head = NULL;
+    r->loaded = -1;
+    if (ptd_teacher_shape(r) || ptd_model_load_head(r->m, r->store, r->generation)) return NULL;
     r->loaded = r->generation;
-    return 0;
+    return r->head = ptd_lm_head_new(r->device, ptd_model_head(r->m), NULL, NULL);
 }
 
 void ptd_teacher_close(struct ptd_teacher *r)
 {
     if (!r) return;
     ptd_score_free(r->score);
+    ptd_lm_head_free(r->head);
     ptd_model_free(r->m);
     if (r->own) ptd_store_close(r->own);
     free(r->banned);

@@ -18,6 +18,7 @@
 struct ptd_teacher {
     struct ptd_model *m; /* NULL until it is needed */
     struct ptd_score *score;
+    struct ptd_lm_head *head;
     uint8_t *banned;
     int hidden, vocab; /* of its configuration */
     char id[17];       /* of the weights it is to have, by content */
@@ -37,7 +38,8 @@ int ptd_teacher_seek(struct ptd_teacher *r, int64_t generation) PTD_MUST_CHECK;
 int ptd_teacher_shape(struct ptd_teacher *r) PTD_MUST_CHECK;
 /* The weights of the generation sought last, unless they are there. */
 int ptd_teacher_load(struct ptd_teacher *r, const struct ptd_plan_asked *asked) PTD_MUST_CHECK;
-/* The same of the vocabulary head alone: ptd_model_head(r->m). */
-int ptd_teacher_load_head(struct ptd_teacher *r) PTD_MUST_CHECK;
+/* The vocabulary head alone of the generation sought last, in the place of all weights: for hidden
+ * rows of r->hidden numbers. Lives until another is asked for. NULL on failure. */
+struct ptd_lm_head *ptd_teacher_head(struct ptd_teacher *r);
 void ptd_teacher_close(struct ptd_teacher *r); /* or NULL */
 #endif

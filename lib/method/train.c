@@ -147,13 +147,32 @@ static int choose_forms(struct ptd_train *t)
                     ptd_store_path(t->store), r->master->is.name, wide);
 }
 
+/* The running mean goes on where it was. */
+static int average(struct ptd_train *t)
+{
+    if (t->rules.ema <= 0) return 0;
+    t->ema = ptd_ema_new(t->model, t->rules.ema);
+    return ptd_ema_load(t->ema, t->store, t->generation);
+}
+
+/* Running means are published with their generation, and not shared through memory. */
+static int check_ema(const struct ptd_train_rules *r)
+{
+    if (r->ema <= 0 || r->every == 1) return 0;
+    return ptd_fail(PTD_USAGE,
+                    "--ema %g with --publish-every %d: expected 1, since the running mean is read "
+                    "from the store",
+                    r->ema, r->every);
+}
+
 struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules *r,
                                  const char *settings, int anyway, struct ptd_device *d)
 {
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
     t->settings = ptd_strdup(settings);
-    if (ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
+    if (check_ema(r) ||
+        ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
         ptd_store_head(t->store, &t->published))
         goto fail;
     t->generation = t->published;
@@ -164,7 +183,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     if (ptd_train_shares(r)) t->live = ptd_live_open(t->store, r->waits);
     if (ptd_model_load(t->model, t->store, t->generation)) goto fail;
     t->optimizer = ptd_optimizer_new(t->model, &t->rules.optimizer);
-    if (!resume(t, anyway)) return t;
+    if (!resume(t, anyway) && !average(t)) return t;
 fail:
     ptd_train_close(t);
     return NULL;
@@ -173,13 +192,16 @@ fail:
 int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p)
 {
     struct ptd_optimizer_size size;
-    size_t shared = ptd_train_shares(&t->rules) ? t->rules.waits : 0;
+    size_t shared = ptd_train_shares(&t->rules) ? t->rules.waits : 0,
+           means = t->rules.ema > 0 ? ptd_ema_bytes(t->model) : 0;
     ptd_optimizer_plan(t->model, &t->rules.optimizer, &size);
     ptd_plan_add(p, "moments", size.moments);
     if (size.low) ptd_plan_add(p, "low halves", size.low);
+    if (means) ptd_plan_add(p, "running mean", means);
     if (shared) ptd_plan_add(p, "shared weights", shared * t->model->n_weights * sizeof(float));
-    ptd_plan_add(p, "publishing",
-                 ptd_store_publishing(size.moments + size.low + ptd_model_weight_bytes(t->model)));
+    ptd_plan_add(
+        p, "publishing",
+        ptd_store_publishing(size.moments + size.low + means + ptd_model_weight_bytes(t->model)));
     return ptd_plan_weights(p, t->model, t->store, 1);
 }
 
@@ -220,6 +242,7 @@ int ptd_train_publish(struct ptd_train *t)
     ptd_optimizer_publish(t->optimizer, &p);
     p.run = run;
     p.partial = p.n < m->n_params;
+    if (t->ema) ptd_ema_publish(t->ema, &p);
     r = ptd_store_publish(t->store, &p);
     if (!r) t->published = t->generation;
     free(p.before);
@@ -249,6 +272,7 @@ int ptd_train_step_done(struct ptd_train *t)
         return ptd_fail(PTD_DIVERGED, "%s of generation %lld are not finite; not published", bad,
                         (long long)t->generation + 1);
     t->generation++;
+    if (t->ema) ptd_ema_step(t->ema);
     return t->generation % t->rules.every ? share(t) : ptd_train_publish(t);
 }
 
@@ -258,6 +282,7 @@ void ptd_train_close(struct ptd_train *t)
     ptd_live_close(t->live);
     if (t->store) ptd_store_close(t->store);
     ptd_optimizer_free(t->optimizer);
+    ptd_ema_free(t->ema);
     ptd_model_free(t->model);
     free(t->settings);
     free(t);

@@ -10,6 +10,7 @@
  *     ptd_train_publish(t);   // at the end: weights, moments, counters at once */
 #ifndef PTD_TRAIN_H
 #define PTD_TRAIN_H
+#include "method/ema.h"
 #include "method/optimizer.h"
 #include "net/model.h"
 #include "net/plan.h"
@@ -26,6 +27,7 @@ struct ptd_train_rules {
     int schedule;                         /* enum ptd_schedule, after the warm-up */
     const char *trained;                  /* what is trained (trained.h); NULL: what is usual */
     double floor;                         /* share of lr that cosine and linear end at */
+    double ema;                           /* decay of the running mean (ema.h); 0: none is kept */
     int keep;                             /* newest generations to keep */
     int every;                            /* generations that are multiples of it are published */
     int waits; /* newest generations that a sampler may ask for (record.h) */
@@ -39,6 +41,7 @@ struct ptd_train {
     struct ptd_store *store;
     struct ptd_model *model;
     struct ptd_optimizer *optimizer;
+    struct ptd_ema *ema;           /* NULL: none is kept */
     int64_t generation, published; /* what the weights are; the newest in the store */
     struct ptd_live *live;         /* where those between go; NULL: nobody waits for them */
     int bad_in_row;                /* steps refused in a row */

@@ -98,7 +98,8 @@ void ptd_model_choose(struct ptd_model *m, int (*trained)(void *ctx, const struc
 int ptd_model_load(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
 /* The vocabulary head alone, of a model of which nothing is trained: after that ptd_model_head is
  * what there is of it. */
-int ptd_model_load_head(struct ptd_model *m, struct ptd_store *s, int64_t generation) PTD_MUST_CHECK;
+int ptd_model_load_head(struct ptd_model *m, struct ptd_store *s,
+                        int64_t generation) PTD_MUST_CHECK;
 /* Once some generation is loaded, one that its trainer has in memory: as ptd_live_get. */
 int ptd_model_load_live(struct ptd_model *m, struct ptd_live *l, int64_t generation) PTD_MUST_CHECK;
 struct ptd_law ptd_model_law(const struct ptd_model *m, int i); /* how parameter i begins */

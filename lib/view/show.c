@@ -262,7 +262,8 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
     for (int k = 0; k < r->n_parts; k++) show(", %s %.3g", r->parts[k].name, r->parts[k].value);
     if (r->extracted) show(", found \"%s\"", r->extracted);
     if (r->reason) show(", %s", r->reason);
-    show(", %d tokens, %s%s", r->n, r->stop ? r->stop : "?", ptd_rollout_taught(r) ? ", tutored" : "");
+    show(", %d tokens, %s%s", r->n, r->stop ? r->stop : "?",
+         ptd_rollout_taught(r) ? ", tutored" : "");
     putchar('\n');
     show_lines("      ", r->text);
 }
