@@ -224,10 +224,12 @@ static void make_lessons(int which)
     }
 }
 
-/* How lessons are read: with or without a tail, of all words, with weights of their own. */
+/* How lessons are read: with or without a tail, of all words, with weights of their own; and
+ * whether entropy has a part. */
 static struct {
-    int no_tail, whole, weighted;
+    int no_tail, whole, weighted, entropy;
 } way;
+static double dentropy[ROWS];
 static float tutor[ROWS * V]; /* logits of whole lessons, the last row's first */
 static double weights[ROWS];
 
@@ -268,6 +270,8 @@ static double plain_loss(const struct ptd_divergence *d, double weight, const do
 {
     double logp[V], sum = 0;
     plain_row(z, logp);
+    for (int v = 0; way.entropy && v < V; v++)
+        if (!is_banned(v)) sum -= dentropy[r] * exp(logp[v]) * logp[v];
     for (int i = first[r]; i < first[r + 1]; i++)
         if (id[i] >= 0 && id[i] < V && !is_banned(id[i])) sum += dlogp[i] * logp[id[i]];
     if (!d || !ptd_lesson_says(&lesson[r]) || !plain_learns(d)) return sum;
@@ -296,10 +300,12 @@ static void check_slopes(const struct ptd_divergence *d, double weight, const do
 static void check_gradient(const struct ptd_divergence *divergence, double weight)
 {
     struct ptd_device *d = the_device();
-    double total[ROWS], dlogp[ROWS * MOST], value[ROWS], logp[V];
+    double total[ROWS], dlogp[ROWS * MOST], value[ROWS], logp[V], entropy[ROWS];
     struct ptd_ask_score ask = {.rules = rules, .shares = 1};
+    struct ptd_got_score got = {.total = total, .entropy = entropy};
     struct ptd_ask_gradient down = {rules, total, {first, id}, dlogp, lesson, divergence, weight};
     float *z = logits(), taught[ROWS * V];
+    if (way.entropy) down.entropy = entropy, down.dentropy = dentropy;
     if (!divergence) down.lesson = NULL;
     down.no_tail = way.no_tail;
     if (way.weighted) down.weights = weights;
@@ -307,7 +313,7 @@ static void check_gradient(const struct ptd_divergence *divergence, double weigh
     for (int i = 0; i < first[ROWS]; i++) dlogp[i] = is_banned(id[i]) ? 0 : normal(77, i);
     ptd_stat *on = stats(z, ROWS * V);
     if (way.whole) down.tutor = stats(taught, ROWS * V);
-    d->ops->rows_score(d, on, ROWS, V, &ask, &(struct ptd_got_score){.total = total});
+    d->ops->rows_score(d, on, ROWS, V, &ask, &got);
     d->ops->rows_gradient(d, on, ROWS, V, &down, value);
     back();
     check_slopes(divergence, weight, dlogp, z);
@@ -324,14 +330,17 @@ static void rows_gradient(void **state)
     (void)state;
     for (int which = 0; which < 4; which++) {
         make(20 + which, which % 2 ? 1 : 1.4, which / 2);
-        for (int how = 0; how < 6; how++) {
+        for (int how = 0; how < 12; how++) {
             make_lessons(30 + which);
-            make_way(how % 3 == 1, how % 3 == 2, how > 2);
+            make_way(how % 3 == 1, how % 3 == 2, how % 6 > 2);
+            way.entropy = how > 5;
+            for (int r = 0; r < ROWS; r++) dentropy[r] = normal(88, r);
             check_gradient(NULL, 0);
             for (int i = 0; divergence_number(i); i++) check_gradient(divergence_number(i), 0.7);
         }
     }
     make_way(0, 0, 0);
+    way.entropy = 0;
 }
 
 /* ---- all words ---- */

@@ -64,7 +64,8 @@ static inline int ptd_lesson_says(const struct ptd_lesson *l)
 }
 
 /* A loss of the logits, by row: the sum over its words of what dlogp is the derivative by the
- * word's log-prob of, and weight times the divergence from its lesson. */
+ * word's log-prob of, what dentropy is the derivative by the row's entropy of, and weight times the
+ * divergence from its lesson. */
 struct ptd_ask_gradient {
     struct ptd_row_rules rules; /* as in rows_score */
     const double *total;        /* [n] from rows_score */
@@ -79,5 +80,7 @@ struct ptd_ask_gradient {
     /* The device's: rows of V logits as a network gives them, of lessons that are whole; they are
      * changed. Read by the same rules. */
     ptd_stat *tutor;
+    const double *dentropy; /* [n]; NULL: none */
+    const double *entropy;  /* [n] from rows_score, where there is dentropy */
 };
 #endif

@@ -131,6 +131,8 @@ static void gradient_from(struct ptd_ask_gradient *a, double **value, long r)
     if (!a->words.first) a->dlogp = FROM(a->dlogp, r);
     a->words = words_from(a->words, r);
     a->total = FROM(a->total, r);
+    a->dentropy = FROM(a->dentropy, r);
+    a->entropy = FROM(a->entropy, r);
     a->lesson = FROM(a->lesson, r);
     a->weights = FROM(a->weights, r);
     *value = FROM(*value, r);
@@ -176,6 +178,7 @@ static void learn_rows(const struct chunk *c, long r, long n)
     a.shares = 1;
     down.words = a.words;
     down.total = g.total;
+    down.entropy = g.entropy;
     score_from(&a, &g, c->first + r);
     gradient_from(&down, &value, c->first + r);
     if (c->lesson) {

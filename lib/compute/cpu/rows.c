@@ -6,6 +6,9 @@
 #include "compute/cpu/row.h"
 #include "compute/cpu/support.h"
 #include "compute/cpu/vec.h"
+#include "base/err.h"
+#include <math.h>
+#include <stdlib.h>
 
 #define SHARE_FLOATS 8192 /* smallest piece of work worth another thread */
 
@@ -138,26 +141,39 @@ static double diverge(const struct ptd_ask_gradient *a, struct ptd_share_row row
     return ptd_support_diverge(&u, a->divergence, row, weight, c, a->no_tail);
 }
 
+/* g [V] = d times the gradient of the row's entropy, from its shares e: -d p (ln p + entropy). */
+static void surprise(const float *e, int V, double total, double entropy, double d, float *g)
+{
+    for (int v = 0; v < V; v++) {
+        double p = e[v] / total;
+        g[v] = e[v] == 0 ? 0 : (float)(-d * p * (log(p) + entropy));
+    }
+}
+
 static void gradient(void *ctx, long first, long last)
 {
     const struct work *w = ctx;
     const struct ptd_ask_gradient *a = w->ask;
     double *value = (double *)w->got;
+    float *more = a->dentropy ? ptd_array(w->V, sizeof *more) : NULL;
     for (long r = first; r < last; r++) {
         float *z = w->z + r * w->V;
         long from = first_word(&a->words, r), end = first_word(&a->words, r + 1);
         double c = 0, far = 0;
         for (long i = from; i < end; i++) c -= is_word(a->words.id[i], w->V) ? a->dlogp[i] : 0;
+        if (more) surprise(z, w->V, a->total[r], a->entropy[r], a->dentropy[r], more);
         if (a->lesson && ptd_lesson_says(&a->lesson[r]))
             far = diverge(a, (struct ptd_share_row){z, w->V, a->total[r]}, r, c);
         else
             vec_scale(z, (float)(c / a->total[r]), w->V);
         for (long i = from; i < end; i++)
             if (is_word(a->words.id[i], w->V)) z[a->words.id[i]] += (float)a->dlogp[i];
+        for (int v = 0; more && v < w->V; v++) z[v] += more[v];
         if (value) value[r] = far;
         for (int i = 0; i < a->rules.n_banned; i++) z[a->rules.banned[i]] = 0;
         if (a->rules.temperature != 1) vec_scale(z, 1 / a->rules.temperature, w->V);
     }
+    free(more);
 }
 
 void ptd_cpu_rows_gradient(struct ptd_device *d, ptd_stat *z, long n, int V,
