@@ -52,11 +52,26 @@ static const char *with_names(const char *help, const struct ptd_method *const *
     return all;
 }
 
+/* The row is the first of those that share its options. */
+static int is_first(const struct ptd_method *const *table, const struct ptd_method *m)
+{
+    while ((*table)->options != m->options) table++;
+    return *table == m;
+}
+
 /* "ppo: weight of ...": whose option it is. */
-static struct ptd_opt of_method(const struct ptd_opt *o, const struct ptd_method *m)
+static struct ptd_opt of_method(const struct ptd_opt *o, const struct ptd_method *const *table)
 {
     struct ptd_opt own = *o;
-    own.help = ptd_format("%s: %s", m->name, o->help);
+    char *names = ptd_strdup((*table)->name);
+    for (const struct ptd_method *const *m = table + 1; *m; m++) {
+        if ((*m)->options != (*table)->options) continue;
+        char *longer = ptd_format("%s, %s", names, (*m)->name);
+        free(names);
+        names = longer;
+    }
+    own.help = ptd_format("%s: %s", names, o->help);
+    free(names);
     return own;
 }
 
@@ -70,9 +85,9 @@ struct ptd_opt *ptd_method_options(const struct ptd_opt *program,
         all = append(all, &n, *program);
         if (!table) continue;
         all[n - 1].help = with_names(program->help, table);
-        for (; *table; table++)
-            for (const struct ptd_opt *o = (*table)->options; o && o->name; o++)
-                all = append(all, &n, of_method(o, *table));
+        for (const struct ptd_method *const *m = table; *m; m++)
+            for (const struct ptd_opt *o = (*m)->options; o && o->name && is_first(table, *m); o++)
+                all = append(all, &n, of_method(o, m));
     }
     return append(all, &n, (struct ptd_opt){0});
 }

@@ -10,7 +10,7 @@
 struct ptd_method {
     const char *name, *formula, *paper;
     /* Its own options on the command line, NULL: none, and what they are kept in, which holds the
-     * defaults before. Their names are unique in a program. */
+     * defaults before. Their names are unique in a program, but rows of a table may share them. */
     const struct ptd_opt *options;
     const void *own;
 };
@@ -23,7 +23,7 @@ char *ptd_method_names(const struct ptd_method *const *table); /* "ppo, sft", ma
 
 /* A program's options with those of its methods: behind the row of `option`, in whose help a %s
  * becomes the names, come the options of all rows of its table, whose helps begin with the row's
- * name. Malloc'd, as are the helps. */
+ * name, or all names of those that share it. Malloc'd, as are the helps. */
 struct ptd_method_choice {
     const char *option;
     const struct ptd_method *const *table;

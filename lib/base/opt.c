@@ -22,7 +22,8 @@
 
 struct parser {
     const struct ptd_usage *u;
-    int n;
+    int n, preset;   /* options; 1 + which one names a preset */
+    char *given;     /* [n] 1: on the command line */
     char **defaults; /* [n] text of each default before parsing */
     char **no_names; /* [n] "no-NAME" of flags */
     struct option *longs;
@@ -189,6 +190,7 @@ static void set_value(const struct ptd_opt *o, const char *text)
         *(double *)o->value = parse_double(o, text);
         break;
     case PTD_OPT_STR:
+    case PTD_OPT_PRESET:
         *(const char **)o->value = text;
         break;
     case PTD_OPT_LIST:
@@ -262,6 +264,7 @@ static void take(const struct parser *p, int code, char **argv, int long_index)
 {
     const struct ptd_opt *o = long_index < 0 && code < 256 ? by_letter(p, code) : NULL;
     if (code >= TABLE_BASE) o = &p->u->options[code - TABLE_BASE];
+    if (o) p->given[o - p->u->options] = 1;
     if (code == '?') refuse_option(p, argv[optind - 1]);
     if (code == ':') ptd_misuse("option %.64s needs an argument", argv[optind - 1]);
     if (o)
@@ -274,6 +277,52 @@ static void take(const struct parser *p, int code, char **argv, int long_index)
         print_help(p);
     else if (code == 'V')
         print_version(p->u);
+}
+
+/* ---- presets ---- */
+
+/* The value of the option that names a preset, wherever it stands; NULL: it is not there. */
+static const char *preset_named(const struct parser *p, int argc, char **argv)
+{
+    char **copy = ptd_array((size_t)argc + 1, sizeof *copy);
+    const char *name = NULL;
+    int code;
+    memcpy(copy, argv, (size_t)argc * sizeof *copy); /* which getopt_long permutes */
+    optind = 0;
+    while ((code = getopt_long(argc, copy, p->shorts, p->longs, NULL)) != -1)
+        if (code == TABLE_BASE + p->preset - 1) name = optarg;
+    optind = 0;
+    free(copy);
+    return name;
+}
+
+static void set_preset(const struct parser *p, const char *name)
+{
+    if (!p->u->preset(name, NULL)) ptd_misuse("%s", ptd_failed_message());
+    for (int i = 0; i < p->n; i++) {
+        const char *text = p->u->preset(name, p->u->options[i].name);
+        if (text) set_value(&p->u->options[i], text);
+    }
+}
+
+/* "--method dapo: --loss ppo --beta 0; as given: --clip-high" */
+static void tell_preset(const struct parser *p, const char *name)
+{
+    char *set = ptd_strdup(""), *given = ptd_strdup("");
+    for (int i = 0; i < p->n; i++) {
+        const struct ptd_opt *o = &p->u->options[i];
+        const char *text = p->u->preset(name, o->name);
+        char **words = p->given[i] ? &given : &set, *longer;
+        if (!text) continue;
+        longer = ptd_format("%s --%s%s%s", *words, o->name, p->given[i] ? "" : " ",
+                            p->given[i] ? "" : text);
+        free(*words);
+        *words = longer;
+    }
+    ptd_info("--%s %s:%s%s%s", p->u->options[p->preset - 1].name, name, *set ? set : " nothing",
+             *given ? "; as given:" : "", given);
+    free(set);
+    free(given);
 }
 
 static char *decided;
@@ -328,6 +377,7 @@ static void free_parser(struct parser *p)
     for (int i = 0; i < p->n; i++) free(p->defaults[i]), free(p->no_names[i]);
     free(p->defaults);
     free(p->no_names);
+    free(p->given);
     free(p->longs);
 }
 
@@ -340,14 +390,21 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     while (u->options && u->options[p.n].name) p.n++;
     p.defaults = ptd_array((size_t)p.n, sizeof *p.defaults);
     p.no_names = ptd_array((size_t)p.n, sizeof *p.no_names);
-    for (int i = 0; i < p.n; i++) p.defaults[i] = value_text(&u->options[i]);
+    p.given = ptd_alloc((size_t)p.n + 1);
+    for (int i = 0; i < p.n; i++) {
+        p.defaults[i] = value_text(&u->options[i]);
+        if (u->options[i].kind == PTD_OPT_PRESET) p.preset = 1 + i;
+    }
     build_longs(&p);
     opterr = 0;
+    const char *preset = p.preset ? preset_named(&p, argc, argv) : NULL;
+    if (preset) set_preset(&p, preset);
     optind = 0;
     while ((code = getopt_long(argc, argv, p.shorts, p.longs, &long_index)) != -1) {
         take(&p, code, argv, long_index);
         long_index = -1;
     }
+    if (preset) tell_preset(&p, preset);
     note_decided(&p);
     free_parser(&p);
     return optind;

@@ -25,7 +25,8 @@ enum ptd_opt_kind {
     PTD_OPT_LONG,
     PTD_OPT_DOUBLE,
     PTD_OPT_STR,
-    PTD_OPT_LIST
+    PTD_OPT_LIST,
+    PTD_OPT_PRESET
 };
 
 /* What an option that may be given several times was given, in order; empty at first. */
@@ -38,7 +39,8 @@ struct ptd_opt {
     const char *name; /* long name; NULL ends the table */
     char letter;      /* short name or 0 */
     /* FLAG: int set to 1 (--no-NAME sets 0); INT: int; LONG: int64_t; DOUBLE: double; STR: const
-     * char *; LIST: struct ptd_opt_list, which each use adds to */
+     * char *; LIST: struct ptd_opt_list, which each use adds to; PRESET: const char *, a name that
+     * stands for values of others (usage's `preset`), of one option at most */
     int kind;
     void *value;     /* holds the default, gets the value; strings point into argv */
     const char *arg; /* argument's name in the help, NULL for flags */
@@ -60,6 +62,10 @@ struct ptd_usage {
     const char *examples; /* one per line, or NULL */
     const struct ptd_opt *options;
     const char *statuses; /* what --help says of exit statuses; NULL: PTD_STATUSES */
+    /* The text that a preset gives to an option, no flag and no list; NULL: it leaves it alone.
+     * option NULL: NULL if there is no such preset, with what ptd_fail says. What is given on the
+     * command line wins, wherever it stands; what was set is told on stderr. */
+    const char *(*preset)(const char *name, const char *option);
 };
 
 /* Sets the program's name, parses, answers --help and --version (status 0), and ends with status 2
