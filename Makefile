@@ -30,7 +30,7 @@ OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /
 # The rooms of the library, from the ground up: each may include itself and those before it (make
 # layers).
 ROOMS   := base judge compute compute/cpu compute/cuda flow store data net checkpoint \
-           method/advantage method/divergence method/loss method method/hint view
+           method/advantage method/divergence method/kl method/loss method method/hint view
 LIB     := $(foreach r,$(ROOMS),$(sort $(wildcard lib/$r/*.c)))
 LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))

@@ -7,7 +7,8 @@
  *     ptd-ref < hinted.rec | ptd-update >> metrics.jsonl
  *
  * --loss ppo: PPO clip, k3 KL where nothing is tutored, and the divergence from the tutor on
- * tutored responses (lib/method: learn.h, loss, divergence).
+ * tutored responses (lib/method: learn.h, loss, kl, divergence). --method names what others are
+ * made of (preset.h).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
 #include "base/output.h"
 #include "base/progress.h"
@@ -15,13 +16,17 @@
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
+#include "method/before.h"
 #include "method/learn.h"
 #include "method/metrics.h"
+#include "method/preset.h"
 #include "method/settings.h"
 #include "method/source.h"
+#include "method/steered.h"
 #include "method/train.h"
 #include "net/plan.h"
 #include "method/trained.h"
+#include "method/worth.h"
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,12 +36,15 @@
 
 static struct {
     const char *store, *loss, *divergence, *schedule, *device, *recompute, *moments, *master,
-        *apply;
+        *apply, *method, *aggregate, *kl, *kl_in;
+    struct ptd_clip clip; /* below 0: as the loss has it */
     struct ptd_loss_rules rules;
+    struct ptd_steered steered;
     struct ptd_train_rules train;
     double words;
-    int updates, anyway, threads, max_bad, grace;
-    int64_t micro;
+    int updates, epochs, anyway, threads, max_bad, grace;
+    int64_t micro, length;
+    double tis;
     struct ptd_plan_asked plan;
 } opt = {
     .loss = "ppo",
@@ -46,11 +54,16 @@ static struct {
     .moments = "f32",
     .master = "f32",
     .apply = "whole",
+    .kl = "k3",
+    .kl_in = "loss",
+    .clip = {-1, -1, -1},
     .updates = 1,
+    .epochs = 1,
     .micro = 512,
     .max_bad = 3,
     .grace = 30,
-    .rules = {.lambda = 0.5, .tau = 1},
+    .rules = {.lambda = 0.5, .tau = 1, .beta = 0.01, .top_entropy = 1},
+    .steered = {.horizon = 10000},
     .train = {.optimizer =
                   {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
                    .clip = 1},
@@ -60,7 +73,42 @@ static struct {
 
 static const struct ptd_opt options[] = {
     {"store", 's', PTD_OPT_STR, &opt.store, "DIR", "run directory (default: the stream's)", 0, 0},
+    {"method", 0, PTD_OPT_PRESET, &opt.method, "NAME", PTD_PRESET_HELP, 0, 0, 1},
     {"loss", 0, PTD_OPT_STR, &opt.loss, "KIND", "%s", 0, 0},
+    {"clip-low", 0, PTD_OPT_DOUBLE, &opt.clip.low, "X",
+     "ratios below 1 - X gain nothing (default: 0.2; gspo, gspo-token 3e-4; gmpo 0.4, of the "
+     "logarithm)",
+     0, 100},
+    {"clip-high", 0, PTD_OPT_DOUBLE, &opt.clip.high, "X",
+     "ratios above 1 + X gain nothing (default: 0.28; gspo, gspo-token 4e-4; gmpo 0.4, of the "
+     "logarithm; cispo 4)",
+     0, 1e6},
+    {"clip-dual", 0, PTD_OPT_DOUBLE, &opt.clip.dual, "X",
+     "bound on the loss of bad tokens, as a ratio; 0: none (default: 3; gspo, gspo-token 0)", 0,
+     1000},
+    {"aggregate", 0, PTD_OPT_STR, &opt.aggregate, "HOW",
+     "one vote for each token, or sequence: for each response, or constant: all are divided by "
+     "--length (default: token; sapo, gspo, gspo-token, gmpo sequence)",
+     0, 0},
+    {"length", 0, PTD_OPT_LONG, &opt.length, "N",
+     "of --aggregate constant; 0: the limit of responses", 0, 1e9},
+    {"beta", 0, PTD_OPT_DOUBLE, &opt.rules.beta, "X", "weight of the KL to the reference", 0, 100},
+    {"kl", 0, PTD_OPT_STR, &opt.kl, "KIND", "how that is estimated: %s", 0, 0},
+    {"kl-in", 0, PTD_OPT_STR, &opt.kl_in, "WHERE",
+     "loss, or reward: responses earn so much less, and advantages are worked out anew", 0, 0},
+    {"kl-target", 0, PTD_OPT_DOUBLE, &opt.steered.target, "X",
+     "beta moves so that the KL comes to X (0: it stays)", 0, 1e6},
+    {"kl-horizon", 0, PTD_OPT_DOUBLE, &opt.steered.horizon, "N",
+     "responses in which beta can move by a fifth", 1, 1e12},
+    {"entropy-bonus", 0, PTD_OPT_DOUBLE, &opt.rules.bonus, "X",
+     "weight of the mean entropy, which becomes larger", -100, 100},
+    {"top-entropy", 0, PTD_OPT_DOUBLE, &opt.rules.top_entropy, "SHARE",
+     "the policy gradient sees this share of tokens, those of most entropy (1: all)", 1e-6, 1},
+    {"tis", 0, PTD_OPT_DOUBLE, &opt.tis, "C",
+     "ratios compare with the weights at the step's begin, and tokens count as often as these "
+     "would "
+     "have sampled them, at most C times; for ptd-rollout --lag (0: neither)",
+     0, 1e6},
     {"train", 0, PTD_OPT_STR, &opt.train.trained, "WHAT", PTD_TRAINED_HELP, 0, 0},
     {"lr", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.lr, "X", "peak learning rate", 0, 1},
     {"warmup", 0, PTD_OPT_LONG, &opt.train.warmup, "N", "steps of linear warm-up", 0, 1e9},
@@ -77,6 +125,8 @@ static const struct ptd_opt options[] = {
      "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
     {"updates", 'u', PTD_OPT_INT, &opt.updates, "N",
      "optimizer steps per step: the groups in N parts", 1, 1024},
+    {"epochs", 0, PTD_OPT_INT, &opt.epochs, "N", "times that a step's groups are learned from", 1,
+     1024},
     {"micro", 0, PTD_OPT_LONG, &opt.micro, "N",
      "packed tokens of a micro-batch; changes memory, not results beyond rounding", 1, 1e8},
     {"recompute", 0, PTD_OPT_STR, &opt.recompute, "KIND",
@@ -114,7 +164,9 @@ static const struct ptd_opt options[] = {
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
     {"threads", 'j', PTD_OPT_INT, &opt.threads, "N", "0: as many as there are cores", 0, 256},
     {0}};
-static const struct ptd_method_choice choices[] = {{"loss", ptd_losses},
+static const struct ptd_method_choice choices[] = {{"method", ptd_presets},
+                                                   {"loss", ptd_losses},
+                                                   {"kl", ptd_kls},
                                                    {"divergence", ptd_divergences},
                                                    {"moments", ptd_moment_forms},
                                                    {"master", ptd_masters},
@@ -127,7 +179,8 @@ static struct ptd_usage usage = {
     "ptd-gold -s base.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft --lr 3e-3",
     options,
     "0 done, 2 misuse, 65 bad data, 66 no input, 71 no memory, 74 i/o, 75 stopped, 76 cut, "
-    "77 no permission or taken, 78 config, 79 diverged"};
+    "77 no permission or taken, 78 config, 79 diverged",
+    ptd_preset};
 
 /* untold: a step is published, its metrics are not out; ahead: steps are done that are not
  * published; moved: the step in flight has changed the weights; over: the time of grace is */
@@ -201,6 +254,8 @@ struct run {
     struct ptd_tokenizer *tokenizer;
     struct ptd_ground ground;
     struct step step;
+    struct ptd_before before;              /* the step */
+    const struct ptd_advantage *advantage; /* of a KL in the reward */
     struct ptd_progress progress;
     int64_t first;  /* generation at start */
     size_t left;    /* memory for all but weights, gradients, moments */
@@ -216,10 +271,37 @@ static int schedule_named(const char *name)
     ptd_misuse("--schedule \"%s\": expected one of constant, cosine, linear", name);
 }
 
+static double given(double x, double own)
+{
+    return x < 0 ? own : x;
+}
+
+/* What the loss is made of: its own where nothing is given. */
+static void settle_loss(void)
+{
+    struct ptd_loss_rules *r = &opt.rules;
+    if (!(r->loss = ptd_loss_named(opt.loss)) || !(r->kl = ptd_kl_named(opt.kl)))
+        ptd_misuse("%s", ptd_failed_message());
+    const char *wrong = r->loss->wrong ? r->loss->wrong(r->loss->is.own) : NULL,
+               *aggregate = opt.aggregate        ? opt.aggregate
+                            : r->loss->aggregate ? r->loss->aggregate
+                                                 : "token";
+    if (wrong) ptd_misuse("%s", wrong);
+    if ((r->aggregate = ptd_aggregate_named(aggregate)) < 0) ptd_misuse("%s", ptd_failed_message());
+    r->clip = (struct ptd_clip){given(opt.clip.low, r->loss->clip.low),
+                                given(opt.clip.high, r->loss->clip.high),
+                                given(opt.clip.dual, r->loss->clip.dual)};
+    r->kl_in_reward = !r->loss->supervised && !strcmp(opt.kl_in, "reward");
+    if (strcmp(opt.kl_in, "reward") && strcmp(opt.kl_in, "loss"))
+        ptd_misuse("--kl-in \"%s\": expected loss or reward", opt.kl_in);
+    if (opt.steered.target > 0 && !(r->beta > 0))
+        ptd_misuse("--kl-target %g: expected a --beta above 0 to begin with", opt.steered.target);
+}
+
 static void settle_options(void)
 {
-    if (!(opt.rules.loss = ptd_loss_named(opt.loss)) ||
-        !(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
+    settle_loss();
+    if (!(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
         ptd_misuse("%s", ptd_failed_message());
     if (!(opt.train.optimizer.moments = ptd_moments_named(opt.moments)) ||
         !(opt.train.optimizer.master = ptd_master_named(opt.master)))
@@ -311,6 +393,19 @@ static _Noreturn void plan_alone(struct run *r)
     ptd_die(PTD_BUG, "a plan that was not told");
 }
 
+/* What the loss needs to know of it. */
+static void read_head(struct run *r)
+{
+    opt.rules.length = opt.length ? opt.length : r->head.max_tokens;
+    if (opt.rules.aggregate == PTD_BY_CONSTANT && !(opt.rules.length > 0))
+        ptd_misuse("--aggregate constant: the stream names no limit of responses: give --length");
+    if (opt.rules.kl_in_reward && !(r->advantage = ptd_worth_noted(&r->head))) ptd_die_last();
+    if (opt.rules.kl_in_reward && r->advantage->parts)
+        ptd_misuse("--kl-in reward: --advantage %s of ptd-verify needs the parts of rewards, which "
+                   "are not in the stream: expected another, or --kl-in loss",
+                   r->advantage->is.name);
+}
+
 static void open_run(struct run *r, const char *operand)
 {
     const char *store;
@@ -326,6 +421,7 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
+    read_head(r);
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
                                                         .device = r->device,
@@ -333,7 +429,10 @@ static void open_run(struct run *r, const char *operand)
                                                         .train = &opt.train,
                                                         .schedule = opt.schedule,
                                                         .words = opt.words,
-                                                        .updates = opt.updates});
+                                                        .updates = opt.updates,
+                                                        .epochs = opt.epochs,
+                                                        .steered = &opt.steered,
+                                                        .tis = opt.tis});
     opt.train.optimizer.seed = (uint64_t)r->head.seed;
     opt.train.before = before_memory;
     opt.train.ctx = r;
@@ -341,6 +440,11 @@ static void open_run(struct run *r, const char *operand)
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
+    r->train->method = opt.method;
+    if (opt.steered.target <= 0)
+        r->train->kl_coef = -1;
+    else if (r->train->kl_coef >= 0)
+        opt.rules.beta = r->train->kl_coef;
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
     opt.rules.temperature = r->head.temperature;
     r->score = ptd_score_new(r->train->model, PTD_KEEP_ALL);
@@ -416,7 +520,7 @@ static int check_group(const struct ptd_group *g)
                 "group \"%s\" has no log-probs of when it was sampled: expected responses of "
                 "ptd-rollout (or --loss sft)",
                 g->uid);
-        if (ptd_loss_reference(&opt.rules) > 0 && y->n && !y->ref_logp)
+        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
             return ptd_fail(PTD_DATAERR,
                             "group \"%s\" has no reference log-probs: expected the output of "
                             "ptd-ref (or --beta 0)",
@@ -461,6 +565,7 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     if (bad >= 0) return g[bad]->uid;
     for (int i = 0; i < n; i++) {
         ptd_optimizer_zero(r->train->optimizer);
+        opt.rules.known = ptd_before_from(&r->before, r->step.groups, g + i);
         if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
         if (bad >= 0 || !isfinite(ptd_optimizer_norm(r->train->optimizer))) return g[i]->uid;
     }
@@ -523,6 +628,7 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, struct 
                   double *norm)
 {
     int bad;
+    opt.rules.known = ptd_before_from(&r->before, r->step.groups, g);
     if (!(opt.train.by_part ? update_by_layer : update_whole)(r, g, n, lr, sum, norm, &bad))
         return 0;
     ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
@@ -563,14 +669,72 @@ static _Noreturn void die_diverged(struct run *r)
             (long long)(opt.train.every > 1 ? r->train->generation : good));
 }
 
+static int tutors(const void *rules, const struct ptd_group *g)
+{
+    return ptd_learn_tutors(rules, g);
+}
+
+/* Tokens that a prompt may have: --max-prompt of ptd-rollout, or the model's context; 0: any. */
+static int max_prompt(const struct run *r)
+{
+    static const char mark[] = "; max-prompt ";
+    const char *at = r->head.sampling ? strstr(r->head.sampling, mark) : NULL;
+    return at ? atoi(at + sizeof mark - 1) : r->train->model->config.positions;
+}
+
+/* What is worked out before the first update. */
+static void look_before(struct run *r)
+{
+    struct step *s = &r->step;
+    struct ptd_less less = {opt.rules.kl, opt.rules.beta, tutors, &opt.rules};
+    int bad;
+    opt.rules.known = (struct ptd_known){0};
+    ptd_before_clear(&r->before);
+    if (opt.rules.kl_in_reward &&
+        ptd_before_worth(&r->before, s->groups, s->n, r->advantage, &less))
+        die_settled(r);
+    if (!(opt.tis > 0) || opt.rules.loss->supervised) return;
+    if (!ptd_before_look(&r->before, r->score, s->groups, s->n, &opt.rules, opt.tis, &bad)) return;
+    if (bad >= 0) ptd_reader_blame(r->in, &s->held[bad].frame);
+    die_settled(r);
+}
+
+/* All updates of one pass over the step. */
+static void do_epoch(struct run *r, struct ptd_metrics *m, int first)
+{
+    struct step *s = &r->step;
+    for (int u = 0; u < opt.updates; u++) {
+        int from = (int)((long)s->n * u / opt.updates),
+            to = (int)((long)s->n * (u + 1) / opt.updates);
+        struct ptd_learned part;
+        double norm = 0;
+        if (to == from) continue;
+        m->refused += update(r, s->groups + from, to - from, m->lr, &part, &norm);
+        ptd_metrics_add(m, &part, norm, first);
+    }
+}
+
+/* beta of the next step. */
+static void steer(struct run *r, const struct ptd_metrics *m)
+{
+    if (!(opt.steered.target > 0) || m->refused) return;
+    opt.rules.beta =
+        ptd_steered(&opt.steered, opt.rules.beta, ptd_metrics_kl(m), (double)m->group.responses);
+    r->train->kl_coef = opt.rules.beta;
+}
+
 static void do_step(struct run *r, int64_t number)
 {
     struct step *s = &r->step;
     struct ptd_metrics m = {.step = number,
                             .wait = ptd_now() - s->wait,
                             .rules = &opt.rules,
-                            .max_tokens = r->head.max_tokens};
-    double started = ptd_now(), norm = 0;
+                            .beta = opt.rules.beta,
+                            .tis = opt.tis,
+                            .before = &r->before,
+                            .epochs = opt.epochs,
+                            .max_prompt = max_prompt(r)};
+    double started = ptd_now();
     if (number != r->train->generation + 1) {
         ptd_fail(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
                  (long long)r->train->generation + 1);
@@ -578,19 +742,14 @@ static void do_step(struct run *r, int64_t number)
     }
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
-    for (int u = 0; u < opt.updates; u++) {
-        int from = (int)((long)s->n * u / opt.updates),
-            to = (int)((long)s->n * (u + 1) / opt.updates);
-        struct ptd_learned part;
-        if (to == from) continue;
-        m.refused += update(r, s->groups + from, to - from, m.lr, &part, &norm);
-        ptd_metrics_add(&m, &part, norm);
-    }
+    look_before(r);
+    for (int e = 0; e < opt.epochs; e++) do_epoch(r, &m, !e);
+    ptd_metrics_groups(&m, s->groups, s->n);
+    steer(r, &m);
     r->train->bad_in_row = m.refused ? r->train->bad_in_row + 1 : 0;
     m.update = ptd_now() - started;
     hand_on(r);
     m.publish = ptd_now() - started - m.update;
-    ptd_metrics_groups(&m, s->groups, s->n);
     add_line(r, &m);
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad) die_diverged(r);
@@ -672,6 +831,7 @@ int main(int argc, char **argv)
     ptd_head_clear(&r.head);
     free((void *)opt.rules.banned);
     free(r.lines);
+    ptd_before_clear(&r.before);
     free(r.step.held);
     free(r.step.groups);
     return 0;

@@ -1,12 +1,16 @@
 /* ptd-verify: finds each response's answer, judges it by rule or by the user's own commands, and
  * gives rewards and advantages. Reads answer, answers, judge, question and rollouts' text; adds
- * outcome, extracted, reason, accuracy, format, parts, reward, advantage, group_accuracy. Needs no
- * weights. With --keep, groups from which nothing can be learned stay behind (keep.h), and
- * ptd-rollout --refill is told. */
+ * outcome, extracted, reason, accuracy, format, parts, reward, advantage, group_accuracy; of a
+ * greedy answer beside the group baseline remains. Needs no weights. With --keep, groups from which
+ * nothing can be learned stay behind (keep.h), and ptd-rollout --refill is told.
+ *
+ * Advantages that compare a whole step wait for it: its groups are then in memory at once, as they
+ * are in ptd-update. */
 #include "flow/filter.h"
-#include "method/advantage/advantage.h"
 #include "method/keep.h"
+#include "method/preset.h"
 #include "method/reward.h"
+#include "method/worth.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +18,7 @@
 #define REASONS 32
 
 static struct {
-    const char *extract, *judge, *format, *advantage, *units, *tolerance, *keep;
+    const char *extract, *judge, *format, *advantage, *method, *units, *tolerance, *keep;
     const struct ptd_advantage *kind;
     struct ptd_reward_rules rules;
     struct ptd_opt_list commands;
@@ -81,11 +85,13 @@ static const struct ptd_opt options[] = {
     {"keep", 0, PTD_OPT_STR, &opt.keep, "LOW:HIGH",
      "drop groups whose accuracy lies outside, 0.01:0.99 those in which all are right or wrong", 0,
      0},
+    {"method", 0, PTD_OPT_PRESET, &opt.method, "NAME", PTD_PRESET_HELP, 0, 0, 1},
     {"advantage", 'a', PTD_OPT_STR, &opt.advantage, "KIND", "%s", 0, 0},
     {"explain", 'x', PTD_OPT_FLAG, &opt.explain, NULL,
      "say on stderr what was found in each response", 0, 0, 1},
     {0}};
-static const struct ptd_method_choice choices[] = {{"advantage", ptd_advantages}, {0}};
+static const struct ptd_method_choice choices[] = {
+    {"method", ptd_presets}, {"advantage", ptd_advantages}, {0}};
 static struct ptd_usage usage = {
     "ptd-verify",
     "[FILE]",
@@ -95,7 +101,8 @@ static struct ptd_usage usage = {
     "ptd-verify --exec 'style:0.2=python3 style.py' < rollouts.rec > verified.rec",
     options,
     "0 done, 2 misuse, 65 bad data or answer of --exec, 66 no input, 69 --exec does not answer, "
-    "71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"};
+    "71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config",
+    ptd_preset};
 
 static int check_options(void *ctx)
 {
@@ -141,30 +148,67 @@ static void count(const struct ptd_rollout *y)
     opt.unparsable[k].n++;
 }
 
-static void put_advantages(struct ptd_group *g)
+/* ---- the greedy answer beside a group ---- */
+
+static int greedy_of(const struct ptd_group *g, int *at)
 {
-    const int n = g->n_rollouts;
-    double *reward = ptd_group_alloc(g, n * sizeof *reward),
-           *advantage = ptd_group_alloc(g, n * sizeof *advantage);
-    for (int i = 0; i < n; i++) reward[i] = g->rollouts[i].reward;
-    opt.kind->value(opt.kind->is.own, reward, n, advantage);
-    for (int i = 0; i < n; i++) g->rollouts[i].advantage = advantage[i];
+    int n = 0;
+    for (int i = 0; i < g->n_rollouts; i++)
+        if (g->rollouts[i].greedy) *at = i, n++;
+    if (n > 1 || (n && g->n_rollouts == 1))
+        return ptd_fail(PTD_DATAERR,
+                        "group \"%.200s\": %d greedy answers among %d responses, expected at most "
+                        "one, and others",
+                        g->uid, n, g->n_rollouts);
+    return n;
 }
 
-/* Whether the group goes on. */
+/* What it earned is the group's baseline; it is no response any more. */
+static int take_greedy_out(struct ptd_group *g)
+{
+    int at = 0, n = greedy_of(g, &at);
+    if (n <= 0) return n;
+    g->has_baseline = 1;
+    g->baseline = g->rollouts[at].reward;
+    g->n_rollouts--;
+    for (int i = at; i < g->n_rollouts; i++) g->rollouts[i] = g->rollouts[i + 1];
+    return 0;
+}
+
+static int uncut(const struct ptd_group *g)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_rollouts; i++)
+        n += !g->rollouts[i].stop || strcmp(g->rollouts[i].stop, "length") != 0;
+    return opt.rules.overlong_filter ? n : g->n_rollouts;
+}
+
+/* Whether the group goes on, as a verb; PTD_HOLD: once the step is complete. */
 static int finish_group(struct ptd_group *g)
 {
     double accuracy = 0;
+    for (int i = 0; opt.explain && i < g->n_rollouts; i++) explain(g, i);
+    if (take_greedy_out(g)) return PTD_FAILED;
     for (int i = 0; i < g->n_rollouts; i++) {
         accuracy += g->rollouts[i].accuracy;
         count(&g->rollouts[i]);
-        if (opt.explain) explain(g, i);
     }
-    put_advantages(g);
     g->group_accuracy = accuracy / g->n_rollouts;
-    opt.cut += ptd_reward_leave_cut(&opt.rules, g);
-    int kept = ptd_keep_judged(&opt.kept, g);
-    return kept < 0 ? PTD_FAILED : kept ? PTD_CHANGED : PTD_DROP;
+    if (!opt.kind->step && ptd_worth(opt.kind, &g, 1)) return PTD_FAILED;
+    struct ptd_group seen = *g;
+    seen.n_rollouts = uncut(g);
+    int kept = ptd_keep_judged(&opt.kept, &seen);
+    if (!kept || !opt.kind->step) opt.cut += ptd_reward_leave_cut(&opt.rules, g);
+    return kept < 0 ? PTD_FAILED : !kept ? PTD_DROP : opt.kind->step ? PTD_HOLD : PTD_CHANGED;
+}
+
+/* Advantages of a step that is complete; what was cut is compared, too. */
+static int whole(struct ptd_group **g, int n, void *ctx)
+{
+    (void)ctx;
+    if (ptd_worth(opt.kind, g, n)) return -1;
+    for (int k = 0; k < n; k++) opt.cut += ptd_reward_leave_cut(&opt.rules, g[k]);
+    return 0;
 }
 
 static int process(struct ptd_group *g, void *ctx)
@@ -211,7 +255,8 @@ static int begin(struct ptd_head *h, void *ctx)
     struct ptd_filter *f = ctx;
     opt.rules.thought_open = h->thought_open;
     if (!opt.rules.overlong_limit) opt.rules.overlong_limit = h->max_tokens;
-    if (opt.rules.checkers && opt.limits.jobs > 1) f->batch = batch;
+    if ((opt.rules.checkers && opt.limits.jobs > 1) || opt.kind->step) f->batch = batch;
+    if (opt.kind->step) f->whole = whole;
     if (opt.rules.overlong > opt.rules.overlong_limit)
         return ptd_fail(PTD_CONFIG, "--overlong %d: expected at most the limit, %d tokens",
                         opt.rules.overlong, opt.rules.overlong_limit);

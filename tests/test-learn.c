@@ -2,12 +2,12 @@
  * double with the plain network; counts, micro-batches, the state before the first update, values
  * that are not finite, and which tokens get which term. */
 #include "base/half.h"
+#include "losses.h"
 #include "methods.h"
 #include "plain.h"
 #include "tiny.h"
 #include "compute/cpu/support.h"
 #include "method/learn.h"
-#include "method/loss/ppo.h"
 #include "net/head.h"
 #include "net/sample.h"
 #include "test.h"
@@ -204,13 +204,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct ptd_ppo ppo; /* of the rules below */
-
 static struct ptd_loss_rules rules(double beta, double lambda)
 {
-    ppo = (struct ptd_ppo){.clip = {0.2, 0.28, 3}, .beta = beta};
-    return (struct ptd_loss_rules){.loss = &ptd_loss_ppo,
-                                   .own = &ppo,
+    return (struct ptd_loss_rules){.loss = ptd_loss_named("ppo"),
+                                   .clip = {0.2, 0.28, 3},
+                                   .kl = ptd_kl_named("k3"),
+                                   .beta = beta,
                                    .lambda = lambda,
                                    .tau = 1,
                                    .divergence = ptd_divergence_named("jsd"),
@@ -252,21 +251,6 @@ static void plain_row(const struct plain *p, const double *hidden, double temper
     for (int v = 0; v < VOCAB; v++) logp[v] -= most + log(sum);
 }
 
-static double plain_pg(double logp, double old, double A, const struct ptd_clip *c,
-                       struct ptd_learned *out)
-{
-    double r = exp(logp - old),
-           near = r < 1 - c->low    ? 1 - c->low
-                  : r > 1 + c->high ? 1 + c->high
-                                    : r,
-           loss = fmax(-A * r, -A * near);
-    out->clipped_high += -A * near > -A * r;
-    if (A >= 0 || loss <= -A * c->dual) return loss;
-    out->clipped_dual++;
-    out->clipped_high -= -A * near > -A * r;
-    return -A * c->dual;
-}
-
 static double plain_divergence(const char *name, const struct ptd_rollout *y, int j, int top_k,
                                const double *logp)
 {
@@ -291,58 +275,155 @@ static int plain_tutored(const struct ptd_loss_rules *r, const struct ptd_group 
     return g->group_accuracy < r->tau && y->teacher_ids;
 }
 
-static void plain_token(const struct ptd_loss_rules *r, const struct ptd_group *g,
-                        const struct ptd_rollout *y, int j, const double *logp,
-                        struct ptd_learned *out)
+/* The tokens of an update as losses see them, and what the plain network says of them. */
+enum { MOST = 64 };
+static struct {
+    double logp[MOST], old[MOST], ref[MOST], advantage[MOST], weight[MOST], entropy[MOST],
+        far[MOST];
+    int32_t sequence[MOST];
+    struct ptd_sequence sequences[16];
+    struct ptd_tokens t;
+} seen;
+/* As the weights were before they were moved: what has no gradient. */
+static double fixed_logp[MOST], fixed_entropy[MOST];
+
+static void see_token(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                      const struct ptd_rollout *y, int j, const double *logp)
 {
-    double own = logp[y->ids[j]], d = y->ref_logp[j] - own;
-    int kl = 1;
+    long i = seen.t.n++;
+    const struct ptd_known *k = &r->known;
+    seen.sequence[i] = (int32_t)seen.t.n_sequences;
+    seen.logp[i] = logp[y->ids[j]];
+    seen.old[i] = k->old ? k->old[i] : y->logp[j];
+    seen.ref[i] = y->ref_logp[j];
+    seen.advantage[i] = k->advantage ? k->advantage[i] : y->advantage;
+    seen.weight[i] = k->weight ? k->weight[i] : 1;
+    seen.entropy[i] = seen.far[i] = 0;
+    for (int v = 0; v < VOCAB; v++)
+        seen.entropy[i] -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
+    if (!r->loss->supervised && plain_tutored(r, g, y))
+        seen.far[i] = plain_divergence(r->divergence->is.name, y, j, r->top_k, logp);
+}
+
+static void see_response(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                         const struct ptd_rollout *y)
+{
+    struct plain p = {model, weights};
+    int hinted = r->loss->supervised && g->hint.text, n = hinted ? g->hint.n_prompt : g->n_prompt,
+        kl = !r->loss->supervised && r->beta != 0;
+    double logp[VOCAB];
+    int32_t ids[64];
     for (int k = 0; k < g->n_rollouts; k++) kl &= !plain_tutored(r, g, &g->rollouts[k]);
-    out->tokens++;
-    out->logp += own;
-    for (int v = 0; v < VOCAB; v++) out->entropy -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
-    out->ppo_kl += y->logp[j] - own;
-    if (r->loss->supervised) return;
-    out->max_ratio_error = fmax(out->max_ratio_error, fabs(exp(own - y->logp[j]) - 1));
-    out->pg += plain_pg(own, y->logp[j], y->advantage, &ppo.clip, out);
-    if (kl && ppo.beta > 0) out->kl += exp(d) - d - 1, out->kl_tokens++;
-    if (!plain_tutored(r, g, y)) return;
-    out->jsd += plain_divergence(r->divergence->is.name, y, j, r->top_k, logp);
-    out->tutored_tokens++;
+    seen.sequences[seen.t.n_sequences] =
+        (struct ptd_sequence){.first = seen.t.n,
+                              .n = y->n,
+                              .reference = kl,
+                              .tutored = !r->loss->supervised && plain_tutored(r, g, y)};
+    memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
+    memcpy(ids + n, y->ids, y->n * sizeof *ids);
+    const double *x = plain_hidden(&p, ids, n + y->n, g->pictures, g->n_pictures);
+    for (int j = 0; j < y->n; j++) {
+        plain_row(&p, x + (n - 1 + j) * model->config.hidden, r->temperature, logp);
+        see_token(r, g, y, j, logp);
+    }
+    seen.t.n_sequences++;
 }
 
 /* Every response read by itself, its prompt again each time. */
+static void see(const struct ptd_loss_rules *r)
+{
+    seen.t = (struct ptd_tokens){.logp = seen.logp,
+                                 .old = seen.old,
+                                 .ref = seen.ref,
+                                 .advantage = seen.advantage,
+                                 .weight = seen.weight,
+                                 .sequence = seen.sequence,
+                                 .sequences = seen.sequences,
+                                 .clip = r->clip};
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++)
+            see_response(r, &group[i], &group[i].rollouts[k]);
+}
+
+/* What is clipped: +1, by the dual clip -1. */
+static int plain_side(const struct ptd_loss_rules *r, long i)
+{
+    double A = seen.advantage[i], x = exp(seen.logp[i] - seen.old[i]),
+           near = fmin(fmax(x, 1 - r->clip.low), 1 + r->clip.high), pg = fmax(-A * x, -A * near);
+    if (A < 0 && r->clip.dual > 0 && pg > -A * r->clip.dual) return -1;
+    return -A * near > -A * x;
+}
+
+static void plain_sums(const struct ptd_loss_rules *r, struct ptd_learned *out)
+{
+    for (long i = 0; i < seen.t.n; i++) {
+        const struct ptd_sequence *q = &seen.sequences[seen.sequence[i]];
+        double gap = fabs(seen.old[i] - seen.logp[i]), x = exp(seen.logp[i] - seen.old[i]);
+        out->tokens++;
+        out->logp += seen.logp[i];
+        out->entropy += seen.entropy[i];
+        out->ppo_kl += seen.old[i] - seen.logp[i];
+        out->gap += gap;
+        out->max_gap = fmax(out->max_gap, gap);
+        out->jsd += seen.far[i];
+        if (r->loss->supervised) continue;
+        out->max_ratio_error = fmax(out->max_ratio_error, fabs(x - 1));
+        out->tutored_tokens += q->tutored;
+        out->kl_tokens += q->reference;
+        out->clipped_high += plain_side(r, i) > 0;
+        out->clipped_dual += plain_side(r, i) < 0;
+    }
+    for (long k = 0; k < seen.t.n_sequences; k++) out->tutored += seen.sequences[k].tutored;
+}
+
+/* Entropies below the quantile, which are learned from by nothing but the KL. */
+static double plain_border(double share)
+{
+    double x[MOST], at;
+    memcpy(x, fixed_entropy, sizeof x);
+    for (long i = 0; i < seen.t.n; i++)
+        for (long k = i + 1; k < seen.t.n; k++)
+            if (x[k] < x[i]) at = x[i], x[i] = x[k], x[k] = at;
+    at = (1 - share) * (seen.t.n - 1);
+    return x[(int)at] + (at - (int)at) * (x[(int)at + 1] - x[(int)at]);
+}
+
+static struct ptd_learned plain_learn_as(const struct ptd_loss_rules *r, int learned)
+{
+    struct ptd_learned out = {0};
+    struct plain_update u = {&seen.t, fixed_logp};
+    double (*pg)(const struct plain_update *, long) = plain_loss_of(r->loss->is.name), border = 0;
+    see(r);
+    plain_sums(r, &out);
+    if (r->top_entropy > 0) border = plain_border(r->top_entropy);
+    for (long i = 0; i < seen.t.n; i++) {
+        double count = plain_count(&seen.t, i, r->aggregate, r->length), kl = 0,
+               weight = fixed_entropy[i] < border ? 0 : seen.weight[i];
+        if (seen.sequences[seen.sequence[i]].reference)
+            kl = plain_kl(r->kl->is.name, seen.logp[i], seen.old[i], seen.ref[i], learned);
+        out.pg += pg(&u, i);
+        out.kl += kl;
+        out.pg_loss += weight * pg(&u, i) / count;
+        out.kl_loss += kl / count;
+        out.entropy_loss += seen.entropy[i] / seen.t.n;
+    }
+    if (out.tutored_tokens) out.far_loss = r->lambda * out.jsd / out.tutored_tokens;
+    out.loss = out.pg_loss + r->beta * (r->kl_in_reward ? 0 : out.kl_loss) -
+               r->bonus * out.entropy_loss + out.far_loss;
+    return out;
+}
+
 static struct ptd_learned plain_learn(const struct ptd_loss_rules *r)
 {
-    struct plain p = {model, weights};
-    struct ptd_learned out = {0};
-    double logp[VOCAB];
-    int32_t ids[64];
-    for (int i = 0; i < GROUPS; i++)
-        for (int k = 0; k < group[i].n_rollouts; k++) {
-            const struct ptd_group *g = &group[i];
-            const struct ptd_rollout *y = &g->rollouts[k];
-            int hinted = r->loss->supervised && g->hint.text,
-                n = hinted ? g->hint.n_prompt : g->n_prompt;
-            memcpy(ids, hinted ? g->hint.prompt_ids : g->prompt_ids, n * sizeof *ids);
-            memcpy(ids + n, y->ids, y->n * sizeof *ids);
-            const double *x = plain_hidden(&p, ids, n + y->n, g->pictures, g->n_pictures);
-            for (int j = 0; j < y->n; j++) {
-                plain_row(&p, x + (n - 1 + j) * model->config.hidden, r->temperature, logp);
-                plain_token(r, g, y, j, logp, &out);
-            }
-            out.tutored += plain_tutored(r, g, y);
-        }
-    out.loss =
-        r->loss->supervised ? -out.logp / out.tokens : (out.pg + ppo.beta * out.kl) / out.tokens;
-    if (out.tutored_tokens && !r->loss->supervised)
-        out.loss += r->lambda * out.jsd / out.tutored_tokens;
-    return out;
+    see(r);
+    memcpy(fixed_logp, seen.logp, sizeof fixed_logp);
+    memcpy(fixed_entropy, seen.entropy, sizeof fixed_entropy);
+    return plain_learn_as(r, 0);
 }
 
 static double loss_of_weights(const void *rules)
 {
-    return plain_learn(rules).loss;
+    return plain_learn_as(rules, 1).loss;
 }
 
 /* Along a random direction in entries first .. last of the weights. */
@@ -383,7 +464,13 @@ static void check_sums(const struct ptd_loss_rules *r)
     assert_int_equal(got.tutored_tokens, !r->loss->supervised ? want.tutored_tokens : 0);
     assert_int_equal(got.tutored, !r->loss->supervised ? want.tutored : 0);
     assert_close(got.loss, want.loss, 1e-5);
+    assert_close(got.pg_loss, want.pg_loss, 1e-5);
+    assert_close(got.kl_loss, want.kl_loss, 1e-5);
+    assert_close(got.far_loss, want.far_loss, 1e-5);
+    assert_close(got.entropy_loss, want.entropy_loss, 1e-5);
     assert_close(got.pg, want.pg, 3e-4);
+    assert_close(got.gap, want.gap, 3e-4);
+    assert_close(got.max_gap, want.max_gap, 1e-5);
     assert_close(got.kl, want.kl, 1e-4);
     assert_close(got.jsd, want.jsd, 1e-4);
     assert_close(got.entropy, want.entropy, 1e-4);
@@ -409,7 +496,7 @@ static void policy_gradient_alone(void **state)
     (void)state;
     assert_true(plain_learn(&r).clipped_high > 3);
     check_loss(&r);
-    ppo.clip.dual = 1.5;
+    r.clip.dual = 1.5;
     assert_true(plain_learn(&r).clipped_dual > 0);
     check_loss(&r);
 }
@@ -454,7 +541,7 @@ static void supervised(void **state)
     check_loss(&r);
 }
 
-/* ---- a loss of whole responses ---- */
+/* ---- every loss there is ---- */
 
 /* Rows when each response has a prompt to itself. */
 static long packed_alone(void)
@@ -466,94 +553,132 @@ static long packed_alone(void)
     return rows;
 }
 
-/* GSPO (arXiv:2507.18071): the ratio is that of the response's probabilities, to the power
- * 1/length, and is clipped; each response counts as one. */
-struct gspo {
-    double low, high;
-};
-
-static double gspo_ratio(const struct ptd_tokens *t, const struct ptd_sequence *q)
+/* In one micro-batch and in one for each response. */
+static void check_whole(struct ptd_loss_rules *r)
 {
-    double sum = 0;
-    for (long i = q->first; i < q->first + q->n; i++) sum += t->logp[i] - t->old[i];
-    return exp(sum / q->n);
-}
-
-static void gspo_value(const void *own, const struct ptd_tokens *t, long first, long n,
-                       const struct ptd_token_losses *out)
-{
-    const struct gspo *o = own;
-    assert_true(first == 0 && n == t->n);
-    for (long k = 0; k < t->n_sequences; k++) {
-        const struct ptd_sequence *q = &t->sequences[k];
-        double A = q->advantage, r = gspo_ratio(t, q),
-               near = fmin(fmax(r, 1 - o->low), 1 + o->high), loss = fmax(-A * r, -A * near);
-        for (long i = q->first; i < q->first + q->n; i++) {
-            out->ratio[i] = r;
-            out->side[i] = -A * near > -A * r;
-            out->pg[i] = loss / q->n;
-            out->loss[i] = out->pg[i] / t->n_sequences;
-            out->dlogp[i] = out->side[i] ? 0 : -A * r / q->n / t->n_sequences;
-        }
-    }
-}
-
-static double plain_gspo(const struct gspo *o, int *clipped)
-{
-    struct plain p = {model, weights};
-    double logp[VOCAB], loss = 0;
-    int n = 0;
-    *clipped = 0;
-    for (int i = 0; i < GROUPS; i++)
-        for (int k = 0; k < group[i].n_rollouts; k++, n++) {
-            const struct ptd_rollout *y = &group[i].rollouts[k];
-            int32_t ids[64];
-            double sum = 0, A = y->advantage;
-            memcpy(ids, group[i].prompt_ids, group[i].n_prompt * sizeof *ids);
-            memcpy(ids + group[i].n_prompt, y->ids, y->n * sizeof *ids);
-            const double *x = plain_hidden(&p, ids, group[i].n_prompt + y->n, group[i].pictures,
-                                           group[i].n_pictures);
-            for (int j = 0; j < y->n; j++) {
-                plain_row(&p, x + (group[i].n_prompt - 1 + j) * model->config.hidden, 1.2, logp);
-                sum += logp[y->ids[j]] - y->logp[j];
-            }
-            double r = exp(sum / y->n), near = fmin(fmax(r, 1 - o->low), 1 + o->high);
-            loss += fmax(-A * r, -A * near);
-            *clipped += -A * near > -A * r;
-        }
-    return loss / n;
-}
-
-static double gspo_of_weights(const void *own)
-{
-    int clipped;
-    return plain_gspo(own, &clipped);
-}
-
-/* In one micro-batch and in one for each response: its ratio needs all of its tokens first. */
-static void losses_of_whole_responses_can_be_written(void **state)
-{
-    static const struct gspo own = {0.2, 0.28};
-    static const struct ptd_loss gspo = {
-        .is = {.name = "gspo", .own = &own}, .sequences = 1, .value = gspo_value};
-    struct ptd_loss_rules r = rules(0, 0);
-    int clipped;
-    double want = plain_gspo(&own, &clipped);
-    (void)state;
-    r.loss = &gspo;
-    r.own = NULL;
-    assert_in_range(clipped, 1, 6);
+    struct ptd_learned want = plain_learn(r);
     for (int small = 0; small < 2; small++) {
-        r.micro_tokens = small ? 1 : 1 << 20;
-        struct ptd_learned got = learn(&r);
-        assert_close(got.loss, want, 1e-5);
+        r->micro_tokens = small ? 1 : 1 << 20;
+        struct ptd_learned got = learn(r);
+        assert_close(got.loss, want.loss, 1e-5);
+        assert_close(got.pg_loss, want.pg_loss, 1e-5);
         assert_int_equal(got.packed, small ? packed_alone() : 71);
         assert_int_equal(got.tutored, 2); /* whose divergence is learned beside it */
-        check_slope_of("everything", 0, model->n_weights, gspo_of_weights, &own);
-        for (int i = 0; i < model->n_params; i += 7)
-            check_slope_of(model->params[i].name, model->params[i].offset,
-                           model->params[i].offset + model->params[i].n, gspo_of_weights, &own);
+        check_slope(r, "everything", 0, model->n_weights);
+        for (int i = 3; i < model->n_params; i += 17)
+            check_slope(r, model->params[i].name, model->params[i].offset,
+                        model->params[i].offset + model->params[i].n);
     }
+}
+
+static void all_losses_learn(void **state)
+{
+    (void)state;
+    for (int k = 0; ptd_losses[k]; k++) {
+        struct ptd_loss_rules r = rules(0.2, 1);
+        r.loss = (const struct ptd_loss *)ptd_losses[k];
+        if (r.loss->supervised) continue;
+        r.kl = (const struct ptd_kl *)ptd_kls[k % 4];
+        r.clip = (struct ptd_clip){0.2, 0.2, 0};
+        r.aggregate = k % 3;
+        r.length = 9;
+        check_whole(&r);
+    }
+}
+
+static void all_estimates_learn(void **state)
+{
+    (void)state;
+    for (int k = 0; ptd_kls[k]; k++) {
+        struct ptd_loss_rules r = rules(0.7, 0);
+        r.kl = (const struct ptd_kl *)ptd_kls[k];
+        check_loss(&r);
+        r.kl_in_reward = 1; /* then it is not here */
+        assert_int_equal(learn(&r).kl_tokens, 0);
+        assert_close(learn(&r).loss, learn(&r).pg_loss, 1e-12);
+    }
+}
+
+/* A bonus pulls entropy up: along the gradient L falls, so against it H rises. */
+static void entropy_is_a_bonus(void **state)
+{
+    struct ptd_loss_rules r = rules(0.1, 1);
+    const double h = 1e-3;
+    double before, after, norm = 0;
+    (void)state;
+    r.bonus = 0.3;
+    check_loss(&r);
+    check_whole(&r);
+    r.aggregate = PTD_BY_SEQUENCE;
+    check_loss(&r);
+    r = rules(0, 0);
+    r.tau = 0;
+    for (int i = 0; i < GROUPS; i++)
+        for (int k = 0; k < group[i].n_rollouts; k++) group[i].rollouts[k].advantage = 0;
+    r.bonus = 1;
+    before = learn(&r).entropy;
+    for (size_t i = 0; i < model->n_weights; i++) norm += (double)grads[i] * grads[i];
+    for (size_t i = 0; i < model->n_weights; i++) weights[i] -= h * grads[i] / sqrt(norm);
+    after = plain_learn(&r).entropy;
+    for (size_t i = 0; i < model->n_weights; i++) weights[i] += h * grads[i] / sqrt(norm);
+    assert_true(after > before + 1e-4);
+}
+
+static void entropy_masks(void **state)
+{
+    struct ptd_loss_rules r = rules(0.1, 1);
+    (void)state;
+    r.top_entropy = 0.3;
+    check_whole(&r);
+    double some = learn(&r).pg_loss;
+    r.top_entropy = 1;
+    assert_true(fabs(learn(&r).pg_loss - some) > 1e-3);
+    r.bonus = 0.1;
+    r.top_entropy = 0.6;
+    check_whole(&r);
+}
+
+/* What is known before takes the place of what the stream says; the same numbers change nothing. */
+static void what_is_known_before_counts(void **state)
+{
+    double old[MOST], weight[MOST], advantage[MOST];
+    struct ptd_loss_rules r = rules(0.1, 1);
+    struct ptd_learned stream, same;
+    (void)state;
+    stream = learn(&r);
+    plain_learn(&r);
+    memcpy(old, seen.old, sizeof old);
+    memcpy(advantage, seen.advantage, sizeof advantage);
+    for (int i = 0; i < MOST; i++) weight[i] = 1;
+    r.known = (struct ptd_known){old, weight, advantage};
+    same = learn(&r);
+    assert_memory_equal(&stream, &same, sizeof same);
+    for (int i = 0; i < MOST; i++) {
+        old[i] += 0.2 * tiny_uniform("known", i);
+        advantage[i] += tiny_uniform("earned", i);
+        weight[i] = 1 + tiny_uniform("weight", i);
+    }
+    check_whole(&r);
+    r.loss = ptd_loss_named("gmpo");
+    r.clip = r.loss->clip;
+    check_whole(&r);
+}
+
+static void tokens_are_looked_at(void **state)
+{
+    double logp[MOST];
+    int bad;
+    struct ptd_loss_rules r = rules(0.1, 1);
+    (void)state;
+    plain_learn(&r);
+    for (int small = 0; small < 2; small++) {
+        r.micro_tokens = small ? 1 : 1 << 20;
+        assert_int_equal(ptd_learn_look(scratch, groups, GROUPS, &r, logp, &bad), 0);
+        for (long i = 0; i < seen.t.n; i++) assert_close(logp[i], seen.logp[i], 1e-5);
+    }
+    group[1].rollouts[0].ids = (const int32_t[]){1, 2, VOCAB, 3};
+    assert_int_equal(ptd_learn_look(scratch, groups, GROUPS, &r, logp, &bad), -1);
+    assert_int_equal(bad, 1);
 }
 
 /* ---- which tokens get which term ---- */
@@ -583,7 +708,7 @@ static void groups_with_tutored_responses_drop_the_reference(void **state)
     out = learn(&r);
     assert_int_equal(out.tutored, 0);
     assert_int_equal(out.kl_tokens, 36);
-    ppo.beta = 0;
+    r.beta = 0;
     assert_int_equal(learn(&r).kl_tokens, 0);
 }
 
@@ -873,7 +998,12 @@ int main(void)
         TEST(with_the_reference),
         TEST(with_the_teacher),
         TEST(supervised),
-        TEST(losses_of_whole_responses_can_be_written),
+        TEST(all_losses_learn),
+        TEST(all_estimates_learn),
+        TEST(entropy_is_a_bonus),
+        TEST(entropy_masks),
+        TEST(what_is_known_before_counts),
+        TEST(tokens_are_looked_at),
         TEST(groups_with_tutored_responses_drop_the_reference),
         TEST(nothing_to_learn),
         TEST(empty_responses_count_nothing),

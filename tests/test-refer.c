@@ -8,7 +8,6 @@
 #include "data/prompt.h"
 #include "data/token.h"
 #include "method/learn.h"
-#include "method/loss/ppo.h"
 #include "method/refer.h"
 #include "test.h"
 #include <unistd.h>
@@ -293,7 +292,8 @@ static void what_is_said_is_right(void **state)
 static struct ptd_learned learn(double *norm)
 {
     struct ptd_loss_rules r = {.loss = ptd_loss_named("ppo"),
-                               .own = &(struct ptd_ppo){.clip = {0.2, 0.28, 3}},
+                               .clip = {0.2, 0.28, 3},
+                               .kl = ptd_kl_named("k3"),
                                .lambda = 1,
                                .tau = 1,
                                .divergence = ptd_divergence_named("jsd"),

@@ -29,6 +29,9 @@ struct run {
     struct ptd_group group;
     struct kept *kept;
     int n_kept, kept_cap;
+    struct ptd_group **held; /* that wait for their step's end, with the bytes they point into */
+    char **held_bytes;
+    int n_held;
     long in, out, steps;
     double started;
 };
@@ -108,7 +111,7 @@ static int write_group(struct run *run, const struct ptd_frame *f, struct ptd_gr
 {
     if (verb == PTD_FAILED)
         return ptd_failed_status() == PTD_DATAERR ? ptd_reader_blame(run->r, f) : -1;
-    if (verb == PTD_DROP) return 0;
+    if (verb == PTD_DROP || verb == PTD_HOLD) return 0;
     run->out++;
     if (verb == PTD_PASS) return ptd_writer_pass(run->w, f);
     ptd_group_encode(g, &run->buf);
@@ -151,6 +154,34 @@ static int write_batch(struct run *run, struct ptd_group **groups, int *verbs)
     return rc;
 }
 
+static void hold(struct run *run, struct ptd_group *g, char *bytes)
+{
+    size_t n = (size_t)++run->n_held;
+    run->held = ptd_realloc(run->held, n * sizeof *run->held);
+    run->held_bytes = ptd_realloc(run->held_bytes, n * sizeof *run->held_bytes);
+    run->held[n - 1] = g;
+    run->held_bytes[n - 1] = bytes;
+}
+
+static void let_go(struct ptd_group *g, char *bytes)
+{
+    ptd_group_clear(g);
+    free(g);
+    free(bytes);
+}
+
+/* The step is over: what was held goes on. */
+static int release(struct run *run)
+{
+    int n = run->n_held, rc = n ? run->f->whole(run->held, n, run->f->ctx) : 0;
+    for (int i = 0; i < n; i++) {
+        if (rc == 0 && write_group(run, NULL, run->held[i], PTD_CHANGED) < 0) rc = -1;
+        let_go(run->held[i], run->held_bytes[i]);
+    }
+    run->n_held = 0;
+    return rc;
+}
+
 static int do_batch(struct run *run)
 {
     int n = run->n_kept;
@@ -160,9 +191,10 @@ static int do_batch(struct run *run)
     for (int i = 0; i < n; i++) groups[i] = ptd_alloc(sizeof **groups);
     int rc = write_batch(run, groups, verbs);
     for (int i = 0; i < n; i++) {
-        ptd_group_clear(groups[i]);
-        free(groups[i]);
-        free(run->kept[i].bytes);
+        if (rc == 0 && verbs[i] == PTD_HOLD)
+            hold(run, groups[i], run->kept[i].bytes);
+        else
+            let_go(groups[i], run->kept[i].bytes);
     }
     free(groups);
     free(verbs);
@@ -174,7 +206,7 @@ static int do_step(struct run *run, const struct ptd_frame *f)
 {
     int64_t step = 0;
     if (ptd_frame_step(f, &step) < 0) return -1;
-    if (run->f->batch && do_batch(run) < 0) return -1;
+    if (run->f->batch && (do_batch(run) < 0 || release(run) < 0)) return -1;
     if (run->f->step && run->f->step(step, run->f->ctx) < 0) return -1;
     run->steps++;
     return ptd_writer_step(run->w, step);
@@ -196,7 +228,7 @@ static int do_stream(struct run *run)
     int got;
     while ((got = ptd_reader_next(run->r, &f)) > 0)
         if (do_frame(run, &f) < 0) return -1;
-    if (got < 0 || (run->f->batch && do_batch(run) < 0)) return -1;
+    if (got < 0 || (run->f->batch && (do_batch(run) < 0 || release(run) < 0))) return -1;
     if (run->f->finish && run->f->finish(run->f->ctx) < 0) return -1;
     return ptd_writer_end(run->w);
 }
@@ -214,6 +246,8 @@ static void clear_run(struct run *run)
     ptd_head_clear(&run->head);
     free(run->buf.data);
     free(run->kept);
+    free(run->held);
+    free(run->held_bytes);
 }
 
 static void tell(const void *ctx)

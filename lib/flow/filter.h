@@ -19,7 +19,7 @@
 #include "flow/record.h"
 #include "flow/stream.h"
 
-enum ptd_verb { PTD_FAILED = -1, PTD_PASS = 0, PTD_CHANGED = 1, PTD_DROP = 2 };
+enum ptd_verb { PTD_FAILED = -1, PTD_PASS = 0, PTD_CHANGED = 1, PTD_DROP = 2, PTD_HOLD = 3 };
 
 struct ptd_filter {
     const struct ptd_usage *usage;
@@ -43,6 +43,9 @@ struct ptd_filter {
     /* 1: so many groups are enough for a batch, the step's end need not be waited for; may be NULL
      */
     int (*enough)(int n, void *ctx);
+    /* Groups that a batch says PTD_HOLD of wait in memory; at the step's end all of them, in order,
+     * are given to this, and then written as changed. -1 fails. */
+    int (*whole)(struct ptd_group **g, int n, void *ctx);
     int (*finish)(void *ctx); /* after the last frame, before the end frame; may be NULL */
     /* words for the closing line, e.g. "31 hints, 2 dropped"; may be NULL */
     const char *(*summary)(void *ctx);

@@ -85,6 +85,7 @@ static int check_rollout(const char *path, const void *base)
     if (!r->teacher_ids != !r->teacher_k)
         return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (check_rows(path, r) < 0) return -1;
+    if (r->greedy > 1) return ptd_fields_bad(path, "greedy", "%d, expected 0 or 1", r->greedy);
     if (!is_share(r->accuracy)) return bad_share(path, "accuracy", r->accuracy);
     if (!is_share(r->format)) return bad_share(path, "format", r->format);
     if (check_parts(path, r->parts, r->n_parts) < 0) return -1;
@@ -127,6 +128,9 @@ static int check_group(const char *path, const void *base)
     if (g->group_accuracy != -1 && !is_share(g->group_accuracy))
         return bad_share(path, "group_accuracy", g->group_accuracy);
     if (g->n_answers && !g->answer) return ptd_fields_bad(path, "answers", "without answer");
+    if (g->has_baseline > 1)
+        return ptd_fields_bad(path, "has_baseline", "%d, expected 0 or 1", g->has_baseline);
+    if (check_reward(path, "baseline", g->baseline) < 0) return -1;
     return g->uid ? 0 : ptd_fields_bad(path, "uid", "missing");
 }
 
@@ -220,6 +224,7 @@ static const struct ptd_field rollout_fields[] = {
     NUM_F(ptd_rollout, top_k, INT, UNLESS_PRESET, 0),
     STR_F(ptd_rollout, text),
     STR_F(ptd_rollout, stop),
+    NUM_F(ptd_rollout, greedy, INT, UNLESS_PRESET, 0),
     {.name = "outcome",
      .kind = NAMED,
      .at = OFF(ptd_rollout, outcome),
@@ -281,6 +286,8 @@ static const struct ptd_field group_fields[] = {
     {.name = "hint", .kind = MAP, .at = OFF(ptd_group, hint), .sub = &hint_table},
     STR_F(ptd_group, hint_drop),
     NUM_F(ptd_group, group_accuracy, F64, UNLESS_PRESET, -1),
+    NUM_F(ptd_group, has_baseline, INT, UNLESS_PRESET, 0),
+    NUM_F(ptd_group, baseline, F64, UNLESS_PRESET, 0),
     {0},
 };
 static const struct ptd_fields group_table = {group_fields, sizeof(struct ptd_group),

@@ -164,6 +164,12 @@ struct ptd_rollout {
     double accuracy, format, reward, advantage; /* same names */
     const struct ptd_reward_part *parts;        /* "parts": [map], what `reward` is also made of */
     int n_parts;
+    /* in no stream: reward is the sum of share_weights[k] shares[k]; 0 but inside of ptd-verify */
+    const double *shares, *share_weights;
+    int n_shares;
+    /* "greedy": 1 if it is the greedy answer beside the group (ptd-rollout --greedy-baseline),
+     * which ptd-verify judges and takes out: nothing is learned from it */
+    int greedy;
     /* ptd-ref */
     /* "ref_logp": float32 [n] reference log-probs without hint; NULL if not scored */
     const float *ref_logp;
@@ -233,6 +239,10 @@ struct ptd_group {
     struct ptd_hint hint;  /* hint.text == NULL: none */
     const char *hint_drop; /* "hint_drop": why a hint was rejected, or NULL */
     double group_accuracy; /* "group_accuracy": mean accuracy, -1 before ptd-verify */
+    /* "has_baseline", "baseline": 1, and the reward of the greedy answer that was beside the group
+     */
+    int has_baseline;
+    double baseline;
     struct ptd_unknown unknown;
     void *arena;
 };

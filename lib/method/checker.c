@@ -348,7 +348,7 @@ static int join(const struct asking *a, int i, struct ptd_checked *f)
     *f = (struct ptd_checked){0};
     for (int k = 0; k < a->c->n; k++) {
         const struct ptd_reply *r = &a->replies[k * a->n + i];
-        if (r->has_reward) f->reward += a->c->all[k].weight * r->reward;
+        if (r->has_reward) f->reward += a->c->all[k].weight * (f->rewards[k] = r->reward);
         if (!r->has_accuracy) continue;
         if (judge >= 0)
             return bad(a, k, i, "\"accuracy\" in its answer, expected that of --exec %s alone",
@@ -383,6 +383,12 @@ int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *const *g, int n,
     free(a.at);
     free(a.replies);
     return rc;
+}
+
+int ptd_checkers_weights(const struct ptd_checkers *c, double weight[PTD_CHECKERS_MAX])
+{
+    for (int k = 0; k < c->n; k++) weight[k] = c->all[k].weight;
+    return c->n;
 }
 
 int ptd_checkers_end(struct ptd_checkers *c)

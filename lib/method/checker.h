@@ -20,9 +20,10 @@ struct ptd_checkers;
 
 /* What the commands found of a response. */
 struct ptd_checked {
-    double reward;      /* the sum of weights times rewards */
-    int judged;         /* accuracy is there */
-    double accuracy;    /* 0..1 */
+    double reward;                    /* the sum of weights times rewards */
+    double rewards[PTD_CHECKERS_MAX]; /* of each command, 0 where it gave none */
+    int judged;                       /* accuracy is there */
+    double accuracy;                  /* 0..1 */
     const char *reason; /* why the command that judges did not (accuracy is 0), or NULL */
 };
 
@@ -43,6 +44,8 @@ struct ptd_checkers *ptd_checkers_new(const struct ptd_opt_list *list,
  */
 int ptd_checkers_ask(struct ptd_checkers *c, struct ptd_group *const *g, int n,
                      struct ptd_checked *found, int *failed) PTD_MUST_CHECK;
+/* Weights of the n commands. */
+int ptd_checkers_weights(const struct ptd_checkers *c, double weight[PTD_CHECKERS_MAX]);
 /* All is asked: ends the commands. -1 (65): one wrote more lines than it was asked for. */
 int ptd_checkers_end(struct ptd_checkers *c) PTD_MUST_CHECK;
 /* "style: 3 without an answer", or ""; valid until the next call. */

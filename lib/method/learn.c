@@ -1,5 +1,6 @@
 /* learn: see learn.h. A token's loss is lib/method/loss, logits are head.c's, packing score.c's. */
 #include "method/learn.h"
+#include "method/objective.h"
 #include "base/signals.h"
 #include "net/net.h"
 #include <math.h>
@@ -14,8 +15,10 @@ struct work {
     struct ptd_sequence *sequence;
     int32_t *of, *id; /* [tokens] index of its response, and which word it is */
     double *logp, *old, *ref, *total, *entropy, *jsd; /* [tokens] */
-    struct ptd_lesson *lesson;                        /* [tokens], NULL: none is tutored */
-    struct ptd_token_losses loss;
+    double *advantage, *weight;                       /* [tokens] */
+    double *dentropy;          /* [tokens], NULL: entropy has no part in the loss */
+    struct ptd_lesson *lesson; /* [tokens], NULL: none is tutored */
+    struct ptd_parts p;
     double n_ptd, n_pictures;
     long done;  /* tokens before the micro-batch at hand */
     int learns; /* 0: tokens are only scored */
@@ -30,7 +33,18 @@ const void *ptd_loss_own(const struct ptd_loss_rules *r)
 
 double ptd_loss_reference(const struct ptd_loss_rules *r)
 {
-    return r->loss->reference ? r->loss->reference(ptd_loss_own(r)) : 0;
+    return r->loss->supervised || r->kl_in_reward ? 0 : r->beta;
+}
+
+static int masks(const struct ptd_loss_rules *r)
+{
+    return r->top_entropy > 0 && r->top_entropy < 1;
+}
+
+/* Does the loss need all tokens scored before it is asked? */
+static int needs_scores(const struct ptd_loss_rules *r)
+{
+    return r->loss->sequences || masks(r);
 }
 
 /* ---- the tokens of an update ---- */
@@ -41,7 +55,7 @@ static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
     return !r->loss->supervised && y->teacher_ids && g->group_accuracy < r->tau;
 }
 
-static int any_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g)
+int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g)
 {
     for (int i = 0; i < g->n_rollouts; i++)
         if (is_tutored(r, g, &g->rollouts[i])) return 1;
@@ -67,26 +81,30 @@ static void count(struct work *w, struct ptd_group **groups, int n)
 static void take(struct work *w)
 {
     size_t n = w->sum->tokens + 1;
-    double **arrays[] = {&w->logp,    &w->old,     &w->ref,       &w->total,
-                         &w->entropy, &w->jsd,     &w->loss.loss, &w->loss.dlogp,
-                         &w->loss.pg, &w->loss.kl, &w->loss.ratio};
+    double **arrays[] = {&w->logp,   &w->old,     &w->ref,          &w->total,     &w->entropy,
+                         &w->jsd,    &w->p.part,  &w->p.loss.dlogp, &w->p.loss.pg, &w->p.kl,
+                         &w->weight, &w->p.count, &w->p.loss.ratio, &w->advantage};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = ptd_array(n, sizeof **arrays[i]);
-    w->loss.side = ptd_array(n, sizeof *w->loss.side);
+    w->p.loss.side = ptd_array(n, sizeof *w->p.loss.side);
     w->of = ptd_array(n, sizeof *w->of);
     w->id = ptd_array(n, sizeof *w->id);
     w->sequence = ptd_array(w->t.n_sequences + 1, sizeof *w->sequence);
     if (w->sum->tutored_tokens) w->lesson = ptd_array(n, sizeof *w->lesson);
+    if (w->r->bonus != 0) w->dentropy = ptd_array(n, sizeof *w->dentropy);
     w->t.n = w->sum->tokens;
+    w->t.clip = w->r->clip;
     w->t.logp = w->logp, w->t.old = w->old, w->t.ref = w->ref;
+    w->t.advantage = w->advantage, w->t.weight = w->weight;
     w->t.sequence = w->of, w->t.sequences = w->sequence;
 }
 
 static void give_back(struct work *w)
 {
-    void *arrays[] = {w->logp,       w->old,     w->ref,        w->total,   w->entropy, w->jsd,
-                      w->loss.loss,  w->loss.pg, w->loss.dlogp, w->of,      w->loss.kl, w->id,
-                      w->loss.ratio, w->lesson,  w->loss.side,  w->sequence};
+    void *arrays[] = {w->logp,   w->old,     w->ref,          w->total,     w->entropy,
+                      w->jsd,    w->p.part,  w->p.loss.dlogp, w->p.loss.pg, w->p.kl,
+                      w->weight, w->p.count, w->p.loss.ratio, w->advantage, w->of,
+                      w->id,     w->lesson,  w->p.loss.side,  w->sequence,  w->dentropy};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }
 
@@ -106,11 +124,14 @@ static struct ptd_lesson lesson_of(const struct ptd_loss_rules *r, const struct 
 static void list_tokens(struct work *w, const struct ptd_rollout *y, long sequence)
 {
     const struct ptd_sequence *q = &w->sequence[sequence];
+    const struct ptd_known *k = &w->r->known;
     for (int j = 0; j < y->n; j++) {
         long i = q->first + j;
         w->of[i] = (int32_t)sequence;
         w->id[i] = y->ids[j];
-        w->old[i] = y->logp ? y->logp[j] : NAN; /* until the token is scored */
+        w->advantage[i] = k->advantage ? k->advantage[i] : y->advantage;
+        w->weight[i] = k->weight ? k->weight[i] : 1;
+        w->old[i] = k->old ? k->old[i] : y->logp ? y->logp[j] : NAN; /* until it is scored */
         w->ref[i] = q->reference ? y->ref_logp[j] : 0;
         if (q->tutored) w->lesson[i] = lesson_of(w->r, y, j);
     }
@@ -120,7 +141,7 @@ static void list(struct work *w, struct ptd_group **groups, int n)
 {
     long first = 0, s = 0;
     for (int i = 0; i < n; i++) {
-        int reads = ptd_loss_reference(w->r) != 0 && !any_tutored(w->r, groups[i]);
+        int reads = ptd_loss_reference(w->r) != 0 && !ptd_learn_tutors(w->r, groups[i]);
         for (int j = 0; j < groups[i]->n_rollouts; j++, s++) {
             const struct ptd_rollout *y = &groups[i]->rollouts[j];
             w->sequence[s] = (struct ptd_sequence){.first = first,
@@ -128,13 +149,15 @@ static void list(struct work *w, struct ptd_group **groups, int n)
                                                    .group = i,
                                                    .advantage = y->advantage,
                                                    .reference = reads && y->ref_logp,
-                                                   .has_old = y->logp != NULL,
+                                                   .has_old = y->logp || w->r->known.old,
                                                    .tutored = is_tutored(w->r, groups[i], y)};
             if (w->sequence[s].reference) w->sum->kl_tokens += y->n;
             list_tokens(w, y, s);
             first += y->n;
         }
     }
+    ptd_aggregate_counts(&w->t, w->r->aggregate, w->r->length, w->p.count);
+    for (long i = 0; w->dentropy && i < w->t.n; i++) w->dentropy[i] = -w->r->bonus / w->t.n;
 }
 
 /* ---- a micro-batch ---- */
@@ -150,7 +173,7 @@ static void ask_loss(void *ctx, long first, long n)
 {
     struct work *w = ctx;
     complete(w, w->done + first, n);
-    w->r->loss->value(ptd_loss_own(w->r), &w->t, w->done + first, n, &w->loss);
+    ptd_objective(w->r, &w->t, w->done + first, n, &w->p);
 }
 
 static void ground(struct work *w)
@@ -172,7 +195,8 @@ static struct ptd_ask_score asked(const struct work *w)
 /* Of token i. */
 static double loss_of(const struct work *w, long i)
 {
-    return w->loss.loss[i] + w->r->lambda * w->jsd[i] / w->n_ptd;
+    double bonus = w->dentropy ? w->dentropy[i] * w->entropy[i] : 0;
+    return w->p.part[i] + bonus + w->r->lambda * w->jsd[i] / w->n_ptd;
 }
 
 /* What the loss reads of the stream may be clipped to something finite, and is refused
@@ -200,9 +224,10 @@ static void learn_micro(struct work *w)
     struct ptd_head_lesson l = {
         .score = asked(w),
         .scored = {.total = w->total + at, .entropy = w->entropy + at, .logp = w->logp + at},
-        .loss = w->r->loss->sequences ? NULL : ask_loss,
+        .loss = needs_scores(w->r) ? NULL : ask_loss,
         .ctx = w,
-        .gradient = {.dlogp = w->loss.dlogp + at,
+        .gradient = {.dlogp = w->p.loss.dlogp + at,
+                     .dentropy = w->dentropy ? w->dentropy + at : NULL,
                      .lesson = w->lesson ? w->lesson + at : NULL,
                      .divergence = w->r->divergence,
                      .weight = w->r->lambda / w->n_ptd},
@@ -220,7 +245,9 @@ static void score_micro(struct work *w)
 {
     struct ptd_score *s = w->score;
     struct ptd_ask_score ask = asked(w);
-    struct ptd_got_score got = {.logp = w->logp + w->done};
+    struct ptd_got_score got = {
+        .total = w->total + w->done, .entropy = w->entropy + w->done, .logp = w->logp + w->done};
+    ask.shares = masks(w->r);
     ptd_lm_head_score(ptd_score_head(s, w->r->banned), s->X, s->rows, &ask, &got);
 }
 
@@ -311,11 +338,12 @@ static int pass(struct work *w, struct ptd_group **groups, int n, int learns, in
     return 0;
 }
 
-/* For losses that look at whole responses. */
+/* For losses that look at whole responses, or at all of them. */
 static int score_all(struct work *w, struct ptd_group **groups, int n, int *bad)
 {
     if (pass(w, groups, n, 0, bad)) return -1;
     w->done = 0;
+    if (masks(w->r)) ptd_objective_mask(w->entropy, w->t.n, w->r->top_entropy, w->weight);
     ask_loss(w, 0, w->t.n);
     return 0;
 }
@@ -327,16 +355,22 @@ static void add_up(struct work *w, int *bad)
     struct ptd_learned *s = w->sum;
     *bad = first_bad(w);
     for (long i = 0; i < w->t.n; i++) {
-        double off = fabs(w->loss.ratio[i] - 1);
+        double off = fabs(w->p.loss.ratio[i] - 1), gap = fabs(w->old[i] - w->logp[i]);
         s->loss += loss_of(w, i);
-        s->pg += w->loss.pg[i];
-        s->kl += w->loss.kl[i];
+        s->pg_loss += w->weight[i] * w->p.loss.pg[i] / w->p.count[i];
+        s->kl_loss += w->p.kl[i] / w->p.count[i];
+        s->entropy_loss += w->entropy[i] / w->t.n;
+        s->far_loss += w->r->lambda * w->jsd[i] / w->n_ptd;
+        s->pg += w->p.loss.pg[i];
+        s->kl += w->p.kl[i];
         s->jsd += w->jsd[i];
+        s->gap += gap;
+        if (gap > s->max_gap) s->max_gap = gap;
         s->entropy += w->entropy[i];
         s->logp += w->logp[i];
         s->ppo_kl += w->old[i] - w->logp[i];
-        s->clipped_high += w->loss.side[i] > 0;
-        s->clipped_dual += w->loss.side[i] < 0;
+        s->clipped_high += w->p.loss.side[i] > 0;
+        s->clipped_dual += w->p.loss.side[i] < 0;
         if (!w->r->loss->supervised && off > s->max_ratio_error) s->max_ratio_error = off;
     }
 }
@@ -351,9 +385,24 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     take(&w);
     list(&w, groups, n);
     for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
-    if (r->loss->sequences) result = score_all(&w, groups, n, bad);
+    if (needs_scores(r)) result = score_all(&w, groups, n, bad);
     if (!result) result = pass(&w, groups, n, 1, bad);
     if (!result) add_up(&w, bad);
+    give_back(&w);
+    return result;
+}
+
+int ptd_learn_look(struct ptd_score *s, struct ptd_group **groups, int n,
+                   const struct ptd_loss_rules *r, double *logp, int *bad)
+{
+    struct ptd_learned sum;
+    struct work w = {.score = s, .r = r, .sum = &sum};
+    *bad = -1;
+    count(&w, groups, n);
+    take(&w);
+    list(&w, groups, n);
+    int result = pass(&w, groups, n, 0, bad);
+    memcpy(logp, w.logp, w.t.n * sizeof *logp);
     give_back(&w);
     return result;
 }

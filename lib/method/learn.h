@@ -1,15 +1,20 @@
 /* learn: the gradient of one update over groups: packs them into micro-batches, has every token
  * scored and its loss differentiated, and sums with counts of the whole update, so that
  * micro-batching changes nothing beyond rounding. What a token's loss is says lib/method/loss, how
- * far a tutored token is from its tutor lib/method/divergence; the optimizer is an operation
- * (ops.h).
+ * far it is from the reference lib/method/kl, how far a tutored token is from its tutor
+ * lib/method/divergence; the optimizer is an operation (ops.h).
  *
- *     L = sum of the loss over all tokens + lambda/N_ptd sum over tutored tokens of the divergence
+ *     L = sum over tokens of (weight pg + beta kl) / count
+ *       - bonus/N sum over tokens of H
+ *       + lambda/N_ptd sum over tutored tokens of the divergence
  *
- * N_ptd: tokens of tutored responses, those with teacher_ids in a group below tau. Groups that have
- * one give no token a reference (it would hold the student where it fails). Without a hint the
- * student's prompt is read; a supervised loss reads the hinted prompt of a hinted group, knows no
- * tutor, and may have weight * L_words of ground.h beside it.
+ * count: of aggregate.h. weight: 1, but 0 for tokens that top_entropy leaves out, and what is known
+ * beforehand (ptd_known). H: the entropy of the student's whole distribution at the token, in nats;
+ * L is made smaller, so a bonus above 0 makes it larger; its mean is over all N tokens, whatever
+ * aggregates. N_ptd: tokens of tutored responses, those with teacher_ids in a group below tau.
+ * Groups that have one give no token a reference (it would hold the student where it fails).
+ * Without a hint the student's prompt is read; a supervised loss reads the hinted prompt of a
+ * hinted group, knows no tutor, and may have weight * L_words of ground.h beside it.
  *
  * A micro-batch is run once it has micro_tokens, and never has twice as many, unless one prompt
  * with one response has: a group is cut between its responses where they would be more, and its
@@ -19,13 +24,32 @@
 #include "flow/record.h"
 #include "method/divergence/divergence.h"
 #include "method/ground.h"
-#include "method/loss/loss.h"
+#include "method/kl/kl.h"
+#include "method/loss/aggregate.h"
 #include "net/model.h"
 #include "net/score.h"
 
+/* What is known of the tokens of an update before it, in the order of its groups; each NULL: what
+ * the stream says. */
+struct ptd_known {
+    const double *old;       /* log-probs that ratios compare with */
+    const double *weight;    /* of pg */
+    const double *advantage; /* of each token */
+};
+
 struct ptd_loss_rules {
     const struct ptd_loss *loss;
-    const void *own; /* its options; NULL: as the command line left them */
+    const void *own;      /* its options; NULL: as the command line left them */
+    struct ptd_clip clip; /* of ratios */
+    int aggregate;        /* enum ptd_aggregate */
+    double length;        /* of PTD_BY_CONSTANT */
+    const struct ptd_kl *kl;
+    double beta;        /* of the KL to the reference */
+    int kl_in_reward;   /* 1: it is in the advantages (worth.h), and not in L */
+    double bonus;       /* of the entropy */
+    double top_entropy; /* pg is learned from this share of tokens, those of most entropy (0, 1:
+                           all) */
+    struct ptd_known known;
     double lambda, tau;
     int top_k; /* at most this many of the teacher's ids (0: all there are) */
     const struct ptd_divergence *divergence;
@@ -44,8 +68,11 @@ struct ptd_learned {
     long tokens, kl_tokens, tutored_tokens, tutored, packed; /* packed: rows the network computed */
     /* L_words of ground.h, its weight left out */
     double words;
-    double loss;                               /* the L above */
+    double loss; /* the L above */
+    /* parts of it; beta and bonus are left out, lambda is not */
+    double pg_loss, kl_loss, entropy_loss, far_loss;
     double pg, kl, jsd, entropy, logp, ppo_kl; /* ppo_kl: sum of old - new log-prob */
+    double gap, max_gap;                       /* of their distances: the sum, and the largest */
     double clipped_high, clipped_dual;
     double max_ratio_error; /* largest |ratio - 1| */
 };
@@ -55,8 +82,13 @@ struct ptd_learned {
  * the group that failed or first has a value that is not finite, else -1 (also for 78). */
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,
               struct ptd_learned *out, int *bad) PTD_MUST_CHECK;
+/* Log-probs of all tokens as they are now, in the groups' order; otherwise as ptd_learn. */
+int ptd_learn_look(struct ptd_score *s, struct ptd_group **groups, int n,
+                   const struct ptd_loss_rules *r, double *logp, int *bad) PTD_MUST_CHECK;
+/* 1: the group has a tutored response, and so no reference. */
+int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g);
 /* The options that the loss is asked with. */
 const void *ptd_loss_own(const struct ptd_loss_rules *r);
-/* Weight of the divergence from the reference; 0: none is read. */
+/* Weight of the KL to the reference in L; 0: it is not there. */
 double ptd_loss_reference(const struct ptd_loss_rules *r);
 #endif

@@ -165,18 +165,46 @@ static void put_outcome(const struct ptd_reward_rules *r, double own, struct ptd
     y->outcome = y->reason ? PTD_UNPARSABLE : y->accuracy >= from ? PTD_RIGHT : PTD_WRONG;
 }
 
-/* The share of the penalty for its length, noted among the parts. */
+/* The share of the penalty for its length. */
+static double over_of(const struct ptd_reward_rules *r, const struct ptd_rollout *y)
+{
+    double over = (y->n - (r->overlong_limit - r->overlong)) / (double)r->overlong;
+    return over < 0 ? 0 : over > 1 ? 1 : over;
+}
+
+/* The same, noted among the parts. */
 static double overlong(const struct ptd_reward_rules *r, struct ptd_group *g, struct ptd_rollout *y)
 {
     if (!r->overlong) return 0;
-    double over = (y->n - (r->overlong_limit - r->overlong)) / (double)r->overlong;
-    over = over < 0 ? 0 : over > 1 ? 1 : over;
+    double over = over_of(r, y);
     if (y->n_parts == PTD_LIST_MAX) return over;
     struct ptd_reward_part *parts = ptd_group_alloc(g, (y->n_parts + 1) * sizeof *parts);
     if (y->n_parts) memcpy(parts, y->parts, y->n_parts * sizeof *parts);
     parts[y->n_parts++] = (struct ptd_reward_part){OVERLONG, over};
     y->parts = parts;
     return over;
+}
+
+/* What the reward is the sum of, for who wants it by itself. */
+static void put_shares(const struct ptd_reward_rules *r, struct ptd_group *g, double form,
+                       const struct ptd_checked *found)
+{
+    double *weight = ptd_group_alloc(g, (3 + PTD_CHECKERS_MAX) * sizeof *weight);
+    int n = found ? ptd_checkers_weights(r->checkers, weight + 3) : 0;
+    weight[0] = r->accuracy_weight;
+    weight[1] = form;
+    weight[2] = -r->overlong_penalty;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        struct ptd_rollout *y = &g->rollouts[i];
+        double *share = ptd_group_alloc(g, (3 + (size_t)n) * sizeof *share);
+        share[0] = y->accuracy;
+        share[1] = y->format;
+        share[2] = r->overlong ? over_of(r, y) : 0;
+        for (int k = 0; k < n; k++) share[3 + k] = found[i].rewards[k];
+        y->shares = share;
+        y->share_weights = weight;
+        y->n_shares = 3 + n;
+    }
 }
 
 static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g,
@@ -192,6 +220,7 @@ static void put_rewards(const struct ptd_reward_rules *r, struct ptd_group *g,
         double over = overlong(r, g, y);
         if (over > 0) y->reward -= r->overlong_penalty * over;
     }
+    put_shares(r, g, form, found);
 }
 
 static int judge_by_rule(const struct ptd_reward_rules *r, struct ptd_group *g)

@@ -97,10 +97,49 @@ static void put_method(json_t *s, const char *key, const struct ptd_method *m)
     if (m->options) json_object_set_new(s, m->name, options_of(m));
 }
 
+/* The loss with its clips, the KL and its own options, as one object. */
+static void put_loss(json_t *s, const struct ptd_loss_rules *r)
+{
+    json_t *o = options_of(&r->loss->is);
+    json_object_set_new(s, "loss", json_string(r->loss->is.name));
+    if (!r->loss->supervised) {
+        json_object_set_new(o, "beta", json_real(r->beta));
+        json_object_set_new(o, "clip-low", json_real(r->clip.low));
+        json_object_set_new(o, "clip-high", json_real(r->clip.high));
+        json_object_set_new(o, "clip-dual", json_real(r->clip.dual));
+    }
+    if (json_object_size(o)) json_object_set(s, r->loss->is.name, o);
+    json_decref(o);
+}
+
+static void put_real(json_t *s, const char *key, double x, double usual)
+{
+    if (x != usual) json_object_set_new(s, key, json_real(x));
+}
+
+/* What earlier programs had not is named where it is not what they did. */
+static void put_policy(json_t *s, const struct ptd_settings *all)
+{
+    const struct ptd_loss_rules *r = all->rules;
+    if (r->aggregate != PTD_BY_TOKEN)
+        json_object_set_new(s, "aggregate", json_string(ptd_aggregate_names[r->aggregate]));
+    if (r->aggregate == PTD_BY_CONSTANT) json_object_set_new(s, "length", json_real(r->length));
+    if (strcmp(r->kl->is.name, "k3")) json_object_set_new(s, "kl", json_string(r->kl->is.name));
+    if (r->kl_in_reward) json_object_set_new(s, "kl_in", json_string("reward"));
+    if (all->steered->target > 0)
+        json_object_set_new(s, "kl_steered",
+                            json_pack("[f f]", all->steered->target, all->steered->horizon));
+    put_real(s, "entropy_bonus", r->bonus, 0);
+    put_real(s, "top_entropy", r->top_entropy, 1);
+    put_real(s, "tis", all->tis, 0);
+    if (all->epochs != 1) json_object_set_new(s, "epochs", json_integer(all->epochs));
+}
+
 static void put_losses(json_t *s, const struct ptd_settings *all)
 {
     const struct ptd_loss_rules *r = all->rules;
-    put_method(s, "loss", &r->loss->is);
+    put_loss(s, r);
+    put_policy(s, all);
     put_method(s, "divergence", &r->divergence->is);
     json_object_set_new(s, "loss_weights", json_pack("[f f]", r->lambda, r->tau));
     json_object_set_new(s, "top_k", json_integer(r->top_k));

@@ -11,6 +11,7 @@
 #define PTD_SETTINGS_H
 #include "flow/record.h"
 #include "method/learn.h"
+#include "method/steered.h"
 #include "method/train.h"
 
 struct ptd_settings {
@@ -20,7 +21,9 @@ struct ptd_settings {
     const struct ptd_train_rules *train;
     const char *schedule; /* by name */
     double words;         /* weight of picture words */
-    int updates;          /* of each step */
+    int updates, epochs;  /* of each step */
+    const struct ptd_steered *steered;
+    double tis; /* most that a token counts (before.h); 0: each counts once */
 };
 char *ptd_settings_text(const struct ptd_settings *s); /* malloc'd; loads OpenBLAS */
 #endif

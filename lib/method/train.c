@@ -83,6 +83,8 @@ static int resume(struct ptd_train *t, int anyway)
                         ptd_store_path(t->store), (long long)t->generation);
     int64_t updates = json_integer_value(json_object_get(run, "updates"));
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
+    json_t *coef = json_object_get(run, "kl_coef");
+    if (coef) t->kl_coef = json_number_value(coef);
     r = check_settings(t, run, anyway);
     json_decref(run);
     return r ? -1 : ptd_optimizer_load(t->optimizer, t->store, updates, t->generation);
@@ -171,6 +173,7 @@ struct ptd_train *ptd_train_open(const char *store, const struct ptd_train_rules
     struct ptd_train *t = ptd_alloc(sizeof *t);
     t->rules = *r;
     t->settings = ptd_strdup(settings);
+    t->kl_coef = -1;
     if (check_ema(r) ||
         ptd_store_open(&t->store, store, r->plans ? PTD_STORE_READ : PTD_STORE_TRAIN) ||
         ptd_store_head(t->store, &t->published))
@@ -229,6 +232,22 @@ static struct ptd_tensor_view *views_before(const struct ptd_train *t)
     return NULL;
 }
 
+/* The counters and settings, as JSON. */
+static char *run_text(const struct ptd_train *t)
+{
+    char coef[64] = "", *method = ptd_strdup(""), *run;
+    if (t->kl_coef >= 0) snprintf(coef, sizeof coef, "\"kl_coef\":%.17g,", t->kl_coef);
+    if (t->method) {
+        free(method);
+        method = ptd_format("\"method\":\"%s\",", t->method);
+    }
+    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,%s%s\"settings\":%s}",
+                     (long long)ptd_optimizer_updates(t->optimizer), t->bad_in_row, coef, method,
+                     t->settings);
+    free(method);
+    return run;
+}
+
 int ptd_train_publish(struct ptd_train *t)
 {
     struct ptd_model *m = t->model;
@@ -236,8 +255,7 @@ int ptd_train_publish(struct ptd_train *t)
     char *run;
     int r;
     if (t->generation == t->published) return 0;
-    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,\"settings\":%s}",
-                     (long long)ptd_optimizer_updates(t->optimizer), t->bad_in_row, t->settings);
+    run = run_text(t);
     p.before = views_before(t);
     ptd_optimizer_publish(t->optimizer, &p);
     p.run = run;

@@ -45,6 +45,8 @@ struct ptd_train {
     int64_t generation, published; /* what the weights are; the newest in the store */
     struct ptd_live *live;         /* where those between go; NULL: nobody waits for them */
     int bad_in_row;                /* steps refused in a row */
+    double kl_coef; /* weight of the KL as it has been steered (steered.h); below 0: it was not */
+    const char *method; /* by whose name options were set (preset.h), for people; NULL: none */
     struct ptd_train_rules rules;
     char *settings; /* JSON object: what exact resume compares */
 };

@@ -326,7 +326,8 @@ static void judge(struct round *w, struct ptd_reply *r, const struct shape *s)
     static const double reward[GROUP] = {1, 0, 1, 0, 1, 0, 1, 0};
     double advantage[GROUP];
     const struct ptd_advantage *a = ptd_advantage_named("grpo");
-    a->value(a->is.own, reward, GROUP, advantage);
+    struct ptd_rewarded one = {.n = GROUP, .reward = reward, .advantage = advantage};
+    a->value(a->is.own, &one, 1);
     for (int p = 0; p < PROMPTS; p++) {
         for (int t = 0; t < HINT; t++) w->prompt[p][t] = bench_id(4, p * HINT + t, s->vocab);
         for (int t = 0; t < PROMPT; t++)
@@ -388,6 +389,9 @@ static double whole(const char *name, int tutored)
     struct ptd_group *g[PROMPTS];
     struct reading plain = new_reading(0), tutor = new_reading(1);
     struct ptd_loss_rules r = {.loss = ptd_loss_named("ppo"),
+                               .clip = {0.2, 0.28, 3},
+                               .kl = ptd_kl_named("k3"),
+                               .beta = 0.01,
                                .lambda = 0.5,
                                .tau = 1,
                                .divergence = ptd_divergence_named("jsd"),

@@ -4,9 +4,9 @@
  *     A = R - mean */
 #include "method/advantage/advantage.h"
 
-static void value(const void *own, const double *reward, int n, double *advantage)
+static void value(const void *own, const struct ptd_rewarded *g, int n)
 {
-    ptd_centred(reward, n, 1, advantage);
+    for (int k = 0; k < n; k++) ptd_centred(g[k].reward, g[k].n, 1, g[k].advantage);
 }
 
 const struct ptd_advantage ptd_advantage_dr_grpo = {

@@ -3,9 +3,10 @@
  *     A = 0 */
 #include "method/advantage/advantage.h"
 
-static void value(const void *own, const double *reward, int n, double *advantage)
+static void value(const void *own, const struct ptd_rewarded *g, int n)
 {
-    for (int i = 0; i < n; i++) advantage[i] = 0;
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < g[k].n; i++) g[k].advantage[i] = 0;
 }
 
 const struct ptd_advantage ptd_advantage_none = {

@@ -3,9 +3,10 @@
  *     A = R - mean of the others = n / (n - 1) (R - mean) */
 #include "method/advantage/advantage.h"
 
-static void value(const void *own, const double *reward, int n, double *advantage)
+static void value(const void *own, const struct ptd_rewarded *g, int n)
 {
-    ptd_centred(reward, n, n > 1 ? n / (n - 1.0) : 0, advantage);
+    for (int k = 0; k < n; k++)
+        ptd_centred(g[k].reward, g[k].n, g[k].n > 1 ? g[k].n / (g[k].n - 1.0) : 0, g[k].advantage);
 }
 
 const struct ptd_advantage ptd_advantage_rloo = {

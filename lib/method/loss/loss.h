@@ -1,12 +1,21 @@
 /* loss: what is learned from responses, as a function of the log-probs of their tokens. A loss
- * never sees logits: it gets the token arrays of an update and gives each token's part of L and the
- * derivative of L by its log-prob; learn.c does the rest.
+ * never sees logits: it gets the token arrays of an update and gives each token's pg and the
+ * derivative by its log-prob. How tokens come together as L is aggregate.h's, the divergence from
+ * the reference is method/kl's; learn.c does the rest.
+ *
+ *     L = sum over tokens of (weight pg + beta kl) / count
  *
  * A loss is one file, ppo.c say, which ends in its row, and a line in table.c. */
 #ifndef PTD_LOSS_H
 #define PTD_LOSS_H
 #include "base/method.h"
 #include <stdint.h>
+
+/* How far the ratio r of the new probability to the old may go: below 1 - low and above 1 + high
+ * there is nothing to gain; dual bounds the loss of bad tokens (0: it does not). */
+struct ptd_clip {
+    double low, high, dual;
+};
 
 /* One response of the update. */
 struct ptd_sequence {
@@ -20,22 +29,25 @@ struct ptd_sequence {
 };
 
 struct ptd_tokens {
-    long n; /* of the whole update: the count that losses divide by */
+    long n; /* of the whole update */
     /* [n] natural log-probs, divided by the temperature: under the weights that learn, under those
-     * that sampled (the same as logp where the stream has none), under the reference */
+     * that the ratio compares with (the same as logp where nothing is known), under the reference
+     */
     const double *logp, *old, *ref;
+    const double *advantage; /* [n] of the token: its response's, unless a KL is in the reward */
+    const double *weight;    /* [n] of pg in L, beside its count: 1 but for --tis, --top-entropy */
     const int32_t *sequence; /* [n] index of each token's response */
     const struct ptd_sequence *sequences;
     long n_sequences;
+    struct ptd_clip clip;
 };
 
 /* All [n], zero before the loss is asked. */
 struct ptd_token_losses {
-    double *loss;    /* this token's part of L: L is their sum */
-    double *dlogp;   /* dL/dlogp */
-    double *pg, *kl; /* parts for the metrics, weights and counts left out */
-    double *ratio;   /* of the new probability to the old */
-    int8_t *side;    /* +1 a clip chose the value, -1 the bound of bad tokens did */
+    double *pg;    /* this token's value, weight and count left out */
+    double *dlogp; /* the derivative by logp of the sum of weight pg, the count left out */
+    double *ratio; /* of the new probability to the old */
+    int8_t *side;  /* +1 a clip chose the value, -1 the bound of bad tokens did */
 };
 
 struct ptd_loss {
@@ -44,8 +56,10 @@ struct ptd_loss {
     /* 1: value is asked once, for all tokens of the update, and may look at all of them; 0: for
      * some at a time, by several threads, and looks at these alone */
     int sequences;
-    /* Weight of the divergence from the reference, 0: ref is not read; NULL: never. */
-    double (*reference)(const void *own);
+    struct ptd_clip clip;  /* its own, where the command line gives none */
+    const char *aggregate; /* the same, of aggregate.h; NULL: "token" */
+    /* What is wrong with its options, NULL: nothing; may be NULL. */
+    const char *(*wrong)(const void *own);
     /* Fills entries first .. first + n - 1. NaN in the input must come out as NaN. */
     void (*value)(const void *own, const struct ptd_tokens *t, long first, long n,
                   const struct ptd_token_losses *out);
@@ -54,4 +68,13 @@ struct ptd_loss {
 extern ptd_method_table ptd_losses;
 /* By name ("policy" is ppo, as it once was called); NULL, 2: none, and what there is. */
 const struct ptd_loss *ptd_loss_named(const char *name);
+
+/* For rows: the clipped objective of one ratio r.
+ *
+ *     L1 = max(-A r, -A clip(r, 1 - low, 1 + high));  L1 for A >= 0, min(L1, -A dual) for A < 0
+ *
+ * *slope is its derivative by log r. *side: +1 the clip chose the value (r too high with A > 0, too
+ * low with A < 0), -1 the dual clip did, 0 neither; the slope is 0 for +1 and -1. Shares of them
+ * are EasyR1's pg_clipfrac_higher and _lower. */
+double ptd_clipped(double r, double advantage, const struct ptd_clip *c, double *slope, int *side);
 #endif

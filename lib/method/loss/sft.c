@@ -1,14 +1,14 @@
 /* sft: supervised fine-tuning, the cross-entropy of given responses.
  *
- *     L = -1/N sum logp */
+ *     pg = -logp */
 #include "method/loss/loss.h"
 
 static void value(const void *own, const struct ptd_tokens *t, long first, long n,
                   const struct ptd_token_losses *out)
 {
     for (long i = first; i < first + n; i++) {
-        out->loss[i] = -t->logp[i] / t->n;
-        out->dlogp[i] = -1.0 / t->n;
+        out->pg[i] = -t->logp[i];
+        out->dlogp[i] = -t->weight[i];
     }
 }
 
