@@ -385,6 +385,7 @@ static double plain_border(double share)
         for (long k = i + 1; k < seen.t.n; k++)
             if (x[k] < x[i]) at = x[i], x[i] = x[k], x[k] = at;
     at = (1 - share) * (seen.t.n - 1);
+    if (fabs(at - round(at)) < 1e-9) return x[(int)round(at)];
     return x[(int)at] + (at - (int)at) * (x[(int)at + 1] - x[(int)at]);
 }
 

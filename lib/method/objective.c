@@ -1,6 +1,7 @@
 /* objective: see objective.h. */
 #include "method/objective.h"
 #include "method/learn.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static int ascending(const void *a, const void *b)
 static double quantile(const double *sorted, long n, double q)
 {
     double at = q * (n - 1);
+    if (fabs(at - round(at)) < 1e-9) at = round(at); /* on a token, but for rounding */
     long below = (long)at;
     if (below + 1 >= n) return sorted[n - 1];
     return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
