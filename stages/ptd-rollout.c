@@ -32,6 +32,7 @@ static struct {
     const char *store, *generation, *stop, *system, *device;
     struct ptd_opt_list stop_text;
     int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
+    int beside;
     int eos, batch, refill;
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
     double temperature, top_p, curriculum;
@@ -90,6 +91,10 @@ static const struct ptd_opt options[] = {
     PTD_PLAN_OPTIONS(opt.plan),
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
      "evaluation: the most probable word, one response to each prompt", 0, 0},
+    {"greedy-baseline", 0, PTD_OPT_FLAG, &opt.beside, NULL,
+     "one more response to each prompt, of the most probable words: what ptd-verify --advantage "
+     "remax compares with; it is not trained",
+     0, 0},
     {"generation", 'g', PTD_OPT_STR, &opt.generation, "G",
      "evaluation with these weights: a number or 'latest'", 0, 0},
     {"lag", 0, PTD_OPT_INT, &opt.lag, "N",
@@ -311,7 +316,8 @@ static struct ptd_sampling sampling_of(void)
                                  .top_p = opt.top_p,
                                  .top_k = opt.top_k,
                                  .greedy = opt.greedy,
-                                 .group_size = opt.greedy ? 1 : opt.group_size,
+                                 .beside = opt.beside,
+                                 .group_size = opt.greedy ? 1 : opt.group_size + opt.beside,
                                  .max_tokens = opt.max_tokens,
                                  .top_logprobs = opt.top_logprobs,
                                  .seed = opt.seed,
@@ -343,7 +349,7 @@ static void open_model(struct run *r, struct ptd_store *store)
 static void expect_options(struct ptd_expected *e)
 {
     if (!e->prompts) e->prompts = opt.step_groups;
-    e->answers = opt.greedy ? 1 : opt.group_size;
+    e->answers = opt.greedy ? 1 : opt.group_size + opt.beside;
     e->answer = opt.max_tokens;
 }
 
@@ -458,8 +464,9 @@ static char *sampling_words(const struct run *r)
 {
     char together[280], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
     together_words(together, sizeof together);
-    char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s", opt.top_p, opt.top_k, stop,
-                             opt.lag, together, prompts);
+    char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s%s", opt.top_p, opt.top_k,
+                             stop, opt.lag, together, opt.beside ? "; a greedy one beside" : "",
+                             prompts);
     free(prompts);
     free(stop);
     return words;
@@ -474,7 +481,7 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->seed = opt.seed;
     h->steps = r->eval ? (rows + opt.step_groups - 1) / opt.step_groups : opt.steps;
     h->first_step = r->eval ? 1 : done + 1;
-    h->group_size = r->rollouts.sampling.group_size;
+    h->group_size = r->rollouts.sampling.group_size - opt.beside;
     h->step_groups = opt.step_groups;
     h->max_tokens = opt.max_tokens;
     h->temperature = opt.temperature;
@@ -507,6 +514,7 @@ int main(int argc, char **argv)
     struct run r = {0};
     struct ptd_head h = {0};
     int64_t done;
+    if (opt.greedy && opt.beside) ptd_misuse("--greedy-baseline: without --greedy");
     ptd_plan_read(&opt.plan);
     expect_options(&opt.plan.expected);
     if (argc - first != 1 && !(opt.plan.print && argc == first))

@@ -40,6 +40,7 @@ static int put_group(struct ptd_rollouts *r, struct ptd_group *g, const struct p
     g->rollouts = ptd_group_alloc(g, n * sizeof *g->rollouts);
     g->n_rollouts = n;
     for (int i = 0; i < n; i++) put_reply(r, g, &g->rollouts[i], &replies[i]);
+    if (r->sampling.beside) g->rollouts[n - 1].greedy = 1, g->rollouts[n - 1].logp = NULL;
     ptd_group_encode(g, &r->buf);
     return ptd_writer_put(r->out, PTD_GROUP, r->buf.data, r->buf.len);
 }
@@ -136,7 +137,9 @@ static int read_next(void *ctx, struct ptd_question *q)
 
 int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h)
 {
-    r->reply_bytes = ptd_head_rollout_bytes(h, 0);
+    struct ptd_head all = *h;
+    all.group_size = r->sampling.group_size;
+    r->reply_bytes = ptd_head_rollout_bytes(&all, 0);
     if (r->reply_bytes <= PTD_FRAME_MAX) return ptd_sample_check(r->model, &r->sampling, 1);
     return ptd_fail(PTD_CONFIG,
                     "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take "

@@ -46,7 +46,7 @@ struct state {
     int n_lines, lines_cap;
     struct { /* of the tokens that are drawn together, [cap] but for best */
         double *u;
-        int32_t *id, *best; /* best [cap, top_logprobs] */
+        int32_t *id, *best; /* best [cap, best_of] */
         float *logp;
         int cap;
     } drawn;
@@ -95,6 +95,12 @@ static int ending(const struct state *st, const struct line *l, int32_t id)
                                                                        : PTD_REPLY_CUT;
 }
 
+/* Best words that are named with each draw. */
+static int best_of(const struct ptd_sampling *s)
+{
+    return s->beside && !s->top_logprobs ? 1 : s->top_logprobs;
+}
+
 /* The random number of a reply's next token. */
 static double uniform(const struct state *st, const struct line *l)
 {
@@ -102,21 +108,23 @@ static double uniform(const struct state *st, const struct line *l)
                        (uint32_t)l->r << 20 | (uint32_t)reply_of(l)->n);
 }
 
-/* Draw number i is a reply's next token. */
+/* Draw number i is a reply's next token; of the greedy one beside others it is the best word. */
 static void append(const struct state *st, const struct line *l, int i)
 {
     struct ptd_reply *y = reply_of(l);
     size_t k = st->s->top_logprobs;
+    const int32_t *best = st->drawn.best + (size_t)i * best_of(st->s);
+    int greedy = st->s->beside && l->r == st->s->group_size - 1;
     want_token(y, st->s->top_logprobs);
-    if (k) memcpy(y->top_ids + y->n * k, st->drawn.best + i * k, k * sizeof *st->drawn.best);
-    y->logp[y->n] = st->drawn.logp[i];
-    y->ids[y->n++] = st->drawn.id[i];
-    y->stopped = ending(st, l, st->drawn.id[i]);
+    if (k) memcpy(y->top_ids + y->n * k, best, k * sizeof *best);
+    y->logp[y->n] = greedy ? 0 : st->drawn.logp[i];
+    y->ids[y->n] = greedy ? *best : st->drawn.id[i];
+    y->stopped = ending(st, l, y->ids[y->n++]);
 }
 
 static void want_draws(struct state *st, int n)
 {
-    size_t k = st->s->top_logprobs;
+    size_t k = best_of(st->s);
     if (n <= st->drawn.cap) return;
     st->drawn.cap = n;
     st->drawn.u = ptd_realloc(st->drawn.u, (size_t)n * sizeof *st->drawn.u);
@@ -135,7 +143,7 @@ static void draw(struct state *st, const struct line *l, const ptd_num *X, int n
                                .u = st->drawn.u,
                                .top_k = s->greedy ? 1 : s->top_k,
                                .top_p = s->top_p,
-                               .best = s->top_logprobs};
+                               .best = best_of(s)};
     struct ptd_got_draw got = {
         .id = st->drawn.id, .logp = st->drawn.logp, .best_id = st->drawn.best};
     for (int i = 0; i < n; i++) st->drawn.u[i] = uniform(st, &l[i]);

@@ -31,6 +31,7 @@ struct ptd_sampling {
     double temperature, top_p; /* top_p 1: all */
     int top_k;                 /* 0: all */
     int greedy;
+    int beside; /* 1: the last reply of each group is the greedy one; its log-probs are 0 */
     int group_size, max_tokens;
     int top_logprobs; /* most probable ids to record per token, 0: none */
     const int *stop;  /* ids that end a reply */
