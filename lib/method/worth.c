@@ -164,11 +164,22 @@ static const char *decided_by_verify(const struct ptd_head *h)
     return decided;
 }
 
+/* Where `mark` stands outside of quotes, or NULL. */
+static const char *find_plain(const char *text, const char *mark)
+{
+    int quoted = 0;
+    for (; *text; text++) {
+        if (*text == '\'') quoted = !quoted;
+        if (!quoted && !strncmp(text, mark, strlen(mark))) return text;
+    }
+    return NULL;
+}
+
 /* The word behind " --name ", malloc'd, or NULL. */
 static char *word_behind(const char *decided, const char *name)
 {
     char *mark = ptd_format(" --%s ", name), *word = NULL;
-    const char *at = strstr(decided, mark);
+    const char *at = find_plain(decided, mark);
     if (at) at += strlen(mark);
     if (at) word = ptd_format("%.*s", (int)strcspn(at, " "), at);
     free(mark);
