@@ -592,7 +592,7 @@ static int pass(struct run *r, struct ptd_group **g, int n, double lr, double sc
     if (!measures) moved = 1;
     *bad = learn(r, g, n, sum);
     int refused = *bad < 0 ? ptd_optimizer_end(o, norm) : 1;
-    if (refused < 0) ptd_die_last();
+    if (refused < 0 && ptd_train_back(r->train)) ptd_die_last();
     if (*bad >= 0) ptd_optimizer_drop(o);
     if (refused) moved = was;
     return refused;

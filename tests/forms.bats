@@ -69,6 +69,41 @@ last_loss() { tail -n 1 "$1" | jq '."actor/loss"'; }
     done
 }
 
+# FOLDER, whose layer 0 gives what it gave, and gradients of its v_proj beyond what float32 holds:
+# those above it have moved by then.
+overflowing() {
+    python3 - "$1/model.safetensors" <<'PY'
+import array, json, struct, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+n = struct.unpack("<Q", data[:8])[0]
+head = json.loads(data[8:8 + n])
+scales = {"input_layernorm": 1e37, "self_attn.q_proj": 1e-37, "self_attn.k_proj": 1e-37,
+          "self_attn.v_proj": 0, "self_attn.o_proj": 1e6}
+for name, scale in scales.items():
+    a, b = (8 + n + o for o in head[f"model.language_model.layers.0.{name}.weight"]["data_offsets"])
+    data[a:b] = array.array("f", [x * scale for x in array.array("f", bytes(data[a:b]))]).tobytes()
+open(sys.argv[1], "wb").write(data)
+PY
+}
+
+@test "what is not finite is refused as a whole gradient is, whatever has moved by then" {
+    ptd-export -q long.ptd over
+    overflowing over
+    ptd-init -q over.ptd --from over
+    ptd-gold -q -s over.ptd -P 8 -n 5 train.jsonl | ptd-hint -q --always --share 0.5 > over.rec
+    for apply in whole "layer --moments 8bit" layer "layer --clip-grad 1" "layer --publish-every 9"; do
+        rm -rf refused.ptd
+        cp -r over.ptd refused.ptd
+        run --separate-stderr ptd-update -q -s refused.ptd --clip-grad 0 "${SFT[@]}" --apply $apply over.rec
+        echo "$apply: $status $stderr"
+        [ "$status" = 79 ]
+        [ "${#stderr_lines[@]}" = 4 ]
+        [[ "${stderr_lines[3]}" == "ptd-update: 3 refused steps in a row; the last good weights are those of generation "[03] ]]
+        [ "$(head_of refused.ptd)" = 3 ]
+        [ "$(ptd-dump refused.ptd | jq -r 'select(.kind == "weights").xxh3' | sort -u | wc -l)" = 1 ]
+    done
+}
+
 @test "an update that is no one micro-batch cannot be applied by layer" {
     anew many.ptd
     ptd-gold -q -s many.ptd -P 8 -n 1 train.jsonl > one.rec

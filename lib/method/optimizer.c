@@ -52,6 +52,7 @@ struct ptd_optimizer {
     struct ptd_slot *slots; /* [n_params]; n 0: not trained */
     char **scales;          /* [n_params] names of their scales */
     void *memory;           /* of all slots */
+    size_t bytes;           /* of it */
     int64_t updates;
     struct pass pass;
 };
@@ -97,16 +98,16 @@ void ptd_optimizer_plan(const struct ptd_model *m, const struct ptd_optimizer_ru
 struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_optimizer_rules *r)
 {
     struct ptd_optimizer *o = ptd_alloc(sizeof *o);
-    size_t bytes = 0, at = 0;
+    size_t at = 0;
     o->model = m;
     o->rules = *r;
     o->slots = ptd_array(m->n_params + 1, sizeof *o->slots);
     o->scales = ptd_array(m->n_params + 1, sizeof *o->scales);
     o->pass.seen = ptd_alloc(m->n_parts + 1);
     for (int i = 0; i < m->n_params; i++)
-        if (m->params[i].trained) lay_out(r, &m->params[i], i, NULL, &bytes);
-    if (bytes) o->memory = ptd_device_alloc(m->device, bytes, "moments");
-    if (bytes) m->device->ops->zero(m->device, o->memory, bytes); /* pages are there from now on */
+        if (m->params[i].trained) lay_out(r, &m->params[i], i, NULL, &o->bytes);
+    if (o->bytes) o->memory = ptd_device_alloc(m->device, o->bytes, "moments");
+    ptd_optimizer_clear(o); /* pages are there from now on */
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
         if (p->trained) o->slots[i] = lay_out(r, p, i, o->memory, &at);
@@ -114,6 +115,13 @@ struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_op
     }
     ptd_model_train(m);
     return o;
+}
+
+void ptd_optimizer_clear(struct ptd_optimizer *o)
+{
+    struct ptd_device *d = o->model->device;
+    if (o->bytes) d->ops->zero(d, o->memory, o->bytes);
+    o->updates = 0;
 }
 
 void ptd_optimizer_free(struct ptd_optimizer *o)
@@ -284,9 +292,7 @@ int ptd_optimizer_end(struct ptd_optimizer *o, double *norm)
     ptd_optimizer_drop(o);
     if (pass->bad && pass->moved)
         return ptd_fail(PTD_DIVERGED,
-                        "a gradient is not finite, and parts of the network have moved already: "
-                        "nothing is published (--apply whole, or --clip-grad, would refuse the "
-                        "step before)");
+                        "a gradient is not finite, and parts of the network have moved already");
     if (!isfinite(*norm)) return 1;
     if (!pass->measures) o->updates++;
     return 0;

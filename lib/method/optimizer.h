@@ -57,9 +57,10 @@ struct ptd_optimizer;
 /* Takes memory for moments, low halves and gradients. */
 struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_optimizer_rules *r);
 void ptd_optimizer_free(struct ptd_optimizer *o);
-/* What the store has of a generation after so many updates. */
+/* What the store has of a generation after so many updates. Into memory that is new or cleared. */
 int ptd_optimizer_load(struct ptd_optimizer *o, struct ptd_store *s, int64_t updates,
                        int64_t generation) PTD_MUST_CHECK;
+void ptd_optimizer_clear(struct ptd_optimizer *o); /* as if it were new */
 int64_t ptd_optimizer_updates(const struct ptd_optimizer *o);
 void ptd_optimizer_zero(struct ptd_optimizer *o);
 double ptd_optimizer_norm(const struct ptd_optimizer *o); /* not finite if any gradient is not */
@@ -69,8 +70,8 @@ double ptd_optimizer_scale(const struct ptd_optimizer *o, double norm); /* of cl
 
 /* From now on each part is measured, or stepped with gradients times `scale`. */
 void ptd_optimizer_watch(struct ptd_optimizer *o, double lr, double scale, int measures);
-/* 1: the norm is not finite, and nothing moved. -1: it is not, and parts have moved already (79).
- */
+/* 1: the norm is not finite, and nothing moved. -1: it is not, and parts have moved already (79): a
+ * run goes back to what its store has (ptd_train_back). */
 int ptd_optimizer_end(struct ptd_optimizer *o, double *norm) PTD_MUST_CHECK;
 void ptd_optimizer_drop(struct ptd_optimizer *o); /* before any part was stepped */
 

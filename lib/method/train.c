@@ -82,6 +82,7 @@ static int resume(struct ptd_train *t, int anyway)
         return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters",
                         ptd_store_path(t->store), (long long)t->generation);
     int64_t updates = json_integer_value(json_object_get(run, "updates"));
+    t->updates = updates;
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
     json_t *coef = json_object_get(run, "kl_coef");
     if (coef) t->kl_coef = json_number_value(coef);
@@ -263,10 +264,26 @@ int ptd_train_publish(struct ptd_train *t)
     if (t->ema) ptd_ema_publish(t->ema, &p);
     r = ptd_store_publish(t->store, &p);
     if (!r) t->published = t->generation;
+    if (!r) t->updates = ptd_optimizer_updates(t->optimizer);
     free(p.before);
     ptd_optimizer_published(&p);
     free(run);
     return r;
+}
+
+int ptd_train_back(struct ptd_train *t)
+{
+    if (ptd_optimizer_updates(t->optimizer) != t->updates)
+        return ptd_fail(PTD_DIVERGED,
+                        "%s, and what they were is not in the store: nothing is published since "
+                        "generation %lld (--apply whole or --clip-grad would refuse the step, and "
+                        "so would --publish-every 1 with --updates 1)",
+                        ptd_failed_message(), (long long)t->published);
+    ptd_optimizer_clear(t->optimizer);
+    return ptd_model_load(t->model, t->store, t->published) ||
+                   ptd_optimizer_load(t->optimizer, t->store, t->updates, t->published)
+               ? -1
+               : 0;
 }
 
 static int share(struct ptd_train *t)

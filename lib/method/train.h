@@ -43,6 +43,7 @@ struct ptd_train {
     struct ptd_optimizer *optimizer;
     struct ptd_ema *ema;           /* NULL: none is kept */
     int64_t generation, published; /* what the weights are; the newest in the store */
+    int64_t updates;               /* of the optimizer when it was published */
     struct ptd_live *live;         /* where those between go; NULL: nobody waits for them */
     int bad_in_row;                /* steps refused in a row */
     double kl_coef; /* weight of the KL as it has been steered (steered.h); below 0: it was not */
@@ -72,5 +73,8 @@ int ptd_train_step_done(struct ptd_train *t) PTD_MUST_CHECK;
 /* The present generation, unless it is published already. What it holds beside the weights is that
  * of the same step, so nothing may have been applied since ptd_train_step_done. */
 int ptd_train_publish(struct ptd_train *t) PTD_MUST_CHECK;
+/* Weights and optimizer as the store has them, where that is what they were before the update that
+ * failed with what ptd_fail kept; -1 where it is not: that stands, with what would help. */
+int ptd_train_back(struct ptd_train *t) PTD_MUST_CHECK;
 void ptd_train_close(struct ptd_train *t);
 #endif
