@@ -37,7 +37,7 @@ static const struct ptd_opt options[] = {
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
      "bf16 or f32: round the weights to it, and keep keys and values of the run in it (default: "
      "weights as they come, random ones as the config says, else f32; the run in f32, or as "
-     "--from-store was)",
+     "--from-store was; f32 of a --master split: the exact weights)",
      0, 0},
     {"tokenizer", 0, PTD_OPT_STR, &opt.tokenizer, "FILE",
      "tokenizer.json for --config, plain or .gz; the Qwen3-VL models have none built in", 0, 0},
@@ -99,7 +99,27 @@ static _Noreturn void die(void)
     ptd_stop_die();
 }
 
-/* "run.ptd: tiny, 1376224 parameters, 5504896 bytes, seed 7" */
+static int is_adapter(const char *name)
+{
+    return strstr(name, ".lora_") != NULL;
+}
+
+/* "bf16", or "bf16 and f32": formats of all but adapters. malloc'd. */
+static char *formats(const struct ptd_tensor_about *list, int n)
+{
+    static const int known[] = {PTD_BF16, PTD_F16, PTD_F32};
+    char text[40] = "";
+    for (int k = 0; k < 3; k++) {
+        int found = 0;
+        for (int i = 0; i < n; i++) found |= list[i].dtype == known[k] && !is_adapter(list[i].name);
+        if (!found) continue;
+        if (*text) strcat(text, " and ");
+        strcat(text, ptd_dtype_name(known[k]));
+    }
+    return ptd_strdup(text);
+}
+
+/* "run.ptd: tiny, 1376224 parameters, 5504896 bytes, f32, seed 7" */
 static void tell(const char *dir, struct ptd_store *s, const char *name, const char *origin)
 {
     struct ptd_tensor_about *list;
@@ -110,11 +130,13 @@ static void tell(const char *dir, struct ptd_store *s, const char *name, const c
         parameters += list[i].n;
         bytes += list[i].n * ptd_dtype_size(list[i].dtype);
     }
+    char *of = formats(list, n);
     ptd_store_list_free(list, n);
     unfinished = NULL;
     ptd_store_close(s);
-    ptd_info("%s: %s%s%zu parameters, %zu bytes, %s", dir, name ? name : "", name ? ", " : "",
-             parameters, bytes, origin);
+    ptd_info("%s: %s%s%zu parameters, %zu bytes, %s, %s", dir, name ? name : "", name ? ", " : "",
+             parameters, bytes, of, origin);
+    free(of);
 }
 
 /* 0: none was */
@@ -225,7 +247,7 @@ static void from_config(const char *dir)
     if (ptd_files_put(&files, s) < 0 || set_dtype(s) < 0 || put_adapter(s, m) < 0 ||
         ptd_import(s, m, &from) < 0)
         die();
-    snprintf(origin, sizeof origin, "%s, seed %" PRId64, ptd_dtype_name(dtype), opt.seed);
+    snprintf(origin, sizeof origin, "seed %" PRId64, opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
     ptd_files_clear(&files);
     ptd_model_free(m);

@@ -182,3 +182,63 @@ for k, (dtype, raw) in a.items():
 assert below > 10000, below
 PY
 }
+
+# Exactly: f32 from split and split from f32; moments as a step would round them.
+@test "a run may go on in other forms, if its resume need not be exact" {
+    anew begun.ptd
+    taught begun.ptd 3 > begun.jsonl
+    anew split.ptd
+    taught split.ptd 3 --master split --moments 8bit > split.jsonl
+    for change in "begun --moments 8bit" "begun --master split" "begun --master none --moments 8bit" \
+        "split --moments 8bit" "split --master split" "split" "split --master none"; do
+        from=${change%% *}
+        form=${change#"$from"}
+        rm -rf other.ptd
+        cp -r $from.ptd other.ptd
+        run ! taught other.ptd 8 $form
+        [ "$(head_of other.ptd)" = 3 ]
+        taught other.ptd 8 $form --resume-anyway > other.jsonl 2> other.err
+        echo "$change: $(cat other.err) $(last_loss other.jsonl)"
+        grep -q 'resuming although' other.err
+        [ "$(head_of other.ptd)" = 8 ]
+        jq -e -n "$(last_loss other.jsonl) < $(last_loss $from.jsonl)"
+        run -0 ptd-dump --check other.ptd
+        # from now on it is one of that form
+        taught other.ptd 9 $form > more.jsonl
+        [ "$(head_of other.ptd)" = 9 ]
+    done
+}
+
+# The folders' tensors, whatever their order.
+same_tensors() {
+    python3 - "$@" <<'PY'
+import json, struct, sys
+def tensors(folder):
+    data = open(folder + "/model.safetensors", "rb").read()
+    n = struct.unpack("<Q", data[:8])[0]
+    return {k: (v["dtype"], data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
+            for k, v in json.loads(data[8:8 + n]).items() if k != "__metadata__"}
+assert tensors(sys.argv[1]) == tensors(sys.argv[2])
+PY
+}
+
+@test "a split master's exact weights outlive the change of form, and a new store" {
+    anew exact.ptd
+    taught exact.ptd 3 --master split --clip-grad 0 > /dev/null
+    rm -rf out now next copy
+    ptd-export -q exact.ptd out --dtype f32
+    # a step of no size: what is published is what was read
+    taught exact.ptd 4 --lr 0 --weight-decay 0 --clip-grad 0 --resume-anyway > /dev/null 2>&1
+    ptd-export -q exact.ptd now --dtype f32
+    same_tensors out now
+    taught exact.ptd 5 --lr 0 --weight-decay 0 --clip-grad 0 --master split --resume-anyway > /dev/null 2>&1
+    ptd-export -q exact.ptd next --dtype f32
+    same_tensors out next
+    rm -rf new.ptd short.new.ptd
+    run -0 --separate-stderr ptd-init new.ptd --from-store exact.ptd --dtype f32
+    [[ "$stderr" == "ptd-init: new.ptd: "*" bytes, f32, from exact.ptd generation 5" ]]
+    ptd-export -q new.ptd copy
+    same_tensors out copy
+    run -0 --separate-stderr ptd-init short.new.ptd --from-store exact.ptd
+    [[ "$stderr" == "ptd-init: short.new.ptd: "*" bytes, bf16"*", from exact.ptd generation 5" ]]
+}

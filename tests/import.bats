@@ -40,7 +40,7 @@ refused() {
     [ "$(cd some && ls | wc -l)" -gt 8 ]
     for from in one some; do
         run -0 ptd-init "$from.ptd" --from "$from"
-        [[ "$output" == "ptd-init: $from.ptd: tiny, 1376224 parameters, 5504896 bytes, $from" ]]
+        [[ "$output" == "ptd-init: $from.ptd: tiny, 1376224 parameters, 5504896 bytes, f32, $from" ]]
         [ "$(weights "$from.ptd")" = "$(weights a.ptd)" ]
         ptd-export -q "$from.ptd" "$from.again"
         [ "$(cd "$from.again" && echo *)" = "$(cd one && echo *)" ]

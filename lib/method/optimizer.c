@@ -1,6 +1,7 @@
 /* optimizer: see optimizer.h. The step's arithmetic is an operation; learning rates are train.c's.
  */
 #include "method/optimizer.h"
+#include "method/forms.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,13 +162,12 @@ static struct ptd_tensor_view *views_of(const struct ptd_optimizer *o, char whic
     return v;
 }
 
-static int load(struct ptd_optimizer *o, struct ptd_store *s, char which)
+static int load_slot(struct ptd_optimizer *o, struct ptd_store *s, int i, int64_t generation)
 {
-    int n;
-    struct ptd_tensor_view *v = views_of(o, which, &n);
-    int r = n ? ptd_store_load_optim(s, which, v, n) : 0;
-    free(v);
-    return r;
+    const struct ptd_forms f = {s, o->model, &o->model->params[i], &o->slots[i], o->scales[i]};
+    if (o->updates && (ptd_forms_load_moments(&f, 'm') || ptd_forms_load_moments(&f, 'v')))
+        return -1;
+    return generation ? ptd_forms_load_master(&f, generation) : 0;
 }
 
 int ptd_optimizer_load(struct ptd_optimizer *o, struct ptd_store *s, int64_t updates,
@@ -175,8 +175,10 @@ int ptd_optimizer_load(struct ptd_optimizer *o, struct ptd_store *s, int64_t upd
 {
     int r = 0;
     o->updates = updates;
-    if (updates) r = load(o, s, 'm') || load(o, s, 'v');
-    if (!r && generation) r = load(o, s, 'l');
+    if (ptd_store_hold(s)) return -1;
+    for (int i = 0; i < o->model->n_params && !r; i++)
+        if (o->slots[i].n) r = load_slot(o, s, i, generation);
+    ptd_store_release(s);
     return r || ptd_device_wait(o->model->device) ? -1 : 0;
 }
 

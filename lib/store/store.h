@@ -166,6 +166,8 @@ int ptd_store_load(struct ptd_store *s, int64_t generation, struct ptd_tensor_vi
 /* 66 if absent */
 int ptd_store_load_optim(struct ptd_store *s, char which /* 'm', 'v' or 'l' */,
                          struct ptd_tensor_view *t, int n) PTD_MUST_CHECK;
+/* The format in which the newest generation's are kept; 0: there are none of that name. */
+int ptd_store_optim_dtype(struct ptd_store *s, char which, const char *name) PTD_MUST_CHECK;
 /* A tensor of the frozen generation where it lies in the map of base.mdb, read-only, in pieces of
  * whole rows (a row: one step along the first axis); each begins at a multiple of 64 bytes, and
  * stays until the store is closed. */
@@ -309,8 +311,8 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PT
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0,
  * pinned; more: tensors to add to them, or NULL. dtype: that of all weights but adapters
- * (lora_A.weight, lora_B.weight) and what is added, to nearest even, and of the run; 0: as they
- * are. */
+ * (lora_A.weight, lora_B.weight) and what is added, to nearest even, and of the run, f32 with what a split master's
+ * bf16 leaves out; 0: as they are. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
                     const struct ptd_filling *more) PTD_MUST_CHECK;
 #endif

@@ -464,6 +464,22 @@ struct clone {
     const struct ptd_filling *more;
 };
 
+/* float32 numbers that were widened from bfloat16 get what that leaves out, where `from` has it. */
+static int join_low(const struct clone *c, const char *name, size_t first, size_t n, uint32_t *x)
+{
+    size_t piece = ptd_store_piece(PTD_I16), part;
+    int16_t *low = ptd_array(n, sizeof *low);
+    int rc = 0;
+    for (size_t at = 0; at < n && rc == 0; at += part) {
+        part = piece - (first + at) % piece;
+        if (part > n - at) part = n - at;
+        rc = ptd_store_read_low(c->from, c->generation, name, first + at, part, low + at);
+    }
+    for (size_t i = 0; i < n && rc == 0; i++) x[i] += (uint32_t)(int32_t)low[i];
+    free(low);
+    return rc < 0 ? -1 : 0;
+}
+
 static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
 {
     struct clone *c = ctx;
@@ -474,6 +490,8 @@ static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
     void *raw = ptd_array(n, ptd_dtype_size(t->dtype));
     int rc = ptd_store_read(c->from, c->generation, t, first, n, raw);
     if (rc == 0) ptd_dtype_convert(out, c->tensors[i].dtype, raw, t->dtype, n);
+    if (rc == 0 && t->dtype == PTD_BF16 && c->tensors[i].dtype == PTD_F32)
+        rc = join_low(c, t->name, first, n, out);
     free(raw);
     return rc;
 }

@@ -545,6 +545,25 @@ int ptd_store_load_optim(struct ptd_store *s, char which, struct ptd_tensor_view
     return rc;
 }
 
+int ptd_store_optim_dtype(struct ptd_store *s, char which, const char *name)
+{
+    char prefix[PTD_PREFIX], key[KEY_MAX + 1];
+    struct ptd_tensor_piece p = {0};
+    struct tensor_head h;
+    MDB_val k, v;
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_moments(s, which, prefix);
+    piece_key(key, prefix, name, 0);
+    k = ptd_store_key(key);
+    if (!rc) rc = mdb_get(s->view, s->db[DB_OPTIM], &k, &v);
+    if (!rc && read_header(v.mv_data, v.mv_size, &h, &p) < 0)
+        rc = ptd_store_blame(s, key, ptd_failed_message());
+    else if (rc && rc != MDB_NOTFOUND)
+        rc = ptd_store_fail(s, rc, "loading");
+    ptd_store_view_end(s);
+    return rc < 0 && rc != MDB_NOTFOUND ? -1 : p.whole.dtype;
+}
+
 int ptd_store_has(struct ptd_store *s, int64_t generation, const char *name)
 {
     int partial;
