@@ -203,4 +203,7 @@ PY
     kill %1
     cmp <(ptd-dump first.rec | jq -c '.rollouts') <(ptd-dump second.rec | jq -c '.rollouts')
     fails 78 '*PTD_ROWS_MAX: found "some"*' env PTD_ROWS_MAX=some ptd-rollout -s kept.ptd -g 1 -m 4 train.jsonl
+    fails 78 '*PTD_SHM: found "train.jsonl", expected a folder' env PTD_SHM=train.jsonl ptd-rollout -s kept.ptd -g 1 -m 4 train.jsonl
+    fails 78 '*PTD_PREFAULT: found "7", expected 0 or 1' env PTD_PREFAULT=7 ptd-rollout -s kept.ptd -g 1 -m 4 train.jsonl
+    fails 78 '*PTD_PREFAULT: found "7", expected 0 or 1' env PTD_PREFAULT=7 ptd-dump kept.ptd
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,10 +112,28 @@ static void there_may_be_none(void **state)
     unlink(folder);
     setenv("PTD_SHM", "/nowhere", 1);
     assert_null(ptd_shelf_open("rows", 1 << 20));
+    assert_int_equal(ptd_shelf_check(), -1);
+    assert_int_equal(ptd_failed_status(), PTD_CONFIG);
     setenv("PTD_SHM", base, 1);
+    assert_int_equal(ptd_shelf_check(), 0);
     assert_int_equal(ptd_shelf_take(NULL, "k", value, 4), 0);
     ptd_shelf_put(NULL, "k", value, 4);
     ptd_shelf_close(NULL);
+}
+
+/* A folder in which nothing can be made does not stay. */
+static void nothing_is_left_of_none(void **state)
+{
+    (void)state;
+    struct rlimit none, was;
+    getrlimit(RLIMIT_NOFILE, &was);
+    int spare = dup(0), next = dup(0); /* the folder's descriptor, and none for the lock */
+    close(spare), close(next);
+    none = was, none.rlim_cur = (rlim_t)next;
+    setrlimit(RLIMIT_NOFILE, &none);
+    assert_null(ptd_shelf_open("rows", 1 << 20));
+    setrlimit(RLIMIT_NOFILE, &was);
+    assert_int_equal(access(folder, F_OK), -1);
 }
 
 /* Larger than the bound: not kept, and nothing else goes for it. */
@@ -135,7 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_comes_back), cmocka_unit_test(damage_is_absence),
         cmocka_unit_test(the_oldest_go),          cmocka_unit_test(there_may_be_none),
-        cmocka_unit_test(too_large_is_not_kept),
+        cmocka_unit_test(too_large_is_not_kept),  cmocka_unit_test(nothing_is_left_of_none),
     };
     ptd_program("test-shelf");
     return cmocka_run_group_tests(tests, make_base, remove_base);

@@ -37,6 +37,23 @@ static int open_folder(const char *path)
     return fd;
 }
 
+#define BASE_MAX 180
+
+int ptd_shelf_check(void)
+{
+    const char *base = getenv("PTD_SHM");
+    struct stat st;
+    if (!base) return 0;
+    if (strlen(base) <= BASE_MAX && stat(base, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
+    return ptd_fail(PTD_CONFIG, "PTD_SHM: found \"%.64s\", expected a folder", base);
+}
+
+/* What was made for nothing (no room for a file in it) goes; another's files keep it. */
+static void leave_empty(struct ptd_shelf *s)
+{
+    if (s->folder >= 0 && s->lock < 0) rmdir(s->path);
+}
+
 struct ptd_shelf *ptd_shelf_open(const char *name, int64_t max)
 {
     const char *base = getenv("PTD_SHM");
@@ -50,6 +67,7 @@ struct ptd_shelf *ptd_shelf_open(const char *name, int64_t max)
         flock(s->lock, LOCK_SH) == 0 &&
         (s->room = open_own(s->folder, "room", O_RDWR | O_CREAT)) >= 0)
         return s;
+    leave_empty(s);
     ptd_shelf_close(s);
     return NULL;
 }
@@ -187,7 +205,7 @@ void ptd_shelf_put(struct ptd_shelf *s, const char *key, const void *value, size
 void ptd_shelf_close(struct ptd_shelf *s)
 {
     if (!s) return;
-    if (s->lock >= 0 && s->room >= 0 && flock(s->lock, LOCK_EX | LOCK_NB) == 0) {
+    if (s->lock >= 0 && flock(s->lock, LOCK_EX | LOCK_NB) == 0) {
         clear(s, 0);
         unlinkat(s->folder, "room", 0);
         unlinkat(s->folder, "lock", 0);

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 struct ptd_shelf;
+/* -1 (78): PTD_SHM is set, and names no folder. */
+int ptd_shelf_check(void);
 /* NULL: there is none (max 0 too); all other functions take NULL and do nothing. */
 struct ptd_shelf *ptd_shelf_open(const char *name, int64_t max);
 /* key: letters, digits and '-', at most 64. 1: *value [bytes] is filled; 0: absent. */

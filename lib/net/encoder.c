@@ -28,7 +28,7 @@ static int bound(int64_t *bytes)
 struct ptd_encoder *ptd_encoder_new(struct ptd_model *m, const char *identity)
 {
     int64_t most;
-    if (bound(&most)) return NULL;
+    if (bound(&most) || ptd_shelf_check()) return NULL;
     struct ptd_encoder *e = ptd_alloc(sizeof *e);
     char *machine = ptd_machine(m->device), *all = ptd_format("%s %s", identity, machine);
     e->m = m;

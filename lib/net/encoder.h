@@ -23,7 +23,7 @@ int ptd_encoder_attach(struct ptd_model *m, struct ptd_store *s) PTD_MUST_CHECK;
 /* No longer, if the tower moves now. */
 void ptd_encoder_detach(struct ptd_model *m);
 /* identity: of the frozen weights (ptd_store_identity of generation 0). NULL: 78, PTD_ROWS_MAX is
- * no number of bytes. */
+ * no number of bytes, or PTD_SHM no folder. */
 struct ptd_encoder *ptd_encoder_new(struct ptd_model *m, const char *identity);
 void ptd_encoder_free(struct ptd_encoder *e);
 /* Merged rows of a picture, [1 + n_deepstack][n][hidden] with n its pads: the merger's, then what

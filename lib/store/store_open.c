@@ -26,11 +26,19 @@ static int size_from_text(const char *text, size_t *size)
     return -1;
 }
 
-/* PTD_STORE_MAX, whatever a store is opened for: what is malformed must not wait until it is
- * needed. */
-static int read_limit(struct ptd_store *s)
+static int check_prefault(void)
+{
+    const char *text = getenv("PTD_PREFAULT");
+    if (!text || !*text || !strcmp(text, "0") || !strcmp(text, "1")) return 0;
+    return ptd_fail(PTD_CONFIG, "PTD_PREFAULT: found \"%.64s\", expected 0 or 1", text);
+}
+
+/* PTD_STORE_MAX and PTD_PREFAULT, whatever a store is opened for: what is malformed must not wait
+ * until it is needed. */
+static int read_environment(struct ptd_store *s)
 {
     const char *text = getenv("PTD_STORE_MAX");
+    if (check_prefault() < 0) return -1;
     if (text && size_from_text(text, &s->map) < 0)
         return ptd_fail(
             PTD_CONFIG,
@@ -159,7 +167,7 @@ static int open_store(struct ptd_store *s)
 {
     int create = s->mode & PTD_STORE_CREATE,
         trains = s->mode & (PTD_STORE_TRAIN | PTD_STORE_CREATE);
-    if (read_limit(s) < 0) return -1;
+    if (read_environment(s) < 0) return -1;
     if ((create ? ptd_store_make_files(s) : ptd_store_open_data(s)) < 0) return -1;
     if (ptd_store_share_lock(s) < 0) return -1;
     if (trains && ptd_store_take_lock(s) < 0) return -1;
