@@ -47,10 +47,10 @@ RUN      = $(if $(DEVICE),PTD_DEVICE=$(DEVICE)) PTD_BIN=$(abspath $(BIN)) PTD_BU
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: FORCE all units demo quick test unit torture bench benches debug fuzz fuzzers deps layers format formatted clean help
+.PHONY: FORCE all units plugin demo quick test unit torture bench benches debug fuzz fuzzers deps layers format formatted clean help
 .DELETE_ON_ERROR:
 
-all: $(STAGES)
+all: $(STAGES) plugin
 units: $(UNIT) $(REPLAY) $(TOOLS) $(BUILD)/libptd-sim.so
 
 # The main jobs.

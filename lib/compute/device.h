@@ -44,8 +44,8 @@ struct ptd_device {
     } fault; /* the first one since the last wait */
 };
 
-/* By name, "cpu", "cuda:1"; NULL: by PTD_DEVICE in the environment, else the CPU. NULL: 2 a name that is
- * none; 69 a device that is not there. Call it after ptd_threads_start. */
+/* By name, "cpu", "cuda:1"; NULL: by PTD_DEVICE in the environment, else the CPU. NULL: 2 a name
+ * that is none; 69 a device that is not there. Call it after ptd_threads_start. */
 struct ptd_device *ptd_device_open(const char *name);
 int ptd_device_check(const char *name) PTD_MUST_CHECK; /* -1: 2 as above; nothing is opened */
 /* What --help says of --device. */

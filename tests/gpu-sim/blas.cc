@@ -1,7 +1,7 @@
-/* blas: cuBLASLt's product by plain loops, on memory of the device: see standin/cublasLt.h. It looks
- * at the very calls: sizes of attributes, shapes, leading dimensions, alignment that was promised,
- * an algorithm of another shape, memory that was never written. What the library would refuse is a
- * fault; what it might have no algorithm for, it has none for. */
+/* blas: cuBLASLt's product by plain loops, on memory of the device: see standin/cublasLt.h. It
+ * looks at the very calls: sizes of attributes, shapes, leading dimensions, alignment that was
+ * promised, an algorithm of another shape, memory that was never written. What the library would
+ * refuse is a fault; what it might have no algorithm for, it has none for. */
 #include "engine.h"
 #include "standin/cublasLt.h"
 
@@ -25,15 +25,25 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *h)
     *h = (cublasLtHandle_t)16;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_STATUS_SUCCESS; }
-size_t cublasLtGetVersion() { return 130000; }
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t)
+{
+    return CUBLAS_STATUS_SUCCESS;
+}
+size_t cublasLtGetVersion()
+{
+    return 130000;
+}
 
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *p, cublasComputeType_t, cudaDataType_t scale)
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *p, cublasComputeType_t,
+                                        cudaDataType_t scale)
 {
     *p = new standin_product{CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL};
     return scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t p) { return delete p, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t p)
+{
+    return delete p, CUBLAS_STATUS_SUCCESS;
+}
 
 static cublasStatus_t refused(const void *site, const char *what)
 {
@@ -41,7 +51,8 @@ static cublasStatus_t refused(const void *site, const char *what)
     return CUBLAS_STATUS_INVALID_VALUE;
 }
 
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p, cublasLtMatmulDescAttributes_t what,
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p,
+                                              cublasLtMatmulDescAttributes_t what,
                                               const void *value, size_t size)
 {
     int32_t *number = what == CUBLASLT_MATMUL_DESC_TRANSA     ? &p->turn_a
@@ -57,27 +68,34 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t p, cublasLtMa
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataType_t type, uint64_t rows, uint64_t cols,
-                                          int64_t ld)
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataType_t type,
+                                          uint64_t rows, uint64_t cols, int64_t ld)
 {
     *l = new standin_layout{type, (int64_t)rows, (int64_t)cols, ld};
     return ld < (int64_t)rows || !rows || !cols ? refused(HERE, "a layout") : CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l) { return delete l, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l)
+{
+    return delete l, CUBLAS_STATUS_SUCCESS;
+}
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *p)
 {
     *p = new standin_wish{0, 7, {256, 256, 256, 256}};
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) { return delete p, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p)
+{
+    return delete p, CUBLAS_STATUS_SUCCESS;
+}
 
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p,
-                                                    cublasLtMatmulPreferenceAttributes_t what, const void *value,
-                                                    size_t size)
+                                                    cublasLtMatmulPreferenceAttributes_t what,
+                                                    const void *value, size_t size)
 {
     uint32_t *number = what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK ? &p->reductions : NULL;
-    if (what >= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES && what <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES)
+    if (what >= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
+        what <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES)
         number = &p->aligned[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES];
     if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES && size == sizeof p->workspace) {
         memcpy(&p->workspace, value, size);
@@ -97,17 +115,25 @@ struct problem {
     int64_t m, n, k;
 };
 
-static problem problem_of(cublasLtMatmulDesc_t p, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-                          cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d)
+static problem problem_of(cublasLtMatmulDesc_t p, cublasLtMatrixLayout_t a,
+                          cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
+                          cublasLtMatrixLayout_t d)
 {
-    return problem{*p, *a, *b, *c, *d, p->turn_a ? a->cols : a->rows, p->turn_b ? b->rows : b->cols,
+    return problem{*p,
+                   *a,
+                   *b,
+                   *c,
+                   *d,
+                   p->turn_a ? a->cols : a->rows,
+                   p->turn_b ? b->rows : b->cols,
                    p->turn_a ? a->rows : a->cols};
 }
 
 static bool fits(const problem &x)
 {
     bool inner = (x.p.turn_b ? x.b.cols : x.b.rows) == x.k;
-    bool outer = x.d.rows == x.m && x.d.cols == x.n && x.c.rows == x.m && x.c.cols == x.n && x.c.ld == x.d.ld;
+    bool outer = x.d.rows == x.m && x.d.cols == x.n && x.c.rows == x.m && x.c.cols == x.n &&
+                 x.c.ld == x.d.ld;
     return inner && outer && x.a.type == x.b.type && x.c.type == x.d.type &&
            (x.d.type == CUDA_R_32F || x.a.type == CUDA_R_16BF);
 }
@@ -122,23 +148,30 @@ static uint64_t mark_of(const problem &x)
     return h;
 }
 
-static size_t width(const standin_layout &l) { return l.type == CUDA_R_32F ? 4 : 2; }
+static size_t width(const standin_layout &l)
+{
+    return l.type == CUDA_R_32F ? 4 : 2;
+}
 
 #define IN_PLACE 1 /* a reduction by atomics */
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t p, cublasLtMatrixLayout_t a,
-                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
-                                              cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t wish, int most,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t p,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t wish, int most,
                                               cublasLtMatmulHeuristicResult_t *found, int *n)
 {
     problem x = problem_of(p, a, b, c, d);
     *n = 0;
     if (!fits(x) || most < 1) return refused(HERE, "to look for a product whose shapes do not fit");
-    if (wish->reductions & IN_PLACE) return refused(HERE, "to be the same bits each time: reductions in place are allowed");
-    if ((x.a.ld * width(x.a) | x.b.ld * width(x.b) | x.d.ld * width(x.d)) % 16) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (wish->reductions & IN_PLACE)
+        return refused(HERE, "to be the same bits each time: reductions in place are allowed");
+    if ((x.a.ld * width(x.a) | x.b.ld * width(x.b) | x.d.ld * width(x.d)) % 16)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     memset(found, 0, sizeof *found);
     found->algo.data[0] = mark_of(x);
-    for (int i = 0; i < 4; i++) found->algo.data[1] = max(found->algo.data[1], (uint64_t)wish->aligned[i]);
+    for (int i = 0; i < 4; i++)
+        found->algo.data[1] = max(found->algo.data[1], (uint64_t)wish->aligned[i]);
     found->workspaceSize = found->algo.data[2] = min(wish->workspace, (size_t)4096);
     *n = 1;
     return CUBLAS_STATUS_SUCCESS;
@@ -164,7 +197,9 @@ static void set_number(void *p, const standin_layout &l, int64_t i, int64_t j, f
 static int look(const void *p, const standin_layout &l, int write)
 {
     for (int64_t j = 0; j < l.cols; j++)
-        if (watch_host(NULL, (const char *)p + j * l.ld * width(l), (size_t)l.rows * width(l), write)) return -1;
+        if (watch_host(NULL, (const char *)p + j * l.ld * width(l), (size_t)l.rows * width(l),
+                       write))
+            return -1;
     return 0;
 }
 
@@ -191,7 +226,9 @@ static void multiply(const call &c)
 {
     const problem &x = c.x;
     std::vector<float> wide((size_t)(x.m * x.k)), acc((size_t)x.m);
-    if (look(c.A, x.a, 0) || look(c.B, x.b, 0) || (c.beta != 0 && look(c.D, x.d, 0)) || look(c.D, x.d, 1)) return;
+    if (look(c.A, x.a, 0) || look(c.B, x.b, 0) || (c.beta != 0 && look(c.D, x.d, 0)) ||
+        look(c.D, x.d, 1))
+        return;
     if (x.p.bias && watch_host(NULL, x.p.bias, (size_t)x.m * width(x.d), 0)) return;
     if (c.used && watch_host(NULL, c.workspace, c.used, 1)) return;
     memset(c.workspace, 0xff, c.used);
@@ -201,8 +238,11 @@ static void multiply(const call &c)
     for (int64_t j = 0; j < x.n; j++) {
         column(acc.data(), wide.data(), c, j);
         for (int64_t i = 0; i < x.m; i++) {
-            float v = c.alpha * acc[(size_t)i] + (c.beta != 0 ? c.beta * number(c.D, x.d, i, j) : 0);
-            if (x.p.bias) v += x.d.type == CUDA_R_32F ? ((const float *)x.p.bias)[i] : __bfloat162float(((const bf16 *)x.p.bias)[i]);
+            float v =
+                c.alpha * acc[(size_t)i] + (c.beta != 0 ? c.beta * number(c.D, x.d, i, j) : 0);
+            if (x.p.bias)
+                v += x.d.type == CUDA_R_32F ? ((const float *)x.p.bias)[i]
+                                            : __bfloat162float(((const bf16 *)x.p.bias)[i]);
             set_number(c.D, x.d, i, j, v);
         }
     }
@@ -213,16 +253,23 @@ static bool promised(const cublasLtMatmulAlgo_t *algo, const void *a, const void
     return ((uintptr_t)a | (uintptr_t)b | (uintptr_t)d) % algo->data[1] == 0;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t p, const void *alpha, const void *A,
-                              cublasLtMatrixLayout_t a, const void *B, cublasLtMatrixLayout_t b, const void *beta,
-                              const void *C, cublasLtMatrixLayout_t c, void *D, cublasLtMatrixLayout_t d,
-                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t size, cudaStream_t s)
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t p, const void *alpha,
+                              const void *A, cublasLtMatrixLayout_t a, const void *B,
+                              cublasLtMatrixLayout_t b, const void *beta, const void *C,
+                              cublasLtMatrixLayout_t c, void *D, cublasLtMatrixLayout_t d,
+                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t size,
+                              cudaStream_t s)
 {
-    call asked = {problem_of(p, a, b, c, d), A, B, D, workspace, *(const float *)alpha, *(const float *)beta, (size_t)algo->data[2]};
+    call asked = {
+        problem_of(p, a, b, c, d), A, B, D, workspace, *(const float *)alpha, *(const float *)beta,
+        (size_t)algo->data[2]};
     if (!fits(asked.x)) return refused(HERE, "a product whose shapes do not fit");
-    if (algo->data[0] != mark_of(asked.x)) return refused(HERE, "a product by an algorithm for another");
-    if (!promised(algo, A, B, D)) return refused(HERE, "a product of memory less aligned than was promised");
-    if (size < asked.used) return refused(HERE, "a product with less workspace than it was chosen for");
+    if (algo->data[0] != mark_of(asked.x))
+        return refused(HERE, "a product by an algorithm for another");
+    if (!promised(algo, A, B, D))
+        return refused(HERE, "a product of memory less aligned than was promised");
+    if (size < asked.used)
+        return refused(HERE, "a product with less workspace than it was chosen for");
     if ((asked.x.p.epilogue == CUBLASLT_EPILOGUE_BIAS) != (asked.x.p.bias != NULL) || C != D)
         return refused(HERE, "a bias without its epilogue, or an addition that is not in place");
     sim_ask(s, [=] { multiply(asked); });

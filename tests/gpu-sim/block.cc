@@ -69,8 +69,16 @@ struct block {
 
 static fiber fibers[MOST_THREADS];
 static block now;
+static uint64_t can_run[MOST_THREADS / 64];
 static context scheduler;
 static uint64_t dice;
+
+static void set_state(int rank, enum state to)
+{
+    uint64_t bit = 1ull << rank % 64, &word = can_run[rank / 64];
+    fibers[rank].state = to;
+    word = to == RUNS ? word | bit : word & ~bit;
+}
 
 sim_thread &sim_thread_of(int rank)
 {
@@ -90,7 +98,7 @@ static void let_others()
 
 void sim_give_up()
 {
-    fibers[sim_rank].state = DONE;
+    set_state(sim_rank, DONE);
     let_others();
     abort();
 }
@@ -101,7 +109,7 @@ static void wait_here(const void *site, const char *at, void *brings)
 {
     sim_thread &t = fibers[sim_rank].thread;
     t.site = site, t.at = at, t.brings = brings;
-    fibers[sim_rank].state = WAITS;
+    set_state(sim_rank, WAITS);
 }
 
 /* After a meeting: at random, others may go first even if nobody is waited for. */
@@ -116,7 +124,7 @@ static gathering &gathering_of(const void *site, const char *at, unsigned mask)
     int warp = sim_rank / 32;
     std::vector<gathering> &open = now.gatherings[warp];
     for (gathering &g : open) {
-        if (g.mask == mask && strcmp(g.at, at))
+        if (g.mask == mask && g.at != at && strcmp(g.at, at))
             sim_fault(site, "%s, where others of its warp are at %s", at, g.at);
         if (g.mask == mask) return g;
         if (g.mask & mask)
@@ -137,7 +145,7 @@ static void close_gathering(int warp, unsigned mask, sim_together *all)
         if (open[i].mask == mask) open.erase(open.begin() + (long)i--);
     if (all) all(warp * 32, mask);
     for (int l = 0; l < 32; l++)
-        if (mask >> l & 1) fibers[warp * 32 + l].state = RUNS;
+        if (mask >> l & 1) set_state(warp * 32 + l, RUNS);
 }
 
 void sim_meet_warp(const void *site, const char *at, unsigned mask, void *brings, sim_together *all)
@@ -162,7 +170,7 @@ static void close_barrier()
     now.waiting = 0;
     for (int i = 0; i < now.n; i++)
         if (fibers[i].state == WAITS && !strcmp(fibers[i].thread.at, "__syncthreads"))
-            fibers[i].state = RUNS;
+            set_state(i, RUNS);
 }
 
 void __syncthreads()
@@ -191,13 +199,14 @@ static void thread_main()
     sim_running->run(sim_running->arguments);
     sim_copies_at_end();
     now.left--;
-    fibers[sim_rank].state = DONE;
+    set_state(sim_rank, DONE);
     close_barrier();
     sim_give_up();
 }
 
-static void ready(fiber &f)
+static void ready(int rank)
 {
+    fiber &f = fibers[rank];
     if (!f.stack) {
         unsigned char *p =
             (unsigned char *)mmap(NULL, STACK + GUARD, PROT_READ | PROT_WRITE,
@@ -212,7 +221,7 @@ static void ready(fiber &f)
 #if defined __aarch64__
     f.at.stack = top + 1;
 #endif
-    f.state = RUNS;
+    set_state(rank, RUNS);
     f.thread.asked.clear(), f.thread.groups.clear();
 }
 
@@ -222,15 +231,32 @@ static unsigned roll(unsigned n)
     return (unsigned)((dice >> 33) % n);
 }
 
+/* The first one from `start` on that can run; -1: none. */
+static int first_from(int start)
+{
+    int word = start / 64;
+    uint64_t bits = can_run[word] & ~0ull << start % 64;
+    for (;;) {
+        if (bits) return word * 64 + __builtin_ctzll(bits);
+        if (++word == MOST_THREADS / 64) return -1;
+        bits = can_run[word];
+    }
+}
+
+static int last_of_all()
+{
+    for (int word = (now.n - 1) / 64; word >= 0; word--)
+        if (can_run[word]) return word * 64 + 63 - __builtin_clzll(can_run[word]);
+    return -1;
+}
+
 /* The next one that can run; -1: none can. */
 static int next_thread(int last)
 {
-    int n = now.n, start = sim_order > 1 ? (int)roll((unsigned)n) : sim_order ? n - 1 : 0;
-    int step = sim_order == 1 ? n - 1 : 1;
     if (sim_order <= 1 && last >= 0 && fibers[last].state == RUNS) return last;
-    for (int i = 0, at = start; i < n; i++, at = (at + step) % n)
-        if (fibers[at].state == RUNS) return at;
-    return -1;
+    if (sim_order == 1) return last_of_all();
+    int found = first_from(sim_order > 1 ? (int)roll((unsigned)now.n) : 0);
+    return found < 0 && sim_order > 1 ? first_from(0) : found;
 }
 
 static void tell_deadlock()
@@ -254,11 +280,12 @@ static void run_block(int number, dim3 at)
     memset(sim_arena, 0xff, sim_arena_size);
     for (std::vector<gathering> &g : now.gatherings) g.clear();
     now.left = now.n, now.waiting = 0;
+    memset(can_run, 0, sizeof can_run);
     for (int i = 0; i < now.n; i++) {
         unsigned u = (unsigned)i;
         fibers[i].place =
             sim_place{dim3(u % b.x, u / b.x % b.y, u / b.x / b.y), at, b, sim_running->grid};
-        ready(fibers[i]);
+        ready(i);
     }
     for (int r = -1; now.left && !sim_stopped;) {
         if ((r = next_thread(r)) < 0) {

@@ -35,4 +35,26 @@ $(GPU_DIR)/flags: FORCE | $(GPU_DIR)
 $(GPU_DIR):
 	mkdir -p $@
 
+# For the chip, where nvcc is; CUDA=0 leaves it out. What needs sm_90a is for Hopper alone, PTX for
+# what comes after it.
+CUDA     ?= 1
+NVCC     := $(if $(filter-out 0,$(CUDA)),$(or $(shell command -v nvcc),$(wildcard /usr/local/cuda/bin/nvcc)))
+NV_DIR    = build/cuda
+NV_ARCH   = -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_90,code=compute_90
+NV_FLAGS  = -std=c++20 -O3 -g -lineinfo -Ilib -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-D_GNU_SOURCE -MMD -MP
+NV_LIB    = $(dir $(NVCC))../lib64
+NV_OBJ   := $(GPU_CU:lib/compute/cuda/%.cu=$(NV_DIR)/%.o)
+GPU_PLUGIN = $(if $(NVCC),$(BIN)/libptd-cuda.so)
+
+plugin: $(GPU_PLUGIN)
+$(NV_DIR)/%.o: lib/compute/cuda/%.cu $(NV_DIR)/flags
+	$(NVCC) $(NV_FLAGS) $(NV_ARCH) -c -o $@ $<
+$(BIN)/libptd-cuda.so: $(NV_OBJ) | $(BIN)
+	$(NVCC) -shared -cudart static -o $@ $^ -L$(NV_LIB) -lcublasLt -Xlinker -rpath,$(NV_LIB),-Bsymbolic
+$(NV_DIR)/flags: FORCE | $(NV_DIR)
+	$(call KEEP,$(NVCC) $(NV_FLAGS) $(NV_ARCH))
+$(NV_DIR):
+	mkdir -p $@
+
+-include $(wildcard $(NV_DIR)/*.d)
 -include $(wildcard $(GPU_DIR)/*.d)

@@ -302,7 +302,8 @@ static inline void sim_launch(const char *name, dim3 grid, dim3 block, size_t sh
 }
 /* Arguments are what they are when the kernel is asked for. */
 #define GPU_LAUNCH(k, grid, block, shared, stream, ...)                                            \
-    sim_launch(#k, grid, block, shared, stream, [](auto... a) { k(a...); }, __VA_ARGS__)
+    sim_launch(                                                                                    \
+        #k, grid, block, shared, stream, [](auto... a) { k(a...); }, __VA_ARGS__)
 
 /* ---- for tests ---- */
 

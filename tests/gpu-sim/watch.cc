@@ -80,8 +80,8 @@ void watch_forget(unsigned char *p)
 static void refine(region *r, size_t at, size_t n)
 {
     size_t grain = r->grain;
+    if (!((at | n) & (grain - 1))) return;
     while ((at | n) % grain) grain /= 2;
-    if (grain == r->grain) return;
     cell *finer = new_cells(r->n / grain);
     for (size_t i = 0; i < r->n / grain; i++) finer[i] = r->cells[i * grain / r->grain];
     free(r->cells);

@@ -142,8 +142,7 @@ GPU_INLINE void write_moments(const slot<T> &s, size_t i, float m, float v,
 }
 
 template <class T, int MASTER, int EIGHT>
-__global__ void __launch_bounds__(THREADS)
-    adamw_blocks(slot<T> s, struct step step, const float *g)
+__global__ void __launch_bounds__(THREADS) adamw_blocks(slot<T> s, struct step step, const float *g)
 {
     GPU_SHARED(struct step_shared, shared);
     size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
@@ -184,18 +183,10 @@ static struct step step_of(const struct ptd_adamw *a, int64_t t, double scale)
 
 template <class T> static slot<T> slot_of(const struct ptd_slot *s)
 {
-    slot<T> k = {s->n,
-                 as<T>(s->w),
-                 (uint16_t *)s->w,
-                 (int16_t *)s->low,
-                 (float *)s->m,
-                 (float *)s->v,
-                 floats_of(s->ms),
-                 floats_of(s->vs),
-                 (uint8_t *)s->m,
-                 (uint8_t *)s->v,
-                 s->seed,
-                 s->number};
+    slot<T> k = {
+        s->n,          as<T>(s->w),      (uint16_t *)s->w, (int16_t *)s->low, (float *)s->m,
+        (float *)s->v, floats_of(s->ms), floats_of(s->vs), (uint8_t *)s->m,   (uint8_t *)s->v,
+        s->seed,       s->number};
     return k;
 }
 

@@ -93,10 +93,10 @@ static inline const int32_t *ints_of(const ptd_int *p)
 #define CUDA_BY_WIDTH(d, wide, ...)                                                                \
     do {                                                                                           \
         if (wide) {                                                                                \
-            [[maybe_unused]] constexpr int N = 8;                                                                   \
+            [[maybe_unused]] constexpr int N = 8;                                                  \
             CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
         } else {                                                                                   \
-            [[maybe_unused]] constexpr int N = 1;                                                                   \
+            [[maybe_unused]] constexpr int N = 1;                                                  \
             CUDA_BY_TYPE(d, __VA_ARGS__);                                                          \
         }                                                                                          \
     } while (0)

@@ -113,8 +113,8 @@ void cuda_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *d
     if (dX) back_input(d, dX, add, dY, W, n);
     if (dW) back_weight(d, dW, 1, dY, W->rows, X, W->cols, W->rows, W->cols, n);
     if (db)
-        CUDA_BY_TYPE(d, cuda_column_sums(d, floats_of(db),
-                                         numbers_of_column<T>{as<T>(dY), W->rows}, n, W->rows));
+        CUDA_BY_TYPE(d, cuda_column_sums(d, floats_of(db), numbers_of_column<T>{as<T>(dY), W->rows},
+                                         n, W->rows));
 }
 
 /* The logits' gradient takes the format of the device's numbers first. */
@@ -136,8 +136,8 @@ void cuda_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const 
 
 /* ---- low rank ---- */
 
-/* T = X A^T stays in float32 for what is added to Y, which is a kernel's: so few columns are no work
- * for a tensor core. */
+/* T = X A^T stays in float32 for what is added to Y, which is a kernel's: so few columns are no
+ * work for a tensor core. */
 
 #define THREADS 256
 

@@ -21,13 +21,15 @@ __global__ void __launch_bounds__(THREADS)
     GPU_SHARED(struct norm_shared, s);
     size_t row = (size_t)blockIdx.x * w;
     float sum = 0, v[N], gain[N];
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(v, x + row + c);
         UNROLL
         for (int i = 0; i < N; i++) sum += v[i] * v[i];
     }
     float r = rsqrtf(block_sum(sum, s.sum) / w + eps);
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(v, x + row + c);
         load_nums(gain, g + c);
         UNROLL
@@ -43,8 +45,8 @@ void cuda_rmsnorm(struct ptd_device *d, ptd_num *Y, ptd_stat *rstd, const ptd_nu
     if (n)
         CUDA_BY_WIDTH(d, cuda_is_wide(w, Y, X, g),
                       GPU_LAUNCH((rmsnorm_rows<T, N>), dim3((unsigned)n), dim3(THREADS),
-                                 sizeof(struct norm_shared), stream_of(d), as<T>(Y), floats_of(rstd),
-                                 as<T>(X), as<T>(g), w, eps));
+                                 sizeof(struct norm_shared), stream_of(d), as<T>(Y),
+                                 floats_of(rstd), as<T>(X), as<T>(g), w, eps));
 }
 
 /* dx += r a - x r^3 (a . x) / w, a = dy g */
@@ -55,13 +57,15 @@ __global__ void __launch_bounds__(THREADS)
     GPU_SHARED(struct norm_shared, s);
     size_t row = (size_t)blockIdx.x * w;
     float sum = 0, r = rstd[blockIdx.x], a[N], gain[N], v[N], add[N];
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(a, dy + row + c), load_nums(gain, g + c), load_nums(v, x + row + c);
         UNROLL
         for (int i = 0; i < N; i++) sum += a[i] * gain[i] * v[i];
     }
     float k = block_sum(sum, s.sum) * r * r * r / w;
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(a, dy + row + c), load_nums(gain, g + c), load_nums(v, x + row + c);
         load_nums(add, dx + row + c);
         UNROLL
@@ -93,10 +97,10 @@ void cuda_rmsnorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, const
                                  sizeof(struct norm_shared), stream_of(d), as<T>(dX), as<T>(dY),
                                  as<T>(X), floats_of(rstd), as<T>(g), w));
     if (dg && n)
-        CUDA_BY_TYPE(d, cuda_column_sums(d, floats_of(dg),
-                                         gain_of_rms<T>{as<T>(dY), as<T>(X), floats_of(rstd), w, w,
-                                                        1, w},
-                                         n, w));
+        CUDA_BY_TYPE(
+            d, cuda_column_sums(d, floats_of(dg),
+                                gain_of_rms<T>{as<T>(dY), as<T>(X), floats_of(rstd), w, w, 1, w}, n,
+                                w));
 }
 
 /* ---- heads: a warp each ---- */
@@ -123,13 +127,15 @@ __global__ void __launch_bounds__(THREADS)
     const T *from = x + head_at(h, i, h.x_stride);
     T *to = y + head_at(h, i, h.y_stride);
     float sum = 0, v[N], gain[N];
-    EACH_HEAD_PIECE (c, h.dim) {
+    EACH_HEAD_PIECE(c, h.dim)
+    {
         load_nums(v, from + c);
         UNROLL
         for (int k = 0; k < N; k++) sum += v[k] * v[k];
     }
     float r = rsqrtf(warp_sum(sum) / h.dim + eps);
-    EACH_HEAD_PIECE (c, h.dim) {
+    EACH_HEAD_PIECE(c, h.dim)
+    {
         load_nums(v, from + c), load_nums(gain, g + c);
         UNROLL
         for (int k = 0; k < N; k++) v[k] *= r * gain[k];
@@ -164,13 +170,15 @@ __global__ void __launch_bounds__(THREADS)
     const T *from = dy + head_at(h, i, h.more_stride), *in = x + head_at(h, i, h.x_stride);
     T *to = dx + head_at(h, i, h.y_stride);
     float sum = 0, r = rstd[i], a[N], gain[N], v[N];
-    EACH_HEAD_PIECE (c, h.dim) {
+    EACH_HEAD_PIECE(c, h.dim)
+    {
         load_nums(a, from + c), load_nums(gain, g + c), load_nums(v, in + c);
         UNROLL
         for (int k = 0; k < N; k++) sum += a[k] * gain[k] * v[k];
     }
     float k3 = warp_sum(sum) * r * r * r / h.dim;
-    EACH_HEAD_PIECE (c, h.dim) {
+    EACH_HEAD_PIECE(c, h.dim)
+    {
         load_nums(a, from + c), load_nums(gain, g + c), load_nums(v, in + c);
         UNROLL
         for (int k = 0; k < N; k++) v[k] = r * a[k] * gain[k] - v[k] * k3;
@@ -189,11 +197,10 @@ void cuda_headnorm_backward(struct ptd_device *d, ptd_num *dx, long dx_stride, p
                                                         dy_stride, x_stride, heads, dim},
                                          h.n, dim));
     if (dx && h.n)
-        CUDA_BY_WIDTH(d,
-                      are_wide(dim, dx_stride, x_stride, dy_stride) && cuda_is_wide(8, dx, dy, x, g),
-                      GPU_LAUNCH((headnorm_back<T, N>), cuda_blocks((size_t)h.n, WARPS),
-                                 dim3(THREADS), 0, stream_of(d), as<T>(dx), as<T>(dy), as<T>(x),
-                                 floats_of(rstd), as<T>(g), h));
+        CUDA_BY_WIDTH(
+            d, are_wide(dim, dx_stride, x_stride, dy_stride) && cuda_is_wide(8, dx, dy, x, g),
+            GPU_LAUNCH((headnorm_back<T, N>), cuda_blocks((size_t)h.n, WARPS), dim3(THREADS), 0,
+                       stream_of(d), as<T>(dx), as<T>(dy), as<T>(x), floats_of(rstd), as<T>(g), h));
 }
 
 /* ---- layer norm ---- */
@@ -207,20 +214,23 @@ __global__ void __launch_bounds__(THREADS)
     GPU_SHARED(struct norm_shared, s);
     size_t row = (size_t)blockIdx.x * w;
     float sum = 0, v[N], gain[N], shift[N];
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(v, x + row + c);
         UNROLL
         for (int i = 0; i < N; i++) sum += v[i];
     }
     float m = block_sum(sum, s.sum) / w;
     sum = 0;
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(v, x + row + c);
         UNROLL
         for (int i = 0; i < N; i++) sum += (v[i] - m) * (v[i] - m);
     }
     float r = rsqrtf(block_sum(sum, s.more) / w + eps);
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(v, x + row + c), load_nums(gain, g + c);
         UNROLL
         for (int i = 0; i < N; i++) shift[i] = 0;
@@ -239,8 +249,9 @@ void cuda_layernorm(struct ptd_device *d, ptd_num *Y, ptd_stat *mean, ptd_stat *
     if (n)
         CUDA_BY_WIDTH(d, cuda_is_wide(w, Y, X, g, b),
                       GPU_LAUNCH((layernorm_rows<T, N>), dim3((unsigned)n), dim3(THREADS),
-                                 sizeof(struct norm_shared), stream_of(d), as<T>(Y), floats_of(mean),
-                                 floats_of(rstd), as<T>(X), as<T>(g), as<T>(b), w, eps));
+                                 sizeof(struct norm_shared), stream_of(d), as<T>(Y),
+                                 floats_of(mean), floats_of(rstd), as<T>(X), as<T>(g), as<T>(b), w,
+                                 eps));
 }
 
 /* dx += r (a - mean(a) - xhat mean(a xhat)), a = dy g */
@@ -252,14 +263,16 @@ __global__ void __launch_bounds__(THREADS)
     GPU_SHARED(struct norm_shared, s);
     size_t row = (size_t)blockIdx.x * w;
     float m = mean[blockIdx.x], r = rstd[blockIdx.x], sa = 0, sx = 0, a[N], gain[N], v[N], add[N];
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(a, dy + row + c), load_nums(gain, g + c), load_nums(v, x + row + c);
         UNROLL
         for (int i = 0; i < N; i++) sa += a[i] * gain[i], sx += a[i] * gain[i] * (v[i] - m);
     }
     sa = block_sum(sa, s.sum) / w;
     sx = block_sum(sx, s.more) * r * r / w;
-    EACH_PIECE (c, w) {
+    EACH_PIECE(c, w)
+    {
         load_nums(a, dy + row + c), load_nums(gain, g + c), load_nums(v, x + row + c);
         load_nums(add, dx + row + c);
         UNROLL
@@ -281,10 +294,7 @@ template <class T> struct gain_of_layer {
 template <class T> struct shift_of_layer {
     const T *dy;
     int w;
-    __device__ float operator()(long row, int c) const
-    {
-        return to_float(dy[(size_t)row * w + c]);
-    }
+    __device__ float operator()(long row, int c) const { return to_float(dy[(size_t)row * w + c]); }
 };
 
 void cuda_layernorm_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dg, ptd_acc *db,

@@ -191,7 +191,8 @@ __global__ void __launch_bounds__(TILE *TILE)
     if (i >= p.m || j >= p.n) return;
     float sum = 0;
     for (int64_t l = 0; l < p.k; l++)
-        sum += to_float(A[place(i, l, p.lda, p.turn_a)]) * to_float(B[place(l, j, p.ldb, p.turn_b)]);
+        sum +=
+            to_float(A[place(i, l, p.lda, p.turn_a)]) * to_float(B[place(l, j, p.ldb, p.turn_b)]);
     sum *= p.alpha;
     if (p.beta != 0) sum += p.beta * to_float(D[i + j * p.ldd]);
     if (bias) sum += to_float(bias[i]);

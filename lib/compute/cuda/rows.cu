@@ -13,9 +13,8 @@ struct row_copy {
 };
 
 template <class T, int N>
-__global__ void __launch_bounds__(THREADS)
-    copy_pieces(T *to, const int32_t *to_row, const T *from, const int32_t *from_row,
-                struct row_copy r)
+__global__ void __launch_bounds__(THREADS) copy_pieces(T *to, const int32_t *to_row, const T *from,
+                                                       const int32_t *from_row, struct row_copy r)
 {
     size_t at = ((size_t)blockIdx.x * THREADS + threadIdx.x) * N, i = at / r.w;
     int c = (int)(at % r.w);
@@ -161,5 +160,6 @@ void cuda_interpolate(struct ptd_device *d, ptd_num *y, const ptd_num *table, co
 void cuda_interpolate_backward(struct ptd_device *d, ptd_acc *dtable, const ptd_num *dy,
                                const ptd_int *tap, const ptd_stat *weight, long n, int w)
 {
-    CUDA_BY_TYPE(d, add_by_id(d, floats_of(dtable), as<T>(dy), floats_of(weight), tap, 4 * n, 4, w));
+    CUDA_BY_TYPE(d,
+                 add_by_id(d, floats_of(dtable), as<T>(dy), floats_of(weight), tap, 4 * n, 4, w));
 }
