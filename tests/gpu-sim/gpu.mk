@@ -4,7 +4,8 @@ GPU_DIR   = build/gpu-sim
 GPU_CU   := $(sort $(wildcard lib/compute/cuda/*.cu))
 GPU_CC   := $(filter-out $(wildcard tests/gpu-sim/test-*.cc),$(sort $(wildcard tests/gpu-sim/*.cc)))
 GPU_SIM  := $(GPU_CC:tests/gpu-sim/%.cc=$(GPU_DIR)/%.o)
-GPU_OBJ  := $(GPU_CU:lib/compute/cuda/%.cu=$(GPU_DIR)/%.cu.o) $(GPU_SIM)
+GPU_HOST := $(GPU_DIR)/host/compute/cpu/support.o $(GPU_DIR)/host/base/half.o
+GPU_OBJ  := $(GPU_CU:lib/compute/cuda/%.cu=$(GPU_DIR)/%.cu.o) $(GPU_SIM) $(GPU_HOST)
 GPU_TEST := $(patsubst tests/gpu-sim/test-%.cc,$(GPU_DIR)/test-%,$(sort $(wildcard tests/gpu-sim/test-*.cc)))
 GPU_CXX   = $(CXX) -std=c++20 -g -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter -D_GNU_SOURCE -fPIC -fno-exceptions \
             -fno-strict-aliasing -fvisibility=hidden -Itests/gpu-sim/standin -Itests/gpu-sim -Ilib -MMD -MP
@@ -22,9 +23,14 @@ $(GPU_DIR)/%.cu.o: tests/gpu-sim/%.cu $(GPU_DIR)/flags
 	$(GPU_CXX) $(GPU_WATCH) -x c++ -c -o $@ $<
 $(GPU_DIR)/%.o: tests/gpu-sim/%.cc $(GPU_DIR)/flags
 	$(GPU_CXX) -O2 -march=$(ARCH) -c -o $@ $<
+$(GPU_DIR)/host/%.o: lib/%.c $(GPU_DIR)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+$(GPU_DIR)/test-head: $(BUILD)/libptd.a
+$(GPU_DIR)/test-head: private LDLIBS = $(LIBS)
 $(GPU_DIR)/test-watch: $(GPU_DIR)/faults.cu.o
 $(GPU_DIR)/test-%: $(GPU_DIR)/test-%.o $(GPU_OBJ)
-	$(CXX) -o $@ $^ -lcmocka -ldl
+	$(CXX) -o $@ $^ -lcmocka -ldl $(LDLIBS)
 # Where tests and programs look for it.
 $(BUILD)/libptd-sim.so: $(GPU_OBJ) | $(BUILD) $(BIN)
 	$(CXX) -shared -Wl,-Bsymbolic -o $@ $^

@@ -16,9 +16,19 @@ struct scene {
     long o_stride() const { return (long)heads * dim + 4 * gap; }
     struct ptd_attention shape() const
     {
-        return {heads, kv_heads, dim, causal, q_stride(), k_stride(), v_stride(), o_stride(),
-                spans.data(), (int)spans.size(), blocks.empty() ? NULL : blocks.data(),
-                (long)blocks.size(), block_rows};
+        return {heads,
+                kv_heads,
+                dim,
+                causal,
+                q_stride(),
+                k_stride(),
+                v_stride(),
+                o_stride(),
+                spans.data(),
+                (int)spans.size(),
+                blocks.empty() ? NULL : blocks.data(),
+                (long)blocks.size(),
+                block_rows};
     }
     long key(long place, int j) const
     {
@@ -69,7 +79,8 @@ static double dot(const double *a, const double *b, int n)
 
 static void plain_pair(const struct scene &s, struct answers &x, const ptd_span &p, int i, int h)
 {
-    int D = s.dim, c = h / (s.heads / s.kv_heads) * D, n = p.n_shared + p.past + (s.causal ? i + 1 : p.n);
+    int D = s.dim, c = h / (s.heads / s.kv_heads) * D,
+        n = p.n_shared + p.past + (s.causal ? i + 1 : p.n);
     long row = p.row + i;
     const double *q = &x.q[(size_t)(row * s.q_stride() + h * D)],
                  *dout = &x.dout[(size_t)(row * s.o_stride() + h * D)];
@@ -89,7 +100,8 @@ static void plain_pair(const struct scene &s, struct answers &x, const ptd_span 
                     x.v[(size_t)(s.key_of(p, j) * s.v_stride() + c + d)];
     for (int d = 0; d < D; d++) delta += o[d] * dout[d];
     for (int j = 0; j < n; j++) {
-        size_t k = (size_t)(s.key_of(p, j) * s.k_stride() + c), v = (size_t)(s.key_of(p, j) * s.v_stride() + c);
+        size_t k = (size_t)(s.key_of(p, j) * s.k_stride() + c),
+               v = (size_t)(s.key_of(p, j) * s.v_stride() + c);
         double P = share[(size_t)j], ds = P * (dot(dout, &x.v[v], D) - delta) / sqrt(D);
         for (int d = 0; d < D; d++) {
             dq[d] += ds * x.k[k + (size_t)d];
@@ -101,10 +113,14 @@ static void plain_pair(const struct scene &s, struct answers &x, const ptd_span 
 
 static struct answers plain(const struct scene &s)
 {
-    struct answers x = {normal(1, s.rows * s.q_stride()), normal(2, s.pool * s.k_stride()),
-                        normal(3, s.pool * s.v_stride()), normal(4, s.rows * s.o_stride()),
-                        doubles((size_t)(s.rows * s.o_stride()), 7), doubles((size_t)(s.rows * s.heads)),
-                        doubles((size_t)(s.rows * s.q_stride()), 7), normal(5, s.pool * s.k_stride()),
+    struct answers x = {normal(1, s.rows * s.q_stride()),
+                        normal(2, s.pool * s.k_stride()),
+                        normal(3, s.pool * s.v_stride()),
+                        normal(4, s.rows * s.o_stride()),
+                        doubles((size_t)(s.rows * s.o_stride()), 7),
+                        doubles((size_t)(s.rows * s.heads)),
+                        doubles((size_t)(s.rows * s.q_stride()), 7),
+                        normal(5, s.pool * s.k_stride()),
                         normal(6, s.pool * s.v_stride())};
     for (double &q : x.q) q = held(q * s.scale);
     for (const ptd_span &p : s.spans)
@@ -137,7 +153,8 @@ static void check_forward(const struct scene &s, double within = 0)
         struct ptd_attention a = s.shape();
         struct ptd_attention_plan *p = t.d->ops->attention_plan(t.d, &a);
         ptd_num *q = t.nums(x.q), *k = t.nums(x.k), *v = t.nums(x.v);
-        t.d->ops->attention(t.d, p, t.out_nums(x.o, &before, within), t.out_stats(x.lse, NULL, 4e-6), q, k, v);
+        t.d->ops->attention(t.d, p, t.out_nums(x.o, &before, within),
+                            t.out_stats(x.lse, NULL, 4e-6), q, k, v);
         t.d->ops->attention(t.d, p, t.out_nums(x.o, &before, within), NULL, q, k, v);
         t.d->ops->attention_plan_free(t.d, p);
     });
@@ -146,7 +163,8 @@ static void check_forward(const struct scene &s, double within = 0)
 static void check_backward(const struct scene &s)
 {
     struct answers x = plain(s);
-    doubles before(x.dq.size(), 7), dk = normal(5, s.pool * s.k_stride()), dv = normal(6, s.pool * s.v_stride());
+    doubles before(x.dq.size(), 7), dk = normal(5, s.pool * s.k_stride()),
+                                    dv = normal(6, s.pool * s.v_stride());
     double within = wide_numbers ? 3e-5 : 4e-2;
     for (double &o : x.o) o = held(o);
     in_all_orders([&](run &t) {
@@ -228,7 +246,8 @@ static void decoding_reads_the_cache(void **state)
     }
 }
 
-/* Walks that are cut into pieces, of which some hold nothing that some pairs see; in blocks, too. */
+/* Walks that are cut into pieces, of which some hold nothing that some pairs see; in blocks, too.
+ */
 static void long_walks_are_joined(void **state)
 {
     for (int paged = 0; paged < 2; paged++) {
@@ -258,7 +277,8 @@ static void large_scores(void **state)
     in_all_orders([&](run &t) {
         struct ptd_attention a = s.shape();
         struct ptd_attention_plan *p = t.d->ops->attention_plan(t.d, &a);
-        ptd_num *q = t.nums(x.q), *k = t.nums(x.k), *v = t.nums(x.v), *o = t.out_nums(x.o, NULL, 2e-2);
+        ptd_num *q = t.nums(x.q), *k = t.nums(x.k), *v = t.nums(x.v),
+                *o = t.out_nums(x.o, NULL, 2e-2);
         ptd_stat *lse = t.out_stats(x.lse, NULL, 1e-5);
         ptd_num *dq = t.nums(x.dq), *dk = t.nums(x.dk), *dv = t.nums(x.dv);
         t.d->ops->attention(t.d, p, o, lse, q, k, v);
@@ -295,8 +315,8 @@ static void shares_of_some_rows(void **state)
     struct scene s = families(4, 2, 24, 8);
     struct answers x = plain(s);
     const long first = 17, n = 5;
-    const std::vector<int32_t> keys = {3, 0, 16, 3, 2,  9,  11, 15, 1, 4, 5, 6, 7, 8, 10, 12, 13,
-                                       14, 3, 3, 5, 16, 16, 1, 2, 9, 8, 0, 5, 4, 3, 7, 7,  6};
+    const std::vector<int32_t> keys = {3,  0, 16, 3, 2,  9,  11, 15, 1, 4, 5, 6, 7, 8, 10, 12, 13,
+                                       14, 3, 3,  5, 16, 16, 1,  2,  9, 8, 0, 5, 4, 3, 7,  7,  6};
     for (int some = 0; some < 2; some++) {
         const uint8_t heads[] = {1, 0, 1, 1};
         doubles before = normal(9, n * (long)keys.size()), want = before;
@@ -306,14 +326,16 @@ static void shares_of_some_rows(void **state)
                     if (!some || heads[h])
                         want[(size_t)i * keys.size() + j] +=
                             exp(dot(&x.q[(size_t)((first + i) * s.q_stride() + h * 24)],
-                                    &x.k[(size_t)(keys[j] * s.k_stride() + h / 2 * 24)], 24) / sqrt(24) -
+                                    &x.k[(size_t)(keys[j] * s.k_stride() + h / 2 * 24)], 24) /
+                                    sqrt(24) -
                                 x.lse[(size_t)((first + i) * 4 + h)]);
         in_all_orders([&](run &t) {
             struct ptd_attention a = s.shape();
             struct ptd_attention_plan *p = t.d->ops->attention_plan(t.d, &a);
-            struct ptd_shares_asked asked = {first, n, t.ints(keys), (long)keys.size(), some ? heads : NULL};
-            t.d->ops->attention_shares(t.d, p, &asked, t.out_stats(want, &before), t.nums(x.q), t.nums(x.k),
-                                       t.stats(x.lse));
+            struct ptd_shares_asked asked = {first, n, t.ints(keys), (long)keys.size(),
+                                             some ? heads : NULL};
+            t.d->ops->attention_shares(t.d, p, &asked, t.out_stats(want, &before), t.nums(x.q),
+                                       t.nums(x.k), t.stats(x.lse));
             t.d->ops->attention_plan_free(t.d, p);
         });
     }

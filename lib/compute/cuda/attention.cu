@@ -48,27 +48,26 @@ GPU_INLINE void soften(float (&s)[N / 8][4], float (&acc)[P / 8][4], float (&mos
                        float (&sum)[2], const int (&seen)[2], float scale)
 {
     int t = threadIdx.x % 4 * 2;
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; half++) {
         float top = most[half], part = 0;
-UNROLL
-        for (int i = 0; i < N / 8; i++)
-UNROLL
-            for (int e = 0; e < 2; e++) {
-                float &x = s[i][half * 2 + e];
-                x = i * 8 + t + e < seen[half] ? x * scale : -INFINITY;
-                top = fmaxf(top, x);
-            }
+        UNROLL
+        for (int i = 0; i < N / 8; i++) UNROLL
+        for (int e = 0; e < 2; e++) {
+            float &x = s[i][half * 2 + e];
+            x = i * 8 + t + e < seen[half] ? x * scale : -INFINITY;
+            top = fmaxf(top, x);
+        }
         top = fmaxf(top, __shfl_xor_sync(FULL, top, 1));
         top = fmaxf(top, __shfl_xor_sync(FULL, top, 2));
         float base = top == -INFINITY ? 0 : top, shrink = fast_exp2(most[half] - base);
-UNROLL
-        for (int i = 0; i < N / 8; i++)
-UNROLL
-            for (int e = 0; e < 2; e++) part += s[i][half * 2 + e] = fast_exp2(s[i][half * 2 + e] - base);
+        UNROLL
+        for (int i = 0; i < N / 8; i++) UNROLL
+        for (int e = 0; e < 2; e++)
+            part += s[i][half * 2 + e] = fast_exp2(s[i][half * 2 + e] - base);
         most[half] = top;
         sum[half] = sum[half] * shrink + part;
-UNROLL
+        UNROLL
         for (int i = 0; i < P / 8; i++) acc[i][half * 2] *= shrink, acc[i][half * 2 + 1] *= shrink;
     }
 }
@@ -78,14 +77,15 @@ GPU_INLINE void leave(struct ends<P> &to, const float (&acc)[P / 8][4], const fl
                       const float (&sum)[2])
 {
     int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; half++) {
         float all = sum[half];
         all += __shfl_xor_sync(FULL, all, 1);
         all += __shfl_xor_sync(FULL, all, 2);
-UNROLL
+        UNROLL
         for (int i = 0; i < P / 8; i++)
-            store_pair(&to.o[warp][g + half * 8][i * 8 + t], acc[i][half * 2], acc[i][half * 2 + 1]);
+            store_pair(&to.o[warp][g + half * 8][i * 8 + t], acc[i][half * 2],
+                       acc[i][half * 2 + 1]);
         if (t == 0) to.most[warp][g + half * 8] = most[half], to.sum[warp][g + half * 8] = all;
     }
 }
@@ -98,13 +98,13 @@ GPU_INLINE void add_parts(float (&x)[8], float &top, float &all, int n, O o, F m
     top = -INFINITY, all = 0;
     for (int i = 0; i < n; i++) top = fmaxf(top, most(i));
     float base = top == -INFINITY ? 0 : top;
-UNROLL
+    UNROLL
     for (int e = 0; e < 8; e++) x[e] = 0;
     for (int i = 0; i < n; i++) {
         float y[8], shrink = fast_exp2(most(i) - base);
         load_nums(y, o(i));
         all += shrink * sum(i);
-UNROLL
+        UNROLL
         for (int e = 0; e < 8; e++) x[e] += shrink * y[e];
     }
 }
@@ -112,14 +112,14 @@ UNROLL
 GPU_INLINE void give(const struct attention &a, bf16 *o, float *lse, long row, int head, int column,
                      float (&x)[8], float top, float all)
 {
-UNROLL
+    UNROLL
     for (int e = 0; e < 8; e++) x[e] /= all;
     store_nums(o + row * a.o_stride + (long)head * a.dim + column, x);
     if (lse && column == 0) lse[row * a.heads + head] = (top + log2f(all)) / LOG2E;
 }
 
 template <int D, int P, int M>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     forward_pieces(struct attention a, bf16 *o, float *lse, float *scratch, const bf16 *q,
                    const bf16 *k, const bf16 *v)
 {
@@ -142,10 +142,9 @@ __global__ void __launch_bounds__(THREADS)
         fetch_rows<D, P, KEYS, THREADS>(s.in.v[stage], v + c * D, n,
                                         [&](int i) { return row(i) * a.v_stride; });
     };
-UNROLL
-    for (int i = 0; i < P / 8; i++)
-UNROLL
-        for (int e = 0; e < 4; e++) acc[i][e] = 0;
+    UNROLL
+    for (int i = 0; i < P / 8; i++) UNROLL
+    for (int e = 0; e < 4; e++) acc[i][e] = 0;
     fetch_rows<D, P, 16 * M, THREADS>(s.q, q, tile.n, [&](int r) {
         return row_of_pair(a, tile, r) * a.q_stride + (long)head_of_pair(a, tile, r, c) * D;
     });
@@ -160,10 +159,9 @@ UNROLL
         copy_async_commit();
         copy_async_wait<1>();
         __syncthreads();
-        if (j == piece.from)
-UNROLL
-            for (int step = 0; step < P / 16; step++) load_first<P>(query[step], s.q + pairs, step);
-UNROLL
+        if (j == piece.from) UNROLL
+        for (int step = 0; step < P / 16; step++) load_first<P>(query[step], s.q + pairs, step);
+        UNROLL
         for (int half = 0; half < 2; half++) {
             int r = pairs + g + half * 8;
             seen[half] = r < tile.n ? keys_seen(*now.part, row_of_pair(a, tile, r)) : 0;
@@ -171,11 +169,10 @@ UNROLL
         }
         if (__any_sync(FULL, seen[0] > 0 || seen[1] > 0)) {
             float score[N / 8][4];
-UNROLL
-            for (int i = 0; i < N / 8; i++)
-UNROLL
-                for (int e = 0; e < 4; e++) score[i][e] = 0;
-UNROLL
+            UNROLL
+            for (int i = 0; i < N / 8; i++) UNROLL
+            for (int e = 0; e < 4; e++) score[i][e] = 0;
+            UNROLL
             for (int step = 0; step < P / 16; step++)
                 add_rows<P, N>(score, query[step], s.in.k[stage] + keys, step);
             soften<P, N>(score, acc, most, sum, seen, scale);
@@ -205,7 +202,7 @@ UNROLL
 }
 
 /* Pieces that follow each other become their tile's results. */
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     join_pieces(struct attention a, bf16 *o, float *lse, float *scratch)
 {
     const struct attention_join join = a.joins[blockIdx.x];
@@ -225,8 +222,7 @@ __global__ void __launch_bounds__(THREADS)
 
 /* ---- any numbers, any width: a warp a pair, whose lanes are keys, then columns ---- */
 
-template <class T>
-GPU_INLINE float dot(const T *x, const T *y, int n)
+template <class T> GPU_INLINE float dot(const T *x, const T *y, int n)
 {
     float sum[2] = {0, 0};
     for (int d = 0; d + 1 < n; d += 2) {
@@ -238,7 +234,7 @@ GPU_INLINE float dot(const T *x, const T *y, int n)
 }
 
 template <class T>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     forward_pairs(struct attention a, T *o, float *lse, const T *q, const T *k, const T *v)
 {
     const struct attention_tile tile = a.tiles[blockIdx.x];
@@ -261,18 +257,18 @@ __global__ void __launch_bounds__(THREADS)
                 float share = lane < n ? expf(s - base) : 0;
                 most = top;
                 sum = sum * shrink + warp_sum(share);
-UNROLL
+                UNROLL
                 for (int i = 0; i < MOST_DIM / 32; i++) acc[i] *= shrink;
                 for (int j = 0; j < n; j++) {
                     float one = __shfl_sync(FULL, share, j);
                     long from = pool_row(a, part.place, first + j) * a.v_stride + (long)c * D;
-UNROLL
+                    UNROLL
                     for (int i = 0; i < MOST_DIM / 32; i++)
                         if (lane + 32 * i < D) acc[i] += one * to_float(v[from + lane + 32 * i]);
                 }
             }
         }
-UNROLL
+        UNROLL
         for (int i = 0; i < MOST_DIM / 32; i++)
             if (lane + 32 * i < D)
                 o[row * a.o_stride + (long)head * D + lane + 32 * i] = from_float<T>(acc[i] / sum);
@@ -321,11 +317,21 @@ void attention_forward(const struct attention &a, bf16 *o, float *lse, float *sc
 {
     if (!a.n_tiles) return;
     switch (attention_aligned(a, {o, q, k, v}) ? a.dim : 0) {
-    case 24: run_for<24, 32>(a, o, lse, scratch, q, k, v, s); break;
-    case 32: run_for<32, 32>(a, o, lse, scratch, q, k, v, s); break;
-    case 64: run_for<64, 64>(a, o, lse, scratch, q, k, v, s); break;
-    case 72: run_for<72, 80>(a, o, lse, scratch, q, k, v, s); break;
-    case 128: run_for<128, 128>(a, o, lse, scratch, q, k, v, s); break;
+    case 24:
+        run_for<24, 32>(a, o, lse, scratch, q, k, v, s);
+        break;
+    case 32:
+        run_for<32, 32>(a, o, lse, scratch, q, k, v, s);
+        break;
+    case 64:
+        run_for<64, 64>(a, o, lse, scratch, q, k, v, s);
+        break;
+    case 72:
+        run_for<72, 80>(a, o, lse, scratch, q, k, v, s);
+        break;
+    case 128:
+        run_for<128, 128>(a, o, lse, scratch, q, k, v, s);
+        break;
     default:
         GPU_LAUNCH((forward_pairs<bf16>), dim3(a.n_tiles, a.kv_heads), dim3(THREADS), 0, s, a, o,
                    lse, q, k, v);

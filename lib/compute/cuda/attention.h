@@ -23,14 +23,14 @@ enum {
 };
 
 struct attention_part {
-    long place;    /* pool row of the first key, or its place in the list of blocks */
-    long row;      /* packed rows row .. row + rows - 1 see it: */
-    int rows, n;   /* of its keys the first n at most, */
+    long place;     /* pool row of the first key, or its place in the list of blocks */
+    long row;       /* packed rows row .. row + rows - 1 see it: */
+    int rows, n;    /* of its keys the first n at most, */
     int sees, step; /* row + i the first sees + i * step */
 };
 struct attention_tile {
-    long row;      /* packed row of the first pair */
-    int head, n;   /* the first pair's head among those of the kv head; pairs */
+    long row;        /* packed row of the first pair */
+    int head, n;     /* the first pair's head among those of the kv head; pairs */
     int part, parts; /* in the list of parts */
 };
 struct attention_piece {
@@ -75,9 +75,9 @@ static inline size_t attention_scratch(const struct attention &a)
 }
 /* delta [rows, heads] is scratch. */
 template <class T>
-void attention_backward(const struct attention &a, T *dq, T *dk, T *dv, float *delta,
-                        const T *dout, const T *o, const float *lse, const T *q, const T *k,
-                        const T *v, cudaStream_t s);
+void attention_backward(const struct attention &a, T *dq, T *dk, T *dv, float *delta, const T *dout,
+                        const T *o, const float *lse, const T *q, const T *k, const T *v,
+                        cudaStream_t s);
 
 /* out [n, n_keys] += shares of rows first .. first + n; heads [heads]: 1 counts; NULL: all. */
 template <class T>

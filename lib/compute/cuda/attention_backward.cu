@@ -25,7 +25,7 @@ GPU_INLINE size_t stat_of(const struct attention &a, struct pair p)
 
 /* delta [rows, heads] = dout . o, a warp a pair of a tile */
 template <class T>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     row_deltas(struct attention a, float *delta, const T *dout, const T *o)
 {
     const struct attention_tile tile = a.tiles[blockIdx.x];
@@ -46,14 +46,13 @@ template <int P> struct dq_shared {
 
 template <int P> GPU_INLINE void clear(float (&acc)[P / 8][4])
 {
-UNROLL
-    for (int i = 0; i < P / 8; i++)
-UNROLL
-        for (int e = 0; e < 4; e++) acc[i][e] = 0;
+    UNROLL
+    for (int i = 0; i < P / 8; i++) UNROLL
+    for (int e = 0; e < 4; e++) acc[i][e] = 0;
 }
 
 template <int D, int P>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     dq_tiles(struct attention a, bf16 *dq, const bf16 *q, const bf16 *k, const bf16 *v,
              const bf16 *dout, const float *lse, const float *delta)
 {
@@ -74,7 +73,7 @@ __global__ void __launch_bounds__(THREADS)
         fetch_rows<D, P, KEYS, THREADS>(s.v[stage], v + c * D, n,
                                         [&](int i) { return key(i) * a.v_stride; });
     };
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; half++) {
         int r = warp * 16 + g + half * 8;
         struct pair p = pair(min(r, tile.n - 1));
@@ -96,33 +95,34 @@ UNROLL
         copy_async_wait<1>();
         __syncthreads();
         int seen[2];
-UNROLL
-        for (int half = 0; half < 2; half++) seen[half] = keys_seen(*now.part, row[half]) - now.first;
+        UNROLL
+        for (int half = 0; half < 2; half++)
+            seen[half] = keys_seen(*now.part, row[half]) - now.first;
         if (__any_sync(FULL, seen[0] > 0 || seen[1] > 0)) {
             float p[KEYS / 8][4], dp[KEYS / 8][4];
             rows_by_rows<P, KEYS>(p, s.q + warp * 16, s.k[stage]);
             rows_by_rows<P, KEYS>(dp, s.dout + warp * 16, s.v[stage]);
-UNROLL
-            for (int i = 0; i < KEYS / 8; i++)
-UNROLL
-                for (int e = 0; e < 4; e++) {
-                    int half = e / 2;
-                    float share = fast_exp2(p[i][e] * scale * LOG2E - high[half]);
-                    share *= (dp[i][e] - mean[half]) * scale;
-                    p[i][e] = i * 8 + t + e % 2 < seen[half] ? share : 0;
-                }
+            UNROLL
+            for (int i = 0; i < KEYS / 8; i++) UNROLL
+            for (int e = 0; e < 4; e++) {
+                int half = e / 2;
+                float share = fast_exp2(p[i][e] * scale * LOG2E - high[half]);
+                share *= (dp[i][e] - mean[half]) * scale;
+                p[i][e] = i * 8 + t + e % 2 < seen[half] ? share : 0;
+            }
             add_product<P, KEYS>(acc, p, s.k[stage]);
         }
         __syncthreads();
     }
     copy_async_wait<0>();
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; half++) {
         int r = warp * 16 + g + half * 8;
         if (r >= tile.n) continue;
-UNROLL
+        UNROLL
         for (int i = 0; i < D / 8; i++)
-            store_pair(dq + place(r, a.q_stride) + i * 8 + t, acc[i][half * 2], acc[i][half * 2 + 1]);
+            store_pair(dq + place(r, a.q_stride) + i * 8 + t, acc[i][half * 2],
+                       acc[i][half * 2 + 1]);
     }
 }
 
@@ -143,14 +143,13 @@ GPU_INLINE void view_on(const struct attention &a, struct viewing &v)
     if (v.first >= v.view->rows * (a.heads / a.kv_heads)) v.view++, v.first = 0;
 }
 
-template <int P>
-GPU_INLINE void add_to(bf16 *to, const float (&acc)[P / 8][4], int half, int i)
+template <int P> GPU_INLINE void add_to(bf16 *to, const float (&acc)[P / 8][4], int half, int i)
 {
     store_pair(to, to_float(to[0]) + acc[i][half * 2], to_float(to[1]) + acc[i][half * 2 + 1]);
 }
 
 template <int D, int P>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     dkv_tiles(struct attention a, bf16 *dk, bf16 *dv, const bf16 *q, const bf16 *k, const bf16 *v,
               const bf16 *dout, const float *lse, const float *delta)
 {
@@ -178,8 +177,7 @@ __global__ void __launch_bounds__(THREADS)
         struct pair p = pair_at(a, c, view.row, first + min(r, n - 1));
         s.high[stage][r] = lse[stat_of(a, p)] * LOG2E;
         s.mean[stage][r] = delta[stat_of(a, p)];
-        s.seen[stage][r] =
-            r < n ? min(tile.n, view.sees + (int)(p.row - view.row) * view.step) : 0;
+        s.seen[stage][r] = r < n ? min(tile.n, view.sees + (int)(p.row - view.row) * view.step) : 0;
     };
     clear<P>(gk);
     clear<P>(gv);
@@ -199,25 +197,24 @@ __global__ void __launch_bounds__(THREADS)
         float p[STEP / 8][4], dp[STEP / 8][4]; /* transposed: a row is a key */
         rows_by_rows<P, STEP>(p, s.k + warp * 16, s.q[stage]);
         rows_by_rows<P, STEP>(dp, s.v + warp * 16, s.dout[stage]);
-UNROLL
-        for (int i = 0; i < STEP / 8; i++)
-UNROLL
-            for (int e = 0; e < 4; e++) {
-                int r = i * 8 + t + e % 2, key = warp * 16 + g + e / 2 * 8;
-                float share = fast_exp2(p[i][e] * scale * LOG2E - s.high[stage][r]);
-                p[i][e] = key < s.seen[stage][r] ? share : 0;
-                dp[i][e] = p[i][e] * (dp[i][e] - s.mean[stage][r]) * scale;
-            }
+        UNROLL
+        for (int i = 0; i < STEP / 8; i++) UNROLL
+        for (int e = 0; e < 4; e++) {
+            int r = i * 8 + t + e % 2, key = warp * 16 + g + e / 2 * 8;
+            float share = fast_exp2(p[i][e] * scale * LOG2E - s.high[stage][r]);
+            p[i][e] = key < s.seen[stage][r] ? share : 0;
+            dp[i][e] = p[i][e] * (dp[i][e] - s.mean[stage][r]) * scale;
+        }
         add_product<P, STEP>(gv, p, s.dout[stage]);
         add_product<P, STEP>(gk, dp, s.q[stage]);
         __syncthreads();
     }
     copy_async_wait<0>();
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; half++) {
         int key = warp * 16 + g + half * 8;
         if (key >= tile.n) continue;
-UNROLL
+        UNROLL
         for (int i = 0; i < D / 8; i++) {
             long column = c * D + i * 8 + t;
             add_to<P>(dk + (tile.row + key) * a.k_stride + column, gk, half, i);
@@ -237,12 +234,13 @@ template <class T> GPU_INLINE float dot(const T *x, const T *y, int n)
 
 /* acc += the lanes' factors times rows of x, lane j's at at(j). */
 template <class T, class F>
-GPU_INLINE void add_rows_of(float (&acc)[MOST_DIM / 32], float factor, int n, const T *x, int D, F at)
+GPU_INLINE void add_rows_of(float (&acc)[MOST_DIM / 32], float factor, int n, const T *x, int D,
+                            F at)
 {
     for (int j = 0; j < n; j++) {
         float one = __shfl_sync(FULL, factor, j);
         const T *from = x + at(j);
-UNROLL
+        UNROLL
         for (int i = 0; i < MOST_DIM / 32; i++) {
             int d = threadIdx.x % 32 + 32 * i;
             if (d < D) acc[i] += one * to_float(from[d]);
@@ -251,7 +249,7 @@ UNROLL
 }
 
 template <class T>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     dq_pairs(struct attention a, T *dq, const T *q, const T *k, const T *v, const T *dout,
              const float *lse, const float *delta)
 {
@@ -260,7 +258,8 @@ __global__ void __launch_bounds__(THREADS)
     float scale = 1 / sqrtf((float)D);
     for (int r = threadIdx.x / 32; r < tile.n; r += WARPS) {
         struct pair p = pair_at(a, c, tile.row, tile.head + r);
-        long at = p.row * a.q_stride + (long)p.head * D, out = p.row * a.o_stride + (long)p.head * D;
+        long at = p.row * a.q_stride + (long)p.head * D,
+             out = p.row * a.o_stride + (long)p.head * D;
         float acc[MOST_DIM / 32] = {0};
         for (int i = tile.part; i < tile.part + tile.parts; i++) {
             const struct attention_part part = a.parts[i];
@@ -276,14 +275,14 @@ __global__ void __launch_bounds__(THREADS)
                 });
             }
         }
-UNROLL
+        UNROLL
         for (int i = 0; i < MOST_DIM / 32; i++)
             if (lane + 32 * i < D) dq[at + lane + 32 * i] = from_float<T>(acc[i]);
     }
 }
 
 template <class T>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 2)
     dkv_keys(struct attention a, T *dk, T *dv, const T *q, const T *k, const T *v, const T *dout,
              const float *lse, const float *delta)
 {
@@ -306,7 +305,8 @@ __global__ void __launch_bounds__(THREADS)
                 bool sees = key < view.sees + (int)(p.row - view.row) * view.step;
                 int mine = min(lane, n - 1);
                 float s = dot(q + place(mine, a.q_stride),
-                              k + (tile.row + key) * a.k_stride + (long)c * D, D) * scale;
+                              k + (tile.row + key) * a.k_stride + (long)c * D, D) *
+                          scale;
                 float dp = dot(dout + place(mine, a.o_stride),
                                v + (tile.row + key) * a.v_stride + (long)c * D, D);
                 float share = sees ? expf(s - lse[stat_of(a, p)]) : 0;
@@ -315,7 +315,7 @@ __global__ void __launch_bounds__(THREADS)
                 add_rows_of(gk, ds, n, q, D, [&](int j) { return place(j, a.q_stride); });
             }
         }
-UNROLL
+        UNROLL
         for (int i = 0; i < MOST_DIM / 32; i++) {
             int d = lane + 32 * i;
             if (d >= D) continue;
@@ -366,19 +366,30 @@ static void run_all(const struct attention &a, const struct arrays<bf16> &x, con
                     cudaStream_t s)
 {
     switch (attention_aligned(a, {x.dq, x.dk, x.dv, x.dout, x.q, x.k, x.v}) ? a.dim : 0) {
-    case 24: run<24, 32>(a, x, delta, s); break;
-    case 32: run<32, 32>(a, x, delta, s); break;
-    case 64: run<64, 64>(a, x, delta, s); break;
-    case 72: run<72, 80>(a, x, delta, s); break;
-    case 128: run<128, 128>(a, x, delta, s); break;
-    default: run_plain(a, x, delta, s);
+    case 24:
+        run<24, 32>(a, x, delta, s);
+        break;
+    case 32:
+        run<32, 32>(a, x, delta, s);
+        break;
+    case 64:
+        run<64, 64>(a, x, delta, s);
+        break;
+    case 72:
+        run<72, 80>(a, x, delta, s);
+        break;
+    case 128:
+        run<128, 128>(a, x, delta, s);
+        break;
+    default:
+        run_plain(a, x, delta, s);
     }
 }
 
 template <class T>
-void attention_backward(const struct attention &a, T *dq, T *dk, T *dv, float *delta,
-                        const T *dout, const T *o, const float *lse, const T *q, const T *k,
-                        const T *v, cudaStream_t s)
+void attention_backward(const struct attention &a, T *dq, T *dk, T *dv, float *delta, const T *dout,
+                        const T *o, const float *lse, const T *q, const T *k, const T *v,
+                        cudaStream_t s)
 {
     if (!a.n_tiles) return;
     GPU_LAUNCH((row_deltas<T>), dim3(a.n_tiles, a.kv_heads), dim3(THREADS), 0, s, a, delta, dout,

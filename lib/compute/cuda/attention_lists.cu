@@ -29,8 +29,8 @@ static int add_parts(struct attention_lists *l, const struct ptd_attention *a,
 {
     int tiles = key_tiles_of(run->n_shared);
     if (run->n_shared)
-        l->parts.push_back({run->shared, first, (int)(last - first) + 1, run->n_shared,
-                            run->n_shared, 0});
+        l->parts.push_back(
+            {run->shared, first, (int)(last - first) + 1, run->n_shared, run->n_shared, 0});
     for (int i = 0; i < n; i++) {
         if (!run[i].n || run[i].row > last || run[i].row + run[i].n <= first) continue;
         l->parts.push_back(own_part(a, run[i], std::min(last, run[i].row + run[i].n - 1)));
@@ -60,8 +60,7 @@ static void add_tiles(struct attention_lists *l, const struct ptd_attention *a,
         int here = (int)std::min<long>(PAIRS, pairs - at), part = (int)l->parts.size();
         long first = run->row + at / group, last = run->row + (at + here - 1) / group;
         int walk = add_parts(l, a, run, n, first, last);
-        l->tiles.push_back(
-            {first, (int)(at % group), here, part, (int)l->parts.size() - part});
+        l->tiles.push_back({first, (int)(at % group), here, part, (int)l->parts.size() - part});
         l->most_pairs = std::max(l->most_pairs, here);
         add_pieces(l, here, walk);
     }

@@ -1,8 +1,8 @@
-/* attention_plan: the operations of attention in compute/ops.h: a batch's lists go to the device once,
- * those of the backward when one is asked for. */
+/* attention_plan: the operations of attention in compute/ops.h: a batch's lists go to the device
+ * once, those of the backward when one is asked for. */
 #include "compute/cuda/attention_lists.h"
+#include "compute/cuda/bundle.h"
 #include "compute/cuda/driver.h"
-#include <new>
 
 struct ptd_attention_plan {
     struct ptd_attention shape; /* spans and blocks are copies */
@@ -14,26 +14,6 @@ struct ptd_attention_plan {
 static struct ptd_attention_plan *changed(const struct ptd_attention_plan *p)
 {
     return const_cast<struct ptd_attention_plan *>(p);
-}
-
-/* Lists one behind the other, each aligned, in one allocation. */
-struct bundle {
-    std::vector<char> bytes;
-    template <class E> size_t add(const E *from, size_t n)
-    {
-        size_t at = (bytes.size() + 15) / 16 * 16;
-        bytes.resize(at + n * sizeof *from);
-        if (n) memcpy(bytes.data() + at, from, n * sizeof *from);
-        return at;
-    }
-    template <class E> size_t add(const std::vector<E> &list)
-    {
-        return add(list.data(), list.size());
-    }
-};
-template <class E> static void place(const E *&list, const void *base, size_t at)
-{
-    list = reinterpret_cast<const E *>(static_cast<const char *>(base) + at);
 }
 
 static void *upload(struct ptd_device *d, const struct bundle &b)
@@ -112,9 +92,9 @@ void cuda_attention(struct ptd_device *d, const struct ptd_attention_plan *p, pt
     size_t room = attention_scratch(p->on) * sizeof(float);
     void *scratch = room ? cuda_scratch(d, CUDA_SUMS, room) : NULL;
     if (!p->lists[0] || (room && !scratch)) return;
-    CUDA_BY_TYPE(d, attention_forward(p->on, as<T>(o), floats_of(lse),
-                                      static_cast<float *>(scratch), as<T>(q), as<T>(k), as<T>(v),
-                                      stream_of(d)));
+    CUDA_BY_TYPE(d,
+                 attention_forward(p->on, as<T>(o), floats_of(lse), static_cast<float *>(scratch),
+                                   as<T>(q), as<T>(k), as<T>(v), stream_of(d)));
 }
 
 void cuda_attention_backward(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *dq,
@@ -137,8 +117,7 @@ void cuda_attention_shares(struct ptd_device *d, const struct ptd_attention_plan
 {
     uint8_t *heads = NULL;
     if (a->heads)
-        heads = static_cast<uint8_t *>(
-            cuda_list(d, CUDA_LISTS, a->heads, (size_t)p->on.heads));
+        heads = static_cast<uint8_t *>(cuda_list(d, CUDA_LISTS, a->heads, (size_t)p->on.heads));
     if ((a->heads && !heads) || !a->n || !a->n_keys) return;
     CUDA_BY_TYPE(d, attention_shares(p->on, floats_of(out), a->first, a->n, ints_of(a->keys),
                                      a->n_keys, heads, as<T>(q), as<T>(k), floats_of(lse),

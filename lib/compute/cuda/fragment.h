@@ -30,7 +30,7 @@ template <int P, int N>
 GPU_INLINE void add_rows(float (&s)[N / 8][4], const uint32_t (&a)[4], const row_of<P> *b, int step)
 {
     int lane = threadIdx.x % 32, row = lane / 16 * 8 + lane % 8, column = lane / 8 % 2 * 8;
-UNROLL
+    UNROLL
     for (int i = 0; i < N / 8; i += 2) {
         uint32_t x[4];
         load_matrix_x4(x, &b[i * 8 + row][step * 16 + column]);
@@ -43,11 +43,10 @@ UNROLL
 template <int P, int N>
 GPU_INLINE void rows_by_rows(float (&s)[N / 8][4], const row_of<P> *a, const row_of<P> *b)
 {
-UNROLL
-    for (int i = 0; i < N / 8; i++)
-UNROLL
-        for (int e = 0; e < 4; e++) s[i][e] = 0;
-UNROLL
+    UNROLL
+    for (int i = 0; i < N / 8; i++) UNROLL
+    for (int e = 0; e < 4; e++) s[i][e] = 0;
+    UNROLL
     for (int step = 0; step < P / 16; step++) {
         uint32_t x[4];
         load_first<P>(x, a, step);
@@ -60,12 +59,12 @@ template <int P, int N>
 GPU_INLINE void add_product(float (&acc)[P / 8][4], const float (&s)[N / 8][4], const row_of<P> *b)
 {
     int lane = threadIdx.x % 32;
-UNROLL
+    UNROLL
     for (int i = 0; i < N / 16; i++) {
         const float(&left)[4] = s[2 * i], (&right)[4] = s[2 * i + 1];
         uint32_t a[4] = {pack_bf16(left[0], left[1]), pack_bf16(left[2], left[3]),
                          pack_bf16(right[0], right[1]), pack_bf16(right[2], right[3])};
-UNROLL
+        UNROLL
         for (int d = 0; d < P / 8; d += 2) {
             uint32_t x[4];
             load_matrix_x4_transposed(x, &b[i * 16 + lane % 16][(d + lane / 16) * 8]);
