@@ -35,7 +35,7 @@ static struct {
     int beside;
     int eos, batch, refill;
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
-    double temperature, top_p, curriculum;
+    double temperature, top_p, min_p, curriculum;
     struct ptd_dataset_places places;
     struct ptd_plan_asked plan;
 } opt = {.store = "run.ptd",
@@ -61,6 +61,8 @@ static const struct ptd_opt options[] = {
      "divides the logits, here and in all later log-probs", 1e-3, 100},
     {"top-p", 0, PTD_OPT_DOUBLE, &opt.top_p, "P", "sample from the smallest set of this mass", 1e-6,
      1},
+    {"min-p", 0, PTD_OPT_DOUBLE, &opt.min_p, "P",
+     "sample from words of at least this part of the best one's share", 0, 1},
     {"top-k", 0, PTD_OPT_INT, &opt.top_k, "N", "sample from the N most probable words (0: all)", 0,
      1 << 20},
     {"system", 0, PTD_OPT_STR, &opt.system, "TEXT", "system message that every prompt begins with",
@@ -314,6 +316,7 @@ static struct ptd_sampling sampling_of(void)
 {
     return (struct ptd_sampling){.temperature = opt.temperature,
                                  .top_p = opt.top_p,
+                                 .min_p = opt.min_p,
                                  .top_k = opt.top_k,
                                  .greedy = opt.greedy,
                                  .beside = opt.beside,
@@ -451,18 +454,20 @@ static void open_run(struct run *r, const char *data)
 /* What is computed together decides last bits of log-probs; what is asked, all. */
 static void together_words(char *out, size_t size)
 {
-    char part[40] = "", room[60] = "", batch[40] = "", refill[40] = "", again[60] = "";
+    char part[40] = "", room[60] = "", batch[40] = "", refill[40] = "", again[60] = "",
+         strong[40] = "";
     if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
     if (opt.kv_max) snprintf(room, sizeof room, "; keys and values of %lld", (long long)opt.kv_max);
     if (opt.batch) snprintf(batch, sizeof batch, "; batches of %d", opt.batch);
     if (opt.refill) snprintf(refill, sizeof refill, "; refill %d", opt.refill);
     if (opt.curriculum > 0) snprintf(again, sizeof again, "; curriculum %.17g", opt.curriculum);
-    snprintf(out, size, "%s%s%s%s%s", part, room, batch, refill, again);
+    if (opt.min_p > 0) snprintf(strong, sizeof strong, "; min-p %.17g", opt.min_p);
+    snprintf(out, size, "%s%s%s%s%s%s", part, room, batch, refill, again, strong);
 }
 
 static char *sampling_words(const struct run *r)
 {
-    char together[280], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
+    char together[320], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
     together_words(together, sizeof together);
     char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s%s", opt.top_p, opt.top_k,
                              stop, opt.lag, together, opt.beside ? "; a greedy one beside" : "",

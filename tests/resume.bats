@@ -234,6 +234,7 @@ generations_of() { ptd-dump "$1" | jq 'select(.kind == "weights").generation' | 
     refused 'seed was 0, now 4' "$line --seed 4 train.jsonl $quiet | $rest"
     refused 'group_size was 4, now 3' "$line -G 3 train.jsonl $quiet | $rest"
     refused 'sampling was "top-p 1; *, now "top-p 0.5; *' "$line --top-p 0.5 train.jsonl $quiet | $rest"
+    refused 'sampling was *, now "*; min-p 0.25*' "$line --min-p 0.25 train.jsonl $quiet | $rest"
     refused 'ptd-update: threads was *, now "3"' "$line train.jsonl $quiet | $rest -j 3"
     refused 'ptd-rollout: threads was *, now "3"' "$line -j 3 train.jsonl $quiet | $rest"
     refused 'ptd-rollout: blas was *, now "Nehalem kernel of *' "OPENBLAS_CORETYPE=Nehalem $line train.jsonl $quiet | $rest"

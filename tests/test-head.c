@@ -510,15 +510,15 @@ static void nan_is_never_the_best(void **state)
     for (int i = 0; i < 200; i++) z[i] = i % 2 ? NAN : -1.0f - (float)i;
     ptd_row_topk(z, 200, 0, 3, ids, NULL);
     assert_true(ids[0] == 0 && ids[1] == 2 && ids[2] == 4);
-    assert_int_equal(ptd_row_sample(z, 200, 0, 1, 1, 0.5), 0);
+    assert_int_equal(ptd_row_sample(z, 200, 0, 1, 1, 0, 0.5), 0);
 }
 
 /* ---- samples ---- */
 
 enum { WORDS = 20, DRAWS = 20000 };
 
-/* The distribution that top_k, then top_p leave of z, in double and by plain sorting. */
-static void expected(const float *z, int top_k, double top_p, double *p)
+/* The distribution that top_k, top_p, then min_p leave of z, in double and by plain sorting. */
+static void expected(const float *z, int top_k, double top_p, double min_p, double *p)
 {
     int32_t order[WORDS];
     double mass = 0, sum = 0;
@@ -529,19 +529,20 @@ static void expected(const float *z, int top_k, double top_p, double *p)
     int k = top_k && top_k < WORDS ? top_k : WORDS;
     for (int i = 0; i < k; i++) mass += exp(z[order[i]]);
     while (n < k && (n == 0 || sum < top_p * mass)) sum += exp(z[order[n++]]);
+    while (n > 1 && exp(z[order[n - 1]]) < min_p * exp(z[order[0]])) sum -= exp(z[order[--n]]);
     for (int i = 0; i < n; i++) p[order[i]] = exp(z[order[i]]) / sum;
 }
 
-static void check_frequencies(int which, int top_k, double top_p)
+static void check_frequencies(int which, int top_k, double top_p, double min_p)
 {
     float *z = normals(50 + which, WORDS, 1.2);
     double p[WORDS], chi = 0, lse;
     int count[WORDS] = {0}, free_words = -1;
     z[4] = z[11] = -INFINITY;
     lse = ptd_row_lse(z, WORDS);
-    expected(z, top_k, top_p, p);
+    expected(z, top_k, top_p, min_p, p);
     for (int i = 0; i < DRAWS; i++)
-        count[ptd_row_sample(z, WORDS, lse, top_k, top_p,
+        count[ptd_row_sample(z, WORDS, lse, top_k, top_p, min_p,
                              ptd_uniform(SEED, PTD_RNG_SAMPLE, (uint32_t)which, (uint32_t)i, 0))]++;
     for (int v = 0; v < WORDS; v++) {
         if (p[v] == 0) assert_int_equal(count[v], 0);
@@ -558,14 +559,18 @@ static void check_frequencies(int which, int top_k, double top_p)
 static void sample_frequencies_are_right(void **state)
 {
     (void)state;
-    check_frequencies(0, 0, 1);
-    check_frequencies(1, 0, 1);
-    check_frequencies(2, 5, 1);
-    check_frequencies(3, 0, 0.8);
-    check_frequencies(4, 0, 0.35);
-    check_frequencies(5, 7, 0.9);
-    check_frequencies(6, 2, 0.3);
-    check_frequencies(7, 100, 0.95);
+    check_frequencies(0, 0, 1, 0);
+    check_frequencies(1, 0, 1, 0);
+    check_frequencies(2, 5, 1, 0);
+    check_frequencies(3, 0, 0.8, 0);
+    check_frequencies(4, 0, 0.35, 0);
+    check_frequencies(5, 7, 0.9, 0);
+    check_frequencies(6, 2, 0.3, 0);
+    check_frequencies(7, 100, 0.95, 0);
+    check_frequencies(8, 0, 1, 0.2);
+    check_frequencies(9, 6, 1, 0.1);
+    check_frequencies(10, 0, 0.9, 0.3);
+    check_frequencies(11, 0, 1, 1);
 }
 
 /* Wide flat rows need more than the first few best words. */
@@ -580,11 +585,14 @@ static void nucleus_of_a_wide_row(void **state)
     int n = 0;
     while (half < 0.5) half += exp(z[n++] - lse);
     for (int i = 0; i < 2000; i++) {
-        int32_t id = ptd_row_sample(z, WIDE, lse, 0, 0.5, i / 2000.0);
+        int32_t id = ptd_row_sample(z, WIDE, lse, 0, 0.5, 0, i / 2000.0);
         assert_in_range(id, 0, n); /* one word of slack for rounding at the rim */
         seen_low |= id > n * 9 / 10;
     }
     assert_true(seen_low);
+    for (int i = 0; i < 50; i++) /* the word whose share is so much is the 2000th */
+        assert_true(ptd_row_sample(z, WIDE, lse, 0, 1, exp(-0.2), i / 50.0) <= 2000);
+    assert_true(ptd_row_sample(z, WIDE, lse, 0, 1, exp(-0.2), 0.9999) > 1980);
 }
 
 static void samples_at_the_edges(void **state)
@@ -598,11 +606,12 @@ static void samples_at_the_edges(void **state)
     const double ps[] = {1, 0.9, 1e-9};
     for (int k = 0; k < 3; k++)
         for (int p = 0; p < 3; p++) {
-            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], 0), 40);
-            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], last), p == 2 ? 40 : 60);
+            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], 0, 0), 40);
+            assert_int_equal(ptd_row_sample(z, 100, lse, ks[k], ps[p], 0, last), p == 2 ? 40 : 60);
         }
-    assert_int_equal(ptd_row_sample(z, 100, lse, 1, 1, last), 40); /* greedy, ties by smaller id */
-    assert_int_equal(ptd_row_sample(z, 100, lse + 1e-6, 0, 1, last),
+    assert_int_equal(ptd_row_sample(z, 100, lse, 1, 1, 0, last),
+                     40); /* greedy, ties by smaller id */
+    assert_int_equal(ptd_row_sample(z, 100, lse + 1e-6, 0, 1, 0, last),
                      60); /* shares that do not quite reach 1 */
 }
 

@@ -41,6 +41,7 @@ struct ptd_ask_draw {
     int top_k;       /* drawn from the best k (0: all; 1: the best word), */
     double top_p;    /* and of these from the fewest that hold this share (1: all) */
     int best;        /* best words that are named, 0: none */
+    double min_p; /* drawn from words whose share is at least so much of the best one's (0: all) */
 };
 struct ptd_got_draw {
     int32_t *id;      /* [n, draws] */

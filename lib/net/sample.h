@@ -29,6 +29,7 @@ enum ptd_ending { PTD_REPLY_CUT = 0, PTD_REPLY_ID, PTD_REPLY_TEXT };
 
 struct ptd_sampling {
     double temperature, top_p; /* top_p 1: all */
+    double min_p;              /* 0: all; rows.h */
     int top_k;                 /* 0: all */
     int greedy;
     int beside; /* 1: the last reply of each group is the greedy one; its log-probs are 0 */

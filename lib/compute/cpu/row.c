@@ -462,6 +462,15 @@ static int nucleus(const double *p, int n, double mass, double top_p)
     return n + 1;
 }
 
+/* How many of the n best words have min_p of the first one's share, or n + 1: all, and perhaps
+ * more. */
+static int strong(const double *p, int n, double min_p)
+{
+    for (int i = 0; min_p > 0 && i < n; i++)
+        if (p[i] < min_p * p[0]) return i;
+    return n + 1;
+}
+
 static int32_t pick(const int32_t *ids, const double *p, int n, double u)
 {
     double mass = 0, sum = 0;
@@ -486,7 +495,8 @@ static void best_shares(const float *z, int V, double lse, int k, int32_t **ids,
     free(logp);
 }
 
-static int32_t sample_best(const float *z, int V, double lse, int top_k, double top_p, double u)
+static int32_t sample_best(const float *z, int V, double lse, int top_k, double top_p, double min_p,
+                           double u)
 {
     int k = top_k > 0 && top_k < V ? top_k : V < 64 ? V : 64;
     for (;;) {
@@ -495,7 +505,9 @@ static int32_t sample_best(const float *z, int V, double lse, int top_k, double 
         best_shares(z, V, lse, k, &ids, &p);
         int whole = k == top_k || k == V; /* these are all the words that may come */
         for (int i = 0; i < k; i++) mass += p[i];
-        int n = top_p < 1 ? nucleus(p, k, k == top_k ? mass : 1, top_p) : k;
+        int n = top_p < 1 ? nucleus(p, k, k == top_k ? mass : 1, top_p) : k + 1;
+        int most = strong(p, k, min_p);
+        if (most < n) n = most;
         int32_t id = n <= k || whole ? pick(ids, p, n < k ? n : k, u) : -1;
         free(ids);
         free(p);
@@ -504,9 +516,10 @@ static int32_t sample_best(const float *z, int V, double lse, int top_k, double 
     }
 }
 
-int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double u)
+int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double min_p,
+                       double u)
 {
     if (top_k == 1) return argmax(z, V);
-    if (top_p >= 1 && (top_k <= 0 || top_k >= V)) return sample_all(z, V, lse, u);
-    return sample_best(z, V, lse, top_k, top_p, u);
+    if (top_p >= 1 && min_p <= 0 && (top_k <= 0 || top_k >= V)) return sample_all(z, V, lse, u);
+    return sample_best(z, V, lse, top_k, top_p, min_p, u);
 }

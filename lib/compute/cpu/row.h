@@ -17,7 +17,9 @@ void ptd_row_shares(float *z, int V, struct ptd_shares *s);
  * logp[k] (NULL: not wanted). Places beyond V get id -1. */
 void ptd_row_topk(const float *z, int V, double lse, int k, int32_t *ids, float *logp);
 /* One sample with uniform u in [0,1): top_k (0: all), then top_p of what is left (1: all): the
- * fewest best words that hold that share. Greedy if top_k == 1 (ties by smaller id). Words of share
- * 0 never come. */
-int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double u);
+ * fewest best words that hold that share; of these, words of at least min_p times the best one's
+ * share (0: all; Nguyen et al., 2024). Greedy if top_k == 1 (ties by smaller id). Words of share 0
+ * never come. */
+int32_t ptd_row_sample(const float *z, int V, double lse, int top_k, double top_p, double min_p,
+                       double u);
 #endif

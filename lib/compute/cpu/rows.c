@@ -108,7 +108,7 @@ static void draw(void *ctx, long first, long last)
         begin(&a->rules, z, w->V);
         double lse = ptd_row_lse(z, w->V);
         for (long i = r * a->draws; i < (r + 1) * a->draws; i++) {
-            g->id[i] = ptd_row_sample(z, w->V, lse, a->top_k, a->top_p, a->u[i]);
+            g->id[i] = ptd_row_sample(z, w->V, lse, a->top_k, a->top_p, a->min_p, a->u[i]);
             if (g->logp) g->logp[i] = (float)(z[g->id[i]] - lse);
         }
         if (a->best) ptd_row_topk(z, w->V, lse, a->best, g->best_id + r * a->best, NULL);
