@@ -145,7 +145,7 @@ static void scores(void **state)
 /* ---- draw ---- */
 
 static void check_draw(int V, const std::vector<int> &kinds, int top_k, double top_p,
-                       float temperature, double scale = 3)
+                       float temperature, double scale = 3, double min_p = 0)
 {
     long n = (long)kinds.size();
     const int draws = 4, best = 3;
@@ -156,7 +156,7 @@ static void check_draw(int V, const std::vector<int> &kinds, int top_k, double t
                     : i % 5 == 4 ? 0
                                  : fmod(0.137 + 0.61803398875 * (double)i, 1));
     struct ptd_ask_draw ask = {
-        {temperature, banned.data(), V > 5}, draws, u.data(), top_k, top_p, best};
+        {temperature, banned.data(), V > 5}, draws, u.data(), top_k, top_p, best, min_p};
     like_the_cpu(rows_of(V, kinds, scale), [&](struct ptd_device *d, ptd_stat *z) {
         std::vector<int32_t> id((size_t)(n * draws)), best_id((size_t)(n * best));
         floats logp(id.size());
@@ -177,6 +177,8 @@ static void draws(void **state)
     check_draw(72, every, 100, 0.5, 1);
     check_draw(1500, {PLAIN, TIES, SPARSE}, 0, 1, 1);
     check_draw(2, {PLAIN, EQUAL}, 0, 0.3, 1);
+    check_draw(70, every, 0, 1, 1, 3, 0.05);
+    check_draw(72, {PLAIN, TIES, EQUAL}, 20, 0.9, 1, 1, 0.2);
 }
 
 /* More words than are listed may come: the row is read digit by digit. */
@@ -185,6 +187,8 @@ static void draws_from_many(void **state)
     check_draw(1500, {PLAIN, TIES, EQUAL}, 700, 1, 1, 0.3);
     check_draw(1501, {PLAIN, EQUAL, NAN_IN}, 0, 0.9, 1, 0.3);
     check_draw(1500, {TIES, ZEROS}, 1200, 0.9, 1, 0.3);
+    check_draw(1500, {PLAIN, ZEROS}, 0, 1, 1, 0.3, 0.5);
+    check_draw(1500, {PLAIN, PLAIN}, 1200, 0.98, 1, 0.3, 0.4);
 }
 
 /* ---- gradient ---- */

@@ -10,7 +10,7 @@
 struct draw_args {
     float *z;
     int V, draws, top_k, best;
-    double top_p;
+    double top_p, min_p;
     struct row_rules rules;
     const double *u;
     int32_t *id, *best_id;
@@ -132,6 +132,25 @@ GPU_INLINE struct kept keep_listed(const struct draw_args &a, const struct best_
     return {all, few || n == a.V ? words : -1};
 }
 
+/* Whether a word has min_p of the best one's share. */
+GPU_INLINE bool strong(const struct draw_args &a, wide share, wide best)
+{
+    return !((double)share < a.min_p * (double)best);
+}
+
+/* What min_p leaves of it, where the list tells. One warp. */
+GPU_INLINE struct kept keep_strong(const struct draw_args &a, const struct best_shared &s, int n,
+                                   struct kept k, struct measure m)
+{
+    wide best = units(m, logit_of_rank(s.list[0])), sum;
+    auto share = [&](int i) { return units(m, logit_of_rank(s.list[i])); };
+    if (!(a.min_p > 0)) return k;
+    int most = first_to_reach(n, 1, &sum, [&](int i) { return (wide)!strong(a, share(i), best); });
+    if (most == n || (k.n >= 0 && k.n <= most)) return k;
+    first_to_reach(most, ~(wide)0, &sum, share);
+    return {sum, most};
+}
+
 /* The sum of shares of the words that reach a goal, and of their equals as many as it takes. */
 GPU_INLINE wide reached(struct cut c, wide goal, struct measure m, wide *ties)
 {
@@ -153,6 +172,15 @@ GPU_INLINE wide keep_of_row(const struct draw_args &a, struct draw_shared &s, co
     } else {
         each_word<N>(z, a.V, [&](int, float x) { sum += units(m, x); });
         sum = block_total(sum, s);
+    }
+    if (a.min_p > 0) {
+        wide best = units(m, logit_of_rank(s.best.list[0])), left = 0;
+        each_word<N>(z, a.V, [&](int, float x) {
+            wide share = units(m, x);
+            left += strong(a, share, best) ? share : 0;
+        });
+        left = block_total(left, s);
+        sum = min(sum, left);
     }
     wide goal = goal_share(a.top_p, all);
     if (a.top_p >= 1 || goal > sum) return sum;
@@ -194,7 +222,8 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(str
     float *z = a.z + (size_t)r * V, most;
     unsigned top, bound = 0;
     double total = 0;
-    bool greedy = a.top_k == 1, few = !greedy && (a.top_p < 1 || (a.top_k > 0 && a.top_k < V));
+    bool greedy = a.top_k == 1,
+         few = !greedy && (a.top_p < 1 || a.min_p > 0 || (a.top_k > 0 && a.top_k < V));
     int wanted = max(min(a.best, V), few ? min(V, MOST_BEST + 0) : 0);
     begin_row<N>(z, V, a.rules.scale, a.rules.banned, a.rules.n_banned, most, top);
     most = row_max(most, s.most);
@@ -218,6 +247,7 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(str
     if (!none && !few) sum_pieces(s, z, V, width, m);
     struct kept kept = {0, 0};
     if (!none && few) kept = keep_listed(a, s.best, listed, m);
+    if (!none && few) kept = keep_strong(a, s.best, listed, kept, m);
     if (kept.n < 0) kept.sum = keep_of_row<N>(a, s, z, m);
     for (int i = 0; i < a.draws; i++) {
         long at = r * a.draws + i;
@@ -238,13 +268,8 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(str
 void cuda_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
                     const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
 {
-    struct draw_args a = {floats_of(z),
-                          V,
-                          ask->draws,
-                          ask->top_k,
-                          ask->best,
-                          ask->top_p,
-                          {1 / ask->rules.temperature}};
+    struct draw_args a = {floats_of(z), V,          ask->draws, ask->top_k,
+                          ask->best,    ask->top_p, ask->min_p, {1 / ask->rules.temperature}};
     size_t draws = (size_t)n * ask->draws, named = (size_t)n * ask->best;
     struct bundle in, out;
     std::vector<int32_t> banned = banned_once(ask->rules);
