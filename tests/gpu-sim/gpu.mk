@@ -55,7 +55,7 @@ GPU_PLUGIN = $(if $(NVCC),$(BIN)/libptd-cuda.so)
 plugin: $(GPU_PLUGIN)
 $(NV_DIR)/%.o: lib/compute/cuda/%.cu $(NV_DIR)/flags
 	$(NVCC) $(NV_FLAGS) $(NV_ARCH) -c -o $@ $<
-$(BIN)/libptd-cuda.so: $(NV_OBJ) | $(BIN)
+$(BIN)/libptd-cuda.so: $(NV_OBJ) $(GPU_HOST) | $(BIN)
 	$(NVCC) -shared -cudart static -o $@ $^ -L$(NV_LIB) -lcublasLt -Xlinker -rpath,$(NV_LIB),-Bsymbolic
 $(NV_DIR)/flags: FORCE | $(NV_DIR)
 	$(call KEEP,$(NVCC) $(NV_FLAGS) $(NV_ARCH))
