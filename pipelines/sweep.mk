@@ -1,0 +1,87 @@
+# A grid of runs, one folder a cell, and what came of it:
+#
+#     make -f pipelines/sweep.mk METHODS="grpo ptd-grpo" LAMBDA="0.5 3" TOPK="16 100" SEEDS="1 2 3" -j2
+#
+# METHODS are names of methods/NAME.mk; every setting of method.mk may be a list. A method has a cell
+# for each combination of those that it reads (its AXES, and LR), and for each seed; LR_grpo=1e-4 is
+# grpo's LR alone. Stop it at any time; the same command goes on where it stopped. A cell lies in $(OUT)/cells/NAME.part until it is
+# whole; one that failed leaves NAME.status, is in the table with it, and is tried again by the next
+# call. All of a cell is computed by THREADS threads, so -j changes no byte of it.
+#
+#     table.csv table.md   a row for each setting: means over seeds with 95 % intervals (Student's t)
+#     cells.csv            a row for each cell
+#     curves.svg .png      accuracy, all-fail share, entropy, length, divergence, bands over seeds
+#
+# The task is TASK=digits or charts, with a base and training questions for each seed; or your own:
+# BASE=base.ptd DATA=train.jsonl TEST=test.jsonl, the same for all seeds.
+#
+# A cluster: LAUNCH="srun -n1 -c1" goes before the command of each cell, with -j as many at a time. Or
+# as a Slurm array: `make -sf pipelines/sweep.mk cells ...` lists the cells by number, and
+#     sbatch --array=1-24 --wrap 'make -f pipelines/sweep.mk cell N=$$SLURM_ARRAY_TASK_ID ...'
+# makes them; the first call without `cell` then writes the tables.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+HERE        := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+BIN         ?= $(HERE)/../bin
+export PATH := $(abspath $(BIN)):$(PATH)
+METHODS     ?= base grpo ptd-grpo
+SEEDS       ?= 0 1 2
+TASK        ?= digits
+OUT         ?= run/sweep-$(TASK)
+THREADS     ?= 1
+LAUNCH      ?=
+# What a figure shows: METHODS, or fewer, where those are too many for the eye.
+SHOWN       ?= $(METHODS)
+# 1: the store of a cell stays in its folder.
+KEEP        ?= 0
+SAMPLES     ?= 8
+export PTD_THREADS := $(THREADS)
+
+.DEFAULT_GOAL := sweep
+PLACE := $(OUT)/task
+-include $(HERE)/tasks/$(TASK).mk
+include $(HERE)/task.mk
+LISTED   := LR UPDATES BETA LAMBDA TOPK TAU DIVERGENCE SCOPE HINT HINTED
+SETTINGS := STEPS PROMPTS ANSWERS MAX_TOKENS EXTRACT REFILL OVERLONG TEACHER
+# What was not given is method.mk's.
+$(foreach v,$(LISTED),$(if $(filter-out undefined default,$(origin $v)),$(eval given_$v := $($v))))
+settings := $(foreach v,$(SETTINGS),$(if $(filter-out undefined default,$(origin $v)),$v="$($v)"))
+
+# grpo_LR-2e-4_SEED-0: a method's settings that are lists or given, and the seed.
+axes_of   = $(filter $(LISTED),LR UPDATES $(shell sed -n 's/^AXES *= *//p' $(HERE)/methods/$1.mk))
+across    = $(foreach c,$1,$(or $(foreach v,$(or $($2_$(firstword $(subst _, ,$c))),$(given_$2)),$c_$2-$v),$c))
+along     = $(if $2,$(call along,$(call across,$1,$(firstword $2)),$(wordlist 2,99,$2)),$1)
+SETS     := $(foreach m,$(METHODS),$(call along,$m,$(call axes_of,$m)))
+CELLS    := $(foreach s,$(SETS),$(foreach k,$(SEEDS),$s_SEED-$k))
+unknown  := $(strip $(foreach m,$(METHODS),$(if $(wildcard $(HERE)/methods/$m.mk),,$m)))
+$(if $(unknown),$(error no method $(unknown): expected some of $(basename $(notdir $(wildcard $(HERE)/methods/*.mk)))))
+
+.PHONY: sweep cells cell table $(CELLS)
+.DELETE_ON_ERROR:
+sweep: $(CELLS)
+	@$(MAKE) --no-print-directory -f $(HERE)/sweep.mk table
+	@! compgen -G '$(OUT)/cells/*.status' > /dev/null || { echo "some cells failed: see $(OUT)/table.md" >&2; exit 1; }
+cells:
+	@printf '%s\n' $(CELLS) | nl -ba
+cell: $(word $(or $(N),1),$(CELLS))
+
+# ---- a cell ----
+seed_of = $(lastword $(subst _SEED-, ,$1))
+base_of = $(or $(BASE),$(PLACE)/base-$1.ptd)
+data_of = $(or $(DATA),$(PLACE)/train-$1.jsonl)
+form_of = $(foreach f,$(patsubst HINTED-%,%,$(filter HINTED-%,$(subst _, ,$1))),$(patsubst %.jsonl,%-$f.jsonl,$(call data_of,$(call seed_of,$1))))
+test_of = $(or $(TEST),$(PLACE)/test.jsonl)
+# Of teachers only what a method asks for is made.
+teacher_of = $(if $(findstring TEACHER,$(shell cat $(HERE)/methods/$(firstword $(subst _, ,$1)).mk)),$(or $(TEACHER),$(PLACE)/teacher-$(call seed_of,$1).ptd))
+define rule
+$1: | $(call base_of,$(call seed_of,$1)) $(call data_of,$(call seed_of,$1)) $(call form_of,$1) $(call test_of) $(call teacher_of,$1)
+	@[ -d $(OUT)/cells/$1 ] || $(LAUNCH) env OUT=$(OUT)/cells BASE=$(call base_of,$(call seed_of,$1)) DATA=$(call data_of,$(call seed_of,$1)) \
+	    TEST=$(call test_of) KEEP=$(KEEP) SAMPLES=$(SAMPLES) $(HERE)/sweep/cell.sh $1 $(settings) $(addprefix TEACHER=,$(call teacher_of,$1))
+endef
+$(foreach c,$(CELLS),$(eval $(call rule,$c)))
+
+# ---- what came of it ----
+table:
+	@OUT=$(OUT) $(HERE)/sweep/table.sh $(CELLS)
+	@OUT=$(OUT) $(HERE)/sweep/figures.sh $(foreach s,$(SETS),$(if $(filter $(SHOWN),$(firstword $(subst _, ,$s))),$s)) -- $(SEEDS)
+	@cat $(OUT)/table.md

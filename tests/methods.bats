@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# Every method of the field as a pipe: each pipe of pipelines/methods trains two steps on the tiny
+# model, changes the weights, and goes on where it was stopped to the same bits.
+load lib
+
+setup_file() {
+    cd "$WORK" || return
+    ptd-data digits -q train.jsonl -n 24 -k hinted
+    ptd-init -q blank.ptd
+    cp -r blank.ptd warm.ptd
+    ptd-gold -q -s warm.ptd -P 8 -n 40 train.jsonl | ptd-hint -q --always --share 0.5 |
+        ptd-update -q --loss sft --lr 4e-3 > warm.jsonl
+    cp -r warm.ptd teacher.ptd
+}
+
+setup() { cd "$WORK"; }
+
+pipelines=$BATS_TEST_DIRNAME/../pipelines
+method() {
+    local m=$1
+    shift
+    make -s --no-print-directory -f "$pipelines/methods/$m.mk" DATA=train.jsonl TEACHER=teacher.ptd PROMPTS=4 ANSWERS=4 MAX_TOKENS=20 \
+        STEPS=2 LR=1e-3 "$@" 3>&-
+}
+
+# METHOD: two steps, at once and one by one; its metrics are in METHOD.jsonl.
+trains() {
+    local first
+    fresh "$1.ptd"
+    first=$(ptd-dump "$1.ptd" | jq -r 'select(.kind == "weights").xxh3')
+    method "$1" STORE="$1.ptd" METRICS="$1.jsonl"
+    [ "$(head_of "$1.ptd")" = 2 ]
+    [ "$(jq -sc 'map(.step)' "$1.jsonl")" = '[1,2]' ]
+    [[ "$(bits "$1.ptd")" != "$first"* ]]
+    fresh "$1-2.ptd"
+    method "$1" STORE="$1-2.ptd" METRICS="$1-2.jsonl" STEPS=1
+    method "$1" STORE="$1-2.ptd" METRICS="$1-2.jsonl"
+    [ "$(bits "$1.ptd")" = "$(bits "$1-2.ptd")" ]
+    [ "$(timeless "$1.jsonl")" = "$(timeless "$1-2.jsonl")" ]
+}
+
+of() { jq -s "map(.\"$2\") | add" "$1.jsonl"; }
+
+@test "a pipe is at most 25 lines, says what it is, and is the one that it shows" {
+    for m in "$pipelines"/methods/*.mk; do
+        [ "$(wc -l < "$m")" -le 25 ]
+        [ "$(head -c 2 "$m")" = '# ' ]
+        make -s -f "$m" show | grep -q '^ptd-\|^true$'
+    done
+    [[ "$(method ptd-grpo show LAMBDA=7)" == "ptd-rollout -q -s run.ptd -n 2 -P 4 -G 4 "*" | ptd-hint -q --from data --tau 1 | "*" --lambda 7 "* ]]
+    # there is no pipe without a test below
+    for m in "$pipelines"/methods/*.mk; do grep -q "trains $(basename "$m" .mk)\b\|base.mk" <(cat "$BATS_TEST_FILENAME"; echo "$m"); done
+}
+
+@test "base: nothing is trained" {
+    fresh base.ptd
+    method base STORE=base.ptd METRICS=base.jsonl
+    [ "$(head_of base.ptd)" = 0 ]
+}
+
+@test "sft: solutions alone" {
+    trains sft
+    [ "$(jq -s 'map(has("reward/accuracy")) | any' sft.jsonl)" = false ]
+}
+
+@test "grpo: rewards and a reference, no tutor" {
+    trains grpo
+    [ "$(of grpo ptd/ptd_trajectories)" = 0 ]
+    [ "$(of grpo actor/kl_coef)" = 0.02 ]
+}
+
+@test "ptd-grpo: failed answers are tutored" {
+    trains ptd-grpo
+    [ "$(of ptd-grpo ptd/ptd_trajectories)" -gt 0 ]
+}
+
+@test "ptd-grpo: its hints in other forms" {
+    for form in spatial method random loose; do
+        make -s --no-print-directory -f "$pipelines/sweep.mk" OUT=forms BASE=warm.ptd DATA=train.jsonl TEST=train.jsonl train-$form.jsonl
+        [ "$(wc -l < train-$form.jsonl)" = 24 ]
+        fresh form.ptd
+        method ptd-grpo STORE=form.ptd METRICS=$form.jsonl STEPS=1 HINTED=$form
+        cmp -s <(jq -c '.steps' train.jsonl) <(jq -c '.steps' train-$form.jsonl) && return 1
+        [ "$(jq -c 'del(.steps, .regions)' train-$form.jsonl)" = "$(jq -c 'del(.steps, .regions)' train.jsonl)" ]
+    done
+    [ "$(jq -r '.steps[]' train-method.jsonl | grep -c '[abc][123]')" = 0 ]
+    [ "$(jq -c '[.regions[].label] | sort' train-spatial.jsonl)" = "$(jq -c '[.steps[] | scan("[abc][123]")] | sort' train-spatial.jsonl)" ]
+}
+
+@test "gkd: another model teaches every answer, rewards count for nothing" {
+    trains gkd
+    [ "$(of gkd critic/advantages/max)" = 0 ]
+    [ "$(jq -s 'map(."ptd/ptd_trajectories" == ."ptd/total_trajectories") | all' gkd.jsonl)" = true ]
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# Grids of runs: which cells there are, the same bytes whatever runs at once, restarts, failures that
+# are listed, tables and figures.
+load lib
+
+setup_file() {
+    cd "$WORK" || return
+    ptd-data digits -q train.jsonl -n 24 -k hinted
+    ptd-data digits -q test.jsonl --split test -n 20 --seed 3
+    ptd-init -q blank.ptd
+    cp -r blank.ptd warm.ptd
+    ptd-gold -q -s warm.ptd -P 8 -n 40 train.jsonl | ptd-hint -q --always --share 0.5 |
+        ptd-update -q --loss sft --lr 4e-3 > warm.jsonl
+    grid OUT=one METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j1 > one.md
+}
+
+setup() { cd "$WORK"; }
+
+pipelines=$BATS_TEST_DIRNAME/../pipelines
+grid() {
+    make -s --no-print-directory -f "$pipelines/sweep.mk" BIN="$bin" BASE=warm.ptd DATA=train.jsonl TEST=test.jsonl SEEDS='1 2' \
+        STEPS=3 PROMPTS=3 ANSWERS=4 SAMPLES=2 SMOOTH=1 "$@" 3>&-
+}
+
+# All of a sweep's bytes but the clock's.
+sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sort | xargs sha256sum); }
+
+@test "a method has a cell for what it reads, and for each seed; tables and figures tell of all" {
+    [ "$(ls one/cells | paste -sd ' ')" = "grpo_SEED-1 grpo_SEED-2 ptd-grpo_LAMBDA-0.5_SEED-1 ptd-grpo_LAMBDA-0.5_SEED-2 ptd-grpo_LAMBDA-3_SEED-1 ptd-grpo_LAMBDA-3_SEED-2" ]
+    [ "$(grid OUT=list METHODS='base grpo ptd-grpo' LAMBDA='0.5 3' TOPK='16 100' LR='1e-3 2e-3' cells | wc -l)" = 24 ]
+    cmp one.md one/table.md
+    [ "$(grep -c '^| grpo | 2 |\|^| ptd-grpo, lambda' one/table.md)" = 3 ]
+    [ "$(wc -l < one/cells.csv)" = 7 ]
+    cell=one/cells/ptd-grpo_LAMBDA-3_SEED-2
+    [ "$(jq -c '[.method, .steps, .settings.LAMBDA, .settings.SEED, .settings.PROMPTS]' $cell/cell.json)" = '["ptd-grpo",3,"3","2","3"]' ]
+    [ "$(jq -sc 'map(.step)' $cell/metrics.jsonl)" = '[1,2,3]' ]
+    [ "$(wc -l < $cell/greedy.tsv)" = 20 ]
+    [ ! -e $cell/run.ptd ]
+    [[ "$(head -c 5 one/curves.svg)" = '<?xml' ]]
+    [ "$(head -c 4 one/curves.png | tail -c 3)" = PNG ]
+    for words in 'accuracy of sampled' 'all-fail' 'entropy per token' 'response length' 'divergence'; do grep -q "$words" one/curves.svg; done
+}
+
+@test "means and intervals over seeds are those of the cells" {
+    # Student's t at 97.5 % of one degree of freedom, for two seeds
+    for set in grpo ptd-grpo_LAMBDA-3; do
+        want=$(jq -s 'map(.total."pass@2") | [add / 2, (.[0] - .[1] | fabs) / 2 * 12.706] | map(. * 1e6 | round)' -c one/cells/${set}_SEED-*/sampled.json)
+        got=$(awk -F, -v s="\"$set\"" '$1 == s { printf "[%.0f,%.0f]", $6 * 1e6, $7 * 1e6 }' one/table.csv)
+        [ "$got" = "$want" ]
+    done
+    jq -L "$pipelines/sweep" -ne 'include "table"; ([1, 2, 3, 4] | mean) == 2.5 and (([1, 2, 3, 4] | half) - 2.05406 | fabs) < 1e-4
+        and ([1] | half) == null and ([] | mean) == null and (0.0449 | digits(3)) == "0.045" and (-1.96 | digits(1)) == "-2.0" and (12 | digits(0)) == "12"'
+}
+
+@test "-j changes no byte; a second call makes nothing anew" {
+    grid OUT=two METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j4 > two.md
+    [ "$(sum one)" = "$(sum two)" ]
+    before=$(stat -c '%n %Y %i' two/cells/*)
+    grid OUT=two METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j2 > two.md
+    [ "$(stat -c '%n %Y %i' two/cells/*)" = "$before" ]
+}
+
+@test "killed at any moment, the same call goes on to the same bytes" {
+    for wait in 0.4 0.9 1.7 2.6; do
+        setsid bash -c "$(declare -f grid); pipelines='$pipelines' bin='$bin'; exec 3>&-; grid OUT=hit METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j2" > /dev/null 2>&1 &
+        sleep $wait
+        kill -9 -- -$! 2> /dev/null || true
+        wait $! || true
+    done
+    sleep 0.5
+    grid OUT=hit METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j2 > hit.md
+    [ "$(sum one)" = "$(sum hit)" ]
+}
+
+@test "cells that fail are listed with their status, the others are made, and the call is repeated" {
+    run -2 --separate-stderr grid OUT=bad METHODS='grpo ptd-grpo' LAMBDA=3 HINT='data nonsense' -j2
+    [[ "$stderr" == *"ptd-grpo_LAMBDA-3_HINT-nonsense_SEED-1: status 2: ptd-hint: "* ]]
+    grep -q '^| ptd-grpo_LAMBDA-3_HINT-nonsense_SEED-2 | 2 | ptd-hint: ' bad/table.md
+    grep -q '^| ptd-grpo, lambda 3, hint data | 2 |' bad/table.md
+    [ "$(grep -c ',2,' bad/cells.csv)" = 2 ]
+    # an input that is damaged, and then is not
+    head -c 3000 train.jsonl > cut.jsonl
+    run -2 --separate-stderr grid OUT=cut METHODS=grpo DATA=cut.jsonl
+    [[ "$stderr" == *"grpo_SEED-1: status 65: ptd-rollout: cut.jsonl:"* ]]
+    grep -q '^| grpo_SEED-1 | 65 | ptd-rollout: cut.jsonl:' cut/table.md
+    cp train.jsonl cut.jsonl
+    rm -rf cut/cells/*.part
+    grid OUT=cut METHODS=grpo DATA=cut.jsonl > cut.md
+    [ "$(ls cut/cells | paste -sd ' ')" = 'grpo_SEED-1 grpo_SEED-2' ]
+    run -2 --separate-stderr grid OUT=none METHODS='grpo nonsense'
+    [[ "$stderr" == *"no method nonsense: expected some of "*"ptd-grpo"* ]]
+}
+
+@test "LAUNCH stands before each cell; a cell of a list by its number" {
+    cat > launch <<'S'
+#!/bin/bash
+echo "$$ ${*: -1}" >> launched
+exec "${@:2}"
+S
+    chmod +x launch
+    grid OUT=far METHODS='grpo ptd-grpo' LAMBDA='0.5 3' LAUNCH="./launch -n1" -j2 > far.md
+    [ "$(wc -l < launched)" = 6 ]
+    [ "$(sum one)" = "$(sum far)" ]
+    for n in 1 2 3 4 5 6; do grid OUT=array METHODS='grpo ptd-grpo' LAMBDA='0.5 3' cell N=$n; done
+    [ "$(ls array/cells)" = "$(ls one/cells)" ]
+    grid OUT=array METHODS='grpo ptd-grpo' LAMBDA='0.5 3' > array.md
+    [ "$(sum one)" = "$(sum array)" ]
+}
+
+@test "ptd-plot --band: the mean of runs of one title, and Student's interval around it" {
+    for s in 1 2 3; do for i in 1 2; do echo "{\"step\":$i,\"a\":$((s * i))}"; done > s$s.jsonl; done
+    echo '{"step":3,"a":7}' >> s2.jsonl
+    ptd-plot -q --band --smooth 1 --fields a --titles 'x,x,y' s1.jsonl s2.jsonl s3.jsonl -o band.gp
+    grep -m1 -A2 '^\$d0_0' band.gp | awk 'NR > 1 { printf "%g %.4f %.4f %.4f\n", $1, $3, $4, $5 }' > got
+    printf '%s\n' '1 1.5000 -4.8530 7.8530' '2 3.0000 -9.7060 15.7060' | cmp - got
+    [ "$(grep -c '^\$d0.*EOD' band.gp)" = 2 ]
+    grep -m1 -A2 '^\$d0_1' band.gp | grep -qx '2 6 6 6 6'
+}
