@@ -92,3 +92,26 @@ of() { jq -s "map(.\"$2\") | add" "$1.jsonl"; }
     [ "$(of gkd critic/advantages/max)" = 0 ]
     [ "$(jq -s 'map(."ptd/ptd_trajectories" == ."ptd/total_trajectories") | all' gkd.jsonl)" = true ]
 }
+
+@test "rloo, dr-grpo, gspo: presets, without a reference" {
+    for m in rloo dr-grpo gspo; do
+        trains $m
+        [ "$(of $m actor/kl_coef)" = 0 ]
+    done
+    [ "$(ptd-dump rloo.ptd | jq -r 'select(.name == "run").value.settings.loss')" = reinforce ]
+    [ "$(ptd-dump gspo.ptd | jq -r 'select(.name == "run").value.settings.loss')" = gspo ]
+}
+
+@test "dapo: no group is uniform, the step is full" {
+    trains dapo
+    [ "$(jq -s 'map(."group_reward/informative_ratio") | unique == [1]' dapo.jsonl)" = true ]
+    [ "$(jq -s 'map(."ptd/total_groups") | unique == [4]' dapo.jsonl)" = true ]
+}
+
+@test "ptd-dapo, ptd-gspo: failed answers are tutored, whole groups of them too" {
+    for m in ptd-dapo ptd-gspo; do
+        trains $m
+        [ "$(of $m ptd/ptd_trajectories)" -gt 0 ]
+    done
+    [ "$(jq -s 'map(."group_reward/all_pass_ratio") | unique == [0]' ptd-dapo.jsonl)" = true ]
+}
