@@ -671,7 +671,7 @@ static _Noreturn void die_diverged(struct run *r)
 
 static int tutors(const void *rules, const struct ptd_group *g)
 {
-    return ptd_learn_tutors(rules, g);
+    return ptd_learn_lifts(rules, g);
 }
 
 /* Tokens that a prompt may have: --max-prompt of ptd-rollout, or the model's context; 0: any. */

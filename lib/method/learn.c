@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of tutored tokens, and of those with masked pictures; all [tokens]. */
+struct taught {
+    double *weight, *tutor; /* w; the tutor's log-prob of the word */
+    const float **hidden;   /* the tutor's row, NULL: it has none */
+    double *masked, *extra; /* log-prob with masked pictures, and what it adds to L */
+};
+
 struct work {
     struct ptd_score *score;
     const struct ptd_loss_rules *r;
@@ -18,6 +25,7 @@ struct work {
     double *advantage, *weight;                       /* [tokens] */
     double *dentropy;          /* [tokens], NULL: entropy has no part in the loss */
     struct ptd_lesson *lesson; /* [tokens], NULL: none is tutored */
+    struct taught taught;
     struct ptd_parts p;
     double n_ptd, n_pictures;
     long done;  /* tokens before the micro-batch at hand */
@@ -52,14 +60,22 @@ static int needs_scores(const struct ptd_loss_rules *r)
 static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
                       const struct ptd_rollout *y)
 {
-    return !r->loss->supervised && y->teacher_ids && g->group_accuracy < r->tau;
+    return !r->loss->supervised && ptd_rollout_taught(y) && g->group_accuracy < r->tau;
 }
 
-int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g)
+static int any_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g)
 {
     for (int i = 0; i < g->n_rollouts; i++)
         if (is_tutored(r, g, &g->rollouts[i])) return 1;
     return 0;
+}
+
+int ptd_learn_lifts(const struct ptd_loss_rules *r, const struct ptd_group *g)
+{
+    if (r->tutoring.lift == PTD_LIFT_NONE) return 0;
+    if (r->tutoring.lift == PTD_LIFT_ACTIVE)
+        return g->group_accuracy >= 0 && g->group_accuracy < r->tau;
+    return any_tutored(r, g);
 }
 
 static void count(struct work *w, struct ptd_group **groups, int n)
@@ -78,6 +94,20 @@ static void count(struct work *w, struct ptd_group **groups, int n)
     w->n_ptd = s->tutored_tokens ? s->tutored_tokens : 1;
 }
 
+static void take_taught(struct work *w, size_t n)
+{
+    struct taught *t = &w->taught;
+    if (w->lesson) {
+        t->weight = ptd_array(n, sizeof *t->weight);
+        t->tutor = ptd_array(n, sizeof *t->tutor);
+        t->hidden = ptd_array(n, sizeof *t->hidden);
+    }
+    if (w->r->tutoring.masked > 0) {
+        t->masked = ptd_array(n, sizeof *t->masked);
+        t->extra = ptd_array(n, sizeof *t->extra);
+    }
+}
+
 static void take(struct work *w)
 {
     size_t n = w->sum->tokens + 1;
@@ -92,6 +122,7 @@ static void take(struct work *w)
     w->sequence = ptd_array(w->t.n_sequences + 1, sizeof *w->sequence);
     if (w->sum->tutored_tokens) w->lesson = ptd_array(n, sizeof *w->lesson);
     if (w->r->bonus != 0) w->dentropy = ptd_array(n, sizeof *w->dentropy);
+    take_taught(w, n);
     w->t.n = w->sum->tokens;
     w->t.clip = w->r->clip;
     w->t.logp = w->logp, w->t.old = w->old, w->t.ref = w->ref;
@@ -105,20 +136,19 @@ static void give_back(struct work *w)
                       w->jsd,    w->p.part,  w->p.loss.dlogp, w->p.loss.pg, w->p.kl,
                       w->weight, w->p.count, w->p.loss.ratio, w->advantage, w->of,
                       w->id,     w->lesson,  w->p.loss.side,  w->sequence,  w->dentropy};
+    struct taught *t = &w->taught;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+    free(t->weight), free(t->tutor), free(t->hidden), free(t->masked), free(t->extra);
 }
 
-static struct ptd_lesson lesson_of(const struct ptd_loss_rules *r, const struct ptd_rollout *y,
-                                   int token)
+static void list_lesson(struct work *w, const struct ptd_rollout *y, int j, long i)
 {
-    int k = r->top_k && r->top_k < y->teacher_k ? r->top_k : y->teacher_k;
-    long at = (long)token * y->teacher_k, own = (long)token * y->top_k;
-    struct ptd_lesson l = {.ids = y->teacher_ids + at, .logp = y->teacher_logp + at, .k = k};
-    if (!y->teacher_on_top) return l;
-    l.top_ids = y->top_ids + own;
-    l.on_top = y->teacher_on_top + own;
-    l.top_k = y->top_k;
-    return l;
+    struct taught *t = &w->taught;
+    w->lesson[i] = ptd_tutoring_lesson(&w->r->tutoring, y, w->r->top_k, j);
+    t->weight[i] = ptd_tutoring_weight(&w->r->tutoring, y, j);
+    t->tutor[i] = y->teacher_on_ids ? y->teacher_on_ids[j] : NAN;
+    if (w->r->tutoring.as_advantage) w->advantage[i] += w->r->lambda * (t->tutor[i] - w->old[i]);
+    t->hidden[i] = y->teacher_rows ? y->teacher_rows + (size_t)j * y->teacher_width : NULL;
 }
 
 static void list_tokens(struct work *w, const struct ptd_rollout *y, long sequence)
@@ -133,7 +163,8 @@ static void list_tokens(struct work *w, const struct ptd_rollout *y, long sequen
         w->weight[i] = k->weight ? k->weight[i] : 1;
         w->old[i] = k->old ? k->old[i] : y->logp ? y->logp[j] : NAN; /* until it is scored */
         w->ref[i] = q->reference ? y->ref_logp[j] : 0;
-        if (q->tutored) w->lesson[i] = lesson_of(w->r, y, j);
+        if (q->tutored) list_lesson(w, y, j, i);
+        if (w->taught.masked) w->taught.masked[i] = y->masked_logp ? y->masked_logp[j] : NAN;
     }
 }
 
@@ -141,7 +172,7 @@ static void list(struct work *w, struct ptd_group **groups, int n)
 {
     long first = 0, s = 0;
     for (int i = 0; i < n; i++) {
-        int reads = ptd_loss_reference(w->r) != 0 && !ptd_learn_tutors(w->r, groups[i]);
+        int reads = ptd_loss_reference(w->r) != 0 && !ptd_learn_lifts(w->r, groups[i]);
         for (int j = 0; j < groups[i]->n_rollouts; j++, s++) {
             const struct ptd_rollout *y = &groups[i]->rollouts[j];
             w->sequence[s] = (struct ptd_sequence){.first = first,
@@ -176,6 +207,46 @@ static void ask_loss(void *ctx, long first, long n)
     ptd_objective(w->r, &w->t, w->done + first, n, &w->p);
 }
 
+/* 1: the tutor is asked of the sampled word alone, so no row of logits is compared. */
+static int by_word(const struct work *w)
+{
+    return w->r->divergence->word || w->r->tutoring.as_advantage;
+}
+
+static void tutor_token(struct work *w, long i)
+{
+    const struct ptd_divergence *d = w->r->divergence;
+    struct taught *t = &w->taught;
+    double ratio = exp(w->logp[i] - w->old[i]), dlogp;
+    t->weight[i] = ptd_tutoring_weighed(&w->r->tutoring, t->weight[i], w->entropy[i], ratio);
+    if (w->r->tutoring.as_advantage) w->jsd[i] = w->old[i] - t->tutor[i];
+    if (w->r->tutoring.as_advantage || !d->word) return;
+    w->jsd[i] = d->word(d->is.own, w->logp[i], t->tutor[i], &dlogp);
+    w->p.loss.dlogp[i] += w->r->lambda / w->n_ptd * t->weight[i] * dlogp;
+}
+
+/* What is known once a token is scored, beside its loss. */
+static void tutor(struct work *w, long first, long n)
+{
+    struct taught *t = &w->taught;
+    double dlogp;
+    for (long i = first; i < first + n; i++) {
+        if (w->lesson && w->sequence[w->of[i]].tutored) tutor_token(w, i);
+        if (!t->masked) continue;
+        t->extra[i] =
+            ptd_masked_term(w->r->tutoring.masked, w->logp[i], t->masked[i], &dlogp) / w->t.n;
+        w->p.loss.dlogp[i] += dlogp / w->t.n;
+    }
+}
+
+/* Some rows of a micro-batch are scored. */
+static void on_scored(void *ctx, long first, long n)
+{
+    struct work *w = ctx;
+    if (!needs_scores(w->r)) ask_loss(ctx, first, n);
+    tutor(w, w->done + first, n);
+}
+
 static void ground(struct work *w)
 {
     struct ptd_batch *b = w->score->batch;
@@ -192,11 +263,19 @@ static struct ptd_ask_score asked(const struct work *w)
                                   .words.id = w->id + w->done};
 }
 
+/* Of token i what the divergence adds to L. */
+static double far_of(const struct work *w, long i)
+{
+    if (!w->lesson || w->r->tutoring.as_advantage) return 0;
+    return w->r->lambda * w->taught.weight[i] * w->jsd[i] / w->n_ptd;
+}
+
 /* Of token i. */
 static double loss_of(const struct work *w, long i)
 {
     double bonus = w->dentropy ? w->dentropy[i] * w->entropy[i] : 0;
-    return w->p.part[i] + bonus + w->r->lambda * w->jsd[i] / w->n_ptd;
+    double extra = w->taught.extra ? w->taught.extra[i] : 0;
+    return w->p.part[i] + bonus + extra + far_of(w, i);
 }
 
 /* What the loss reads of the stream may be clipped to something finite, and is refused
@@ -224,15 +303,21 @@ static void learn_micro(struct work *w)
     struct ptd_head_lesson l = {
         .score = asked(w),
         .scored = {.total = w->total + at, .entropy = w->entropy + at, .logp = w->logp + at},
-        .loss = needs_scores(w->r) ? NULL : ask_loss,
+        .loss = on_scored,
         .ctx = w,
         .gradient = {.dlogp = w->p.loss.dlogp + at,
                      .dentropy = w->dentropy ? w->dentropy + at : NULL,
-                     .lesson = w->lesson ? w->lesson + at : NULL,
                      .divergence = w->r->divergence,
-                     .weight = w->r->lambda / w->n_ptd},
-        .value = w->jsd + at,
+                     .weight = w->r->lambda / w->n_ptd,
+                     .no_tail = w->r->tutoring.no_tail},
     };
+    if (w->lesson && !by_word(w)) {
+        l.gradient.lesson = w->lesson + at;
+        l.gradient.weights = w->taught.weight + at;
+        l.hidden = w->taught.hidden + at;
+        l.tutor = w->r->tutoring.head;
+        l.value = w->jsd + at;
+    }
     ptd_num *dX = ptd_score_nums(s, s->rows * s->m->config.hidden);
     ptd_lm_head_learn(ptd_score_head(s, w->r->banned), s->X, s->rows, &l, dX);
     w->sum->packed += ptd_score_tokens(s);
@@ -360,12 +445,13 @@ static void add_up(struct work *w, int *bad)
         s->pg_loss += w->weight[i] * w->p.loss.pg[i] / w->p.count[i];
         s->kl_loss += w->p.kl[i] / w->p.count[i];
         s->entropy_loss += w->entropy[i] / w->t.n;
-        s->far_loss += w->r->lambda * w->jsd[i] / w->n_ptd;
+        s->far_loss += far_of(w, i);
         s->pg += w->p.loss.pg[i];
         s->kl += w->p.kl[i];
         s->jsd += w->jsd[i];
         s->gap += gap;
         if (gap > s->max_gap) s->max_gap = gap;
+        if (w->taught.extra) s->masked_loss += w->taught.extra[i];
         s->entropy += w->entropy[i];
         s->logp += w->logp[i];
         s->ppo_kl += w->old[i] - w->logp[i];

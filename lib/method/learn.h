@@ -6,15 +6,17 @@
  *
  *     L = sum over tokens of (weight pg + beta kl) / count
  *       - bonus/N sum over tokens of H
- *       + lambda/N_ptd sum over tutored tokens of the divergence
+ *       + lambda/N_ptd sum over tutored tokens of w times the divergence
+ *       - gamma/N sum over tokens of the distance from their log-probs with masked pictures
  *
  * count: of aggregate.h. weight: 1, but 0 for tokens that top_entropy leaves out, and what is known
  * beforehand (ptd_known). H: the entropy of the student's whole distribution at the token, in nats;
  * L is made smaller, so a bonus above 0 makes it larger; its mean is over all N tokens, whatever
- * aggregates. N_ptd: tokens of tutored responses, those with teacher_ids in a group below tau.
- * Groups that have one give no token a reference (it would hold the student where it fails).
- * Without a hint the student's prompt is read; a supervised loss reads the hinted prompt of a
- * hinted group, knows no tutor, and may have weight * L_words of ground.h beside it.
+ * aggregates. N_ptd: tokens of tutored responses, those of which a teacher said something in a
+ * group below tau. Which groups give no token a reference (it would hold the student where it
+ * fails), w and gamma: tutoring.h. Without a hint the student's prompt is read; a supervised loss
+ * reads the hinted prompt of a hinted group, knows no tutor, and may have weight * L_words of
+ * ground.h beside it.
  *
  * A micro-batch is run once it has micro_tokens, and never has twice as many, unless one prompt
  * with one response has: a group is cut between its responses where they would be more, and its
@@ -26,6 +28,7 @@
 #include "method/ground.h"
 #include "method/kl/kl.h"
 #include "method/loss/aggregate.h"
+#include "method/tutoring.h"
 #include "net/model.h"
 #include "net/score.h"
 
@@ -53,6 +56,7 @@ struct ptd_loss_rules {
     double lambda, tau;
     int top_k; /* at most this many of the teacher's ids (0: all there are) */
     const struct ptd_divergence *divergence;
+    struct ptd_tutoring tutoring;
     double temperature;
     long micro_tokens; /* packed tokens of a micro-batch */
     /* 1: an update is one micro-batch, which may not have more than twice as many (78 if it has);
@@ -75,6 +79,7 @@ struct ptd_learned {
     double gap, max_gap;                       /* of their distances: the sum, and the largest */
     double clipped_high, clipped_dual;
     double max_ratio_error; /* largest |ratio - 1| */
+    double masked_loss;     /* the part of L that masked pictures have */
 };
 
 /* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads
@@ -85,8 +90,8 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
 /* Log-probs of all tokens as they are now, in the groups' order; otherwise as ptd_learn. */
 int ptd_learn_look(struct ptd_score *s, struct ptd_group **groups, int n,
                    const struct ptd_loss_rules *r, double *logp, int *bad) PTD_MUST_CHECK;
-/* 1: the group has a tutored response, and so no reference. */
-int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g);
+/* 1: the group's tokens have no reference, by the rules of tutoring.h. */
+int ptd_learn_lifts(const struct ptd_loss_rules *r, const struct ptd_group *g);
 /* The options that the loss is asked with. */
 const void *ptd_loss_own(const struct ptd_loss_rules *r);
 /* Weight of the KL to the reference in L; 0: it is not there. */

@@ -5,47 +5,48 @@
 
 /* ---- names ---- */
 
-#define WORD(name, code, formula, paper) &(const struct ptd_word){{name, formula, paper}, code}.is
+#define CODED(name, code, formula, paper) &(const struct ptd_coded){{name, formula, paper}, code}.is
 
 ptd_method_table ptd_supports = {
-    WORD("union", PTD_SUPPORT_UNION, "the tutor's words and the student's", "arXiv:2606.07000"),
-    WORD("student", PTD_SUPPORT_STUDENT, "the student's words when it sampled", "arXiv:2601.20802"),
-    WORD("teacher", PTD_SUPPORT_TEACHER, "the tutor's words", "arXiv:2306.13649"),
+    CODED("union", PTD_SUPPORT_UNION, "the tutor's words and the student's", "arXiv:2606.07000"),
+    CODED("student", PTD_SUPPORT_STUDENT, "the student's words when it sampled",
+          "arXiv:2601.20802"),
+    CODED("teacher", PTD_SUPPORT_TEACHER, "the tutor's words", "arXiv:2306.13649"),
     NULL,
 };
 
 ptd_method_table ptd_weighings = {
-    WORD("none", PTD_WEIGH_NONE, "w = 1", ""),
-    WORD("entropy", PTD_WEIGH_ENTROPY, "w = H of the student, in nats", ""),
-    WORD("confidence", PTD_WEIGH_CONFIDENCE, "w = the tutor's probability of its best word", ""),
-    WORD("ratio", PTD_WEIGH_RATIO, "w = min(r, 2)", "arXiv:2601.20802"),
+    CODED("none", PTD_WEIGH_NONE, "w = 1", ""),
+    CODED("entropy", PTD_WEIGH_ENTROPY, "w = H of the student, in nats", ""),
+    CODED("confidence", PTD_WEIGH_CONFIDENCE, "w = the tutor's probability of its best word", ""),
+    CODED("ratio", PTD_WEIGH_RATIO, "w = min(r, 2)", "arXiv:2601.20802"),
     NULL,
 };
 
 ptd_method_table ptd_lifts = {
-    WORD("tutored", PTD_LIFT_TUTORED, "groups with a tutored response", "arXiv:2606.07000"),
-    WORD("active", PTD_LIFT_ACTIVE, "groups below tau, tutored or not", ""),
-    WORD("none", PTD_LIFT_NONE, "no group", ""),
+    CODED("tutored", PTD_LIFT_TUTORED, "groups with a tutored response", "arXiv:2606.07000"),
+    CODED("active", PTD_LIFT_ACTIVE, "groups below tau, tutored or not", ""),
+    CODED("none", PTD_LIFT_NONE, "no group", ""),
     NULL,
 };
 
 ptd_method_table ptd_tutor_uses = {
-    WORD("divergence", 0, "L += lambda/N_ptd sum w D", ""),
-    WORD("advantage", 1, "A_t += lambda (ln t - ln s when sampled)", "arXiv:2306.13649"),
+    CODED("divergence", 0, "L += lambda/N_ptd sum w D", ""),
+    CODED("advantage", 1, "A_t += lambda (ln t - ln s when sampled)", "arXiv:2306.13649"),
     NULL,
 };
 
 ptd_method_table ptd_lambda_schedules = {
-    WORD("constant", 0, "lambda", ""),
-    WORD("linear", 1, "lambda along a line to lambda * end", ""),
-    WORD("cosine", 2, "lambda along half a cosine to lambda * end", ""),
+    CODED("constant", 0, "lambda", ""),
+    CODED("linear", 1, "lambda along a line to lambda * end", ""),
+    CODED("cosine", 2, "lambda along half a cosine to lambda * end", ""),
     NULL,
 };
 
-int ptd_word_named(ptd_method_table table, const char *what, const char *name)
+int ptd_coded_named(ptd_method_table table, const char *what, const char *name)
 {
     const struct ptd_method *m = ptd_method_named(table, what, name);
-    return m ? ((const struct ptd_word *)m)->code : -1;
+    return m ? ((const struct ptd_coded *)m)->code : -1;
 }
 
 /* ---- lessons ---- */

@@ -16,14 +16,14 @@ enum ptd_weighed { PTD_WEIGH_NONE, PTD_WEIGH_ENTROPY, PTD_WEIGH_CONFIDENCE, PTD_
 enum ptd_lift { PTD_LIFT_TUTORED, PTD_LIFT_ACTIVE, PTD_LIFT_NONE };
 
 /* A row: its code is the enum's. */
-struct ptd_word {
+struct ptd_coded {
     struct ptd_method is;
     int code;
 };
 extern ptd_method_table ptd_supports, ptd_weighings, ptd_lifts, ptd_tutor_uses,
     ptd_lambda_schedules;
 /* Code of the row of that name; -1, 2: there is none. what: the option. */
-int ptd_word_named(ptd_method_table table, const char *what, const char *name);
+int ptd_coded_named(ptd_method_table table, const char *what, const char *name);
 
 struct ptd_tutoring {
     int support, weigh, lift; /* the enums above */
