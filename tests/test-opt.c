@@ -124,6 +124,10 @@ static void test_help(void **state)
           "      --[no-]on               a flag that is on (default on)\n"
           "      --talk                  says more\n"
           "      --name NAME             a name, as often as wanted\n"
+          "      --options FILE          options by long name from a JSON object, or those of this "
+          "program from one by program; the command line wins\n"
+          "      --print-config          only print what all options are, as --options reads it\n"
+          "      --describe              only print what --help says as JSON\n"
           "  -q, --quiet                 no closing line, no progress\n"
           "  -h, --help; -V, --version   this text; the version\n"
           "status: " PTD_STATUSES "\n");

@@ -2,6 +2,8 @@
  * Leaves to programs: operands, and rules between options. */
 #include "base/opt.h"
 #include "base/err.h"
+#include "base/near.h"
+#include "base/opt_file.h"
 #include "base/output.h"
 
 #include <ctype.h>
@@ -18,7 +20,22 @@
 
 #define NO_BASE    1000 /* value of --no-NAME: NO_BASE + index; of --NAME: TABLE_BASE + index */
 #define TABLE_BASE 2000
+#define OWN_BASE   3000 /* of those of every program that have no letter */
 #define INDENT     30
+
+enum { OPTIONS, PRINT_CONFIG, DESCRIBE, QUIET, HELP, VERSION };
+static const struct ptd_opt own[] = {
+    {"options", 0, PTD_OPT_STR, NULL, "FILE",
+     "options by long name from a JSON object, or those of this program from one by program; the "
+     "command line wins",
+     0, 0},
+    {"print-config", 0, PTD_OPT_FLAG, NULL, NULL,
+     "only print what all options are, as --options reads it", 0, 0},
+    {"describe", 0, PTD_OPT_FLAG, NULL, NULL, "only print what --help says as JSON", 0, 0},
+    {"quiet", 'q', PTD_OPT_FLAG, NULL, NULL, "no closing line, no progress", 0, 0},
+    {"help", 'h', PTD_OPT_FLAG, NULL, NULL, "this text", 0, 0},
+    {"version", 'V', PTD_OPT_FLAG, NULL, NULL, "the version", 0, 0},
+    {0}};
 
 struct parser {
     const struct ptd_usage *u;
@@ -26,6 +43,8 @@ struct parser {
     char *given;     /* [n] 1: on the command line */
     char **defaults; /* [n] text of each default before parsing */
     char **no_names; /* [n] "no-NAME" of flags */
+    uint8_t *filed;  /* [n] 1: a list that a file filled, which the command line begins anew */
+    int prints;      /* 1: --print-config */
     struct option *longs;
     char shorts[160];
 };
@@ -96,8 +115,8 @@ static _Noreturn void print_help(const struct parser *p)
            u->operands ? u->operands : "", u->summary);
     print_examples(u->examples);
     for (int i = 0; i < p->n; i++) print_option(&u->options[i], p->defaults[i]);
-    puts("  -q, --quiet                 no closing line, no progress\n"
-         "  -h, --help; -V, --version   this text; the version");
+    for (int i = 0; i < HELP; i++) print_option(&own[i], "");
+    puts("  -h, --help; -V, --version   this text; the version");
     printf("status: %s\n", u->statuses ? u->statuses : PTD_STATUSES);
     finish_stdout();
 }
@@ -122,17 +141,25 @@ static double suffix_factor(const char *s)
     return s[1] == 'i' && !s[2] ? pow(1024, power) : 0;
 }
 
+static const char *file; /* whose values are being set; NULL: the command line's */
+
+/* "run.json: option --lr" */
+static char *place_of(const struct ptd_opt *o)
+{
+    return ptd_format("%s%soption --%s", file ? file : "", file ? ": " : "", o->name);
+}
+
 static _Noreturn void refuse_value(const struct ptd_opt *o, const char *text, const char *expected)
 {
-    ptd_misuse("option --%s: \"%.64s\" is not %s", o->name, text, expected);
+    ptd_misuse("%s: \"%.64s\" is not %s", place_of(o), text, expected);
 }
 
 static void check_range(const struct ptd_opt *o, const char *text, double x)
 {
     if (o->lo == 0 && o->hi == 0) return;
     if (x < o->lo || x > o->hi)
-        ptd_misuse("option --%s: %.64s is out of range, expected %.10g to %.10g", o->name, text,
-                   o->lo, o->hi);
+        ptd_misuse("%s: %.64s is out of range, expected %.10g to %.10g", place_of(o), text, o->lo,
+                   o->hi);
 }
 
 int ptd_whole_number(const char *text, int64_t *n)
@@ -153,7 +180,7 @@ static int64_t parse_integer(const struct ptd_opt *o, const char *text)
     if (over < 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
     check_range(o, text, over ? (*text == '-' ? -HUGE_VAL : HUGE_VAL) : (double)product);
     if (over || product < lo || product > hi)
-        ptd_misuse("option --%s: %.64s is out of range, expected %lld to %lld", o->name, text,
+        ptd_misuse("%s: %.64s is out of range, expected %lld to %lld", place_of(o), text,
                    (long long)lo, (long long)hi);
     return product;
 }
@@ -217,7 +244,7 @@ static void add_letter(struct parser *p, char letter, int has_arg)
 
 static void build_longs(struct parser *p)
 {
-    struct option *l = p->longs = ptd_array((size_t)p->n * 2 + 4, sizeof *l);
+    struct option *l = p->longs = ptd_array((size_t)p->n * 2 + VERSION + 2, sizeof *l);
     strcpy(p->shorts, ":");
     for (int i = 0; i < p->n; i++) {
         const struct ptd_opt *o = &p->u->options[i];
@@ -228,11 +255,9 @@ static void build_longs(struct parser *p)
         p->no_names[i] = ptd_format("no-%s", o->name);
         *l++ = (struct option){p->no_names[i], 0, NULL, NO_BASE + i};
     }
-    const struct option own[] = {
-        {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'}, {"version", 0, NULL, 'V'}};
-    for (int i = 0; i < 3; i++) {
-        *l++ = own[i];
-        if (!letter_taken(p->u, own[i].val)) add_letter(p, (char)own[i].val, 0);
+    for (int i = 0; own[i].name; i++) {
+        *l++ = (struct option){own[i].name, own[i].arg != NULL, NULL, OWN_BASE + i};
+        if (own[i].letter && !letter_taken(p->u, own[i].letter)) add_letter(p, own[i].letter, 0);
     }
 }
 
@@ -251,38 +276,145 @@ static int count_matches(const struct parser *p, const char *name)
     return n;
 }
 
+/* The long name nearest to one that is unknown, or NULL. */
+static const char *meant_by(const struct parser *p, const char *word)
+{
+    const char *names[256];
+    char name[64];
+    int n = 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    for (const struct option *l = p->longs; l->name && n < 256; l++) names[n++] = l->name;
+    return ptd_near(name, names, n);
+}
+
 static _Noreturn void refuse_option(const struct parser *p, const char *word)
 {
     int is_long = strncmp(word, "--", 2) == 0;
     if (optopt > 0 && !is_long) ptd_misuse("unknown option -%c", optopt);
     if (optopt) ptd_misuse("option %.64s takes no argument", word);
-    int ambiguous = is_long && count_matches(p, word + 2) > 1;
-    ptd_misuse("%s option %.64s", ambiguous ? "ambiguous" : "unknown", word);
+    if (is_long && count_matches(p, word + 2) > 1) ptd_misuse("ambiguous option %.64s", word);
+    const char *meant = is_long ? meant_by(p, word + 2) : NULL;
+    ptd_misuse("unknown option %.64s%s%s%s", word, meant ? " (--" : "", meant ? meant : "",
+               meant ? " is one)" : "");
 }
 
-static void take(const struct parser *p, int code, char **argv, int long_index)
+static void take_own(struct parser *p, int i)
 {
-    const struct ptd_opt *o = long_index < 0 && code < 256 ? by_letter(p, code) : NULL;
-    if (code >= TABLE_BASE) o = &p->u->options[code - TABLE_BASE];
+    if (i == PRINT_CONFIG) p->prints = 1;
+    if (i == QUIET) ptd_quiet(1);
+    if (i == HELP) print_help(p);
+    if (i == VERSION) print_version(p->u);
+    if (i == DESCRIBE) {
+        ptd_opt_describe(p->u, own, p->defaults);
+        finish_stdout();
+    }
+}
+
+static int own_by_letter(int letter)
+{
+    int i = 0;
+    while (own[i].name && own[i].letter != letter) i++;
+    return i;
+}
+
+/* An option of the program's table, or NULL. */
+static const struct ptd_opt *chosen(const struct parser *p, int code, int long_index)
+{
+    if (code >= TABLE_BASE && code < OWN_BASE) return &p->u->options[code - TABLE_BASE];
+    return long_index < 0 && code < 256 ? by_letter(p, code) : NULL;
+}
+
+static void take(struct parser *p, int code, char **argv, int long_index)
+{
+    const struct ptd_opt *o = chosen(p, code, long_index);
     if (o) p->given[o - p->u->options] = 1;
     if (code == '?') refuse_option(p, argv[optind - 1]);
     if (code == ':') ptd_misuse("option %.64s needs an argument", argv[optind - 1]);
+    if (o && p->filed[o - p->u->options]) {
+        ((struct ptd_opt_list *)o->value)->n = 0;
+        p->filed[o - p->u->options] = 0;
+    }
     if (o)
         set_value(o, optarg);
+    else if (code >= OWN_BASE)
+        take_own(p, code - OWN_BASE);
     else if (code >= NO_BASE)
         *(int *)p->u->options[code - NO_BASE].value = 0;
-    else if (code == 'q')
-        ptd_quiet(1);
-    else if (code == 'h')
-        print_help(p);
-    else if (code == 'V')
-        print_version(p->u);
+    else
+        take_own(p, own_by_letter(code));
+}
+
+/* ---- files of options ---- */
+
+/* 1: what it was set to is what it points to, for good. */
+static int keeps_text(const struct ptd_opt *o)
+{
+    return o->kind == PTD_OPT_STR || o->kind == PTD_OPT_LIST || o->kind == PTD_OPT_PRESET;
+}
+
+static void set_filed_list(struct parser *p, const struct ptd_opt *o, json_t *value)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(value, i, one)
+    {
+        char *text = ptd_opt_file_text(one);
+        if (!text) refuse_value(o, "...", "a list of texts");
+        set_value(o, text); /* kept for good */
+    }
+    p->filed[o - p->u->options] = 1;
+}
+
+static void set_filed(struct parser *p, const struct ptd_opt *o, json_t *value)
+{
+    char *text = ptd_opt_file_text(value);
+    if (o->kind == PTD_OPT_FLAG && !json_is_boolean(value))
+        refuse_value(o, text ? text : "...", "true or false");
+    else if (o->kind == PTD_OPT_FLAG)
+        *(int *)o->value = json_is_true(value);
+    else if (o->kind == PTD_OPT_LIST && json_is_array(value))
+        set_filed_list(p, o, value);
+    else if (!text)
+        refuse_value(o, json_is_boolean(value) ? json_is_true(value) ? "true" : "false" : "...",
+                     "a number or a text");
+    else
+        set_value(o, text);
+    if (!keeps_text(o)) free(text);
+}
+
+/* The name of a preset alone, or all but that. */
+static void read_file(struct parser *p, const char *path, int preset)
+{
+    const char *key;
+    json_t *value, *all = ptd_opt_file_read(path, p->u->name);
+    if (!all) ptd_die_last();
+    file = path;
+    json_object_foreach (all, key, value) {
+        int i = 0;
+        while (i < p->n && strcmp(p->u->options[i].name, key)) i++;
+        if (i == p->n) ptd_misuse("%s: unknown option \"%.64s\"", path, key);
+        if (json_is_null(value) || (i == p->preset - 1) != preset) continue;
+        set_filed(p, &p->u->options[i], value);
+        p->given[i] = 1;
+    }
+    file = NULL;
+    json_decref(all);
+}
+
+/* Before the command line is taken, which wins. */
+static void read_files(struct parser *p, int argc, char **argv, int preset)
+{
+    int code;
+    optind = 0;
+    while ((code = getopt_long(argc, argv, p->shorts, p->longs, NULL)) != -1)
+        if (code == OWN_BASE + OPTIONS) read_file(p, optarg, preset);
 }
 
 /* ---- presets ---- */
 
-/* The value of the option that names a preset, wherever it stands; NULL: it is not there. */
-static const char *preset_named(const struct parser *p, int argc, char **argv)
+/* The value of the option that names a preset, wherever it stands, a file's last; NULL: it is not
+ * there. */
+static const char *preset_named(struct parser *p, int argc, char **argv)
 {
     char **copy = ptd_array((size_t)argc + 1, sizeof *copy);
     const char *name = NULL;
@@ -291,9 +423,10 @@ static const char *preset_named(const struct parser *p, int argc, char **argv)
     optind = 0;
     while ((code = getopt_long(argc, copy, p->shorts, p->longs, NULL)) != -1)
         if (code == TABLE_BASE + p->preset - 1) name = optarg;
-    optind = 0;
     free(copy);
-    return name;
+    if (name) return name;
+    read_files(p, argc, argv, 1);
+    return *(const char **)p->u->options[p->preset - 1].value;
 }
 
 static void set_preset(const struct parser *p, const char *name)
@@ -324,6 +457,8 @@ static void tell_preset(const struct parser *p, const char *name)
     free(set);
     free(given);
 }
+
+/* ---- what was decided ---- */
 
 static char *decided;
 
@@ -378,6 +513,7 @@ static void free_parser(struct parser *p)
     free(p->defaults);
     free(p->no_names);
     free(p->given);
+    free(p->filed);
     free(p->longs);
 }
 
@@ -391,6 +527,7 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     p.defaults = ptd_array((size_t)p.n, sizeof *p.defaults);
     p.no_names = ptd_array((size_t)p.n, sizeof *p.no_names);
     p.given = ptd_alloc((size_t)p.n + 1);
+    p.filed = ptd_array((size_t)p.n, sizeof *p.filed);
     for (int i = 0; i < p.n; i++) {
         p.defaults[i] = value_text(&u->options[i]);
         if (u->options[i].kind == PTD_OPT_PRESET) p.preset = 1 + i;
@@ -399,6 +536,7 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     opterr = 0;
     const char *preset = p.preset ? preset_named(&p, argc, argv) : NULL;
     if (preset) set_preset(&p, preset);
+    read_files(&p, argc, argv, 0);
     optind = 0;
     while ((code = getopt_long(argc, argv, p.shorts, p.longs, &long_index)) != -1) {
         take(&p, code, argv, long_index);
@@ -406,6 +544,10 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     }
     if (preset) tell_preset(&p, preset);
     note_decided(&p);
+    if (p.prints) {
+        ptd_opt_print_config(u);
+        finish_stdout();
+    }
     free_parser(&p);
     return optind;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #define PTD_VERSION "0.2.0"
+#define PTD_DATE    "November 30, 2026" /* of this version, for the manual */
 
 enum ptd_opt_kind {
     PTD_OPT_FLAG = 1,
