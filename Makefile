@@ -19,7 +19,7 @@ PKGS    := msgpack lmdb jansson libpng libwebp libwebpdemux libpcre2-8 libutf8pr
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libwebp-dev libgif-dev libpcre2-dev libutf8proc-dev libflint-dev libflint-arb-dev \
            libcalcium-dev librandom123-dev libxxhash-dev zlib1g-dev \
-           libcmocka-dev bats gnuplot-nox jq pv python3-msgpack strace
+           libcmocka-dev bats gnuplot-nox jq pv mandoc python3-msgpack strace
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) openblas))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
@@ -173,6 +173,8 @@ formatted:
 	+$(MAKE) --no-print-directory deps DEBS=clang-format-14
 	@$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
 
+include lib/manual/install.mk
+
 clean:
 	rm -rf build bin
 
@@ -186,6 +188,8 @@ help:
 	@echo 'make bench      speed and memory beside PyTorch and the limits of the machine, one table; BENCH=small: rows with that word'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
+	@echo 'make install    programs, manual, completion, library and headers under PREFIX (/usr/local), behind DESTDIR; make uninstall'
+	@echo 'make deb        a Debian package in build/; make dist: the sources as an archive; make manual: the pages alone'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
 	@echo 'make formatted  refuse sources that make format would change'
 	@echo 'make layers     refuse an include that goes against the order of the rooms'

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# What make install puts on a machine: programs, manual, completion, a library to build against; and
+# that uninstall leaves nothing.
+load lib.bash
+
+setup_file() {
+    cd "$BATS_TEST_DIRNAME/.." || return
+    make --no-print-directory install BIN="$bin" BUILD="${PTD_BUILD:-build/cpu}" PREFIX="$WORK/usr" > "$WORK/install.log"
+}
+setup() { cd "$WORK" || return; }
+
+@test "a page for each program, for streams and stores, without a fault" {
+    for p in "$bin"/ptd "$bin"/ptd-*; do [ -s "usr/share/man/man1/${p##*/}.1" ]; done
+    for page in usr/share/man/man?/*; do
+        run mandoc -Tlint -Wstyle "$page"
+        printf '%s\n' "${lines[@]}" | { ! grep -v 'referenced manual not found'; }
+    done
+    mandoc -Tutf8 usr/share/man/man1/ptd-update.1 | col -b > update.txt
+    grep -q -- '--lambda X' update.txt
+    mandoc -Tutf8 usr/share/man/man5/ptd-stream.5 | col -b | grep -q 'group_accuracy'
+    mandoc -Tutf8 usr/share/man/man7/ptd.7 | col -b | grep -q 'training diverged'
+    # every option of --help is on the page
+    for o in $(ptd-update --help | grep -oE '^ +(-.,)? *--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do grep -q -- "$o" update.txt; done
+}
+
+@test "bash completes commands, options and names" {
+    source usr/share/bash-completion/completions/ptd
+    COMP_WORDS=(ptd ro) COMP_CWORD=1 COMPREPLY=()
+    _ptd ptd ro ptd
+    [ "${COMPREPLY[*]}" = rollout ]
+    COMP_WORDS=(ptd-update --public) COMP_CWORD=1 COMPREPLY=()
+    _ptd_update ptd-update --publi ptd-update
+    [ "${COMPREPLY[*]}" = --publish-every ]
+    COMP_WORDS=(ptd-update --schedule co) COMP_CWORD=2 COMPREPLY=()
+    _ptd_update ptd-update co --schedule
+    [ "${COMPREPLY[*]}" = "constant cosine" ]
+    COMP_WORDS=(ptd-data digits --see) COMP_CWORD=2 COMPREPLY=()
+    _ptd_data ptd-data --see digits
+    [ "${COMPREPLY[*]}" = --seed ]
+}
+
+@test "a filter of one's own is built against what was installed, and works in a pipe" {
+    cp -r "$BATS_TEST_DIRNAME/../pipelines/examples/filter" own
+    PKG_CONFIG_PATH=$PWD/usr/lib/pkgconfig make -s -C own
+    ptd-init -q run.ptd
+    ptd-data digits -q test.jsonl -n 12
+    ptd-rollout -q -s run.ptd -g latest --greedy -P 4 -m 4 test.jsonl | ptd-verify -q > judged.rec
+    category=$(ptd-dump judged.rec | jq -r 'select(.category).category' | head -n 1)
+    n=$(ptd-dump judged.rec | jq -c "select(.category == \"$category\")" | wc -l)
+    own/ptd-only --category "$category" < judged.rec 2> said > only.rec
+    grep -q "kept $n of 12" said
+    ptd-dump --check only.rec
+    [ "$(ptd-dump only.rec | jq -c 'select(.category)' | wc -l)" = "$n" ]
+    fails 2 'ptd-only: expected --category*' own/ptd-only only.rec
+}
+
+@test "an installed program runs from its place" {
+    (PATH=$PWD/usr/bin:/usr/bin:/bin && ptd data digits -q other.jsonl -n 2 && ptd init -q other.ptd)
+    [ "$(wc -l < other.jsonl)" = 2 ]
+}
+
+@test "uninstall leaves nothing" {
+    cp -r usr away
+    touch away/bin/mine
+    make --no-print-directory -C "$BATS_TEST_DIRNAME/.." uninstall BIN="$bin" BUILD="${PTD_BUILD:-build/cpu}" PREFIX="$WORK/away" > /dev/null
+    [ "$(find away -type f -o -type l)" = away/bin/mine ]
+}
