@@ -1,10 +1,11 @@
 #!/bin/bash
 # deb.sh FOLDER VERSION DATE ARCH: FOLDER/ptd, as make install has left it, becomes build/ptd_VERSION_amd64.deb.
+# DEBFULLNAME and DEBEMAIL in the environment: who stands for it.
 set -eu -o pipefail
 cd "$1"
 version=$2 date=$3 arch=$4 root=ptd doc=ptd/usr/share/doc/ptd
 machine=$(dpkg --print-architecture)
-maintainer="the PTD authors <ptd@localhost.localdomain>"
+maintainer="${DEBFULLNAME:-the PTD authors} <${DEBEMAIL:-authors@ptd.example.org}>"
 
 strip --strip-unneeded "$root"/usr/bin/*
 strip --strip-debug "$root/usr/lib/libptd.a"
