@@ -84,12 +84,12 @@ static const struct ptd_opt options[] = {
     {"kv-max", 0, PTD_OPT_LONG, &opt.kv_max, "BYTES",
      "room for keys and values; responses begin as there is some for all of theirs (0: --part "
      "says)",
-     0, 1e15},
+     0, 1e15, 1},
     {"batch", 0, PTD_OPT_INT, &opt.batch, "N",
-     "responses that are written at once (0: as many as there is room for)", 0, 1 << 24},
+     "responses that are written at once (0: as many as there is room for)", 0, 1 << 24, 1},
     {"part", 0, PTD_OPT_LONG, &opt.part, "N",
      "room without --kv-max: tokens of prompts and -m of each response, and one of each at least",
-     1, 1e9},
+     1, 1e9, 1},
     PTD_PLAN_OPTIONS(opt.plan),
     {"greedy", 0, PTD_OPT_FLAG, &opt.greedy, NULL,
      "evaluation: the most probable word, one response to each prompt", 0, 0},
@@ -451,26 +451,22 @@ static void open_run(struct run *r, const char *data)
                    r->model->config.vocab);
 }
 
-/* What is computed together decides last bits of log-probs; what is asked, all. */
-static void together_words(char *out, size_t size)
+/* What is asked for by options of its own. */
+static void asked_words(char *out, size_t size)
 {
-    char part[40] = "", room[60] = "", batch[40] = "", refill[40] = "", again[60] = "",
-         strong[40] = "";
-    if (opt.part != PART) snprintf(part, sizeof part, "; parts of %lld", (long long)opt.part);
-    if (opt.kv_max) snprintf(room, sizeof room, "; keys and values of %lld", (long long)opt.kv_max);
-    if (opt.batch) snprintf(batch, sizeof batch, "; batches of %d", opt.batch);
+    char refill[40] = "", again[60] = "", strong[40] = "";
     if (opt.refill) snprintf(refill, sizeof refill, "; refill %d", opt.refill);
     if (opt.curriculum > 0) snprintf(again, sizeof again, "; curriculum %.17g", opt.curriculum);
     if (opt.min_p > 0) snprintf(strong, sizeof strong, "; min-p %.17g", opt.min_p);
-    snprintf(out, size, "%s%s%s%s%s%s", part, room, batch, refill, again, strong);
+    snprintf(out, size, "%s%s%s", refill, again, strong);
 }
 
 static char *sampling_words(const struct run *r)
 {
-    char together[320], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
-    together_words(together, sizeof together);
+    char asked[160], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
+    asked_words(asked, sizeof asked);
     char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s%s", opt.top_p, opt.top_k,
-                             stop, opt.lag, together, opt.beside ? "; a greedy one beside" : "",
+                             stop, opt.lag, asked, opt.beside ? "; a greedy one beside" : "",
                              prompts);
     free(prompts);
     free(stop);

@@ -253,7 +253,10 @@ static inline long attention_rows(const struct ptd_attention *a)
 static inline long attention_keys(const struct ptd_attention *a)
 {
     long most = 0;
-    for (int i = 0; i < a->n_spans; i++) {
+    for (long i = 0; a->blocks && i < a->n_blocks; i++)
+        most =
+            (a->blocks[i] + 1L) * a->block_rows > most ? (a->blocks[i] + 1L) * a->block_rows : most;
+    for (int i = 0; !a->blocks && i < a->n_spans; i++) {
         const struct ptd_span *s = &a->spans[i];
         long own = s->own + s->past + s->n, shared = s->shared + s->n_shared;
         most = own > most ? own : most;

@@ -391,6 +391,74 @@ static void decoding_reads_the_cache(void **state)
     }
 }
 
+/* ---- company ---- */
+
+enum { LONG = 600, OWN = 41 }; /* a prompt of more keys than are summed at once, and its reply */
+
+/* Both in one go, as a trainer reads them. */
+static struct scene in_one(int heads, int kv_heads, int dim)
+{
+    struct scene s = {
+        .name = "company", .heads = heads, .kv_heads = kv_heads, .dim = dim, .causal = 1, .gap = 3};
+    add(&s, LONG, -1);
+    add(&s, OWN, 0);
+    fill(&s);
+    return s;
+}
+
+/* The reply's rows again, `at_once` in a span each, all spans together or each alone, by plain
+ * places or by blocks of 32 keys that lie in disorder; o and lse must be those of `s`. */
+static void check_again(const struct scene *s, int at_once, int alone, int in_blocks)
+{
+    enum { PROMPT = (LONG + 31) / 32, ALL = PROMPT + (OWN + 31) / 32 };
+    struct ptd_attention a = table(s);
+    struct ptd_span spans[OWN];
+    int32_t blocks[ALL];
+    float *k = nans(ALL * 32 * k_stride(s)), *v = nans(ALL * 32 * v_stride(s)),
+          *o = nans(s->rows * o_stride(s)), *lse = nans(s->rows * s->heads);
+    for (int i = 0; i < ALL; i++) blocks[i] = i * 5 % ALL; /* ALL is no multiple of 5 */
+    for (int i = 0; i < LONG + OWN; i++) {
+        int at = i < LONG ? i : PROMPT * 32 + i - LONG;
+        long to = blocks[at / 32] * 32 + at % 32;
+        memcpy(k + to * k_stride(s), s->k + i * k_stride(s), k_width(s) * sizeof *k);
+        memcpy(v + to * v_stride(s), s->v + i * v_stride(s), k_width(s) * sizeof *v);
+    }
+    int n = 0;
+    for (int i = 0; i < OWN; i += at_once)
+        spans[n++] = (struct ptd_span){.row = LONG + i,
+                                       .n = OWN - i < at_once ? OWN - i : at_once,
+                                       .own = in_blocks ? PROMPT : LONG,
+                                       .past = i,
+                                       .shared = 0,
+                                       .n_shared = LONG};
+    if (in_blocks) a.blocks = blocks, a.n_blocks = ALL, a.block_rows = 32;
+    a.n_spans = alone ? 1 : n;
+    for (int i = 0; i < n; i += a.n_spans) {
+        a.spans = spans + i;
+        host_attention(&a, o, lse, s->q, in_blocks ? k : s->k, in_blocks ? v : s->v);
+    }
+    for (long i = LONG; i < LONG + OWN; i++) {
+        assert_memory_equal(o + i * o_stride(s), s->o + i * o_stride(s), q_width(s) * sizeof *o);
+        assert_memory_equal(lse + i * s->heads, s->lse + i * s->heads, s->heads * sizeof *lse);
+    }
+    free(k), free(v), free(o), free(lse);
+}
+
+/* However rows are brought together, and wherever keys lie. */
+static void company_changes_no_bit(void **state)
+{
+    static const int shapes[][3] = {{4, 2, 16}, {1, 1, 33}, {6, 1, 72}, {8, 8, 128}};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct scene s = in_one(shapes[i][0], shapes[i][1], shapes[i][2]);
+        struct ptd_attention a = table(&s);
+        host_attention(&a, s.o, s.lse, s.q, s.k, s.v);
+        for (int how = 0; how < 4; how++)
+            for (int n = 1; n <= OWN; n += n < 6 ? 1 : 7) check_again(&s, n, how / 2, how % 2);
+        clear(&s);
+    }
+}
+
 /* Scores of a thousand: probabilities 0 and 1, no overflow. */
 static void large_scores(void **state)
 {
@@ -442,6 +510,7 @@ int main(void)
         cmocka_unit_test(pictures_see_all_of_themselves),
         cmocka_unit_test(heads_share_keys),
         cmocka_unit_test(decoding_reads_the_cache),
+        cmocka_unit_test(company_changes_no_bit),
         cmocka_unit_test(large_scores),
         cmocka_unit_test(threads_change_no_bit), /* from here on with threads */
         cmocka_unit_test(replies_share_their_prompt),

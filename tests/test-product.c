@@ -1,4 +1,4 @@
-/* test-product: the three forms of products beside plain sums in double, on every edge of tiles and
+/* test-product: the forms of products beside plain sums in double, on every edge of tiles and
  * panels. */
 #include "test.h"
 #include "compute/cpu/product.h"
@@ -32,9 +32,17 @@ static int teardown(void **state)
     return 0;
 }
 
+/* t n T: nt nn tn; r s: nt and nn by rows. */
+static int is_rows(char form)
+{
+    return form == 't' || form == 'r';
+}
+
 static void multiply_strided(char form, float *C, long ldc, int add, float alpha, const float *a,
                              long lda, const float *b, long ldb, long m, long n, long k)
 {
+    if (form == 'r') ptd_product_rows_nt(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
+    if (form == 's') ptd_product_rows_nn(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
     if (form == 't') ptd_product_nt(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
     if (form == 'n') ptd_product_nn(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
     if (form == 'T') ptd_product_tn(C, ldc, add, alpha, a, lda, b, ldb, m, n, k);
@@ -52,7 +60,7 @@ static double expected(char form, long i, long j, long k, double *slack)
     double sum = 0, size = 0;
     for (long p = 0; p < k; p++) {
         double term = (double)(form == 'T' ? A[p * LD + i] : A[i * LD + p]) *
-                      (form == 't' ? B[j * LD + p] : B[p * LD + j]);
+                      (is_rows(form) ? B[j * LD + p] : B[p * LD + j]);
         sum += term;
         size += fabs(term);
     }
@@ -87,7 +95,7 @@ static void test_edges(void **state)
                       depths[] = {1,  2,  7,  8,   9,   15,  16,  17,  31,
                                   63, 64, 65, 129, 512, 513, 768, 769, 1100};
     (void)state;
-    for (const char *form = "tnT"; *form; form++)
+    for (const char *form = "tnTrs"; *form; form++)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
                 for (size_t k = 0; k < sizeof depths / sizeof *depths; k++)
@@ -122,6 +130,28 @@ static void test_not_finite(void **state)
             assert_int_equal(isfinite(C[i * 40 + j]), i != 3 && j != 7);
             assert_int_equal(isnan(C[i * 40 + j]), i == 3);
         }
+}
+
+/* By rows, a row's result is that of the row alone, whatever the depth, also where rows lie 4 KiB
+ * apart. */
+static void test_rows(void **state)
+{
+    static const long depths[] = {1, 3, 16, 63, 128, 512, 515, 1024};
+    static float all[M * N], alone[N];
+    (void)state;
+    for (const char *form = "rs"; *form; form++)
+        for (long lda = 1024; lda <= LD; lda += LD - 1024)
+            for (int d = 0; d < 8; d++)
+                for (long m = 1; m <= M; m += m < 14 ? 1 : 23) {
+                    for (int i = 0; i < M * N; i++) all[i] = 0.3f;
+                    multiply_strided(*form, all, N, d % 2, -0.7f, A, lda, B, LD, m, N, depths[d]);
+                    for (long r = 0; r < m; r++) {
+                        for (int i = 0; i < N; i++) alone[i] = 0.3f;
+                        multiply_strided(*form, alone, N, d % 2, -0.7f, A + r * lda, lda, B, LD, 1,
+                                         N, depths[d]);
+                        assert_memory_equal(alone, all + r * N, sizeof alone);
+                    }
+                }
 }
 
 #if PTD_PRODUCT_DEEP > 0
@@ -189,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_rows),
 #if PTD_PRODUCT_DEEP > 0
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_moved),

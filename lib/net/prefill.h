@@ -7,8 +7,8 @@
  *     ptd_prefill_keep(p, i);                       // now it is row 0, too, until the next is kept
  *     ptd_prefill_reset(p);
  *
- * A chunk holds whole prompts, or a part of one. What a row gives does not depend on the others of
- * its chunk as long as products do not (compute/cpu/product.h). */
+ * A chunk holds whole prompts, or a part of one; what a row gives does not depend on the others of
+ * its chunk. */
 #ifndef PTD_PREFILL_H
 #define PTD_PREFILL_H
 #include "net/kv.h"

@@ -13,8 +13,13 @@
  * Replies begin in order, as soon as there is a place in the batch (`batch`) and room for all the
  * keys and values that they may come to (kv.h), so that those that began can always end. A token is
  * drawn with the random number of (seed, step, prompt, rollout, token), which does not depend on
- * batch size, threads or restarts; its log-prob depends on what else is computed together only as
- * far as products do (compute/cpu/product.h). */
+ * batch size, threads or restarts.
+ *
+ * A reply depends on its question, its number in the group and the options on how words are drawn
+ * alone: neither what else is computed at the time, nor batch, kv_max, kv_rows and chunk, nor where
+ * keys lie changes a bit of its words and log-probs. The log-probs are those, to the bit, that
+ * scoring the same words gives (score.h). That holds on devices whose operations give a row the same
+ * bits in any company, as compute/ops.h asks of the forward ones. */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "data/stop.h"

@@ -10,7 +10,8 @@
  *     ptd_score_reset(s);
  *
  * The prompt of replies is computed once. Logits of a reply's first token come from the prompt's
- * last row, of token j from row j-1 of the reply. */
+ * last row, of token j from row j-1 of the reply. What a row gives does not depend on what else is
+ * packed beside it, or in which order. */
 #ifndef PTD_SCORE_H
 #define PTD_SCORE_H
 #include "net/head.h"

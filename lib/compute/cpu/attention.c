@@ -1,9 +1,15 @@
 /* attention: grouped-query attention over spans, with the keys of a shared prompt computed together
- * for all its replies. Scores exist for one block of query rows and one head at a time; the
- * backward pass recomputes them from the log-sum-exp. */
+ * for all its replies. Scores exist for one block of query rows at a time, of one head or, where
+ * rows are few, of all heads with the same keys; the backward pass recomputes them from the
+ * log-sum-exp.
+ *
+ * Forward, what a row gives depends on its own query and on its keys in their order alone: scores
+ * are summed over dim, values over the shared keys and then over its own, each in pieces of
+ * PTD_PRODUCT_PIECE keys (product.h), whatever rows, blocks of keys and threads are beside it. */
 #include "base/err.h"
 #include "base/threads.h"
 #include "compute/cpu/floats.h"
+#include "compute/cpu/narrow.h"
 #include "compute/cpu/ops.h"
 #include "compute/cpu/product.h"
 #include "compute/cpu/vec.h"
@@ -12,7 +18,7 @@
 #include <string.h>
 
 #define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
-#define FEW_ROWS   4  /* below, plain loops beat a product call */
+#define FEW_ROWS   4  /* backward: below, plain loops beat a product call */
 
 /* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without).
  */
@@ -45,10 +51,12 @@ static struct run *find_runs(const struct ptd_attention *a, int *n)
     return r;
 }
 
+enum { SCORES, DSCORES, VALUES, QUERIES, OUTPUTS, SCRATCH };
+
 static float *scratch(int which, size_t n)
 {
-    static _Thread_local float *buf[4];
-    static _Thread_local size_t cap[4];
+    static _Thread_local float *buf[SCRATCH];
+    static _Thread_local size_t cap[SCRATCH];
     if (n > cap[which]) {
         free(buf[which]);
         if (posix_memalign((void **)&buf[which], 64, n * sizeof(float)))
@@ -56,18 +64,6 @@ static float *scratch(int which, size_t n)
         cap[which] = n;
     }
     return buf[which];
-}
-
-/* C [m, n] (ldc) = alpha A [m, k] B [n, k]^T, few rows by dots. */
-static void times_transposed(float *C, long ldc, const float *A, long lda, const float *B, long ldb,
-                             int m, int n, int k, float alpha)
-{
-    if (m >= FEW_ROWS) {
-        ptd_product_nt(C, ldc, 0, alpha, A, lda, B, ldb, m, n, k);
-        return;
-    }
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < n; j++) C[i * ldc + j] = alpha * vec_dot(A + i * lda, B + j * ldb, k);
 }
 
 /* C [m, n] (+)= alpha A [m, k] B [k, n] */
@@ -106,8 +102,8 @@ static void times_keys(const struct ptd_attention *a, float *C, long ldc, const 
 {
     for (int j = 0, some; j < n; j += some) {
         some = together(a, j, n);
-        times_transposed(C + j, ldc, A, lda, K + key_row(a, place, j) * ldk, ldk, m, some, a->dim,
-                         alpha);
+        ptd_product_rows_nt(C + j, ldc, 0, alpha, A, lda, K + key_row(a, place, j) * ldk, ldk, m,
+                            some, a->dim);
     }
 }
 
@@ -115,25 +111,84 @@ static void times_keys(const struct ptd_attention *a, float *C, long ldc, const 
 static const float *bring(const struct ptd_attention *a, const float *V, long ldv, long place,
                           int n)
 {
-    float *to = scratch(2, (size_t)n * a->dim);
+    float *to = scratch(VALUES, (size_t)n * a->dim);
     for (int j = 0; j < n; j++)
         memcpy(to + (size_t)j * a->dim, V + key_row(a, place, j) * ldv, a->dim * sizeof *to);
     return to;
+}
+
+struct mix {
+    const struct ptd_attention *a;
+    float *C;
+    long ldc;
+    const float *A, *V;
+    long lda, ldv, place;
+};
+
+/* C [rows, vecs] (+)= A V at column c, with the keys from j to n. */
+VEC_INLINE void mix_piece(int rows, int vecs, const struct mix *t, int add, int c, int j, int n)
+{
+    vec_f sum[PTD_NARROW][4] = {{{0}}};
+    for (int some; j < n; j += some) {
+        const float *v = t->V + key_row(t->a, t->place, j) * t->ldv + c;
+        some = together(t->a, j, n);
+        for (int i = j; i < j + some; i++, v += t->ldv)
+#pragma GCC unroll 4
+            for (int h = 0; h < vecs; h++) {
+                vec_f x = vec_load_part(v + h * VEC, vecs > 1 ? VEC : t->a->dim - c, 0);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++) sum[r][h] += vec_set(t->A[r * t->lda + i]) * x;
+            }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int h = 0; h < vecs; h++)
+            vec_put(t->C + r * t->ldc + c + h * VEC, sum[r][h], vecs > 1 ? VEC : t->a->dim - c,
+                    add);
+}
+
+VEC_INLINE void mix(int rows, const struct mix *t, int add, int n)
+{
+    for (int j = 0, end; j < n; j = end, add = 1) {
+        int c = 0, D = t->a->dim;
+        end = j + PTD_PRODUCT_PIECE < n ? j + PTD_PRODUCT_PIECE : n;
+        for (; c + 4 * VEC <= D; c += 4 * VEC) mix_piece(rows, 4, t, add, c, j, end);
+        for (; c + 2 * VEC <= D; c += 2 * VEC) mix_piece(rows, 2, t, add, c, j, end);
+        for (; c < D; c += VEC) mix_piece(rows, 1, t, add, c, j, end);
+    }
+}
+
+/* The compiler keeps sums in registers only if the number of rows is known. */
+static void mix_few(const struct mix *t, int add, int m, int n)
+{
+    switch (m) {
+    case 1:
+        mix(1, t, add, n);
+        break;
+    case 2:
+        mix(2, t, add, n);
+        break;
+    case 3:
+        mix(3, t, add, n);
+        break;
+    case 4:
+        mix(4, t, add, n);
+    }
 }
 
 /* C [m, dim] (+)= A [m, n] V with the n values that begin at a place. */
 static void times_values(const struct ptd_attention *a, float *C, long ldc, int add, const float *A,
                          long lda, const float *V, long ldv, long place, int m, int n)
 {
-    if (m >= FEW_ROWS && together(a, 0, n) < n) {
-        times(C, ldc, add, A, lda, bring(a, V, ldv, place, n), a->dim, m, a->dim, n, 1);
-        return;
-    }
-    for (int j = 0, some; j < n; j += some) {
-        some = together(a, j, n);
-        times(C, ldc, add || j, A + j, lda, V + key_row(a, place, j) * ldv, ldv, m, a->dim, some,
-              1);
-    }
+    if (m <= PTD_NARROW)
+        mix_few(&(struct mix){a, C, ldc, A, V, lda, ldv, place}, add, m, n);
+    else if (together(a, 0, n) < n)
+        ptd_product_rows_nn(C, ldc, add, 1, A, lda, bring(a, V, ldv, place, n), a->dim, m, a->dim,
+                            n);
+    else
+        ptd_product_rows_nn(C, ldc, add, 1, A, lda, V + key_row(a, place, 0) * ldv, ldv, m, a->dim,
+                            n);
 }
 
 struct block {
@@ -163,22 +218,48 @@ static int next_block(const struct ptd_attention *a, const struct run *r, int *s
         if (*at == s->n) ++*span, *at = 0;
     }
     b->ld += b->head->n_shared;
+    b->ld += b->ld % 1024 == 0; /* rows 4 KiB apart drive each other out of the first cache */
     return 1;
 }
 
-/* S [rows, ld] = scaled scores of block b for one query head; q, k point at the head's first
- * column. */
-static void scores(const struct ptd_attention *a, const struct block *b, const float *q,
+/* Rows of `heads` heads of a block, heads by rows, one behind the other: [heads, rows, dim]. */
+static float *queries(const struct ptd_attention *a, const struct block *b, const float *q,
+                      long stride, int heads)
+{
+    float *to = scratch(QUERIES, (size_t)heads * b->rows * a->dim), *at = to;
+    for (int h = 0; h < heads; h++)
+        for (int r = 0; r < b->rows; r++, at += a->dim)
+            vec_copy(at, q + (b->row + r) * stride + h * a->dim, a->dim);
+    return to;
+}
+
+/* Of these rows, those of a piece: m of them at a time, `apart` from each other, `times` times. */
+struct part {
+    int m, times;
+    long apart, next;
+};
+
+static struct part part_of(const struct block *b, const struct piece *p, int heads)
+{
+    if (p->n == 1) return (struct part){heads, 1, b->rows, 0};
+    return (struct part){p->n, heads, 1, b->rows};
+}
+
+/* S [heads, rows, ld] = scaled scores of block b; Q as above, k at the heads' first column. */
+static void scores(const struct ptd_attention *a, const struct block *b, int heads, const float *Q,
                    const float *k, float scale, float *S)
 {
-    const float *qb = q + b->row * a->q_stride;
+    long D = a->dim;
     if (b->head->n_shared)
-        times_keys(a, S, b->ld, qb, a->q_stride, k, a->k_stride, b->head->shared, b->rows,
+        times_keys(a, S, b->ld, Q, D, k, a->k_stride, b->head->shared, heads * b->rows,
                    b->head->n_shared, scale);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times_keys(a, S + (p->row - b->row) * b->ld + p->col, b->ld, q + p->row * a->q_stride,
-                   a->q_stride, k, a->k_stride, p->span->own, p->n, p->keys, scale);
+        struct part t = part_of(b, p, heads);
+        long row = p->row - b->row;
+        for (int n = 0; n < t.times; n++, row += t.next)
+            times_keys(a, S + row * b->ld + p->col, t.apart * b->ld, Q + row * D, t.apart * D, k,
+                       a->k_stride, p->span->own, t.m, p->keys, scale);
     }
 }
 
@@ -226,41 +307,74 @@ struct job {
     const float *q, *k, *v, *dout, *out, *clse;
 };
 
-static void forward_block(const struct job *j, const struct block *b, int h)
+/* Scores become probabilities. */
+static void softmax(const struct job *j, const struct block *b, int h, float *S)
 {
-    const struct ptd_attention *a = j->a;
-    int c = h / (a->heads / a->kv_heads), D = a->dim;
-    const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D;
-    float *o = j->o + h * D, *S = scratch(0, (size_t)b->rows * b->ld);
-    scores(a, b, q, k, 1 / sqrtf(D), S);
     for (int i = 0; i < b->n_pieces; i++)
         for (int r = 0; r < b->piece[i].n; r++) {
             const struct piece *p = &b->piece[i];
-            float l =
-                softmax_row(S + (p->row - b->row + r) * b->ld, visible(a, p, r), p->col + p->keys);
-            if (j->lse) j->lse[(p->row + r) * a->heads + h] = l;
+            float l = softmax_row(S + (p->row - b->row + r) * b->ld, visible(j->a, p, r),
+                                  p->col + p->keys);
+            if (j->lse) j->lse[(p->row + r) * j->a->heads + h] = l;
         }
+}
+
+/* O [heads, rows, dim] = the probabilities S times the values; v at the heads' first column. */
+static void values(const struct ptd_attention *a, const struct block *b, int heads, const float *S,
+                   const float *v, float *O)
+{
+    long D = a->dim;
     if (b->head->n_shared)
-        times_values(a, o + b->row * a->o_stride, a->o_stride, 0, S, b->ld, v, a->v_stride,
-                     b->head->shared, b->rows, b->head->n_shared);
+        times_values(a, O, D, 0, S, b->ld, v, a->v_stride, b->head->shared, heads * b->rows,
+                     b->head->n_shared);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
-        times_values(a, o + p->row * a->o_stride, a->o_stride, p->col > 0,
-                     S + (p->row - b->row) * b->ld + p->col, b->ld, v, a->v_stride, p->span->own,
-                     p->n, p->keys);
+        struct part t = part_of(b, p, heads);
+        long row = p->row - b->row;
+        for (int n = 0; n < t.times; n++, row += t.next)
+            times_values(a, O + row * D, t.apart * D, p->col > 0, S + row * b->ld + p->col,
+                         t.apart * b->ld, v, a->v_stride, p->span->own, t.m, p->keys);
     }
+}
+
+/* Heads h and those behind it, which have the same keys. */
+static void forward_block(const struct job *j, const struct block *b, int h, int heads)
+{
+    const struct ptd_attention *a = j->a;
+    int c = h / (a->heads / a->kv_heads), D = a->dim;
+    float *S = scratch(SCORES, (size_t)heads * b->rows * b->ld),
+          *O = scratch(OUTPUTS, (size_t)heads * b->rows * D);
+    scores(a, b, heads, queries(a, b, j->q + h * D, a->q_stride, heads), j->k + c * D, 1 / sqrtf(D),
+           S);
+    for (int i = 0; i < heads; i++) softmax(j, b, h + i, S + (size_t)i * b->rows * b->ld);
+    values(a, b, heads, S, j->v + c * D, O);
+    for (int i = 0; i < heads; i++)
+        for (int r = 0; r < b->rows; r++, O += D)
+            vec_copy(j->o + (b->row + r) * a->o_stride + (h + i) * D, O, D);
+}
+
+/* Few rows: all heads with the same keys fit a block. */
+static int is_narrow(const struct job *j, const struct run *r)
+{
+    const struct ptd_span *s = &j->a->spans[r->first], *last = s + r->n - 1;
+    return (last->row + last->n - s->row) * (j->a->heads / j->a->kv_heads) <= BLOCK_ROWS;
+}
+
+/* One head of a run; or all with its keys, by the first of them. */
+static void forward_head(const struct job *j, const struct run *r, int h)
+{
+    struct piece pieces[BLOCK_ROWS];
+    struct block b = {.piece = pieces};
+    int span = 0, at = 0, group = j->a->heads / j->a->kv_heads, heads = is_narrow(j, r) ? group : 1;
+    if (h % heads) return;
+    while (next_block(j->a, r, &span, &at, &b)) forward_block(j, &b, h, heads);
 }
 
 static void forward_runs(void *ctx, long first, long last)
 {
     const struct job *j = ctx;
-    struct piece pieces[BLOCK_ROWS];
-    for (long i = first; i < last; i++) {
-        struct block b = {.piece = pieces};
-        int span = 0, at = 0;
-        while (next_block(j->a, &j->plan->runs[i / j->a->heads], &span, &at, &b))
-            forward_block(j, &b, i % j->a->heads);
-    }
+    for (long i = first; i < last; i++)
+        forward_head(j, &j->plan->runs[i / j->a->heads], (int)(i % j->a->heads));
 }
 
 void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention_plan *p, ptd_num *o,
@@ -297,17 +411,16 @@ static void backward_block(const struct job *j, const struct block *b, int h)
 {
     const struct ptd_attention *a = j->a;
     int c = h / (a->heads / a->kv_heads), D = a->dim;
-    float scale = 1 / sqrtf(D), *P = scratch(0, (size_t)b->rows * b->ld),
-          *dS = scratch(1, (size_t)b->rows * b->ld);
+    float scale = 1 / sqrtf(D), *P = scratch(SCORES, (size_t)b->rows * b->ld),
+          *dS = scratch(DSCORES, (size_t)b->rows * b->ld);
     const float *q = j->q + h * D, *k = j->k + c * D, *v = j->v + c * D, *dout = j->dout + h * D,
                 *out = j->out + h * D;
     float *dq = j->dq + h * D, *dk = j->dk + c * D, *dv = j->dv + c * D;
     /* dP = dO V^T has the shape of the scores, with v in place of k */
     struct ptd_attention values = *a;
-    values.q_stride = a->o_stride;
     values.k_stride = a->v_stride;
-    scores(a, b, q, k, scale, P);
-    scores(&values, b, dout, v, 1, dS);
+    scores(a, b, 1, queries(a, b, q, a->q_stride, 1), k, scale, P);
+    scores(&values, b, 1, queries(a, b, dout, a->o_stride, 1), v, 1, dS);
     for (int i = 0; i < b->n_pieces; i++)
         for (int r = 0; r < b->piece[i].n; r++) {
             const struct piece *p = &b->piece[i];
@@ -471,13 +584,14 @@ static void share_blocks(void *ctx, long first, long last)
     for (long b = first; b < last; b++) {
         long at = b * BLOCK_ROWS, left = j->asked->n - at,
              n = left < BLOCK_ROWS ? left : BLOCK_ROWS;
-        float *S = scratch(0, (size_t)BLOCK_ROWS * n_keys), *K = scratch(1, (size_t)n_keys * D);
+        float *S = scratch(SCORES, (size_t)BLOCK_ROWS * n_keys),
+              *K = scratch(DSCORES, (size_t)n_keys * D);
         for (int h = 0; h < a->heads; h++) {
             long row = j->asked->first + at;
             if (h % group == 0) bring_keys(j, h / group, K);
             if (j->asked->heads && !j->asked->heads[h]) continue;
-            times_transposed(S, n_keys, j->q + row * a->q_stride + (long)h * D, a->q_stride, K, D,
-                             (int)n, (int)n_keys, D, 1 / sqrtf(D));
+            ptd_product_rows_nt(S, n_keys, 0, 1 / sqrtf(D), j->q + row * a->q_stride + (long)h * D,
+                                a->q_stride, K, D, n, n_keys, D);
             for (long i = 0; i < n; i++)
                 add_shares(j->out + (at + i) * n_keys, S + i * n_keys, n_keys,
                            j->lse[(row + i) * a->heads + h]);

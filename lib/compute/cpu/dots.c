@@ -13,10 +13,14 @@
 #else
 #define TALL 2
 #endif
-#define DEEP     PTD_DOTS_DEEP
-#define ROWS     72  /* of A: 288 KiB of a piece */
-#define OUTPUTS  256 /* for which these rows stay, piece by piece */
-#define FEW_ROWS 12  /* for these a group of B is read to its end first, so that memory streams */
+#define DEEP PTD_DOTS_DEEP
+#define APART                                                                                      \
+    (DEEP +                                                                                        \
+     16) /* of rows brought near: rows 4 KiB apart drive each other out of a cache of 8 ways */
+#define ROWS     72         /* of A: 288 KiB of a piece */
+#define OUTPUTS  256        /* for which these rows stay, piece by piece */
+#define SOME     (2 * TALL) /* of A, between two looks ahead */
+#define FEW_ROWS 12 /* for these a group of B is read to its end first, so that memory streams */
 
 typedef float four __attribute__((vector_size(16)));
 
@@ -104,7 +108,7 @@ VEC_INLINE void tile(int rows, int cols, int bf16, const struct rows *t)
         for (int c = 0; c < cols; c++) w[c] = weights(t->B + c * t->ldb, bf16, p);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
-            vec_f x = vec_load(t->A + r * t->lda + p);
+            vec_f x = vec_held(vec_load(t->A + r * t->lda + p));
 #pragma GCC unroll 8
             for (int c = 0; c < cols; c++) s[r][c] += x * w[c];
         }
@@ -169,17 +173,32 @@ static void piece(struct rows t, int bf16, long m, long n)
     for (; n > 0; n--, t.B += t.ldb, t.C++) single(&t, m);
 }
 
-/* The same for many rows: both factors brought near, rows one behind the other. */
+/* Lines of the WIDE rows behind those at B: part number i of n is asked of memory. */
+static void fetch(const struct rows *t, int dtype, long i, long n)
+{
+    long bytes = t->k * (long)ptd_dtype_size(dtype), first = bytes * i / n,
+         last = bytes * (i + 1) / n;
+    for (int c = 0; c < WIDE; c++)
+        for (long p = first; p < last; p += 64) __builtin_prefetch(t->B + (WIDE + c) * t->ldb + p);
+}
+
+/* The same for many rows, which are brought near; bfloat16 is widened once for all of them. While a
+ * group is multiplied, the next one is on its way. */
 static void piece_near(struct rows t, int dtype, long m, long n)
 {
-    static _Thread_local float A[ROWS * DEEP] __attribute__((aligned(64))),
-        B[WIDE * DEEP] __attribute__((aligned(64)));
-    struct rows near = {(const char *)B, DEEP * 4, A, DEEP, t.C, t.ldc, t.k, t.add};
-    for (long i = 0; i < m; i++) memcpy(A + i * DEEP, t.A + i * t.lda, t.k * sizeof *A);
-    for (; n > 0; n -= WIDE, t.B += WIDE * t.ldb, near.C += WIDE) {
-        for (int c = 0; c < WIDE && c < n; c++)
-            ptd_dtype_to_float(B + c * DEEP, t.B + c * t.ldb, dtype, (size_t)t.k);
-        piece(near, 0, m, n < WIDE ? n : WIDE);
+    static _Thread_local float A[ROWS * APART] __attribute__((aligned(64))),
+        B[WIDE * APART] __attribute__((aligned(64)));
+    long parts = (m + SOME - 1) / SOME;
+    for (long i = 0; i < m; i++) memcpy(A + i * APART, t.A + i * t.lda, t.k * sizeof *A);
+    for (; n > 0; n -= WIDE, t.B += WIDE * t.ldb, t.C += WIDE) {
+        struct rows near = {t.B, t.ldb, A, APART, t.C, t.ldc, t.k, t.add};
+        if (dtype == PTD_BF16) near.B = (const char *)B, near.ldb = APART * 4;
+        for (int c = 0; dtype == PTD_BF16 && c < WIDE && c < n; c++)
+            ptd_dtype_to_float(B + c * APART, t.B + c * t.ldb, dtype, (size_t)t.k);
+        for (long i = 0; i < parts; i++, near.A += SOME * APART, near.C += SOME * t.ldc) {
+            if (n >= 2 * WIDE) fetch(&t, dtype, i, parts);
+            piece(near, 0, m - i * SOME < SOME ? m - i * SOME : SOME, n < WIDE ? n : WIDE);
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
-#define FEW_ROWS 8 /* a product packs W; for so few rows a plain pass over it is faster */
+#define DOTS_FROM 256 /* words of a row; of shorter ones the sums over lanes would take a tenth */
 
 /* ---- a matrix on the host ---- */
 
@@ -40,10 +40,10 @@ struct linear_job {
     int in, out;
 };
 
-/* Whose entries are all summed in one order (dots.h); else few rows in another than many. */
+/* Or by product.h; in both an entry's sum depends on nothing but its row and its column. */
 static int by_dots(const struct ptd_matrix *W)
 {
-    return W->dtype == PTD_BF16 || !PTD_PRODUCT_OURS(W->cols, W->cols);
+    return W->dtype == PTD_BF16 || W->cols >= DOTS_FROM;
 }
 
 /* Rows of Y begin as the bias, where there is one. */
@@ -75,7 +75,7 @@ static void linear_part(const struct linear_job *j, long row, long n, long first
         if (by_dots(j->W))
             ptd_dots(y, j->out, j->b != NULL, x, j->in, s.at, j->W->dtype, j->in, n, s.n, j->in);
         else
-            ptd_product_nt(y, j->out, j->b != NULL, 1, x, j->in, s.at, j->in, n, s.n, j->in);
+            ptd_product_rows_nt(y, j->out, j->b != NULL, 1, x, j->in, s.at, j->in, n, s.n, j->in);
     }
     end_rows(j, row, n, first, last);
 }
@@ -93,27 +93,9 @@ static void linear_outputs(void *ctx, long first, long last)
     linear_part(j, 0, j->n, first, last);
 }
 
-/* A few rows: plain dots. */
-static void linear_columns(void *ctx, long first, long last)
-{
-    const struct linear_job *j = ctx;
-    struct stretch s;
-    for (long o = first; o < last; o += s.n) {
-        s = stretch_from(j->W, o, last);
-        const float *w = s.at;
-        for (long r = 0; r < s.n; r++)
-            for (long i = 0; i < j->n; i++)
-                j->Y[i * j->out + o + r] =
-                    vec_dot(j->X + i * j->in, w + r * j->in, j->in) + (j->b ? j->b[o + r] : 0);
-    }
-    end_rows(j, 0, j->n, first, last);
-}
-
 static void multiply(const struct linear_job *j)
 {
-    if (j->n <= FEW_ROWS && !by_dots(j->W))
-        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_columns, (void *)j);
-    else if (j->n < j->out)
+    if (j->n < j->out)
         ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_outputs, (void *)j);
     else
         ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_rows, (void *)j);

@@ -69,9 +69,9 @@ static void project(const struct low_rank *j, int p, long row, long n, long firs
 static void expand(const struct low_rank *j, int p, long row, long n, long first, long last)
 {
     const struct ptd_low_rank *l = j->l;
-    ptd_product_nt(j->Y + row * l->wide + l->parts[p].first + first, l->wide, 1, l->scale,
-                   j->T + row * j->ldt + (long)p * l->rank, j->ldt, B_of(j, p) + first * l->rank,
-                   l->rank, n, last - first, l->rank);
+    ptd_product_rows_nt(j->Y + row * l->wide + l->parts[p].first + first, l->wide, 1, l->scale,
+                        j->T + row * j->ldt + (long)p * l->rank, j->ldt,
+                        B_of(j, p) + first * l->rank, l->rank, n, last - first, l->rank);
 }
 
 static void project_rows(void *ctx, long first, long last)

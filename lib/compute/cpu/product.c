@@ -6,6 +6,7 @@
  * one. For deep products OpenBLAS's blocks are better. */
 #include "compute/cpu/product.h"
 #include "compute/cpu/blas.h"
+#include "compute/cpu/narrow.h"
 #include "compute/cpu/vec.h"
 
 #define OURS_TN(k, lda) ((k) <= PTD_PRODUCT_DEEP_TN && (lda) % 1024)
@@ -19,11 +20,12 @@
 #define ROWS 6
 #define EACH 3
 #endif
-#define COLS   (2 * VEC) /* a panel's width */
-#define DEPTH  512       /* of a panel: 64 KiB and 12 rows of A of 24, or 32 and 12 */
+#define COLS   (2 * VEC)         /* a panel's width */
+#define DEPTH  PTD_PRODUCT_PIECE /* of a panel: 64 KiB and 12 rows of A of 24, or 32 and 12 */
 #define DIRECT 128 /* rows of B that need no packing: 16 KiB of them stay in the first cache */
 #define BLOCK  64  /* of k between two looks ahead */
-#define NEAR   96  /* rows of A that are copied: 192 KiB */
+#define APART  (DEPTH + 16) /* of rows that are copied, from one to the next */
+#define NEAR   96           /* rows of A that are copied: 192 KiB */
 
 /* What lies ahead: lines of the next panel's rows, fetched while this one is used. Weights beyond
  * the caches would otherwise be waited for when packed. */
@@ -63,15 +65,8 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, float alph
     }
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
-        for (int h = 0; h < 2; h++) {
-            float *c = C + r * ldc + h * VEC;
-            int n = cols - h * VEC;
-            vec_f x = alpha * sum[r][h];
-            if (n >= VEC)
-                vec_store(c, add ? vec_load(c) + x : x);
-            else if (n > 0)
-                vec_store_part(c, add ? vec_load_part(c, n, 0) + x : x, n);
-        }
+        for (int h = 0; h < 2; h++)
+            vec_put(C + r * ldc + h * VEC, alpha * sum[r][h], cols - h * VEC, add);
 }
 
 static void tile_of(int rows, float *C, long ldc, int cols, int add, float alpha, const float *A,
@@ -185,40 +180,100 @@ struct factors {
     const uint16_t *half; /* in place of a B that is not transposed */
 };
 
-static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
-                    long n, long k)
+/* Columns of a piece of k, from number `first` on, `add` on. */
+static void piece(float *C, long ldc, int add, float alpha, const struct factors *f, long first,
+                  long m, long n, long k)
 {
     static _Thread_local float P[DEPTH * COLS] __attribute__((aligned(64)));
     /* of the next panel, for a tile to fetch */
     int share = m > 0 ? (int)((COLS * ROWS + m - 1) / m) : 0;
-    for (long p = 0; p == 0 || p < k; p += DEPTH)
-        for (long j = 0; j < n; j += COLS) {
-            long depth = k - p < DEPTH ? k - p : DEPTH;
-            int cols = n - j < COLS ? (int)(n - j) : COLS;
-            const float *B = f->half         ? NULL
-                             : f->transposed ? f->B + j * f->ldb + p
-                                             : f->B + p * f->ldb + j,
-                        *used = P;
-            long ldp = COLS;
-            if (f->half)
-                pack_bf16(P, f->half + p * f->ldb + j, f->ldb, depth, cols);
-            else if (f->transposed)
-                pack_transposed(P, B, f->ldb, depth, cols);
-            else if (cols == COLS && depth <= DIRECT)
-                used = B, ldp = f->ldb;
-            else
-                pack(P, B, f->ldb, depth, cols);
-            for (long i = 0; i < m; i += ROWS) {
-                struct ahead next = {.ld = f->ldb};
-                if (f->transposed && j + COLS + (i / ROWS + 1) * share <= n) {
-                    next.at = f->B + (j + COLS + i / ROWS * share) * f->ldb + p;
-                    next.rows = share;
-                }
-                tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add || p,
-                        alpha, f->A + i * f->s + p * f->step, f->s, f->step, used, ldp, depth,
-                        &next);
+    for (long j = first; j < n; j += COLS) {
+        int cols = n - j < COLS ? (int)(n - j) : COLS;
+        const float *B = f->half ? NULL : f->transposed ? f->B + j * f->ldb : f->B + j, *used = P;
+        long ldp = COLS;
+        if (f->half)
+            pack_bf16(P, f->half + j, f->ldb, k, cols);
+        else if (f->transposed)
+            pack_transposed(P, B, f->ldb, k, cols);
+        else if (cols == COLS && (k <= DIRECT || m <= PTD_NARROW))
+            used = B, ldp = f->ldb;
+        else
+            pack(P, B, f->ldb, k, cols);
+        for (long i = 0; i < m; i += ROWS) {
+            struct ahead next = {.ld = f->ldb};
+            if (f->transposed && j + COLS + (i / ROWS + 1) * share <= n) {
+                next.at = f->B + (j + COLS + i / ROWS * share) * f->ldb;
+                next.rows = share;
             }
+            tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add, alpha,
+                    f->A + i * f->s, f->s, f->step, used, ldp, k, &next);
         }
+    }
+}
+
+/* The same factors from p on. */
+static struct factors behind(const struct factors *f, long p)
+{
+    struct factors from = *f;
+    from.A += p * f->step;
+    if (f->half)
+        from.half += p * f->ldb;
+    else
+        from.B += f->transposed ? p : p * f->ldb;
+    return from;
+}
+
+static void product(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
+                    long n, long k)
+{
+    for (long p = 0; p == 0 || p < k; p += DEPTH) {
+        struct factors from = behind(f, p);
+        long depth = k - p < DEPTH ? k - p : DEPTH, first = 0;
+        if (f->transposed && f->step == 1 && m <= PTD_NARROW)
+            first =
+                ptd_narrow_nt(C, ldc, add || p, alpha, from.A, f->s, from.B, f->ldb, m, n, depth);
+        piece(C, ldc, add || p, alpha, &from, first, m, n, depth);
+    }
+}
+
+/* Rows of A are brought near, so many as stay in the second cache; DEPTH words of them at a time,
+ * as product itself would take them. */
+static void product_near(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
+                         long n, long k)
+{
+    static _Thread_local float near[NEAR * APART] __attribute__((aligned(64)));
+    for (long i = 0; i < m; i += NEAR)
+        for (long p = 0; p == 0 || p < k; p += DEPTH) {
+            struct factors from = behind(f, p);
+            long rows = m - i < NEAR ? m - i : NEAR, depth = k - p < DEPTH ? k - p : DEPTH;
+            for (long r = 0; r < rows; r++)
+                memcpy(near + r * APART, from.A + (i + r) * f->s, depth * sizeof *near);
+            from.A = near;
+            from.s = APART;
+            product(C + i * ldc, ldc, add || p, alpha, &from, rows, n, depth);
+        }
+}
+
+/* Ours in any case. */
+static void by_rows(float *C, long ldc, int add, float alpha, const struct factors *f, long m,
+                    long n, long k)
+{
+    if (f->s % 1024 || m <= PTD_NARROW)
+        product(C, ldc, add, alpha, f, m, n, k);
+    else
+        product_near(C, ldc, add, alpha, f, m, n, k);
+}
+
+void ptd_product_rows_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                         const float *B, long ldb, long m, long n, long k)
+{
+    by_rows(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 1}, m, n, k);
+}
+
+void ptd_product_rows_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                         const float *B, long ldb, long m, long n, long k)
+{
+    by_rows(C, ldc, add, alpha, &(struct factors){A, B, lda, 1, ldb, 0}, m, n, k);
 }
 
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
@@ -239,21 +294,10 @@ void ptd_product_nn(float *C, long ldc, int add, float alpha, const float *A, lo
         ptd_blas_sgemm(0, 0, m, n, k, alpha, A, lda, B, ldb, (float)add, C, ldc);
 }
 
-/* Rows of A are brought near, so many as stay in the second cache; DEPTH words of them at a time,
- * as product itself would take them. */
 void ptd_product_nn_bf16(float *C, long ldc, int add, const float *A, long lda, const void *B,
                          long ldb, long m, long n, long k)
 {
-    static _Thread_local float near[NEAR * DEPTH] __attribute__((aligned(64)));
-    for (long i = 0; i < m; i += NEAR)
-        for (long p = 0; p == 0 || p < k; p += DEPTH) {
-            long rows = m - i < NEAR ? m - i : NEAR, depth = k - p < DEPTH ? k - p : DEPTH;
-            for (long r = 0; r < rows; r++)
-                memcpy(near + r * DEPTH, A + (i + r) * lda + p, depth * sizeof *near);
-            product(C + i * ldc, ldc, add || p, 1,
-                    &(struct factors){near, NULL, DEPTH, 1, ldb, 0, (const uint16_t *)B + p * ldb},
-                    rows, n, depth);
-        }
+    product_near(C, ldc, add, 1, &(struct factors){A, NULL, lda, 1, ldb, 0, B}, m, n, k);
 }
 
 void ptd_product_tn(float *C, long ldc, int add, float alpha, const float *A, long lda,

@@ -6,13 +6,17 @@
  *
  *     nt   A [m, k], B [n, k]: rows by rows nn A [m, k], B [k, n] tn A [k, m], B [k, n]
  *
- * With AVX-512 or AVX2 products of k up to PTD_PRODUCT_DEEP (tn: PTD_PRODUCT_DEEP_TN) are our own:
- * an entry of C is then summed in an order that depends on k alone, so that a row's result does not
- * depend on the rows beside it. Everything else is OpenBLAS: deep products, where its blocks pay,
- * and those of rows of A that lie a multiple of 4 KiB apart, which drive each other out of the
- * first cache unless they are packed. */
+ * By rows, an entry of C is summed in an order that depends on k alone, in pieces of
+ * PTD_PRODUCT_PIECE words, one word after the other, so that a row's result depends neither on the
+ * rows beside it nor on their number. Such products are our own on all machines: what is forward.
+ * With AVX-512 or AVX2 the others are, too, for k up to PTD_PRODUCT_DEEP (tn:
+ * PTD_PRODUCT_DEEP_TN). The rest is OpenBLAS: deep products, where its blocks pay, and those of
+ * rows of A that lie a multiple of 4 KiB apart, which drive each other out of the first cache
+ * unless they are packed. */
 #ifndef PTD_PRODUCT_H
 #define PTD_PRODUCT_H
+
+#define PTD_PRODUCT_PIECE 512
 
 #if defined __AVX512F__
 #define PTD_PRODUCT_DEEP    1536
@@ -25,6 +29,11 @@
 #define PTD_PRODUCT_DEEP_TN -1
 #endif
 #define PTD_PRODUCT_OURS(k, lda) ((k) <= PTD_PRODUCT_DEEP && (lda) % 1024) /* nt and nn */
+
+void ptd_product_rows_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                         const float *B, long ldb, long m, long n, long k);
+void ptd_product_rows_nn(float *C, long ldc, int add, float alpha, const float *A, long lda,
+                         const float *B, long ldb, long m, long n, long k);
 
 void ptd_product_nt(float *C, long ldc, int add, float alpha, const float *A, long lda,
                     const float *B, long ldb, long m, long n, long k);

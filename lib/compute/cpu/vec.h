@@ -76,6 +76,16 @@ VEC_INLINE vec_f vec_load_part(const float *p, long n, float fill)
 #endif
 }
 
+/* v, kept in a register: GCC would load what it multiplies with anew for each product, and melts a
+ * product into the addition behind it. */
+VEC_INLINE vec_f vec_held(vec_f v)
+{
+#if defined __AVX512F__ || defined __AVX2__
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
+
 /* VEC bfloat16 numbers, widened; of them the first n <= VEC, zeros behind. */
 VEC_INLINE vec_f vec_load_bf16(const uint16_t *p)
 {
@@ -106,6 +116,17 @@ VEC_INLINE void vec_store_part(float *p, vec_f v, long n)
 #else
     for (int i = 0; i < VEC && i < n; i++) p[i] = v[i];
 #endif
+}
+
+/* The first n entries (at most a vector's, none if n is negative) become v, or get it added; v has
+ * been rounded then, whatever it is made of. */
+VEC_INLINE void vec_put(float *p, vec_f v, long n, int add)
+{
+    v = vec_held(v);
+    if (n >= VEC)
+        vec_store(p, add ? vec_load(p) + v : v);
+    else if (n > 0)
+        vec_store_part(p, add ? vec_load_part(p, n, 0) + v : v, n);
 }
 
 /* Lanes of a where mask is set (-1), else of b. */
@@ -293,6 +314,14 @@ VEC_INLINE vec_f vec_tanh(vec_f x)
     p = p * u + 0.133325997f;
     p = p * u - 0.333333272f;
     return vec_pick(a < 0.64f, x + x * u * p, big);
+}
+
+/* y = x, for so few that a call would take longer */
+VEC_INLINE void vec_copy(float *y, const float *x, long n)
+{
+    long i = 0;
+    for (; i + VEC <= n; i += VEC) vec_store(y + i, vec_load(x + i));
+    if (i < n) vec_store_part(y + i, vec_load_part(x + i, n - i, 0), n - i);
 }
 
 /* sum a[i] b[i] */
