@@ -4,7 +4,7 @@
 Each row runs its parties in turn, some rounds long, and shows the median of the rounds' ratios, never seconds. Before a
 round it waits until the machine is idle, BENCH_WAIT seconds at most (20). The last column says how many cores other
 processes kept busy meanwhile: from 0.2 on the figures are not to be believed, since PyTorch's threads wait by spinning and
-suffer most. A row is run if its label holds one of the words (none given: all). PyTorch runs at its best setting: the
+suffer most. A row is run if its label holds one of the words (none given: all but those of real size, real.py). PyTorch runs at its best setting: the
 OpenMP build of OpenBLAS and as many threads as cores. Comes with `make bench`.
 
 With BEFORE=BUILD (the folder of another checkout's objects and benches, such as ../before/build/cpu) the table is another
@@ -19,6 +19,9 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
+import real  # noqa: E402
+
 HERE = pathlib.Path(__file__).parent
 BUILD, BIN = pathlib.Path(os.environ["PTD_BUILD"]), os.environ["PTD_BIN"]
 WORDS = [w for w in ",".join(sys.argv[1:]).split(",") if w]
@@ -31,6 +34,7 @@ REST = 0.06  # seconds until the threads of the last party sleep
 
 class Party:
     """A program that does works on request; started when first asked."""
+    started = []
 
     def __init__(self, command, env=None):
         self.command, self.env, self.process = command, env, None
@@ -38,6 +42,7 @@ class Party:
     def ask(self, work, argument):
         if not self.process:
             self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.started.append(self)
         time.sleep(REST)
         self.process.stdin.write(f"{work} {argument}\n")
         self.process.stdin.flush()
@@ -45,8 +50,6 @@ class Party:
 
     def busy(self):
         """Seconds of processor time so far."""
-        if not self.process:
-            return 0
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -54,6 +57,7 @@ class Party:
         if self.process:
             self.process.communicate()
             self.process = None
+            self.started.remove(self)
 
 
 def torch_party():
@@ -69,7 +73,6 @@ torch = torch_party()
 judge = Party([BUILD / "bench-judge"])
 PEERS = os.environ.get("PTD_PEERS")  # the Python of an environment with math-verify; none: ours alone
 math_verify = Party([PEERS, HERE / "judge_peer.py"])
-PARTIES = ours, parts, sgemm, torch, ours_before, parts_before, judge, math_verify
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -93,11 +96,11 @@ class Load:
 
     @classmethod
     def watch(cls, work):
-        own = lambda: sum(p.busy() for p in PARTIES) + sum(os.times()[:4])
-        started = [p for p in PARTIES if p.process]
+        own = lambda: sum(p.busy() for p in Party.started) + sum(os.times()[:4])
+        started = list(Party.started)
         start, machine, mine = time.perf_counter(), cls.machine(), own()
         answers = work()
-        if len(started) == len([p for p in PARTIES if p.process]):
+        if started == Party.started:
             cls.elsewhere += max(0, cls.machine() - machine - own() + mine)
             cls.wall += time.perf_counter() - start
         return answers
@@ -249,6 +252,11 @@ ROWS = [
 ]
 
 
+REAL = real.Real(sys.modules[__name__], SCRATCH.name, BUILD, BIN, PEERS)
+if PEERS:
+    ROWS += REAL.rows(over, under)
+
+
 def beside_before(work, argument, now=ours, then=ours_before):
     if now is ours:
         weights(argument)
@@ -272,7 +280,7 @@ def works_beside_before():
 def main():
     print(f"{'work':<42} {'measured':<28} {'goal':<14} {'met':<4} others", flush=True)
     for label, work, *columns in works_beside_before() if BEFORE else ROWS:
-        if WORDS and not any(w in label for w in WORDS):
+        if not any(w in label for w in WORDS) if WORDS else label.startswith("real"):
             continue
         values = work()
         others = f"{Load.taken():.2f}"
@@ -281,8 +289,9 @@ def main():
             verdict = ("-", "-") if goal is None else (f"{sign} {goal}", "yes" if met(value, goal) else "NO")
             print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]:<4} {others}", flush=True)
             label = others = ""
-    for p in PARTIES:
+    for p in list(Party.started):
         p.end()
 
 
-main()
+if __name__ == "__main__":
+    main()
