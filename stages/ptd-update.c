@@ -23,6 +23,7 @@
 #include "method/settings.h"
 #include "method/source.h"
 #include "method/steered.h"
+#include "method/teacher.h"
 #include "method/train.h"
 #include "net/plan.h"
 #include "method/trained.h"
@@ -256,6 +257,8 @@ struct run {
     struct step step;
     struct ptd_before before;              /* the step */
     const struct ptd_advantage *advantage; /* of a KL in the reward */
+    struct ptd_teacher *frozen; /* of a KL over all words; NULL: nobody reads beside the student */
+    struct ptd_reference reference;
     struct ptd_progress progress;
     int64_t first;  /* generation at start */
     size_t left;    /* memory for all but weights, gradients, moments */
@@ -294,8 +297,17 @@ static void settle_loss(void)
     r->kl_in_reward = !r->loss->supervised && !strcmp(opt.kl_in, "reward");
     if (strcmp(opt.kl_in, "reward") && strcmp(opt.kl_in, "loss"))
         ptd_misuse("--kl-in \"%s\": expected loss or reward", opt.kl_in);
+    if (r->kl_in_reward && !r->kl->value)
+        ptd_misuse("--kl %s: in the loss alone, expected another for --kl-in reward",
+                   r->kl->is.name);
     if (opt.steered.target > 0 && !(r->beta > 0))
         ptd_misuse("--kl-target %g: expected a --beta above 0 to begin with", opt.steered.target);
+}
+
+/* Does a frozen model read beside the student? */
+static int reads_reference(void)
+{
+    return !opt.rules.kl->value && ptd_loss_reference(&opt.rules) > 0;
 }
 
 static void settle_options(void)
@@ -363,6 +375,7 @@ static int before_memory(void *ctx, struct ptd_train *t)
     size_t room = ptd_plan_room(&opt.plan), fixed;
     ptd_plan_program(&p, &t->model->config, ptd_threads_count());
     if (ptd_train_plan(t, &p)) return -1;
+    if (reads_reference() && ptd_plan_weights(&p, t->model, t->store, 0)) return -1;
     if (opt.plan.print) tell_plan(t, &p, room);
     fixed = ptd_plan_sum(&p);
     if (ptd_plan_check(&p, room, BEYOND)) return -1;
@@ -404,6 +417,16 @@ static void read_head(struct run *r)
         ptd_misuse("--kl-in reward: --advantage %s of ptd-verify needs the parts of rewards, which "
                    "are not in the stream: expected another, or --kl-in loss",
                    r->advantage->is.name);
+}
+
+static void open_reference(struct run *r)
+{
+    if (!reads_reference()) return;
+    if (!(r->frozen = ptd_teacher_open(r->train->store, "frozen", r->device)) ||
+        ptd_teacher_seek(r->frozen, 0) || ptd_teacher_load(r->frozen, &opt.plan))
+        ptd_die_last();
+    r->reference.score = r->frozen->score;
+    opt.rules.reference = &r->reference;
 }
 
 static void open_run(struct run *r, const char *operand)
@@ -448,6 +471,7 @@ static void open_run(struct run *r, const char *operand)
     opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
     opt.rules.temperature = r->head.temperature;
     r->score = ptd_score_new(r->train->model, PTD_KEEP_ALL);
+    open_reference(r);
     bound_activations(r);
     r->tokenizer = tok;
     r->ground =
@@ -520,7 +544,7 @@ static int check_group(const struct ptd_group *g)
                 "group \"%s\" has no log-probs of when it was sampled: expected responses of "
                 "ptd-rollout (or --loss sft)",
                 g->uid);
-        if (opt.rules.beta > 0 && y->n && !y->ref_logp)
+        if (opt.rules.beta > 0 && !opt.rules.reference && y->n && !y->ref_logp)
             return ptd_fail(PTD_DATAERR,
                             "group \"%s\" has no reference log-probs: expected the output of "
                             "ptd-ref (or --beta 0)",
@@ -824,6 +848,8 @@ int main(int argc, char **argv)
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),
              (long long)r.train->generation, ptd_now() - started);
     ptd_score_free(r.score);
+    ptd_reference_clear(&r.reference);
+    ptd_teacher_close(r.frozen);
     ptd_tokenizer_free(r.tokenizer);
     free(r.ground.words);
     ptd_train_close(r.train);

@@ -127,7 +127,7 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
 
 @test "a loss is a mean over updates, and is rebuilt from its line" {
     for how in "--updates 1" "--updates 2" "--updates 4" "--aggregate sequence" "--aggregate constant --length 11" \
-        "--epochs 2 --updates 2 --loss gspo" "--kl k1" "--kl k2 --beta 0.5" "--kl k3-unbiased --epochs 2" \
+        "--epochs 2 --updates 2 --loss gspo" "--kl k1" "--kl k2 --beta 0.5" "--kl k3-unbiased --epochs 2" "--kl full --beta 0.5 --epochs 2" \
         "--entropy-bonus 0.1 --updates 3" "--top-entropy 0.4" "--tis 1.5 --epochs 2" "--loss cispo --clip-high 0.1 --epochs 2"; do
         run -0 --separate-stderr update $how
         [ "$(jq "$rebuilt" <<< "$output")" = true ]
@@ -136,6 +136,12 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     update --beta 0.5 > one
     [ "$(jq '."actor/kl_tokens" > 0 and ."actor/kl_tokens" < ."actor/tokens"' one)" = true ]
     [ "$(ptd-dump s.rec | jq -s '[.[] | select(.kind == "group") | .rollouts[].ids | length] | add')" = "$(jq '."actor/tokens"' one)" ]
+    # the KL over all words needs no ptd-ref, and is 0 before anything moved
+    fresh
+    ptd-verify -q r.rec | ptd-update -q -s t.ptd --lr 1e-3 --kl full --beta 0.5 --epochs 3 > full
+    [ "$(jq '."actor/kl_tokens" == ."actor/tokens" and ."actor/kl_loss" > 1e-5' full)" = true ]
+    fresh
+    [ "$(ptd-verify -q r.rec | ptd-update -q -s t.ptd --kl full --beta 0.5 | jq '."actor/kl_loss"')" = 0 ]
     # without a rate nothing moves, and any number of updates has losses of one size
     for u in 1 2 4; do
         fresh
@@ -190,6 +196,7 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     run -2 ptd-update -s t.ptd --kl-in reward parts.rec
     [[ "$output" == *"--advantage gdpo"* ]]
     run -2 ptd-update --kl-in nowhere s.rec
+    run -2 ptd-update --kl-in reward --kl full s.rec
 }
 
 @test "beta follows a target, and goes on with it after a resume" {

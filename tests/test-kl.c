@@ -86,8 +86,8 @@ static void each_has_the_gradient_that_the_header_says(void **state)
 {
     size_t n = sizeof rows / sizeof *rows, there = 0;
     (void)state;
-    while (ptd_kls[there]) there++;
-    assert_int_equal(n, there); /* a new one needs its line above */
+    for (int i = 0; ptd_kls[i]; i++) there += ((const struct ptd_kl *)ptd_kls[i])->value != NULL;
+    assert_int_equal(n, there); /* a new one needs its line above; full is test-learn's */
     for (size_t i = 0; i < n; i++)
         for (int which = 0; which < 10; which++) {
             const struct ptd_kl *k = ptd_kl_named(rows[i].name);
@@ -138,6 +138,7 @@ static void values_and_slopes_match(void **state)
         for (int i = 0; i < 7; i++) {
             const struct ptd_kl *k = (const struct ptd_kl *)ptd_kls[j];
             double d, side[2];
+            if (!k->value) continue;
             assert_close(k->value(-2, -2.3, refs[i], &d),
                          plain_kl(k->is.name, -2, -2.3, refs[i], 0), 1e-12);
             for (int up = 0; up < 2; up++)

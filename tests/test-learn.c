@@ -279,11 +279,14 @@ static int plain_tutored(const struct ptd_loss_rules *r, const struct ptd_group 
 enum { MOST = 64 };
 static struct {
     double logp[MOST], old[MOST], ref[MOST], advantage[MOST], weight[MOST], entropy[MOST],
-        far[MOST];
+        far[MOST], full[MOST];
     int32_t sequence[MOST];
     struct ptd_sequence sequences[16];
     struct ptd_tokens t;
 } seen;
+/* The frozen model of a KL over all words, and its weights. */
+static struct ptd_model *frozen;
+static double *frozen_weights;
 /* As the weights were before they were moved: what has no gradient. */
 static double fixed_logp[MOST], fixed_entropy[MOST];
 
@@ -303,6 +306,24 @@ static void see_token(const struct ptd_loss_rules *r, const struct ptd_group *g,
         seen.entropy[i] -= exp(logp[v]) > 0 ? exp(logp[v]) * logp[v] : 0;
     if (!r->loss->supervised && plain_tutored(r, g, y))
         seen.far[i] = plain_divergence(r->divergence->is.name, y, j, r->top_k, logp);
+}
+
+static double seen_logp[MOST][VOCAB];
+
+/* KL(student||reference) over all words at the tokens that were seen last. */
+static void see_reference(const struct ptd_loss_rules *r, const struct ptd_group *g,
+                          const struct ptd_rollout *y, const int32_t *ids, int n)
+{
+    struct plain p = {frozen, frozen_weights};
+    double ref[VOCAB];
+    const double *x = plain_hidden(&p, ids, n + y->n, g->pictures, g->n_pictures);
+    for (int j = 0; j < y->n; j++) {
+        long i = seen.t.n - y->n + j;
+        plain_row(&p, x + (n - 1 + j) * model->config.hidden, r->temperature, ref);
+        seen.full[i] = 0;
+        for (int v = 0; v < VOCAB; v++)
+            if (!banned[v]) seen.full[i] += exp(seen_logp[i][v]) * (seen_logp[i][v] - ref[v]);
+    }
 }
 
 static void see_response(const struct ptd_loss_rules *r, const struct ptd_group *g,
@@ -325,7 +346,9 @@ static void see_response(const struct ptd_loss_rules *r, const struct ptd_group 
     for (int j = 0; j < y->n; j++) {
         plain_row(&p, x + (n - 1 + j) * model->config.hidden, r->temperature, logp);
         see_token(r, g, y, j, logp);
+        memcpy(seen_logp[seen.t.n - 1], logp, sizeof logp);
     }
+    if (r->reference) see_reference(r, g, y, ids, n);
     seen.t.n_sequences++;
 }
 
@@ -401,7 +424,9 @@ static struct ptd_learned plain_learn_as(const struct ptd_loss_rules *r, int lea
         double count = plain_count(&seen.t, i, r->aggregate, r->length), kl = 0,
                weight = fixed_entropy[i] < border ? 0 : seen.weight[i];
         if (seen.sequences[seen.sequence[i]].reference)
-            kl = plain_kl(r->kl->is.name, seen.logp[i], seen.old[i], seen.ref[i], learned);
+            kl = r->reference
+                     ? seen.full[i]
+                     : plain_kl(r->kl->is.name, seen.logp[i], seen.old[i], seen.ref[i], learned);
         out.pg += pg(&u, i);
         out.kl += kl;
         out.pg_loss += weight * pg(&u, i) / count;
@@ -593,11 +618,45 @@ static void all_estimates_learn(void **state)
     for (int k = 0; ptd_kls[k]; k++) {
         struct ptd_loss_rules r = rules(0.7, 0);
         r.kl = (const struct ptd_kl *)ptd_kls[k];
+        if (!r.kl->value) continue;
         check_loss(&r);
         r.kl_in_reward = 1; /* then it is not here */
         assert_int_equal(learn(&r).kl_tokens, 0);
         assert_close(learn(&r).loss, learn(&r).pg_loss, 1e-12);
     }
+}
+
+/* The divergence itself, beside a tutor, under each aggregate, cut in any way; and nothing at all
+ * where the frozen model is the student. */
+static void all_words_learn(void **state)
+{
+    struct ptd_loss_rules r = rules(0.7, 1);
+    (void)state;
+    frozen = small_model(0.2);
+    frozen_weights = plain_weights(frozen);
+    struct ptd_reference ref = {.score = ptd_score_new(frozen, 0)};
+    r.kl = ptd_kl_named("full");
+    r.reference = &ref;
+    for (r.aggregate = 0; ptd_aggregate_names[r.aggregate]; r.aggregate++) {
+        r.length = 5;
+        check_whole(&r);
+    }
+    r.aggregate = PTD_BY_TOKEN;
+    check_loss(&r);
+    r.top_entropy = 0.4;
+    r.bonus = 0.1;
+    check_whole(&r);
+    assert_true(learn(&r).kl > 1e-2);
+    ptd_score_free(ref.score);
+    ptd_reference_clear(&ref);
+    ptd_model_free(frozen);
+    free(frozen_weights);
+    frozen = small_model(0);
+    ref.score = ptd_score_new(frozen, 0);
+    assert_true(learn(&r).kl == 0);
+    ptd_score_free(ref.score);
+    ptd_reference_clear(&ref);
+    ptd_model_free(frozen);
 }
 
 /* A bonus pulls entropy up: along the gradient L falls, so against it H rises. */
@@ -1001,6 +1060,7 @@ int main(void)
         TEST(supervised),
         TEST(all_losses_learn),
         TEST(all_estimates_learn),
+        TEST(all_words_learn),
         TEST(entropy_is_a_bonus),
         TEST(entropy_masks),
         TEST(what_is_known_before_counts),

@@ -443,7 +443,7 @@ static double plain_sum(const struct ptd_loss_rules *r, int learned)
     double (*pg)(const struct plain_update *, long) = plain_loss_of(r->loss->is.name), sum = 0;
     for (long i = 0; i < update.t.n; i++) {
         double part = update.weight[i] * pg(&u, i);
-        if (update.sequences[update.sequence[i]].reference && !r->loss->supervised)
+        if (update.sequences[update.sequence[i]].reference && !r->loss->supervised && r->kl->value)
             part += r->beta *
                     plain_kl(r->kl->is.name, update.logp[i], update.old[i], update.ref[i], learned);
         sum += part / plain_count(&update.t, i, r->aggregate, r->length);

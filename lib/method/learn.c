@@ -162,7 +162,7 @@ static void list_tokens(struct work *w, const struct ptd_rollout *y, long sequen
         w->advantage[i] = k->advantage ? k->advantage[i] : y->advantage;
         w->weight[i] = k->weight ? k->weight[i] : 1;
         w->old[i] = k->old ? k->old[i] : y->logp ? y->logp[j] : NAN; /* until it is scored */
-        w->ref[i] = q->reference ? y->ref_logp[j] : 0;
+        w->ref[i] = q->reference && !w->r->reference ? y->ref_logp[j] : 0;
         if (q->tutored) list_lesson(w, y, j, i);
         if (w->taught.masked) w->taught.masked[i] = y->masked_logp ? y->masked_logp[j] : NAN;
     }
@@ -175,13 +175,14 @@ static void list(struct work *w, struct ptd_group **groups, int n)
         int reads = ptd_loss_reference(w->r) != 0 && !ptd_learn_lifts(w->r, groups[i]);
         for (int j = 0; j < groups[i]->n_rollouts; j++, s++) {
             const struct ptd_rollout *y = &groups[i]->rollouts[j];
-            w->sequence[s] = (struct ptd_sequence){.first = first,
-                                                   .n = y->n,
-                                                   .group = i,
-                                                   .advantage = y->advantage,
-                                                   .reference = reads && y->ref_logp,
-                                                   .has_old = y->logp || w->r->known.old,
-                                                   .tutored = is_tutored(w->r, groups[i], y)};
+            w->sequence[s] =
+                (struct ptd_sequence){.first = first,
+                                      .n = y->n,
+                                      .group = i,
+                                      .advantage = y->advantage,
+                                      .reference = reads && (y->ref_logp || w->r->reference),
+                                      .has_old = y->logp || w->r->known.old,
+                                      .tutored = is_tutored(w->r, groups[i], y)};
             if (w->sequence[s].reference) w->sum->kl_tokens += y->n;
             list_tokens(w, y, s);
             first += y->n;
@@ -275,7 +276,8 @@ static double loss_of(const struct work *w, long i)
 {
     double bonus = w->dentropy ? w->dentropy[i] * w->entropy[i] : 0;
     double extra = w->taught.extra ? w->taught.extra[i] : 0;
-    return w->p.part[i] + bonus + extra + far_of(w, i);
+    double kl = w->r->reference ? ptd_loss_reference(w->r) * w->p.kl[i] / w->p.count[i] : 0;
+    return w->p.part[i] + bonus + kl + extra + far_of(w, i);
 }
 
 /* What the loss reads of the stream may be clipped to something finite, and is refused
@@ -294,6 +296,22 @@ static int first_bad(const struct work *w)
     for (long i = 0; i < w->t.n; i++)
         if (!is_finite(w, i)) return w->sequence[w->of[i]].group;
     return -1;
+}
+
+/* The KL over all words, of tokens that have a reference. */
+static void refer(struct work *w, ptd_num *dX)
+{
+    struct ptd_score *s = w->score;
+    double *weight = ptd_array(s->rows, sizeof *weight), beta = ptd_loss_reference(w->r);
+    for (long i = 0; i < s->rows; i++)
+        if (w->sequence[w->of[w->done + i]].reference) weight[i] = beta / w->p.count[w->done + i];
+    ptd_reference_learn(w->r->reference, s,
+                        &(struct ptd_reference_ask){.temperature = w->r->temperature,
+                                                    .banned = w->r->banned,
+                                                    .weight = weight,
+                                                    .value = w->p.kl + w->done},
+                        dX);
+    free(weight);
 }
 
 static void learn_micro(struct work *w)
@@ -320,6 +338,7 @@ static void learn_micro(struct work *w)
     }
     ptd_num *dX = ptd_score_nums(s, s->rows * s->m->config.hidden);
     ptd_lm_head_learn(ptd_score_head(s, w->r->banned), s->X, s->rows, &l, dX);
+    if (w->r->reference) refer(w, dX);
     w->sum->packed += ptd_score_tokens(s);
     if (w->r->whole && first_bad(w) >= 0) return;
     if (w->r->ground && s->batch->n_image_rows && w->r->ground->n) ground(w);
@@ -340,12 +359,14 @@ static void run_micro(struct work *w)
 {
     if (!w->score->rows) return;
     ptd_score_forward(w->score);
+    if (w->r->reference && w->learns) ptd_score_forward(w->r->reference->score);
     if (w->learns)
         learn_micro(w);
     else
         score_micro(w);
     w->done += w->score->rows;
     ptd_score_reset(w->score);
+    if (w->r->reference) ptd_score_reset(w->r->reference->score);
 }
 
 /* ---- packing ---- */
@@ -376,6 +397,9 @@ static int add_piece(struct work *w, const struct ptd_group *g, int first, int l
     r = ptd_score_add(w->score, hinted ? g->hint.prompt_ids : g->prompt_ids,
                       hinted ? g->hint.n_prompt : g->n_prompt, g->pictures, g->n_pictures, replies,
                       last - first);
+    if (!r && w->r->reference && w->learns)
+        r = ptd_score_add(w->r->reference->score, g->prompt_ids, g->n_prompt, g->pictures,
+                          g->n_pictures, replies, last - first);
     free(replies);
     if (!r && !first && w->r->ground && w->learns)
         r = ptd_ground_add(w->r->ground, w->score->m, g, image);
@@ -409,6 +433,7 @@ static int pass(struct work *w, struct ptd_group **groups, int n, int learns, in
     w->learns = learns;
     w->done = 0;
     ptd_score_reset(w->score);
+    if (w->r->reference) ptd_score_reset(w->r->reference->score);
     if (w->r->ground) w->r->ground->n = 0;
     for (int i = 0; i < n; i++) {
         ptd_asked_answer();

@@ -28,6 +28,7 @@
 #include "method/ground.h"
 #include "method/kl/kl.h"
 #include "method/loss/aggregate.h"
+#include "method/reference.h"
 #include "method/tutoring.h"
 #include "net/model.h"
 #include "net/score.h"
@@ -47,9 +48,10 @@ struct ptd_loss_rules {
     int aggregate;        /* enum ptd_aggregate */
     double length;        /* of PTD_BY_CONSTANT */
     const struct ptd_kl *kl;
-    double beta;        /* of the KL to the reference */
-    int kl_in_reward;   /* 1: it is in the advantages (worth.h), and not in L */
-    double bonus;       /* of the entropy */
+    struct ptd_reference *reference; /* of a KL over the whole vocabulary; NULL: of the word */
+    double beta;                     /* of the KL to the reference */
+    int kl_in_reward;                /* 1: it is in the advantages (worth.h), and not in L */
+    double bonus;                    /* of the entropy */
     double top_entropy; /* pg is learned from this share of tokens, those of most entropy (0, 1:
                            all) */
     struct ptd_known known;

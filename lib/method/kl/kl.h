@@ -15,6 +15,9 @@
  *     k3-unbiased   r k3          -r d         KL(pi||ref)     grad KL(pi||ref), of words drawn by
  *                                                              any old, since r = e^(logp - old)
  *
+ *     full          sum over words       itself         KL(pi||ref)     grad KL(pi||ref), of words
+ *                                                                       drawn by anybody
+ *
  * k1 has not the derivative of its value, 1, whose gradient is 0 in the mean and so teaches
  * nothing: it has k2's. test-kl shows the table by sums over a whole vocabulary.
  *
@@ -27,6 +30,7 @@
 
 struct ptd_kl {
     struct ptd_method is;
+    /* NULL: it needs all words, and is reference.h's (full) */
     double (*value)(double logp, double old, double ref, double *dlogp);
 };
 
