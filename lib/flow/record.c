@@ -95,6 +95,8 @@ static int check_rollout(const char *path, const void *base)
 static int check_hint(const char *path, const void *base)
 {
     const struct ptd_hint *h = base;
+    if (h->unchecked > 1)
+        return ptd_fields_bad(path, "unchecked", "%d, expected 0 or 1", h->unchecked);
     return h->text ? 0 : ptd_fields_bad(path, "text", "missing");
 }
 
@@ -259,6 +261,7 @@ static const struct ptd_field hint_fields[] = {
     LIST_F(ptd_hint, regions, REGIONS, NULL),
     LIST_F(ptd_hint, steps, STRINGS, NULL),
     OWN_F(ptd_hint, prompt_ids, n_prompt, UNLESS_PRESET),
+    NUM_F(ptd_hint, unchecked, INT, UNLESS_PRESET, 0),
     {0},
 };
 static const struct ptd_fields hint_table = {hint_fields, sizeof(struct ptd_hint), PTD_NONE,
@@ -285,6 +288,8 @@ static const struct ptd_field group_fields[] = {
     LIST_F(ptd_group, rollouts, MAPS, &rollout_table),
     {.name = "hint", .kind = MAP, .at = OFF(ptd_group, hint), .sub = &hint_table},
     STR_F(ptd_group, hint_drop),
+    NUM_F(ptd_group, hint_gain, F64, UNLESS_PRESET, 0),
+    STR_F(ptd_group, hint_refused),
     NUM_F(ptd_group, group_accuracy, F64, UNLESS_PRESET, -1),
     NUM_F(ptd_group, has_baseline, INT, UNLESS_PRESET, 0),
     NUM_F(ptd_group, baseline, F64, UNLESS_PRESET, 0),

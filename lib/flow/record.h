@@ -204,6 +204,7 @@ struct ptd_hint {       /* "hint": map; absent if none */
     int n_steps;
     const int32_t *prompt_ids; /* "prompt_ids": int32, the whole hinted prompt */
     int n_prompt;
+    int unchecked; /* "unchecked": 1 if no rule looked at it: it may tell the answer */
 };
 
 struct ptd_group {
@@ -238,6 +239,11 @@ struct ptd_group {
     int n_rollouts;
     struct ptd_hint hint;  /* hint.text == NULL: none */
     const char *hint_drop; /* "hint_drop": why a hint was rejected, or NULL */
+    /* ptd-hint --gate: "hint_gain": by how much more log-prob the right answer has under the hint
+     * than without, of the one that passed or of the first that did not; 0: not asked.
+     * "hint_refused": that one's source and text, or NULL */
+    double hint_gain;
+    const char *hint_refused;
     double group_accuracy; /* "group_accuracy": mean accuracy, -1 before ptd-verify */
     /* "has_baseline", "baseline": 1, and the reward of the greedy answer that was beside the group
      */

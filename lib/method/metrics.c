@@ -127,6 +127,8 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
         m->group.informative += right > 0 && right < g->n_rollouts;
         m->group.active += taught;
         m->group.hinted += g->hint.text != NULL;
+        m->group.gated += g->hint_gain != 0 || g->hint_refused;
+        m->group.passed += g->hint_gain > 0 && g->hint.text;
     }
 }
 
@@ -229,6 +231,7 @@ static void put_tutor(const struct ptd_metrics *m, json_t *o)
     put(o, "ptd/mask_ratio", s->tutored / epochs / r);
     put(o, "ptd/group_mask_ratio", m->group.active / g);
     put(o, "ptd/hint_ratio", m->group.hinted / g);
+    if (m->group.gated) put(o, "ptd/hint_gate_ratio", (double)m->group.passed / m->group.gated);
     put(o, "actor/ptd_kl", s->jsd / taught);
     put(o, "actor/ptd_loss", s->far_loss / u);
     put(o, "group_reward/all_fail_ratio", m->group.all_fail / g);

@@ -32,7 +32,7 @@ struct ptd_metrics {
         max_gap; /* |log-prob now - when sampled|, of the first epoch; sum over its tokens */
     struct {
         long groups, responses, all_fail, all_pass, informative, active, hinted, truncated,
-            prompts_at_limit;
+            prompts_at_limit, gated, passed;
         double length, length_min, length_max, prompt, prompt_min, prompt_max, read, accuracy,
             format, unparsable;
         struct ptd_range score, reward, advantage, returns; /* the last two by token */

@@ -271,11 +271,13 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
 static void show_hint_text(const struct ptd_group *g)
 {
     if (g->hint.text) {
-        show("hint (%s):", g->hint.source ? g->hint.source : "?");
+        show("hint (%s%s):", g->hint.source ? g->hint.source : "?",
+             g->hint.unchecked ? ", unchecked" : "");
         putchar('\n');
         show_lines("  ", g->hint.text);
     }
     show_field("hint dropped", g->hint_drop);
+    show_field("hint refused", g->hint_refused);
 }
 
 void ptd_show_group_text(const struct ptd_group *g)
