@@ -1,6 +1,7 @@
 /* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it,
- * for the teacher alone. Reads answer, solution, steps, regions, pictures, prompt_ids,
- * group_accuracy, accuracy; adds hint or hint_drop. Changes no rollout.
+ * for the teacher alone. Reads question, answer, solution, steps, regions, pictures, prompt_ids,
+ * group_accuracy, and the rollouts' text, outcome and accuracy; adds hint or hint_drop, hint_gain,
+ * hint_refused. Changes no rollout.
  *
  * With --audit it writes no stream: it measures on a sample, of a stream or of a data set, whether
  * hints tell (audit.h). */
@@ -12,7 +13,9 @@
 #include "compute/device.h"
 #include "flow/filter.h"
 #include "method/hint/audit.h"
+#include "method/hint/forced.h"
 #include "method/hint/spoiler.h"
+#include "method/hint/weigh.h"
 #include "method/source.h"
 #include "net/sample.h"
 #include "view/audit.h"
@@ -29,7 +32,7 @@
 #define ANSWERS   4
 
 static struct {
-    const char *store, *from, *device, *judge;
+    const char *store, *model, *from, *device, *judge, *weigh;
     struct ptd_hint_options hint;
     double tau, share;
     int always, audit, answers, max_tokens;
@@ -42,8 +45,18 @@ static struct {
     struct ptd_hints *hints;
     struct ptd_plan_asked plan;
     long given, dropped[RULES_MAX], bare;
+    struct ptd_hints_gate gated;
 } opt = {.from = "data,attention",
-         .hint = {.grid = "3x3", .mass = 1.2, .sink = 4, .first = 1},
+         .weigh = "reply",
+         .hint = {.grid = "3x3",
+                  .mass = 1.2,
+                  .sink = 4,
+                  .first = 1,
+                  .candidates = 256,
+                  .sure = 0.5,
+                  .weigh = {.samples = 8, .answer_template = "\\boxed{ANSWER}", .judge = "auto"},
+                  .exec_timeout = 10,
+                  .exec_start = 300},
          .tau = 1,
          .share = 1,
          .judge = "auto",
@@ -51,8 +64,19 @@ static struct {
          .answers = ANSWERS};
 
 static const struct ptd_opt options[] = {
-    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: data, attention",
+    {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: %s", 0, 0},
+    {"gate", 0, PTD_OPT_FLAG, &opt.hint.gate, NULL,
+     "drop hints under which the right answer has no more log-prob than without", 0, 0},
+    {"weigh", 0, PTD_OPT_STR, &opt.weigh, "BY",
+     "gate, search: what stands for the right answer: replies of the model, right responses of "
+     "the group, or the bare answer: reply, right, answer",
      0, 0},
+    {"samples", 0, PTD_OPT_INT, &opt.hint.weigh.samples, "N",
+     "gate by reply: replies with the hint, and without", 1, 256},
+    {"answer-template", 0, PTD_OPT_STR, &opt.hint.weigh.answer_template, "TEXT",
+     "gate, search by answer: what the answer is written in, with ANSWER in it", 0, 0},
+    {"model", 0, PTD_OPT_STR, &opt.model, "DIR",
+     "another store, whose newest generation looks and weighs in place of the reference", 0, 0},
     {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 2},
     {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)",
      0, 0},
@@ -72,6 +96,21 @@ static const struct ptd_opt options[] = {
      0},
     {"first", 0, PTD_OPT_FLAG, &opt.hint.first, NULL,
      "attention: name the first place if the steps do", 0, 0},
+    {"neutral", 0, PTD_OPT_STR, &opt.hint.neutral, "TEXT",
+     "attention: relative to that while TEXT is asked, such as \"describe the picture\"", 0, 0},
+    {"blank", 0, PTD_OPT_FLAG, &opt.hint.blank, NULL,
+     "attention: what the right answer's log-prob loses without each cell, in its place", 0, 0},
+    {"methods", 0, PTD_OPT_STR, &opt.hint.methods, "LIST",
+     "search: words for how to go on, of one place/of several: read/add,max", 0, 0},
+    {"candidates", 0, PTD_OPT_INT, &opt.hint.candidates, "N", "search: most hints tried", 1, 4096},
+    {"sure", 0, PTD_OPT_DOUBLE, &opt.hint.sure, "P",
+     "search by reply: the best one's least share among the ways to the right answer", 0, 1},
+    {"exec-timeout", 0, PTD_OPT_DOUBLE, &opt.hint.exec_timeout, "S",
+     "exec: seconds that it may take for a group", 1e-3, 86400},
+    {"exec-start", 0, PTD_OPT_DOUBLE, &opt.hint.exec_start, "S",
+     "exec: seconds that it may take before it reads its first line", 1e-3, 86400, 1},
+    {"tell-the-answer", 0, PTD_OPT_FLAG, &opt.hint.tell, NULL,
+     "let --from answer show the answer to the teacher: baselines only, no rule looks at it", 0, 0},
     {"audit", 0, PTD_OPT_FLAG, &opt.audit, NULL,
      "measure whether hints tell, on FILE, a stream or a data set, or stdin; write no stream", 0, 0,
      1},
@@ -92,21 +131,22 @@ static const struct ptd_opt options[] = {
      "audit of a data set: enlarge pictures to so many pixels (0: the model's own limit)", 0, 1e12,
      1},
     PTD_PLAN_OPTIONS(opt.plan),
-    {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE", "audit: rule of ptd-verify --judge", 0, 0, 1},
+    {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE",
+     "audit, gate and search by reply: rule of ptd-verify --judge", 0, 0},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
     PTD_DATASET_OPTIONS(opt.places),
     {0}};
-static const struct ptd_usage usage = {
+static struct ptd_usage usage = {
     "ptd-hint",
     "[FILE]",
     "hint at where to look and how to go on, never at the answer",
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
     "ptd-hint --from attention --mass 1.3 < verified.rec > hinted.rec\n"
+    "ptd-hint --from search --gate < verified.rec > hinted.rec\n"
     "ptd-hint --audit --store run.ptd train.jsonl",
     options,
-    "0 done, 1 a source of hints tells (--audit), 2 misuse, 65 bad data, 66 no input, 71 no "
-    "memory, "
-    "74 i/o, 76 cut, 77 no permission, 78 config"};
+    "0 done, 1 a source of hints tells (--audit), 2 misuse, 65 bad data or answer of exec, 66 no "
+    "input, 69 exec does not answer, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"};
 
 /* ---- memory ---- */
 
@@ -122,12 +162,32 @@ static void add_answers(void *model, int64_t answers, struct ptd_plan *p)
     ptd_sample_plan(p, model, &s, &e);
 }
 
+/* Replies of the search or the gate, or given texts, whichever are wanted. */
+static void plan_weighing(struct ptd_hint_tools *eye, struct ptd_plan *p)
+{
+    int search = ptd_hints_have(opt.hints, "search");
+    struct ptd_expected e = opt.plan.expected;
+    struct ptd_sampling s = {.group_size = search ? 1 : opt.hint.weigh.samples,
+                             .max_tokens = e.answer > 0 ? (int)e.answer : 64};
+    struct ptd_model *m = search || opt.hint.gate ? ptd_model_open(eye->store, eye->device) : NULL;
+    if (!search && !opt.hint.gate) return;
+    if (!m) ptd_die_last();
+    e.prompts = search ? opt.hint.candidates : 2;
+    if (opt.hint.weigh.by == PTD_BY_REPLY)
+        ptd_sample_plan(p, m, &s, &e);
+    else
+        ptd_plan_add(p, "texts", ptd_plan_pool(m, 0, &(struct ptd_shape){.rows = PTD_FORCED_ROWS}));
+    ptd_model_free(m);
+}
+
 static void plan_model(struct ptd_plan *p)
 {
     struct ptd_expected e = opt.plan.expected;
     ptd_threads_start(0);
-    if (!(opt.tools.device = ptd_device_open(opt.device)) || ptd_hint_plan(&opt.tools, &e, p) < 0)
+    if (!(opt.tools.device = ptd_device_open(opt.device)) ||
+        ptd_hint_plan(ptd_hint_eye(&opt.tools), &e, p) < 0)
         ptd_die_last();
+    plan_weighing(ptd_hint_eye(&opt.tools), p);
 }
 
 /* --plan: no stream is read. */
@@ -138,6 +198,7 @@ static _Noreturn void tell_plan(void)
     int computes;
     if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
     if (ptd_hint_tools_open(&opt.tools, opt.store) < 0 ||
+        (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) ||
         !(opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint)))
         ptd_die_last();
     computes = opt.audit || ptd_hints_compute(opt.hints);
@@ -155,27 +216,48 @@ static _Noreturn void tell_plan(void)
 static int check_options(void *ctx)
 {
     (void)ctx;
-    if (ptd_hints_check(opt.from) < 0 || ptd_device_check(opt.device) < 0) return -1;
+    if (ptd_hints_check(opt.from, &opt.hint) < 0 || ptd_device_check(opt.device) < 0 ||
+        (opt.hint.weigh.by = ptd_weigh_by_name(opt.weigh)) < 0)
+        return -1;
+    opt.hint.weigh.judge = opt.judge;
     ptd_plan_read(&opt.plan);
     if (opt.plan.print) tell_plan();
     return 0;
 }
 
+/* Who decides what hints say, for the head. */
+static int tell_reads(struct ptd_filter *filter)
+{
+    static char reads[120];
+    char id[17];
+    const struct ptd_hint_tools *m = opt.tools.model;
+    if (ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
+    int n = snprintf(reads, sizeof reads, "reference %s", id);
+    if (m && ptd_store_identity(m->store, m->generation, id) < 0) return -1;
+    if (m)
+        snprintf(reads + n, sizeof reads - (size_t)n, "; model generation %lld %s",
+                 (long long)m->generation, id);
+    filter->reads = reads;
+    return 0;
+}
+
 static int begin(struct ptd_head *h, void *ctx)
 {
-    static char reads[40];
     struct ptd_filter *filter = ctx;
-    char id[17];
-    opt.seed = (uint64_t)h->seed;
+    opt.seed = opt.hint.weigh.seed = (uint64_t)h->seed;
     if (ptd_hint_tools_open(&opt.tools, opt.store ? opt.store : h->store) < 0) return -1;
     opt.tools.memory = opt.plan.room;
+    opt.tools.data = h->data;
+    opt.tools.data_digest = h->data_digest;
+    opt.tools.max_tokens = h->max_tokens;
+    opt.tools.temperature = h->temperature;
+    if (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) return -1;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
-    if (!opt.hints || ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
-    snprintf(reads, sizeof reads, "reference %s", id);
-    filter->reads = reads;
+    if (!opt.hints || tell_reads(filter) < 0) return -1;
     if (!ptd_hints_compute(opt.hints)) return 0;
     ptd_threads_start(0);
     opt.tools.device = filter->device = ptd_device_open(opt.device);
+    ptd_hint_eye(&opt.tools);
     return filter->device ? 0 : -1;
 }
 
@@ -215,7 +297,8 @@ static int process(struct ptd_group *g, void *ctx)
     if (needed < 0) return PTD_FAILED;
     if (!needed) {
         memset(&g->hint, 0, sizeof g->hint);
-        g->hint_drop = NULL;
+        g->hint_drop = g->hint_refused = NULL;
+        g->hint_gain = 0;
         return had ? PTD_CHANGED : PTD_PASS;
     }
     int given = ptd_hints_give(opt.hints, g);
@@ -227,10 +310,23 @@ static int process(struct ptd_group *g, void *ctx)
 static int finish(void *ctx)
 {
     (void)ctx;
+    if (ptd_hints_end(opt.hints) < 0) return -1;
+    opt.gated = ptd_hints_gated(opt.hints);
     ptd_hints_close(opt.hints);
     ptd_hint_tools_close(&opt.tools);
     ptd_device_close(opt.tools.device);
     return 0;
+}
+
+/* ", gate: 31 of 40 passed (77.5 %), gain 1.83 each, of the others -0.20" */
+static void add_gate(char *words, size_t room)
+{
+    const struct ptd_hints_gate *g = &opt.gated;
+    long n = g->passed + g->dropped;
+    snprintf(words, room, ", gate: %ld of %ld passed (%.1f %%), gain %.3g each, of the others %.3g",
+             g->passed, n, n ? 100.0 * (double)g->passed / (double)n : 0.0,
+             g->passed ? g->gain_passed / (double)g->passed : 0.0,
+             g->dropped ? g->gain_dropped / (double)g->dropped : 0.0);
 }
 
 /* "31 hints, 2 dropped (answer-number 2), 1 prompt without material" */
@@ -247,8 +343,9 @@ static const char *summary(void *ctx)
             snprintf(rules + used, sizeof rules - used, "%s%s %ld", used ? ", " : " (",
                      ptd_spoiler_rules[i].name, opt.dropped[i]);
     }
-    snprintf(words, sizeof words, "%ld hints, %ld dropped%s%s, %ld without material", opt.given,
-             dropped, rules, dropped ? ")" : "", opt.bare);
+    int n = snprintf(words, sizeof words, "%ld hints, %ld dropped%s%s, %ld without material",
+                     opt.given, dropped, rules, dropped ? ")" : "", opt.bare);
+    if (opt.hint.gate) add_gate(words + n, sizeof words - (size_t)n);
     return words;
 }
 
@@ -268,6 +365,11 @@ static void open_audit(struct ptd_audit_view *v)
 {
     ptd_threads_start(0);
     opt.tools.memory = opt.plan.room;
+    opt.tools.data = v->data;
+    opt.tools.max_tokens = v->max_tokens;
+    opt.tools.temperature = v->temperature;
+    opt.hint.weigh.seed = (uint64_t)opt.audit_seed;
+    if (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) ptd_die_last();
     struct ptd_audit_options o = {
         .answers = v->answers = opt.answers,
         .max_tokens = v->max_tokens,
@@ -277,6 +379,7 @@ static void open_audit(struct ptd_audit_view *v)
     if (ptd_reward_rules_parse(&o.rules, "auto", opt.judge, "boxed") < 0) ptd_die_last();
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
     if (!opt.hints || !(opt.tools.device = ptd_device_open(opt.device))) ptd_die_last();
+    ptd_hint_eye(&opt.tools);
     the_audit = ptd_audit_open(&opt.tools, opt.hints, &o);
     if (!the_audit) ptd_die_last();
 }
@@ -405,6 +508,7 @@ static int audit(const char *operand)
 {
     struct ptd_audit_view v = {0};
     if (check_options(NULL)) ptd_die_last();
+    if (opt.hint.gate) ptd_misuse("--gate: --audit measures all that a source says, without it");
     ptd_asked_heed(tell, NULL);
     if (is_data(operand))
         audit_data(operand, &v);
@@ -416,16 +520,28 @@ static int audit(const char *operand)
 static void refuse_options_of_audit(void)
 {
     if (opt.sample != SAMPLE || opt.answers != ANSWERS || opt.max_tokens || opt.audit_seed ||
-        opt.temperature > 0 || strcmp(opt.judge, "auto") != 0 || opt.places.image_dir ||
-        opt.places.allow_outside || of_data_set())
-        ptd_misuse("--sample, --group-size, --max-tokens, --temperature, --judge, --seed, "
+        opt.temperature > 0 || opt.places.image_dir || opt.places.allow_outside || of_data_set())
+        ptd_misuse("--sample, --group-size, --max-tokens, --temperature, --seed, "
                    "--system, --max-pixels, --min-pixels, --image-dir and --allow-outside go only "
                    "with --audit");
+}
+
+/* The options, with the names of the sources there are. */
+static const struct ptd_opt *named_options(void)
+{
+    static struct ptd_opt all[sizeof options / sizeof *options];
+    char *names = ptd_hint_names();
+    memcpy(all, options, sizeof all);
+    for (struct ptd_opt *o = all; o->name; o++)
+        if (strcmp(o->name, "from") == 0) o->help = ptd_format(o->help, names);
+    free(names);
+    return all;
 }
 
 int main(int argc, char **argv)
 {
     char *command;
+    usage.options = named_options();
     struct ptd_filter f = {.usage = &usage,
                            .ctx = &f,
                            .options = check_options,

@@ -361,6 +361,46 @@ static void the_picture_looked_at_most_is_named(void **state)
     ptd_group_clear(&g);
 }
 
+/* What is looked at whatever is asked counts less. */
+static void a_neutral_question_is_divided_by(void **state)
+{
+    (void)state;
+    static const float neutral[9] = {.8f, .1f, .1f, .1f, .1f, .1f, .1f, .1f, .1f};
+    struct ptd_group g = demo_group();
+    struct ptd_hint hint = {0};
+    struct attention a = by_hand();
+    struct look l;
+    g.n_steps = 0;
+    for (int with = 0; with < 2; with++) {
+        even(&l, &g);
+        for (int i = 10; i < 17; i++) watch(&l, i, 0);
+        for (int i = 10; i < 13; i++) watch(&l, i, 7);
+        l.neutral = with ? neutral : NULL;
+        a.options.mass = 2.5;
+        hint = (struct ptd_hint){0};
+        assert_int_equal(hint_from(&a, &g, &l, &hint), 1);
+        assert_string_equal(hint.steps[0], with ? "look at c2" : "look at a1");
+    }
+    ptd_group_clear(&g);
+}
+
+/* Cells are painted over whole, and nothing else is. */
+static void a_cell_is_painted_over(void **state)
+{
+    (void)state;
+    static uint8_t from[6 * 6 * 3], to[6 * 6 * 3];
+    struct ptd_picture p = {.height = 6, .width = 6, .pixels = from};
+    struct attention a = by_hand();
+    for (int i = 0; i < 108; i++) from[i] = (uint8_t)(i % 3 == 0 ? 90 : i);
+    paint_over(&a, &p, 5, to);
+    for (int y = 0; y < 6; y++)
+        for (int x = 0; x < 6; x++) {
+            int inside = y / 2 == 1 && x / 2 == 2;
+            assert_int_equal(memcmp(to + 3 * (6 * y + x), from + 3 * (6 * y + x), 3) != 0, inside);
+            if (inside) assert_int_equal(to[3 * (6 * y + x)], 90);
+        }
+}
+
 static void nothing_looked_at_is_no_hint(void **state)
 {
     (void)state;
@@ -451,6 +491,8 @@ int main(void)
         cmocka_unit_test(sinks_are_taken_out),
         cmocka_unit_test(only_the_solution_counts),
         cmocka_unit_test(the_picture_looked_at_most_is_named),
+        cmocka_unit_test(a_neutral_question_is_divided_by),
+        cmocka_unit_test(a_cell_is_painted_over),
         cmocka_unit_test(nothing_looked_at_is_no_hint),
         cmocka_unit_test(a_model_gives_the_same_hint_twice),
         cmocka_unit_test(sources_are_tried_in_order),

@@ -9,9 +9,18 @@
  * said fails that test, for it is left alone while other things are said. Tokens whose score
  * exceeds `mass` times the mean become boxes (neighbours joined) and names of grid cells, in the
  * order in which attention to them peaks. The method words come from the data's steps that name no
- * cell. Of several pictures the one that is looked at most is taken. */
+ * cell. Of several pictures the one that is looked at most is taken.
+ *
+ * Two other scores, by option. --neutral TEXT: s / (n + m/10), where n is the attention while TEXT
+ * is read in the question's place and m its mean: what is looked at whatever is asked counts less
+ * (Zhang et al. 2025, arXiv 2502.17422). --blank: no attention at all, but what the right answer's
+ * log-prob (weigh.h, of right responses or of the answer) loses when a cell of the grid is painted
+ * over in the picture's mean colour; 0 where it gains. That needs no solution. */
+#include "data/prompt.h"
 #include "method/hint/cell.h"
-#include "method/hint/hint.h"
+#include "method/hint/grid.h"
+#include "method/hint/look.h"
+#include "method/hint/weigh.h"
 #include "net/net.h"
 #include <ctype.h>
 #include <math.h>
@@ -20,16 +29,15 @@
 #include <string.h>
 
 #define SOLUTION_MAX 4096 /* tokens read of a solution */
-#define ROWS_MAX     26
-#define COLUMNS_MAX  99
 
 struct attention {
-    struct ptd_hint_tools *tools;
+    struct ptd_hint_tools *tools; /* of who looks */
     struct ptd_hint_options options;
     int rows, columns;       /* of words */
     struct ptd_model *model; /* the tools'; NULL until the first hint */
     struct ptd_batch *batch;
     uint8_t *layers, *heads;
+    struct ptd_weigh *weigh; /* for --blank, or NULL */
 };
 
 /* What is known of one group while its hint is made. */
@@ -38,6 +46,7 @@ struct look {
     int tokens;           /* of all pictures */
     float *share;         /* [n, tokens] attention, later normalised by row without sinks */
     float *score;         /* [tokens] mean over the solution; 0 for sinks */
+    const float *neutral; /* [tokens] that of the neutral question, or NULL */
     uint8_t *sink, *high; /* [tokens] */
     int from, R, C;       /* the chosen picture: its first token and its grid */
     int *cell;            /* [tokens] word cell of a high token, -1 otherwise */
@@ -45,24 +54,13 @@ struct look {
 
 /* ---- options and model ---- */
 
-/* The whole number at *s, at most `most`; *s then points behind it. -1: there is none. */
-static int take_number(const char **s, int most)
-{
-    char *end;
-    long n = isdigit((unsigned char)**s) ? strtol(*s, &end, 10) : -1;
-    if (n < 0 || n > most) return -1;
-    *s = end;
-    return (int)n;
-}
-
 static int parse_grid(struct attention *a)
 {
-    const char *s = a->options.grid;
-    a->rows = take_number(&s, ROWS_MAX);
-    a->columns = *s++ == 'x' ? take_number(&s, COLUMNS_MAX) : -1;
-    if (a->rows >= 1 && a->columns >= 1 && !*s) return 0;
-    return ptd_fail(PTD_USAGE, "--grid \"%s\": expected ROWSxCOLUMNS, at most %dx%d",
-                    a->options.grid, ROWS_MAX, COLUMNS_MAX);
+    struct ptd_hint_grid grid;
+    if (ptd_hint_grid_parse(&grid, a->options.grid) < 0) return -1;
+    a->rows = grid.rows;
+    a->columns = grid.columns;
+    return 0;
 }
 
 /* "0,2-3" as n flags, malloc'd; *out stays NULL (all) without a list. */
@@ -71,8 +69,8 @@ static int parse_list(const char *what, const char *list, int n, uint8_t **out)
     if (!list) return 0;
     *out = ptd_alloc((size_t)n);
     for (const char *s = list;;) {
-        int from = take_number(&s, n - 1), to = from;
-        if (*s == '-') s++, to = take_number(&s, n - 1);
+        int from = ptd_hint_number(&s, n - 1), to = from;
+        if (*s == '-') s++, to = ptd_hint_number(&s, n - 1);
         if (from < 0 || to < from || (*s && *s != ',')) break;
         memset(*out + from, 1, (size_t)(to - from + 1));
         if (!*s++) return 0;
@@ -85,18 +83,30 @@ static void close_attention(void *source)
 {
     struct attention *a = source;
     ptd_batch_free(a->batch);
+    ptd_weigh_close(a->weigh);
     free(a->layers);
     free(a->heads);
     free(a);
 }
 
-static void *open_attention(struct ptd_hint_tools *t, const struct ptd_hint_options *o)
+static int open_weigh(struct attention *a)
 {
+    struct ptd_weigh_rules r = a->options.weigh;
+    if (!a->options.blank) return 0;
+    if (r.by == PTD_BY_REPLY) r.by = PTD_BY_RIGHT;
+    return (a->weigh = ptd_weigh_open(a->tools, &r)) ? 0 : -1;
+}
+
+static void *open_attention(struct ptd_hint_tools *tools, const struct ptd_hint_options *o,
+                            const char *arg)
+{
+    (void)arg;
+    struct ptd_hint_tools *t = ptd_hint_eye(tools);
     struct attention *a = ptd_alloc(sizeof *a);
     a->tools = t;
     a->options = *o;
     if (parse_grid(a) == 0 && parse_list("layers", o->layers, t->config.layers, &a->layers) == 0 &&
-        parse_list("heads", o->heads, t->config.heads, &a->heads) == 0)
+        parse_list("heads", o->heads, t->config.heads, &a->heads) == 0 && open_weigh(a) == 0)
         return a;
     close_attention(a);
     return NULL;
@@ -129,21 +139,20 @@ static int check_ids(const struct attention *a, const struct ptd_group *g, int f
     return 0;
 }
 
-/* The rest of the question and the solution, malloc'd; *first is the solution's first token. */
-static int32_t *text_after(const struct attention *a, const struct ptd_group *g, int from, int *n,
-                           int *first)
+/* The rest of the question and `text`, malloc'd; *first is the text's first token. */
+static int32_t *text_after(const struct attention *a, const struct ptd_group *g, const char *text,
+                           int from, int *n, int *first)
 {
-    int32_t *solution = NULL, *ids;
-    int len =
-        ptd_tokenizer_encode_data(a->tools->tokenizer, g->solution, strlen(g->solution), &solution);
+    int32_t *behind = NULL, *ids;
+    int len = ptd_tokenizer_encode_data(a->tools->tokenizer, text, strlen(text), &behind);
     if (len < 0) return NULL;
     if (len > SOLUTION_MAX) len = SOLUTION_MAX;
     *first = g->n_prompt - from;
     *n = *first + len;
     ids = ptd_array((size_t)*n + 1, sizeof *ids);
     memcpy(ids, g->prompt_ids + from, (size_t)*first * sizeof *ids);
-    if (len > 0) memcpy(ids + *first, solution, (size_t)len * sizeof *ids);
-    free(solution);
+    if (len > 0) memcpy(ids + *first, behind, (size_t)len * sizeof *ids);
+    free(behind);
     return ids;
 }
 
@@ -166,17 +175,38 @@ static int look(struct attention *a, struct ptd_group *g, struct look *l, int re
     return ptd_device_wait(a->model->device);
 }
 
-static int read_group(struct attention *a, struct ptd_group *g, struct look *l)
+/* Reads the prompt of `seen`, which is g or a view of it, and `text` behind it. */
+static int read_prompt(struct attention *a, struct ptd_group *g, const struct ptd_group *seen,
+                       const char *text, struct look *l)
 {
-    int from = picture_end(a, g), R, C, prompt, rc = -1;
-    int32_t *ids = check_ids(a, g, from) < 0 ? NULL : text_after(a, g, from, &l->n, &l->first);
+    int from = picture_end(a, seen), R, C, prompt, rc = -1;
+    int32_t *ids =
+        check_ids(a, seen, from) < 0 ? NULL : text_after(a, seen, text, from, &l->n, &l->first);
     if (!ids) return -1;
     for (int i = 0; i < g->n_pictures; i++) l->tokens += image_tokens(a, &g->pictures[i], &R, &C);
     ptd_batch_reset(a->batch);
-    prompt = ptd_batch_prompt(a->batch, g->prompt_ids, from, g->pictures, g->n_pictures);
+    prompt = ptd_batch_prompt(a->batch, seen->prompt_ids, from, g->pictures, g->n_pictures);
     if (prompt >= 0) rc = look(a, g, l, ptd_batch_reply(a->batch, prompt, ids, l->n));
     free(ids);
     return rc ? -1 : 0;
+}
+
+/* With another question (NULL: its own), or for another tokenizer, the prompt is rendered anew. */
+static int read_group(struct attention *a, struct ptd_group *g, const char *question,
+                      const char *text, struct look *l)
+{
+    struct ptd_group seen = *g;
+    int32_t *ids = NULL;
+    if (!a->model && load_model(a) < 0) return -1;
+    if (question) seen.question = question, seen.n_turns = 0;
+    if (question || a->tools->foreign) {
+        seen.n_prompt =
+            ptd_prompt_render(a->tools->tokenizer, &a->tools->config, &seen, NULL, &ids);
+        seen.prompt_ids = ids;
+    }
+    int rc = seen.n_prompt < 0 ? -1 : read_prompt(a, g, &seen, text, l);
+    free(ids);
+    return rc;
 }
 
 /* ---- scores ---- */
@@ -219,6 +249,13 @@ static void score(struct ptd_group *g, struct look *l)
             l->score[t] += l->share[(size_t)i * l->tokens + t] / (float)(l->n - l->first);
 }
 
+static void relate(const struct look *l)
+{
+    float mean = 0;
+    for (int t = 0; t < l->tokens; t++) mean += l->neutral[t] / (float)l->tokens;
+    for (int t = 0; t < l->tokens && mean > 0; t++) l->score[t] /= l->neutral[t] + mean / 10;
+}
+
 static void choose_picture(const struct attention *a, const struct ptd_group *g, struct look *l)
 {
     double best = -1;
@@ -250,14 +287,19 @@ static void choose_tokens(struct ptd_group *g, struct look *l, double mass)
 
 /* ---- words and boxes ---- */
 
+/* The word cell of token i of the chosen picture. */
+static int cell_of(const struct attention *a, const struct look *l, int i)
+{
+    int r = (2 * (i / l->C) + 1) * a->rows / (2 * l->R),
+        c = (2 * (i % l->C) + 1) * a->columns / (2 * l->C);
+    return r * a->columns + c;
+}
+
 static void find_cells(const struct attention *a, struct ptd_group *g, struct look *l)
 {
     l->cell = ptd_group_alloc(g, (size_t)l->tokens * sizeof *l->cell);
-    for (int i = 0; i < l->R * l->C; i++) {
-        int r = (2 * (i / l->C) + 1) * a->rows / (2 * l->R),
-            c = (2 * (i % l->C) + 1) * a->columns / (2 * l->C);
-        l->cell[l->from + i] = l->high[l->from + i] ? r * a->columns + c : -1;
-    }
+    for (int i = 0; i < l->R * l->C; i++)
+        l->cell[l->from + i] = l->high[l->from + i] ? cell_of(a, l, i) : -1;
 }
 
 /* The row of the solution in which the cell gets its largest share; -1 if it is not among the high
@@ -325,7 +367,7 @@ static void flood(const struct look *l, int *region, int *stack, int t, int mark
 static const char *label_of(const struct attention *a, struct ptd_group *g, const struct look *l,
                             const int *region, int mark)
 {
-    uint8_t under[ROWS_MAX * COLUMNS_MAX] = {0};
+    uint8_t under[PTD_HINT_ROWS * PTD_HINT_COLUMNS] = {0};
     int n = 0;
     for (int i = 0; i < l->R * l->C; i++)
         if (region[i] == mark) under[l->cell[l->from + i]] = 1;
@@ -415,8 +457,9 @@ static void add_steps(const struct attention *a, struct ptd_group *g, struct pla
 static int hint_from(const struct attention *a, struct ptd_group *g, struct look *l,
                      struct ptd_hint *out)
 {
-    find_sinks(g, l, a->options.sink);
+    find_sinks(g, l, a->weigh ? INFINITY : a->options.sink);
     score(g, l);
+    if (l->neutral) relate(l);
     normalise(l);
     choose_picture(a, g, l);
     choose_tokens(g, l, a->options.mass);
@@ -429,15 +472,146 @@ static int hint_from(const struct attention *a, struct ptd_group *g, struct look
     return 1;
 }
 
+/* The scores of the question that is asked in any case. */
+static int read_neutral(struct attention *a, struct ptd_group *g, struct look *l)
+{
+    struct look n = {0};
+    if (read_group(a, g, a->options.neutral, "", &n) < 0) return -1;
+    n.first = 0;
+    n.sink = ptd_group_alloc(g, (size_t)n.tokens);
+    score(g, &n);
+    l->neutral = n.score;
+    return 0;
+}
+
+static int by_attention(struct attention *a, struct ptd_group *g, struct ptd_hint *out)
+{
+    struct look l = {0};
+    if (!g->solution || !*g->solution) return 0;
+    if (read_group(a, g, NULL, g->solution, &l) < 0) return -1;
+    if (l.n == l.first) return 0;
+    if (a->options.neutral && read_neutral(a, g, &l) < 0) return -1;
+    return hint_from(a, g, &l, out);
+}
+
+/* ---- without a cell ---- */
+
+/* The mean colour of p. */
+static void mean_colour(const struct ptd_picture *p, uint8_t rgb[3])
+{
+    double sum[3] = {0}, n = (double)p->height * p->width;
+    for (size_t i = 0; i < 3 * (size_t)p->height * p->width; i++) sum[i % 3] += p->pixels[i];
+    for (int k = 0; k < 3; k++) rgb[k] = (uint8_t)(sum[k] / n + 0.5);
+}
+
+/* to: p with the cell painted over. */
+static void paint_over(const struct attention *a, const struct ptd_picture *p, int cell,
+                       uint8_t *to)
+{
+    uint8_t rgb[3];
+    mean_colour(p, rgb);
+    memcpy(to, p->pixels, 3 * (size_t)p->height * p->width);
+    for (int y = 0; y < p->height; y++)
+        for (int x = 0; x < p->width; x++)
+            if (y * a->rows / p->height * a->columns + x * a->columns / p->width == cell)
+                memcpy(to + 3 * ((size_t)y * p->width + x), rgb, 3);
+}
+
+/* What the right answer's log-prob loses without each cell of the first picture. */
+static int losses(struct attention *a, struct ptd_group *g, double *loss)
+{
+    const char *const no_hint = NULL;
+    struct ptd_weighed all, w;
+    struct ptd_group view = *g;
+    struct ptd_picture *p = ptd_group_alloc(&view, (size_t)g->n_pictures * sizeof *p);
+    uint8_t *pixels = ptd_group_alloc(&view, 3 * (size_t)g->pictures->height * g->pictures->width);
+    memcpy(p, g->pictures, (size_t)g->n_pictures * sizeof *p);
+    view.pictures = p;
+    int rc = ptd_weigh_rank(a->weigh, &view, &no_hint, 1, &all);
+    p->pixels = pixels;
+    for (int cell = 0; cell < a->rows * a->columns && rc == 0; cell++) {
+        paint_over(a, g->pictures, cell, pixels);
+        ptd_picture_hash(pixels, p->height, p->width, p->hash);
+        rc = ptd_weigh_rank(a->weigh, &view, &no_hint, 1, &w);
+        loss[cell] = fmax(0, all.rank - w.rank);
+    }
+    g->arena = view.arena;
+    return rc;
+}
+
+/* A row of attention that is the losses. */
+static int by_blank(struct attention *a, struct ptd_group *g, struct ptd_hint *out)
+{
+    struct look l = {.n = 1};
+    if (!g->answer) return 0;
+    if (!a->model && load_model(a) < 0) return -1;
+    double *loss = ptd_group_alloc(g, (size_t)a->rows * a->columns * sizeof *loss);
+    if (losses(a, g, loss) < 0) return -1;
+    for (int i = 0, R, C; i < g->n_pictures; i++)
+        l.tokens += image_tokens(a, &g->pictures[i], &R, &C);
+    l.share = ptd_group_alloc(g, (size_t)l.tokens * sizeof *l.share);
+    image_tokens(a, g->pictures, &l.R, &l.C);
+    for (int i = 0; i < l.R * l.C; i++) l.share[i] = (float)loss[cell_of(a, &l, i)];
+    return hint_from(a, g, &l, out);
+}
+
 static int make_attention(void *source, struct ptd_group *g, struct ptd_hint *out)
 {
     struct attention *a = source;
-    struct look l = {0};
-    if (!g->solution || !*g->solution || g->n_pictures == 0) return 0;
-    if (!a->model && load_model(a) < 0) return -1;
-    if (read_group(a, g, &l) < 0) return -1;
-    return l.n == l.first ? 0 : hint_from(a, g, &l, out);
+    if (g->n_pictures == 0) return 0;
+    return (a->weigh ? by_blank : by_attention)(a, g, out);
 }
 
-const struct ptd_hint_source ptd_hint_attention = {"attention", 1, open_attention, make_attention,
-                                                   close_attention};
+const struct ptd_hint_source ptd_hint_attention = {.name = "attention",
+                                                   .computes = 1,
+                                                   .open = open_attention,
+                                                   .make = make_attention,
+                                                   .close = close_attention};
+
+/* ---- where it looks, alone ---- */
+
+struct ptd_looker {
+    struct attention a;
+};
+
+struct ptd_looker *ptd_looker_open(struct ptd_hint_tools *eye, const struct ptd_hint_options *o)
+{
+    return open_attention(eye, o, NULL);
+}
+
+void ptd_looker_close(struct ptd_looker *l)
+{
+    if (l) close_attention(l);
+}
+
+/* The sum of the scores of the cell's tokens; -1: none is its own. */
+static float cell_score(const struct attention *a, const struct look *l, int cell)
+{
+    float sum = -1;
+    for (int i = 0; i < l->R * l->C; i++)
+        if (cell_of(a, l, i) == cell) sum = fmaxf(sum, 0) + l->score[l->from + i];
+    return sum;
+}
+
+int ptd_looker_places(struct ptd_looker *looker, struct ptd_group *g, int *cell, int most)
+{
+    struct attention *a = &looker->a;
+    struct look l = {0};
+    int n = 0, cells = a->rows * a->columns;
+    if (read_group(a, g, NULL, "", &l) < 0) return -1;
+    l.first = 0;
+    find_sinks(g, &l, a->options.sink);
+    score(g, &l);
+    choose_picture(a, g, &l);
+    float *sum = ptd_group_alloc(g, (size_t)cells * sizeof *sum);
+    for (int i = 0; i < cells; i++) sum[i] = cell_score(a, &l, i);
+    while (n < most) {
+        int best = 0;
+        for (int i = 1; i < cells; i++)
+            if (sum[i] > sum[best]) best = i;
+        if (sum[best] <= 0) break;
+        cell[n++] = best;
+        sum[best] = -1;
+    }
+    return n;
+}

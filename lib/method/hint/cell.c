@@ -12,13 +12,18 @@ static int cell_at(const char *s, int rows, int columns)
     return column >= 1 && column <= columns && !isalnum((unsigned char)*p) && *p != '_';
 }
 
-const char *ptd_hint_cell(const char *step, int rows, int columns)
+const char *ptd_hint_cell_from(const char *s, const char *text, int rows, int columns)
 {
-    for (const char *s = step; *s; s++) {
-        int begins = s == step || (!isalnum((unsigned char)s[-1]) && s[-1] != '_');
+    for (; *s; s++) {
+        int begins = s == text || (!isalnum((unsigned char)s[-1]) && s[-1] != '_');
         if (begins && cell_at(s, rows, columns)) return s;
     }
     return NULL;
+}
+
+const char *ptd_hint_cell(const char *step, int rows, int columns)
+{
+    return ptd_hint_cell_from(step, step, rows, columns);
 }
 
 char *ptd_hint_cell_name(struct ptd_group *g, int row, int column)

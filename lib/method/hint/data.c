@@ -3,9 +3,9 @@
 #include "method/hint/hint.h"
 #include <string.h>
 
-static void *open_data(struct ptd_hint_tools *t, const struct ptd_hint_options *o)
+static void *open_data(struct ptd_hint_tools *t, const struct ptd_hint_options *o, const char *arg)
 {
-    (void)t, (void)o;
+    (void)t, (void)o, (void)arg;
     static char nothing;
     return &nothing;
 }
@@ -57,4 +57,5 @@ static void close_data(void *source)
     (void)source;
 }
 
-const struct ptd_hint_source ptd_hint_data = {"data", 0, open_data, make_data, close_data};
+const struct ptd_hint_source ptd_hint_data = {
+    .name = "data", .open = open_data, .make = make_data, .close = close_data};

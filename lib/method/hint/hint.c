@@ -5,18 +5,29 @@
 #include "data/prompt.h"
 #include "data/template.h"
 #include "method/hint/spoiler.h"
+#include "method/hint/weigh.h"
+#include "net/encoder.h"
 #include "net/plan.h"
 #include <stdlib.h>
 #include <string.h>
 
-static const struct ptd_hint_source *const sources[] = {&ptd_hint_data, &ptd_hint_attention};
+static const struct ptd_hint_source *const sources[] = {
+    &ptd_hint_data,   &ptd_hint_attention, &ptd_hint_siblings, &ptd_hint_search,
+    &ptd_hint_column, &ptd_hint_exec,      &ptd_hint_answer};
 #define SOURCES ((int)(sizeof sources / sizeof *sources))
+
+struct chosen { /* a source that --from names */
+    const struct ptd_hint_source *is;
+    char *arg; /* malloc'd, or NULL */
+    void *state;
+};
 
 struct ptd_hints {
     struct ptd_hint_tools *tools;
-    const struct ptd_hint_source *source[SOURCES];
-    void *state[SOURCES];
+    struct chosen source[SOURCES];
     int n;
+    struct ptd_weigh *gate; /* NULL: there is none */
+    struct ptd_hints_gate gated;
 };
 
 /* ---- what the store says ---- */
@@ -58,6 +69,36 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir)
     return -1;
 }
 
+int ptd_hint_model_open(struct ptd_hint_tools *t, const char *dir)
+{
+    struct ptd_hint_tools *m = ptd_alloc(sizeof *m);
+    if (ptd_store_is(t->store, dir)) {
+        free(m);
+        return ptd_fail(PTD_CONFIG,
+                        "--model %s is the run's own store, whose generation 0 looks without this "
+                        "option; expected another store",
+                        dir);
+    }
+    if (ptd_hint_tools_open(m, dir) < 0 || ptd_store_head(m->store, &m->generation) < 0) {
+        free(m);
+        return -1;
+    }
+    m->foreign = 1;
+    t->model = m;
+    return 0;
+}
+
+struct ptd_hint_tools *ptd_hint_eye(struct ptd_hint_tools *t)
+{
+    struct ptd_hint_tools *m = t->model;
+    if (!m) return t;
+    m->device = t->device;
+    m->memory = t->memory;
+    m->max_tokens = t->max_tokens;
+    m->temperature = t->temperature;
+    return m;
+}
+
 /* Its shape; no memory is taken for weights. NULL on failure. */
 static struct ptd_model *shape_of(struct ptd_hint_tools *t)
 {
@@ -66,13 +107,21 @@ static struct ptd_model *shape_of(struct ptd_hint_tools *t)
     return m;
 }
 
+static int share_pictures(const struct ptd_hint_tools *t, struct ptd_model *m)
+{
+    char identity[17];
+    if (!t->share_pictures || m->encoder) return 0;
+    if (ptd_store_identity(t->store, t->generation, identity) < 0) return -1;
+    return (m->encoder = ptd_encoder_new(m, identity)) ? 0 : -1;
+}
+
 struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
 {
     struct ptd_plan_asked asked = {.room = t->memory};
     if (t->reference) return t->reference;
     struct ptd_model *m = shape_of(t);
     if (m && ptd_plan_start(m, t->store, ptd_plan_room(&asked), &t->left) == 0 &&
-        ptd_model_load(m, t->store, 0) == 0)
+        ptd_model_load(m, t->store, t->generation) == 0 && share_pictures(t, m) == 0)
         return t->reference = m;
     ptd_model_free(m);
     return NULL;
@@ -95,6 +144,8 @@ int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e, struct
 void ptd_hint_tools_close(struct ptd_hint_tools *t)
 {
     struct ptd_device *device = t->device;
+    if (t->model) ptd_hint_tools_close(t->model);
+    free(t->model);
     if (t->reference) ptd_model_free(t->reference);
     if (t->tokenizer) ptd_tokenizer_free(t->tokenizer);
     if (t->store) ptd_store_close(t->store);
@@ -103,67 +154,150 @@ void ptd_hint_tools_close(struct ptd_hint_tools *t)
 
 /* ---- sources ---- */
 
-static const struct ptd_hint_source *source_by_name(const char *name, size_t n)
+char *ptd_hint_names(void)
 {
-    for (int i = 0; i < SOURCES; i++)
-        if (strlen(sources[i]->name) == n && memcmp(sources[i]->name, name, n) == 0)
-            return sources[i];
-    ptd_fail(PTD_USAGE, "--from \"%.*s\": expected a list of data, attention",
-             (int)(n < 64 ? n : 64), name);
-    return NULL;
+    char *all = NULL;
+    for (int i = 0; i < SOURCES; i++) {
+        const char *arg = sources[i]->arg;
+        char *longer = ptd_format("%s%s%s%s%s", all ? all : "", all ? ", " : "", sources[i]->name,
+                                  arg ? ":" : "", arg ? arg : "");
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static int unknown(const char *name, size_t n)
+{
+    char *names = ptd_hint_names();
+    int rc = ptd_fail(PTD_USAGE, "--from \"%.*s\": expected a list of %s", (int)(n < 64 ? n : 64),
+                      name, names);
+    free(names);
+    return rc;
+}
+
+/* The source that s begins with, and what it takes of s: "data", "column:NAME", "exec:..." to the
+ * end. */
+static int take_source(struct chosen *c, const char *s, size_t *len)
+{
+    size_t n = strcspn(s, ",:");
+    *len = strcspn(s, ",");
+    for (int i = 0; i < SOURCES; i++) {
+        const char *arg = sources[i]->arg;
+        if (strlen(sources[i]->name) != n || memcmp(sources[i]->name, s, n) != 0) continue;
+        if (!arg != (s[n] != ':')) break;
+        if (arg && strcmp(arg, "CMD") == 0) *len = strlen(s);
+        if (arg && *len == n + 1) break;
+        c->is = sources[i];
+        c->arg = arg ? ptd_format("%.*s", (int)(*len - n - 1), s + n + 1) : NULL;
+        return 0;
+    }
+    return unknown(s, *len);
+}
+
+static int twice(const struct chosen *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i].is == list[n].is)
+            return ptd_fail(PTD_USAGE, "--from names %s twice", list[n].is->name);
+    return 0;
+}
+
+static void forget(struct chosen *list, int n)
+{
+    for (int i = 0; i < n; i++) free(list[i].arg);
 }
 
 /* The sources that `from` names; their number, -1 on failure. */
-static int parse(const char *from, const struct ptd_hint_source *list[SOURCES])
+static int parse(const char *from, struct chosen list[SOURCES + 1])
 {
     int n = 0;
     for (const char *s = from;; s++) {
-        size_t len = strcspn(s, ",");
-        const struct ptd_hint_source *found = source_by_name(s, len);
-        if (!found) return -1;
-        for (int i = 0; i < n; i++)
-            if (list[i] == found) return ptd_fail(PTD_USAGE, "--from names %s twice", found->name);
-        list[n++] = found;
+        struct chosen c = {0};
+        size_t len;
+        int rc = take_source(&c, s, &len);
+        if (rc == 0) {
+            list[n] = c;
+            rc = twice(list, n);
+            n++;
+        }
+        if (rc < 0) {
+            forget(list, n);
+            return -1;
+        }
         s += len;
         if (!*s) return n;
     }
 }
 
-int ptd_hints_check(const char *from)
+int ptd_hints_check(const char *from, const struct ptd_hint_options *o)
 {
-    const struct ptd_hint_source *list[SOURCES];
-    return parse(from, list) < 0 ? -1 : 0;
+    struct chosen list[SOURCES + 1];
+    int n = parse(from, list), tells = 0;
+    for (int i = 0; i < n; i++) tells |= list[i].is->tells;
+    if (n > 0) forget(list, n);
+    if (n < 0) return -1;
+    if (tells == !!o->tell) return 0;
+    return ptd_fail(PTD_USAGE,
+                    tells ? "--from answer shows the answer to the teacher, for baselines only: "
+                            "expected --tell-the-answer with it"
+                          : "--tell-the-answer goes only with --from answer");
+}
+
+static int open_sources(struct ptd_hints *h, const struct ptd_hint_options *o)
+{
+    for (int i = 0; i < h->n; i++) {
+        struct chosen *c = &h->source[i];
+        if (!(c->state = c->is->open(h->tools, o, c->arg))) return -1;
+    }
+    if (!o->gate) return 0;
+    return (h->gate = ptd_weigh_open(ptd_hint_eye(h->tools), &o->weigh)) ? 0 : -1;
 }
 
 struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o)
 {
-    const struct ptd_hint_source *list[SOURCES];
+    struct chosen list[SOURCES + 1];
     int n = parse(from, list);
     if (n < 0) return NULL;
     struct ptd_hints *h = ptd_alloc(sizeof *h);
     h->tools = t;
-    for (; h->n < n; h->n++) {
-        h->source[h->n] = list[h->n];
-        h->state[h->n] = list[h->n]->open(t, o);
-        if (h->state[h->n]) continue;
-        ptd_hints_close(h);
-        return NULL;
-    }
-    return h;
+    h->n = n;
+    memcpy(h->source, list, (size_t)n * sizeof *list);
+    if (open_sources(h, o) == 0) return h;
+    ptd_hints_close(h);
+    return NULL;
+}
+
+int ptd_hints_have(const struct ptd_hints *h, const char *name)
+{
+    for (int i = 0; i < h->n; i++)
+        if (strcmp(h->source[i].is->name, name) == 0) return 1;
+    return 0;
 }
 
 int ptd_hints_compute(const struct ptd_hints *h)
 {
     for (int i = 0; i < h->n; i++)
-        if (h->source[i]->computes) return 1;
-    return 0;
+        if (h->source[i].is->computes) return 1;
+    return h->gate != NULL;
+}
+
+int ptd_hints_end(struct ptd_hints *h)
+{
+    int rc = 0;
+    for (int i = 0; i < h->n && rc == 0; i++)
+        if (h->source[i].is->end) rc = h->source[i].is->end(h->source[i].state);
+    return rc;
 }
 
 void ptd_hints_close(struct ptd_hints *h)
 {
     if (!h) return;
-    while (h->n-- > 0) h->source[h->n]->close(h->state[h->n]);
+    for (int i = 0; i < h->n; i++)
+        if (h->source[i].state) h->source[i].is->close(h->source[i].state);
+    forget(h->source, h->n);
+    ptd_weigh_close(h->gate);
     free(h);
 }
 
@@ -189,37 +323,64 @@ int ptd_hints_count(const struct ptd_hints *h)
 
 const char *ptd_hints_name(const struct ptd_hints *h, int i)
 {
-    return h->source[i]->name;
+    return h->source[i].is->name;
+}
+
+struct ptd_hints_gate ptd_hints_gated(const struct ptd_hints *h)
+{
+    return h->gated;
 }
 
 int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_hint *hint,
                    const char **broken)
 {
-    *hint = (struct ptd_hint){.source = h->source[i]->name};
-    int made = h->source[i]->make(h->state[i], g, hint);
+    const struct chosen *c = &h->source[i];
+    *hint = (struct ptd_hint){.source = c->is->name, .unchecked = c->is->tells};
+    int made = c->is->make(c->state, g, hint);
     if (made <= 0) return made;
     hint->text = ptd_group_join(g, " then ", hint->steps, hint->n_steps);
-    *broken = ptd_spoiler_find(hint->text, g);
+    *broken = c->is->tells ? NULL : ptd_spoiler_find(hint->text, g);
     return 1;
+}
+
+/* *passes: with it the right answer gains. */
+static int ask_gate(struct ptd_hints *h, struct ptd_group *g, const struct ptd_hint *hint,
+                    int *passes)
+{
+    double gain;
+    *passes = 1;
+    if (!h->gate) return 0;
+    if (ptd_weigh_gain(h->gate, g, hint->text, &gain) < 0) return -1;
+    *passes = gain > 0;
+    if (*passes)
+        h->gated.passed++, h->gated.gain_passed += gain;
+    else
+        h->gated.dropped++, h->gated.gain_dropped += gain;
+    if (*passes || !g->hint_refused) g->hint_gain = gain;
+    if (*passes)
+        g->hint_refused = NULL;
+    else if (!g->hint_refused)
+        g->hint_refused = ptd_group_text(g, "%s: %s", hint->source, hint->text);
+    return 0;
 }
 
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
 {
     const char *drop = NULL;
     memset(&g->hint, 0, sizeof g->hint);
-    g->hint_drop = NULL;
+    g->hint_drop = g->hint_refused = NULL;
+    g->hint_gain = 0;
     for (int i = 0; i < h->n; i++) {
         struct ptd_hint hint;
         const char *broken;
-        int made = ptd_hints_make(h, i, g, &hint, &broken);
-        if (made < 0) return -1;
-        if (made == 0) continue;
-        if (!broken) {
+        int made = ptd_hints_make(h, i, g, &hint, &broken), passes = 0;
+        if (made < 0 || (made && !broken && ask_gate(h, g, &hint, &passes) < 0)) return -1;
+        if (passes) {
             if (render(h->tools, g, &hint) < 0) return -1;
             g->hint = hint;
             return 1;
         }
-        if (!drop) drop = broken;
+        if (made && !drop) drop = broken ? broken : PTD_HINT_GATE;
     }
     g->hint_drop = drop;
     return 0;

@@ -19,16 +19,30 @@
 #include "flow/record.h"
 #include "net/plan.h"
 
-struct ptd_hint_tools {        /* what the store says, for all sources */
+struct ptd_hint_tools {        /* what the store and the stream say, for all sources */
     struct ptd_device *device; /* NULL: not set, and no source computes */
     struct ptd_store *store;
     struct ptd_config config;
     struct ptd_tokenizer *tokenizer;
     struct ptd_model *reference; /* NULL until wanted: ptd_hint_reference */
-    int64_t memory;              /* to stay within; 0: what there is */
-    size_t left;                 /* of it for all but the reference's weights */
+    int64_t generation;          /* of the store that it is: 0, of another model the newest */
+    /* who looks, scores and answers in place of the reference: another store's model, which may
+     * have another tokenizer; NULL: the reference. foreign: these tools are such a one's */
+    struct ptd_hint_tools *model;
+    int foreign;
+    int share_pictures; /* before it is loaded: it computes a picture once for many prompts */
+    const char *data, *data_digest; /* the data set, NULL: nobody says */
+    int max_tokens;                 /* of a response; 0: nobody says */
+    double temperature;             /* of sampling; 0: nobody says */
+    int64_t memory;                 /* to stay within; 0: what there is */
+    size_t left;                    /* of it for all but the reference's weights */
 };
 int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
+/* The same for another model than the run's, whose newest generation is used. 78: it is the run's
+ * own store. */
+int ptd_hint_model_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
+/* Who looks: t->model, or t itself. */
+struct ptd_hint_tools *ptd_hint_eye(struct ptd_hint_tools *t);
 /* The frozen model, generation 0 of the store, on the tools' device; loaded once. NULL on failure.
  */
 struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t);
@@ -39,38 +53,71 @@ int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e,
 /* Closes all but the device. */
 void ptd_hint_tools_close(struct ptd_hint_tools *t);
 
-struct ptd_hint_options {       /* of the source `attention`; see attention.c */
+/* How the right answer is weighed (weigh.h), by the source `search` and by the gate. */
+struct ptd_weigh_rules {
+    int by, samples;             /* enum ptd_weigh_by; replies with and without the hint */
+    const char *answer_template; /* with ANSWER in it */
+    const char *judge;           /* of ptd-verify --judge */
+    uint64_t seed;
+};
+
+struct ptd_hint_options {
+    /* attention.c */
     const char *layers, *heads; /* lists such as "0,2-3"; NULL: all */
-    const char *grid;           /* "ROWSxCOLUMNS" of the words for places */
+    const char *grid;           /* "ROWSxCOLUMNS" of the words for places; for siblings and search
+                                   too */
     double mass,
         /* a token counts above mass times the mean; is a sink above sink times an even share */
         sink;
-    int first; /* name the cell that is looked at first, where the data's steps do */
+    int first;           /* name the cell that is looked at first, where the data's steps do */
+    const char *neutral; /* question that is asked in any case, or NULL */
+    int blank;           /* paint cells over in place of attention */
+    /* search.c */
+    const char *methods;
+    int candidates;
+    double sure;
+    struct ptd_weigh_rules weigh;
+    int gate; /* a hint under which the right answer gains nothing is dropped */
+    /* exec.c */
+    double exec_timeout, exec_start;
+    int tell; /* answer.c may be asked */
 };
 
 struct ptd_hint_source {
     const char *name;
-    int computes; /* runs the model: needs ptd_threads_start before it makes anything */
+    const char *arg; /* what follows the name, as CMD in exec:CMD; NULL: nothing does */
+    int computes;    /* runs the model: needs ptd_threads_start before it makes anything */
+    int tells;       /* says the answer by its nature: no rule looks at it */
     /* NULL on failure. Expensive things (a model) wait for the first make. */
-    void *(*open)(struct ptd_hint_tools *t, const struct ptd_hint_options *o);
+    void *(*open)(struct ptd_hint_tools *t, const struct ptd_hint_options *o, const char *arg);
     /* 1: out's regions and steps are filled in (memory of g's arena); 0: nothing to go by in this
      * group; -1 failure. */
     int (*make)(void *source, struct ptd_group *g, struct ptd_hint *out);
+    int (*end)(void *source); /* all is asked; NULL: nothing to be done; -1 failure */
     void (*close)(void *source);
 };
 extern const struct ptd_hint_source ptd_hint_data; /* the data set's own steps and regions */
 /* the reference model's attention to the picture while it reads the solution */
 extern const struct ptd_hint_source ptd_hint_attention;
+/* what right answers of the group name, and wrong ones do not */
+extern const struct ptd_hint_source ptd_hint_siblings;
+extern const struct ptd_hint_source ptd_hint_search; /* of many places the best */
+extern const struct ptd_hint_source ptd_hint_column; /* a column of the data set */
+extern const struct ptd_hint_source ptd_hint_exec;   /* what a command says */
+extern const struct ptd_hint_source ptd_hint_answer; /* the answer; for baselines */
+
+#define PTD_HINT_GATE "gate" /* hint_drop of what the gate dropped */
 
 struct ptd_hints;
-/* Are these names of sources? -1: 2. */
-int ptd_hints_check(const char *from) PTD_MUST_CHECK;
-/* `from`: names of sources, comma-separated, tried in this order. NULL on failure (2: a name that
- * is none). */
+/* Are these names of sources, and is what they need said? -1: 2. */
+int ptd_hints_check(const char *from, const struct ptd_hint_options *o) PTD_MUST_CHECK;
+char *ptd_hint_names(void); /* "data, attention, ..., exec:CMD", malloc'd */
+/* `from`: names of sources, comma-separated, tried in this order. All behind "exec:" is the
+ * command. NULL on failure (2: a name that is none). */
 struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o);
-/* Replaces g's hint by the first one that a source gives and no rule rejects: 1; 0 if there is
- * none; -1 failure. */
+/* Replaces g's hint by the first one that a source gives, no rule rejects and the gate lets pass:
+ * 1; 0 if there is none; -1 failure. What the gate drops has the hint_drop "gate". */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
 /* The sources one by one, 0 .. count - 1. make: 1 and *hint has all but a prompt, *broken the rule
  * that it breaks or NULL; 0: nothing to go by in g; -1 failure. */
@@ -78,6 +125,14 @@ int ptd_hints_count(const struct ptd_hints *h);
 const char *ptd_hints_name(const struct ptd_hints *h, int i);
 int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_hint *hint,
                    const char **broken) PTD_MUST_CHECK;
-int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources does */
+int ptd_hints_have(const struct ptd_hints *h, const char *name); /* 1: a source of this name */
+int ptd_hints_compute(const struct ptd_hints *h); /* 1 if one of its sources, or the gate, does */
+/* What the gate let pass and dropped, and the sums of their gains. */
+struct ptd_hints_gate {
+    long passed, dropped;
+    double gain_passed, gain_dropped;
+};
+struct ptd_hints_gate ptd_hints_gated(const struct ptd_hints *h);
+int ptd_hints_end(struct ptd_hints *h) PTD_MUST_CHECK; /* all groups have been: -1 failure */
 void ptd_hints_close(struct ptd_hints *h);
 #endif

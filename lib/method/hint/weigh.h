@@ -1,0 +1,49 @@
+/* weigh: how much log-prob a model gives the right answer of a group under each of several hints.
+ *
+ * What stands for the right answer (`by`):
+ *
+ *   answer   the gold answer's text in the template (\boxed{ANSWER}), behind the assistant's
+ *            header: its log-prob, of the answer's tokens alone. For models that answer bare.
+ *   right    the responses of the group that are right, as they were written, at most RIGHT of
+ *            them: the log of the mean of their probabilities. Where none is right: answer.
+ *   reply    what the model itself answers under the hint: the log of the share of right ones
+ *            among `samples`, half a one added to each side (Krichevsky and Trofimov). For models
+ *            that reason before they answer: their right answers are not known before.
+ *
+ * All hints of a group are read in one packed batch: what their prompts begin with, pictures and
+ * question, is computed once. For choosing among hints (`rank`) answer and right have the same
+ * figure. Under reply each hint is answered once, greedily, and ranked by
+ *
+ *     log p(reply | hint) + log p(reply | no hint)
+ *
+ * the second being what the model would say anyway: many places lead to the right number, few of
+ * them are what was asked for. */
+#ifndef PTD_HINT_WEIGH_H
+#define PTD_HINT_WEIGH_H
+#include "method/hint/hint.h"
+#include "method/reward.h"
+
+#define PTD_WEIGH_RIGHT 4 /* responses that are read */
+
+enum ptd_weigh_by { PTD_BY_REPLY, PTD_BY_RIGHT, PTD_BY_ANSWER };
+/* -1 (2): no such name. */
+int ptd_weigh_by_name(const char *name) PTD_MUST_CHECK;
+
+struct ptd_weighed {
+    double rank;
+    int right;         /* 0: the reply is not, and the hint none to choose */
+    const char *reply; /* reply: what was answered, in g's arena; otherwise NULL */
+};
+
+struct ptd_weigh;
+/* NULL: a template without ANSWER, or a rule that is none (2). The model is the tools' eye, loaded
+ * when first needed. */
+struct ptd_weigh *ptd_weigh_open(struct ptd_hint_tools *tools, const struct ptd_weigh_rules *r);
+/* The hints [n] of g, to choose among them. -1: see err.h. */
+int ptd_weigh_rank(struct ptd_weigh *w, struct ptd_group *g, const char *const *hint, int n,
+                   struct ptd_weighed *out) PTD_MUST_CHECK;
+/* By how much log-prob the right answer gains under the hint. */
+int ptd_weigh_gain(struct ptd_weigh *w, struct ptd_group *g, const char *hint,
+                   double *gain) PTD_MUST_CHECK;
+void ptd_weigh_close(struct ptd_weigh *w); /* NULL: nothing */
+#endif

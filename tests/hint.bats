@@ -1,0 +1,224 @@
+#!/usr/bin/env bats
+# ptd-hint's sources that need no annotation, those that a user brings, and the gate, on real streams.
+# PTD_BIN: where the programs are.
+bats_require_minimum_version 1.5.0
+load lib.bash
+
+setup_file() {
+    cd "$WORK"
+    ptd-data digits -q train.jsonl --count 12
+    ptd-init -q blank.ptd
+    cp -r blank.ptd warm.ptd
+    ptd-gold -q -s warm.ptd -P 12 -n 24 train.jsonl | ptd-hint -q --always --share 0.5 | ptd-update -q --loss sft --lr 4e-3 > warm.jsonl
+    fresh run.ptd
+    ptd-rollout -q -s run.ptd -g latest -P 12 -G 6 -m 16 train.jsonl | ptd-verify -q > verified.rec
+    jq -c 'del(.steps, .regions, .solution, .objects, .category)' train.jsonl > bare.jsonl
+    ptd-rollout -q -s run.ptd -g latest -P 12 -G 6 -m 16 bare.jsonl | ptd-verify -q > bare.rec
+}
+
+setup() { cd "$WORK"; }
+
+groups() { ptd-dump --full "$@" | jq -c 'select(.kind == "group")'; }
+hints() { groups "$@" | jq -c '[.uid, .hint.text]'; }
+craft() { /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" "$@"; }
+METHODS='--methods read/add'
+
+@test "search: hints from question, picture and answer alone, the same twice, and the answer in none" {
+    run -0 --separate-stderr bash -c "ptd-hint --from search $METHODS bare.rec 2>&1 > /dev/null"
+    [[ "$output" == *"search: "*" candidates each, "*" ms a group"* ]]
+    ptd-hint -q --from search $METHODS bare.rec > s.rec
+    [ "$(groups s.rec | jq -s '[.[] | select(.hint.text)] | length')" -ge 1 ]
+    [ "$(groups s.rec | jq -s '[.[] | select(.hint.text) | .hint | .source == "search" and (.regions | length) > 0 and (.text | test("^(first [a-c][1-3] then )?look at( [a-c][1-3])+ then (read|add)$"))] | all')" = true ]
+    ptd-dump --check s.rec > /dev/null
+    [ "$(PTD_THREADS=1 ptd-hint -q --from search $METHODS bare.rec | hints)" = "$(hints s.rec)" ]
+    ptd-hint -q --from search $METHODS bare.rec | cmp - s.rec
+    # steps, regions and solutions decide nothing
+    ptd-hint -q --from search $METHODS verified.rec > full.rec
+    [ "$(hints full.rec)" = "$(hints s.rec)" ]
+}
+
+@test "search: given texts are weighed in one batch" {
+    for by in answer right; do
+        ptd-hint -q --from search --weigh $by --answer-template '\boxed{ ANSWER }' $METHODS bare.rec > $by.rec
+        [ "$(groups $by.rec | jq -s '[.[] | select(.hint.text)] | length')" -ge 1 ]
+    done
+    [ "$(hints answer.rec)" != "$(hints right.rec)" ]
+    run -0 --separate-stderr bash -c "ptd-hint --from search --weigh answer --candidates 5 bare.rec 2>&1 > few.rec"
+    [[ "$output" == *"search: "*" groups, 5 candidates each"* ]]
+    ptd-hint -q --from search --sure 1 $METHODS bare.rec > sure.rec
+    ptd-hint -q --from search --sure 0 $METHODS bare.rec > any.rec
+    [ "$(groups sure.rec | jq -s '[.[] | select(.hint.text)] | length')" -le "$(groups any.rec | jq -s '[.[] | select(.hint.text)] | length')" ]
+}
+
+@test "the gate: what does not help is dropped, with its gain, and counted down to the metrics" {
+    jq -c 'if .id[-1:] | tonumber % 2 == 0 then .steps = ["look at a1 a2 a3 b1 b2 b3 c1 c2 c3", "read"] else . end' train.jsonl > mixed.jsonl
+    ptd-rollout -q -s run.ptd -P 12 -G 6 -m 16 -n 1 mixed.jsonl | ptd-verify -q > mixed.rec
+    for by in reply right answer; do
+        run -0 --separate-stderr bash -c "ptd-hint --from data --gate --weigh $by --answer-template '\\boxed{ ANSWER }' mixed.rec > gated.rec"
+        [[ "$stderr" == *"gate: "*" of "*" passed ("*" %), gain "* ]]
+        groups gated.rec | jq -s -e 'map(select(.group_accuracy < 1)) | all(
+            if .hint.text then .hint_gain > 0 and .hint_drop == null and .hint_refused == null
+            else .hint_gain <= 0 and .hint_drop == "gate" and (.hint_refused | startswith("data: look at")) end)' > /dev/null
+        [ "$by" = answer ] || [ "$(groups gated.rec | jq -s '[.[] | select(.hint_drop == "gate")] | length')" -ge 1 ]
+    done
+    ptd-hint -q --from data --gate mixed.rec > once.rec
+    ptd-hint -q --from data --gate mixed.rec | cmp - once.rec
+    ptd-ref -q --no-cache once.rec | ptd-update -q > metrics
+    share=$(groups once.rec | jq -s 'map(select(.group_accuracy < 1)) | (map(select(.hint.text)) | length) / length')
+    jq -e --argjson share "$share" '."ptd/hint_gate_ratio" - $share | fabs < 1e-6' metrics > /dev/null
+    # without the gate nobody was asked
+    ptd-hint -q --from data mixed.rec | ptd-ref -q --no-cache > free.rec
+    [ "$(groups free.rec | jq -c '[.hint_gain, .hint_refused]' | sort -u)" = '[null,null]' ]
+    [ "$(ptd-hint -q --from data once.rec | ptd-dump --full | jq -c 'select(.kind == "group") | [.hint_gain, .hint_refused]' | sort -u)" = '[null,null]' ]
+}
+
+@test "a hint that the gate refuses makes room for the next source's" {
+    jq -c '.steps = ["look at a1 a2 a3 b1 b2 b3 c1 c2 c3"]' train.jsonl > all.jsonl
+    ptd-rollout -q -s run.ptd -g latest -P 12 -G 6 -m 16 all.jsonl | ptd-verify -q > all.rec
+    ptd-hint -q --from data,search --gate --weigh answer --answer-template '\boxed{ ANSWER }' all.rec > next.rec
+    [ "$(groups next.rec | jq -r 'select(.hint.text) | .hint.source' | sort -u)" != data ]
+}
+
+@test "siblings: what right answers read, where some are right and some wrong" {
+    craft verified.rec '
+for g in groups:
+    for i, y in enumerate(g["rollouts"]):
+        y["outcome"], y["accuracy"] = ("right", 1.0) if i < 3 else ("wrong", 0.0)
+        y["text"] = ["red a1: b1 5. 5", "red a1: b1 5. 5", "red a1: b2 5. 5"][i % 3] if i < 3 else "red a1: a2 7"
+    g["group_accuracy"] = 0.5
+for y in groups[1]["rollouts"]: y["outcome"], y["accuracy"] = "wrong", 0.0' > mixed-siblings.rec
+    ptd-hint -q --from siblings mixed-siblings.rec > siblings.rec
+    [ "$(groups siblings.rec | jq -s -c '[.[] | .hint.text] | [.[0], .[1]]')" = '["first a1 then look at b1",null]' ]
+    [ "$(groups siblings.rec | jq -s -c '.[0].hint | [.source, [.regions[][0]]]')" = '["siblings",["a1","b1"]]' ]
+    # an answer that is written where places are read is no hint
+    craft mixed-siblings.rec 'for g in groups: g["answer"] = "b1"' | ptd-hint -q --from siblings > told.rec
+    [ "$(groups told.rec | jq -s -c '.[0] | [.hint.text, .hint_drop]')" = '[null,"answer-text"]' ]
+}
+
+@test "column: a column of the data set; one that is none is told" {
+    jq -c '.clue = (if .id[-1:] == "1" then null elif .id[-1:] == "2" then ["look left", "read"] else "look at it" end)' train.jsonl > clues.jsonl
+    ptd-rollout -q -s run.ptd -g latest -P 12 -G 2 -m 16 clues.jsonl | ptd-verify -q > clues.rec
+    ptd-hint -q --always --from column:clue clues.rec > column.rec
+    [ "$(groups column.rec | jq -c '[.hint.source, .hint.text]' | sort -u | tr '\n' ' ')" = '["column","look at it"] ["column","look left then read"] [null,null] ' ]
+    run -0 --separate-stderr bash -c 'ptd-hint -q --always --from column:clu clues.rec > none.rec'
+    [[ "$stderr" == *"--from column:clu: none of 12 rows has this column"* ]]
+    jq -c '.clue = 3' train.jsonl > number.jsonl
+    ptd-rollout -q -s run.ptd -g latest -P 12 -G 2 -m 16 number.jsonl | ptd-verify -q > number.rec
+    fails 65 'ptd-hint: *column "clue" of group "*": no text, expected text or a list of texts' ptd-hint -q --always --from column:clue number.rec
+    echo >> number.jsonl
+    fails 65 'ptd-hint: *number.jsonl: digest *, expected *' ptd-hint -q --always --from column:clue number.rec
+    rm number.jsonl
+    fails 66 'ptd-hint: *number.jsonl*' ptd-hint -q --always --from column:clue number.rec
+    for from in column column: data:x attention:1; do fails 2 "ptd-hint: --from \"$from\": expected a list of *" ptd-hint --from $from verified.rec; done
+}
+
+SAYS='jq --unbuffered -c'
+@test "exec: a command is asked for each group, and its hint is checked like any other" {
+    ptd-hint -q --from "exec:tee asked | $SAYS '{steps: [\"look at \\(.regions[0][0])\", \"go on, now\"], regions: [[\"x\", 0, 0, 0.5, 1]]}'" verified.rec > exec.rec
+    [ "$(jq -s 'map(select(.question and .answer and .solution and (.responses | length == 6) and .steps)) | length' asked)" = "$(groups exec.rec | jq -s '[.[] | select(.hint.text)] | length')" ]
+    [ "$(groups exec.rec | jq -s '[.[] | select(.hint.text) | .hint | .source == "exec" and .regions == [["x",0,0,0.5,1]] and (.text | endswith(" then go on, now"))] | all')" = true ]
+    ptd-hint -q --from "exec:$SAYS '{hint: .answer}'" verified.rec > told.rec
+    [ "$(groups told.rec | jq -c 'select(.group_accuracy < 1) | [.hint.text, .hint_drop]' | sort -u)" = '[null,"answer-number"]' ]
+    ptd-hint -q --from "exec:$SAYS '{}'" verified.rec > none.rec
+    [ "$(groups none.rec | jq -c '[.hint.text, .hint_drop]' | sort -u)" = '[null,null]' ]
+    ptd-hint -q --from "siblings,exec:$SAYS '{hint: \"look left, then right\"}'" verified.rec > second.rec
+    [ "$(groups second.rec | jq -r 'select(.hint.text) | .hint.source' | sort -u | tr '\n' ' ')" = "exec siblings " ]
+}
+
+@test "exec: what is no answer has its status and one line" {
+    fails 65 'ptd-hint: *--from exec: it answered "no": *, expected an object of JSON' ptd-hint -q --from "exec:$SAYS '\"no\"' -r" verified.rec
+    fails 65 'ptd-hint: *--from exec: its answer*"hint": expected text' ptd-hint -q --from "exec:$SAYS '{hint: 3}'" verified.rec
+    fails 69 'ptd-hint: *--from exec: ended with status 3 instead of answering; it never answered' ptd-hint -q --from 'exec:exit 3' verified.rec
+    fails 69 'ptd-hint: *--from exec: has read nothing within 0.2 s of its start*' ptd-hint -q --exec-start 0.2 --from 'exec:sleep 9' verified.rec
+    fails 2 'ptd-hint: --from "exec:": *' ptd-hint --from exec: verified.rec
+    fails 2 'ptd-hint: --from exec: expected a command*' ptd-hint --from 'exec: ' verified.rec
+    # late once in a while: that group has no hint, and a warning says so
+    run -0 --separate-stderr bash -c "ptd-hint -q --exec-timeout 0.5 --from 'exec:n=0; while read -r l; do n=\$((n + 1)); [ \$n = 2 ] && sleep 3; echo {}; done' verified.rec > late.rec"
+    [[ "$stderr" == *'--from exec: no answer within 0.5 s, no hint'* ]]
+    fails 65 'ptd-hint: *--from exec: more lines than one for each group, expected one' ptd-hint -q --from 'exec:while read -r l; do echo "{}"; echo "{}"; sleep 0.1; done' verified.rec ||
+        fails 65 'ptd-hint: *--from exec: a line *' ptd-hint -q --from 'exec:while read -r l; do echo "{}"; echo "{}"; sleep 0.1; done' verified.rec
+}
+
+@test "answer: only where the command line says so; the record says that no rule looked" {
+    fails 2 'ptd-hint: --from answer shows the answer*expected --tell-the-answer with it*' ptd-hint --from answer verified.rec
+    fails 2 'ptd-hint: --tell-the-answer goes only with --from answer*' ptd-hint --tell-the-answer verified.rec
+    ptd-hint -q --from answer --tell-the-answer verified.rec > told.rec
+    groups told.rec | jq -s -e 'map(select(.hint.text)) | length >= 3 and all(.hint.text == "the answer is \(.answer)" and .hint.unchecked == 1 and .hint.source == "answer")' > /dev/null
+    [[ "$(ptd-dump --text told.rec)" == *"hint (answer, unchecked):"* ]]
+    [ "$(ptd-hint -q verified.rec | ptd-dump --full | jq 'select(.kind == "group").hint.unchecked' | sort -u)" = null ]
+}
+
+@test "attention: relative to a neutral question, and by what is lost without a cell" {
+    ptd-hint -q --from attention verified.rec > plain.rec
+    ptd-hint -q --from attention --neutral "describe the picture" verified.rec > neutral.rec
+    ptd-hint -q --from attention --blank --weigh answer --answer-template '\boxed{ ANSWER }' bare.rec > blank.rec
+    [ "$(hints plain.rec)" != "$(hints neutral.rec)" ]
+    [ "$(groups neutral.rec | jq -s '[.[] | select(.hint.text)] | length')" -ge 3 ]
+    [ "$(groups blank.rec | jq -s '[.[] | select(.hint.text)] | length')" -ge 3 ]
+    ptd-hint -q --from attention --blank --weigh answer --answer-template '\boxed{ ANSWER }' bare.rec | cmp - blank.rec
+    [ "$(ptd-hint -q --from attention bare.rec | hints | jq -c .[1] | sort -u)" = null ] # no solution to read
+}
+
+@test "--model: another store looks and weighs; the head says which; the run's own is refused" {
+    rm -rf strong.ptd
+    ptd-init -q strong.ptd --from-store blank.ptd
+    ptd-gold -q -s strong.ptd -P 12 -n 12 train.jsonl | ptd-hint -q --always --share 0.5 | ptd-update -q --loss sft --lr 4e-3 > /dev/null
+    ptd-hint -q --from attention verified.rec > own.rec
+    ptd-hint -q --from attention --model strong.ptd verified.rec > other.rec
+    [ "$(hints own.rec)" != "$(hints other.rec)" ]
+    [ "$(groups own.rec | jq -c '.hint.prompt_ids | length' | head -n 1)" -gt 5 ]
+    [[ "$(ptd-dump other.rec | jq -r 'select(.kind == "head").stages[-1].decided')" == *"; model generation 12 "* ]]
+    ptd-hint -q --from search --model strong.ptd $METHODS --gate bare.rec > searched.rec
+    ptd-hint -q --from search --model strong.ptd --weigh right $METHODS --gate bare.rec > given.rec
+    fails 78 "ptd-hint: *--model run.ptd is the run's own store*" ptd-hint -q --from attention --model run.ptd verified.rec
+    fails 66 'ptd-hint: *none.ptd*' ptd-hint -q --from attention --model none.ptd verified.rec
+}
+
+@test "bad words are refused before anything is read" {
+    fails 2 'ptd-hint: --weigh "luck": expected one of reply, right, answer*' ptd-hint --gate --weigh luck verified.rec
+    fails 2 'ptd-hint: --answer-template "x": expected a text with ANSWER in it*' ptd-hint -q --gate --answer-template x verified.rec
+    fails 2 'ptd-hint: --methods "a,,b": *' ptd-hint -q --from search --methods a,,b verified.rec
+    fails 2 'ptd-hint: --grid "3": *' ptd-hint -q --from search --grid 3 verified.rec
+    fails 2 'ptd-hint: --grid "3": *' ptd-hint -q --from siblings --grid 3 verified.rec
+    fails 2 'ptd-hint: *--judge*' ptd-hint -q --gate --judge oracle verified.rec
+    fails 2 'ptd-hint: option --candidates: 0 is out of range*' ptd-hint -q --from search --candidates 0 verified.rec
+    fails 2 'ptd-hint: --from names search twice*' ptd-hint -q --from search,search verified.rec
+}
+
+@test "the plan counts what search and gate take" {
+    expect=prompts=12,prompt=40,answers=6x16,picture=84x84
+    sum() { ptd-hint --plan --json -s run.ptd --expect $expect "$@" | jq .sum; }
+    [ "$(sum --from data)" -lt "$(sum --from data --gate)" ]
+    [ "$(sum --from data --gate)" -lt "$(sum --from search)" ]
+    [ "$(sum --from search --weigh answer)" -gt "$(sum --from attention)" ]
+}
+
+@test "the audit takes the new sources, too" {
+    ptd-hint -q --audit -n 12 -G 2 -m 16 --from siblings,search $METHODS verified.rec > audit.json
+    [ "$(jq -c '[.sources[].source]' audit.json)" = '["siblings","search"]' ]
+    jq -e '.sources | all(.hints > 0)' audit.json > /dev/null
+    ptd-hint -q --audit -n 12 -G 2 -m 16 --from "column:answer" -s run.ptd train.jsonl > column.json || true
+    [ "$(jq -c '.sources[0] | [.source, .hints, .kept]' column.json)" = '["column",12,0]' ]
+    fails 2 'ptd-hint: --gate: --audit measures*' ptd-hint --audit --gate verified.rec
+}
+
+@test "a run with searched and gated hints, stopped between steps, ends in the same bits" {
+    searched() { ptd-rollout -q -s "$1" -P 3 -G 4 -m 12 -n "$2" bare.jsonl | ptd-verify -q | ptd-hint -q --from search,siblings $METHODS --gate | ptd-ref -q | ptd-update -q --lr 1e-3; }
+    fresh whole.ptd
+    searched whole.ptd 4 > whole.metrics
+    fresh parts.ptd
+    searched parts.ptd 2 > parts.metrics
+    searched parts.ptd 4 >> parts.metrics
+    [ "$(bits whole.ptd)" = "$(bits parts.ptd)" ]
+    cmp <(timeless whole.metrics) <(timeless parts.metrics)
+    # other weighing is another run
+    run -78 bash -c "set -o pipefail; ptd-rollout -q -s parts.ptd -P 3 -G 4 -m 12 -n 5 bare.jsonl | ptd-verify -q | ptd-hint -q --from search,siblings $METHODS | ptd-ref -q | ptd-update -q --lr 1e-3"
+}
+
+@test "the demo's searched hints see no label of the test set" {
+    cd "$BATS_TEST_DIRNAME/../pipelines/demo"
+    run -0 make -n -f search.mk OUT="$WORK/none" "$WORK/none/search.done"
+    [[ "$output" != *test.jsonl* ]]
+    [[ "$output" == *"ptd-hint --from search"* ]]
+    [[ "$output" == *"del(.steps, .regions, .solution, .objects, .category)"* ]]
+}
