@@ -79,6 +79,7 @@ static void what_is_not_done_is_refused(void **state)
                {"\"peft_type\":\"IA3\"", PTD_CONFIG, "IA3"},
                {"\"r\":0", PTD_DATAERR, "\"r\""},
                {"\"lora_alpha\":\"8\"", PTD_DATAERR, "lora_alpha"},
+               {"\"use_rslora\":\"yes\"", PTD_DATAERR, "use_rslora"},
                {"\"target_modules\":[1]", PTD_DATAERR, "target_modules"},
                {"\"target_modules\":\"(\"", PTD_DATAERR, "character"}};
     (void)state;

@@ -240,7 +240,8 @@ static int check_kind(const char *file, const json_t *root)
 
 static int read_numbers(struct ptd_lora *l, const char *file, const json_t *root)
 {
-    const json_t *r = json_object_get(root, "r"), *alpha = json_object_get(root, "lora_alpha");
+    const json_t *r = json_object_get(root, "r"), *alpha = json_object_get(root, "lora_alpha"),
+                 *rslora = json_object_get(root, "use_rslora");
     if (!json_is_integer(r) || json_integer_value(r) < 1 || json_integer_value(r) > PTD_LORA_MOST)
         return ptd_fail(PTD_DATAERR, "%s: field \"r\": expected a whole number from 1 to %d", file,
                         PTD_LORA_MOST);
@@ -248,7 +249,9 @@ static int read_numbers(struct ptd_lora *l, const char *file, const json_t *root
     l->alpha = json_number_value(alpha);
     if (!json_is_number(alpha) || !(l->alpha > 0) || l->alpha > BELIEVE)
         return ptd_fail(PTD_DATAERR, "%s: field \"lora_alpha\": expected a number above 0", file);
-    l->rslora = json_is_true(json_object_get(root, "use_rslora"));
+    l->rslora = json_is_true(rslora);
+    if (rslora && !json_is_boolean(rslora) && !json_is_null(rslora))
+        return ptd_fail(PTD_DATAERR, "%s: field \"use_rslora\": expected true or false", file);
     return 0;
 }
 
