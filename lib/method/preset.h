@@ -13,8 +13,8 @@
  *     gspo   with a KL, --kl k3-unbiased weights a token by its own ratio; TRL by its response's,
  *            which is no ratio of the chance of that token, so that the estimate is biased
  *     dapo   clips at 0.28 above, as the paper; TRL's loss of that name clips at 0.2 unless told
- *     all    the entropy bonus is a mean over all tokens; TRL with an entropy mask: over those left.
- *            k3 is held below 10. --tis weights tokens; TRL's default drops whole responses
+ *     all    the entropy bonus is a mean over all tokens; TRL with an entropy mask: over those
+ * left. k3 is held below 10. --tis weights tokens; TRL's default drops whole responses
  *
  * A preset is one row of preset.c. */
 #ifndef PTD_PRESET_H

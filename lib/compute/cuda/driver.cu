@@ -184,16 +184,6 @@ static void close_card(struct ptd_device *d)
 
 /* ---- the table ---- */
 
-/* Those that are still to come. */
-#pragma weak cuda_attention_plan
-#pragma weak cuda_attention_plan_free
-#pragma weak cuda_attention
-#pragma weak cuda_attention_backward
-#pragma weak cuda_attention_shares
-#pragma weak cuda_rows_score
-#pragma weak cuda_rows_draw
-#pragma weak cuda_rows_gradient
-
 static const struct ptd_ops ops = {
     .alloc = alloc,
     .free = give_back,
@@ -210,6 +200,7 @@ static const struct ptd_ops ops = {
     .copy_rows = cuda_copy_rows,
     .linear = cuda_linear,
     .linear_backward = cuda_linear_backward,
+    .linear_gradient = cuda_linear_gradient,
     .logits = cuda_logits,
     .logits_backward = cuda_logits_backward,
     .low_rank = cuda_low_rank,

@@ -166,6 +166,8 @@ void cuda_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struc
                  const ptd_num *b, const ptd_num *residual, long n);
 void cuda_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
                           const ptd_num *dY, const ptd_num *X, const struct ptd_matrix *W, long n);
+void cuda_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                          const ptd_num *X, long n, int in, int out);
 void cuda_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
                  long n);
 void cuda_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,

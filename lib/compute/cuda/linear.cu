@@ -68,8 +68,17 @@ void cuda_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const stru
 
 /* ---- backward ---- */
 
-/* dX [n, in] (+)= dY W */
-static void back_input(struct ptd_device *d, ptd_num *dX, int add, const void *dY,
+#define THREADS 256
+
+/* to (+)= x */
+__global__ void __launch_bounds__(THREADS) narrow_sums(bf16 *to, const float *x, size_t n, int add)
+{
+    size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i < n) to[i] = from_float<bf16>(x[i] + (add ? to_float(to[i]) : 0));
+}
+
+/* D [n, in] in format `out` (+)= the sum of dY W of all blocks of W */
+static void sum_blocks(struct ptd_device *d, void *D, int out, int add, const void *dY,
                        const struct ptd_matrix *W, long n)
 {
     long first = 0;
@@ -77,11 +86,27 @@ static void back_input(struct ptd_device *d, ptd_num *dX, int add, const void *d
         struct product p = {.m = W->cols, .n = n, .k = W->blocks[i].rows};
         p.A = block_at(d, W, i), p.lda = W->cols;
         p.B = (const char *)dY + first * d->num_size, p.ldb = W->rows;
-        p.D = dX, p.ldd = W->cols;
-        p.in = p.out = d->num;
+        p.D = D, p.ldd = W->cols;
+        p.in = d->num, p.out = out;
         p.alpha = 1, p.beta = add || i ? 1.0f : 0.0f;
         if (p.A) cuda_product(d, &p);
     }
+}
+
+/* dX [n, in] (+)= dY W; bfloat16 is rounded to once, in however many blocks W lies. */
+static void back_input(struct ptd_device *d, ptd_num *dX, int add, const void *dY,
+                       const struct ptd_matrix *W, long n)
+{
+    size_t all = (size_t)n * W->cols;
+    if (W->n_blocks == 1 || d->num == PTD_F32) {
+        sum_blocks(d, dX, d->num, add, dY, W, n);
+        return;
+    }
+    float *wide = (float *)cuda_scratch(d, CUDA_WIDE, all * sizeof *wide);
+    if (!wide) return;
+    sum_blocks(d, wide, PTD_F32, 0, dY, W, n);
+    GPU_LAUNCH(narrow_sums, cuda_blocks(all, THREADS), dim3(THREADS), 0, stream_of(d), as<bf16>(dX),
+               wide, all, add);
 }
 
 /* dW [out, in] += scale dY^T X, with rows of dY of ldy and rows of X of ldx numbers */
@@ -117,6 +142,12 @@ void cuda_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *d
                                          n, W->rows));
 }
 
+void cuda_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
+                          const ptd_num *X, long n, int in, int out)
+{
+    if (n) back_weight(d, dW, 1, dY, stride, X, in, out, in, n);
+}
+
 /* The logits' gradient takes the format of the device's numbers first. */
 void cuda_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
                           const ptd_num *X, const struct ptd_matrix *W, long n)
@@ -138,8 +169,6 @@ void cuda_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const 
 
 /* T = X A^T stays in float32 for what is added to Y, which is a kernel's: so few columns are no
  * work for a tensor core. */
-
-#define THREADS 256
 
 /* Y [n, w] += scale T [n, rank] B, with entry (r, c) of B at r b_row + c b_column. */
 template <class T>
