@@ -100,6 +100,18 @@ static void make_devices(void)
     far_ops.rows_near = 0;
 }
 
+/* Rows of a real vocabulary: in the last cache, or two chunks within 1 GiB. */
+static void chunks_have_a_size(void **state)
+{
+    (void)state;
+    assert_true(ptd_lm_head_bytes(&plain, 151936, 16384) <= 64L * 151936 * 4);
+    size_t far_bytes = ptd_lm_head_bytes(&far, 151936, 16384);
+    assert_true(far_bytes % (128L * 151936 * 4) == 0 && 2 * far_bytes <= 1L << 30);
+    assert_true(3 * far_bytes > 1L << 30);
+    assert_int_equal(ptd_lm_head_bytes(&far, 100, 1 << 20), 4096L * 100 * 4);
+    assert_int_equal(ptd_lm_head_bytes(&far, 100, 5), 5L * 100 * 4);
+}
+
 /* ---- the usual loss: cross-entropy, here told after rows were scored ---- */
 
 struct loss {
@@ -310,7 +322,9 @@ static void threads_change_no_bit(void **state)
         assert_memory_equal(alone.dW, together.dW, sizeof(float) * 301 * 6);
         assert_memory_equal(alone.value, together.value, sizeof(double) * 700);
     }
-    wide_run(&together, &far, 700); /* nor does it matter how many rows are asked at a time */
+    wide_run(&alone, &plain,
+             350); /* nor does it matter how many rows of a chunk are asked at once */
+    wide_run(&together, &far, 350);
     assert_memory_equal(alone.dX, together.dX, sizeof(float) * 700 * 6);
     assert_memory_equal(alone.dW, together.dW, sizeof(float) * 301 * 6);
     wide_free(&alone);
@@ -776,6 +790,7 @@ int main(void)
         cmocka_unit_test(sums_at_the_edges),
         cmocka_unit_test(topk_agrees_with_sorting),
         cmocka_unit_test(nan_is_never_the_best),
+        cmocka_unit_test(chunks_have_a_size),
         cmocka_unit_test(sample_frequencies_are_right),
         cmocka_unit_test(nucleus_of_a_wide_row),
         cmocka_unit_test(samples_at_the_edges),

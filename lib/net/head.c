@@ -8,6 +8,11 @@
 #define CHUNK_FLOATS (1L << 21) /* logits of one chunk: 8 MiB stay in the last cache */
 #define CHUNK_LEAST  64         /* fewer rows are slower products */
 #define CHUNK_MOST   512
+/* Where logits are far from all caches: few chunks, since each reads all weights; 512 MiB, two of
+ * which, a tutor's and a student's, are within 1 GiB. */
+#define FAR_FLOATS (1L << 27)
+#define FAR_MOST   4096
+#define FAR_STEP   128 /* rows of a tile of products */
 
 struct ptd_lm_head {
     struct ptd_device *device;
@@ -49,23 +54,32 @@ void ptd_lm_head_free(struct ptd_lm_head *h)
 
 /* ---- chunks ---- */
 
-static long rows_of(int V, long n)
+static long far_rows(int V, long n)
+{
+    long rows = FAR_FLOATS / V / FAR_STEP * FAR_STEP;
+    if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
+    if (rows > FAR_MOST) rows = FAR_MOST;
+    return rows > n ? n : rows;
+}
+
+static long rows_of(const struct ptd_device *d, int V, long n)
 {
     long rows = CHUNK_FLOATS / V;
+    if (!d->ops->rows_near) return far_rows(V, n);
     if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
     if (rows > CHUNK_MOST) rows = CHUNK_MOST;
     return rows > n ? n : rows;
 }
 
-size_t ptd_lm_head_bytes(int V, long n)
+size_t ptd_lm_head_bytes(const struct ptd_device *d, int V, long n)
 {
-    return (size_t)rows_of(V, n) * V * sizeof(float);
+    return (size_t)rows_of(d, V, n) * V * sizeof(float);
 }
 
 /* Rows of a chunk when there are n, with room for its logits. */
 static long chunk_rows(struct ptd_lm_head *h, long n)
 {
-    long rows = rows_of(h->V, n);
+    long rows = rows_of(h->device, h->V, n);
     if (rows <= h->rows) return rows;
     ptd_device_free(h->device, h->z);
     h->z = ptd_device_stats(h->device, (size_t)rows * h->V, "logits");

@@ -19,7 +19,8 @@ struct ptd_lm_head;
 struct ptd_lm_head *ptd_lm_head_new(struct ptd_device *d, const struct ptd_matrix *W, ptd_acc *dW,
                                     const uint8_t *banned);
 void ptd_lm_head_free(struct ptd_lm_head *h);
-size_t ptd_lm_head_bytes(int V, long n); /* of the logits of a chunk, when there are n rows */
+/* Of the logits of a chunk, when there are n rows. */
+size_t ptd_lm_head_bytes(const struct ptd_device *d, int V, long n);
 
 /* X [n, H]: hidden rows, already normalised. */
 void ptd_lm_head_score(struct ptd_lm_head *h, const ptd_num *X, long n,

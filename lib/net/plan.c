@@ -212,7 +212,7 @@ void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
 {
     const struct ptd_config *c = &m->config;
     ptd_plan_add(p, "activations", ptd_plan_pool(m, keep, s));
-    ptd_plan_add(p, "head", ptd_lm_head_bytes(c->vocab, s->targets));
+    ptd_plan_add(p, "head", ptd_lm_head_bytes(m->device, c->vocab, s->targets));
     ptd_plan_add(p, "tables", (size_t)s->rows * c->head_dim * sizeof(float));
     ptd_plan_pictures(p, m, s);
 }

@@ -50,5 +50,5 @@ void ptd_sample_plan(struct ptd_plan *p, struct ptd_model *m, const struct ptd_s
     ptd_plan_add(p, "prompts", ptd_plan_pool(m, 0, &seen) + ptd_plan_pool(m, 0, &rows));
     ptd_plan_pictures(p, m, &seen);
     ptd_plan_add(p, "responses", ptd_plan_pool(m, 0, &step));
-    ptd_plan_add(p, "logits", ptd_lm_head_bytes(c->vocab, n));
+    ptd_plan_add(p, "logits", ptd_lm_head_bytes(m->device, c->vocab, n));
 }
