@@ -220,7 +220,7 @@ static void prompts_of_many_tiles(void **state)
     struct scene s = scene_of(1, 1, 24, 1, 0);
     add(s, 129, -1);
     check(s);
-    s = scene_of(2, 2, 32, 1, 0);
+    s = scene_of(1, 1, 32, 1, 0);
     int p = add(s, 65, -1);
     for (int n : {66, 1, 3}) add(s, n, p);
     check(s);

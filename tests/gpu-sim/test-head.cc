@@ -142,6 +142,12 @@ static void scores(void **state)
     check_score(1, {PLAIN, NOTHING}, 3, 1, 1, 0);
 }
 
+/* The sums of a real vocabulary, of which few words are read exactly. */
+static void a_whole_vocabulary(void **state)
+{
+    check_score(151936, {PLAIN}, 100, 1, 1, 0);
+}
+
 /* ---- draw ---- */
 
 static void check_draw(int V, const std::vector<int> &kinds, int top_k, double top_p,
@@ -295,11 +301,9 @@ static void too_many_best_words_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores),
-        cmocka_unit_test(draws),
-        cmocka_unit_test(draws_from_many),
-        cmocka_unit_test(gradients),
-        cmocka_unit_test(too_many_best_words_are_refused),
+        cmocka_unit_test(scores),    cmocka_unit_test(a_whole_vocabulary),
+        cmocka_unit_test(draws),     cmocka_unit_test(draws_from_many),
+        cmocka_unit_test(gradients), cmocka_unit_test(too_many_best_words_are_refused),
     };
     quick = getenv("GPU_SIM_QUICK") != NULL;
     sim_quiet = wide_numbers = 1;
