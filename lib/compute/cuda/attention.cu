@@ -1,7 +1,8 @@
 /* attention: forward, one block a piece of a walk and a kv head (FlashAttention-2, Dao 2023). M
- * groups of 16 pairs by 4 / M groups of the KEYS keys that are there are the block's four warps, so
- * that few pairs, as in decoding, still keep all warps busy. Each warp keeps its own maximum and
- * sum; they are joined at the end. The next key tile is on its way while one is used. */
+ * groups of 16 R pairs by 4 / M groups of the KEYS keys that are there are the block's four warps,
+ * so that few pairs, as in decoding, still keep all warps busy, and many take each key from shared
+ * memory once for 32 of them. Each warp keeps its own maximum and sum; they are joined at the end.
+ * The next key tile is on its way while one is used. */
 #include "compute/cuda/attention.h"
 #include "compute/cuda/fragment.h"
 
@@ -9,17 +10,17 @@
 #define WARPS   (THREADS / 32)
 #define LOG2E   1.4426950408889634f
 
-template <int P> struct ends { /* what each warp has when it is through */
-    float o[WARPS][16][P + 4], most[WARPS][16], sum[WARPS][16];
+template <int P, int R> struct ends { /* what each warp has when it is through */
+    float o[WARPS][16 * R][P + 4], most[WARPS][16 * R], sum[WARPS][16 * R];
 };
 template <int P> struct keys_values {
     bf16 k[2][KEYS][P + 8], v[2][KEYS][P + 8];
 };
-template <int P, int M> struct forward_shared {
-    bf16 q[16 * M][P + 8];
+template <int P, int M, int R> struct forward_shared {
+    bf16 q[16 * M * R][P + 8];
     union {
         struct keys_values<P> in;
-        struct ends<P> out;
+        struct ends<P, R> out;
     };
 };
 
@@ -41,8 +42,8 @@ GPU_INLINE float *slot_of(const struct attention &a, float *scratch, int slot, i
     return scratch + ((size_t)slot * a.kv_heads + c) * FEW_PAIRS * (a.dim + 2);
 }
 
-/* One warp's scores become shares relative to the maximum so far; what was added up is scaled to
- * it. */
+/* 16 rows of one warp's scores become shares relative to the maximum so far; what was added up is
+ * scaled to it. */
 template <int P, int N>
 GPU_INLINE void soften(float (&s)[N / 8][4], float (&acc)[P / 8][4], float (&most)[2],
                        float (&sum)[2], const int (&seen)[2], float scale)
@@ -55,16 +56,17 @@ GPU_INLINE void soften(float (&s)[N / 8][4], float (&acc)[P / 8][4], float (&mos
         for (int i = 0; i < N / 8; i++) UNROLL
         for (int e = 0; e < 2; e++) {
             float &x = s[i][half * 2 + e];
-            x = i * 8 + t + e < seen[half] ? x * scale : -INFINITY;
+            if (i * 8 + t + e >= seen[half]) x = -INFINITY;
             top = fmaxf(top, x);
         }
         top = fmaxf(top, __shfl_xor_sync(FULL, top, 1));
         top = fmaxf(top, __shfl_xor_sync(FULL, top, 2));
-        float base = top == -INFINITY ? 0 : top, shrink = fast_exp2(most[half] - base);
+        float base = top == -INFINITY ? 0 : top * scale;
+        float shrink = fast_exp2(most[half] * scale - base);
         UNROLL
         for (int i = 0; i < N / 8; i++) UNROLL
         for (int e = 0; e < 2; e++)
-            part += s[i][half * 2 + e] = fast_exp2(s[i][half * 2 + e] - base);
+            part += s[i][half * 2 + e] = fast_exp2(s[i][half * 2 + e] * scale - base);
         most[half] = top;
         sum[half] = sum[half] * shrink + part;
         UNROLL
@@ -72,21 +74,22 @@ GPU_INLINE void soften(float (&s)[N / 8][4], float (&acc)[P / 8][4], float (&mos
     }
 }
 
-template <int P>
-GPU_INLINE void leave(struct ends<P> &to, const float (&acc)[P / 8][4], const float (&most)[2],
-                      const float (&sum)[2])
+/* 16 rows, from number `first` of the warp's on. */
+template <int P, int R>
+GPU_INLINE void leave(struct ends<P, R> &to, int first, const float (&acc)[P / 8][4],
+                      const float (&most)[2], const float (&sum)[2], float scale)
 {
     int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
     UNROLL
     for (int half = 0; half < 2; half++) {
+        int row = first + g + half * 8;
         float all = sum[half];
         all += __shfl_xor_sync(FULL, all, 1);
         all += __shfl_xor_sync(FULL, all, 2);
         UNROLL
         for (int i = 0; i < P / 8; i++)
-            store_pair(&to.o[warp][g + half * 8][i * 8 + t], acc[i][half * 2],
-                       acc[i][half * 2 + 1]);
-        if (t == 0) to.most[warp][g + half * 8] = most[half], to.sum[warp][g + half * 8] = all;
+            store_pair(&to.o[warp][row][i * 8 + t], acc[i][half * 2], acc[i][half * 2 + 1]);
+        if (t == 0) to.most[warp][row] = most[half] * scale, to.sum[warp][row] = all;
     }
 }
 
@@ -118,21 +121,19 @@ GPU_INLINE void give(const struct attention &a, bf16 *o, float *lse, long row, i
     if (lse && column == 0) lse[row * a.heads + head] = (top + log2f(all)) / LOG2E;
 }
 
-template <int D, int P, int M>
+template <int D, int P, int M, int R>
 __global__ void __launch_bounds__(THREADS, 2)
     forward_pieces(struct attention a, bf16 *o, float *lse, float *scratch, const bf16 *q,
                    const bf16 *k, const bf16 *v)
 {
     constexpr int C = WARPS / M, N = KEYS / C; /* groups of keys, keys of each */
-    typedef struct forward_shared<P, M> shared;
+    typedef struct forward_shared<P, M, R> shared;
     GPU_SHARED(shared, s);
     const struct attention_piece piece = a.pieces[blockIdx.x];
     const struct attention_tile tile = a.tiles[piece.tile];
     int c = blockIdx.y, warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4;
-    int pairs = warp / C * 16, keys = warp % C * N;
-    float most[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, acc[P / 8][4];
-    float scale = LOG2E / sqrtf((float)D);
-    uint32_t query[P / 16][4];
+    int pairs = warp / C * 16 * R, keys = warp % C * N;
+    float most[R][2], sum[R][2], acc[R][P / 8][4], scale = LOG2E / sqrtf((float)D);
     struct walk now = walk_from(a, tile, piece.from), next = now;
     auto fetch = [&](const struct walk &w, int stage) {
         int n = w.part->n - w.first;
@@ -142,16 +143,17 @@ __global__ void __launch_bounds__(THREADS, 2)
         fetch_rows<D, P, KEYS, THREADS>(s.in.v[stage], v + c * D, n,
                                         [&](int i) { return row(i) * a.v_stride; });
     };
+    clear(acc);
     UNROLL
-    for (int i = 0; i < P / 8; i++) UNROLL
-    for (int e = 0; e < 4; e++) acc[i][e] = 0;
-    fetch_rows<D, P, 16 * M, THREADS>(s.q, q, tile.n, [&](int r) {
+    for (int r = 0; r < R; r++) most[r][0] = most[r][1] = -INFINITY, sum[r][0] = sum[r][1] = 0;
+    fetch_rows<D, P, 16 * M * R, THREADS>(s.q, q, tile.n, [&](int r) {
         return row_of_pair(a, tile, r) * a.q_stride + (long)head_of_pair(a, tile, r, c) * D;
     });
     fetch(now, 0);
     copy_async_commit();
     for (int j = piece.from; j < piece.to; j++, now = next) {
-        int stage = (j - piece.from) % 2, seen[2];
+        int stage = (j - piece.from) % 2, seen[R][2];
+        bool any = false;
         if (j + 1 < piece.to) {
             walk_on(next);
             fetch(next, 1 - stage);
@@ -159,37 +161,34 @@ __global__ void __launch_bounds__(THREADS, 2)
         copy_async_commit();
         copy_async_wait<1>();
         __syncthreads();
-        if (j == piece.from) UNROLL
-        for (int step = 0; step < P / 16; step++) load_first<P>(query[step], s.q + pairs, step);
         UNROLL
-        for (int half = 0; half < 2; half++) {
-            int r = pairs + g + half * 8;
-            seen[half] = r < tile.n ? keys_seen(*now.part, row_of_pair(a, tile, r)) : 0;
-            seen[half] -= now.first + keys;
+        for (int i = 0; i < 2 * R; i++) {
+            int r = pairs + g + i * 8;
+            int n = r < tile.n ? keys_seen(*now.part, row_of_pair(a, tile, r)) : 0;
+            seen[i / 2][i % 2] = n - now.first - keys;
+            any |= seen[i / 2][i % 2] > 0;
         }
-        if (__any_sync(FULL, seen[0] > 0 || seen[1] > 0)) {
-            float score[N / 8][4];
+        if (__any_sync(FULL, any)) {
+            float score[R][N / 8][4];
+            rows_by_rows<P, N, R>(score, s.q + pairs, s.in.k[stage] + keys);
             UNROLL
-            for (int i = 0; i < N / 8; i++) UNROLL
-            for (int e = 0; e < 4; e++) score[i][e] = 0;
-            UNROLL
-            for (int step = 0; step < P / 16; step++)
-                add_rows<P, N>(score, query[step], s.in.k[stage] + keys, step);
-            soften<P, N>(score, acc, most, sum, seen, scale);
-            add_product<P, N>(acc, score, s.in.v[stage] + keys);
+            for (int r = 0; r < R; r++)
+                soften<P, N>(score[r], acc[r], most[r], sum[r], seen[r], scale);
+            add_product<P, N, R>(acc, score, s.in.v[stage] + keys);
         }
         __syncthreads();
     }
     copy_async_wait<0>();
-    leave(s.out, acc, most, sum);
+    UNROLL
+    for (int r = 0; r < R; r++) leave<P, R>(s.out, r * 16, acc[r], most[r], sum[r], scale);
     __syncthreads();
     for (int i = threadIdx.x; i < tile.n * (D / 8); i += THREADS) {
-        int r = i / (D / 8), column = i % (D / 8) * 8, first = r / 16 * C;
+        int r = i / (D / 8), column = i % (D / 8) * 8, first = r / (16 * R) * C, at = r % (16 * R);
         float x[8], top, all;
         add_parts(
-            x, top, all, C, [&](int w) { return &s.out.o[first + w][r % 16][column]; },
-            [&](int w) { return s.out.most[first + w][r % 16]; },
-            [&](int w) { return s.out.sum[first + w][r % 16]; });
+            x, top, all, C, [&](int w) { return &s.out.o[first + w][at][column]; },
+            [&](int w) { return s.out.most[first + w][at]; },
+            [&](int w) { return s.out.sum[first + w][at]; });
         if (piece.slot < 0) {
             give(a, o, lse, row_of_pair(a, tile, r), head_of_pair(a, tile, r, c), column, x, top,
                  all);
@@ -278,12 +277,12 @@ __global__ void __launch_bounds__(THREADS, 2)
 
 /* ---- launches ---- */
 
-template <int D, int P, int M>
+template <int D, int P, int M, int R>
 static void run(const struct attention &a, bf16 *o, float *lse, float *scratch, const bf16 *q,
                 const bf16 *k, const bf16 *v, cudaStream_t s)
 {
-    typedef struct forward_shared<P, M> shared;
-    GPU_LAUNCH((forward_pieces<D, P, M>), dim3(a.n_pieces, a.kv_heads), dim3(THREADS),
+    typedef struct forward_shared<P, M, R> shared;
+    GPU_LAUNCH((forward_pieces<D, P, M, R>), dim3(a.n_pieces, a.kv_heads), dim3(THREADS),
                sizeof(shared), s, a, o, lse, scratch, q, k, v);
     if (a.n_joins)
         GPU_LAUNCH(join_pieces, dim3(a.n_joins, a.kv_heads), dim3(THREADS), 0, s, a, o, lse,
@@ -295,11 +294,11 @@ static void run_for(const struct attention &a, bf16 *o, float *lse, float *scrat
                     const bf16 *k, const bf16 *v, cudaStream_t s)
 {
     if (a.most_pairs <= 16)
-        run<D, P, 1>(a, o, lse, scratch, q, k, v, s);
+        run<D, P, 1, 1>(a, o, lse, scratch, q, k, v, s);
     else if (a.most_pairs <= 32)
-        run<D, P, 2>(a, o, lse, scratch, q, k, v, s);
+        run<D, P, 2, 1>(a, o, lse, scratch, q, k, v, s);
     else
-        run<D, P, 4>(a, o, lse, scratch, q, k, v, s);
+        run<D, P, 4, 2>(a, o, lse, scratch, q, k, v, s);
 }
 
 template <>

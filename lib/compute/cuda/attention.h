@@ -2,9 +2,10 @@
  * keys they walk over, and how these are cut. plan.cc makes the lists of a struct ptd_attention.
  *
  * A pair is a query row and one of the heads that share a kv head; the pairs of a row follow each
- * other. A tile is up to PAIRS neighbouring pairs of rows that have one prompt in common, or of one
- * span. It walks over parts of the pool: the prompt's keys, then each span's own. Neighbours in a
- * part are read KEYS at a time; a row sees the first few keys of a part, or none.
+ * other. A tile is up to PAIRS (backward BACK_PAIRS) neighbouring pairs of rows that have one
+ * prompt in common, or of one span. It walks over parts of the pool: the prompt's keys, then each
+ * span's own. Neighbours in a part are read KEYS at a time; a row sees the first few keys of a
+ * part, or none.
  *
  * Long walks of few pairs (decoding) are cut into pieces, whose results are joined in their order.
  *
@@ -15,7 +16,8 @@
 #include <initializer_list>
 
 enum {
-    PAIRS = 64,
+    PAIRS = 128,
+    BACK_PAIRS = 64,
     KEYS = 64,
     FEW_PAIRS = 32, /* and fewer: a walk is cut into pieces */
     PIECE = 8,      /* key tiles of a piece */

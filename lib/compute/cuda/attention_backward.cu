@@ -41,15 +41,8 @@ __global__ void __launch_bounds__(THREADS, 2)
 }
 
 template <int P> struct dq_shared {
-    bf16 q[PAIRS][P + 8], dout[PAIRS][P + 8], k[2][KEYS][P + 8], v[2][KEYS][P + 8];
+    bf16 q[BACK_PAIRS][P + 8], dout[BACK_PAIRS][P + 8], k[2][KEYS][P + 8], v[2][KEYS][P + 8];
 };
-
-template <int P> GPU_INLINE void clear(float (&acc)[P / 8][4])
-{
-    UNROLL
-    for (int i = 0; i < P / 8; i++) UNROLL
-    for (int e = 0; e < 4; e++) acc[i][e] = 0;
-}
 
 template <int D, int P>
 __global__ void __launch_bounds__(THREADS, 2)
@@ -60,7 +53,7 @@ __global__ void __launch_bounds__(THREADS, 2)
     GPU_SHARED(shared, s);
     const struct attention_tile tile = a.tiles[blockIdx.x];
     int c = blockIdx.y, warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
-    float scale = 1 / sqrtf((float)D), high[2], mean[2], acc[P / 8][4];
+    float scale = 1 / sqrtf((float)D), high[2], mean[2], acc[1][P / 8][4];
     long row[2];
     struct walk now = walk_from(a, tile, 0), next = now, end = walk_from(a, tile, 0);
     end.part += tile.parts;
@@ -81,11 +74,12 @@ __global__ void __launch_bounds__(THREADS, 2)
         high[half] = lse[stat_of(a, p)] * LOG2E;
         mean[half] = delta[stat_of(a, p)];
     }
-    clear<P>(acc);
+    clear(acc);
     auto place = [&](int r, long stride) { return pair(r).row * stride + (long)pair(r).head * D; };
-    fetch_rows<D, P, PAIRS, THREADS>(s.q, q, tile.n, [&](int r) { return place(r, a.q_stride); });
-    fetch_rows<D, P, PAIRS, THREADS>(s.dout, dout, tile.n,
-                                     [&](int r) { return place(r, a.o_stride); });
+    fetch_rows<D, P, BACK_PAIRS, THREADS>(s.q, q, tile.n,
+                                          [&](int r) { return place(r, a.q_stride); });
+    fetch_rows<D, P, BACK_PAIRS, THREADS>(s.dout, dout, tile.n,
+                                          [&](int r) { return place(r, a.o_stride); });
     fetch(now, 0);
     copy_async_commit();
     for (int stage = 0; now.part < end.part; stage = 1 - stage, now = next) {
@@ -99,18 +93,18 @@ __global__ void __launch_bounds__(THREADS, 2)
         for (int half = 0; half < 2; half++)
             seen[half] = keys_seen(*now.part, row[half]) - now.first;
         if (__any_sync(FULL, seen[0] > 0 || seen[1] > 0)) {
-            float p[KEYS / 8][4], dp[KEYS / 8][4];
-            rows_by_rows<P, KEYS>(p, s.q + warp * 16, s.k[stage]);
-            rows_by_rows<P, KEYS>(dp, s.dout + warp * 16, s.v[stage]);
+            float p[1][KEYS / 8][4], dp[1][KEYS / 8][4];
+            rows_by_rows<P, KEYS, 1>(p, s.q + warp * 16, s.k[stage]);
+            rows_by_rows<P, KEYS, 1>(dp, s.dout + warp * 16, s.v[stage]);
             UNROLL
             for (int i = 0; i < KEYS / 8; i++) UNROLL
             for (int e = 0; e < 4; e++) {
                 int half = e / 2;
-                float share = fast_exp2(p[i][e] * scale * LOG2E - high[half]);
-                share *= (dp[i][e] - mean[half]) * scale;
-                p[i][e] = i * 8 + t + e % 2 < seen[half] ? share : 0;
+                float share = fast_exp2(p[0][i][e] * scale * LOG2E - high[half]);
+                share *= (dp[0][i][e] - mean[half]) * scale;
+                p[0][i][e] = i * 8 + t + e % 2 < seen[half] ? share : 0;
             }
-            add_product<P, KEYS>(acc, p, s.k[stage]);
+            add_product<P, KEYS, 1>(acc, p, s.k[stage]);
         }
         __syncthreads();
     }
@@ -121,8 +115,8 @@ __global__ void __launch_bounds__(THREADS, 2)
         if (r >= tile.n) continue;
         UNROLL
         for (int i = 0; i < D / 8; i++)
-            store_pair(dq + place(r, a.q_stride) + i * 8 + t, acc[i][half * 2],
-                       acc[i][half * 2 + 1]);
+            store_pair(dq + place(r, a.q_stride) + i * 8 + t, acc[0][i][half * 2],
+                       acc[0][i][half * 2 + 1]);
     }
 }
 
@@ -158,7 +152,7 @@ __global__ void __launch_bounds__(THREADS, 2)
     const struct attention_key_tile tile = a.key_tiles[blockIdx.x];
     int c = blockIdx.y, group = a.heads / a.kv_heads, warp = threadIdx.x / 32,
         g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
-    float scale = 1 / sqrtf((float)D), gk[P / 8][4], gv[P / 8][4];
+    float scale = 1 / sqrtf((float)D), gk[1][P / 8][4], gv[1][P / 8][4];
     const struct attention_view *end = a.views + tile.view + tile.views;
     struct viewing next = {a.views + tile.view, 0};
     if (!tile.views) return;
@@ -179,8 +173,8 @@ __global__ void __launch_bounds__(THREADS, 2)
         s.mean[stage][r] = delta[stat_of(a, p)];
         s.seen[stage][r] = r < n ? min(tile.n, view.sees + (int)(p.row - view.row) * view.step) : 0;
     };
-    clear<P>(gk);
-    clear<P>(gv);
+    clear(gk);
+    clear(gv);
     fetch_rows<D, P, KEYS, THREADS>(s.k, k + c * D, tile.n,
                                     [&](int i) { return (tile.row + i) * a.k_stride; });
     fetch_rows<D, P, KEYS, THREADS>(s.v, v + c * D, tile.n,
@@ -194,19 +188,19 @@ __global__ void __launch_bounds__(THREADS, 2)
         copy_async_commit();
         copy_async_wait<1>();
         __syncthreads();
-        float p[STEP / 8][4], dp[STEP / 8][4]; /* transposed: a row is a key */
-        rows_by_rows<P, STEP>(p, s.k + warp * 16, s.q[stage]);
-        rows_by_rows<P, STEP>(dp, s.v + warp * 16, s.dout[stage]);
+        float p[1][STEP / 8][4], dp[1][STEP / 8][4]; /* transposed: a row is a key */
+        rows_by_rows<P, STEP, 1>(p, s.k + warp * 16, s.q[stage]);
+        rows_by_rows<P, STEP, 1>(dp, s.v + warp * 16, s.dout[stage]);
         UNROLL
         for (int i = 0; i < STEP / 8; i++) UNROLL
         for (int e = 0; e < 4; e++) {
             int r = i * 8 + t + e % 2, key = warp * 16 + g + e / 2 * 8;
-            float share = fast_exp2(p[i][e] * scale * LOG2E - s.high[stage][r]);
-            p[i][e] = key < s.seen[stage][r] ? share : 0;
-            dp[i][e] = p[i][e] * (dp[i][e] - s.mean[stage][r]) * scale;
+            float share = fast_exp2(p[0][i][e] * scale * LOG2E - s.high[stage][r]);
+            p[0][i][e] = key < s.seen[stage][r] ? share : 0;
+            dp[0][i][e] = p[0][i][e] * (dp[0][i][e] - s.mean[stage][r]) * scale;
         }
-        add_product<P, STEP>(gv, p, s.dout[stage]);
-        add_product<P, STEP>(gk, dp, s.q[stage]);
+        add_product<P, STEP, 1>(gv, p, s.dout[stage]);
+        add_product<P, STEP, 1>(gk, dp, s.q[stage]);
         __syncthreads();
     }
     copy_async_wait<0>();
@@ -217,8 +211,8 @@ __global__ void __launch_bounds__(THREADS, 2)
         UNROLL
         for (int i = 0; i < D / 8; i++) {
             long column = c * D + i * 8 + t;
-            add_to<P>(dk + (tile.row + key) * a.k_stride + column, gk, half, i);
-            add_to<P>(dv + (tile.row + key) * a.v_stride + column, gv, half, i);
+            add_to<P>(dk + (tile.row + key) * a.k_stride + column, gk[0], half, i);
+            add_to<P>(dv + (tile.row + key) * a.v_stride + column, gv[0], half, i);
         }
     }
 }

@@ -52,12 +52,12 @@ static void add_pieces(struct attention_lists *l, int pairs, int walk)
 }
 
 static void add_tiles(struct attention_lists *l, const struct ptd_attention *a,
-                      const struct ptd_span *run, int n)
+                      const struct ptd_span *run, int n, int most)
 {
     int group = a->heads / a->kv_heads;
     long rows = run[n - 1].row + run[n - 1].n - run->row, pairs = rows * group;
-    for (long at = 0; at < pairs; at += PAIRS) {
-        int here = (int)std::min<long>(PAIRS, pairs - at), part = (int)l->parts.size();
+    for (long at = 0; at < pairs; at += most) {
+        int here = (int)std::min<long>(most, pairs - at), part = (int)l->parts.size();
         long first = run->row + at / group, last = run->row + (at + here - 1) / group;
         int walk = add_parts(l, a, run, n, first, last);
         l->tiles.push_back({first, (int)(at % group), here, part, (int)l->parts.size() - part});
@@ -67,11 +67,11 @@ static void add_tiles(struct attention_lists *l, const struct ptd_attention *a,
     l->rows = std::max(l->rows, run->row + rows);
 }
 
-void attention_lists_forward(struct attention_lists *l, const struct ptd_attention *a)
+void attention_lists_forward(struct attention_lists *l, const struct ptd_attention *a, int most)
 {
     for (int i = 0, n; i < a->n_spans; i += n) {
         for (n = 1; i + n < a->n_spans && joins(a->spans[i + n - 1], a->spans[i + n]);) n++;
-        add_tiles(l, a, a->spans + i, n);
+        add_tiles(l, a, a->spans + i, n, most);
     }
     std::stable_sort(l->pieces.begin(), l->pieces.end(),
                      [](const attention_piece &x, const attention_piece &y) {
@@ -132,6 +132,7 @@ int attention_lists_backward(struct attention_lists *l, const struct ptd_attenti
 {
     std::map<long, range> ranges;
     long end = -1;
+    attention_lists_forward(l, a, BACK_PAIRS);
     for (int i = 0; i < a->n_spans; i++) {
         const struct ptd_span &s = a->spans[i];
         int seen = s.past + (a->causal ? 1 : s.n);

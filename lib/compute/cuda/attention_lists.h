@@ -16,7 +16,9 @@ struct attention_lists {
     int slots = 0, most_pairs = 0;
     long rows = 0;
 };
-void attention_lists_forward(struct attention_lists *l, const struct ptd_attention *a);
-/* -1: keys of two spans overlap, and are not the same from the first on. */
+/* Tiles of at most `most` pairs. */
+void attention_lists_forward(struct attention_lists *l, const struct ptd_attention *a, int most);
+/* Tiles, and tiles of keys. -1: keys of two spans overlap, and are not the same from the first
+ * on. */
 int attention_lists_backward(struct attention_lists *l, const struct ptd_attention *a);
 #endif

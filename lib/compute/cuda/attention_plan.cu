@@ -7,7 +7,7 @@
 struct ptd_attention_plan {
     struct ptd_attention shape; /* spans and blocks are copies */
     std::vector<struct ptd_span> spans;
-    struct attention on;
+    struct attention on, back;
     void *lists[2]; /* on the device: forward, backward */
 };
 
@@ -31,7 +31,7 @@ static void plan_forward(struct ptd_device *d, struct ptd_attention_plan *p)
     struct attention_lists l;
     struct attention *a = &p->on;
     struct bundle b;
-    attention_lists_forward(&l, &p->shape);
+    attention_lists_forward(&l, &p->shape, PAIRS);
     size_t parts = b.add(l.parts), tiles = b.add(l.tiles), pieces = b.add(l.pieces),
            joins = b.add(l.joins), blocks = b.add(p->shape.blocks, (size_t)p->shape.n_blocks);
     void *base = p->lists[0] = upload(d, b);
@@ -54,11 +54,15 @@ static void plan_backward(struct ptd_device *d, struct ptd_attention_plan *p)
         cuda_blame(d, PTD_BUG, "attention: gradients of keys that overlap, or lie in blocks");
         return;
     }
-    size_t tiles = b.add(l.key_tiles), views = b.add(l.views);
+    size_t keys = b.add(l.key_tiles), views = b.add(l.views), parts = b.add(l.parts),
+           tiles = b.add(l.tiles);
     if (!(p->lists[1] = upload(d, b))) return;
-    place(p->on.key_tiles, p->lists[1], tiles);
-    place(p->on.views, p->lists[1], views);
-    p->on.n_key_tiles = (int)l.key_tiles.size();
+    p->back = p->on;
+    place(p->back.parts, p->lists[1], parts);
+    place(p->back.tiles, p->lists[1], tiles);
+    place(p->back.key_tiles, p->lists[1], keys);
+    place(p->back.views, p->lists[1], views);
+    p->back.n_tiles = (int)l.tiles.size(), p->back.n_key_tiles = (int)l.key_tiles.size();
 }
 
 struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struct ptd_attention *a)
@@ -106,7 +110,7 @@ void cuda_attention_backward(struct ptd_device *d, const struct ptd_attention_pl
     float *delta = static_cast<float *>(cuda_scratch(d, CUDA_SUMS, room));
     if (!p->lists[1]) plan_backward(d, changed(p));
     if (!p->lists[0] || !p->lists[1] || !delta) return;
-    CUDA_BY_TYPE(d, attention_backward(p->on, as<T>(dq), as<T>(dk), as<T>(dv), delta, as<T>(dout),
+    CUDA_BY_TYPE(d, attention_backward(p->back, as<T>(dq), as<T>(dk), as<T>(dv), delta, as<T>(dout),
                                        as<T>(o), floats_of(lse), as<T>(q), as<T>(k), as<T>(v),
                                        stream_of(d)));
 }

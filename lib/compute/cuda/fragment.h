@@ -25,51 +25,71 @@ template <int P> GPU_INLINE void load_first(uint32_t (&a)[4], const row_of<P> *r
     load_matrix_x4(a, &rows[lane % 16][step * 16 + lane / 16 * 8]);
 }
 
-/* s [16, N] += a [16, 16] b^T, b columns 16 step .. of N rows. */
-template <int P, int N>
-GPU_INLINE void add_rows(float (&s)[N / 8][4], const uint32_t (&a)[4], const row_of<P> *b, int step)
+/* s [R * 16, N] += a [R * 16, 16] b^T, b columns 16 step .. of N rows. */
+template <int P, int N, int R>
+GPU_INLINE void add_rows(float (&s)[R][N / 8][4], const uint32_t (&a)[R][4], const row_of<P> *b,
+                         int step)
 {
     int lane = threadIdx.x % 32, row = lane / 16 * 8 + lane % 8, column = lane / 8 % 2 * 8;
     UNROLL
     for (int i = 0; i < N / 8; i += 2) {
         uint32_t x[4];
         load_matrix_x4(x, &b[i * 8 + row][step * 16 + column]);
-        mma_16x8x16(s[i], a, x[0], x[1]);
-        mma_16x8x16(s[i + 1], a, x[2], x[3]);
+        UNROLL
+        for (int r = 0; r < R; r++) {
+            mma_16x8x16(s[r][i], a[r], x[0], x[1]);
+            mma_16x8x16(s[r][i + 1], a[r], x[2], x[3]);
+        }
     }
 }
 
-/* s [16, N] = a b^T, a 16 rows and b N rows. */
-template <int P, int N>
-GPU_INLINE void rows_by_rows(float (&s)[N / 8][4], const row_of<P> *a, const row_of<P> *b)
+/* Nothing yet, for R * 16 rows of 8 n numbers. */
+template <int R, int n> GPU_INLINE void clear(float (&s)[R][n][4])
 {
     UNROLL
-    for (int i = 0; i < N / 8; i++) UNROLL
-    for (int e = 0; e < 4; e++) s[i][e] = 0;
+    for (int r = 0; r < R; r++) UNROLL
+    for (int i = 0; i < n; i++) UNROLL
+    for (int e = 0; e < 4; e++) s[r][i][e] = 0;
+}
+
+/* s [R * 16, N] = a b^T, a R * 16 rows and b N rows. */
+template <int P, int N, int R>
+GPU_INLINE void rows_by_rows(float (&s)[R][N / 8][4], const row_of<P> *a, const row_of<P> *b)
+{
+    clear(s);
     UNROLL
     for (int step = 0; step < P / 16; step++) {
-        uint32_t x[4];
-        load_first<P>(x, a, step);
-        add_rows<P, N>(s, x, b, step);
+        uint32_t x[R][4];
+        UNROLL
+        for (int r = 0; r < R; r++) load_first<P>(x[r], a + r * 16, step);
+        add_rows<P, N, R>(s, x, b, step);
     }
 }
 
-/* acc [16, P] += s [16, N] b, b N rows. */
-template <int P, int N>
-GPU_INLINE void add_product(float (&acc)[P / 8][4], const float (&s)[N / 8][4], const row_of<P> *b)
+/* acc [R * 16, P] += s [R * 16, N] b, b N rows. */
+template <int P, int N, int R>
+GPU_INLINE void add_product(float (&acc)[R][P / 8][4], const float (&s)[R][N / 8][4],
+                            const row_of<P> *b)
 {
     int lane = threadIdx.x % 32;
     UNROLL
     for (int i = 0; i < N / 16; i++) {
-        const float(&left)[4] = s[2 * i], (&right)[4] = s[2 * i + 1];
-        uint32_t a[4] = {pack_bf16(left[0], left[1]), pack_bf16(left[2], left[3]),
-                         pack_bf16(right[0], right[1]), pack_bf16(right[2], right[3])};
+        uint32_t a[R][4];
+        UNROLL
+        for (int r = 0; r < R; r++) {
+            const float(&left)[4] = s[r][2 * i], (&right)[4] = s[r][2 * i + 1];
+            a[r][0] = pack_bf16(left[0], left[1]), a[r][1] = pack_bf16(left[2], left[3]);
+            a[r][2] = pack_bf16(right[0], right[1]), a[r][3] = pack_bf16(right[2], right[3]);
+        }
         UNROLL
         for (int d = 0; d < P / 8; d += 2) {
             uint32_t x[4];
             load_matrix_x4_transposed(x, &b[i * 16 + lane % 16][(d + lane / 16) * 8]);
-            mma_16x8x16(acc[d], a, x[0], x[1]);
-            mma_16x8x16(acc[d + 1], a, x[2], x[3]);
+            UNROLL
+            for (int r = 0; r < R; r++) {
+                mma_16x8x16(acc[r][d], a[r], x[0], x[1]);
+                mma_16x8x16(acc[r][d + 1], a[r], x[2], x[3]);
+            }
         }
     }
 }
