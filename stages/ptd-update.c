@@ -37,7 +37,10 @@
 
 static struct {
     const char *store, *loss, *divergence, *schedule, *device, *recompute, *moments, *master,
-        *apply, *method, *aggregate, *kl, *kl_in;
+        *apply, *method, *aggregate, *kl, *kl_in, *support, *tutor_weight, *tutor_as, *kl_lift,
+        *lambda_schedule;
+    int tail;
+    struct ptd_lambda lambda;
     struct ptd_clip clip; /* below 0: as the loss has it */
     struct ptd_loss_rules rules;
     struct ptd_steered steered;
@@ -57,13 +60,20 @@ static struct {
     .apply = "whole",
     .kl = "k3",
     .kl_in = "loss",
+    .support = "union",
+    .tutor_weight = "none",
+    .tutor_as = "divergence",
+    .kl_lift = "tutored",
+    .lambda_schedule = "constant",
+    .tail = 1,
+    .lambda = {.from = 0.5},
     .clip = {-1, -1, -1},
     .updates = 1,
     .epochs = 1,
     .micro = 512,
     .max_bad = 3,
     .grace = 30,
-    .rules = {.lambda = 0.5, .tau = 1, .beta = 0.01, .top_entropy = 1},
+    .rules = {.tau = 1, .beta = 0.01, .top_entropy = 1},
     .steered = {.horizon = 10000},
     .train = {.optimizer =
                   {.adamw = {.lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.01},
@@ -116,12 +126,37 @@ static const struct ptd_opt options[] = {
     {"schedule", 0, PTD_OPT_STR, &opt.schedule, "KIND", "after it: constant, cosine, linear", 0, 0},
     {"floor", 0, PTD_OPT_DOUBLE, &opt.train.floor, "X",
      "share of the learning rate that cosine and linear end at", 0, 1},
-    {"lambda", 0, PTD_OPT_DOUBLE, &opt.rules.lambda, "X", "weight of the divergence from the tutor",
+    {"lambda", 0, PTD_OPT_DOUBLE, &opt.lambda.from, "X", "weight of the divergence from the tutor",
      0, 1000},
+    {"lambda-schedule", 0, PTD_OPT_STR, &opt.lambda_schedule, "KIND", "over the run: %s", 0, 0},
+    {"lambda-end", 0, PTD_OPT_DOUBLE, &opt.lambda.end, "X",
+     "share of lambda that linear and cosine end at", 0, 1000},
     {"tau", 0, PTD_OPT_DOUBLE, &opt.rules.tau, "T", "groups below this accuracy are tutored", 0, 2},
     {"top-k", 'k', PTD_OPT_INT, &opt.rules.top_k, "K",
      "at most this many of the tutor's ids (0: all in the stream)", 0, 256},
-    {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND", "%s", 0, 0},
+    {"divergence", 0, PTD_OPT_STR, &opt.divergence, "KIND",
+     "%s; gjsd=B is short for both its options", 0, 0},
+    {"support", 0, PTD_OPT_STR, &opt.support, "WHOSE",
+     "words at which student and tutor are compared: %s (all where ptd-ref has -k full)", 0, 0},
+    {"tail", 0, PTD_OPT_FLAG, &opt.tail, NULL,
+     "all other words are one more (--no-tail: they are left out on both sides)", 0, 0},
+    {"tutor-weight", 0, PTD_OPT_STR, &opt.tutor_weight, "KIND",
+     "what a tutored token counts: %s: 1, the student's entropy, the tutor's best probability, the "
+     "ratio up to 2",
+     0, 0},
+    {"tutor-as", 0, PTD_OPT_STR, &opt.tutor_as, "WHAT",
+     "%s: lambda times the log-ratio of tutor and student joins each token's advantage", 0, 0},
+    {"kl-lift", 0, PTD_OPT_STR, &opt.kl_lift, "WHICH",
+     "groups without a KL to the reference: %s: those with a tutored response, all below tau, none",
+     0, 0},
+    {"masked-kl", 0, PTD_OPT_DOUBLE, &opt.rules.tutoring.masked, "X",
+     "weight of the distance from what is said with masked pictures, which becomes larger (PAPO; "
+     "needs ptd-ref --mask-picture)",
+     0, 100},
+    {"ema", 0, PTD_OPT_DOUBLE, &opt.train.ema, "D",
+     "keeps the running mean of the weights, which moves by 1 - D a step, for ptd-ref --teacher "
+     "ema (0: none)",
+     0, 0.9999999},
     {"picture-words", 0, PTD_OPT_DOUBLE, &opt.words, "X",
      "sft: weight of picture tokens naming what they show (needs objects in the data)", 0, 1000},
     {"updates", 'u', PTD_OPT_INT, &opt.updates, "N",
@@ -168,7 +203,12 @@ static const struct ptd_opt options[] = {
 static const struct ptd_method_choice choices[] = {{"method", ptd_presets},
                                                    {"loss", ptd_losses},
                                                    {"kl", ptd_kls},
+                                                   {"lambda-schedule", ptd_lambda_schedules},
                                                    {"divergence", ptd_divergences},
+                                                   {"support", ptd_supports},
+                                                   {"tutor-weight", ptd_weighings},
+                                                   {"tutor-as", ptd_tutor_uses},
+                                                   {"kl-lift", ptd_lifts},
                                                    {"moments", ptd_moment_forms},
                                                    {"master", ptd_masters},
                                                    {0}};
@@ -259,6 +299,7 @@ struct run {
     const struct ptd_advantage *advantage; /* of a KL in the reward */
     struct ptd_teacher *frozen; /* of a KL over all words; NULL: nobody reads beside the student */
     struct ptd_reference reference;
+    struct ptd_teacher *teacher; /* whose hidden rows the stream has; NULL: none yet */
     struct ptd_progress progress;
     int64_t first;  /* generation at start */
     size_t left;    /* memory for all but weights, gradients, moments */
@@ -310,9 +351,32 @@ static int reads_reference(void)
     return !opt.rules.kl->value && ptd_loss_reference(&opt.rules) > 0;
 }
 
+static int named(ptd_method_table table, const char *option, const char *name)
+{
+    int code = ptd_coded_named(table, option, name);
+    if (code < 0) ptd_misuse("%s", ptd_failed_message());
+    return code;
+}
+
+static void settle_tutoring(void)
+{
+    struct ptd_tutoring *t = &opt.rules.tutoring;
+    t->support = named(ptd_supports, "support", opt.support);
+    t->weigh = named(ptd_weighings, "tutor-weight", opt.tutor_weight);
+    t->lift = named(ptd_lifts, "kl-lift", opt.kl_lift);
+    t->as_advantage = named(ptd_tutor_uses, "tutor-as", opt.tutor_as);
+    t->no_tail = !opt.tail;
+    opt.lambda.schedule = named(ptd_lambda_schedules, "lambda-schedule", opt.lambda_schedule);
+    opt.rules.lambda = opt.lambda.from;
+    if (t->as_advantage && t->weigh != PTD_WEIGH_NONE)
+        ptd_misuse("--tutor-weight %s: the divergence has weights, and --tutor-as advantage none",
+                   opt.tutor_weight);
+}
+
 static void settle_options(void)
 {
     settle_loss();
+    settle_tutoring();
     if (!(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
         ptd_misuse("%s", ptd_failed_message());
     if (!(opt.train.optimizer.moments = ptd_moments_named(opt.moments)) ||
@@ -455,6 +519,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .updates = opt.updates,
                                                         .epochs = opt.epochs,
                                                         .steered = &opt.steered,
+                                                        .lambda = &opt.lambda,
                                                         .tis = opt.tis});
     opt.train.optimizer.seed = (uint64_t)r->head.seed;
     opt.train.before = before_memory;
@@ -549,6 +614,39 @@ static int check_group(const struct ptd_group *g)
                             "group \"%s\" has no reference log-probs: expected the output of "
                             "ptd-ref (or --beta 0)",
                             g->uid);
+        if (opt.rules.tutoring.masked > 0 && y->n && !y->masked_logp)
+            return ptd_fail(PTD_DATAERR,
+                            "group \"%s\" has no log-probs with masked pictures: expected the "
+                            "output of ptd-ref --mask-picture (or --masked-kl 0)",
+                            g->uid);
+    }
+    return 0;
+}
+
+/* A rollout's hidden rows must be such that the teacher's head makes logits of. */
+static int check_rows(struct run *r, const struct ptd_rollout *y)
+{
+    if (!r->teacher && !(r->teacher = ptd_teacher_noted(r->train->store, &r->head, r->device)))
+        return -1;
+    if (r->teacher->vocab != r->train->model->config.vocab)
+        return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
+                        r->teacher->vocab, r->train->model->config.vocab);
+    if (r->teacher->hidden == y->teacher_width) return 0;
+    return ptd_fail(PTD_DATAERR, "field \"teacher_width\": %d, expected the teacher's %d",
+                    y->teacher_width, r->teacher->hidden);
+}
+
+/* What tutored responses need. */
+static int check_tutored(struct run *r, const struct ptd_group *g)
+{
+    int word = opt.rules.divergence->word != NULL;
+    if (opt.rules.loss->supervised || g->group_accuracy >= opt.rules.tau) return 0;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        const struct ptd_rollout *y = &g->rollouts[i];
+        if (!ptd_rollout_taught(y)) continue;
+        const char *lack = ptd_tutoring_lacks(&opt.rules.tutoring, word, y);
+        if (lack) return ptd_fail(PTD_DATAERR, "group \"%s\" has %s", g->uid, lack);
+        if (y->teacher_rows && check_rows(r, y)) return -1;
     }
     return 0;
 }
@@ -567,6 +665,7 @@ static void hold(struct run *r, const struct ptd_frame *f)
     h->body = ptd_alloc(f->body_len + 1);
     memcpy(h->body, f->body, f->body_len);
     if (ptd_group_read(&h->group, h->body, f->body_len) || check_group(&h->group) ||
+        check_tutored(r, &h->group) ||
         ptd_group_check_words(&h->group, r->train->model->config.vocab)) {
         ptd_reader_blame(r->in, f);
         die_settled(r);
@@ -747,6 +846,25 @@ static void steer(struct run *r, const struct ptd_metrics *m)
     r->train->kl_coef = opt.rules.beta;
 }
 
+/* The head of the teacher whose hidden rows this step has. One that moves is of one generation. */
+static void load_teacher(struct run *r)
+{
+    const struct step *s = &r->step;
+    if (!r->teacher || !s->n) return;
+    for (int i = 1; i < s->n && r->teacher->moves; i++)
+        if (s->groups[i]->generation != s->groups[0]->generation) {
+            ptd_fail(PTD_DATAERR,
+                     "group \"%s\" was sampled by generation %lld, and the step before it by %lld: "
+                     "expected one, since --teacher %s is it",
+                     s->groups[i]->uid, (long long)s->groups[i]->generation,
+                     (long long)s->groups[0]->generation, r->teacher->who);
+            die_settled(r);
+        }
+    if (ptd_teacher_seek(r->teacher, s->groups[0]->generation) ||
+        !(opt.rules.tutoring.head = ptd_teacher_head(r->teacher)))
+        die_settled(r);
+}
+
 static void do_step(struct run *r, int64_t number)
 {
     struct step *s = &r->step;
@@ -766,6 +884,8 @@ static void do_step(struct run *r, int64_t number)
     }
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
+    opt.rules.lambda = ptd_lambda_at(&opt.lambda, number, r->head.steps);
+    load_teacher(r);
     look_before(r);
     for (int e = 0; e < opt.epochs; e++) do_epoch(r, &m, !e);
     ptd_metrics_groups(&m, s->groups, s->n);
@@ -850,6 +970,7 @@ int main(int argc, char **argv)
     ptd_score_free(r.score);
     ptd_reference_clear(&r.reference);
     ptd_teacher_close(r.frozen);
+    ptd_teacher_close(r.teacher);
     ptd_tokenizer_free(r.tokenizer);
     free(r.ground.words);
     ptd_train_close(r.train);

@@ -220,11 +220,21 @@ static double weight_of(const struct ptd_rollout *y, int j, const double *logp)
     }
 }
 
+/* Of the clipped objective, the tutor being the reward of each token. */
+static double plain_reward(int k, int j, double own)
+{
+    const struct ptd_rollout *y = &group.rollouts[k];
+    double A = k < 2 ? LAMBDA * (y->teacher_on_ids[j] - (double)y->logp[j]) : 0,
+           r = exp(own - y->logp[j]), pg = fmax(-A * r, -A * fmin(fmax(r, 0.8), 1.28));
+    return A < 0 ? fmin(pg, -A * 3) : pg;
+}
+
 static double plain_token(int k, int j, const double *logp, int hold, double *masked)
 {
     const struct ptd_rollout *y = &group.rollouts[k];
     double d = y->masked_logp[j] - logp[y->ids[j]], own = logp[y->ids[j]];
     *masked = exp(d) - d - 1;
+    if (rules.tutoring.as_advantage) return plain_reward(k, j, own);
     if (k == 2) return 0;
     if (hold) {
         held_weight[k][j] = weight_of(y, j, logp);
@@ -248,6 +258,7 @@ static double plain_loss(int hold)
             all++;
         }
     }
+    if (rules.tutoring.as_advantage) return far / all;
     return LAMBDA * far / tutored - rules.tutoring.masked * masked / all;
 }
 
@@ -299,6 +310,9 @@ static int usual(void **state)
     (void)state;
     make_group(0);
     rules = (struct ptd_loss_rules){.loss = ptd_loss_named("ppo"),
+                                    .clip = {0.2, 0.28, 3},
+                                    .kl = ptd_kl_named("k3"),
+                                    .beta = 0.01,
                                     .lambda = LAMBDA,
                                     .tau = 1,
                                     .divergence = ptd_divergence_named("jsd"),
@@ -385,6 +399,21 @@ static void masked_pictures(void **state)
     assert_true(isnan(ptd_masked_term(2, -1, NAN, &dlogp)) && isnan(dlogp));
 }
 
+static void the_tutor_is_a_reward(void **state)
+{
+    (void)state;
+    rules.tutoring.as_advantage = 1;
+    check();
+    double sum = 0;
+    for (int k = 0; k < 2; k++)
+        for (int j = 0; j < group.rollouts[k].n; j++)
+            sum += group.rollouts[k].logp[j] - group.rollouts[k].teacher_on_ids[j];
+    struct ptd_learned got = learn();
+    assert_close(got.jsd, sum, 1e-4);
+    assert_true(got.far_loss == 0);
+    assert_close(got.loss, got.pg_loss, 1e-6);
+}
+
 /* The released form changes nothing but what it takes away: the reference. */
 static void the_detached_form_has_no_gradient(void **state)
 {
@@ -466,10 +495,10 @@ static void lambda_goes_over_a_run(void **state)
                  {2, 0, 6, 11, 1},       {2, 0, 11, 11, 0},   {2, 3, 11, 11, 6},
                  {2, 0.25, 6, 11, 1.25}, {1, 0, 5, 0, 2},     {1, 0, 1, 1, 2}};
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_close(
-            ptd_lambda_at(2, cases[i].schedule, cases[i].end, cases[i].step, cases[i].total),
-            cases[i].want, 1e-12);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ptd_lambda l = {cases[i].schedule, 2, cases[i].end};
+        assert_close(ptd_lambda_at(&l, cases[i].step, cases[i].total), cases[i].want, 1e-12);
+    }
     assert_int_equal(ptd_coded_named(ptd_lambda_schedules, "lambda-schedule", "cosine"), 2);
     assert_int_equal(ptd_coded_named(ptd_supports, "support", "teacher"), PTD_SUPPORT_TEACHER);
     assert_int_equal(ptd_coded_named(ptd_lifts, "kl-lift", "always"), -1);
@@ -485,6 +514,7 @@ int main(void)
         TEST(the_sampled_word),
         TEST(every_weight),
         TEST(masked_pictures),
+        TEST(the_tutor_is_a_reward),
         TEST(the_detached_form_has_no_gradient),
         TEST(the_lift_is_a_switch),
         TEST(what_is_missing_is_named),

@@ -19,7 +19,7 @@ void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *p, double 
     s->words += p->words, s->loss += p->loss, s->pg += p->pg, s->kl += p->kl, s->jsd += p->jsd,
         s->entropy += p->entropy, s->logp += p->logp, s->ppo_kl += p->ppo_kl;
     s->pg_loss += p->pg_loss, s->kl_loss += p->kl_loss, s->far_loss += p->far_loss,
-        s->entropy_loss += p->entropy_loss;
+        s->entropy_loss += p->entropy_loss, s->masked_loss += p->masked_loss;
     s->clipped_high += p->clipped_high, s->clipped_dual += p->clipped_dual;
     if (p->max_ratio_error > s->max_ratio_error) s->max_ratio_error = p->max_ratio_error;
     if (first) m->gap += p->gap;
@@ -222,6 +222,7 @@ static void put_tutor(const struct ptd_metrics *m, json_t *o)
     double r = m->group.responses ? m->group.responses : 1,
            g = m->group.groups ? m->group.groups : 1;
     double taught = s->tutored_tokens ? s->tutored_tokens : 1, u = m->updates ? m->updates : 1;
+    double gamma = m->rules->tutoring.masked;
     long epochs = m->epochs ? m->epochs : 1;
     put_count(o, "ptd/ptd_groups", m->group.active);
     put_count(o, "ptd/total_groups", m->group.groups);
@@ -234,6 +235,9 @@ static void put_tutor(const struct ptd_metrics *m, json_t *o)
     if (m->group.gated) put(o, "ptd/hint_gate_ratio", (double)m->group.passed / m->group.gated);
     put(o, "actor/ptd_kl", s->jsd / taught);
     put(o, "actor/ptd_loss", s->far_loss / u);
+    put(o, "actor/ptd_coef", m->rules->lambda);
+    if (gamma > 0) put(o, "actor/kl_prcp_loss", -s->masked_loss / gamma / u);
+    if (gamma > 0) put(o, "actor/kl_prcp_coef", gamma);
     put(o, "group_reward/all_fail_ratio", m->group.all_fail / g);
     put(o, "group_reward/all_pass_ratio", m->group.all_pass / g);
     put(o, "group_reward/informative_ratio", m->group.informative / g);

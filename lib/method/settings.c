@@ -135,11 +135,34 @@ static void put_policy(json_t *s, const struct ptd_settings *all)
     if (all->epochs != 1) json_object_set_new(s, "epochs", json_integer(all->epochs));
 }
 
+static void put_name(json_t *s, const char *key, ptd_method_table table, int code)
+{
+    if (code) json_object_set_new(s, key, json_string(table[code]->name));
+}
+
+/* The same of tutored tokens; tables are in the order of their codes. */
+static void put_tutoring(json_t *s, const struct ptd_settings *all)
+{
+    const struct ptd_tutoring *t = &all->rules->tutoring;
+    const struct ptd_lambda *l = all->lambda;
+    put_name(s, "support", ptd_supports, t->support);
+    put_name(s, "tutor_weight", ptd_weighings, t->weigh);
+    put_name(s, "kl_lift", ptd_lifts, t->lift);
+    put_name(s, "tutor_as", ptd_tutor_uses, t->as_advantage);
+    if (t->no_tail) json_object_set_new(s, "tail", json_false());
+    put_real(s, "masked_kl", t->masked, 0);
+    if (!l || !l->schedule) return;
+    json_object_set_new(s, "lambda_schedule",
+                        json_pack("[s f]", ptd_lambda_schedules[l->schedule]->name, l->end));
+    json_object_set_new(s, "steps", json_integer(all->head->steps));
+}
+
 static void put_losses(json_t *s, const struct ptd_settings *all)
 {
     const struct ptd_loss_rules *r = all->rules;
     put_loss(s, r);
     put_policy(s, all);
+    put_tutoring(s, all);
     put_method(s, "divergence", &r->divergence->is);
     json_object_set_new(s, "loss_weights", json_pack("[f f]", r->lambda, r->tau));
     json_object_set_new(s, "top_k", json_integer(r->top_k));

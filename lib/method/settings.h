@@ -23,6 +23,7 @@ struct ptd_settings {
     double words;         /* weight of picture words */
     int updates, epochs;  /* of each step */
     const struct ptd_steered *steered;
+    const struct ptd_lambda *lambda;
     double tis; /* most that a token counts (before.h); 0: each counts once */
 };
 char *ptd_settings_text(const struct ptd_settings *s); /* malloc'd; loads OpenBLAS */

@@ -52,6 +52,14 @@ struct ptd_teacher *ptd_teacher_open(struct ptd_store *run, const char *who, str
     return r;
 }
 
+struct ptd_teacher *ptd_teacher_noted(struct ptd_store *run, const struct ptd_head *h,
+                                      struct ptd_device *d)
+{
+    struct ptd_teacher *r = ptd_teacher_open(run, h->teacher, d);
+    if (r && r->own) r->generation = h->teacher_generation;
+    return r;
+}
+
 int ptd_teacher_seek(struct ptd_teacher *r, int64_t generation)
 {
     if (!r->moves || (*r->id && generation == r->generation)) return 0;

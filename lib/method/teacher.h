@@ -31,6 +31,9 @@ struct ptd_teacher {
 /* run: stays the caller's. who: a word above, or a folder, which the run's own store is not (78).
  */
 struct ptd_teacher *ptd_teacher_open(struct ptd_store *run, const char *who, struct ptd_device *d);
+/* The one that a stream's head names, of the run's store. */
+struct ptd_teacher *ptd_teacher_noted(struct ptd_store *run, const struct ptd_head *h,
+                                      struct ptd_device *d);
 /* Which generation it is to have for a group that was sampled by `generation`; only one that moves
  * looks at it. -1: 66 not kept in the store. */
 int ptd_teacher_seek(struct ptd_teacher *r, int64_t generation) PTD_MUST_CHECK;

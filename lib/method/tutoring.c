@@ -118,11 +118,11 @@ double ptd_masked_term(double gamma, double logp, double masked, double *dlogp)
 
 /* ---- lambda ---- */
 
-double ptd_lambda_at(double lambda, int schedule, double end, int64_t step, int64_t total)
+double ptd_lambda_at(const struct ptd_lambda *l, int64_t step, int64_t total)
 {
-    if (!schedule || total <= 1) return lambda;
+    if (!l->schedule || total <= 1) return l->from;
     double at = (double)(step - 1) / (double)(total - 1);
     if (at > 1) at = 1;
-    double share = schedule == 2 ? (1 + cos(M_PI * at)) / 2 : 1 - at;
-    return lambda * (end + (1 - end) * share);
+    double share = l->schedule == 2 ? (1 + cos(M_PI * at)) / 2 : 1 - at;
+    return l->from * (l->end + (1 - l->end) * share);
 }

@@ -53,7 +53,11 @@ const char *ptd_tutoring_lacks(const struct ptd_tutoring *t, int word, const str
  * *dlogp is its derivative by logp, 0 where it is held. The masked side does not move. */
 double ptd_masked_term(double gamma, double logp, double masked, double *dlogp);
 
-/* lambda at a step that counts from 1 of `total`: constant, or from lambda at the first to
- * lambda * end at the last along a line or half a cosine. Code of ptd_lambda_schedules. */
-double ptd_lambda_at(double lambda, int schedule, double end, int64_t step, int64_t total);
+/* lambda over a run: at a step that counts from 1 of `total` it is `from`, or goes from there at
+ * the first to from * end at the last, along a line or half a cosine. */
+struct ptd_lambda {
+    int schedule; /* code of ptd_lambda_schedules */
+    double from, end;
+};
+double ptd_lambda_at(const struct ptd_lambda *l, int64_t step, int64_t total);
 #endif
