@@ -8,6 +8,9 @@
  * which shares it through memory or publishes it in the store. Evaluation (--greedy or
  * --generation): one pass over the data set with fixed weights.
  *
+ * As a filter, --privileged: other responses to what failed as a whole, given with the hint
+ * (privileged.h).
+ *
  * With --refill or --curriculum a step's prompts depend on ptd-verify's verdicts, which come back
  * through a pipe of our own (verdicts.h); what was asked and how it went lies in the store
  * (history.h), so that a resume asks the same (refill.h). */
@@ -16,6 +19,7 @@
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
+#include "method/privileged.h"
 #include "method/refill.h"
 #include "method/rollouts.h"
 #include "method/stops.h"
@@ -33,7 +37,7 @@ static struct {
     struct ptd_opt_list stop_text;
     int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
     int beside;
-    int eos, batch, refill;
+    int eos, batch, refill, privileged;
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
     double temperature, top_p, min_p, curriculum;
     struct ptd_dataset_places places;
@@ -106,6 +110,10 @@ static const struct ptd_opt options[] = {
      1000},
     {"curriculum", 0, PTD_OPT_DOUBLE, &opt.curriculum, "SHARE",
      "share of a step's prompts that are asked again, drawn by 1 - their past accuracy", 0, 1},
+    {"privileged", 0, PTD_OPT_FLAG, &opt.privileged, NULL,
+     "filter: groups that failed and have a hint are answered anew, with it; as the stream's head "
+     "says how",
+     0, 0},
     PTD_DATASET_OPTIONS(opt.places),
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
@@ -114,7 +122,9 @@ static const struct ptd_opt options[] = {
 static const struct ptd_usage usage = {
     "ptd-rollout", "DATA.jsonl", "sample a group of responses to each prompt",
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update\n"
-    "ptd-rollout -s run.ptd --greedy test.jsonl | ptd-verify | ptd-stat",
+    "ptd-rollout -s run.ptd --greedy test.jsonl | ptd-verify | ptd-stat\n"
+    "ptd-hint --from answer --tell-the-answer < verified.rec | ptd-rollout --privileged | "
+    "ptd-verify",
     options};
 
 struct run {
@@ -177,7 +187,7 @@ static int find(struct run *r, int64_t generation)
     if (ptd_store_head(r->src.store, &head)) ptd_die_last();
     int got = ptd_model_load_live(r->model, r->live, generation);
     if (got < 0 && head < generation) ptd_die_last();
-    if (got > 0) r->loaded = generation;
+    if (got > 0) r->loaded = r->rollouts.generation = generation;
     if (got <= 0 && head >= generation) load(r, generation);
     return r->loaded == generation;
 }
@@ -509,6 +519,86 @@ static void close_run(struct run *r)
     ptd_source_close(&r->src);
 }
 
+/* ---- as a filter ---- */
+
+struct filtered {
+    struct run run;
+    struct ptd_privileged given;
+    struct ptd_filter filter;
+};
+
+static int begin_filter(struct ptd_head *h, void *ctx)
+{
+    struct filtered *f = ctx;
+    struct run *r = &f->run;
+    if (!h->store || ptd_head_check_temperature(h))
+        return ptd_fail(PTD_DATAERR, "the stream names no store, or no temperature: expected one "
+                                     "that ptd-rollout began");
+    if (ptd_source_model(&r->src, h->store)) return -1;
+    open_model(r, r->src.store);
+    f->filter.device = r->device;
+    r->live = ptd_live_open(r->src.store, 0);
+    r->loaded = -1;
+    opt.temperature = h->temperature;
+    opt.group_size = h->group_size;
+    opt.max_tokens = h->max_tokens;
+    opt.top_logprobs = h->top_logprobs;
+    opt.seed = h->seed;
+    r->rollouts.sampling = sampling_of();
+    r->rollouts.sampling.banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer));
+    read_stops(r);
+    f->given = (struct ptd_privileged){r->model, r->src.tokenizer, r->rollouts.sampling};
+    return 0;
+}
+
+static int answer_step(struct ptd_group **g, int n, int *verbs, void *ctx)
+{
+    struct filtered *f = ctx;
+    int64_t generation = g[0]->generation;
+    uint8_t *changed = ptd_array((size_t)n, sizeof *changed);
+    int rc =
+        find(&f->run, generation)
+            ? ptd_privileged_step(&f->given, g, n, changed)
+            : ptd_fail(PTD_NOINPUT, "%s: generation %lld, which sampled step %lld, is not there",
+                       ptd_store_path(f->run.src.store), (long long)generation,
+                       (long long)g[0]->step);
+    for (int i = 0; i < n; i++) verbs[i] = changed[i] ? PTD_CHANGED : PTD_PASS;
+    free(changed);
+    return rc;
+}
+
+static const char *tell_given(void *ctx)
+{
+    const struct filtered *f = ctx;
+    static char words[80];
+    snprintf(words, sizeof words, "%ld responses to %ld prompts given with the hint",
+             f->given.responses, f->given.groups);
+    return words;
+}
+
+static int filter(int argc, char **argv, int first)
+{
+    static struct filtered f;
+    if (argc - first > 1) ptd_misuse("--privileged: expected at most one stream");
+    if (opt.greedy || opt.generation || waits_for_verdicts())
+        ptd_misuse("--privileged goes with neither --greedy, --generation, --refill nor "
+                   "--curriculum");
+    f.filter = (struct ptd_filter){.usage = &usage,
+                                   .ctx = &f,
+                                   .begin = begin_filter,
+                                   .batch = answer_step,
+                                   .summary = tell_given};
+    int status =
+        ptd_filter_run(&f.filter, first < argc ? argv[first] : NULL, ptd_command_line(argc, argv));
+    free((void *)f.run.rollouts.sampling.banned);
+    ptd_stops_clear(&f.run.stops);
+    ptd_live_close(f.run.live);
+    ptd_model_free(f.run.model);
+    ptd_device_close(f.run.device);
+    ptd_source_close(&f.run.src);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
@@ -516,6 +606,10 @@ int main(int argc, char **argv)
     struct ptd_head h = {0};
     int64_t done;
     if (opt.greedy && opt.beside) ptd_misuse("--greedy-baseline: without --greedy");
+    if (opt.privileged) {
+        ptd_threads_start(opt.threads);
+        return filter(argc, argv, first);
+    }
     ptd_plan_read(&opt.plan);
     expect_options(&opt.plan.expected);
     if (argc - first != 1 && !(opt.plan.print && argc == first))

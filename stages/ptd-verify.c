@@ -9,6 +9,7 @@
 #include "flow/filter.h"
 #include "method/keep.h"
 #include "method/preset.h"
+#include "method/privileged.h"
 #include "method/reward.h"
 #include "method/worth.h"
 #include <stdio.h>
@@ -23,7 +24,7 @@ static struct {
     struct ptd_reward_rules rules;
     struct ptd_opt_list commands;
     struct ptd_checker_limits limits;
-    struct ptd_keep kept;
+    struct ptd_kept kept;
     int explain;
     long right, judged, cut;
     struct {
@@ -183,9 +184,18 @@ static int uncut(const struct ptd_group *g)
     return opt.rules.overlong_filter ? n : g->n_rollouts;
 }
 
-/* Whether the group goes on, as a verb; PTD_HOLD: once the step is complete. */
-static int finish_group(struct ptd_group *g)
+/* Of responses that were given with a hint the right ones go on. */
+static int finish_given(struct ptd_group *g)
 {
+    for (int i = 0; i < g->n_rollouts; i++) count(&g->rollouts[i]);
+    return ptd_privileged_keep(g) ? PTD_CHANGED : PTD_DROP;
+}
+
+/* Whether the group goes on, as a verb; PTD_HOLD: once the step is complete. given: it waited to be
+ * judged again. */
+static int finish_group(struct ptd_group *g, int given)
+{
+    if (given) return finish_given(g);
     double accuracy = 0;
     for (int i = 0; opt.explain && i < g->n_rollouts; i++) explain(g, i);
     if (take_greedy_out(g)) return PTD_FAILED;
@@ -214,8 +224,9 @@ static int whole(struct ptd_group **g, int n, void *ctx)
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
+    int given = ptd_privileged_is(g);
     if (ptd_reward_score(&opt.rules, g) < 0) return PTD_FAILED;
-    return finish_group(g);
+    return finish_group(g, given);
 }
 
 /* A step's groups at once: several processes of a judge have work even if each group has one
@@ -223,16 +234,19 @@ static int process(struct ptd_group *g, void *ctx)
 static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
 {
     (void)ctx;
-    int failed;
+    int failed, rc = 0;
+    uint8_t *given = ptd_array((size_t)n, sizeof *given);
+    for (int k = 0; k < n; k++) given[k] = (uint8_t)ptd_privileged_is(g[k]);
     if (ptd_reward_score_all(&opt.rules, g, n, &failed) < 0) {
         if (failed >= 0) verbs[failed] = PTD_FAILED;
-        return -1;
+        rc = -1;
     }
-    for (int k = 0; k < n; k++) {
-        verbs[k] = finish_group(g[k]);
-        if (verbs[k] == PTD_FAILED) return -1;
+    for (int k = 0; k < n && rc == 0; k++) {
+        verbs[k] = finish_group(g[k], given[k]);
+        if (verbs[k] == PTD_FAILED) rc = -1;
     }
-    return 0;
+    free(given);
+    return rc;
 }
 
 /* A round that ptd-rollout waits for is judged before the step is over. */

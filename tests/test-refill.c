@@ -24,7 +24,7 @@ static void test_rounds(void **state)
 static void test_ranges(void **state)
 {
     (void)state;
-    struct ptd_keep k = {0};
+    struct ptd_kept k = {0};
     struct ptd_rollout y = {.n = 1};
     struct ptd_group g = {.rollouts = &y, .n_rollouts = 1};
     static const struct {
@@ -48,7 +48,7 @@ static void test_ranges(void **state)
 static void test_surplus(void **state)
 {
     (void)state;
-    struct ptd_keep k = {0};
+    struct ptd_kept k = {0};
     struct ptd_rollout y = {.n = 1};
     struct ptd_group g = {.rollouts = &y, .n_rollouts = 1, .group_accuracy = 0.5};
     struct ptd_head h = {.step_groups = 2};

@@ -10,7 +10,7 @@ static const char *number(const char *text, double *x)
     return end > text && *x >= 0 && *x <= 1 ? end : NULL;
 }
 
-int ptd_keep_parse(struct ptd_keep *k, const char *range)
+int ptd_keep_parse(struct ptd_kept *k, const char *range)
 {
     const char *at = number(range, &k->low);
     if (at && *at == ':') at = number(at + 1, &k->high);
@@ -20,16 +20,24 @@ int ptd_keep_parse(struct ptd_keep *k, const char *range)
                     range);
 }
 
-static void begin_round(struct ptd_keep *k)
+static void begin_round(struct ptd_kept *k)
 {
     k->n = 0;
     k->due = k->back ? ptd_round_size(k->wanted, k->asked, k->kept) : 0;
 }
 
-int ptd_keep_begin(struct ptd_keep *k, const struct ptd_head *h)
+/* Of several in a pipe the first one tells. */
+static int is_first(const struct ptd_head *h)
+{
+    for (int i = 0; i < h->n_stages; i++)
+        if (h->stages[i].name && strcmp(h->stages[i].name, "ptd-verify") == 0) return 0;
+    return 1;
+}
+
+int ptd_keep_begin(struct ptd_kept *k, const struct ptd_head *h)
 {
     k->wanted = h->step_groups;
-    if (!h->verdicts) return 0;
+    if (!h->verdicts || !is_first(h)) return 0;
     if (k->wanted < 1 || k->wanted > PTD_STEP_GROUPS_MAX)
         return ptd_fail(PTD_DATAERR, "field \"step_groups\": %d, expected 1 to %d", k->wanted,
                         PTD_STEP_GROUPS_MAX);
@@ -39,12 +47,12 @@ int ptd_keep_begin(struct ptd_keep *k, const struct ptd_head *h)
     return 0;
 }
 
-int ptd_keep_due(const struct ptd_keep *k)
+int ptd_keep_due(const struct ptd_kept *k)
 {
     return k->due - k->n;
 }
 
-static int decide(struct ptd_keep *k, const struct ptd_group *g)
+static int decide(struct ptd_kept *k, const struct ptd_group *g)
 {
     double accuracy = g->group_accuracy;
     if (!g->n_rollouts) return k->dropped++, 0;
@@ -54,7 +62,7 @@ static int decide(struct ptd_keep *k, const struct ptd_group *g)
     return 1;
 }
 
-int ptd_keep_judged(struct ptd_keep *k, const struct ptd_group *g)
+int ptd_keep_judged(struct ptd_kept *k, const struct ptd_group *g)
 {
     int kept = decide(k, g);
     k->asked++;
@@ -67,13 +75,13 @@ int ptd_keep_judged(struct ptd_keep *k, const struct ptd_group *g)
     return kept;
 }
 
-void ptd_keep_step(struct ptd_keep *k)
+void ptd_keep_step(struct ptd_kept *k)
 {
     k->asked = k->kept = 0;
     begin_round(k);
 }
 
-void ptd_keep_end(struct ptd_keep *k)
+void ptd_keep_end(struct ptd_kept *k)
 {
     ptd_verdicts_close(k->back);
     free(k->round);

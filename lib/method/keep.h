@@ -1,7 +1,7 @@
 /* keep: which groups go on from ptd-verify: those from which something can be learned, as many as a
  * step shall have (dynamic sampling, DAPO, arXiv 2503.14476).
  *
- *     struct ptd_keep k = {0};
+ *     struct ptd_kept k = {0};
  *     if (ptd_keep_parse(&k, "0.01:0.99") || ptd_keep_begin(&k, &head)) ...
  *     goes_on = ptd_keep_judged(&k, &group);       // of each group, in order
  *     ptd_keep_step(&k);                           // at each step's end
@@ -15,7 +15,7 @@
 #define PTD_KEEP_H
 #include "method/verdicts.h"
 
-struct ptd_keep {
+struct ptd_kept {
     int on; /* a range was given */
     double low, high;
     long dropped, surplus; /* groups so far */
@@ -26,13 +26,13 @@ struct ptd_keep {
     int64_t asked, kept;       /* of the step, in rounds that are over and in this one */
 };
 /* "LOW:HIGH", each 0 to 1; -1: 2. */
-int ptd_keep_parse(struct ptd_keep *k, const char *range) PTD_MUST_CHECK;
+int ptd_keep_parse(struct ptd_kept *k, const char *range) PTD_MUST_CHECK;
 /* -1: 65 rounds of no size. */
-int ptd_keep_begin(struct ptd_keep *k, const struct ptd_head *h) PTD_MUST_CHECK;
+int ptd_keep_begin(struct ptd_kept *k, const struct ptd_head *h) PTD_MUST_CHECK;
 /* How many more groups make the round whole; 0: rounds do not matter. */
-int ptd_keep_due(const struct ptd_keep *k);
+int ptd_keep_due(const struct ptd_kept *k);
 /* 1: the group goes on, 0: it does not, or has no response left; -1: 74. */
-int ptd_keep_judged(struct ptd_keep *k, const struct ptd_group *g) PTD_MUST_CHECK;
-void ptd_keep_step(struct ptd_keep *k);
-void ptd_keep_end(struct ptd_keep *k);
+int ptd_keep_judged(struct ptd_kept *k, const struct ptd_group *g) PTD_MUST_CHECK;
+void ptd_keep_step(struct ptd_kept *k);
+void ptd_keep_end(struct ptd_kept *k);
 #endif
