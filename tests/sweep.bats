@@ -116,3 +116,36 @@ S
     [ "$(grep -c '^\$d0.*EOD' band.gp)" = 2 ]
     grep -m1 -A2 '^\$d0_1' band.gp | grep -qx '2 6 6 6 6'
 }
+
+# cell DIR NAME RIGHT...: a cell whose greedy answers to q0, q1 ... are right (1) or not.
+crafted() {
+    local dir=$1/cells/$2 name=$2 i=0
+    mkdir -p "$dir"
+    shift 2
+    for right; do printf 'q%d\t%d\n' $((i++)) "$right"; done > "$dir/greedy.tsv"
+    jq -n --arg c "$name" '{cell: $c, method: ($c | sub("_.*"; "")), settings: {SEED: ($c | sub(".*_SEED-"; ""))}}' > "$dir/cell.json"
+}
+
+@test "paper: learning rates by the best of the choice, differences over the same questions" {
+    rm -rf p
+    crafted p/t grpo_LR-1_SEED-0 1 0 0 0
+    crafted p/t grpo_LR-1_SEED-1 1 0 0 1
+    crafted p/t ptd-grpo_SEED-0 1 1 0 1
+    crafted p/t ptd-grpo_SEED-1 1 1 0 0
+    crafted p/t base_SEED-0 0 0 0 0
+    crafted p/ablations/TAU ptd-grpo_TAU-0.2_SEED-1 0 1 0 0
+    echo tbl > p/t/table.md
+    echo LR_grpo=1 > p/t/rates.mk
+    OUT=p "$pipelines/sweep/paper.sh" t -- TAU > p.md
+    # over the questions 0, 1, 0, 0: mean 0.25, deviation 0.5, so 1.96 * 0.5 / 2; seeds 0.5 and 0
+    grep -qxF '| ptd-grpo | 62.5 | +25.0 (-24.0 to +74.0); seeds +0.0 to +50.0 |' p.md
+    grep -qxF '| grpo, lr 1 | 37.5 | +0.0 (+0.0 to +0.0); seeds +0.0 to +0.0 |' p.md
+    grep -q '^| base | 0.0 | -25.0 (' p.md
+    grep -q '^| ptd-grpo, tau 0.2 | 25.0 | -25.0 (.*; seeds -25.0 to -25.0 |' p.md
+    grep -qF 'Learning rates: grpo 1.' p.md
+    for c in grpo_LR-1e-4=0.2 grpo_LR-2e-4=0.5 grpo_LR-4e-4=0.5 sft_LR-1e-3=0.1; do
+        mkdir -p "p/choice/cells/${c%=*}_SEED-9"
+        echo "{\"total\":{\"pass@1\":${c#*=}}}" > "p/choice/cells/${c%=*}_SEED-9/sampled.json"
+    done
+    [ "$("$pipelines/sweep/rates.sh" p/choice grpo sft none | paste -sd ' ')" = 'LR_grpo=2e-4 LR_sft=1e-3' ]
+}
