@@ -1,11 +1,12 @@
 /* charts: see charts.h. What a data set of them is made like is digits_set.c's. */
 #include "data/charts.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MEASURES 4
+#define MEASURES PTD_MEASURES
 #define COLUMNS  8 /* of the table; the measures are columns 2 to 5 */
 #define FIRST    2
 #define HELD_OUT 5 /* every fifth bird */
@@ -29,8 +30,6 @@ static const uint8_t tint[MEASURES][3] = {
 
 /* ---- the table ---- */
 
-static double least[MEASURES], most[MEASURES];
-
 static int is_bird(int bird, enum ptd_split split)
 {
     return (bird % HELD_OUT == HELD_OUT - 1) == (split == PTD_TEST);
@@ -45,8 +44,8 @@ static void read_line(struct ptd_bars *b, const char *line, size_t n, int mine)
         int m = c - FIRST;
         double value = strtod(field, &end);
         if (m < 0 || m >= MEASURES || end == field) continue;
-        if (!(value >= least[m])) least[m] = value;
-        if (!(value <= most[m])) most[m] = value;
+        if (value < b->least[m]) b->least[m] = value;
+        if (value > b->most[m]) b->most[m] = value;
         if (mine) b->bar[b->n++] = (struct ptd_bar){m, value, 0};
     }
 }
@@ -57,7 +56,7 @@ int ptd_bars_open(struct ptd_bars *b, enum ptd_split split)
     int bird = 0;
     size_t lines = (size_t)(ptd_penguins_end - ptd_penguins);
     *b = (struct ptd_bars){.bar = ptd_array(lines, sizeof *b->bar)};
-    for (int m = 0; m < MEASURES; m++) least[m] = 1e9, most[m] = -1e9;
+    for (int m = 0; m < MEASURES; m++) b->least[m] = INFINITY, b->most[m] = -INFINITY;
     for (; line && line[1]; line = next, bird++) {
         next = strchr(line + 1, '\n');
         size_t n = next ? (size_t)(next - line - 1) : strlen(line + 1);
@@ -65,7 +64,8 @@ int ptd_bars_open(struct ptd_bars *b, enum ptd_split split)
     }
     for (int i = 0; i < b->n; i++) {
         struct ptd_bar *at = &b->bar[i];
-        at->share = (at->value - least[at->measure]) / (most[at->measure] - least[at->measure]);
+        double least = b->least[at->measure];
+        at->share = (at->value - least) / (b->most[at->measure] - least);
     }
     return b->n ? 0 : ptd_fail(PTD_BUG, "the table of penguins holds no birds");
 }

@@ -43,8 +43,10 @@ enum ptd_chart_kind {
     PTD_CHART_KINDS
 };
 
+#define PTD_MEASURES 4
 struct ptd_bars { /* the measurements of one split */
     int n;
+    double least[PTD_MEASURES], most[PTD_MEASURES]; /* of the whole table */
     struct ptd_bar {
         int measure; /* 0..3 */
         double value, share;
