@@ -52,9 +52,9 @@ setup() { cd "$WORK" || return; }
 @test "null is the default, and other programs' sections are theirs" {
     echo '{"lr": null}' > null.json
     ptd-update --options null.json --print-config | cmp - <(ptd-update --print-config)
-    echo '{"ptd-ref": {"top-k": 5}}' > ref.json
+    echo '{"ptd-ref": {"micro": 500}}' > ref.json
     ptd-update --options ref.json --print-config | cmp - <(ptd-update --print-config)
-    ptd-ref --options ref.json --print-config | jq -e '.["ptd-ref"]["top-k"] == 5'
+    ptd-ref --options ref.json --print-config | jq -e '.["ptd-ref"].micro == 500'
 }
 
 @test "all that --help says is in --describe" {
