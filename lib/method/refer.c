@@ -1,13 +1,10 @@
 /* refer: see refer.h. What is done with the distributions is learn.c's. */
-#include "method/refer.h"
-#include "base/half.h"
+#include "method/refer_private.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
 #include "method/mask.h"
-#include "method/teacher.h"
-#include "net/head.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,23 +12,6 @@
 #include <xxhash.h>
 
 #define TOP_K_MAX 256
-
-/* What a response is read for; those of one prompt and kind are a family. */
-enum kind { REFERENCE, TEACH, MASKED, KINDS };
-
-struct task { /* one response to be read */
-    struct ptd_group *g;
-    struct ptd_rollout *y;
-    enum kind kind;
-    const struct ptd_picture *pictures;
-    uint64_t read; /* digest of the prompt, its pictures and the response */
-    char key[33];  /* of all that decides the value: of the task, then with the micro-batch too */
-    void *value;   /* what is cached: see value_size */
-    size_t size;
-    /* an earlier task of this step with the same key, whose value this one takes over; -1: none */
-    int twin;
-    int missing; /* in the cache */
-};
 
 /* tasks that are computed together, order[first .. first + n): families of one kind, whole unless
  * they are larger than a micro-batch */
@@ -48,9 +28,9 @@ struct ptd_refer {
     int cache;
     struct ptd_teacher *reference, *teacher; /* the same one where the reference teaches */
     char *reads, *machine;
-    struct task *task;
+    struct ptd_refer_task *task;
     int n_tasks, cap;
-    struct task **order; /* tasks that are no twins, by micro-batch */
+    struct ptd_refer_task **order; /* tasks that are no twins, by micro-batch */
     struct micro *micro;
     int n_micros;
     const struct ptd_group *culprit; /* the group that failed, or NULL */
@@ -117,13 +97,13 @@ int ptd_refer_cache_max(struct ptd_refer *f, int64_t bytes)
     return f->cache ? ptd_store_cache_max(f->store, bytes) : 0;
 }
 
-static struct ptd_teacher *reader_of(struct ptd_refer *f, const struct task *t)
+static struct ptd_teacher *reader_of(struct ptd_refer *f, const struct ptd_refer_task *t)
 {
-    return t->kind == REFERENCE ? f->reference : f->teacher;
+    return t->kind == PTD_REFER_REFERENCE ? f->reference : f->teacher;
 }
 
 /* The weights that a task is read with; what the student samples it must be able to say. */
-static int load(struct ptd_refer *f, const struct task *t)
+static int load(struct ptd_refer *f, const struct ptd_refer_task *t)
 {
     struct ptd_teacher *r = reader_of(f, t);
     if (r->vocab != f->reference->vocab)
@@ -183,11 +163,11 @@ static int wants_teacher(const struct ptd_refer_rules *r, const struct ptd_group
     return r->truncated || !y->stop || strcmp(y->stop, "length");
 }
 
-static int wants(const struct ptd_refer *f, enum kind kind, const struct ptd_group *g,
+static int wants(const struct ptd_refer *f, enum ptd_refer_kind kind, const struct ptd_group *g,
                  const struct ptd_rollout *y)
 {
-    if (kind == TEACH) return wants_teacher(&f->r, g, y);
-    return kind == MASKED ? f->r.masked > 0 : f->r.reference;
+    if (kind == PTD_REFER_TEACH) return wants_teacher(&f->r, g, y);
+    return kind == PTD_REFER_MASKED ? f->r.masked > 0 : f->r.reference;
 }
 
 /* What the teacher says of a token of a response with top_k words of the student's own. */
@@ -205,17 +185,10 @@ double ptd_refer_token_bytes(const struct ptd_refer *f, int top_logprobs)
     return token_bytes(f, top_logprobs) + logps * sizeof(float);
 }
 
-static size_t value_size(const struct ptd_refer *f, const struct task *t)
+static size_t value_size(const struct ptd_refer *f, const struct ptd_refer_task *t)
 {
     size_t n = t->y->n;
-    return n * (t->kind == TEACH ? token_bytes(f, t->y->top_k) : sizeof(float));
-}
-
-static const int32_t *prompt_of(const struct ptd_refer *f, const struct task *t, int *n)
-{
-    int hinted = t->kind == TEACH && !f->r.plain;
-    *n = hinted ? t->g->hint.n_prompt : t->g->n_prompt;
-    return hinted ? t->g->hint.prompt_ids : t->g->prompt_ids;
+    return n * (t->kind == PTD_REFER_TEACH ? token_bytes(f, t->y->top_k) : sizeof(float));
 }
 
 static void put_key(char key[33], XXH3_state_t *s)
@@ -232,11 +205,11 @@ static XXH3_state_t *new_hash(void)
     return s;
 }
 
-static void name_task(struct ptd_refer *f, struct task *t)
+static void name_task(struct ptd_refer *f, struct ptd_refer_task *t)
 {
     const struct ptd_teacher *r = reader_of(f, t);
-    int n, teach = t->kind == TEACH, top_k = teach && f->r.top_k ? t->y->top_k : 0;
-    const int32_t *prompt = prompt_of(f, t, &n);
+    int n, teach = t->kind == PTD_REFER_TEACH, top_k = teach && f->r.top_k ? t->y->top_k : 0;
+    const int32_t *prompt = ptd_refer_prompt(&f->r, t, &n);
     int64_t lengths[] = {n, t->y->n, t->g->n_pictures},
             kind[] = {teach, teach && f->r.whole ? -1 : teach * f->r.top_k, top_k};
     XXH3_state_t *s = new_hash();
@@ -258,25 +231,25 @@ static void name_task(struct ptd_refer *f, struct task *t)
 }
 
 static void add_task(struct ptd_refer *f, struct ptd_group *g, struct ptd_rollout *y,
-                     enum kind kind, const struct ptd_picture *pictures)
+                     enum ptd_refer_kind kind, const struct ptd_picture *pictures)
 {
-    struct task *t;
+    struct ptd_refer_task *t;
     if (f->n_tasks == f->cap)
         f->task = ptd_realloc(f->task, (f->cap = f->cap ? 2 * f->cap : 256) * sizeof *f->task);
     t = &f->task[f->n_tasks++];
-    *t = (struct task){.g = g, .y = y, .kind = kind, .pictures = pictures};
+    *t = (struct ptd_refer_task){.g = g, .y = y, .kind = kind, .pictures = pictures};
     t->size = value_size(f, t);
     t->value = ptd_group_alloc(g, t->size);
     name_task(f, t);
 }
 
-static int same_family(const struct task *a, const struct task *b)
+static int same_family(const struct ptd_refer_task *a, const struct ptd_refer_task *b)
 {
     return a->g == b->g && a->kind == b->kind;
 }
 
 /* A lesson's parts, in the rollout: the word that was sampled, then all words or some. */
-static void attach_lesson(const struct ptd_refer *f, struct task *t)
+static void attach_lesson(const struct ptd_refer *f, struct ptd_refer_task *t)
 {
     struct ptd_rollout *y = t->y;
     size_t n = y->n, k = f->r.top_k;
@@ -294,11 +267,11 @@ static void attach_lesson(const struct ptd_refer *f, struct task *t)
     if (y->top_ids) y->teacher_on_top = (const uint16_t *)(void *)(p + n * k * sizeof(uint16_t));
 }
 
-static void attach(const struct ptd_refer *f, struct task *t)
+static void attach(const struct ptd_refer *f, struct ptd_refer_task *t)
 {
-    if (t->kind == TEACH)
+    if (t->kind == PTD_REFER_TEACH)
         attach_lesson(f, t);
-    else if (t->kind == MASKED)
+    else if (t->kind == PTD_REFER_MASKED)
         t->y->masked_logp = t->value;
     else
         t->y->ref_logp = t->value;
@@ -315,11 +288,11 @@ static void forget_teacher(struct ptd_rollout *y)
 }
 
 static const struct ptd_picture *pictures_of(struct ptd_refer *f, struct ptd_group *g,
-                                             enum kind kind)
+                                             enum ptd_refer_kind kind)
 {
     struct ptd_mask mask = {f->r.masked, f->teacher->m ? f->teacher->m->config.v_patch : 0,
                             f->r.seed};
-    return kind == MASKED && f->r.masked > 0 ? ptd_mask_pictures(g, &mask) : g->pictures;
+    return kind == PTD_REFER_MASKED && f->r.masked > 0 ? ptd_mask_pictures(g, &mask) : g->pictures;
 }
 
 /* A group's tasks of one kind are neighbours: they share its prompt. */
@@ -331,7 +304,7 @@ static int list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
         f->culprit = g[i];
         if (ptd_teacher_seek(f->teacher, g[i]->generation)) return -1;
         for (int j = 0; j < g[i]->n_rollouts; j++) forget_teacher(&g[i]->rollouts[j]);
-        for (enum kind kind = 0; kind < KINDS; kind++) {
+        for (enum ptd_refer_kind kind = 0; kind < PTD_REFER_KINDS; kind++) {
             const struct ptd_picture *pictures = pictures_of(f, g[i], kind);
             for (int j = 0; j < g[i]->n_rollouts; j++)
                 if (wants(f, kind, g[i], &g[i]->rollouts[j]))
@@ -345,124 +318,21 @@ static int list_tasks(struct ptd_refer *f, struct ptd_group **g, int n)
 
 /* ---- reading ---- */
 
-/* What was read of the tokens of one micro-batch, whose tasks are of one kind. */
-struct reading {
-    int32_t *id, *first; /* the words whose log-probs are wanted; token r's begin at first[r] */
-    double *logp;        /* of each of them */
-    int32_t *top_id;     /* [rows, k] */
-    float *top_logp;
-    float *hidden; /* [rows, width] */
-    int k, width;
-};
-
-/* Of the student's own, beside the one that was sampled. */
-static int n_own(const struct task *t)
-{
-    return t->kind == TEACH && t->y->teacher_on_top ? t->y->top_k : 0;
-}
-
-static void list_words(const struct ptd_score *s, struct reading *r)
-{
-    size_t n = 0;
-    for (long i = 0; i < s->rows; i++) n += 1 + n_own(s->target[i].reply);
-    r->first = ptd_array(s->rows + 1, sizeof *r->first);
-    r->id = ptd_array(n + 1, sizeof *r->id);
-    r->logp = ptd_array(n + 1, sizeof *r->logp);
-    for (long i = 0; i < s->rows; i++) {
-        const struct task *t = s->target[i].reply;
-        int own = n_own(t);
-        int32_t *id = r->id + r->first[i];
-        r->first[i + 1] = r->first[i] + 1 + own;
-        *id = s->target[i].id;
-        if (own) memcpy(id + 1, t->y->top_ids + (size_t)s->target[i].token * own, own * sizeof *id);
-    }
-}
-
-static void hand_out_lesson(const struct reading *r, long i, struct ptd_rollout *y, size_t at)
-{
-    const double *own = r->logp + r->first[i] + 1;
-    int k = r->k;
-    if (r->width)
-        memcpy((float *)y->teacher_rows + at * r->width, r->hidden + i * r->width,
-               r->width * sizeof *r->hidden);
-    if (!k) return;
-    memcpy((int32_t *)y->teacher_ids + at * k, r->top_id + i * k, k * sizeof *r->top_id);
-    ptd_halves((uint16_t *)y->teacher_logp + at * k, r->top_logp + i * k, k);
-    for (int j = 0; y->teacher_on_top && j < y->top_k; j++)
-        ((uint16_t *)y->teacher_on_top)[at * y->top_k + j] = ptd_half((float)own[j]);
-}
-
-/* Row i's answer to its place in the task's value. */
-static void hand_out(const struct ptd_score *s, const struct reading *r, long i)
-{
-    const struct task *t = s->target[i].reply;
-    size_t at = s->target[i].token;
-    ((float *)t->value)[at] = (float)r->logp[r->first[i]];
-    if (t->kind == TEACH) hand_out_lesson(r, i, t->y, at);
-}
-
-static void free_reading(struct reading *r)
-{
-    free(r->id);
-    free(r->first);
-    free(r->logp);
-    free(r->top_id);
-    free(r->top_logp);
-    free(r->hidden);
-}
-
-static void run_micro(struct ptd_refer *f, struct ptd_teacher *d)
-{
-    struct ptd_score *s = d->score;
-    struct reading r = {0};
-    if (!s->rows) return;
-    if (((const struct task *)s->target[0].reply)->kind == TEACH)
-        r.k = f->r.top_k, r.width = f->r.whole ? d->hidden : 0;
-    list_words(s, &r);
-    r.top_id = ptd_array(s->rows * r.k + 1, sizeof *r.top_id);
-    r.top_logp = ptd_array(s->rows * r.k + 1, sizeof *r.top_logp);
-    r.hidden = ptd_array((size_t)s->rows * r.width + 1, sizeof *r.hidden);
-    struct ptd_ask_score ask = {
-        .rules.temperature = (float)f->r.temperature, .words = {r.first, r.id}, .top_k = r.k};
-    struct ptd_got_score got = {.logp = r.logp, .top_id = r.top_id, .top_logp = r.top_logp};
-    ptd_score_forward(s);
-    ptd_lm_head_score(ptd_score_head(s, d->banned), s->X, s->rows, &ask, &got);
-    if (r.width) f->device->ops->get_nums(f->device, r.hidden, s->X, (size_t)s->rows * r.width);
-    for (long i = 0; i < s->rows; i++) hand_out(s, &r, i);
-    ptd_score_reset(s);
-    free_reading(&r);
-}
-
-/* tasks[0 .. n) share prompt and kind. */
-static int add_family(const struct ptd_refer *f, struct ptd_teacher *d, struct task *const *t,
-                      int n)
-{
-    const struct ptd_group *g = t[0]->g;
-    struct ptd_score_reply *replies = ptd_array(n, sizeof *replies);
-    int n_prompt, r;
-    const int32_t *prompt = prompt_of(f, t[0], &n_prompt);
-    for (int i = 0; i < n; i++)
-        replies[i] = (struct ptd_score_reply){t[i]->y->ids, t[i]->y->n, t[i]};
-    r = ptd_score_add(d->score, prompt, n_prompt, t[0]->pictures, g->n_pictures, replies, n);
-    free(replies);
-    return r ? ptd_fail(ptd_failed_status(), "group \"%s\": %s", g->uid, ptd_failed_message()) : 0;
-}
-
 /* All tasks of a micro-batch, those too that the cache answers: what is beside them decides the
  * others' last bits. */
 static int compute_micro(struct ptd_refer *f, const struct micro *m)
 {
-    struct task **t = f->order + m->first;
+    struct ptd_refer_task **t = f->order + m->first;
     struct ptd_teacher *d = reader_of(f, t[0]);
     if (load(f, t[0])) return -1;
     for (int i = 0, j; i < m->n; i = j) {
         ptd_asked_answer();
         for (j = i + 1; j < m->n && same_family(t[i], t[j]); j++) continue;
         f->culprit = t[i]->g;
-        if (add_family(f, d, t + i, j - i)) return -1;
+        if (ptd_refer_add(&f->r, d, t + i, j - i)) return -1;
         f->culprit = NULL;
     }
-    run_micro(f, d);
+    ptd_refer_run(&f->r, d);
     return ptd_device_wait(f->device);
 }
 
@@ -482,7 +352,7 @@ static int compute(struct ptd_refer *f)
 
 /* ---- twins ---- */
 
-static const struct task *sorted_tasks; /* what by_key compares */
+static const struct ptd_refer_task *sorted_tasks; /* what by_key compares */
 
 static int by_key(const void *a, const void *b)
 {
@@ -509,32 +379,33 @@ static void find_twins(struct ptd_refer *f)
 /* ---- micro-batches ---- */
 
 /* Packed rows that a task adds; the first of a family brings the prompt. */
-static long rows_of(const struct ptd_refer *f, const struct task *t, int first)
+static long rows_of(const struct ptd_refer *f, const struct ptd_refer_task *t, int first)
 {
     int prompt;
     long reply = t->y->n > 1 ? t->y->n - 1 : 0;
-    prompt_of(f, t, &prompt);
+    ptd_refer_prompt(&f->r, t, &prompt);
     return reply + (first ? prompt : 0);
 }
 
 /* Tasks that one pass of one model can read. */
-static int go_together(struct ptd_refer *f, const struct task *a, const struct task *b)
+static int go_together(struct ptd_refer *f, const struct ptd_refer_task *a,
+                       const struct ptd_refer_task *b)
 {
     return a->kind == b->kind && (!reader_of(f, a)->moves || a->g->generation == b->g->generation);
 }
 
 /* Whether t, the first of its family there or not, begins a micro-batch behind `last` in m. */
-static int begins(struct ptd_refer *f, const struct micro *m, const struct task *last,
-                  const struct task *t, int first)
+static int begins(struct ptd_refer *f, const struct micro *m, const struct ptd_refer_task *last,
+                  const struct ptd_refer_task *t, int first)
 {
     if (first && (m->tokens >= f->r.micro_tokens || !go_together(f, last, t))) return 1;
     return m->tokens + rows_of(f, t, first) > 2 * f->r.micro_tokens;
 }
 
-static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
+static void add_to_plan(struct ptd_refer *f, struct ptd_refer_task *t, int *n)
 {
     struct micro *m = f->n_micros ? &f->micro[f->n_micros - 1] : NULL;
-    struct task *last = m ? f->order[*n - 1] : NULL;
+    struct ptd_refer_task *last = m ? f->order[*n - 1] : NULL;
     int first = !last || !same_family(last, t);
     if (!last || begins(f, m, last, t, first)) {
         m = &f->micro[f->n_micros++];
@@ -547,7 +418,7 @@ static void add_to_plan(struct ptd_refer *f, struct task *t, int *n)
     m->digest = XXH3_64bits_withSeed(&t->read, sizeof t->read, m->digest);
 }
 
-static void extend_key(const struct ptd_refer *f, struct task *t, const struct micro *m)
+static void extend_key(const struct ptd_refer *f, struct ptd_refer_task *t, const struct micro *m)
 {
     XXH3_state_t *s = new_hash();
     XXH3_128bits_update(s, t->key, 32);
@@ -563,9 +434,9 @@ static void plan(struct ptd_refer *f)
 {
     int n = 0;
     f->n_micros = 0;
-    f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct task *));
+    f->order = ptd_realloc(f->order, (f->n_tasks + 1) * sizeof(struct ptd_refer_task *));
     f->micro = ptd_realloc(f->micro, (f->n_tasks + 1) * sizeof *f->micro);
-    for (enum kind kind = 0; kind < KINDS; kind++)
+    for (enum ptd_refer_kind kind = 0; kind < PTD_REFER_KINDS; kind++)
         for (int i = 0; i < f->n_tasks; i++)
             if (f->task[i].twin < 0 && f->task[i].kind == kind) add_to_plan(f, &f->task[i], &n);
     for (int i = 0; i < f->n_micros; i++)
@@ -578,7 +449,7 @@ static void plan(struct ptd_refer *f)
 static int look_up(struct ptd_refer *f)
 {
     for (int i = 0; i < f->n_tasks; i++) {
-        struct task *t = &f->task[i];
+        struct ptd_refer_task *t = &f->task[i];
         void *value = NULL;
         size_t len;
         if (t->twin >= 0) continue;
@@ -600,7 +471,7 @@ static int remember(struct ptd_refer *f)
     size_t *lens = ptd_array(f->n_tasks + 1, sizeof *lens);
     int n = 0;
     for (int i = 0; i < f->n_tasks; i++) {
-        const struct task *t = &f->task[i];
+        const struct ptd_refer_task *t = &f->task[i];
         if (t->twin < 0 && t->missing) keys[n] = t->key, values[n] = t->value, lens[n++] = t->size;
     }
     int r = n && f->cache ? ptd_store_put_cached(f->store, keys, values, lens, n) : 0;
@@ -610,7 +481,7 @@ static int remember(struct ptd_refer *f)
     return r;
 }
 
-static void take_over(struct task *t, const struct task *first)
+static void take_over(struct ptd_refer_task *t, const struct ptd_refer_task *first)
 {
     memcpy(t->value, first->value, t->size);
     memcpy(t->key, first->key, sizeof t->key);
@@ -666,9 +537,9 @@ static int score(struct ptd_refer *f, struct ptd_group **g, int n)
     plan(f);
     if (look_up(f) || compute(f) || remember(f)) return -1;
     for (int i = 0; i < f->n_tasks; i++) {
-        struct task *t = &f->task[i];
+        struct ptd_refer_task *t = &f->task[i];
         if (t->twin >= 0) take_over(t, &f->task[t->twin]);
-        if (t->kind != TEACH) continue;
+        if (t->kind != PTD_REFER_TEACH) continue;
         t->y->teacher_key = ptd_group_text(t->g, "%s", t->key);
         f->counts.tutored++;
     }
