@@ -12,7 +12,7 @@
 static int is_tutored(const struct ptd_group *g)
 {
     for (int i = 0; i < g->n_rollouts; i++)
-        if (g->rollouts[i].teacher_ids) return 1;
+        if (ptd_rollout_taught(&g->rollouts[i])) return 1;
     return 0;
 }
 
@@ -55,6 +55,9 @@ static int set_rollout(struct ptd_rollout *y, const char *field, double value)
     if (!strcmp(field, "ref_logp")) return set_float(y->ref_logp, value);
     if (!strcmp(field, "teacher_logp")) return set_half(y->teacher_logp, value);
     if (!strcmp(field, "teacher_on_top")) return set_unknown(y, value);
+    if (!strcmp(field, "teacher_on_ids")) return set_float(y->teacher_on_ids, value);
+    if (!strcmp(field, "teacher_rows")) return set_float(y->teacher_rows, value);
+    if (!strcmp(field, "masked_logp")) return set_float(y->masked_logp, value);
     ptd_die(PTD_USAGE, "no field \"%s\"", field);
 }
 

@@ -53,7 +53,7 @@ poison() { # FIELD EXPECTED VALUES OPTIONS...
     shift 3
     for value in $values; do
         fresh hit.ptd
-        torture-crash-stream "$field" "$value" < run/0.rec > bad.rec || blame "$field: not there"
+        torture-crash-stream "$field" "$value" < "${from:-run/0.rec}" > bad.rec || blame "$field: not there"
         "${update[@]}" -s hit.ptd "$@" bad.rec > /dev/null 2> said
         status=$?
         check "$expected" "$field $value $*" "$@"
@@ -81,7 +81,15 @@ poison_streams() {
     done
     poison teacher_logp ignored 'nan -inf' --tau 0
     poison teacher_on_top ignored 'nan -inf' --tau 0
-    for field in logp ref_logp teacher_logp teacher_on_top; do poison $field malformed "$above"; done
+    for field in logp ref_logp teacher_logp teacher_on_top teacher_on_ids; do poison $field malformed "$above"; done
+    poison teacher_on_ids refused 'nan -inf' --divergence sampled
+    poison teacher_on_ids refused 'nan -inf' --tutor-as advantage
+    poison teacher_on_ids ignored 'nan -inf'
+    local from=rows.rec
+    ptd-ref -q -s base.ptd --no-cache -k full --mask-picture 0.5 < run/0.rec > rows.rec
+    poison teacher_rows refused "$all"
+    poison masked_logp refused 'nan -inf' --masked-kl 0.1
+    poison masked_logp malformed "$above"
 }
 
 one_bad_step() {

@@ -287,6 +287,7 @@ static int is_finite(const struct work *w, long i)
 {
     double given = w->r->loss->supervised ? 0 : w->old[i] + w->ref[i];
     double loss = loss_of(w, i);
+    if (w->taught.masked) given += w->taught.masked[i];
     return isfinite(loss + w->entropy[i] + given);
 }
 
