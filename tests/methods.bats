@@ -23,20 +23,21 @@ method() {
         STEPS=2 LR=1e-3 "$@" 3>&-
 }
 
-# METHOD: two steps, at once and one by one; its metrics are in METHOD.jsonl.
+# METHOD [SETTING=VALUE...]: two steps, at once and one by one; its metrics are in METHOD.jsonl.
 trains() {
-    local first
-    fresh "$1.ptd"
-    first=$(ptd-dump "$1.ptd" | jq -r 'select(.kind == "weights").xxh3')
-    method "$1" STORE="$1.ptd" METRICS="$1.jsonl"
-    [ "$(head_of "$1.ptd")" = 2 ]
-    [ "$(jq -sc 'map(.step)' "$1.jsonl")" = '[1,2]' ]
-    [[ "$(bits "$1.ptd")" != "$first"* ]]
-    fresh "$1-2.ptd"
-    method "$1" STORE="$1-2.ptd" METRICS="$1-2.jsonl" STEPS=1
-    method "$1" STORE="$1-2.ptd" METRICS="$1-2.jsonl"
-    [ "$(bits "$1.ptd")" = "$(bits "$1-2.ptd")" ]
-    [ "$(timeless "$1.jsonl")" = "$(timeless "$1-2.jsonl")" ]
+    local m=$1 first
+    shift
+    fresh "$m.ptd"
+    first=$(ptd-dump "$m.ptd" | jq -r 'select(.kind == "weights").xxh3')
+    method "$m" STORE="$m.ptd" METRICS="$m.jsonl" "$@"
+    [ "$(head_of "$m.ptd")" = 2 ]
+    [ "$(jq -sc 'map(.step)' "$m.jsonl")" = '[1,2]' ]
+    [[ "$(bits "$m.ptd")" != "$first"* ]]
+    fresh "$m-2.ptd"
+    method "$m" STORE="$m-2.ptd" METRICS="$m-2.jsonl" STEPS=1 "$@"
+    method "$m" STORE="$m-2.ptd" METRICS="$m-2.jsonl" "$@"
+    [ "$(bits "$m.ptd")" = "$(bits "$m-2.ptd")" ]
+    [ "$(timeless "$m.jsonl")" = "$(timeless "$m-2.jsonl")" ]
 }
 
 of() { jq -s "map(.\"$2\") | add" "$1.jsonl"; }
@@ -114,4 +115,42 @@ of() { jq -s "map(.\"$2\") | add" "$1.jsonl"; }
         [ "$(of $m ptd/ptd_trajectories)" -gt 0 ]
     done
     [ "$(jq -s 'map(."group_reward/all_pass_ratio") | unique == [0]' ptd-dapo.jsonl)" = true ]
+}
+
+# The newest weights of METHOD with settings that shall make a difference.
+otherwise() {
+    fresh other.ptd
+    method "$1" STORE=other.ptd METRICS=other.jsonl "${@:2}"
+    bits other.ptd
+}
+
+@test "papo: what is said with a black picture is told apart" {
+    trains papo
+    trains grpo
+    [ "$(bits papo.ptd)" != "$(bits grpo.ptd)" ]
+    [ "$(of papo reward/accuracy)" != 0 ]
+}
+
+@test "opd: another model is a reward at each token" {
+    trains opd LAMBDA=1
+    [ "$(bits opd.ptd)" != "$(otherwise opd LAMBDA=0)" ]
+}
+
+@test "opsd: a teacher that reads the answer teaches every answer, and rewards count for nothing" {
+    trains opsd
+    [ "$(of opsd critic/advantages/max)" = 0 ]
+    [ "$(of opsd ptd/hint_ratio)" = 2 ]
+    [ "$(of opsd ptd/ptd_trajectories)" -gt 20 ]
+}
+
+@test "sdpo: where a sibling is right, the others are tutored by the running mean" {
+    trains sdpo
+    [ "$(of sdpo ptd/ptd_trajectories)" -gt 0 ]
+    [ "$(ptd-dump sdpo.ptd | grep -c '"name":"ema\.\|ema\.')" -gt 0 ]
+}
+
+@test "hdpo: what failed as a whole and comes out right with the answer is taught back" {
+    trains hdpo ANSWERS=8 PROMPTS=6
+    [ "$(of hdpo ptd/ptd_trajectories)" -gt 0 ]
+    [ "$(bits hdpo.ptd)" != "$(otherwise hdpo ANSWERS=8 PROMPTS=6 LAMBDA=0)" ]
 }
