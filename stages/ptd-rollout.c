@@ -475,9 +475,9 @@ static char *sampling_words(const struct run *r)
 {
     char asked[160], *stop = ptd_stops_words(&r->stops), *prompts = ptd_source_words(&r->src);
     asked_words(asked, sizeof asked);
-    char *words = ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s%s", opt.top_p, opt.top_k,
-                             stop, opt.lag, asked, opt.beside ? "; a greedy one beside" : "",
-                             prompts);
+    char *words =
+        ptd_format("top-p %g; top-k %d; stop %s; lag %d%s%s%s", opt.top_p, opt.top_k, stop, opt.lag,
+                   asked, opt.beside ? "; a greedy one beside" : "", prompts);
     free(prompts);
     free(stop);
     return words;

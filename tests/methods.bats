@@ -27,6 +27,7 @@ method() {
 trains() {
     local m=$1 first
     shift
+    rm -f "$m.jsonl" "$m-2.jsonl"
     fresh "$m.ptd"
     first=$(ptd-dump "$m.ptd" | jq -r 'select(.kind == "weights").xxh3')
     method "$m" STORE="$m.ptd" METRICS="$m.jsonl" "$@"

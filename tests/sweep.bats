@@ -115,6 +115,10 @@ S
     printf '%s\n' '1 1.5000 -4.8530 7.8530' '2 3.0000 -9.7060 15.7060' | cmp - got
     [ "$(grep -c '^\$d0.*EOD' band.gp)" = 2 ]
     grep -m1 -A2 '^\$d0_1' band.gp | grep -qx '2 6 6 6 6'
+    # a share stays one
+    for s in 1 2; do echo "{\"step\":1,\"reward/accuracy\":0.$((s * 4))}" > s$s.jsonl; done
+    ptd-plot -q --band --smooth 1 --fields reward/accuracy --titles x,x s1.jsonl s2.jsonl -o band.gp
+    grep -m1 -A1 '^\$d0_0' band.gp | grep -qx '1 0.6 0.6 0 1'
 }
 
 # cell DIR NAME RIGHT...: a cell whose greedy answers to q0, q1 ... are right (1) or not.

@@ -114,10 +114,10 @@ static const struct {
 
 static const struct known {
     const char *field, *words;
-    int from_zero;
+    int from_zero; /* 1: never below it, 2: nor above 1 */
 } known[] = {
-    {"reward/accuracy", "accuracy of sampled responses", 1},
-    {"reward/format", "share in the right form", 1},
+    {"reward/accuracy", "accuracy of sampled responses", 2},
+    {"reward/format", "share in the right form", 2},
     {"reward/overall", "mean reward", 1},
     {"critic/rewards/mean", "mean reward", 1},
     {"critic/score/mean", "mean score", 1},
@@ -126,11 +126,11 @@ static const struct known {
     {"actor/grad_norm", "gradient norm", 1},
     {"actor/pg_loss", "policy-gradient loss", 0},
     {"actor/lr", "learning rate", 1},
-    {"group_reward/all_fail_ratio", "share of all-fail groups", 1},
-    {"group_reward/all_pass_ratio", "share of all-pass groups", 1},
-    {"group_reward/informative_ratio", "share of mixed groups", 1},
+    {"group_reward/all_fail_ratio", "share of all-fail groups", 2},
+    {"group_reward/all_pass_ratio", "share of all-pass groups", 2},
+    {"group_reward/informative_ratio", "share of mixed groups", 2},
     {"response_length/mean", "response length (tokens)", 0},
-    {"ptd/mask_ratio", "share of tutored responses", 1},
+    {"ptd/mask_ratio", "share of tutored responses", 2},
     {"actor/ptd_kl", "divergence from the tutor per token", 1},
 };
 
@@ -163,14 +163,24 @@ void ptd_series_smooth(struct ptd_series *s, int width)
     free(mean);
 }
 
-static void put_data(FILE *f, const struct ptd_series *s, int field, int run, int smooth)
+/* An end of a band, within what the field can be. */
+static double bound(double y, int from_zero)
 {
+    if (from_zero && y < 0) return 0;
+    return from_zero == 2 && y > 1 ? 1 : y;
+}
+
+static void put_data(FILE *f, const struct ptd_curves *c, int field, int run)
+{
+    const struct ptd_series *s = &c->runs[run].series[field];
+    int from_zero = words_for(c->fields[field]).from_zero;
     double *mean = ptd_array((size_t)s->n, sizeof *mean);
-    running_mean(s->y, s->n, smooth, mean);
+    running_mean(s->y, s->n, c->smooth, mean);
     fprintf(f, "$d%d_%d << EOD\n", field, run);
     for (int i = 0; i < s->n; i++)
         fprintf(f, "%.9g %.9g %.9g %.9g %.9g\n", s->x[i], s->y[i], mean[i],
-                s->low ? s->low[i] : s->y[i], s->high ? s->high[i] : s->y[i]);
+                s->low ? bound(s->low[i], from_zero) : s->y[i],
+                s->high ? bound(s->high[i], from_zero) : s->y[i]);
     fputs("EOD\n", f);
     free(mean);
 }
@@ -306,7 +316,7 @@ int ptd_curves_draw(const struct ptd_curves *c, const char *path)
     if (!p) return -1;
     FILE *f = ptd_gnuplot_script(p);
     for (int i = 0; i < c->n_fields; i++)
-        for (int r = 0; r < c->n_runs; r++) put_data(f, &c->runs[r].series[i], i, r, c->smooth);
+        for (int r = 0; r < c->n_runs; r++) put_data(f, c, i, r);
     put_layout(f, c, &l);
     for (int i = 0; i < c->n_fields; i++) {
         if (i == 1) fputs("unset label\nunset arrow\n", f);

@@ -7,7 +7,8 @@
  * run begun anew in the same file), the later lines count.
  *
  * Bands: runs of one name are seeds of one; in their place stands the mean of their running means,
- * at the steps that all have, in a band of its 95 % interval (Student's t). */
+ * at the steps that all have, in a band of its 95 % interval (Student's t), as far as the field can
+ * go: a share from 0 to 1. */
 #ifndef PTD_PLOT_H
 #define PTD_PLOT_H
 #include "base/err.h"

@@ -2,5 +2,5 @@
 # reward, no KL.
 AXES = LAMBDA TOPK
 PIPE = $(ROLLOUT) | $(VERIFY) --advantage none | ptd-hint -q --always --from answer --tell-the-answer \
-	| $(REF) --scope all --tau 2 --no-reference | $(UPDATE) --beta 0 --lambda $(LAMBDA) --tau 2 --divergence gjsd
+	| $(REF) --scope all --truncated --tau 2 --no-reference | $(UPDATE) --beta 0 --lambda $(LAMBDA) --tau 2 --divergence gjsd
 include $(dir $(lastword $(MAKEFILE_LIST)))../method.mk

@@ -7,7 +7,7 @@ while [ "$1" != -- ]; do
         m=$OUT/cells/$1_SEED-$seed/metrics.jsonl
         [ -s "$m" ] || continue
         files+=("$m")
-        titles+=("$(sed 's/,/;/g; s/_/ /g' <<< "$1")")
+        titles+=("$(sed -E 's/,/;/g; s/_([A-Z]+)-/ \L\1 /g' <<< "$1")")
     done
     shift
 done
