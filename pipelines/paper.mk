@@ -36,6 +36,7 @@ SWEEP = $(MAKE) --no-print-directory -f $(HERE)/sweep.mk $(SMALL) $(if $(BIN),BI
 
 .PHONY: paper
 .DELETE_ON_ERROR:
+.SECONDARY:
 paper: $(OUT)/paper.md
 	@cat $<
 
