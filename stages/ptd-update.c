@@ -470,9 +470,21 @@ static _Noreturn void plan_alone(struct run *r)
     ptd_die(PTD_BUG, "a plan that was not told");
 }
 
+/* A method is half of ptd-verify's. */
+static void compare_method(const struct ptd_head *h)
+{
+    const char *wants = opt.method ? ptd_preset(opt.method, "advantage") : NULL;
+    const struct ptd_advantage *a = wants ? ptd_worth_noted(h) : NULL;
+    if (a && strcmp(a->is.name, wants) != 0)
+        ptd_warn("--method %s goes with ptd-verify --method %s, whose --advantage is %s; the "
+                 "stream's is %s",
+                 opt.method, opt.method, wants, a->is.name);
+}
+
 /* What the loss needs to know of it. */
 static void read_head(struct run *r)
 {
+    if (!opt.rules.loss->supervised) compare_method(&r->head);
     opt.rules.length = opt.length ? opt.length : r->head.max_tokens;
     if (opt.rules.aggregate == PTD_BY_CONSTANT && !(opt.rules.length > 0))
         ptd_misuse("--aggregate constant: the stream names no limit of responses: give --length");

@@ -44,7 +44,7 @@ rebuilt='def near(a; b): ((a - b) | fabs) <= 1e-6 * ((a | fabs) + 1e-3);
         verify --method "$name" 2> /dev/null | ptd-hint -q | ptd-ref -q > m.rec
         fresh
         run -0 --separate-stderr ptd-update -s t.ptd --lr 1e-3 --method "$name" m.rec
-        [[ "$stderr" == *"ptd-update: --method $name: --loss "* ]]
+        [[ "$stderr" == *"ptd-update: --method $name: --loss "* && "$stderr" != *"goes with"* ]]
         [ "$(jq "$rebuilt" <<< "$output")" = true ]
         [ "$(jq '."actor/grad_norm" > 1e-6 and ."actor/refused_updates" == 0' <<< "$output")" = true ]
     done
@@ -62,6 +62,9 @@ rebuilt='def near(a; b): ((a - b) | fabs) <= 1e-6 * ((a | fabs) + 1e-3);
     run -0 --separate-stderr ptd-update -s t.ptd --clip-high 0.5 --method dapo --beta 0.2 s.rec
     [[ "$stderr" == *"--method dapo: --loss ppo --clip-low 0.2 --clip-dual 0 --aggregate token; as given: --clip-high --beta"* ]]
     [ "$(jq '."actor/kl_coef"' <<< "$output")" = 0.2 ]
+    fresh
+    run -0 --separate-stderr ptd-update -q -s t.ptd --method dr-grpo s.rec
+    [[ "$stderr" == *"warning: --method dr-grpo goes with ptd-verify --method dr-grpo, whose --advantage is dr-grpo; the stream's is grpo"* ]]
     run -2 ptd-update --method GRPO s.rec
     [[ "$output" == *'--method "GRPO": expected one of grpo, dapo, '* ]]
     run -2 ptd-verify --method ppo r.rec

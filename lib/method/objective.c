@@ -9,7 +9,7 @@ static void put_part(const struct ptd_loss_rules *r, const struct ptd_tokens *t,
                      const struct ptd_parts *out, long i)
 {
     double dkl = 0;
-    if (r->kl->value && t->sequences[t->sequence[i]].reference)
+    if (t->sequences[t->sequence[i]].reference && r->kl->value)
         out->kl[i] = r->kl->value(t->logp[i], t->old[i], t->ref[i], &dkl);
     out->part[i] = (t->weight[i] * out->loss.pg[i] + beta * out->kl[i]) / out->count[i];
     out->loss.dlogp[i] = (out->loss.dlogp[i] + beta * dkl) / out->count[i];
