@@ -204,6 +204,16 @@ static void replies_share_their_prompt(void **state)
     for (int dim : {24, 32, 64, 72, 128}) check(families(2, 1, dim, 8));
 }
 
+/* Rows that are nobody's lie between replies to one prompt. */
+static void replies_may_lie_apart(void **state)
+{
+    struct scene s = scene_of(2, 1, 32, 1, 0);
+    int p = add(s, 5, -1);
+    for (int i = 0; i < 2; i++, s.rows += 2) add(s, 3, p);
+    s.pool = s.rows;
+    check_backward(s);
+}
+
 /* Widths and strides that 16 bytes do not divide; more heads than a tile has pairs. */
 static void any_width_and_heads(void **state)
 {
@@ -246,25 +256,64 @@ static void decoding_reads_the_cache(void **state)
     }
 }
 
-/* Walks that are cut into pieces, of which some hold nothing that some pairs see; in blocks, too.
- */
+/* Walks that are cut into pieces; in blocks, too, in whose number of rows 2 goes or not. */
 static void long_walks_are_joined(void **state)
 {
-    for (int paged = 0; paged < 2; paged++) {
+    for (int block_rows : {0, 32, 33}) {
         struct scene s = scene_of(2, 1, 32, 1, 0);
-        s.pool = 540;
-        if (!paged) {
-            for (int i = 0; i < 2; i++) add_step(s, 1, 150 * i, 0, 540);
-            add_step(s, 1, 511, 0, 0);
+        s.pool = 4150;
+        if (!block_rows) {
+            for (int i = 0; i < 2; i++) add_step(s, 1, 70 * i, 0, 4150);
+            add_step(s, 1, 4096, 0, 0);
         } else {
-            s.block_rows = 32;
-            for (int i = 0; i < 40; i++) s.blocks.push_back((i * 37 + 5) % 41);
-            s.pool = 41 * 32;
-            s.rows = 3;
-            s.spans = {{0, 1, 20, 40, 0, 610}, {1, 1, 22, 3, 0, 610}, {2, 1, 2, 512, 0, 0}};
+            s.block_rows = block_rows;
+            for (int i = 0; i < 140; i++) s.blocks.push_back((i * 37 + 5) % 141);
+            s.pool = 141 * block_rows;
+            s.rows = 2;
+            s.spans = {{0, 1, 132, 40, 0, 4150}, {1, 1, 134, 3, 0, 4150}};
         }
         check_forward(s);
     }
+}
+
+/* However rows are brought together, and wherever keys lie. */
+static void company_changes_no_bit(void **state)
+{
+    const int prompt = 70, own = 12, heads = 3;
+    struct scene all = scene_of(heads, 1, 64, 1, 0), steps = all;
+    add(all, own, add(all, prompt, -1));
+    struct answers x = plain(all);
+    struct ptd_device *d = opened();
+    auto given = [&](const doubles &v) {
+        floats f(v.begin(), v.end());
+        ptd_num *p = (ptd_num *)d->ops->alloc(d, f.size() * 4);
+        d->ops->put_nums(d, p, f.data(), f.size());
+        return p;
+    };
+    ptd_num *q = given(x.q), *k = given(x.k), *v = given(x.v), *o = given(x.o);
+    auto run = [&](const struct scene &s) {
+        struct ptd_attention a = s.shape();
+        struct ptd_attention_plan *p = d->ops->attention_plan(d, &a);
+        floats f(x.o.size());
+        d->ops->attention(d, p, o, NULL, q, k, v);
+        d->ops->get_nums(d, f.data(), o, f.size());
+        d->ops->attention_plan_free(d, p);
+        return f;
+    };
+    sim_order = sim_late = 0;
+    floats whole = run(all);
+    for (int at_once : {1, 4}) {
+        steps.spans.clear();
+        for (int i = 0; i < own; i += at_once)
+            steps.spans.push_back({prompt + i, at_once, prompt, i, 0, prompt});
+        assert_memory_equal(run(steps).data(), whole.data(), whole.size() * 4);
+        steps.spans.resize(1);
+        assert_memory_equal(run(steps).data(), whole.data(), whole.size() * 4);
+    }
+    look_at_faults(d);
+    for (ptd_num *p : {q, k, v, o}) d->ops->free(d, p);
+    d->ops->close(d);
+    free(d);
 }
 
 /* Scores of a thousand: shares of 0 and 1, no overflow. */
@@ -366,11 +415,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_share_their_prompt),
+        cmocka_unit_test(replies_may_lie_apart),
         cmocka_unit_test(any_width_and_heads),
         cmocka_unit_test(prompts_of_many_tiles),
         cmocka_unit_test(pictures_see_all_of_themselves),
         cmocka_unit_test(decoding_reads_the_cache),
         cmocka_unit_test(long_walks_are_joined),
+        cmocka_unit_test(company_changes_no_bit),
         cmocka_unit_test(large_scores),
         cmocka_unit_test(nan_is_kept),
         cmocka_unit_test(shares_of_some_rows),

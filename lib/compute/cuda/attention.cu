@@ -1,8 +1,6 @@
-/* attention: forward, one block a piece of a walk and a kv head (FlashAttention-2, Dao 2023). M
- * groups of 16 R pairs by 4 / M groups of the KEYS keys that are there are the block's four warps,
- * so that few pairs, as in decoding, still keep all warps busy, and many take each key from shared
- * memory once for 32 of them. Each warp keeps its own maximum and sum; they are joined at the end.
- * The next key tile is on its way while one is used. */
+/* attention: forward, one block a piece of a walk and a kv head (FlashAttention-2, Dao 2023). Each
+ * of M warps has 16 R pairs, which take each key from shared memory once; all four bring keys. The
+ * next key tile is on its way while one is used. */
 #include "compute/cuda/attention.h"
 #include "compute/cuda/fragment.h"
 
@@ -10,9 +8,6 @@
 #define WARPS   (THREADS / 32)
 #define LOG2E   1.4426950408889634f
 
-template <int P, int R> struct ends { /* what each warp has when it is through */
-    float o[WARPS][16 * R][P + 4], most[WARPS][16 * R], sum[WARPS][16 * R];
-};
 template <int P> struct keys_values {
     bf16 k[2][KEYS][P + 8], v[2][KEYS][P + 8];
 };
@@ -20,8 +15,9 @@ template <int P, int M, int R> struct forward_shared {
     bf16 q[16 * M * R][P + 8];
     union {
         struct keys_values<P> in;
-        struct ends<P, R> out;
+        float out[16 * M * R][P + 4]; /* relative to most */
     };
+    float most[16 * M * R], sum[16 * M * R];
 };
 
 /* Row and head of pair r of a tile. */
@@ -35,11 +31,11 @@ GPU_INLINE int head_of_pair(const struct attention &a, const struct attention_ti
     return c * group + (t.head + r) % group;
 }
 
-/* Where the results of a piece go that is joined with others: o [FEW_PAIRS, dim], then maximum and
+/* Where the results of a piece go that is joined with others: o [most_pairs, dim], then maximum and
  * sum of each pair. */
 GPU_INLINE float *slot_of(const struct attention &a, float *scratch, int slot, int c)
 {
-    return scratch + ((size_t)slot * a.kv_heads + c) * FEW_PAIRS * (a.dim + 2);
+    return scratch + ((size_t)slot * a.kv_heads + c) * a.most_pairs * (a.dim + 2);
 }
 
 /* 16 rows of one warp's scores become shares relative to the maximum so far; what was added up is
@@ -74,12 +70,12 @@ GPU_INLINE void soften(float (&s)[N / 8][4], float (&acc)[P / 8][4], float (&mos
     }
 }
 
-/* 16 rows, from number `first` of the warp's on. */
-template <int P, int R>
-GPU_INLINE void leave(struct ends<P, R> &to, int first, const float (&acc)[P / 8][4],
+/* 16 pairs, from number `first` on. */
+template <int P, int M, int R>
+GPU_INLINE void leave(struct forward_shared<P, M, R> &s, int first, const float (&acc)[P / 8][4],
                       const float (&most)[2], const float (&sum)[2], float scale)
 {
-    int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
+    int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4 * 2;
     UNROLL
     for (int half = 0; half < 2; half++) {
         int row = first + g + half * 8;
@@ -88,8 +84,8 @@ GPU_INLINE void leave(struct ends<P, R> &to, int first, const float (&acc)[P / 8
         all += __shfl_xor_sync(FULL, all, 2);
         UNROLL
         for (int i = 0; i < P / 8; i++)
-            store_pair(&to.o[warp][row][i * 8 + t], acc[i][half * 2], acc[i][half * 2 + 1]);
-        if (t == 0) to.most[warp][row] = most[half] * scale, to.sum[warp][row] = all;
+            store_pair(&s.out[row][i * 8 + t], acc[i][half * 2], acc[i][half * 2 + 1]);
+        if (t == 0) s.most[row] = most[half] * scale, s.sum[row] = all;
     }
 }
 
@@ -126,13 +122,12 @@ __global__ void __launch_bounds__(THREADS, 2)
     forward_pieces(struct attention a, bf16 *o, float *lse, float *scratch, const bf16 *q,
                    const bf16 *k, const bf16 *v)
 {
-    constexpr int C = WARPS / M, N = KEYS / C; /* groups of keys, keys of each */
     typedef struct forward_shared<P, M, R> shared;
     GPU_SHARED(shared, s);
     const struct attention_piece piece = a.pieces[blockIdx.x];
     const struct attention_tile tile = a.tiles[piece.tile];
     int c = blockIdx.y, warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4;
-    int pairs = warp / C * 16 * R, keys = warp % C * N;
+    int pairs = warp * 16 * R;
     float most[R][2], sum[R][2], acc[R][P / 8][4], scale = LOG2E / sqrtf((float)D);
     struct walk now = walk_from(a, tile, piece.from), next = now;
     auto fetch = [&](const struct walk &w, int stage) {
@@ -165,38 +160,34 @@ __global__ void __launch_bounds__(THREADS, 2)
         for (int i = 0; i < 2 * R; i++) {
             int r = pairs + g + i * 8;
             int n = r < tile.n ? keys_seen(*now.part, row_of_pair(a, tile, r)) : 0;
-            seen[i / 2][i % 2] = n - now.first - keys;
+            seen[i / 2][i % 2] = n - now.first;
             any |= seen[i / 2][i % 2] > 0;
         }
         if (__any_sync(FULL, any)) {
-            float score[R][N / 8][4];
-            rows_by_rows<P, N, R>(score, s.q + pairs, s.in.k[stage] + keys);
+            float score[R][KEYS / 8][4];
+            rows_by_rows<P, KEYS, R>(score, s.q + pairs, s.in.k[stage]);
             UNROLL
             for (int r = 0; r < R; r++)
-                soften<P, N>(score[r], acc[r], most[r], sum[r], seen[r], scale);
-            add_product<P, N, R>(acc, score, s.in.v[stage] + keys);
+                soften<P, KEYS>(score[r], acc[r], most[r], sum[r], seen[r], scale);
+            add_product<P, KEYS, R>(acc, score, s.in.v[stage]);
         }
         __syncthreads();
     }
-    copy_async_wait<0>();
-    UNROLL
-    for (int r = 0; r < R; r++) leave<P, R>(s.out, r * 16, acc[r], most[r], sum[r], scale);
+    if (warp < M) UNROLL
+    for (int r = 0; r < R; r++) leave<P, M, R>(s, pairs + r * 16, acc[r], most[r], sum[r], scale);
     __syncthreads();
     for (int i = threadIdx.x; i < tile.n * (D / 8); i += THREADS) {
-        int r = i / (D / 8), column = i % (D / 8) * 8, first = r / (16 * R) * C, at = r % (16 * R);
-        float x[8], top, all;
-        add_parts(
-            x, top, all, C, [&](int w) { return &s.out.o[first + w][at][column]; },
-            [&](int w) { return s.out.most[first + w][at]; },
-            [&](int w) { return s.out.sum[first + w][at]; });
+        int r = i / (D / 8), column = i % (D / 8) * 8;
+        float x[8];
+        load_nums(x, &s.out[r][column]);
         if (piece.slot < 0) {
-            give(a, o, lse, row_of_pair(a, tile, r), head_of_pair(a, tile, r, c), column, x, top,
-                 all);
+            give(a, o, lse, row_of_pair(a, tile, r), head_of_pair(a, tile, r, c), column, x,
+                 s.most[r], s.sum[r]);
             continue;
         }
         float *to = slot_of(a, scratch, piece.slot, c);
         store_nums(to + r * D + column, x);
-        if (column == 0) store_pair(to + FEW_PAIRS * D + r * 2, top, all);
+        if (column == 0) store_pair(to + a.most_pairs * D + r * 2, s.most[r], s.sum[r]);
     }
 }
 
@@ -213,8 +204,8 @@ __global__ void __launch_bounds__(THREADS, 2)
         auto at = [&](int p) { return slot_of(a, scratch, join.slot + p, c); };
         add_parts(
             x, top, all, join.n, [&](int p) { return at(p) + r * D + column; },
-            [&](int p) { return at(p)[FEW_PAIRS * D + r * 2]; },
-            [&](int p) { return at(p)[FEW_PAIRS * D + r * 2 + 1]; });
+            [&](int p) { return at(p)[a.most_pairs * D + r * 2]; },
+            [&](int p) { return at(p)[a.most_pairs * D + r * 2 + 1]; });
         give(a, o, lse, row_of_pair(a, tile, r), head_of_pair(a, tile, r, c), column, x, top, all);
     }
 }

@@ -7,7 +7,10 @@
  * span's own. Neighbours in a part are read KEYS at a time; a row sees the first few keys of a
  * part, or none.
  *
- * Long walks of few pairs (decoding) are cut into pieces, whose results are joined in their order.
+ * A row has the same bits whatever tile it is in: each key tile is one warp's, in the order of the
+ * walk, and tiles that a row does not see leave it as it was. Walks are cut into pieces, whose
+ * results are joined in their order, where PIECE key tiles of their first part end; later parts are
+ * of spans that not all rows see, and are never cut.
  *
  * Backward, a key tile is up to KEYS neighbours of the pool, which rows of some views see. */
 #ifndef PTD_CUDA_ATTENTION_H
@@ -19,9 +22,8 @@ enum {
     PAIRS = 128,
     BACK_PAIRS = 64,
     KEYS = 64,
-    FEW_PAIRS = 32, /* and fewer: a walk is cut into pieces */
-    PIECE = 8,      /* key tiles of a piece */
-    MOST_DIM = 256  /* of a head */
+    PIECE = 64,    /* key tiles */
+    MOST_DIM = 256 /* of a head */
 };
 
 struct attention_part {
@@ -61,9 +63,9 @@ struct attention { /* lists lie on the device */
     const struct attention_key_tile *key_tiles;
     const struct attention_view *views;
     int n_tiles, n_pieces, n_joins, n_key_tiles, slots;
-    int most_pairs;        /* of a tile */
-    const int32_t *blocks; /* NULL: the pool has none */
-    int block_rows;
+    int most_pairs;              /* of a tile */
+    const int32_t *blocks;       /* NULL: the pool has none */
+    int block_rows, block_shift; /* 1 << block_shift is block_rows; -1: nothing is */
 };
 
 /* of bf16 or float. lse [rows, heads], NULL: not kept. scratch: attention_scratch(a) floats if
@@ -73,7 +75,7 @@ void attention_forward(const struct attention &a, T *o, float *lse, float *scrat
                        const T *k, const T *v, cudaStream_t s);
 static inline size_t attention_scratch(const struct attention &a)
 {
-    return (size_t)a.slots * a.kv_heads * FEW_PAIRS * (a.dim + 2);
+    return (size_t)a.slots * a.kv_heads * a.most_pairs * (a.dim + 2);
 }
 /* delta [rows, heads] is scratch. */
 template <class T>
@@ -109,7 +111,8 @@ GPU_INLINE int keys_seen(const struct attention_part &p, long row)
 GPU_INLINE long pool_row(const struct attention &a, long place, int j)
 {
     if (!a.blocks) return place + j;
-    return (long)a.blocks[place + j / a.block_rows] * a.block_rows + j % a.block_rows;
+    int block = a.block_shift < 0 ? j / a.block_rows : j >> a.block_shift;
+    return (long)a.blocks[place + block] * a.block_rows + (j - block * a.block_rows);
 }
 
 /* Where a walk is: key tile by key tile through the parts of a tile. */

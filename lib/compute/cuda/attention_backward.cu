@@ -108,7 +108,6 @@ __global__ void __launch_bounds__(THREADS, 2)
         }
         __syncthreads();
     }
-    copy_async_wait<0>();
     UNROLL
     for (int half = 0; half < 2; half++) {
         int r = warp * 16 + g + half * 8;
@@ -203,7 +202,6 @@ __global__ void __launch_bounds__(THREADS, 2)
         add_product<P, STEP, 1>(gk, dp, s.q[stage]);
         __syncthreads();
     }
-    copy_async_wait<0>();
     UNROLL
     for (int half = 0; half < 2; half++) {
         int key = warp * 16 + g + half * 8;

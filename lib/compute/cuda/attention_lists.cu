@@ -39,16 +39,16 @@ static int add_parts(struct attention_lists *l, const struct ptd_attention *a,
     return tiles;
 }
 
-static void add_pieces(struct attention_lists *l, int pairs, int walk)
+/* Cuts a walk where it may be. */
+static void add_pieces(struct attention_lists *l, int walk)
 {
-    int tile = (int)l->tiles.size() - 1, n = (walk + PIECE - 1) / PIECE;
-    if (pairs > FEW_PAIRS || n <= 1) {
-        l->pieces.push_back({tile, 0, walk, -1});
-        return;
-    }
-    l->joins.push_back({tile, l->slots, n});
+    const struct attention_tile &t = l->tiles.back();
+    int tile = (int)l->tiles.size() - 1, first = key_tiles_of(l->parts[(size_t)t.part].n),
+        n = (first + PIECE - 1) / PIECE;
+    if (n > 1) l->joins.push_back({tile, l->slots, n});
     for (int i = 0; i < n; i++)
-        l->pieces.push_back({tile, i * PIECE, std::min(walk, (i + 1) * PIECE), l->slots++});
+        l->pieces.push_back(
+            {tile, i * PIECE, i + 1 < n ? (i + 1) * PIECE : walk, n > 1 ? l->slots++ : -1});
 }
 
 static void add_tiles(struct attention_lists *l, const struct ptd_attention *a,
@@ -62,7 +62,7 @@ static void add_tiles(struct attention_lists *l, const struct ptd_attention *a,
         int walk = add_parts(l, a, run, n, first, last);
         l->tiles.push_back({first, (int)(at % group), here, part, (int)l->parts.size() - part});
         l->most_pairs = std::max(l->most_pairs, here);
-        add_pieces(l, here, walk);
+        add_pieces(l, walk);
     }
     l->rows = std::max(l->rows, run->row + rows);
 }

@@ -65,6 +65,13 @@ static void plan_backward(struct ptd_device *d, struct ptd_attention_plan *p)
     p->back.n_tiles = (int)l.tiles.size(), p->back.n_key_tiles = (int)l.key_tiles.size();
 }
 
+static int shift_of(int n)
+{
+    for (int i = 0; i < 31; i++)
+        if (1 << i == n) return i;
+    return -1;
+}
+
 struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struct ptd_attention *a)
 {
     struct ptd_attention_plan *p = new ptd_attention_plan();
@@ -74,7 +81,7 @@ struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struc
     p->on.heads = a->heads, p->on.kv_heads = a->kv_heads, p->on.dim = a->dim;
     p->on.q_stride = a->q_stride, p->on.k_stride = a->k_stride;
     p->on.v_stride = a->v_stride, p->on.o_stride = a->o_stride;
-    p->on.block_rows = a->block_rows;
+    p->on.block_rows = a->block_rows, p->on.block_shift = shift_of(a->block_rows);
     if (a->dim > MOST_DIM)
         cuda_blame(d, PTD_DATAERR, "attention: heads of more than 256 numbers");
     else
