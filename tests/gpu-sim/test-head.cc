@@ -136,6 +136,7 @@ static void scores(void **state)
     check_score(70, every, 0, 0, 1, 0);
     check_score(72, every, 7, 1, 0.7f, 1);
     check_score(70, every, 100, 0, 1.3f, 1);
+    check_score(72, {PLAIN, TIES, SPARSE}, 0, 1, 1, 1);
     check_score(1032, every, 20, 1, 1, 0);
     check_score(1501, {TIES, EQUAL, PLAIN, SPARSE, NAN_IN}, 256, 0, 1, 1);
     check_score(1600, {EQUAL, ZEROS, TIES, PLAIN}, 100, 1, 1, 0);
