@@ -28,6 +28,7 @@
 #include "net/plan.h"
 #include "method/trained.h"
 #include "method/worth.h"
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -635,11 +636,34 @@ static int check_group(const struct ptd_group *g)
     return 0;
 }
 
+/* What the teacher's head will take, of what --memory leaves to activations. */
+static int take_teacher(struct run *r)
+{
+    const struct ptd_teacher *t = r->teacher;
+    size_t bytes = ptd_lm_head_bytes(r->device, t->vocab, LONG_MAX);
+    if (t->moves) bytes += (size_t)t->vocab * t->hidden * sizeof(float); /* else it is mapped */
+    if (!opt.plan.room) return 0;
+    if (bytes > r->left)
+        return ptd_fail(
+            PTD_OSERR,
+            "the teacher's head takes %.1f MiB, and --memory leaves %.1f: expected more, "
+            "or ptd-ref -k K",
+            bytes / 1048576.0, r->left / 1048576.0);
+    r->left -= bytes;
+    r->score->room = r->left;
+    return 0;
+}
+
+static int open_teacher(struct run *r)
+{
+    r->teacher = ptd_teacher_noted(r->train->store, &r->head, r->device);
+    return r->teacher ? take_teacher(r) : -1;
+}
+
 /* A rollout's hidden rows must be such that the teacher's head makes logits of. */
 static int check_rows(struct run *r, const struct ptd_rollout *y)
 {
-    if (!r->teacher && !(r->teacher = ptd_teacher_noted(r->train->store, &r->head, r->device)))
-        return -1;
+    if (!r->teacher && open_teacher(r)) return -1;
     if (r->teacher->vocab != r->train->model->config.vocab)
         return ptd_fail(PTD_CONFIG, "teacher has a vocabulary of %d, expected the student's %d",
                         r->teacher->vocab, r->train->model->config.vocab);
