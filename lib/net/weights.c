@@ -38,8 +38,8 @@ static void bind_rows(const struct ptd_device *d, struct ptd_linear *l, const st
 /* Gradient g of n rows from `first` on; it goes on where that of the rows before ends. */
 static void bind_gradient(struct ptd_linear *l, ptd_acc *g, int first, int n)
 {
-    struct ptd_trained_rows *last = &l->trained[l->n_trained - 1];
-    if (l->n_trained && last->first + last->n == first)
+    struct ptd_trained_rows *last = l->n_trained ? &l->trained[l->n_trained - 1] : NULL;
+    if (last && last->first + last->n == first)
         last->n += n;
     else
         l->trained[l->n_trained++] = (struct ptd_trained_rows){g, first, n};
