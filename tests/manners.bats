@@ -32,7 +32,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
         [ "$p" != data ] || output+=$(ptd-data digits --help; ptd-data check --help)
         while read -r name kind; do
             line=$(grep -e "--\(\[no-\]\)\?$name\( \|$\)" <<< "$output") || { echo "ptd-$p: no --$name"; false; }
-            case $kind in INT | LONG | DOUBLE) [[ "$line" == *"default "* ]] || { echo "$line"; false; } ;; esac
+            case $kind in INT | LONG | DOUBLE) [[ "$line" == *"default"[\ :]* ]] || { echo "$line"; false; } ;; esac
         done < <(options_of "$p")
     done
     [[ "$(ptd-update --help)" == *"status: "*" 75 "*" 77 "*" 79 "* ]]
