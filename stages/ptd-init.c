@@ -35,7 +35,7 @@ static const struct ptd_opt options[] = {
      "of the random weights, and of a new adapter's (default 0)", 0, 9e15},
     {"random", 0, PTD_OPT_LONG, &opt.seed, "N", "the same as --seed (default 0)", 0, 9e15},
     {"dtype", 0, PTD_OPT_STR, &opt.dtype, "TYPE",
-     "bf16 or f32: round the weights to it, and keep keys and values of the run in it (default: "
+     "bf16 or f32: the run's number format, which the weights are rounded to (default: "
      "weights as they come, random ones as the config says, else f32; the run in f32, or as "
      "--from-store was; f32 of a --master split: the exact weights)",
      0, 0},

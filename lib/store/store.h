@@ -134,9 +134,8 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
 /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
-/* The run's number format, PTD_F32 or PTD_BF16: what is kept of keys and values in it, and what
- * generation 0 is stored in if it was asked for when the store was made. "dtype" in meta; f32 where
- * that is absent. 65 if it is another. */
+/* The run's number format, PTD_F32 or PTD_BF16: what generation 0 is stored in if it was asked for
+ * when the store was made. "dtype" in meta; f32 where that is absent. 65 if it is another. */
 int ptd_store_run_dtype(struct ptd_store *s, int *dtype) PTD_MUST_CHECK;
 int ptd_store_set_run_dtype(struct ptd_store *s, int dtype) PTD_MUST_CHECK; /* CREATE */
 

@@ -17,8 +17,9 @@
 #define APART                                                                                      \
     (DEEP +                                                                                        \
      16) /* of rows brought near: rows 4 KiB apart drive each other out of a cache of 8 ways */
-#define ROWS     72         /* of A: 288 KiB of a piece */
-#define OUTPUTS  256        /* for which these rows stay, piece by piece */
+#define ROWS     72   /* of A: 288 KiB of a piece */
+#define OUTPUTS  256  /* for which these rows stay, piece by piece */
+#define SHORT    2048 /* bytes: memory foresees such rows only as one stream with those behind */
 #define SOME     (2 * TALL) /* of A, between two looks ahead */
 #define FEW_ROWS 12 /* for these a group of B is read to its end first, so that memory streams */
 
@@ -163,13 +164,13 @@ COLUMN(group_bf16, WIDE, 1)
 COLUMN(single_f32, 1, 0)
 COLUMN(single_bf16, 1, 1)
 
-/* m rows, n outputs, a piece of k: B as it lies. */
-static void piece(struct rows t, int bf16, long m, long n)
+/* m rows, n outputs, a piece of k: B as it lies, in groups unless `lone`. */
+static void piece(struct rows t, int bf16, long m, long n, int lone)
 {
     void (*group)(const struct rows *, long) = bf16 ? group_bf16 : group_f32,
                                        (*single)(const struct rows *, long) =
                                            bf16 ? single_bf16 : single_f32;
-    for (; n >= WIDE; n -= WIDE, t.B += WIDE * t.ldb, t.C += WIDE) group(&t, m);
+    for (; n >= WIDE && !lone; n -= WIDE, t.B += WIDE * t.ldb, t.C += WIDE) group(&t, m);
     for (; n > 0; n--, t.B += t.ldb, t.C++) single(&t, m);
 }
 
@@ -197,7 +198,7 @@ static void piece_near(struct rows t, int dtype, long m, long n)
             ptd_dtype_to_float(B + c * APART, t.B + c * t.ldb, dtype, (size_t)t.k);
         for (long i = 0; i < parts; i++, near.A += SOME * APART, near.C += SOME * t.ldc) {
             if (n >= 2 * WIDE) fetch(&t, dtype, i, parts);
-            piece(near, 0, m - i * SOME < SOME ? m - i * SOME : SOME, n < WIDE ? n : WIDE);
+            piece(near, 0, m - i * SOME < SOME ? m - i * SOME : SOME, n < WIDE ? n : WIDE, 0);
         }
     }
 }
@@ -210,7 +211,7 @@ static void pieces(struct rows t, int dtype, long m, long n)
         if (m > FEW_ROWS)
             piece_near(t, dtype, m, n);
         else
-            piece(t, dtype == PTD_BF16, m, n);
+            piece(t, dtype == PTD_BF16, m, n, t.ldb <= SHORT);
     }
 }
 
