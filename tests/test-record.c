@@ -94,8 +94,11 @@ static struct ptd_group sample(void)
                                        .steps = lines,
                                        .n_steps = 2,
                                        .prompt_ids = ids,
-                                       .n_prompt = 4},
+                                       .n_prompt = 4,
+                                       .unchecked = 1},
                               .hint_drop = "spoiler",
+                              .hint_gain = -0.25,
+                              .hint_refused = "data: look up",
                               .group_accuracy = 0.5};
 }
 
@@ -208,6 +211,9 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_int_equal(a->hint.n_prompt, b->hint.n_prompt);
     assert_int_equal(a->hint.n_regions, b->hint.n_regions);
     assert_int_equal(a->hint.n_steps, b->hint.n_steps);
+    assert_int_equal(a->hint.unchecked, b->hint.unchecked);
+    assert_true(a->hint_gain == b->hint_gain);
+    assert_string_equal(a->hint_refused, b->hint_refused);
     assert_string_equal(a->hint_drop, b->hint_drop);
     assert_true(a->group_accuracy == b->group_accuracy);
 }
