@@ -5,6 +5,7 @@
 #include "device.h"
 #include "method/hint/exec.h"
 #include "method/hint/forced.h"
+#include "method/hint/greedy.h"
 #include "net/score.h"
 #include "test.h"
 #include <sys/stat.h>
@@ -368,6 +369,48 @@ static void many_texts_take_several_batches(void **state)
     ptd_hint_tools_close(&t);
 }
 
+/* ---- greedy replies ---- */
+
+/* The same words as one by one, whatever is written beside them. */
+static void replies_that_share_a_beginning_are_as_alone(void **state)
+{
+    (void)state;
+    static const char *const hints[] = {NULL, "look at a1", "look at a1 b2 then add", "first c3"};
+    struct ptd_hint_tools t;
+    struct ptd_group g = group_of(NULL, NULL, 0);
+    struct ptd_forced_prompt p[4];
+    struct ptd_question q[4];
+    open_tools(&t);
+    struct ptd_model *m = ptd_hint_reference(&t);
+    struct ptd_sampling s = {.temperature = 1,
+                             .top_p = 1,
+                             .greedy = 1,
+                             .group_size = 1,
+                             .max_tokens = 40,
+                             .stop = m->config.eos,
+                             .n_stop = m->config.n_eos};
+    for (int i = 0; i < 4; i++) {
+        int32_t *ids;
+        p[i].n = ptd_prompt_render(t.tokenizer, &t.config, &g, hints[i], &ids);
+        p[i].ids = ids;
+        q[i] = (struct ptd_question){ids, p[i].n, g.pictures, g.n_pictures, 0};
+    }
+    struct ptd_reply *together = ptd_greedy_replies(m, &s, &g, p, 4);
+    struct ptd_reply *single = ptd_sample(m, q, 4, &s, 0);
+    assert_non_null(together);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(together[i].n, single[i].n);
+        assert_int_equal(together[i].stopped, single[i].stopped);
+        assert_memory_equal(together[i].ids, single[i].ids, (size_t)single[i].n * sizeof(int32_t));
+        for (int k = 0; k < single[i].n; k++)
+            assert_close(together[i].logp[k], single[i].logp[k], 1e-4);
+        free((void *)(uintptr_t)p[i].ids);
+    }
+    ptd_replies_free(together, 4);
+    ptd_replies_free(single, 4);
+    ptd_hint_tools_close(&t);
+}
+
 /* ---- weighing ---- */
 
 static void the_answers_tokens_alone_count(void **state)
@@ -591,6 +634,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_is_refused),
         cmocka_unit_test(packed_is_as_alone),
         cmocka_unit_test(many_texts_take_several_batches),
+        cmocka_unit_test(replies_that_share_a_beginning_are_as_alone),
         cmocka_unit_test(the_answers_tokens_alone_count),
         cmocka_unit_test(a_hint_gains_what_its_figures_differ),
         cmocka_unit_test(candidates_are_all_places_once),

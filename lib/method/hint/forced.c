@@ -45,8 +45,8 @@ void ptd_forced_close(struct ptd_forced *f)
 
 /* ---- packing ---- */
 
-/* Tokens that all prompts begin with; each has one more at least, which predicts a text's first. */
-static int common(const struct ptd_forced_prompt *p, int n)
+/* What is left of each predicts a text's first token. */
+int ptd_forced_common(const struct ptd_forced_prompt *p, int n)
 {
     int most = p[0].n - 1;
     for (int i = 1; i < n; i++) {
@@ -133,7 +133,7 @@ int ptd_forced_read(struct ptd_forced *f, const struct ptd_group *g,
                     const struct ptd_forced_prompt *prompt, int prompts,
                     const struct ptd_forced_text *text, int texts, double *logp)
 {
-    int from = common(prompt, prompts), pairs = prompts * texts;
+    int from = ptd_forced_common(prompt, prompts), pairs = prompts * texts;
     memset(logp, 0, (size_t)pairs * sizeof *logp);
     for (int i = 0; i < prompts; i++) check_ids(f, &prompt[i], from);
     for (int k = 0; k < pairs;) {

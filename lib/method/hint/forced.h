@@ -16,6 +16,9 @@ struct ptd_forced_text { /* tokens before `from` are given and not counted */
     int n, from;
 };
 
+/* Tokens that all of n prompts begin with; each has one more at least. */
+int ptd_forced_common(const struct ptd_forced_prompt *p, int n);
+
 struct ptd_forced; /* a model that reads */
 /* The model is the tools' reference. NULL on failure. */
 struct ptd_forced *ptd_forced_open(struct ptd_hint_tools *tools);

@@ -3,6 +3,7 @@
 #include "method/hint/weigh.h"
 #include "data/prompt.h"
 #include "method/hint/forced.h"
+#include "method/hint/greedy.h"
 #include "net/sample.h"
 #include <math.h>
 #include <stdlib.h>
@@ -238,8 +239,7 @@ static int answer_once(struct ptd_weigh *w, struct ptd_group *g, const char *con
     const char **text = ptd_array((size_t)n, sizeof *text);
     uint8_t *right = ptd_array((size_t)n, 1);
     struct ptd_forced_prompt *p = prompts_of(w, g, hint, n);
-    w->sampling.greedy = w->sampling.group_size = 1;
-    struct ptd_reply *r = p ? replies_to(w, g, p, n) : NULL;
+    struct ptd_reply *r = p ? ptd_greedy_replies(w->tools->reference, &w->sampling, g, p, n) : NULL;
     int rc = r ? judge(w, g, r, n, text, right) : -1;
     if (rc == 0) rc = rank_replies(w, g, r, n, out);
     for (int i = 0; i < n && rc == 0; i++) {
@@ -270,7 +270,6 @@ static int shares(struct ptd_weigh *w, struct ptd_group *g, const char *const hi
     const char **text = ptd_array((size_t)n, 2 * sizeof *text);
     uint8_t *right = ptd_array((size_t)n, 2);
     struct ptd_forced_prompt *p = prompts_of(w, g, hint, 2);
-    w->sampling.greedy = 0;
     w->sampling.group_size = n;
     struct ptd_reply *r = p ? replies_to(w, g, p, 2) : NULL;
     if (r) rc = judge(w, g, r, 2 * n, text, right);
