@@ -51,7 +51,7 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 .DELETE_ON_ERROR:
 
 all: $(STAGES) plugin
-units: $(UNIT) $(REPLAY) $(TOOLS) $(BUILD)/libptd-sim.so
+units: $(UNIT) $(REPLAY) $(TOOLS) $(BUILD)/libptd-sim.so gpu-tests
 
 # The main jobs.
 demo quick: deps
@@ -60,7 +60,7 @@ demo quick: deps
 
 test: deps
 	$(AGAIN) all units
-	@$(RUN) $(UNIT) $(REPLAY) $(BATS) $(TORTURE)
+	@$(RUN) $(UNIT) $(GPU_TEST) $(REPLAY) $(BATS) $(TORTURE)
 
 unit: units
 	@$(RUN) $(UNIT)
@@ -187,6 +187,8 @@ help:
 	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'
 	@echo 'make bench      speed and memory beside PyTorch and the limits of the machine, one table; BENCH=small: rows with that word'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
+	@echo 'make gpu-sim    the kernels of the GPU on an emulator, thread by thread; CUDA=0: no plugin for cards, even where nvcc is'
+	@echo 'make gpu-mutants   break the kernels in one place at a time: what finds it   make gpu-sass   registers, spills, instructions'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make install    programs, manual, completion, library and headers under PREFIX (/usr/local), behind DESTDIR; make uninstall'
 	@echo 'make deb        a Debian package in build/; make dist: the sources as an archive; make manual: the pages alone'

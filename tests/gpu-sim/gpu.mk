@@ -14,14 +14,16 @@ GPU_WATCH = -O1 -fsanitize=thread,bounds-strict --param=tsan-instrument-func-ent
 
 .PHONY: gpu-sim gpu-mutants gpu-sass gpu-dialect
 .SECONDARY: $(GPU_OBJ) $(GPU_TEST:%=%.o)
-gpu-sim: $(GPU_TEST) gpu-dialect
+.PHONY: gpu-tests
+gpu-tests: $(GPU_TEST) gpu-dialect
+gpu-sim: gpu-tests
 	@$(RUN) $(GPU_TEST)
 # What kernels must not do, since nobody could see it go wrong.
 gpu-dialect:
 	@tests/gpu-sim/dialect.py $(GPU_CU) $(filter-out %/gpu.h,$(wildcard lib/compute/cuda/*.h))
 # One barrier, wait, guard or bound broken at a time, what finds it, and what nobody does; GPU_SHARE=1/20: every 20th.
 gpu-mutants: $(GPU_TEST)
-	@tests/gpu-sim/mutants.py $(GPU_CXX) $(GPU_WATCH)
+	@GPU_LINK="$(GPU_HOST) $(BUILD)/libptd.a -lcmocka $(LIBS)" tests/gpu-sim/mutants.py $(GPU_CXX) $(GPU_WATCH)
 # Registers, spills and instructions, where nvcc was; with cuobjdump (PyPI: nvidia-cuda-cuobjdump).
 gpu-sass: plugin
 	@tests/gpu-sim/sass.py $(NV_DIR)
@@ -34,7 +36,7 @@ $(GPU_DIR)/%.o: tests/gpu-sim/%.cc $(GPU_DIR)/flags
 	$(GPU_CXX) -O2 -march=$(ARCH) -c -o $@ $<
 $(GPU_DIR)/host/%.o: lib/%.c $(GPU_DIR)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -fvisibility=hidden -c -o $@ $<
 $(GPU_DIR)/test-head $(GPU_DIR)/test-kernels: $(BUILD)/libptd.a
 $(GPU_DIR)/test-head $(GPU_DIR)/test-kernels: private LDLIBS = $(LIBS)
 $(GPU_DIR)/test-watch: $(GPU_DIR)/faults.cu.o

@@ -320,12 +320,19 @@ void sim_get(void *host, const void *device, size_t n)
 
 /* ---- the compiler's calls ---- */
 
+/* The driver follows a pointer that is the device's. */
+static void look_at_host(const void *site, const void *p, int write)
+{
+    region *r = sim_watched ? region_of(p) : NULL;
+    if (r && !r->shared && (size_t)((const unsigned char *)p - r->p) < r->n)
+        sim_fault(site, "the host %s memory of the device", write ? "writes" : "reads");
+}
+
 /* A faulty access does not happen. */
 static void touch(const void *site, const void *p, size_t n, int write)
 {
     if (sim_rank < 0) {
-        if (sim_watched && region_of(p))
-            sim_fault(site, "the host %s memory of the device", write ? "writes" : "reads");
+        look_at_host(site, p, write);
         return;
     }
     if (sim_on_stack(p)) return;
