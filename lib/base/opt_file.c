@@ -147,7 +147,8 @@ void ptd_opt_print_config(const struct ptd_usage *u)
 
 static json_t *described(const struct ptd_opt *o, const char *preset)
 {
-    static const char *const kinds[] = {"", "flag", "integer", "integer", "number", "text", "list", "text"};
+    static const char *const kinds[] = {"",       "flag", "integer", "integer",
+                                        "number", "text", "list",    "text"};
     const char letter[2] = {o->letter, 0};
     json_t *d =
         json_pack("{s:s, s:s, s:s}", "name", o->name, "kind", kinds[o->kind], "help", o->help);

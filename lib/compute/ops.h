@@ -5,8 +5,8 @@
  * otherwise. NULL for a bias, or for a gradient, means there is none or it is not wanted.
  *
  * Forward, a row has the same bits whatever rows are computed beside it, and however many: of the
- * products linear, logits and low_rank, of attention however queries are grouped into spans and keys
- * into blocks, and of all that is row by row anyway. Backward owes nothing of the kind.
+ * products linear, logits and low_rank, of attention however queries are grouped into spans and
+ * keys into blocks, and of all that is row by row anyway. Backward owes nothing of the kind.
  *
  * Nothing here fails at once: what goes wrong comes out at ptd_device_wait. A new operation is a
  * member here, a row in each device's table, and a row in tests/test-ops.c, which counts. */

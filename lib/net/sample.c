@@ -143,7 +143,7 @@ static void draw(struct state *st, const struct line *l, const ptd_num *X, int n
                                .u = st->drawn.u,
                                .top_k = s->greedy ? 1 : s->top_k,
                                .top_p = s->top_p,
-                                .min_p = s->min_p,
+                               .min_p = s->min_p,
                                .best = best_of(s)};
     struct ptd_got_draw got = {
         .id = st->drawn.id, .logp = st->drawn.logp, .best_id = st->drawn.best};

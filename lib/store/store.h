@@ -310,8 +310,8 @@ int ptd_store_identity(struct ptd_store *s, int64_t generation, char hex[17]) PT
 int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *stop) PTD_MUST_CHECK;
 /* Copies meta and one generation's weights of `from` into the new store `to` as generation 0,
  * pinned; more: tensors to add to them, or NULL. dtype: that of all weights but adapters
- * (lora_A.weight, lora_B.weight) and what is added, to nearest even, and of the run, f32 with what a split master's
- * bf16 leaves out; 0: as they are. */
+ * (lora_A.weight, lora_B.weight) and what is added, to nearest even, and of the run, f32 with what
+ * a split master's bf16 leaves out; 0: as they are. */
 int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
                     const struct ptd_filling *more) PTD_MUST_CHECK;
 #endif
