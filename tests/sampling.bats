@@ -46,7 +46,7 @@ few=("-P 8" "-P 1" "-P 8 --batch 5 --device strict" "-P 8 --kv-max $((5 * block)
 @test "log-probs of sampling are those of reading, to the bit" {
     for dtype in f32 bf16; do
         ptd-init -q $dtype.ptd --from-store warm.ptd --dtype $dtype
-        ptd-rollout -q -s $dtype.ptd -P 3 -G 5 -m 20 -n 2 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q > read.rec
+        ptd-rollout -q -s $dtype.ptd -P 6 -G 5 -m 20 -n 1 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q > read.rec
         ptd-dump -f read.rec | jq -e -s 'map(select(.kind == "group").rollouts[]) | length == 30 and all(.logp == .ref_logp)'
     done
 }
