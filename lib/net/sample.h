@@ -17,9 +17,9 @@
  *
  * A reply depends on its question, its number in the group and the options on how words are drawn
  * alone: neither what else is computed at the time, nor batch, kv_max, kv_rows and chunk, nor where
- * keys lie changes a bit of its words and log-probs. The log-probs are those, to the bit, that
- * scoring the same words gives (score.h). That holds on devices whose operations give a row the
- * same bits in any company, as compute/ops.h asks of the forward ones. */
+ * keys lie changes a bit of its words and log-probs. The log-probs are those, to the bit where
+ * weights have one format, that scoring the same words gives (score.h). That holds on devices whose
+ * operations give a row the same bits in any company, as compute/ops.h asks of the forward ones. */
 #ifndef PTD_SAMPLE_H
 #define PTD_SAMPLE_H
 #include "data/stop.h"
