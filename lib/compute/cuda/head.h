@@ -11,7 +11,8 @@ struct row_rules {
     const int32_t *banned;
     int n_banned;
 };
-static inline std::vector<int32_t> banned_once(const struct ptd_row_rules &r)
+/* Not inlined: GCC 12 then takes what the vector frees for something else and warns. */
+[[gnu::noinline]] static std::vector<int32_t> banned_once(const struct ptd_row_rules &r)
 {
     std::vector<int32_t> b(r.banned, r.banned + r.n_banned);
     std::sort(b.begin(), b.end());
