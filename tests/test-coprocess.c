@@ -292,7 +292,6 @@ static int end_as(void *ctx)
     int how = *(int *)ctx;
     const char *command = command_text;
     seen = (struct seen){.n = 1};
-    if (how > 0) signal(how, SIG_DFL); /* whoever started this may ignore it */
     struct ptd_coprocesses *c =
         ptd_coprocesses_new(&command, 1, 1, (struct ptd_coprocess_limits){0, 0});
     if (ptd_coprocesses_ask(c, &(struct ptd_asking){1, line, answer, &seen}) < 0) return 99;
@@ -356,5 +355,6 @@ int main(void)
         cmocka_unit_test(one_ends_with_a_program_that_is_killed),
     };
     signal(SIGINT, SIG_DFL); /* which a shell has its jobs in the background ignore */
+    signal(SIGHUP, SIG_DFL); /* and nohup this */
     return cmocka_run_group_tests_name("coprocess", tests, NULL, NULL);
 }
