@@ -79,7 +79,7 @@ refused() {
 
 @test "bf16: half the bytes, kept as bf16, exact from then on" {
     run -0 ptd-init short.ptd --from short
-    [[ "$output" == *" 2752448 bytes, short" ]]
+    [[ "$output" == *" 2752448 bytes, bf16, short" ]]
     [ "$(ptd-dump short.ptd | jq -r 'select(.kind == "weights").dtype')" = bf16 ]
     ptd-export -q short.ptd wide --dtype f32
     ptd-init -q wide.ptd --from wide
