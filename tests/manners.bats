@@ -336,7 +336,7 @@ asked() {
 @test "what makes files leaves nothing when it is stopped" {
     mkdir stopped
     for signal in TERM HUP; do
-        ptd-data digits -q stopped/x.jsonl -n 2000000 3>&- &
+        env --default-signal=HUP ptd-data digits -q stopped/x.jsonl -n 2000000 3>&- &
         for _ in $(seq 200); do [ ! -e stopped/x.img.ptd-part/000009.png ] || break; sleep 0.02; done
         kill -$signal $!
         status=0
