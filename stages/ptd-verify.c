@@ -26,6 +26,7 @@ static struct {
     struct ptd_checker_limits limits;
     struct ptd_kept kept;
     int explain;
+    int anew; /* 1: by other rules than those that took greedy answers out */
     long right, judged, cut;
     struct {
         const char *reason;
@@ -164,10 +165,12 @@ static int greedy_of(const struct ptd_group *g, int *at)
     return n;
 }
 
-/* What it earned is the group's baseline; it is no response any more. */
+/* What it earned is the group's baseline; it is no response any more, and cannot be judged again.
+ */
 static int take_greedy_out(struct ptd_group *g)
 {
     int at = 0, n = greedy_of(g, &at);
+    if (opt.anew) g->has_baseline = 0, g->baseline = 0;
     if (n <= 0) return n;
     g->has_baseline = 1;
     g->baseline = g->rollouts[at].reward;
@@ -268,6 +271,7 @@ static int begin(struct ptd_head *h, void *ctx)
 {
     struct ptd_filter *f = ctx;
     opt.rules.thought_open = h->thought_open;
+    opt.anew = !ptd_worth_judged_so(h, ptd_opt_decided());
     if (!opt.rules.overlong_limit) opt.rules.overlong_limit = h->max_tokens;
     if ((opt.rules.checkers && opt.limits.jobs > 1) || opt.kind->step) f->batch = batch;
     if (opt.kind->step) f->whole = whole;

@@ -209,3 +209,32 @@ const struct ptd_advantage *ptd_worth_noted(const struct ptd_head *h)
     if (a) set_options(a, decided);
     return a;
 }
+
+/* Options of ptd-verify that decide no reward. */
+static const char *const beside_rewards[] = {" --advantage ", " --eps ", " --keep ", NULL};
+
+/* Without those; malloc'd. */
+static char *judging(const char *decided)
+{
+    char *rest = ptd_strdup(decided);
+    for (const char *const *o = beside_rewards; *o; o++) {
+        const char *at = find_plain(rest, *o);
+        if (!at) continue;
+        const char *end = at + strlen(*o);
+        char *shorter = ptd_format("%.*s%s", (int)(at - rest), rest, end + strcspn(end, " "));
+        free(rest);
+        rest = shorter;
+    }
+    return rest;
+}
+
+int ptd_worth_judged_so(const struct ptd_head *h, const char *decided)
+{
+    const char *noted = decided_by_verify(h);
+    if (!noted) return 0;
+    char *was = judging(noted), *now = judging(decided);
+    int same = !strcmp(was, now);
+    free(was);
+    free(now);
+    return same;
+}

@@ -28,6 +28,9 @@ struct ptd_less {
 /* What ptd-verify gave the stream's advantages by, with its options, which the row's are set to: of
  * its note in the head. NULL, 65: no ptd-verify is noted there. */
 const struct ptd_advantage *ptd_worth_noted(const struct ptd_head *h);
+/* 1: the last ptd-verify noted in the head judged by the options that `decided` says, whatever it
+ * made of the rewards: greedy answers that it took out would earn the same again. */
+int ptd_worth_judged_so(const struct ptd_head *h, const char *decided);
 /* n groups: of a whole step, if the row wants that. -1, 65: one has no greedy answer that the row
  * needs. */
 int ptd_worth(const struct ptd_advantage *a, struct ptd_group **g, int n) PTD_MUST_CHECK;

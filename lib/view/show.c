@@ -262,7 +262,7 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
     for (int k = 0; k < r->n_parts; k++) show(", %s %.3g", r->parts[k].name, r->parts[k].value);
     if (r->extracted) show(", found \"%s\"", r->extracted);
     if (r->reason) show(", %s", r->reason);
-    show(", %d tokens, %s%s", r->n, r->stop ? r->stop : "?",
+    show(", %d tokens, %s%s%s", r->n, r->stop ? r->stop : "?", r->greedy ? ", greedy" : "",
          ptd_rollout_taught(r) ? ", tutored" : "");
     putchar('\n');
     show_lines("      ", r->text);
@@ -287,6 +287,7 @@ void ptd_show_group_text(const struct ptd_group *g)
     if (g->category) show(", %s", g->category);
     if (g->generation >= 0) show(", generation %lld", (long long)g->generation);
     if (g->group_accuracy >= 0) show(", accuracy %.3g", g->group_accuracy);
+    if (g->has_baseline) show(", baseline %.3g", g->baseline);
     for (int i = 0; i < g->n_pictures; i++)
         show(", picture %dx%d", g->pictures[i].width, g->pictures[i].height);
     putchar('\n');
