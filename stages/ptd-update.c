@@ -342,6 +342,8 @@ static void settle_loss(void)
     if (r->kl_in_reward && !r->kl->value)
         ptd_misuse("--kl %s: in the loss alone, expected another for --kl-in reward",
                    r->kl->is.name);
+    if (r->clip.dual > 0 && r->clip.dual <= 1)
+        ptd_misuse("--clip-dual %g: expected more than 1, or 0 for none", r->clip.dual);
     if (opt.steered.target > 0 && !(r->beta > 0))
         ptd_misuse("--kl-target %g: expected a --beta above 0 to begin with", opt.steered.target);
 }
@@ -374,12 +376,38 @@ static void settle_tutoring(void)
                    opt.tutor_weight);
 }
 
+/* What a supervised loss does not look at. */
+static const char *const of_rewards[] = {
+    "beta",      "kl",         "kl-in",        "kl-target",       "kl-horizon",
+    "tis",       "lambda",     "tau",          "lambda-schedule", "lambda-end",
+    "top-k",     "divergence", "gjsd",         "support",         "tail",
+    "masked-kl", "tutor-as",   "tutor-weight", "kl-lift",         NULL};
+
+/* What was given and cannot have an effect is a mistake. */
+static void refuse_idle(void)
+{
+    const struct ptd_loss *loss = opt.rules.loss;
+    for (const char *const *o = of_rewards; *o; o++)
+        ptd_opt_needs(*o, !loss->supervised, "a --loss of rewards");
+    ptd_opt_needs("picture-words", loss->supervised, "--loss sft");
+    ptd_opt_needs("clip-low", loss->clips & PTD_CLIP_LOW, "a --loss that has such a clip");
+    ptd_opt_needs("clip-high", loss->clips & PTD_CLIP_HIGH, "a --loss that has such a clip");
+    ptd_opt_needs("clip-dual", loss->clips & PTD_CLIP_DUAL, "a --loss that has such a clip");
+    ptd_opt_needs("length", opt.rules.aggregate == PTD_BY_CONSTANT, "--aggregate constant");
+    ptd_opt_needs("kl-horizon", opt.steered.target > 0, "--kl-target");
+    ptd_opt_needs("lambda-end", strcmp(opt.lambda_schedule, "constant"), "--lambda-schedule");
+    ptd_opt_needs("gjsd", !strchr(opt.divergence, '='), "a --divergence that does not set it");
+    ptd_method_refuse_others(ptd_losses, "loss", &loss->is);
+    ptd_method_refuse_others(ptd_divergences, "divergence", &opt.rules.divergence->is);
+}
+
 static void settle_options(void)
 {
     settle_loss();
     settle_tutoring();
     if (!(opt.rules.divergence = ptd_divergence_named(opt.divergence)))
         ptd_misuse("%s", ptd_failed_message());
+    refuse_idle();
     if (!(opt.train.optimizer.moments = ptd_moments_named(opt.moments)) ||
         !(opt.train.optimizer.master = ptd_master_named(opt.master)))
         ptd_misuse("%s", ptd_failed_message());

@@ -110,6 +110,9 @@ static int check_options(void *ctx)
 {
     (void)ctx;
     if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
+    ptd_method_refuse_others(ptd_advantages, "advantage", &opt.kind->is);
+    ptd_opt_needs("overlong-limit", opt.rules.overlong > 0, "--overlong");
+    ptd_opt_needs("overlong-penalty", opt.rules.overlong > 0, "--overlong");
     if (ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format) < 0 ||
         ptd_reward_units_parse(&opt.rules.set, opt.units) < 0 ||
         ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0 ||

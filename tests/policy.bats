@@ -136,6 +136,29 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     [ "$(ptd-verify -q a.rec | ptd-dump | jq -s '[.[] | select(.kind == "group") | has("baseline")] | any')" = false ]
 }
 
+@test "an option that cannot have an effect is misuse, unless a preset or a file has it" {
+    local o
+    for o in "--cispo-cap high" "--sapo-pos 2" "--loss cispo --sapo-neg 2" "--loss sapo --clip-low 0.1" "--loss reinforce --clip-high 0.1" \
+        "--loss gmpo --clip-dual 3" "--method sapo --clip-dual 3" "--gjsd 0.3" "--divergence gjsd=0.2 --gjsd 0.3" "--length 8" \
+        "--kl-horizon 40" "--lambda-end 0.5" "--picture-words 1" "--loss sft --beta 0.1" "--loss sft --no-tail" "--loss sft --lambda 1"; do
+        run -2 ptd-update -q $o s.rec
+        [[ "$output" == "ptd-update: --"*": "*"without effect"* && ${#lines[@]} == 1 ]]
+    done
+    for o in "--clip-dual 0.5" "--clip-dual 1"; do
+        run -2 ptd-update $o s.rec
+        [[ "$output" == "ptd-update: --clip-dual "*": expected more than 1, or 0 for none"* ]]
+    done
+    for o in "--advantage rloo --eps 1" "--overlong-penalty 2" "--overlong-limit 20"; do
+        run -2 ptd-verify $o r.rec
+        [[ "$output" == "ptd-verify: --"*": "*"without effect"* && ${#lines[@]} == 1 ]]
+    done
+    echo '{"sapo-pos": 2, "length": 8}' > idle.json
+    update --options idle.json > a
+    update --method cispo --loss ppo > b
+    update --loss gspo --clip-dual 3 > c
+    update --loss cispo --cispo-cap high > d
+}
+
 @test "a loss is a mean over updates, and is rebuilt from its line" {
     for how in "--updates 1" "--updates 2" "--updates 4" "--aggregate sequence" "--aggregate constant --length 11" \
         "--epochs 2 --updates 2 --loss gspo" "--kl k1" "--kl k2 --beta 0.5" "--kl k3-unbiased --epochs 2" "--kl full --beta 0.5 --epochs 2" \

@@ -26,6 +26,16 @@ const struct ptd_method *ptd_method_named(const struct ptd_method *const *table,
     return NULL;
 }
 
+void ptd_method_refuse_others(const struct ptd_method *const *table, const char *what,
+                              const struct ptd_method *chosen)
+{
+    for (; *table; table++)
+        for (const struct ptd_opt *o = (*table)->options; o && o->name; o++)
+            if ((*table)->options != chosen->options && ptd_opt_given(o->name))
+                ptd_misuse("--%s: an option of --%s %s, without effect under %s", o->name, what,
+                           (*table)->name, chosen->name);
+}
+
 static struct ptd_opt *append(struct ptd_opt *all, int *n, struct ptd_opt row)
 {
     all = ptd_realloc(all, (*n + 1) * sizeof *all);

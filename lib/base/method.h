@@ -19,6 +19,10 @@ typedef const struct ptd_method *const ptd_method_table[];
 /* NULL, 2: no such name; the line names all there are, and the option `what`. */
 const struct ptd_method *ptd_method_named(const struct ptd_method *const *table, const char *what,
                                           const char *name);
+/* Misuse (2), ends the program: the command line gives an option of a row that is not the chosen
+ * one, and so has no effect. */
+void ptd_method_refuse_others(const struct ptd_method *const *table, const char *what,
+                              const struct ptd_method *chosen);
 char *ptd_method_names(const struct ptd_method *const *table); /* "ppo, sft", malloc'd */
 
 /* A program's options with those of its methods: behind the row of `option`, in whose help a %s

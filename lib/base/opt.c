@@ -40,7 +40,7 @@ static const struct ptd_opt own[] = {
 struct parser {
     const struct ptd_usage *u;
     int n, preset;   /* options; 1 + which one names a preset */
-    char *given;     /* [n] 1: on the command line */
+    char *given;     /* [n] 1: in a file; 2: on the command line */
     char **defaults; /* [n] text of each default before parsing */
     char **no_names; /* [n] "no-NAME" of flags */
     uint8_t *filed;  /* [n] 1: a list that a file filled, which the command line begins anew */
@@ -327,7 +327,7 @@ static const struct ptd_opt *chosen(const struct parser *p, int code, int long_i
 static void take(struct parser *p, int code, char **argv, int long_index)
 {
     const struct ptd_opt *o = chosen(p, code, long_index);
-    if (o) p->given[o - p->u->options] = 1;
+    if (o) p->given[o - p->u->options] = 2;
     if (code == '?') refuse_option(p, argv[optind - 1]);
     if (code == ':') ptd_misuse("option %.64s needs an argument", argv[optind - 1]);
     if (o && p->filed[o - p->u->options]) {
@@ -339,7 +339,7 @@ static void take(struct parser *p, int code, char **argv, int long_index)
     else if (code >= OWN_BASE)
         take_own(p, code - OWN_BASE);
     else if (code >= NO_BASE)
-        *(int *)p->u->options[code - NO_BASE].value = 0;
+        *(int *)p->u->options[code - NO_BASE].value = 0, p->given[code - NO_BASE] = 2;
     else
         take_own(p, own_by_letter(code));
 }
@@ -458,6 +458,25 @@ static void tell_preset(const struct parser *p, const char *name)
     free(given);
 }
 
+/* ---- what was given ---- */
+
+/* of the command line parsed last */
+static const struct ptd_opt *said;
+static char *given;
+
+int ptd_opt_given(const char *name)
+{
+    for (int i = 0; said && said[i].name; i++)
+        if (!strcmp(said[i].name, name)) return given[i] == 2;
+    return 0;
+}
+
+void ptd_opt_needs(const char *name, int used, const char *needs)
+{
+    if (!used && ptd_opt_given(name))
+        ptd_misuse("--%s: without effect, expected %s beside it", name, needs);
+}
+
 /* ---- what was decided ---- */
 
 static char *decided;
@@ -512,7 +531,6 @@ static void free_parser(struct parser *p)
     for (int i = 0; i < p->n; i++) free(p->defaults[i]), free(p->no_names[i]);
     free(p->defaults);
     free(p->no_names);
-    free(p->given);
     free(p->filed);
     free(p->longs);
 }
@@ -543,6 +561,9 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
         long_index = -1;
     }
     if (preset) tell_preset(&p, preset);
+    free(given);
+    said = u->options;
+    given = p.given;
     note_decided(&p);
     if (p.prints) {
         ptd_opt_print_config(u);

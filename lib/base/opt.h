@@ -76,6 +76,11 @@ struct ptd_usage {
 int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv);
 /* One line of misuse with a pointer to --help; status 2. */
 _Noreturn void ptd_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* 1: the command line parsed last itself gave the option of this long name, no file and no preset.
+ */
+int ptd_opt_given(const char *name);
+/* Misuse (2), ends the program: it did, and the option is not used, since that takes `needs`. */
+void ptd_opt_needs(const char *name, int used, const char *needs);
 /* What the command line parsed last decides: the program and, in the table's order, the options
  * that are not idle and differ from their defaults, with their values: "ptd-ref --top-k 8". NULL
  * before; valid until the next parsing. */

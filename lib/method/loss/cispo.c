@@ -42,6 +42,7 @@ const struct ptd_loss ptd_loss_cispo = {
     .is.options = options,
     .is.own = &cap,
     .clip = {0, 4, 0},
+    .clips = PTD_CLIP_HIGH,
     .wrong = wrong,
     .value = value,
 };

@@ -51,6 +51,7 @@ const struct ptd_loss ptd_loss_gmpo = {
     .is.paper = "arXiv:2507.20673",
     .sequences = 1,
     .clip = {0.4, 0.4, 0},
+    .clips = PTD_CLIP_LOW | PTD_CLIP_HIGH,
     .aggregate = "sequence",
     .value = value,
 };

@@ -54,6 +54,7 @@ const struct ptd_loss ptd_loss_gspo = {
     .is.paper = "arXiv:2507.18071",
     .sequences = 1,
     .clip = {3e-4, 4e-4, 0},
+    .clips = PTD_CLIP_ALL,
     .aggregate = "sequence",
     .value = value,
 };
@@ -64,6 +65,7 @@ const struct ptd_loss ptd_loss_gspo_token = {
     .is.paper = "arXiv:2507.18071",
     .sequences = 1,
     .clip = {3e-4, 4e-4, 0},
+    .clips = PTD_CLIP_ALL,
     .aggregate = "sequence",
     .value = value_by_token,
 };

@@ -17,6 +17,8 @@ struct ptd_clip {
     double low, high, dual;
 };
 
+enum ptd_clips { PTD_CLIP_LOW = 1, PTD_CLIP_HIGH = 2, PTD_CLIP_DUAL = 4, PTD_CLIP_ALL = 7 };
+
 /* One response of the update. */
 struct ptd_sequence {
     long first; /* of its tokens in the arrays */
@@ -57,6 +59,7 @@ struct ptd_loss {
      * some at a time, by several threads, and looks at these alone */
     int sequences;
     struct ptd_clip clip;  /* its own, where the command line gives none */
+    int clips;             /* which of them it looks at: enum ptd_clips, together */
     const char *aggregate; /* the same, of aggregate.h; NULL: "token" */
     /* What is wrong with its options, NULL: nothing; may be NULL. */
     const char *(*wrong)(const void *own);

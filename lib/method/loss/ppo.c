@@ -26,5 +26,6 @@ const struct ptd_loss ptd_loss_ppo = {
     .is.formula = "max(-A r, -A clip(r)), by token",
     .is.paper = "arXiv:1707.06347, arXiv:1912.09729",
     .clip = {0.2, 0.28, 3},
+    .clips = PTD_CLIP_ALL,
     .value = value,
 };
