@@ -443,8 +443,28 @@ static void add_micro(void *ctx, int64_t micro, struct ptd_plan *p)
     ptd_plan_activations(p, ctx, PTD_KEEP_INPUTS, &s);
 }
 
+/* What the teacher's head will take; one that does not move is mapped. */
+static size_t teacher_bytes(struct ptd_device *d, const struct ptd_teacher *t)
+{
+    return ptd_lm_head_bytes(d, t->vocab, LONG_MAX) +
+           (t->moves ? (size_t)t->vocab * t->hidden * sizeof(float) : 0);
+}
+
+/* Where the stream that is planned for has hidden rows: their bytes a number, and the head. */
+static size_t plan_teacher(struct run *r, struct ptd_train *t, struct ptd_plan *p)
+{
+    if (!ptd_teacher_rows_noted(&r->head)) return PTD_PLAN_TOKEN(PTD_PLAN_IDS, PTD_PLAN_IDS);
+    struct ptd_teacher *teacher = ptd_teacher_noted(t->store, &r->head, r->device);
+    if (!teacher) ptd_die_last();
+    size_t row = teacher->hidden * sizeof(float);
+    ptd_plan_add(p, "teacher's head", teacher_bytes(r->device, teacher));
+    ptd_teacher_close(teacher);
+    return PTD_PLAN_TOKEN(PTD_PLAN_IDS, 0) + row;
+}
+
 /* Prints the plan of the whole command and ends the program. */
-static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *fixed, size_t room)
+static _Noreturn void tell_plan(struct run *r, struct ptd_train *t, struct ptd_plan *fixed,
+                                size_t room)
 {
     const struct ptd_expected *e = &opt.plan.expected;
     const struct ptd_plan_choice choices[] = {{"--recompute layer --micro", opt.micro,
@@ -452,7 +472,7 @@ static _Noreturn void tell_plan(struct ptd_train *t, struct ptd_plan *fixed, siz
                                                t->model},
                                               {0}};
     struct ptd_shape s;
-    ptd_plan_groups(fixed, e, PTD_PLAN_TOKEN(PTD_PLAN_IDS, PTD_PLAN_IDS));
+    ptd_plan_groups(fixed, e, plan_teacher(r, t, fixed));
     struct ptd_plan all = *fixed;
     size_t sum = ptd_plan_sum(fixed), left = room > sum ? room - sum : 0;
     ptd_plan_pack(e, opt.micro, t->model, &s);
@@ -469,7 +489,7 @@ static int before_memory(void *ctx, struct ptd_train *t)
     ptd_plan_program(&p, &t->model->config, ptd_threads_count());
     if (ptd_train_plan(t, &p)) return -1;
     if (reads_reference() && ptd_plan_weights(&p, t->model, t->store, 0)) return -1;
-    if (opt.plan.print) tell_plan(t, &p, room);
+    if (opt.plan.print) tell_plan(r, t, &p, room);
     fixed = ptd_plan_sum(&p);
     if (ptd_plan_check(&p, room, BEYOND)) return -1;
     r->left = room == SIZE_MAX ? SIZE_MAX : room - fixed;
@@ -485,17 +505,19 @@ static void bound_activations(const struct run *r)
     if (opt.plan.room) s->room = r->left;
 }
 
-/* --plan without a stream. */
-static _Noreturn void plan_alone(struct run *r)
+/* --plan: of a stream that is named only the head is read. */
+static _Noreturn void plan_alone(struct run *r, const char *operand)
 {
     struct ptd_train_rules rules = opt.train;
     rules.before = before_memory;
     rules.ctx = r;
     rules.plans = 1;
     rules.waits = 1;
-    if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
+    if (operand) r->in = ptd_input_open(operand, &r->head);
+    const char *store = opt.store ? opt.store : r->head.store;
+    if (!store) ptd_misuse("--plan: expected --store, which says what the model is");
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
-    if (!ptd_train_open(opt.store, &rules, "{}", 0, r->device)) ptd_die_last();
+    if (!ptd_train_open(store, &rules, "{}", 0, r->device)) ptd_die_last();
     ptd_die(PTD_BUG, "a plan that was not told");
 }
 
@@ -668,8 +690,7 @@ static int check_group(const struct ptd_group *g)
 static int take_teacher(struct run *r)
 {
     const struct ptd_teacher *t = r->teacher;
-    size_t bytes = ptd_lm_head_bytes(r->device, t->vocab, LONG_MAX);
-    if (t->moves) bytes += (size_t)t->vocab * t->hidden * sizeof(float); /* else it is mapped */
+    size_t bytes = teacher_bytes(r->device, t);
     if (!opt.plan.room) return 0;
     if (bytes > r->left)
         return ptd_fail(
@@ -1023,7 +1044,7 @@ int main(int argc, char **argv)
     if (argc - first > 1) ptd_misuse("expected one stream");
     settle_options();
     ptd_threads_start(opt.threads);
-    if (opt.plan.print) plan_alone(&r);
+    if (opt.plan.print) plan_alone(&r, argv[first]);
     heed_signals();
     ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);

@@ -157,6 +157,18 @@ near() {
     [[ $output != *'"generation":1'* ]]
 }
 
+@test "the plan for a stream with hidden rows has the teacher's head and those" {
+    ptd-ref -q --no-cache -k full --teacher old scored.rec > full.rec
+    part() { ptd-update --plan --json -j 1 -s run.ptd --expect $expect "${@:2}" | jq ".\"$1\" // 0"; }
+    [ "$(part "teacher's head" scored.rec)" = 0 ]
+    [ "$(part "groups of a step" scored.rec)" = "$(part "groups of a step")" ]
+    # a moving teacher's head is memory of its own: 1024 words at least of 128 numbers
+    [ "$(part "teacher's head" full.rec)" -gt $((1024 * 128 * 4)) ]
+    tokens=$((16 * 8 * 32))
+    [ "$(part "groups of a step" full.rec)" = $(($(part "groups of a step") + tokens * (4 * 128 - 8 * 16))) ]
+    run -66 ptd-update --plan -s run.ptd nowhere.rec
+}
+
 @test "what cannot fit is refused before it is taken" {
     run ptd-update -q -s run.ptd --memory 20M scored.rec
     [ "$status" -eq 71 ]

@@ -60,6 +60,17 @@ struct ptd_teacher *ptd_teacher_noted(struct ptd_store *run, const struct ptd_he
     return r;
 }
 
+int ptd_teacher_rows_noted(const struct ptd_head *h)
+{
+    int rows = 0;
+    for (int i = 0; i < h->n_stages; i++) {
+        const struct ptd_stage_note *s = &h->stages[i];
+        if (s->name && !strcmp(s->name, "ptd-ref"))
+            rows = s->decided && strstr(s->decided, " --top-k full");
+    }
+    return rows;
+}
+
 int ptd_teacher_seek(struct ptd_teacher *r, int64_t generation)
 {
     if (!r->moves || (*r->id && generation == r->generation)) return 0;

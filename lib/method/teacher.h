@@ -34,6 +34,8 @@ struct ptd_teacher *ptd_teacher_open(struct ptd_store *run, const char *who, str
 /* The one that a stream's head names, of the run's store. */
 struct ptd_teacher *ptd_teacher_noted(struct ptd_store *run, const struct ptd_head *h,
                                       struct ptd_device *d);
+/* 1: its hidden rows are in the stream (ptd-ref -k full), by what is noted of ptd-ref. */
+int ptd_teacher_rows_noted(const struct ptd_head *h);
 /* Which generation it is to have for a group that was sampled by `generation`; only one that moves
  * looks at it. -1: 66 not kept in the store. */
 int ptd_teacher_seek(struct ptd_teacher *r, int64_t generation) PTD_MUST_CHECK;
