@@ -622,6 +622,7 @@ int main(int argc, char **argv)
     int64_t generation = chosen_generation(done);
     if (r.eval && waits_for_verdicts())
         ptd_misuse("--refill and --curriculum are for training, not with --greedy or --generation");
+    ptd_opt_needs("lag", !r.eval, "neither --greedy nor --generation");
     if (r.eval) load(&r, generation);
     open_refill(&r, done);
     fill_head(&r, argv[first], done, &h);

@@ -128,6 +128,9 @@ SAYS='jq --unbuffered -c'
 @test "exec: what is no answer has its status and one line" {
     fails 65 'ptd-hint: *--from exec: it answered "no": *, expected an object of JSON' ptd-hint -q --from "exec:$SAYS '\"no\"' -r" verified.rec
     fails 65 'ptd-hint: *--from exec: its answer*"hint": expected text' ptd-hint -q --from "exec:$SAYS '{hint: 3}'" verified.rec
+    fails 65 'ptd-hint: *--from exec: its answer lacks "hint" and "steps", expected one of them, or {} for no hint' \
+        ptd-hint -q --from "exec:$SAYS '{text: \"look left\"}'" verified.rec
+    fails 65 'ptd-hint: *--from exec: its answer has "responses": the question again*' ptd-hint -q --from exec:cat verified.rec
     fails 69 'ptd-hint: *--from exec: ended with status 3 instead of answering; it never answered' ptd-hint -q --from 'exec:exit 3' verified.rec
     fails 69 'ptd-hint: *--from exec: has read nothing within 0.2 s of its start*' ptd-hint -q --exec-start 0.2 --from 'exec:sleep 9' verified.rec
     fails 2 'ptd-hint: --from "exec:": *' ptd-hint --from exec: verified.rec

@@ -271,6 +271,8 @@ static void what_is_no_answer_is_refused(void **state)
                                       "[]",
                                       "null",
                                       "{\"hint\":3}",
+                                      "{\"text\":\"a\"}",
+                                      "{\"steps\":[\"a\"],\"responses\":[]}",
                                       "{\"hint\":\"a\",\"hint\":\"b\"}",
                                       "{\"steps\":\"a\"}",
                                       "{\"steps\":[1]}",

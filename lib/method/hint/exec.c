@@ -174,6 +174,18 @@ static int read_regions(struct ptd_group *g, struct ptd_hint *out, const json_t 
     return 0;
 }
 
+/* An answer that means to say something says a hint, and is not the question again. */
+static int check_keys(const json_t *o)
+{
+    if (json_object_get(o, "responses"))
+        return ptd_fail(PTD_DATAERR, "its answer has \"responses\": the question again, expected "
+                                     "its own alone");
+    if (!json_object_size(o) || json_object_get(o, "hint") || json_object_get(o, "steps")) return 0;
+    return ptd_fail(PTD_DATAERR,
+                    "its answer lacks \"hint\" and \"steps\", expected one of them, or "
+                    "{} for no hint");
+}
+
 int ptd_hint_exec_read(struct ptd_group *g, struct ptd_hint *out, const char *line, size_t len)
 {
     json_error_t e;
@@ -184,6 +196,7 @@ int ptd_hint_exec_read(struct ptd_group *g, struct ptd_hint *out, const char *li
     int rc = json_is_object(o)
                  ? 0
                  : ptd_fail(PTD_DATAERR, "it answered an array, expected an object of JSON");
+    if (rc == 0) rc = check_keys(o);
     if (rc == 0) rc = read_steps(g, out, json_object_get(o, "hint"), json_object_get(o, "steps"));
     if (rc == 0) rc = read_regions(g, out, json_object_get(o, "regions"));
     json_decref(o);

@@ -10,7 +10,8 @@
  *     "hint"     a text
  *     "steps"    a list of texts, joined as a data set's are
  * and perhaps "regions", as above, the boxes in shares of width and height. All else in it is
- * ignored. What it says is checked for spoilers like any other hint. */
+ * ignored, but an object without either, or with the question's "responses", is refused. What it
+ * says is checked for spoilers like any other hint. */
 #ifndef PTD_HINT_EXEC_H
 #define PTD_HINT_EXEC_H
 #include "method/hint/hint.h"
