@@ -213,12 +213,32 @@ static _Noreturn void tell_plan(void)
     ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
 }
 
+/* What was given and no source has a use for; in doubt none. */
+static void refuse_idle(void)
+{
+    static const char *const of_eyes[] = {"layers", "heads",   "mass",  "sink",
+                                          "first",  "neutral", "blank", NULL};
+    static const char *const of_search[] = {"methods", "candidates", "sure", NULL};
+    int search = strstr(opt.from, "search") != NULL, weighs = opt.hint.gate || search,
+        exec = strstr(opt.from, "exec:") != NULL;
+    for (const char *const *o = of_eyes; *o; o++)
+        ptd_opt_needs(*o, search || strstr(opt.from, "attention"), "--from attention or search");
+    for (const char *const *o = of_search; *o; o++) ptd_opt_needs(*o, search, "--from search");
+    ptd_opt_needs("exec-timeout", exec, "--from exec:CMD");
+    ptd_opt_needs("exec-start", exec, "--from exec:CMD");
+    ptd_opt_needs("samples", opt.hint.gate, "--gate");
+    ptd_opt_needs("weigh", weighs || opt.hint.blank, "--gate, --blank or --from search");
+    ptd_opt_needs("answer-template", weighs || opt.hint.blank, "--gate, --blank or --from search");
+    ptd_opt_needs("judge", weighs || opt.audit, "--gate, --audit or --from search");
+}
+
 static int check_options(void *ctx)
 {
     (void)ctx;
     if (ptd_hints_check(opt.from, &opt.hint) < 0 || ptd_device_check(opt.device) < 0 ||
         (opt.hint.weigh.by = ptd_weigh_by_name(opt.weigh)) < 0)
         return -1;
+    refuse_idle();
     opt.hint.weigh.judge = opt.judge;
     ptd_plan_read(&opt.plan);
     if (opt.plan.print) tell_plan();

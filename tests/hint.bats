@@ -128,6 +128,9 @@ SAYS='jq --unbuffered -c'
 @test "exec: what is no answer has its status and one line" {
     fails 65 'ptd-hint: *--from exec: it answered "no": *, expected an object of JSON' ptd-hint -q --from "exec:$SAYS '\"no\"' -r" verified.rec
     fails 65 'ptd-hint: *--from exec: its answer*"hint": expected text' ptd-hint -q --from "exec:$SAYS '{hint: 3}'" verified.rec
+    for o in "--from data --mass 2" "--from data --no-first" "--candidates 9" "--exec-timeout 2" "--samples 2" "--weigh right" "--judge exact"; do
+        fails 2 'ptd-hint: --*: without effect, expected --* beside it; *' ptd-hint -q $o verified.rec
+    done
     fails 65 'ptd-hint: *--from exec: its answer lacks "hint" and "steps", expected one of them, or {} for no hint' \
         ptd-hint -q --from "exec:$SAYS '{text: \"look left\"}'" verified.rec
     fails 65 'ptd-hint: *--from exec: its answer has "responses": the question again*' ptd-hint -q --from exec:cat verified.rec
