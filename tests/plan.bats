@@ -170,6 +170,9 @@ near() {
 }
 
 @test "what cannot fit is refused before it is taken" {
+    run --separate-stderr ptd-ref --plan -s run.ptd --expect prompts=4,prompt=27,answers=4x16 --memory 1M
+    [ "$status" -eq 71 ]
+    [[ $stderr == *"most of it "* && $stderr != *mapped* ]]
     run ptd-update -q -s run.ptd --memory 20M scored.rec
     [ "$status" -eq 71 ]
     [ "${#lines[@]}" -eq 1 ]

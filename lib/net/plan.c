@@ -264,7 +264,8 @@ int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
     const struct ptd_plan_part *most = &p->part[0];
     if (sum <= room) return 0;
     for (int i = 1; i < p->n; i++)
-        if (!p->part[i].shared && p->part[i].bytes > most->bytes) most = &p->part[i];
+        if (!p->part[i].shared && (most->shared || p->part[i].bytes > most->bytes))
+            most = &p->part[i];
     return ptd_fail(PTD_OSERR,
                     "this takes %.1f MiB of memory, most of it %s (%.1f), and there are %.1f: "
                     "expected %s",
