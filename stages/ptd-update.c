@@ -20,6 +20,7 @@
 #include "method/learn.h"
 #include "method/metrics.h"
 #include "method/preset.h"
+#include "method/privileged.h"
 #include "method/settings.h"
 #include "method/source.h"
 #include "method/steered.h"
@@ -540,6 +541,9 @@ static void read_head(struct run *r)
     if (opt.rules.aggregate == PTD_BY_CONSTANT && !(opt.rules.length > 0))
         ptd_misuse("--aggregate constant: the stream names no limit of responses: give --length");
     if (opt.rules.kl_in_reward && !(r->advantage = ptd_worth_noted(&r->head))) ptd_die_last();
+    if (opt.rules.kl_in_reward && ptd_privileged_noted(&r->head))
+        ptd_misuse("--kl-in reward: responses of ptd-rollout --privileged have no advantage that "
+                   "could be worked out anew: expected --kl-in loss");
     if (opt.rules.kl_in_reward && r->advantage->parts)
         ptd_misuse("--kl-in reward: --advantage %s of ptd-verify needs the parts of rewards, which "
                    "are not in the stream: expected another, or --kl-in loss",

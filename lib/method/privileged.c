@@ -27,6 +27,17 @@ int ptd_privileged_is(const struct ptd_group *g)
     return 1;
 }
 
+int ptd_privileged_noted(const struct ptd_head *h)
+{
+    for (int i = 0; i < h->n_stages; i++) {
+        const struct ptd_stage_note *s = &h->stages[i];
+        if (s->name && s->decided && !strcmp(s->name, "ptd-rollout") &&
+            strstr(s->decided, " --privileged"))
+            return 1;
+    }
+    return 0;
+}
+
 int ptd_privileged_keep(struct ptd_group *g)
 {
     int n = 0;
