@@ -141,8 +141,7 @@ SAYS='jq --unbuffered -c'
     # late once in a while: that group has no hint, and a warning says so
     run -0 --separate-stderr bash -c "ptd-hint -q --exec-timeout 0.5 --from 'exec:n=0; while read -r l; do n=\$((n + 1)); [ \$n = 2 ] && sleep 3; echo {}; done' verified.rec > late.rec"
     [[ "$stderr" == *'--from exec: no answer within 0.5 s, no hint'* ]]
-    fails 65 'ptd-hint: *--from exec: more lines than one for each group, expected one' ptd-hint -q --from 'exec:while read -r l; do echo "{}"; echo "{}"; sleep 0.1; done' verified.rec ||
-        fails 65 'ptd-hint: *--from exec: a line *' ptd-hint -q --from 'exec:while read -r l; do echo "{}"; echo "{}"; sleep 0.1; done' verified.rec
+    fails 65 'ptd-hint: *--from exec: *line*, expected one*' ptd-hint -q --from 'exec:while read -r l; do echo "{}"; echo "{}"; sleep 0.1; done' verified.rec
 }
 
 @test "answer: only where the command line says so; the record says that no rule looked" {
