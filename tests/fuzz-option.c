@@ -1,6 +1,6 @@
 /* Fuzzing entry: any bytes as the words of a command line, one a line. What is accepted is in range
- * and reads back from its own text; what is refused is refused with status 2 in one line. Built by
- * `make fuzz` for libFuzzer; the same file serves AFL++. */
+ * and reads back from its own text; what is refused is refused in one line, with status 2, or that
+ * of a file of options. Built by `make fuzz` for libFuzzer; the same file serves AFL++. */
 #include "base/err.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -61,6 +61,7 @@ static void free_kept(void)
 #define vasprintf(p, format, ap) (vasprintf(p, format, ap) < 0 ? -1 : (keep(*(p)), 0))
 #define free(p)                  free(forget(p))
 #include "../lib/base/err.c"
+#include "../lib/base/opt_file.c"
 #include "../lib/base/opt.c"
 #undef exit
 #undef quick_exit
@@ -130,8 +131,8 @@ static void try(char *text)
     int n = 1 + split(text, argv + 1), first = 0, status;
     lines = 0;
     status = parse(n, argv, &first);
-    if (lines != (status == PTD_USAGE) || (status != -1 && status != PTD_OK && status != PTD_USAGE))
-        abort();
+    int refused = status == PTD_USAGE || status == PTD_NOINPUT || status == PTD_DATAERR;
+    if (lines != refused || (status != -1 && status != PTD_OK && !refused)) abort();
     if (status != -1) return;
     if (first < 1 || first > n || opt.k < 1 || opt.k > 4096 || !(opt.tau >= 0 && opt.tau <= 1) ||
         opt.flag >> 1 || opt.on >> 1)
@@ -149,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     memcpy(text, data, n);
     try(text);
     free_kept();
-    decided = NULL;
+    decided = given = NULL;
     free(text);
     return 0;
 }

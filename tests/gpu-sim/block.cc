@@ -322,7 +322,8 @@ void sim_run(const sim_job &job)
 {
     uint64_t x = job.grid.x, y = job.grid.y, n = x * y * job.grid.z;
     if (!sim_arena) {
-        sim_arena = (unsigned char *)aligned_alloc(1024, MOST_SHARED + 1024);
+        sim_arena =
+            (unsigned char *)aligned_alloc(1024, MOST_SHARED + 2048) + 1024; /* nobody near */
         watch_region(sim_arena, MOST_SHARED, "shared memory");
     }
     sim_running = &job;
