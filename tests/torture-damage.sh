@@ -156,7 +156,7 @@ misuse() {
             # shellcheck disable=SC2086
             case $kind in
             FLAG) leaves 2 "$part: option --$name=x takes no argument; try *" $part --$name=x ;;
-            STR | LIST) leaves 2 "$part: option --$name needs an argument; try *" $part --$name ;;
+            STR | LIST | PRESET) leaves 2 "$part: option --$name needs an argument; try *" $part --$name ;;
             *)
                 leaves 2 "$part: option --$name needs an argument; try *" $part --$name
                 leaves 2 "$part: option --$name: \"x\" is not *; try *" $part --$name x
