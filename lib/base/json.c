@@ -1,6 +1,7 @@
 /* json: see json.h. What the texts say is left to those who load them. */
 #include "base/json.h"
 #include "base/err.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -155,4 +156,28 @@ char *ptd_json_insert(const char *text, const char *key, const char *value)
 {
     const char *behind = strchr(text, '{') + 1;
     return ptd_format("%.*s\n  \"%s\": %s,%s", (int)(behind - text), text, key, value, behind);
+}
+
+/* ---- what others are told ---- */
+
+json_t *ptd_json_text(const char *s)
+{
+    size_t n;
+    if (!s) return NULL;
+    char *text = ptd_utf8(s, strlen(s), &n);
+    json_t *j = json_stringn_nocheck(text, n);
+    free(text);
+    return j;
+}
+
+json_t *ptd_json_texts(const char *const *texts, int n)
+{
+    json_t *list = n ? json_array() : NULL;
+    for (int i = 0; i < n; i++) json_array_append_new(list, ptd_json_text(texts[i]));
+    return list;
+}
+
+void ptd_json_put(json_t *object, const char *key, json_t *value)
+{
+    if (value) json_object_set_new_nocheck(object, key, value);
 }

@@ -20,4 +20,10 @@ json_t *ptd_json_load_digits(const char *text, size_t len, size_t flags, json_er
 char *ptd_json_replace(const char *text, const char *object, const char *key, const char *value);
 /* The same with a new key in front of the others, of which there must be one. */
 char *ptd_json_insert(const char *text, const char *key, const char *value);
+
+/* What others are told. A text in UTF-8 whatever its bytes are; NULL of NULL. */
+json_t *ptd_json_text(const char *s);
+json_t *ptd_json_texts(const char *const *texts, int n); /* a list; NULL of none */
+/* Takes value, if it is not NULL. */
+void ptd_json_put(json_t *object, const char *key, json_t *value);
 #endif

@@ -2,8 +2,8 @@
  * Leaves processes to coprocess.c, what an answer says to reply.c, and what rewards add up to to
  * reward.c. */
 #include "method/checker.h"
+#include "base/json.h"
 #include "base/coprocess.h"
-#include "base/utf8.h"
 #include "method/reply.h"
 #include <jansson.h>
 #include <math.h>
@@ -159,49 +159,27 @@ void ptd_checkers_close(struct ptd_checkers *c)
 
 /* ---- the question ---- */
 
-static json_t *text_of(const char *s)
-{
-    size_t n;
-    if (!s) return NULL;
-    char *text = ptd_utf8(s, strlen(s), &n);
-    json_t *j = json_stringn_nocheck(text, n);
-    free(text);
-    return j;
-}
-
-static void put(json_t *o, const char *key, json_t *value)
-{
-    if (value) json_object_set_new_nocheck(o, key, value);
-}
-
-static json_t *list_of(const char *const *texts, int n)
-{
-    json_t *list = n ? json_array() : NULL;
-    for (int i = 0; i < n; i++) json_array_append_new(list, text_of(texts[i]));
-    return list;
-}
-
 static json_t *question(const struct ptd_group *g, int i)
 {
     const struct ptd_rollout *y = &g->rollouts[i];
     json_t *o = json_object();
-    put(o, "uid", text_of(g->uid));
-    put(o, "rollout", json_integer(i));
-    put(o, "step", json_integer(g->step));
-    put(o, "category", text_of(g->category));
-    put(o, "system", text_of(g->system));
-    put(o, "question", text_of(g->question));
-    put(o, "answer", text_of(g->answer));
-    put(o, "answers", list_of(g->answers, g->n_answers));
-    put(o, "judge", text_of(g->judge));
-    put(o, "solution", text_of(g->solution));
-    put(o, "response", text_of(y->text));
-    put(o, "stop", text_of(y->stop));
-    put(o, "tokens", json_integer(y->n));
-    put(o, "extracted", text_of(y->extracted));
-    put(o, "outcome", text_of(ptd_outcome_name[y->outcome]));
-    put(o, "accuracy", json_real(y->accuracy));
-    put(o, "format", json_real(y->format));
+    ptd_json_put(o, "uid", ptd_json_text(g->uid));
+    ptd_json_put(o, "rollout", json_integer(i));
+    ptd_json_put(o, "step", json_integer(g->step));
+    ptd_json_put(o, "category", ptd_json_text(g->category));
+    ptd_json_put(o, "system", ptd_json_text(g->system));
+    ptd_json_put(o, "question", ptd_json_text(g->question));
+    ptd_json_put(o, "answer", ptd_json_text(g->answer));
+    ptd_json_put(o, "answers", ptd_json_texts(g->answers, g->n_answers));
+    ptd_json_put(o, "judge", ptd_json_text(g->judge));
+    ptd_json_put(o, "solution", ptd_json_text(g->solution));
+    ptd_json_put(o, "response", ptd_json_text(y->text));
+    ptd_json_put(o, "stop", ptd_json_text(y->stop));
+    ptd_json_put(o, "tokens", json_integer(y->n));
+    ptd_json_put(o, "extracted", ptd_json_text(y->extracted));
+    ptd_json_put(o, "outcome", ptd_json_text(ptd_outcome_name[y->outcome]));
+    ptd_json_put(o, "accuracy", json_real(y->accuracy));
+    ptd_json_put(o, "format", json_real(y->format));
     return o;
 }
 

@@ -1,8 +1,8 @@
 /* hint_exec: what a user's own command is asked for a hint, and what becomes of its answer; see
  * exec.h. Leaves processes to coprocess.c, and what a hint may say to the rules. */
 #include "method/hint/exec.h"
+#include "base/json.h"
 #include "base/coprocess.h"
-#include "base/utf8.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,34 +40,12 @@ static void *open_exec(struct ptd_hint_tools *t, const struct ptd_hint_options *
 
 /* ---- the question ---- */
 
-static json_t *text_of(const char *s)
-{
-    size_t n;
-    if (!s) return NULL;
-    char *text = ptd_utf8(s, strlen(s), &n);
-    json_t *j = json_stringn_nocheck(text, n);
-    free(text);
-    return j;
-}
-
-static void put(json_t *o, const char *key, json_t *value)
-{
-    if (value) json_object_set_new_nocheck(o, key, value);
-}
-
-static json_t *texts_of(const char *const *texts, int n)
-{
-    json_t *list = n ? json_array() : NULL;
-    for (int i = 0; i < n; i++) json_array_append_new(list, text_of(texts[i]));
-    return list;
-}
-
 static json_t *regions_of(const struct ptd_region *r, int n)
 {
     json_t *list = n ? json_array() : NULL;
     for (int i = 0; i < n; i++) {
         json_t *region = json_array();
-        json_array_append_new(region, text_of(r[i].label));
+        json_array_append_new(region, ptd_json_text(r[i].label));
         for (int k = 0; k < 4; k++) json_array_append_new(region, json_real((double)r[i].box[k]));
         json_array_append_new(list, region);
     }
@@ -80,9 +58,9 @@ static json_t *responses_of(const struct ptd_group *g)
     for (int i = 0; i < g->n_rollouts; i++) {
         const struct ptd_rollout *y = &g->rollouts[i];
         json_t *o = json_object();
-        put(o, "text", text_of(y->text));
-        put(o, "outcome", text_of(ptd_outcome_name[y->outcome]));
-        if (y->outcome) put(o, "accuracy", json_real(y->accuracy));
+        ptd_json_put(o, "text", ptd_json_text(y->text));
+        ptd_json_put(o, "outcome", ptd_json_text(ptd_outcome_name[y->outcome]));
+        if (y->outcome) ptd_json_put(o, "accuracy", json_real(y->accuracy));
         json_array_append_new(list, o);
     }
     return list;
@@ -91,19 +69,19 @@ static json_t *responses_of(const struct ptd_group *g)
 static json_t *question(const struct ptd_group *g)
 {
     json_t *o = json_object();
-    put(o, "uid", text_of(g->uid));
-    put(o, "step", json_integer(g->step));
-    put(o, "category", text_of(g->category));
-    put(o, "system", text_of(g->system));
-    put(o, "question", text_of(g->question));
-    put(o, "answer", text_of(g->answer));
-    put(o, "answers", texts_of(g->answers, g->n_answers));
-    put(o, "judge", text_of(g->judge));
-    put(o, "solution", text_of(g->solution));
-    put(o, "steps", texts_of(g->steps, g->n_steps));
-    put(o, "regions", regions_of(g->regions, g->n_regions));
-    if (g->group_accuracy >= 0) put(o, "group_accuracy", json_real(g->group_accuracy));
-    put(o, "responses", responses_of(g));
+    ptd_json_put(o, "uid", ptd_json_text(g->uid));
+    ptd_json_put(o, "step", json_integer(g->step));
+    ptd_json_put(o, "category", ptd_json_text(g->category));
+    ptd_json_put(o, "system", ptd_json_text(g->system));
+    ptd_json_put(o, "question", ptd_json_text(g->question));
+    ptd_json_put(o, "answer", ptd_json_text(g->answer));
+    ptd_json_put(o, "answers", ptd_json_texts(g->answers, g->n_answers));
+    ptd_json_put(o, "judge", ptd_json_text(g->judge));
+    ptd_json_put(o, "solution", ptd_json_text(g->solution));
+    ptd_json_put(o, "steps", ptd_json_texts(g->steps, g->n_steps));
+    ptd_json_put(o, "regions", regions_of(g->regions, g->n_regions));
+    if (g->group_accuracy >= 0) ptd_json_put(o, "group_accuracy", json_real(g->group_accuracy));
+    ptd_json_put(o, "responses", responses_of(g));
     return o;
 }
 
