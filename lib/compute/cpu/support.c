@@ -6,9 +6,9 @@
 #define ABREAST 4                                 /* vectors */
 #define BUCKETS (PTD_SUPPORT_MAX + ABREAST * VEC) /* in whole vectors, or a few of them */
 
-/* For each of the ids' last bits: the number, modulo 255, of the latest such word, plus 1; only
- * where that is not the one to be added are all of them compared. */
-#define MARKS 2048
+/* For each of the ids' last bits: the latest such word's number plus 1, or 0; only where that is not
+ * the one to be added are all of them compared. */
+#define MARKS 1024
 
 static int known(const int32_t *ids, int n, int32_t id)
 {
@@ -17,17 +17,17 @@ static int known(const int32_t *ids, int n, int32_t id)
     return found;
 }
 
-static void add_words(struct ptd_support *u, uint8_t *marks, uint16_t *all, const int32_t *ids,
+static void add_words(struct ptd_support *u, uint16_t *marks, uint16_t *all, const int32_t *ids,
                       const uint16_t *logp, int k)
 {
     int n = u->n;
     for (int i = 0; i < k; i++) {
-        uint8_t *mark = &marks[(uint32_t)ids[i] % MARKS];
+        uint16_t *mark = &marks[(uint32_t)ids[i] % MARKS];
         if (*mark && (u->id[*mark - 1] == ids[i] || known(u->id, n, ids[i]))) continue;
         if (n == PTD_SUPPORT_MAX) break;
-        *mark = (uint8_t)(n % 255 + 1);
         u->id[n] = ids[i];
-        all[n++] = logp[i];
+        all[n] = logp[i];
+        *mark = (uint16_t)++n;
     }
     u->n = n;
 }
@@ -58,7 +58,7 @@ static double teacher_masses(float *x, int n, double *rounding)
 void ptd_support_join(struct ptd_support *u, const struct ptd_lesson *l, int no_tail)
 {
     uint16_t half[PTD_SUPPORT_MAX];
-    uint8_t marks[MARKS] = {0};
+    uint16_t marks[MARKS] = {0};
     float x[BUCKETS];
     double rounding;
     u->n = 0;
