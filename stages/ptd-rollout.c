@@ -339,7 +339,8 @@ static struct ptd_sampling sampling_of(void)
                                  .kv_rows = opt.part};
 }
 
-/* Of a store with an adapter: what its trainer has in memory between two publications. */
+/* Of a store with an adapter: what its trainer has in memory between two publications. One
+ * generation is read as it lies in the store, all of it. */
 static int moves(void *ctx, const struct ptd_param *p)
 {
     (void)ctx;
@@ -351,7 +352,10 @@ static void open_model(struct run *r, struct ptd_store *store)
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     r->model = ptd_model_open(store, r->device);
     if (!r->model) ptd_die_last();
-    if (r->model->adapters) ptd_model_choose(r->model, moves, NULL);
+    if (opt.greedy || opt.generation)
+        ptd_model_choose(r->model, NULL, NULL);
+    else if (r->model->adapters)
+        ptd_model_choose(r->model, moves, NULL);
 }
 
 /* ---- memory ---- */

@@ -18,6 +18,7 @@ static struct bed {
     struct ptd_model *model;
     struct ptd_optimizer *optimizer;
     struct ptd_score *reading, *learning;
+    int learns;
 } bed;
 
 /* A work's argument: "SEQUENCES:WORDS OF THE PROMPT:TOKENS:WIDTH:HEIGHT", the picture left out or
@@ -33,17 +34,27 @@ static struct size size_of(const char *argument)
     return s;
 }
 
-/* A store to read, and the weights of its newest generation; those of an adapter can be learned. */
+/* A store to read, and the weights of its newest generation, as ptd-rollout and ptd-ref have them. */
 static double load(const char *path)
 {
     int64_t newest;
     double start = bench_now();
     if (ptd_store_open(&bed.store, path, PTD_STORE_READ) ||
         ptd_store_head(bed.store, &newest) < 0 ||
-        !(bed.model = ptd_model_open(bed.store, the_device())) ||
-        !ptd_trained_choose(bed.model, NULL) || ptd_model_load(bed.model, bed.store, newest))
+        !(bed.model = ptd_model_open(bed.store, the_device())))
+        ptd_die_last();
+    ptd_model_choose(bed.model, NULL, NULL);
+    if ((bed.learns && !ptd_trained_choose(bed.model, NULL)) ||
+        ptd_model_load(bed.model, bed.store, newest))
         ptd_die_last();
     return bench_now() - start;
+}
+
+/* The same as ptd-update has them: an adapter's, or all, can be learned. */
+static double load_to_learn(const char *path)
+{
+    bed.learns = 1;
+    return load(path);
 }
 
 /* Below the marks of pictures. */
@@ -199,7 +210,7 @@ static double memory(const char *argument)
     return u.ru_maxrss * 1024 / 1e9;
 }
 
-static const struct bench_work works[] = {{"load", load}, {"sample", sample}, {"score", score},
+static const struct bench_work works[] = {{"load", load}, {"learn", load_to_learn}, {"sample", sample}, {"score", score},
                                           {"step", step}, {"memory", memory}, {0}};
 
 int main(void)
