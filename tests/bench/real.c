@@ -34,7 +34,8 @@ static struct size size_of(const char *argument)
     return s;
 }
 
-/* A store to read, and the weights of its newest generation, as ptd-rollout and ptd-ref have them. */
+/* A store to read, and the weights of its newest generation, as ptd-rollout and ptd-ref have them.
+ */
 static double load(const char *path)
 {
     int64_t newest;
@@ -210,8 +211,13 @@ static double memory(const char *argument)
     return u.ru_maxrss * 1024 / 1e9;
 }
 
-static const struct bench_work works[] = {{"load", load}, {"learn", load_to_learn}, {"sample", sample}, {"score", score},
-                                          {"step", step}, {"memory", memory}, {0}};
+static const struct bench_work works[] = {{"load", load},
+                                          {"learn", load_to_learn},
+                                          {"sample", sample},
+                                          {"score", score},
+                                          {"step", step},
+                                          {"memory", memory},
+                                          {0}};
 
 int main(void)
 {

@@ -94,8 +94,9 @@ VEC_INLINE void put(float *c, const vec_f *s, int cols, int add)
     }
 }
 
-/* rows x cols entries; cols is 1, 4 or 8. Of bfloat16, which comes from memory as it lies, the words
- * at the same place of the rows behind these are asked for: memory foresees no more than a page. */
+/* rows x cols entries; cols is 1, 4 or 8. Of bfloat16, which comes from memory as it lies, the
+ * words at the same place of the rows behind these are asked for: memory foresees no more than a
+ * page. */
 VEC_INLINE void tile(int rows, int cols, int bf16, const struct rows *t)
 {
     vec_f s[TALL][2 * WIDE];

@@ -6,8 +6,8 @@
 #define ABREAST 4                                 /* vectors */
 #define BUCKETS (PTD_SUPPORT_MAX + ABREAST * VEC) /* in whole vectors, or a few of them */
 
-/* For each of the ids' last bits: the latest such word's number plus 1, or 0; only where that is not
- * the one to be added are all of them compared. */
+/* For each of the ids' last bits: the latest such word's number plus 1, or 0; only where that is
+ * not the one to be added are all of them compared. */
 #define MARKS 1024
 
 static int known(const int32_t *ids, int n, int32_t id)
