@@ -12,7 +12,7 @@ tiny) made=(--config tiny) ;;
 esac
 
 # shellcheck disable=SC2016
-line='ptd-rollout -s "$1/run.ptd" -n "$2" $4 "$3" | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q $5 >> "$1/metrics.jsonl"'
+line='ptd-rollout -s "$1/run.ptd" -n "$2" $4 "$3" | ptd-verify -q | ptd-hint -q | ptd-ref -q --truncated | ptd-update -q $5 >> "$1/metrics.jsonl"'
 pipe() { # STEPS: the five programs, until so many steps are done
     ./measure.sh "$dir/samples-$1$2.txt" bash -c "set -o pipefail; $line" pipe "$dir" "$1" "$rows" "$rollout" "$update"
 }
