@@ -10,6 +10,7 @@
  * --mask-picture adds masked_logp, log-probs of the teacher's model when a part of the pictures is
  * black. What was computed is cached in the store by content, so that a second pass computes
  * nothing; --cache-max bounds the cache. */
+#include "base/opt_value.h"
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"

@@ -14,6 +14,7 @@
  * With --refill or --curriculum a step's prompts depend on ptd-verify's verdicts, which come back
  * through a pipe of our own (verdicts.h); what was asked and how it went lies in the store
  * (history.h), so that a resume asks the same (refill.h). */
+#include "base/command.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/threads.h"

@@ -1,6 +1,7 @@
 /* Options: what is accepted, what is refused and in which words, and a help page with real
  * defaults. Leaves to programs: their own tables. */
 #include "child.h"
+#include "base/command.h"
 #include "base/err.h"
 #include "base/opt.h"
 #include "test.h"

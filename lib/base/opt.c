@@ -1,22 +1,19 @@
 /* The option table at work: getopt_long's arguments, --help with real defaults, range checks.
  * Leaves to programs: operands, and rules between options. */
 #include "base/opt.h"
+#include "base/command.h"
 #include "base/err.h"
 #include "base/near.h"
 #include "base/opt_file.h"
+#include "base/opt_value.h"
 #include "base/output.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #define NO_BASE    1000 /* value of --no-NAME: NO_BASE + index; of --NAME: TABLE_BASE + index */
 #define TABLE_BASE 2000
@@ -59,27 +56,7 @@ void ptd_misuse(const char *fmt, ...)
     ptd_die(PTD_USAGE, "%s; try %s --help", text, ptd_program_name());
 }
 
-/* ---- values and the help page ---- */
-
-/* As short as it may be without loss. */
-static char *double_text(double x)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%.10g", x);
-    if (strtod(text, NULL) != x) snprintf(text, sizeof text, "%.17g", x);
-    return ptd_strdup(text);
-}
-
-static char *value_text(const struct ptd_opt *o)
-{
-    if (o->kind == PTD_OPT_FLAG) return ptd_strdup(*(int *)o->value ? "on" : "");
-    if (o->kind == PTD_OPT_INT) return ptd_format("%d", *(int *)o->value);
-    if (o->kind == PTD_OPT_LONG) return ptd_format("%lld", (long long)*(int64_t *)o->value);
-    if (o->kind == PTD_OPT_DOUBLE) return double_text(*(double *)o->value);
-    if (o->kind == PTD_OPT_LIST) return ptd_strdup("");
-    const char *s = *(const char **)o->value;
-    return ptd_strdup(s ? s : "");
-}
+/* ---- the help page ---- */
 
 static void print_option(const struct ptd_opt *o, const char *preset)
 {
@@ -125,105 +102,6 @@ static _Noreturn void print_version(const struct ptd_usage *u)
 {
     printf("%s (ptd) %s\n", u->name, PTD_VERSION);
     finish_stdout();
-}
-
-/* ---- numbers ---- */
-
-/* The multiplier that a suffix stands for; 0 if it stands for nothing. */
-static double suffix_factor(const char *s)
-{
-    static const char letters[] = "kMGT";
-    const char *at = *s ? strchr(letters, *s == 'K' ? 'k' : *s) : NULL;
-    if (!*s) return 1;
-    if (!at) return 0;
-    int power = (int)(at - letters) + 1;
-    if (!s[1] && *s != 'K') return pow(1000, power);
-    return s[1] == 'i' && !s[2] ? pow(1024, power) : 0;
-}
-
-static const char *file; /* whose values are being set; NULL: the command line's */
-
-/* "run.json: option --lr" */
-static char *place_of(const struct ptd_opt *o)
-{
-    return ptd_format("%s%soption --%s", file ? file : "", file ? ": " : "", o->name);
-}
-
-static _Noreturn void refuse_value(const struct ptd_opt *o, const char *text, const char *expected)
-{
-    ptd_misuse("%s: \"%.64s\" is not %s", place_of(o), text, expected);
-}
-
-static void check_range(const struct ptd_opt *o, const char *text, double x)
-{
-    if (o->lo == 0 && o->hi == 0) return;
-    if (x < o->lo || x > o->hi)
-        ptd_misuse("%s: %.64s is out of range, expected %.10g to %.10g", place_of(o), text, o->lo,
-                   o->hi);
-}
-
-int ptd_whole_number(const char *text, int64_t *n)
-{
-    char *end;
-    errno = 0;
-    long long x = strtoll(text, &end, 10);
-    double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
-    if (factor == 0) return -1;
-    return errno == ERANGE || __builtin_mul_overflow(x, (int64_t)factor, n);
-}
-
-static int64_t parse_integer(const struct ptd_opt *o, const char *text)
-{
-    int64_t product = 0, lo = o->kind == PTD_OPT_INT ? INT_MIN : INT64_MIN,
-            hi = o->kind == PTD_OPT_INT ? INT_MAX : INT64_MAX;
-    int over = ptd_whole_number(text, &product);
-    if (over < 0) refuse_value(o, text, "a whole number (suffixes k M G T Ki Mi Gi Ti)");
-    check_range(o, text, over ? (*text == '-' ? -HUGE_VAL : HUGE_VAL) : (double)product);
-    if (over || product < lo || product > hi)
-        ptd_misuse("%s: %.64s is out of range, expected %lld to %lld", place_of(o), text,
-                   (long long)lo, (long long)hi);
-    return product;
-}
-
-static double parse_double(const struct ptd_opt *o, const char *text)
-{
-    char *end;
-    double x = strtod(text, &end);
-    double factor = end == text || isspace((unsigned char)*text) ? 0 : suffix_factor(end);
-    if (factor == 0 || !isfinite(x * factor)) refuse_value(o, text, "a finite number");
-    check_range(o, text, x * factor);
-    return x * factor;
-}
-
-static void add_value(struct ptd_opt_list *l, const char *text)
-{
-    l->at = ptd_realloc(l->at, (size_t)(l->n + 1) * sizeof *l->at);
-    l->at[l->n++] = text;
-}
-
-static void set_value(const struct ptd_opt *o, const char *text)
-{
-    switch (o->kind) {
-    case PTD_OPT_FLAG:
-        *(int *)o->value = 1;
-        break;
-    case PTD_OPT_INT:
-        *(int *)o->value = (int)parse_integer(o, text);
-        break;
-    case PTD_OPT_LONG:
-        *(int64_t *)o->value = parse_integer(o, text);
-        break;
-    case PTD_OPT_DOUBLE:
-        *(double *)o->value = parse_double(o, text);
-        break;
-    case PTD_OPT_STR:
-    case PTD_OPT_PRESET:
-        *(const char **)o->value = text;
-        break;
-    case PTD_OPT_LIST:
-        add_value(o->value, text);
-        break;
-    }
 }
 
 /* ---- getopt_long ---- */
@@ -335,7 +213,7 @@ static void take(struct parser *p, int code, char **argv, int long_index)
         p->filed[o - p->u->options] = 0;
     }
     if (o)
-        set_value(o, optarg);
+        ptd_opt_set(o, NULL, optarg);
     else if (code >= OWN_BASE)
         take_own(p, code - OWN_BASE);
     else if (code >= NO_BASE)
@@ -352,33 +230,35 @@ static int keeps_text(const struct ptd_opt *o)
     return o->kind == PTD_OPT_STR || o->kind == PTD_OPT_LIST || o->kind == PTD_OPT_PRESET;
 }
 
-static void set_filed_list(struct parser *p, const struct ptd_opt *o, json_t *value)
+static void set_filed_list(struct parser *p, const struct ptd_opt *o, const char *file,
+                           json_t *value)
 {
     size_t i;
     json_t *one;
     json_array_foreach(value, i, one)
     {
         char *text = ptd_opt_file_text(one);
-        if (!text) refuse_value(o, "...", "a list of texts");
-        set_value(o, text); /* kept for good */
+        if (!text) ptd_opt_refuse(o, file, "...", "a list of texts");
+        ptd_opt_set(o, file, text); /* kept for good */
     }
     p->filed[o - p->u->options] = 1;
 }
 
-static void set_filed(struct parser *p, const struct ptd_opt *o, json_t *value)
+static void set_filed(struct parser *p, const struct ptd_opt *o, const char *file, json_t *value)
 {
     char *text = ptd_opt_file_text(value);
     if (o->kind == PTD_OPT_FLAG && !json_is_boolean(value))
-        refuse_value(o, text ? text : "...", "true or false");
+        ptd_opt_refuse(o, file, text ? text : "...", "true or false");
     else if (o->kind == PTD_OPT_FLAG)
         *(int *)o->value = json_is_true(value);
     else if (o->kind == PTD_OPT_LIST && json_is_array(value))
-        set_filed_list(p, o, value);
+        set_filed_list(p, o, file, value);
     else if (!text)
-        refuse_value(o, json_is_boolean(value) ? json_is_true(value) ? "true" : "false" : "...",
-                     "a number or a text");
+        ptd_opt_refuse(o, file,
+                       json_is_boolean(value) ? json_is_true(value) ? "true" : "false" : "...",
+                       "a number or a text");
     else
-        set_value(o, text);
+        ptd_opt_set(o, file, text);
     if (!keeps_text(o)) free(text);
 }
 
@@ -388,16 +268,14 @@ static void read_file(struct parser *p, const char *path, int preset)
     const char *key;
     json_t *value, *all = ptd_opt_file_read(path, p->u->name);
     if (!all) ptd_die_last();
-    file = path;
     json_object_foreach (all, key, value) {
         int i = 0;
         while (i < p->n && strcmp(p->u->options[i].name, key)) i++;
         if (i == p->n) ptd_misuse("%s: unknown option \"%.64s\"", path, key);
         if (json_is_null(value) || (i == p->preset - 1) != preset) continue;
-        set_filed(p, &p->u->options[i], value);
+        set_filed(p, &p->u->options[i], path, value);
         p->given[i] = 1;
     }
-    file = NULL;
     json_decref(all);
 }
 
@@ -434,7 +312,7 @@ static void set_preset(const struct parser *p, const char *name)
     if (!p->u->preset(name, NULL)) ptd_misuse("%s", ptd_failed_message());
     for (int i = 0; i < p->n; i++) {
         const char *text = p->u->preset(name, p->u->options[i].name);
-        if (text) set_value(&p->u->options[i], text);
+        if (text) ptd_opt_set(&p->u->options[i], NULL, text);
     }
 }
 
@@ -500,7 +378,7 @@ static void add_option(struct words *w, const struct ptd_opt *o, const char *pre
         add_word(w, ptd_format("--%s", o->name));
         add_word(w, ptd_strdup(l->at[i]));
     }
-    char *now = value_text(o);
+    char *now = ptd_opt_text(o);
     int same = strcmp(now, preset) == 0, flag = o->kind == PTD_OPT_FLAG;
     if (!same) add_word(w, ptd_format("--%s%s", flag && !*now ? "no-" : "", o->name));
     if (!same && !flag)
@@ -547,7 +425,7 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     p.given = ptd_alloc((size_t)p.n + 1);
     p.filed = ptd_array((size_t)p.n, sizeof *p.filed);
     for (int i = 0; i < p.n; i++) {
-        p.defaults[i] = value_text(&u->options[i]);
+        p.defaults[i] = ptd_opt_text(&u->options[i]);
         if (u->options[i].kind == PTD_OPT_PRESET) p.preset = 1 + i;
     }
     build_longs(&p);
@@ -571,72 +449,4 @@ int ptd_opt_parse(const struct ptd_usage *u, int argc, char **argv)
     }
     free_parser(&p);
     return optind;
-}
-
-/* ---- the command line as text ---- */
-
-static int is_plain(const char *s)
-{
-    static const char marks[] = "_@%+=:,./-";
-    if (!*s) return 0;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr(marks, *s)) return 0;
-    return 1;
-}
-
-/* UTF-8 without control characters. */
-static int is_text(const char *s)
-{
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n, left = (utf8proc_ssize_t)strlen(s);
-    for (; left > 0; s += n, left -= n) {
-        n = utf8proc_iterate((const utf8proc_uint8_t *)s, left, &c);
-        if (n <= 0 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC) return 0;
-    }
-    return 1;
-}
-
-/* $'te\351.ptd', which bash, ksh and zsh read as those bytes. */
-static char *quote_bytes(char *o, const char *s)
-{
-    o = stpcpy(o, "$'");
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '\'' || c == '\\') *o++ = '\\';
-        o += c < ' ' || c > '~' ? sprintf(o, "\\%03o", c) : sprintf(o, "%c", c);
-    }
-    return stpcpy(o, "'");
-}
-
-static char *quote_text(char *o, const char *s)
-{
-    *o++ = '\'';
-    for (; *s; s++) {
-        if (*s == '\'')
-            o = stpcpy(o, "'\\''");
-        else
-            *o++ = *s;
-    }
-    return stpcpy(o, "'");
-}
-
-static size_t quote(char *out, const char *s)
-{
-    char *end = is_plain(s)  ? stpcpy(out, s)
-                : is_text(s) ? quote_text(out, s)
-                             : quote_bytes(out, s);
-    return (size_t)(end - out);
-}
-
-char *ptd_command_line(int argc, char **argv)
-{
-    size_t room = 1, n = 0;
-    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 4;
-    char *line = ptd_alloc(room);
-    for (int i = 0; i < argc; i++) {
-        const char *slash = i == 0 ? strrchr(argv[0], '/') : NULL;
-        if (i) line[n++] = ' ';
-        n += quote(line + n, slash ? slash + 1 : argv[i]);
-    }
-    return line;
 }

@@ -85,9 +85,4 @@ void ptd_opt_needs(const char *name, int used, const char *needs);
  * that are not idle and differ from their defaults, with their values: "ptd-ref --top-k 8". NULL
  * before; valid until the next parsing. */
 const char *ptd_opt_decided(void);
-/* A whole number as options have it. -1: it is none; 1: it is beyond int64_t. */
-int ptd_whole_number(const char *text, int64_t *n);
-/* The command line as a shell would read it back, in UTF-8 whatever its bytes are ($'te\351');
- * malloc'd. */
-char *ptd_command_line(int argc, char **argv);
 #endif

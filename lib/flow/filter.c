@@ -1,6 +1,7 @@
 /* The loop of every middle stage: head, groups, steps, end, and the closing line.
  * Leaves to stages: what happens to a group. */
 #include "flow/filter.h"
+#include "base/command.h"
 #include "base/err.h"
 #include "base/progress.h"
 #include "base/signals.h"

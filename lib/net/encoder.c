@@ -1,6 +1,6 @@
 /* encoder: see encoder.h. */
 #include "net/encoder.h"
-#include "base/opt.h"
+#include "base/opt_value.h"
 #include "base/shelf.h"
 #include "compute/fingerprint.h"
 #include "net/net.h"
