@@ -181,3 +181,14 @@ void ptd_json_put(json_t *object, const char *key, json_t *value)
 {
     if (value) json_object_set_new_nocheck(object, key, value);
 }
+
+char *ptd_json_line(json_t *object, int digits, size_t *len)
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(digits));
+    json_decref(object);
+    if (!text) ptd_die(PTD_OSERR, "out of memory");
+    *len = strlen(text) + 1;
+    text = ptd_realloc(text, *len + 1);
+    strcpy(text + *len - 1, "\n");
+    return text;
+}

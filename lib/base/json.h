@@ -26,4 +26,7 @@ json_t *ptd_json_text(const char *s);
 json_t *ptd_json_texts(const char *const *texts, int n); /* a list; NULL of none */
 /* Takes value, if it is not NULL. */
 void ptd_json_put(json_t *object, const char *key, json_t *value);
+/* The object in one line of *len bytes with its end, numbers with so many digits; malloc'd. Takes
+ * the object. */
+char *ptd_json_line(json_t *object, int digits, size_t *len);
 #endif

@@ -2,9 +2,10 @@
  * Leaves processes to coprocess.c, what an answer says to reply.c, and what rewards add up to to
  * reward.c. */
 #include "method/checker.h"
-#include "base/json.h"
 #include "base/coprocess.h"
+#include "base/json.h"
 #include "method/reply.h"
+#include "method/told.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -159,20 +160,15 @@ void ptd_checkers_close(struct ptd_checkers *c)
 
 /* ---- the question ---- */
 
-static json_t *question(const struct ptd_group *g, int i)
+static char *line(void *ctx, int command, int i, size_t *len)
 {
-    const struct ptd_rollout *y = &g->rollouts[i];
-    json_t *o = json_object();
-    ptd_json_put(o, "uid", ptd_json_text(g->uid));
-    ptd_json_put(o, "rollout", json_integer(i));
-    ptd_json_put(o, "step", json_integer(g->step));
-    ptd_json_put(o, "category", ptd_json_text(g->category));
-    ptd_json_put(o, "system", ptd_json_text(g->system));
-    ptd_json_put(o, "question", ptd_json_text(g->question));
-    ptd_json_put(o, "answer", ptd_json_text(g->answer));
-    ptd_json_put(o, "answers", ptd_json_texts(g->answers, g->n_answers));
-    ptd_json_put(o, "judge", ptd_json_text(g->judge));
-    ptd_json_put(o, "solution", ptd_json_text(g->solution));
+    (void)command;
+    const struct asking *a = ctx;
+    int rollout = a->at[i].rollout;
+    const struct ptd_group *g = a->at[i].g;
+    const struct ptd_rollout *y = &g->rollouts[rollout];
+    json_t *o = ptd_told_group(g);
+    ptd_json_put(o, "rollout", json_integer(rollout));
     ptd_json_put(o, "response", ptd_json_text(y->text));
     ptd_json_put(o, "stop", ptd_json_text(y->stop));
     ptd_json_put(o, "tokens", json_integer(y->n));
@@ -180,21 +176,7 @@ static json_t *question(const struct ptd_group *g, int i)
     ptd_json_put(o, "outcome", ptd_json_text(ptd_outcome_name[y->outcome]));
     ptd_json_put(o, "accuracy", json_real(y->accuracy));
     ptd_json_put(o, "format", json_real(y->format));
-    return o;
-}
-
-static char *line(void *ctx, int command, int i, size_t *len)
-{
-    const struct asking *a = ctx;
-    json_t *o = question(a->at[i].g, a->at[i].rollout);
-    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    json_decref(o);
-    if (!text) ptd_die(PTD_OSERR, "out of memory");
-    *len = strlen(text);
-    text = ptd_realloc(text, *len + 2);
-    strcpy(text + *len, "\n");
-    *len += 1;
-    return text;
+    return ptd_json_line(o, 17, len);
 }
 
 /* ---- the answer ---- */

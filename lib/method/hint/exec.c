@@ -1,8 +1,9 @@
 /* hint_exec: what a user's own command is asked for a hint, and what becomes of its answer; see
  * exec.h. Leaves processes to coprocess.c, and what a hint may say to the rules. */
 #include "method/hint/exec.h"
-#include "base/json.h"
 #include "base/coprocess.h"
+#include "base/json.h"
+#include "method/told.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,36 +67,16 @@ static json_t *responses_of(const struct ptd_group *g)
     return list;
 }
 
-static json_t *question(const struct ptd_group *g)
+static char *line(void *ctx, int command, int i, size_t *len)
 {
-    json_t *o = json_object();
-    ptd_json_put(o, "uid", ptd_json_text(g->uid));
-    ptd_json_put(o, "step", json_integer(g->step));
-    ptd_json_put(o, "category", ptd_json_text(g->category));
-    ptd_json_put(o, "system", ptd_json_text(g->system));
-    ptd_json_put(o, "question", ptd_json_text(g->question));
-    ptd_json_put(o, "answer", ptd_json_text(g->answer));
-    ptd_json_put(o, "answers", ptd_json_texts(g->answers, g->n_answers));
-    ptd_json_put(o, "judge", ptd_json_text(g->judge));
-    ptd_json_put(o, "solution", ptd_json_text(g->solution));
+    (void)command, (void)i;
+    const struct ptd_group *g = ((struct asking *)ctx)->g;
+    json_t *o = ptd_told_group(g);
     ptd_json_put(o, "steps", ptd_json_texts(g->steps, g->n_steps));
     ptd_json_put(o, "regions", regions_of(g->regions, g->n_regions));
     if (g->group_accuracy >= 0) ptd_json_put(o, "group_accuracy", json_real(g->group_accuracy));
     ptd_json_put(o, "responses", responses_of(g));
-    return o;
-}
-
-static char *line(void *ctx, int command, int i, size_t *len)
-{
-    (void)command, (void)i;
-    json_t *o = question(((struct asking *)ctx)->g);
-    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(o);
-    if (!text) ptd_die(PTD_OSERR, "out of memory");
-    *len = strlen(text) + 1;
-    text = ptd_realloc(text, *len + 1);
-    strcpy(text + *len - 1, "\n");
-    return text;
+    return ptd_json_line(o, 9, len);
 }
 
 /* ---- the answer ---- */
