@@ -238,6 +238,22 @@ static inline void host_copy_rows(float *to, long to_stride, const int32_t *to_r
     back();
 }
 
+/* n rows of x [n, stride] */
+static inline void host_round(float *x, long stride, long n, int w)
+{
+    OPS->round(DEV, nums(x, n * stride), stride, n, w);
+    back();
+}
+
+/* to_n: rows of `to` */
+static inline void host_halve_rows(uint16_t *to, long to_stride, const int32_t *to_row, long to_n,
+                                   const float *from, long from_stride, long n, int w)
+{
+    OPS->halve_rows(DEV, halves(to, to_n * to_stride), to_stride, in_ints(to_row, n),
+                    in_nums(from, n * from_stride), from_stride, n, w);
+    back();
+}
+
 /* ---- attention ---- */
 
 static inline long attention_rows(const struct ptd_attention *a)
@@ -270,9 +286,10 @@ static inline void host_attention(const struct ptd_attention *a, float *o, float
 {
     long n = attention_rows(a), m = attention_keys(a);
     struct ptd_attention_plan *p = OPS->attention_plan(DEV, a);
+    enum ptd_entries pool = a->halves ? PTD_HALVES : PTD_NUMS; /* k and v are such then */
     OPS->attention(DEV, p, nums(o, n * a->o_stride), stats(lse, n * a->heads),
-                   in_nums(q, n * a->q_stride), in_nums(k, m * a->k_stride),
-                   in_nums(v, m * a->v_stride));
+                   in_nums(q, n * a->q_stride), to_device(k, m * a->k_stride, pool, 0),
+                   to_device(v, m * a->v_stride, pool, 0));
     back();
     OPS->attention_plan_free(DEV, p);
 }

@@ -15,8 +15,13 @@
 
 struct plain {
     const struct ptd_model *m;
-    const double *w;
-}; /* w [n_weights]: the model's parameters in double */
+    const double *w; /* [n_weights]: the model's parameters in double */
+    /* NULL, or what rounding adds to keys and values, [layers][2][n, kv_heads * head_dim]: found
+     * where `given` says what became of them, and the same number ever after, so that differences
+     * go straight through */
+    double *shift;
+    const float *given;
+};
 
 static double plain_memory[3 << 19];
 static size_t plain_used;
@@ -325,6 +330,16 @@ static inline double *plain_angles(const struct plain *p, const int *pos, int n)
     return angle;
 }
 
+/* Of layer i: keys (which 0) or values [n]. */
+static inline void plain_round(const struct plain *p, int i, int which, double *x, long n)
+{
+    long at = (2L * i + which) * n;
+    for (long k = 0; p->shift && k < n; k++) {
+        if (p->given) p->shift[at + k] = p->given[at + k] - x[k];
+        x[k] += p->shift[at + k];
+    }
+}
+
 static inline void plain_layer(const struct plain *p, int i, double *x, int n, const double *angle)
 {
     const struct ptd_config *c = &p->m->config;
@@ -344,6 +359,8 @@ static inline void plain_layer(const struct plain *p, int i, double *x, int n, c
                       c->rms_eps);
     plain_rotate(q, angle, n, c->heads, D);
     plain_rotate(k, angle, n, c->kv_heads, D);
+    plain_round(p, i, 0, k, (long)n * nk);
+    plain_round(p, i, 1, v, (long)n * nk);
     z = plain_attention(q, k, v, n, c->heads, c->kv_heads, D, one, 1);
     plain_add(x, plain_linear(z, plain_weight(p, "%sself_attn.o_proj.weight", at), NULL, n, nq, H),
               (long)n * H);

@@ -2,6 +2,7 @@
  * every kind of span; the plain backward against differences; one and two threads. */
 #include "host-ops.h"
 #include "test.h"
+#include "base/dtype.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -406,9 +407,42 @@ static struct scene in_one(int heads, int kv_heads, int dim)
     return s;
 }
 
+/* x [n] as bfloat16 numbers, malloc'd. */
+static uint16_t *halved(const float *x, long n)
+{
+    uint16_t *half = ptd_array(n + 1, sizeof *half);
+    ptd_dtype_from_float(half, PTD_BF16, x, (size_t)n);
+    return half;
+}
+
+/* Keys and values become numbers that bfloat16 holds. */
+static void in_halves(struct scene *s)
+{
+    float *pools[] = {s->k, s->v};
+    long n[] = {s->pool * k_stride(s), s->pool * v_stride(s)};
+    for (int i = 0; i < 2; i++) {
+        uint16_t *half = halved(pools[i], n[i]);
+        ptd_dtype_to_float(pools[i], half, PTD_BF16, (size_t)n[i]);
+        free(half);
+    }
+}
+
+/* As host_attention, with keys and values in bfloat16 on the device. */
+static void attend_to_halves(struct ptd_attention a, float *o, float *lse, const float *q,
+                             const float *k, const float *v)
+{
+    long n = attention_keys(&a);
+    uint16_t *half_k = halved(k, n * a.k_stride), *half_v = halved(v, n * a.v_stride);
+    a.halves = 1;
+    host_attention(&a, o, lse, q, (float *)half_k, (float *)half_v);
+    free(half_k);
+    free(half_v);
+}
+
 /* The reply's rows again, `at_once` in a span each, all spans together or each alone, by plain
- * places or by blocks of 32 keys that lie in disorder; o and lse must be those of `s`. */
-static void check_again(const struct scene *s, int at_once, int alone, int in_blocks)
+ * places or by blocks of 32 keys that lie in disorder, in bfloat16 or not; o and lse must be those
+ * of `s`. */
+static void check_again(const struct scene *s, int at_once, int alone, int in_blocks, int half)
 {
     enum { PROMPT = (LONG + 31) / 32, ALL = PROMPT + (OWN + 31) / 32 };
     struct ptd_attention a = table(s);
@@ -434,8 +468,12 @@ static void check_again(const struct scene *s, int at_once, int alone, int in_bl
     if (in_blocks) a.blocks = blocks, a.n_blocks = ALL, a.block_rows = 32;
     a.n_spans = alone ? 1 : n;
     for (int i = 0; i < n; i += a.n_spans) {
+        const float *keys = in_blocks ? k : s->k, *of = in_blocks ? v : s->v;
         a.spans = spans + i;
-        host_attention(&a, o, lse, s->q, in_blocks ? k : s->k, in_blocks ? v : s->v);
+        if (half)
+            attend_to_halves(a, o, lse, s->q, keys, of);
+        else
+            host_attention(&a, o, lse, s->q, keys, of);
     }
     for (long i = LONG; i < LONG + OWN; i++) {
         assert_memory_equal(o + i * o_stride(s), s->o + i * o_stride(s), q_width(s) * sizeof *o);
@@ -454,7 +492,25 @@ static void company_changes_no_bit(void **state)
         struct ptd_attention a = table(&s);
         host_attention(&a, s.o, s.lse, s.q, s.k, s.v);
         for (int how = 0; how < 4; how++)
-            for (int n = 1; n <= OWN; n += n < 6 ? 1 : 7) check_again(&s, n, how / 2, how % 2);
+            for (int n = 1; n <= OWN; n += n < 6 ? 1 : 7) check_again(&s, n, how / 2, how % 2, 0);
+        clear(&s);
+    }
+}
+
+/* A pool of bfloat16, where the device reads such: the bits of a pool of the same numbers. */
+static void halves_change_no_bit(void **state)
+{
+    static const int shapes[][3] = {{4, 2, 16}, {1, 1, 33}, {6, 1, 72}, {8, 8, 128}};
+    (void)state;
+    if (!OPS->halve_rows) skip();
+    for (int i = 0; i < 4; i++) {
+        struct scene s = in_one(shapes[i][0], shapes[i][1], shapes[i][2]);
+        struct ptd_attention a = table(&s);
+        in_halves(&s);
+        host_attention(&a, s.o, s.lse, s.q, s.k, s.v);
+        for (int how = 0; how < 8; how++)
+            for (int n = 1; n <= OWN; n += n < 6 ? 1 : 7)
+                check_again(&s, n, how >> 1 & 1, how & 1, how >> 2);
         clear(&s);
     }
 }
@@ -511,6 +567,7 @@ int main(void)
         cmocka_unit_test(heads_share_keys),
         cmocka_unit_test(decoding_reads_the_cache),
         cmocka_unit_test(company_changes_no_bit),
+        cmocka_unit_test(halves_change_no_bit),
         cmocka_unit_test(large_scores),
         cmocka_unit_test(threads_change_no_bit), /* from here on with threads */
         cmocka_unit_test(replies_share_their_prompt),

@@ -2,6 +2,7 @@
  * whole; what is in them stays where it was when more are made. */
 #include "tiny.h"
 #include "net/kv.h"
+#include "base/dtype.h"
 #include "base/rng.h"
 #include "test.h"
 
@@ -49,7 +50,7 @@ static void rows_to_blocks(void **state)
     assert_int_equal(ptd_kv_blocks(1), 1);
     assert_int_equal(ptd_kv_blocks(PTD_KV_ROWS), 1);
     assert_int_equal(ptd_kv_blocks(PTD_KV_ROWS + 1), 2);
-    assert_int_equal(ptd_kv_block_bytes(&model->config, model->device),
+    assert_int_equal(ptd_kv_block_bytes(model),
                      2 * 3 * PTD_KV_ROWS * 2 * 16 * model->device->num_size);
     assert_true(ptd_kv_promise(kv, &l, 3 * PTD_KV_ROWS));
     assert_int_equal(l.n, 0);
@@ -110,9 +111,26 @@ static void lent_once_at_a_time(void **state)
 static void fill(struct ptd_kv *kv, int layer, long row, float value)
 {
     float x[64];
+    uint16_t half[64];
     for (int i = 0; i < kv->width; i++) x[i] = value;
     struct ptd_device *d = kv->device;
-    d->ops->put_nums(d, ptd_at(d, kv->v[layer], (size_t)row * kv->width), x, kv->width);
+    ptd_dtype_from_float(half, PTD_BF16, x, kv->width);
+    if (kv->halves)
+        d->ops->put(d, (uint16_t *)kv->v[layer] + row * kv->width, half, kv->width * sizeof *half);
+    else
+        d->ops->put_nums(d, ptd_at(d, kv->v[layer], (size_t)row * kv->width), x, kv->width);
+}
+
+/* The first n numbers of a layer's values, malloc'd. */
+static float *read_values(const struct ptd_kv *kv, int layer, size_t n)
+{
+    if (!kv->halves) return read_nums(kv->device, kv->v[layer], n);
+    uint16_t *half = ptd_array(n, sizeof *half);
+    float *x = ptd_array(n, sizeof *x);
+    kv->device->ops->get(kv->device, half, kv->v[layer], n * sizeof *half);
+    ptd_dtype_to_float(x, half, PTD_BF16, n);
+    free(half);
+    return x;
 }
 
 static void more_blocks_keep_what_is_there(void **state)
@@ -129,7 +147,7 @@ static void more_blocks_keep_what_is_there(void **state)
     }
     for (int layer = 0; layer < kv->layers; layer++) {
         size_t n = (size_t)kv->blocks * PTD_KV_ROWS * kv->width;
-        float *v = read_nums(kv->device, kv->v[layer], n);
+        float *v = read_values(kv, layer, n);
         for (int i = 0; i < 4; i++)
             for (int r = 0; r < 8 * PTD_KV_ROWS; r += 31)
                 assert_close(v[ptd_kv_slot(&l[i], r) * kv->width + kv->width - 1],
@@ -144,7 +162,7 @@ static void more_blocks_keep_what_is_there(void **state)
 static void memory_follows_need(void **state)
 {
     size_t before = model->device->used;
-    size_t block = ptd_kv_block_bytes(&model->config, model->device);
+    size_t block = ptd_kv_block_bytes(model);
     struct ptd_kv *kv = ptd_kv_new(model, MOST);
     struct ptd_kv_list a = {0}, b = {0};
     (void)state;
@@ -161,12 +179,39 @@ static void memory_follows_need(void **state)
     assert_int_equal(model->device->used, before);
 }
 
+static int round_keys(void **state)
+{
+    (void)state;
+    model->half_keys = 1;
+    return 0;
+}
+
+static int round_nothing(void **state)
+{
+    (void)state;
+    model->half_keys = 0;
+    return 0;
+}
+
+static void halves_take_half_of_the_room(void **state)
+{
+    size_t block = ptd_kv_block_bytes(model);
+    round_keys(state);
+    assert_int_equal(ptd_kv_block_bytes(model),
+                     model->device->ops->halve_rows ? block / 2 : block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_to_blocks),      cmocka_unit_test(a_promise_is_kept_or_not_given),
-        cmocka_unit_test(lent_once_at_a_time), cmocka_unit_test(more_blocks_keep_what_is_there),
+        cmocka_unit_test(rows_to_blocks),
+        cmocka_unit_test(a_promise_is_kept_or_not_given),
+        cmocka_unit_test(lent_once_at_a_time),
+        cmocka_unit_test(more_blocks_keep_what_is_there),
         cmocka_unit_test(memory_follows_need),
+        cmocka_unit_test_teardown(halves_take_half_of_the_room, round_nothing),
+        cmocka_unit_test_setup_teardown(more_blocks_keep_what_is_there, round_keys, round_nothing),
+        cmocka_unit_test_setup_teardown(memory_follows_need, round_keys, round_nothing),
     };
     ptd_threads_start(0);
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,6 +4,7 @@
 #include "plain.h"
 #include "tiny.h"
 #include "test.h"
+#include "base/dtype.h"
 
 #define TOKENS   96
 #define PICTURES 3
@@ -18,6 +19,9 @@ struct scene {
     struct ptd_model *m;
     double *w; /* the weights in double */
     float *g;  /* gradients */
+    int half;  /* 1: keys and values are rounded */
+    float *rounded; /* what became of them, and what that added: plain.h */
+    double *shift;
 };
 
 /* ---- scenes ---- */
@@ -54,6 +58,8 @@ static void clear(struct scene *s)
     ptd_model_free(s->m);
     free(s->w);
     free(s->g);
+    free(s->rounded);
+    free(s->shift);
 }
 
 /* ---- the two forms ---- */
@@ -65,7 +71,7 @@ static double share(long i)
 
 static double plain_loss(const struct scene *s)
 {
-    struct plain p = {s->m, s->w};
+    struct plain p = {s->m, s->w, s->shift};
     const double *x = plain_hidden(&p, s->ids, s->n, s->picture, s->n_pictures);
     double sum = 0;
     for (long i = 0; i < (long)s->n * s->c.hidden; i++) sum += share(i) * x[i];
@@ -74,12 +80,50 @@ static double plain_loss(const struct scene *s)
 
 static void check_rows(const struct scene *s, const float *got)
 {
-    struct plain p = {s->m, s->w};
+    struct plain p = {s->m, s->w, s->shift};
     const double *want = plain_hidden(&p, s->ids, s->n, s->picture, s->n_pictures);
     for (long i = 0; i < (long)s->n * s->c.hidden; i++)
         if (!(fabs(got[i] - want[i]) <= 3e-5))
             fail_msg("%s: row %ld, column %ld: %.8g, expected %.8g", s->name, i / s->c.hidden,
                      i % s->c.hidden, got[i], want[i]);
+}
+
+/* The nearest bfloat16 or, where arithmetic is not exact, its neighbour. */
+static void check_rounded(const struct scene *s, const double *want)
+{
+    long n = 2L * s->c.layers * s->n * s->c.kv_heads * s->c.head_dim, other = 0;
+    for (long i = 0; i < n; i++) {
+        float x = (float)(s->rounded[i] - want[i]), near;
+        uint16_t half;
+        ptd_dtype_from_float(&half, PTD_BF16, &x, 1);
+        ptd_dtype_to_float(&near, &half, PTD_BF16, 1);
+        other += near != s->rounded[i];
+        assert_true(fabs(s->rounded[i] - x) <= ldexp(1.001, -8) * fabs(x));
+        assert_true(s->rounded[i] != 0);
+    }
+    if (other > n / 200) fail_msg("%ld of %ld are not the nearest bfloat16", other, n);
+}
+
+/* What the engine attended to, and what rounding had to do with it. */
+static void find_rounded(struct scene *s, const struct ptd_batch *b)
+{
+    int q = s->c.heads * s->c.head_dim, kv = s->c.kv_heads * s->c.head_dim, all = q + 2 * kv;
+    size_t n = (size_t)s->n * kv;
+    s->rounded = ptd_array(2 * s->c.layers * n, sizeof *s->rounded);
+    s->shift = ptd_array(2 * s->c.layers * n, sizeof *s->shift);
+    for (int i = 0; i < s->c.layers; i++) {
+        float *k = read_nums(s->m->device, b->lm[i].k, n),
+              *qkv = read_nums(s->m->device, b->lm[i].qkv, (size_t)s->n * all),
+              *to = s->rounded + 2 * i * n;
+        memcpy(to, k, n * sizeof *k);
+        for (int r = 0; r < s->n; r++)
+            memcpy(to + n + (size_t)r * kv, qkv + (size_t)r * all + q + kv, kv * sizeof *qkv);
+        free(k);
+        free(qkv);
+    }
+    struct plain p = {s->m, s->w, s->shift, s->rounded};
+    plain_hidden(&p, s->ids, s->n, s->picture, s->n_pictures);
+    check_rounded(s, s->shift);
 }
 
 static void run_engine(struct scene *s)
@@ -92,6 +136,7 @@ static void run_engine(struct scene *s)
     ptd_model_train(s->m);
     ptd_forward(s->m, b);
     float *hidden = read_nums(s->m->device, ptd_batch_hidden(b), (size_t)n);
+    if (s->half) find_rounded(s, b);
     check_rows(s, hidden);
     free(hidden);
     ptd_backward(s->m, b, in_nums(dhidden, (size_t)n));
@@ -131,6 +176,7 @@ static void check_slope(struct scene *s, const char *name, size_t first, size_t 
 static void check_scene(struct scene *s, int directions)
 {
     s->m = tiny_model_of(&s->c);
+    s->m->half_keys = s->half;
     s->w = plain_weights(s->m);
     run_engine(s);
     for (int i = 0; i < s->m->n_params; i++)
@@ -148,6 +194,19 @@ static void one_text_layer(void **state)
     s.c.layers = 1;
     say(&s, 13);
     check_scene(&s, 3);
+    clear(&s);
+}
+
+/* Their gradient goes straight through. */
+static void rounded_keys_and_values(void **state)
+{
+    struct scene s = small("rounded keys and values");
+    (void)state;
+    s.half = 1;
+    say(&s, 3);
+    show(&s, 4, 4);
+    say(&s, 9);
+    check_scene(&s, 2);
     clear(&s);
 }
 
@@ -413,6 +472,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_text_layer),
+        cmocka_unit_test(rounded_keys_and_values),
         cmocka_unit_test(one_vision_block_and_merger),
         cmocka_unit_test(deepstack_in_every_layer),
         cmocka_unit_test(a_flat_grid),

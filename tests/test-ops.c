@@ -858,6 +858,71 @@ static void rows_are_copied(void **state)
     }
 }
 
+/* Edges, and then anything. */
+static float *to_round(long n)
+{
+    static const float edges[] = {0.0f,        -0.0f,      1.0f + 0x1p-8f, 1.0f + 0x3p-8f,
+                                  -1 - 0x1p-8f, 0x1p-133f,  3.4e38f,        -3.4028235e38f,
+                                  INFINITY,    -INFINITY,  0x1.fffffep-1f, 1.0f + 0x1.1p-8f};
+    float *x = take(n, sizeof *x);
+    for (long i = 0; i < n; i++)
+        x[i] = (size_t)i < sizeof edges / sizeof *edges
+                   ? edges[i]
+                   : (float)ptd_normal(9, PTD_RNG_TEST, 0, (uint32_t)i, 0);
+    return x;
+}
+
+static uint16_t half_of(float x)
+{
+    uint16_t half;
+    ptd_dtype_from_float(&half, PTD_BF16, &x, 1);
+    return half;
+}
+
+static void rows_are_rounded(void **state)
+{
+    static const int widths[] = {1, 8, 40, 77};
+    (void)state;
+    for
+        EACH (i, widths) {
+            long w = widths[i], stride = w + (w == 8 ? 8 : 3), n = 9;
+            float *x = to_round(n * stride), *y = take(n * stride, sizeof *y), want;
+            for (long k = 0; k < n * stride; k++)
+                if (k % stride >= w) x[k] = 1.5f;
+            memcpy(y, x, n * stride * sizeof *y);
+            host_round(y, stride, n, (int)w);
+            for (long k = 0; k < n * stride; k++) {
+                uint16_t half = half_of(x[k]);
+                ptd_dtype_to_float(&want, &half, PTD_BF16, 1);
+                assert_memory_equal(&y[k], &want, sizeof want);
+            }
+        }
+    float other[] = {1, NAN, 1 + 0x1p-20f}; /* between rows nothing is touched */
+    host_round(other, 2, 1, 1);
+    host_round(other + 1, 1, 1, 1);
+    assert_true(isnan(other[1]) && (coarse > 0 || other[2] == 1 + 0x1p-20f));
+}
+
+/* Where the device reads such rows. */
+static void rows_are_halved(void **state)
+{
+    static const int32_t to[] = {4, 1, 0};
+    enum { W = 37, STRIDE = 41 };
+    float *x = to_round(3 * W);
+    (void)state;
+    if (!OPS->halve_rows) return;
+    for (int listed = 0; listed < 2; listed++) {
+        uint16_t *y = take(5 * STRIDE, sizeof *y);
+        memset(y, 0xab, 5 * STRIDE * sizeof *y);
+        host_halve_rows(y, STRIDE, listed ? to : NULL, 5, x, W, 3, W);
+        int untouched = 0;
+        for (int i = 0; i < 5 * STRIDE; i++) untouched += y[i] == 0xabab;
+        assert_int_equal(untouched, 5 * STRIDE - 3 * W);
+        for (int i = 0; i < 3 * W; i++)
+            assert_int_equal(y[(listed ? to[i / W] : i / W) * STRIDE + i % W], half_of(x[i]));
+    }
+}
+
 static void a_device_says_what_decides(void **state)
 {
     char *words = ptd_device_machine(the_device());
@@ -1149,6 +1214,8 @@ static const struct row rows[] = {
     ROW(get_accs, copies_come_back),
     ROW(zero, copies_come_back),
     ROW(copy_rows, rows_are_copied),
+    ROW(round, rows_are_rounded),
+    MAYBE(halve_rows, rows_are_halved),
     ROW(linear, linear_and_its_gradients),
     ROW(linear_backward, gradients_not_wanted),
     ROW(linear_gradient, rows_have_a_gradient_of_their_own),

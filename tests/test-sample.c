@@ -245,7 +245,7 @@ static struct ptd_model *odd_model(void)
 /* Room for so many blocks of keys. */
 static int64_t blocks(const struct ptd_model *m, long n)
 {
-    return n * (int64_t)ptd_kv_block_bytes(&m->config, m->device);
+    return n * (int64_t)ptd_kv_block_bytes(m);
 }
 
 #define ASKED 7 /* questions: of 9, 12 and 22 tokens, and of several chunks */
@@ -314,6 +314,34 @@ static void nothing_depends_on_company(void **state)
     ptd_model_free(odd);
 }
 
+static int keys_are_not_rounded(void **state)
+{
+    (void)state;
+    model->half_keys = 0;
+    return 0;
+}
+
+/* Keys and values in bfloat16: other log-probs, close by, and all that holds without. */
+static void keys_in_bfloat16(void **state)
+{
+    struct ptd_sampling s = usual();
+    struct ptd_model *odd = odd_model();
+    struct ptd_reply *r = sample_all(&s), *rounded;
+    double most = 0;
+    model->half_keys = odd->half_keys = 1;
+    rounded = sample_all(&s);
+    for (int i = 0; i < PROMPTS * 4; i++) /* first words have the same prompts */
+        if (r[i].ids[0] == rounded[i].ids[0])
+            most = fmax(most, fabs(r[i].logp[0] - rounded[i].logp[0]));
+    assert_true(most > 1e-6 && most < 0.05);
+    scoring_gives_the_same_log_probs(state);
+    company_changes_no_bit(model, 0);
+    company_changes_no_bit(odd, 0);
+    ptd_replies_free(r, PROMPTS * 4);
+    ptd_replies_free(rounded, PROMPTS * 4);
+    ptd_model_free(odd);
+}
+
 /* What is begun can end, and what cannot is refused by what would do. */
 static void room_for_one_is_enough(void **state)
 {
@@ -357,8 +385,7 @@ static void memory_is_stated(void **state)
         ptd_sample_plan(&p, m, &s, &e);
         if (ptd_plan_sum(&p) > (size_t)shapes[i].mib << 20)
             fail_msg("%s: %zu MiB", shapes[i].name, ptd_plan_sum(&p) >> 20);
-        assert_int_equal(ptd_sample_keys(m, &s, &e),
-                         ptd_kv_group_bytes(&c, m->device, 340, 8, 256));
+        assert_int_equal(ptd_sample_keys(m, &s, &e), ptd_kv_group_bytes(m, 340, 8, 256));
         ptd_model_free(m);
     }
 }
@@ -701,6 +728,7 @@ int main(void)
         cmocka_unit_test(greedy_takes_the_best),
         cmocka_unit_test(siblings_change_no_bit),
         cmocka_unit_test(nothing_depends_on_company),
+        cmocka_unit_test_teardown(keys_in_bfloat16, keys_are_not_rounded),
         cmocka_unit_test(room_for_one_is_enough),
         cmocka_unit_test(memory_is_stated),
         cmocka_unit_test(no_random_number_comes_twice),

@@ -7,9 +7,9 @@
 
 /* Raised with every change that alters the last bit of any number which a program writes
  * (test-arithmetic holds the bits of a small run). */
-#define PTD_ARITHMETIC 5
+#define PTD_ARITHMETIC 6
 
-/* "arithmetic 5; compiler gcc 12.2.0 -O3; instructions avx512f; libc glibc 2.36", and of the device
+/* "arithmetic 6; compiler gcc 12.2.0 -O3; instructions avx512f; libc glibc 2.36", and of the device
  * that computes (NULL: none does) what it says of itself, for the CPU
  * "; threads 2; blas Zen kernel of OpenBLAS 0.3.21 ...": items of a name, a space and a value.
  * malloc'd. */

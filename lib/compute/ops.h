@@ -40,6 +40,7 @@ struct ptd_attention {
     const int32_t *blocks; /* [n_blocks] the host's; NULL: the pool has none */
     long n_blocks;
     int block_rows; /* of a block; block i begins at pool row i * block_rows */
+    int halves; /* 1: k and v are bfloat16, whatever the device's numbers are; forward alone */
 };
 struct ptd_attention_plan; /* what a device makes of it, once for all layers of a batch */
 
@@ -119,6 +120,14 @@ struct ptd_ops {
     void (*copy_rows)(struct ptd_device *d, ptd_num *to, long to_stride, const ptd_int *to_row,
                       const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
                       int w);
+    /* n rows of x, `stride` numbers apart, w of them each: rounded to bfloat16, to nearest, ties to
+     * even; NaN stays NaN. Their gradient is that of the rounded numbers (straight through): there
+     * is no backward. */
+    void (*round)(struct ptd_device *d, ptd_num *x, long stride, long n, int w);
+    /* The same into rows of bfloat16, to[to_row[i]]. NULL: the device's attention reads no such
+     * rows (halves). */
+    void (*halve_rows)(struct ptd_device *d, void *to, long to_stride, const ptd_int *to_row,
+                       const ptd_num *from, long from_stride, long n, int w);
 
     /* ---- products ---- */
 

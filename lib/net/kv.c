@@ -10,21 +10,22 @@ long ptd_kv_blocks(long rows)
     return (rows + PTD_KV_ROWS - 1) / PTD_KV_ROWS;
 }
 
-static size_t block_nums(const struct ptd_config *c)
+static int in_halves(const struct ptd_model *m)
 {
-    return (size_t)PTD_KV_ROWS * c->kv_heads * c->head_dim;
+    return m->half_keys && m->device->ops->halve_rows;
 }
 
-size_t ptd_kv_block_bytes(const struct ptd_config *c, const struct ptd_device *d)
+size_t ptd_kv_block_bytes(const struct ptd_model *m)
 {
-    return 2 * (size_t)c->layers * block_nums(c) * d->num_size;
+    const struct ptd_config *c = &m->config;
+    size_t nums = (size_t)PTD_KV_ROWS * c->kv_heads * c->head_dim;
+    return 2 * (size_t)c->layers * nums * (in_halves(m) ? 2 : m->device->num_size);
 }
 
-size_t ptd_kv_group_bytes(const struct ptd_config *c, const struct ptd_device *d, long prompt,
-                          int replies, int max_tokens)
+size_t ptd_kv_group_bytes(const struct ptd_model *m, long prompt, int replies, int max_tokens)
 {
     long blocks = ptd_kv_blocks(prompt) + replies * ptd_kv_blocks(max_tokens - 1L);
-    return (size_t)blocks * ptd_kv_block_bytes(c, d);
+    return (size_t)blocks * ptd_kv_block_bytes(m);
 }
 
 /* ---- the pool ---- */
@@ -36,6 +37,7 @@ struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long most)
     kv->device = m->device;
     kv->layers = c->layers;
     kv->width = c->kv_heads * c->head_dim;
+    kv->halves = in_halves(m);
     kv->most = most;
     kv->k = ptd_array(c->layers, sizeof *kv->k);
     kv->v = ptd_array(c->layers, sizeof *kv->v);
@@ -55,14 +57,14 @@ void ptd_kv_free(struct ptd_kv *kv)
     free(kv);
 }
 
-/* The same with room for more blocks. */
+/* The same with room for more blocks. A copy looks into no number, and rows are even. */
 static ptd_num *larger(const struct ptd_kv *kv, ptd_num *old, long blocks, const char *what)
 {
     struct ptd_device *d = kv->device;
-    ptd_num *new = ptd_device_nums(d, (size_t)blocks * PTD_KV_ROWS * kv->width, what);
+    int row = kv->halves ? kv->width / 2 : kv->width;
+    ptd_num *new = ptd_device_nums(d, (size_t)blocks * PTD_KV_ROWS * row, what);
     if (kv->blocks)
-        d->ops->copy_rows(d, new, kv->width, NULL, old, kv->width, NULL, kv->blocks * PTD_KV_ROWS,
-                          kv->width);
+        d->ops->copy_rows(d, new, row, NULL, old, row, NULL, kv->blocks * PTD_KV_ROWS, row);
     ptd_device_free(d, old);
     return new;
 }

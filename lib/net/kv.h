@@ -1,4 +1,6 @@
-/* kv: keys and values of earlier tokens, in blocks of PTD_KV_ROWS tokens that a pool lends out.
+/* kv: keys and values of earlier tokens, in blocks of PTD_KV_ROWS tokens that a pool lends out:
+ * numbers of the device, or bfloat16 where the model rounds them to that (half_keys) and the
+ * device reads it.
  *
  *     struct ptd_kv *kv = ptd_kv_new(m, most); // blocks; memory is taken when they are wanted
  *     struct ptd_kv_list own = {0};
@@ -20,7 +22,7 @@
 struct ptd_kv {
     struct ptd_device *device;
     ptd_num **k, **v; /* by layer: [blocks * PTD_KV_ROWS, kv_heads * head_dim] */
-    int layers, width;
+    int layers, width, halves; /* 1: bfloat16 lies there */
     long blocks, most; /* there are; there may be */
     long promised;
     int32_t *spare; /* [n_spare] blocks that nobody has; the last one is lent next */
@@ -35,10 +37,9 @@ struct ptd_kv_list {
 
 /* Blocks that so many rows take, and the bytes of one. */
 long ptd_kv_blocks(long rows);
-size_t ptd_kv_block_bytes(const struct ptd_config *c, const struct ptd_device *d);
+size_t ptd_kv_block_bytes(const struct ptd_model *m);
 /* Most bytes that a group of replies to one prompt takes. */
-size_t ptd_kv_group_bytes(const struct ptd_config *c, const struct ptd_device *d, long prompt,
-                          int replies, int max_tokens);
+size_t ptd_kv_group_bytes(const struct ptd_model *m, long prompt, int replies, int max_tokens);
 
 struct ptd_kv *ptd_kv_new(const struct ptd_model *m, long most);
 void ptd_kv_free(struct ptd_kv *kv); /* NULL: nothing */

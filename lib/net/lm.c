@@ -133,6 +133,7 @@ static struct ptd_attention heads_of(const struct ptd_batch *b)
                                   .k_stride = kv,
                                   .v_stride = b->kv ? kv : q + 2 * kv,
                                   .o_stride = q,
+                                  .halves = b->kv && b->kv->halves,
                                   .spans = b->spans,
                                   .n_spans = b->n_segments,
                                   .blocks = b->n_blocks ? b->blocks : NULL,
@@ -147,14 +148,15 @@ void ptd_lm_seal(struct ptd_batch *b)
     b->on.text = b->m->device->ops->attention_plan(b->m->device, &shape);
 }
 
-/* Decoding: this batch's keys and values join the earlier ones. */
-static void remember(struct ptd_batch *b, int layer, const ptd_num *k, const ptd_num *v,
-                     long v_stride)
+/* Decoding: rows of this batch join the earlier ones in a pool. */
+static void remember(struct ptd_batch *b, ptd_num *pool, const ptd_num *x, long stride)
 {
     struct ptd_device *d = b->m->device;
     int kv = b->m->config.kv_heads * b->m->config.head_dim;
-    d->ops->copy_rows(d, b->kv->k[layer], kv, b->on.slot, k, kv, NULL, b->n, kv);
-    d->ops->copy_rows(d, b->kv->v[layer], kv, b->on.slot, v, v_stride, NULL, b->n, kv);
+    if (b->kv->halves)
+        d->ops->halve_rows(d, pool, kv, b->on.slot, x, stride, b->n, kv);
+    else
+        d->ops->copy_rows(d, pool, kv, b->on.slot, x, stride, NULL, b->n, kv);
 }
 
 static void attend(struct ptd_model *m, struct ptd_batch *b, int layer)
@@ -173,8 +175,13 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer)
     o->headnorm(d, a->k, kv, a->rk, k, all, p->k_norm.gain.value, n, c->kv_heads, D, c->rms_eps);
     o->rotate(d, a->q, q, b->on.cosine, b->on.sine, n, c->heads, D, 1);
     o->rotate(d, a->k, kv, b->on.cosine, b->on.sine, n, c->kv_heads, D, 1);
+    if (m->half_keys) {
+        o->round(d, a->k, kv, n, kv);
+        o->round(d, v, all, n, kv);
+    }
     if (b->kv) {
-        remember(b, layer, a->k, v, all);
+        remember(b, b->kv->k[layer], a->k, kv);
+        remember(b, b->kv->v[layer], v, all);
         o->attention(d, b->on.text, a->o, a->lse, a->q, b->kv->k[layer], b->kv->v[layer]);
     } else
         o->attention(d, b->on.text, a->o, a->lse, a->q, a->k, v);

@@ -229,13 +229,17 @@ struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d)
     struct ptd_model *m = NULL;
     char *config = ptd_store_get_meta(s, "config.json", NULL), *images = ptd_image_rules_file(s);
     char *generation = ptd_store_get_meta(s, "generation_config.json", NULL);
-    if (!config || !images)
+    int dtype, known = !ptd_store_run_dtype(s, &dtype);
+    if (!known)
+        ;
+    else if (!config || !images)
         ptd_fail(PTD_DATAERR, "%s: holds no config.json and preprocessor_config.json",
                  ptd_store_path(s));
     else if (!ptd_config_parse(&c, config, generation) && !ptd_image_rules_parse(&r, images) &&
              !ptd_config_check_rules(&c, &r)) {
         tie_by_presence(&c, s);
         m = ptd_model_plan(&c, &r, d);
+        m->half_keys = dtype == PTD_BF16;
         if (adapt(m, s) < 0) ptd_model_free(m), m = NULL;
     }
     free(config);

@@ -176,7 +176,7 @@ static long least_blocks(const struct ptd_model *m, const struct ptd_sampling *s
 int ptd_sample_check(const struct ptd_model *m, const struct ptd_sampling *s, int prompt)
 {
     long need = least_blocks(m, s, prompt);
-    long long bytes = need * (long long)ptd_kv_block_bytes(&m->config, m->device);
+    long long bytes = need * (long long)ptd_kv_block_bytes(m);
     if (!s->kv_max || bytes <= s->kv_max) return 0;
     return ptd_fail(PTD_CONFIG,
                     "a prompt of %d token%s and a response of up to %d take %lld bytes of keys and "
@@ -396,7 +396,7 @@ static int go_on(struct state *st)
 static long kv_blocks(const struct ptd_model *m, const struct ptd_sampling *s)
 {
     if (!s->kv_max) return ptd_kv_blocks(s->kv_rows ? s->kv_rows : PTD_SAMPLE_KV_ROWS);
-    return (long)((uint64_t)s->kv_max / ptd_kv_block_bytes(&m->config, m->device));
+    return (long)((uint64_t)s->kv_max / ptd_kv_block_bytes(m));
 }
 
 static void start(struct state *st)

@@ -18,7 +18,7 @@ size_t ptd_sample_keys(const struct ptd_model *m, const struct ptd_sampling *s,
                        const struct ptd_expected *e)
 {
     long rows = s->max_tokens > 1 ? s->max_tokens - 1 : 0, n = lines(s, e);
-    size_t block = ptd_kv_block_bytes(&m->config, m->device);
+    size_t block = ptd_kv_block_bytes(m);
     long prompts = (n + s->group_size - 1) / s->group_size;
     size_t all = (size_t)(prompts * ptd_kv_blocks(e->prompt) + n * ptd_kv_blocks(rows)) * block;
     size_t one = (size_t)(ptd_kv_blocks(e->prompt) + ptd_kv_blocks(rows)) * block;

@@ -12,12 +12,14 @@
 #include "compute/cpu/narrow.h"
 #include "compute/cpu/ops.h"
 #include "compute/cpu/product.h"
+#include "compute/cpu/round.h"
 #include "compute/cpu/vec.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_ROWS 64 /* more waste what a causal row does not see, fewer make slow products */
+#define WIDENED    32 /* keys in bfloat16 that are widened at a time: they stay near */
 #define FEW_ROWS   4  /* backward: below, plain loops beat a product call */
 
 /* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without).
@@ -51,7 +53,7 @@ static struct run *find_runs(const struct ptd_attention *a, int *n)
     return r;
 }
 
-enum { SCORES, DSCORES, VALUES, QUERIES, OUTPUTS, SCRATCH };
+enum { SCORES, DSCORES, KEYS, VALUES, QUERIES, OUTPUTS, SCRATCH };
 
 static float *scratch(int which, size_t n)
 {
@@ -96,46 +98,73 @@ static int together(const struct ptd_attention *a, int j, int n)
     return left < n - j ? left : n - j;
 }
 
-/* C [m, n] = alpha A [m, dim] K^T with the n keys that begin at a place. */
-static void times_keys(const struct ptd_attention *a, float *C, long ldc, const float *A, long lda,
-                       const float *K, long ldk, long place, int m, int n, float alpha)
+/* Number n of a pool from p on: of floats, or of bfloat16. */
+static const void *pool_at(const struct ptd_attention *a, const void *p, long n)
 {
-    for (int j = 0, some; j < n; j += some) {
-        some = together(a, j, n);
-        ptd_product_rows_nt(C + j, ldc, 0, alpha, A, lda, K + key_row(a, place, j) * ldk, ldk, m,
-                            some, a->dim);
-    }
+    return (const char *)p + n * (a->halves ? (long)sizeof(uint16_t) : (long)sizeof(float));
 }
 
-/* V [n, dim] of a head, side by side. */
-static const float *bring(const struct ptd_attention *a, const float *V, long ldv, long place,
-                          int n)
+/* Rows first .. last of a head, of those that begin at a place, as floats side by side. */
+static const float *bring(const struct ptd_attention *a, int which, const void *pool, long ld,
+                          long place, int first, int last)
 {
-    float *to = scratch(VALUES, (size_t)n * a->dim);
-    for (int j = 0; j < n; j++)
-        memcpy(to + (size_t)j * a->dim, V + key_row(a, place, j) * ldv, a->dim * sizeof *to);
+    float *to = scratch(which, (size_t)(last - first) * a->dim), *at = to;
+    for (int j = first; j < last; j++, at += a->dim) {
+        const void *row = pool_at(a, pool, key_row(a, place, j) * ld);
+        if (a->halves)
+            ptd_unround(at, row, a->dim);
+        else
+            memcpy(at, row, a->dim * sizeof *at);
+    }
     return to;
+}
+
+/* C [m, n] = alpha A [m, dim] K^T with the n keys that begin at a place. */
+static void times_keys(const struct ptd_attention *a, float *C, long ldc, const float *A, long lda,
+                       const void *K, long ldk, long place, int m, int n, float alpha)
+{
+    for (int j = 0, some; j < n; j += some) {
+        const void *k = pool_at(a, K, key_row(a, place, j) * ldk);
+        long apart = ldk;
+        some = together(a, j, n);
+        if (a->halves) {
+            if (some > WIDENED) some = WIDENED;
+            k = bring(a, KEYS, K, ldk, place, j, j + some);
+            apart = a->dim;
+        }
+        ptd_product_rows_nt(C + j, ldc, 0, alpha, A, lda, k, apart, m, some, a->dim);
+    }
 }
 
 struct mix {
     const struct ptd_attention *a;
     float *C;
     long ldc;
-    const float *A, *V;
+    const float *A;
+    const void *V;
     long lda, ldv, place;
 };
 
+/* Columns c of a value, a vector or what there is of one. */
+VEC_INLINE vec_f value_of(const void *v, int halves, long c, long n)
+{
+    if (!halves) return vec_load_part((const float *)v + c, n, 0);
+    return n >= VEC ? vec_load_bf16((const uint16_t *)v + c)
+                    : vec_load_bf16_part((const uint16_t *)v + c, n);
+}
+
 /* C [rows, vecs] (+)= A V at column c, with the keys from j to n. */
-VEC_INLINE void mix_piece(int rows, int vecs, const struct mix *t, int add, int c, int j, int n)
+VEC_INLINE void mix_piece(int rows, int halves, int vecs, const struct mix *t, int add, int c,
+                          int j, int n)
 {
     vec_f sum[PTD_NARROW][4] = {{{0}}};
     for (int some; j < n; j += some) {
-        const float *v = t->V + key_row(t->a, t->place, j) * t->ldv + c;
+        const void *v = pool_at(t->a, t->V, key_row(t->a, t->place, j) * t->ldv);
         some = together(t->a, j, n);
-        for (int i = j; i < j + some; i++, v += t->ldv)
+        for (int i = j; i < j + some; i++, v = pool_at(t->a, v, t->ldv))
 #pragma GCC unroll 4
             for (int h = 0; h < vecs; h++) {
-                vec_f x = vec_load_part(v + h * VEC, vecs > 1 ? VEC : t->a->dim - c, 0);
+                vec_f x = value_of(v, halves, c + h * VEC, vecs > 1 ? VEC : t->a->dim - c);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; r++) sum[r][h] += vec_set(t->A[r * t->lda + i]) * x;
             }
@@ -148,47 +177,48 @@ VEC_INLINE void mix_piece(int rows, int vecs, const struct mix *t, int add, int 
                     add);
 }
 
-VEC_INLINE void mix(int rows, const struct mix *t, int add, int n)
+VEC_INLINE void mix(int rows, int halves, const struct mix *t, int add, int n)
 {
     for (int j = 0, end; j < n; j = end, add = 1) {
         int c = 0, D = t->a->dim;
         end = j + PTD_PRODUCT_PIECE < n ? j + PTD_PRODUCT_PIECE : n;
-        for (; c + 4 * VEC <= D; c += 4 * VEC) mix_piece(rows, 4, t, add, c, j, end);
-        for (; c + 2 * VEC <= D; c += 2 * VEC) mix_piece(rows, 2, t, add, c, j, end);
-        for (; c < D; c += VEC) mix_piece(rows, 1, t, add, c, j, end);
+        for (; c + 4 * VEC <= D; c += 4 * VEC) mix_piece(rows, halves, 4, t, add, c, j, end);
+        for (; c + 2 * VEC <= D; c += 2 * VEC) mix_piece(rows, halves, 2, t, add, c, j, end);
+        for (; c < D; c += VEC) mix_piece(rows, halves, 1, t, add, c, j, end);
     }
 }
 
 /* The compiler keeps sums in registers only if the number of rows is known. */
 static void mix_few(const struct mix *t, int add, int m, int n)
 {
+#define MIX(rows)                                                                                  \
+    case rows:                                                                                     \
+        if (t->a->halves)                                                                          \
+            mix(rows, 1, t, add, n);                                                               \
+        else                                                                                       \
+            mix(rows, 0, t, add, n);                                                               \
+        break;
     switch (m) {
-    case 1:
-        mix(1, t, add, n);
-        break;
-    case 2:
-        mix(2, t, add, n);
-        break;
-    case 3:
-        mix(3, t, add, n);
-        break;
-    case 4:
-        mix(4, t, add, n);
+        MIX(1)
+        MIX(2)
+        MIX(3)
+        MIX(4)
     }
+#undef MIX
 }
 
 /* C [m, dim] (+)= A [m, n] V with the n values that begin at a place. */
 static void times_values(const struct ptd_attention *a, float *C, long ldc, int add, const float *A,
-                         long lda, const float *V, long ldv, long place, int m, int n)
+                         long lda, const void *V, long ldv, long place, int m, int n)
 {
     if (m <= PTD_NARROW)
         mix_few(&(struct mix){a, C, ldc, A, V, lda, ldv, place}, add, m, n);
-    else if (together(a, 0, n) < n)
-        ptd_product_rows_nn(C, ldc, add, 1, A, lda, bring(a, V, ldv, place, n), a->dim, m, a->dim,
-                            n);
+    else if (a->halves || together(a, 0, n) < n)
+        ptd_product_rows_nn(C, ldc, add, 1, A, lda, bring(a, VALUES, V, ldv, place, 0, n), a->dim,
+                            m, a->dim, n);
     else
-        ptd_product_rows_nn(C, ldc, add, 1, A, lda, V + key_row(a, place, 0) * ldv, ldv, m, a->dim,
-                            n);
+        ptd_product_rows_nn(C, ldc, add, 1, A, lda, pool_at(a, V, key_row(a, place, 0) * ldv), ldv,
+                            m, a->dim, n);
 }
 
 struct block {
@@ -247,7 +277,7 @@ static struct part part_of(const struct block *b, const struct piece *p, int hea
 
 /* S [heads, rows, ld] = scaled scores of block b; Q as above, k at the heads' first column. */
 static void scores(const struct ptd_attention *a, const struct block *b, int heads, const float *Q,
-                   const float *k, float scale, float *S)
+                   const void *k, float scale, float *S)
 {
     long D = a->dim;
     if (b->head->n_shared)
@@ -321,7 +351,7 @@ static void softmax(const struct job *j, const struct block *b, int h, float *S)
 
 /* O [heads, rows, dim] = the probabilities S times the values; v at the heads' first column. */
 static void values(const struct ptd_attention *a, const struct block *b, int heads, const float *S,
-                   const float *v, float *O)
+                   const void *v, float *O)
 {
     long D = a->dim;
     if (b->head->n_shared)
@@ -344,10 +374,10 @@ static void forward_block(const struct job *j, const struct block *b, int h, int
     int c = h / (a->heads / a->kv_heads), D = a->dim;
     float *S = scratch(SCORES, (size_t)heads * b->rows * b->ld),
           *O = scratch(OUTPUTS, (size_t)heads * b->rows * D);
-    scores(a, b, heads, queries(a, b, j->q + h * D, a->q_stride, heads), j->k + c * D, 1 / sqrtf(D),
-           S);
+    scores(a, b, heads, queries(a, b, j->q + h * D, a->q_stride, heads), pool_at(a, j->k, c * D),
+           1 / sqrtf(D), S);
     for (int i = 0; i < heads; i++) softmax(j, b, h + i, S + (size_t)i * b->rows * b->ld);
-    values(a, b, heads, S, j->v + c * D, O);
+    values(a, b, heads, S, pool_at(a, j->v, c * D), O);
     for (int i = 0; i < heads; i++)
         for (int r = 0; r < b->rows; r++, O += D)
             vec_copy(j->o + (b->row + r) * a->o_stride + (h + i) * D, O, D);

@@ -26,7 +26,14 @@ void ptd_cpu_copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const 
                        const ptd_num *from, long from_stride, const ptd_int *from_row, long n,
                        int w);
 
+/* round.c */
+void ptd_cpu_round(struct ptd_device *d, ptd_num *x, long stride, long n, int w);
+void ptd_cpu_halve_rows(struct ptd_device *d, void *to, long to_stride, const ptd_int *to_row,
+                        const ptd_num *from, long from_stride, long n, int w);
+
 /* linear.c */
+/* Products with weights in bfloat16 are by pairs (pairs.h) on devices whose own points here. */
+extern const char ptd_cpu_pairs;
 void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
                     const ptd_num *b, const ptd_num *residual, long n);
 void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,

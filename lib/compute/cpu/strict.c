@@ -135,6 +135,17 @@ static void copy_rows(struct ptd_device *d, ptd_num *to, long to_stride, const p
                       n, w);
 }
 
+static void round_to_halves(struct ptd_device *d, ptd_num *x, long stride, long n, int w)
+{
+    ptd_cpu_round(d, SHOW(x), stride, n, w);
+}
+
+static void halve_rows(struct ptd_device *d, void *to, long to_stride, const ptd_int *to_row,
+                       const ptd_num *from, long from_stride, long n, int w)
+{
+    ptd_cpu_halve_rows(d, SHOW(to), to_stride, SHOW(to_row), SHOW(from), from_stride, n, w);
+}
+
 /* ---- products ---- */
 
 /* The matrix with its blocks shown; matrix_free frees these. */
@@ -456,6 +467,8 @@ static const struct ptd_ops ops = {
     .get_accs = get_accs,
     .zero = zero,
     .copy_rows = copy_rows,
+    .round = round_to_halves,
+    .halve_rows = halve_rows,
     .linear = linear,
     .linear_backward = linear_backward,
     .linear_gradient = linear_gradient,

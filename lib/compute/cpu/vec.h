@@ -35,6 +35,7 @@ typedef int32_t vec_i __attribute__((vector_size(4 * VEC)));
 typedef uint32_t vec_u __attribute__((vector_size(4 * VEC)));
 typedef double vec_d __attribute__((vector_size(4 * VEC))); /* VEC / 2 lanes */
 typedef float vec_half __attribute__((vector_size(2 * VEC)));
+typedef uint16_t vec_h __attribute__((vector_size(2 * VEC)));
 
 VEC_INLINE vec_f vec_load(const float *p)
 {
@@ -107,6 +108,20 @@ VEC_INLINE vec_f vec_load_bf16_part(const uint16_t *p, long n)
     uint16_t t[VEC] = {0};
     for (int i = 0; i < VEC && i < n; i++) t[i] = p[i];
     return vec_load_bf16(t);
+}
+
+/* As the nearest bfloat16, ties to even; NaN stays NaN. */
+VEC_INLINE vec_f vec_rounded(vec_f v)
+{
+    vec_u u = (vec_u)v, near = u + 0x7fff + (u >> 16 & 1), nan = u | 0x400000;
+    vec_u is_number = (vec_u)(v == v);
+    return (vec_f)(((near & is_number) | (nan & ~is_number)) & 0xffff0000u);
+}
+
+VEC_INLINE void vec_store_bf16(uint16_t *p, vec_f v)
+{
+    vec_h h = __builtin_convertvector((vec_u)vec_rounded(v) >> 16, vec_h);
+    memcpy(p, &h, sizeof h);
 }
 
 VEC_INLINE void vec_store_part(float *p, vec_f v, long n)

@@ -198,6 +198,7 @@ static const struct ptd_ops ops = {
     .get_accs = get_accs,
     .zero = zero,
     .copy_rows = cuda_copy_rows,
+    .round = cuda_round,
     .linear = cuda_linear,
     .linear_backward = cuda_linear_backward,
     .linear_gradient = cuda_linear_gradient,

@@ -188,6 +188,7 @@ void cuda_gelu(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n, int e
 void cuda_gelu_backward(struct ptd_device *d, ptd_num *dx, const ptd_num *dy, const ptd_num *x,
                         long n, int exact);
 void cuda_add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n);
+void cuda_round(struct ptd_device *d, ptd_num *x, long stride, long n, int w);
 
 /* ---- rows.cu ---- */
 

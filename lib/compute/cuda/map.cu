@@ -150,6 +150,35 @@ void cuda_add(struct ptd_device *d, ptd_num *y, const ptd_num *x, long n)
                                  dim3(THREADS), 0, stream_of(d), as<T>(y), as<T>(x), (size_t)n));
 }
 
+/* ---- rounding ---- */
+
+/* Rows of w numbers, `stride` apart; n numbers in all. */
+template <int N>
+__global__ void __launch_bounds__(THREADS) round_pieces(float *x, size_t n, long stride, int w)
+{
+    size_t i = piece_at<N>();
+    float v[N];
+    if (i >= n) return;
+    float *at = x + i / w * stride + i % w;
+    load_nums(v, at);
+    UNROLL
+    for (int k = 0; k < N; k++) v[k] = to_float(from_float<bf16>(v[k]));
+    store_nums(at, v);
+}
+
+/* Numbers in bfloat16 are rounded. */
+void cuda_round(struct ptd_device *d, ptd_num *x, long stride, long n, int w)
+{
+    size_t all = d->num == PTD_BF16 ? 0 : (size_t)n * w;
+    if (!all) return;
+    if (cuda_is_wide(w | stride, x))
+        GPU_LAUNCH((round_pieces<8>), cuda_blocks(all / 8, THREADS), dim3(THREADS), 0,
+                   stream_of(d), as<float>(x), all, stride, w);
+    else
+        GPU_LAUNCH((round_pieces<1>), cuda_blocks(all, THREADS), dim3(THREADS), 0, stream_of(d),
+                   as<float>(x), all, stride, w);
+}
+
 /* ---- rotation ---- */
 
 /* A piece of a head's first half with what belongs to it in the second. */
