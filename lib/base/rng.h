@@ -14,9 +14,10 @@ enum ptd_purpose {
     PTD_RNG_DATA = 4,    /* making the data set */
     PTD_RNG_SHARE = 5,   /* which prompts get something */
     PTD_RNG_TEST = 6,
-    PTD_RNG_ROUND = 7, /* stochastic rounding of weights */
-    PTD_RNG_MASK = 8,  /* what of a picture is hidden */
-    PTD_RNG_AGAIN = 9, /* which prompts are asked again */
+    PTD_RNG_ROUND = 7,      /* stochastic rounding of weights */
+    PTD_RNG_MASK = 8,       /* what of a picture is hidden */
+    PTD_RNG_AGAIN = 9,      /* which prompts are asked again */
+    PTD_RNG_BOOTSTRAP = 10, /* which clusters are drawn anew */
 };
 
 /* 128 random bits for a counter of 96 bits under (seed, purpose). */
