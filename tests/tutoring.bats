@@ -117,7 +117,7 @@ steps() {
         ptd-dump --check old.ptd
     done
     "$BATS_TEST_DIRNAME/craft.py" hinted.rec 'g["generation"] = 77' > later.rec
-    fails 66 'ptd-ref: store old.ptd: generation 77 is not kept: --teacher old reads it from the store*' ptd-ref -q -s old.ptd --teacher old later.rec
+    fails 66 'ptd-ref: store old.ptd: generation 77 is not kept: the newest is *: --teacher old reads it from the store*' ptd-ref -q -s old.ptd --teacher old later.rec
 }
 
 @test "another store teaches all answers with its head" {

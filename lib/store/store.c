@@ -348,6 +348,24 @@ char *ptd_store_get_asked(struct ptd_store *s, int64_t step)
     return copy_plain(s, DB_STATE, asked_key(key, step), NULL);
 }
 
+#define EVALUATED "evaluated"
+
+int ptd_store_put_evaluated(struct ptd_store *s, const char *json)
+{
+    struct plain_value p = {DB_STATE, EVALUATED, json, strlen(json)};
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
+    if (s->uncached)
+        return ptd_fail(PTD_NOPERM, "store %s: what was evaluated cannot be kept: %s", s->dir,
+                        s->uncached);
+    return ptd_store_change(s, put_value, &p, "keeping what was evaluated");
+}
+
+char *ptd_store_get_evaluated(struct ptd_store *s)
+{
+    return copy_plain(s, DB_STATE, EVALUATED, NULL);
+}
+
 /* ---- the run's number format ---- */
 
 int ptd_store_run_dtype(struct ptd_store *s, int *dtype)

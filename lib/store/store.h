@@ -5,6 +5,7 @@
  *     database  key                       value
  *     meta      "format"                  1, or 2 where there is a base.mdb, as plain text
  *               "dtype"                   the run's number format, if it is not f32
+ *               "origin"                  "random" where generation 0 was trained by nobody
  *               "config.json",            files as they came
  *               "tokenizer.json", ...
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
@@ -19,6 +20,7 @@
  *               "run"                     counters and what exact resume needs, JSON
  *               "partial/GENERATION"      tensors that a generation holds itself, if not all
  *               "asked/STEP"              what a step asked, JSON (method/history.h)
+ *               "evaluated"               what ptd-eval found, JSON (method/evaluated.h)
  *     dist      XXH3-128 in hex           what ptd-ref computed (refer.h says what the key is of)
  *     order     number, 16 hex digits     keys of dist, the oldest first; absent in stores of
  *                                         earlier programs
@@ -134,6 +136,10 @@ int ptd_store_put_meta(struct ptd_store *s, const char *key, const void *value,
 /* malloc'd, NUL-terminated; NULL if absent (no failure kept) or, after a warning, damaged */
 char *ptd_store_get_meta(struct ptd_store *s, const char *key, size_t *len);
 
+#define PTD_ORIGIN        "origin" /* in meta; no part of an identity */
+#define PTD_ORIGIN_RANDOM "random"
+#define PTD_ORIGIN_STORE  "store" /* a later generation of another one */
+
 /* The run's number format, PTD_F32 or PTD_BF16: what generation 0 is stored in if it was asked for
  * when the store was made. "dtype" in meta; f32 where that is absent. 65 if it is another. */
 int ptd_store_run_dtype(struct ptd_store *s, int *dtype) PTD_MUST_CHECK;
@@ -197,6 +203,17 @@ char *ptd_store_get_run(struct ptd_store *s); /* the "run" JSON, malloc'd; NULL 
 int ptd_store_put_asked(struct ptd_store *s, int64_t step, const char *json) PTD_MUST_CHECK;
 /* malloc'd; NULL if it is not there */
 char *ptd_store_get_asked(struct ptd_store *s, int64_t step);
+
+/* What an evaluation beside the run goes by, JSON (method/evaluated.h). Both as above. */
+int ptd_store_put_evaluated(struct ptd_store *s, const char *json) PTD_MUST_CHECK;
+char *ptd_store_get_evaluated(struct ptd_store *s);
+/* Has a generation stay (pin 1) or go with the next publication after the newest `keep` have passed
+ * it; 0 always stays. Any way to open the store but READ, also while it is trained. -1: 66 it is
+ * not kept, 74, 77. */
+int ptd_store_pin(struct ptd_store *s, int64_t generation, int pin) PTD_MUST_CHECK;
+/* Asks the trainer to end in order, as SIGTERM does. 1: it is asked, 0: nobody trains here; -1: 77
+ * it is on another machine or another user's. */
+int ptd_store_stop_trainer(struct ptd_store *s) PTD_MUST_CHECK;
 
 struct ptd_publication {
     int64_t generation; /* after the head (0 in a new store); those between are not kept */

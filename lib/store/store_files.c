@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -428,6 +429,26 @@ int ptd_store_trained(struct ptd_store *s)
     int held = fd >= 0 && is_locked(fd, 0, 0);
     if (fd >= 0) close(fd);
     return held;
+}
+
+int ptd_store_stop_trainer(struct ptd_store *s)
+{
+    struct note note;
+    char host[256] = "localhost";
+    int fd = open_file(s, names[NOTE], O_RDONLY);
+    int got = fd < 0 ? 0 : read_note(fd, &note);
+    if (fd >= 0) close(fd);
+    gethostname(host, sizeof host - 1);
+    if (!ptd_store_trained(s) || got != 1) return 0;
+    if (strcmp(host, note.host) != 0)
+        return ptd_fail(PTD_NOPERM,
+                        "store %s is trained on %s, by pid %ld: it cannot be ended "
+                        "from here",
+                        s->dir, note.host, note.pid);
+    if (kill((pid_t)note.pid, SIGTERM) == 0) return 1;
+    return errno == ESRCH
+               ? 0
+               : ptd_fail(PTD_NOPERM, "store %s: ending its trainer, pid %ld:", s->dir, note.pid);
 }
 
 static int refuse_second(struct ptd_store *s, const char *name)

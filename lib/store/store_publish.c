@@ -32,6 +32,14 @@ static int is_pinned(const json_t *pins, int64_t g)
     return 0;
 }
 
+static int put_pins(struct ptd_store *s, MDB_txn *txn, const json_t *pins)
+{
+    char *text = json_dumps(pins, JSON_COMPACT);
+    int rc = ptd_store_put_plain(s, txn, DB_STATE, "pinned", text, strlen(text));
+    free(text);
+    return rc;
+}
+
 /* The list of pinned generations, with g added if it is to be pinned. */
 static int update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, json_t **pins)
 {
@@ -45,10 +53,51 @@ static int update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, js
     }
     if (!pin || is_pinned(*pins, g)) return 0;
     json_array_append_new(*pins, json_integer(g));
-    char *text = json_dumps(*pins, JSON_COMPACT);
-    rc = ptd_store_put_plain(s, txn, DB_STATE, "pinned", text, strlen(text));
-    free(text);
+    return put_pins(s, txn, *pins);
+}
+
+struct pinning {
+    int64_t generation;
+    int pin;
+};
+
+static int is_kept(struct ptd_store *s, MDB_txn *txn, int64_t generation)
+{
+    char prefix[PTD_PREFIX];
+    int64_t head;
+    ptd_store_prefix(prefix, "", generation);
+    int rc = ptd_store_get_head(s, txn, &head);
+    if (!rc)
+        rc = generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, txn, DB_WEIGHTS, prefix);
+    if (rc != MDB_NOTFOUND) return rc;
+    ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir, generation);
+    return KEPT;
+}
+
+static int change_pin(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    const struct pinning *p = arg;
+    json_t *pins = NULL;
+    int rc = p->pin ? is_kept(s, txn, p->generation) : 0;
+    if (!rc) rc = update_pins(s, txn, p->generation, p->pin, &pins);
+    for (size_t i = json_array_size(pins); i-- > 0 && !rc && !p->pin;)
+        if (json_integer_value(json_array_get(pins, i)) == p->generation)
+            json_array_remove(pins, i);
+    if (!rc && !p->pin) rc = put_pins(s, txn, pins);
+    json_decref(pins);
     return rc;
+}
+
+int ptd_store_pin(struct ptd_store *s, int64_t generation, int pin)
+{
+    struct pinning p = {generation, pin};
+    if (!generation) return 0;
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
+    if (s->uncached)
+        return ptd_fail(PTD_NOPERM, "store %s: generation %" PRId64 " cannot be pinned: %s", s->dir,
+                        generation, s->uncached);
+    return ptd_store_change(s, change_pin, &p, "pinning a generation");
 }
 
 /* ---- what goes ---- */

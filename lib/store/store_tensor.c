@@ -480,10 +480,16 @@ static int load_one(struct ptd_store *s, int db, const char *prefix, struct ptd_
     return rc;
 }
 
-static int absent(struct ptd_store *s, int64_t generation)
+static int absent(struct ptd_store *s, int64_t generation, int64_t head)
 {
-    return ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir,
-                    generation);
+    if (generation < 0 || generation > head)
+        return ptd_fail(PTD_NOINPUT,
+                        "store %s: generation %" PRId64 " is not kept: the newest is %" PRId64,
+                        s->dir, generation, head);
+    return ptd_fail(PTD_NOINPUT,
+                    "store %s: generation %" PRId64 " is not kept any more, the newest is %" PRId64
+                    ": ptd-update --keep N keeps the newest N",
+                    s->dir, generation, head);
 }
 
 /* Whether the view holds a published generation; its prefix, and whether it is partial. */
@@ -491,14 +497,14 @@ static int find_generation(struct ptd_store *s, int64_t generation, char prefix[
                            int *partial)
 {
     int64_t head;
-    if (generation < 0 || generation > UINT32_MAX) return absent(s, generation);
-    ptd_store_prefix(prefix, "", generation);
     int rc = ptd_store_get_head(s, s->view, &head);
+    if (!rc && (generation < 0 || generation > UINT32_MAX)) return absent(s, generation, head);
+    ptd_store_prefix(prefix, "", generation);
     struct ptd_store *keeper = ptd_store_keeper(s, prefix);
     if (!rc)
         rc = generation > head ? MDB_NOTFOUND
                                : ptd_store_has_prefix(keeper, keeper->view, DB_WEIGHTS, prefix);
-    if (rc == MDB_NOTFOUND) return absent(s, generation);
+    if (rc == MDB_NOTFOUND) return absent(s, generation, head);
     if (!rc) rc = ptd_store_partial(s, generation, partial);
     return rc ? ptd_store_fail(s, rc, "loading") : 0;
 }
@@ -754,6 +760,7 @@ static int hash_meta(struct ptd_store *s, XXH3_state_t *hash)
     int rc = mdb_cursor_open(s->view, s->db[DB_META], &c);
     if (rc) return rc;
     while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
+        if (k.mv_size == strlen(PTD_ORIGIN) && !memcmp(k.mv_data, PTD_ORIGIN, k.mv_size)) continue;
         XXH3_64bits_update(hash, k.mv_data, k.mv_size);
         XXH3_64bits_update(hash, v.mv_data, v.mv_size);
     }
