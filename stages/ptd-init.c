@@ -150,6 +150,11 @@ static int set_dtype(struct ptd_store *s)
     return asked_dtype() ? ptd_store_set_run_dtype(s, asked_dtype()) : 0;
 }
 
+static int put_origin(struct ptd_store *s, const char *origin)
+{
+    return ptd_store_put_meta(s, PTD_ORIGIN, origin, strlen(origin));
+}
+
 /* ---- from a folder ---- */
 
 static void check_folder(const char *dir)
@@ -245,7 +250,7 @@ static void from_config(const char *dir)
     struct ptd_store *s = create(dir);
     struct ptd_import from = what_from(NULL, dtype);
     if (ptd_files_put(&files, s) < 0 || set_dtype(s) < 0 || put_adapter(s, m) < 0 ||
-        ptd_import(s, m, &from) < 0)
+        put_origin(s, PTD_ORIGIN_RANDOM) < 0 || ptd_import(s, m, &from) < 0)
         die();
     snprintf(origin, sizeof origin, "seed %" PRId64, opt.seed);
     tell(dir, s, ptd_config_name(&m->config), origin);
@@ -285,6 +290,7 @@ static void from_store(const char *dir)
            : ptd_store_clone(from, g, asked_dtype(), s, NULL)) < 0)
         die();
     if (opt.template && ptd_template_put(s, opt.template) < 0) die();
+    if (g > 0 && put_origin(s, PTD_ORIGIN_STORE) < 0) die();
     ptd_store_close(from);
     char *origin = ptd_format("from %s generation %" PRId64, opt.store, g);
     tell(dir, s, NULL, origin);

@@ -277,6 +277,10 @@ static void tell(const void *ctx)
 
 static void train(struct run *r, int64_t done)
 {
+    if (done >= opt.steps)
+        ptd_info("%s: step %lld is done, and -n %lld is the number of steps of the whole run: "
+                 "nothing to do; a larger -n goes on",
+                 opt.store, (long long)done, (long long)opt.steps);
     ptd_progress_start(&r->progress, "steps", done, opt.steps);
     for (int64_t s = done + 1; s <= opt.steps; s++) {
         int64_t generation = s - 1 - opt.lag > 0 ? s - 1 - opt.lag : 0;

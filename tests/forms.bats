@@ -151,7 +151,7 @@ PY
     anew other.ptd
     taught other.ptd 2 --moments 8bit > other.jsonl
     ptd-gold -q -s other.ptd -P 8 -n 3 train.jsonl | ptd-hint -q --always --share 0.5 > rest.rec
-    fails 78 "*resuming at step 2 would not be exact: moments was*" ptd-update -q "${SFT[@]}" rest.rec
+    fails 78 "*resuming at step 2 would not be exact: --moments was*" ptd-update -q "${SFT[@]}" rest.rec
 }
 # Of a split master: the float32 numbers whose nearest bfloat16 are those of the store.
 @test "ptd-export writes the exact master as f32, and as bf16 what the network computes with" {

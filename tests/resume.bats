@@ -225,28 +225,83 @@ generations_of() { ptd-dump "$1" | jq 'select(.kind == "weights").generation' | 
     fresh other.ptd
     pipeline other.ptd 1 > /dev/null
     before=$(bits other.ptd)
-    refused() { fails 78 "ptd-update: other.ptd: resuming at step 1 would not be exact: $1 (--resume-anyway goes on)" bash -c "set -o pipefail; $2"; }
+    refused() { fails 78 "ptd-update: other.ptd: resuming at step 1 would not be exact: $1 (--change $2 goes on from here, and is recorded)" bash -c "set -o pipefail; $3"; }
     quiet='2> /dev/null'
     line="ptd-rollout -q -s other.ptd -P 4 -G 4 -m 16 -n 2"
     rest="ptd-verify -q $quiet | ptd-hint -q $quiet | ptd-ref -q $quiet | ptd-update -q --lr 1e-3"
-    refused 'adamw was *' "$line train.jsonl $quiet | $rest --lr 2e-3"
-    refused 'loss_weights was *' "$line train.jsonl $quiet | $rest --lambda 1"
-    refused 'seed was 0, now 4' "$line --seed 4 train.jsonl $quiet | $rest"
-    refused 'group_size was 4, now 3' "$line -G 3 train.jsonl $quiet | $rest"
-    refused 'sampling was "top-p 1; *, now "top-p 0.5; *' "$line --top-p 0.5 train.jsonl $quiet | $rest"
-    refused 'sampling was *, now "*; min-p 0.25*' "$line --min-p 0.25 train.jsonl $quiet | $rest"
-    refused 'ptd-update: threads was *, now "3"' "$line train.jsonl $quiet | $rest -j 3"
-    refused 'ptd-rollout: threads was *, now "3"' "$line -j 3 train.jsonl $quiet | $rest"
-    refused 'ptd-rollout: blas was *, now "Nehalem kernel of *' "OPENBLAS_CORETYPE=Nehalem $line train.jsonl $quiet | $rest"
-    refused 'ptd-ref: blas was *, now "Nehalem kernel of *' "$line train.jsonl $quiet | ${rest/ptd-ref/OPENBLAS_CORETYPE=Nehalem ptd-ref}"
-    refused 'ptd-verify: options was "ptd-verify", now "ptd-verify --eps 1"' "$line train.jsonl $quiet | ${rest/ptd-verify -q/ptd-verify -q --eps 1}"
-    refused 'pipe was *,"ptd-hint",*, now *' "$line train.jsonl $quiet | ${rest/ptd-hint -q $quiet |/}"
+    refused '--lr was 0.001, now 0.002' lr "$line train.jsonl $quiet | $rest --lr 2e-3"
+    refused '--lambda was 0.5, now 1.0' lambda "$line train.jsonl $quiet | $rest --lambda 1"
+    refused '--seed was 0, now 4' seed "$line --seed 4 train.jsonl $quiet | $rest"
+    refused '--group-size was 4, now 3' group-size "$line -G 3 train.jsonl $quiet | $rest"
+    refused 'sampling was "top-p 1; *, now "top-p 0.5; *' sampling "$line --top-p 0.5 train.jsonl $quiet | $rest"
+    refused 'sampling was *, now "*; min-p 0.25*' sampling "$line --min-p 0.25 train.jsonl $quiet | $rest"
+    refused 'ptd-update: threads was *, now "3"' ptd-update "$line train.jsonl $quiet | $rest -j 3"
+    refused 'ptd-rollout: threads was *, now "3"' ptd-rollout "$line -j 3 train.jsonl $quiet | $rest"
+    refused 'ptd-rollout: blas was *, now "Nehalem kernel of *' ptd-rollout "OPENBLAS_CORETYPE=Nehalem $line train.jsonl $quiet | $rest"
+    refused 'ptd-ref: blas was *, now "Nehalem kernel of *' ptd-ref "$line train.jsonl $quiet | ${rest/ptd-ref/OPENBLAS_CORETYPE=Nehalem ptd-ref}"
+    refused 'ptd-verify: options was "ptd-verify", now "ptd-verify --eps 1"' ptd-verify "$line train.jsonl $quiet | ${rest/ptd-verify -q/ptd-verify -q --eps 1}"
+    refused 'pipe was *,"ptd-hint",*, now *' '*' "$line train.jsonl $quiet | ${rest/ptd-hint -q $quiet |/}"
     sed '1s/digit/digits/' train.jsonl > changed.jsonl
-    refused 'data was *' "$line changed.jsonl $quiet | $rest"
+    refused 'data was *' data "$line changed.jsonl $quiet | $rest"
     [ "$(bits other.ptd)" = "$before" ]
     run -0 --separate-stderr bash -c "set -o pipefail; $line train.jsonl | ${rest//$quiet/} --lr 2e-3 --resume-anyway"
-    [[ "$stderr" == "ptd-update: warning: resuming although adamw was "* ]]
+    [[ "$stderr" == "ptd-update: warning: resuming although --lr was 0.001, now 0.002"* ]]
     [ "$(head_of other.ptd)" = 2 ]
+}
+
+# One run of 4 steps under a cosine schedule, of which 2 are made: STORE STEPS [OPTIONS OF UPDATE...].
+cosine() {
+    local store=$1 steps=$2 prompts=${PROMPTS:-4}
+    shift 2
+    ptd-rollout -q -s "$store" -P "$prompts" -G 4 -m 16 -n "$steps" train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null |
+        ptd-hint -q 2> /dev/null | ptd-ref -q 2> /dev/null | ptd-update -q --lr 1e-3 --schedule cosine "$@"
+}
+changes() { ptd-dump "$1" | jq -c 'select(.kind == "state" and .name == "run").value.changes'; }
+
+@test "a run is prolonged by --change, which is recorded, and goes on exactly" {
+    fresh long.ptd
+    cosine long.ptd 2 > /dev/null
+    fails 78 '*would not be exact: --steps was 2, now 4 (--change steps goes on*' cosine long.ptd 4
+    cp -r long.ptd killed.ptd
+    cosine long.ptd 4 --change steps > long.jsonl
+    [ "$(changes long.ptd)" = '[{"at":2,"what":{"steps":[2,4]}}]' ]
+    [ "$(head_of long.ptd)" = 4 ]
+    jq -se '.[0]."actor/lr" > .[1]."actor/lr"' long.jsonl
+    # nothing is published before the third step; stopped between, the plain line goes on
+    cosine killed.ptd 4 --change steps | head -n 1 > /dev/null || true
+    until [ "$(head_of killed.ptd)" = 4 ]; do cosine killed.ptd 4 --change steps > /dev/null || true; done
+    [ "$(bits killed.ptd)" = "$(bits long.ptd)" ]
+    [ "$(changes killed.ptd)" = '[{"at":2,"what":{"steps":[2,4]}}]' ]
+    # another -P from here on, and what is not named is refused as before
+    fails 78 '*--prompts was 4, now 2; --lr was 0.001, now 0.002 (--change prompts,lr goes*' env PROMPTS=2 bash -c "$(declare -f cosine); cosine long.ptd 5 --change steps --lr 2e-3"
+    PROMPTS=2 cosine long.ptd 5 --change steps,prompts > /dev/null
+    [ "$(changes long.ptd)" = '[{"at":2,"what":{"steps":[2,4]}},{"at":4,"what":{"prompts":[4,2],"steps":[4,5]}}]' ]
+    PROMPTS=2 cosine long.ptd 6 --change steps > /dev/null
+    [ "$(changes long.ptd | jq length)" = 3 ]
+    fails 2 '*--change "step": no setting of this run has that name; did you mean "steps"?' cosine long.ptd 6 --change step
+}
+
+@test "a warm start's store is no store of rewards, and the refusal says what is" {
+    rm -rf sft.ptd
+    cp -r warm.ptd sft.ptd
+    fails 78 "*sft.ptd: generation 24 was trained by --loss sft from random weights, which would be reference and tutor: expected a run of its own, by ptd-init NEW.ptd --from-store sft.ptd" \
+        cosine sft.ptd 25
+    fails 78 "*from random weights*" cosine sft.ptd 25 --resume-anyway
+    fails 78 "*from random weights*" cosine sft.ptd 25 --change loss,lr
+    # without a reference nobody reads the random weights; it is another run all the same
+    bare() { ptd-rollout -q -s sft.ptd -P 4 -G 4 -m 16 -n 25 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-update -q --beta 0 "$@"; }
+    fails 78 "*was trained by --loss sft, and rewards are learned from in a run of their own*ptd-init NEW.ptd --from-store sft.ptd" bare
+    rm -rf rl.ptd
+    ptd-init -q rl.ptd --from-store sft.ptd
+    cosine rl.ptd 1 > /dev/null
+    [ "$(head_of rl.ptd)" = 1 ]
+}
+
+@test "a run that is finished says so" {
+    fresh done.ptd
+    pipeline done.ptd 1 > /dev/null
+    run -0 --separate-stderr bash -c 'ptd-rollout -s done.ptd -P 4 -G 4 -m 16 -n 1 train.jsonl | ptd-dump --count'
+    [[ "$stderr" == *"done.ptd: step 1 is done, and -n 1 is the number of steps of the whole run: nothing to do; a larger -n goes on"* ]]
 }
 
 @test "a resume may differ in what decides no number: quiet, how an option is spelled, the cache" {

@@ -82,7 +82,7 @@ steps() {
     fresh lambda.ptd
     steps lambda.ptd -- --lambda 2 --lambda-schedule linear --lambda-end 0.5 > lambda.jsonl
     [ "$(jq -s 'map(."actor/ptd_coef") == [2, 1.5, 1]' lambda.jsonl)" = true ]
-    fails 78 'ptd-update: *would not be exact: *lambda_schedule was *' bash -c "ptd-rollout -q -s lambda.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-hint -q 2> /dev/null | ptd-ref -q 2> /dev/null | ptd-update -q --lr 1e-3 --lambda 2"
+    fails 78 'ptd-update: *would not be exact: *--lambda-end was *' bash -c "ptd-rollout -q -s lambda.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-hint -q 2> /dev/null | ptd-ref -q 2> /dev/null | ptd-update -q --lr 1e-3 --lambda 2"
 }
 
 @test "running means: kept with each generation, read by ptd-ref, the same after a stop" {

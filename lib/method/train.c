@@ -1,5 +1,6 @@
 /* train: see train.h. The gradient itself is learn.c's. */
 #include "method/train.h"
+#include "method/difference.h"
 #include "method/trained.h"
 #include <jansson.h>
 #include <math.h>
@@ -8,64 +9,43 @@
 
 /* ---- what was decided before, and now ---- */
 
-struct comparison {
-    struct ptd_train *train;
-    int anyway, differences;
-};
-
-/* The first one is the failure; with --resume-anyway each is a warning. */
-static void differs(struct comparison *c, const char *words)
+/* Rewards are learned from beside a reference, and what a warm start began with is none if it was
+ * random. */
+static int check_reference(struct ptd_train *t, const json_t *was, const json_t *is)
 {
-    if (c->anyway)
-        ptd_warn("resuming although %s", words);
-    else if (!c->differences)
-        ptd_fail(PTD_CONFIG,
-                 "%s: resuming at step %lld would not be exact: %s (--resume-anyway goes on)",
-                 ptd_store_path(c->train->store), (long long)c->train->generation, words);
-    c->differences++;
+    const char *loss = json_string_value(json_object_get(was, "loss")), *next;
+    json_t *pipe = json_object_get(is, "pipe"), *program;
+    size_t i;
+    int reads = 0;
+    next = json_string_value(json_object_get(is, "loss"));
+    json_array_foreach(pipe, i, program) reads |= !strcmp(json_string_value(program), "ptd-ref");
+    if (!reads || !loss || !next || strcmp(loss, "sft") || !strcmp(next, "sft")) return 0;
+    char *origin = ptd_store_get_meta(t->store, PTD_ORIGIN, NULL);
+    int random = origin && !strcmp(origin, PTD_ORIGIN_RANDOM);
+    free(origin);
+    if (!random) return 0;
+    return ptd_fail(PTD_CONFIG,
+                    "%s: generation %lld was trained by --loss sft from random weights, which "
+                    "would be reference and tutor: expected a run of its own, by ptd-init NEW.ptd "
+                    "--from-store %s",
+                    ptd_store_path(t->store), (long long)t->generation, ptd_store_path(t->store));
 }
 
-static char *value_text(json_t *v)
-{
-    return v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : ptd_strdup("nothing");
-}
-
-static void compare_values(struct comparison *c, const char *program, const char *key, json_t *was,
-                           json_t *is)
-{
-    if (json_equal(was, is)) return;
-    char *a = value_text(was), *b = value_text(is);
-    char *words =
-        ptd_format("%s%s%s was %.160s, now %.160s", program, *program ? ": " : "", key, a, b);
-    differs(c, words);
-    free(words);
-    free(a);
-    free(b);
-}
-
-static void compare(struct comparison *c, const char *program, json_t *was, json_t *is)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach (is, key, value) {
-        json_t *old = json_object_get(was, key);
-        if (json_is_object(old) && json_is_object(value))
-            compare(c, key, old, value);
-        else
-            compare_values(c, program, key, old, value);
-    }
-    json_object_foreach (was, key, value) {
-        if (!json_object_get(is, key)) compare_values(c, program, key, value, NULL);
-    }
-}
-
+/* What was changed before, and now. */
 static int check_settings(struct ptd_train *t, json_t *run, int anyway)
 {
-    struct comparison c = {t, anyway, 0};
-    json_t *is = json_loads(t->settings, 0, NULL);
-    compare(&c, "", json_object_get(run, "settings"), is);
+    struct ptd_difference d = {ptd_store_path(t->store), t->generation, t->rules.change, anyway};
+    json_t *was = json_object_get(run, "settings"), *is = json_loads(t->settings, 0, NULL);
+    json_t *now = check_reference(t, was, is) ? NULL : ptd_differences(&d, was, is);
+    json_t *changes = json_incref(json_object_get(run, "changes"));
     json_decref(is);
-    return c.differences && !anyway ? -1 : 0;
+    if (!changes) changes = json_array();
+    if (json_object_size(json_object_get(now, "what"))) json_array_append(changes, now);
+    if (json_array_size(changes)) t->changes = json_dumps(changes, JSON_COMPACT);
+    json_decref(changes);
+    int rc = now ? 0 : -1;
+    json_decref(now);
+    return rc;
 }
 
 static int resume(struct ptd_train *t, int anyway)
@@ -236,16 +216,18 @@ static struct ptd_tensor_view *views_before(const struct ptd_train *t)
 /* The counters and settings, as JSON. */
 static char *run_text(const struct ptd_train *t)
 {
-    char coef[64] = "", *method = ptd_strdup(""), *run;
+    char coef[64] = "", *method = ptd_strdup(""), *run,
+         *changes = t->changes ? ptd_format("\"changes\":%s,", t->changes) : ptd_strdup("");
     if (t->kl_coef >= 0) snprintf(coef, sizeof coef, "\"kl_coef\":%.17g,", t->kl_coef);
     if (t->method) {
         free(method);
         method = ptd_format("\"method\":\"%s\",", t->method);
     }
-    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,%s%s\"settings\":%s}",
+    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,%s%s%s\"settings\":%s}",
                      (long long)ptd_optimizer_updates(t->optimizer), t->bad_in_row, coef, method,
-                     t->settings);
+                     changes, t->settings);
     free(method);
+    free(changes);
     return run;
 }
 
@@ -320,5 +302,6 @@ void ptd_train_close(struct ptd_train *t)
     ptd_ema_free(t->ema);
     ptd_model_free(t->model);
     free(t->settings);
+    free(t->changes);
     free(t);
 }

@@ -34,7 +34,8 @@ struct ptd_train_rules {
     /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */
     int (*before)(void *ctx, struct ptd_train *t);
     void *ctx;
-    int plans; /* 1: the store is only read, and ptd_train_open ends with `before` */
+    const char *change; /* names of settings that may differ at a resume (difference.h) */
+    int plans;          /* 1: the store is only read, and ptd_train_open ends with `before` */
 };
 
 struct ptd_train {
@@ -50,6 +51,7 @@ struct ptd_train {
     const char *method; /* by whose name options were set (preset.h), for people; NULL: none */
     struct ptd_train_rules rules;
     char *settings; /* JSON object: what exact resume compares */
+    char *changes;  /* JSON list: what was changed at resumes, as difference.h has it; NULL: none */
 };
 
 /* Whether generations go through memory. */
