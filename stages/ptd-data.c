@@ -251,8 +251,9 @@ static int check_file(struct checker *k, const char *file, double started)
     else
         ptd_show_checked(file, &r, &k->check);
     ptd_stdout_flush();
-    ptd_info("%s: %ld of %ld rows usable, %ld faults%s%s, %.1f s", file, r.usable, r.rows, r.faults,
-             k->hidden ? ", not all printed (see --max)" : "", fixed, ptd_now() - started);
+    ptd_info("%s: %ld of %ld rows usable, %ld fault%s%s%s, %.1f s", file, r.usable, r.rows,
+             r.faults, r.faults == 1 ? "" : "s", k->hidden ? ", not all printed (see --max)" : "",
+             fixed, ptd_now() - started);
     free(fixed);
     forget_shown(k);
     ptd_checked_clear(&r);

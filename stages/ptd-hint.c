@@ -327,6 +327,22 @@ static int process(struct ptd_group *g, void *ctx)
     return given || g->hint_drop || had ? PTD_CHANGED : PTD_PASS;
 }
 
+/* After the first step: if no prompt that needs a hint had anything to make one of, there will be
+ * no tutor, and somebody should know. */
+static int look_at_step(int64_t step, void *ctx)
+{
+    static int looked;
+    (void)ctx;
+    long dropped = 0;
+    for (int i = 0; i < RULES_MAX; i++) dropped += opt.dropped[i];
+    if (!looked++ && opt.bare && !opt.given && !dropped)
+        ptd_warn("step %lld: %ld prompts need a hint, and none brings what one is made of (steps, "
+                 "regions or a solution, or --from another source): responses are not tutored, as "
+                 "in plain GRPO",
+                 (long long)step, opt.bare);
+    return 0;
+}
+
 static int finish(void *ctx)
 {
     (void)ctx;
@@ -567,6 +583,7 @@ int main(int argc, char **argv)
                            .options = check_options,
                            .begin = begin,
                            .process = process,
+                           .step = look_at_step,
                            .finish = finish,
                            .summary = summary};
     const char *operand = ptd_filter_parse(&f, argc, argv, &command);

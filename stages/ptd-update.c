@@ -987,6 +987,7 @@ static void do_step(struct run *r, int64_t number)
     hand_on(r);
     m.publish = ptd_now() - started - m.update;
     add_line(r, &m);
+    ptd_metrics_clear(&m);
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad) die_diverged(r);
 }

@@ -40,7 +40,7 @@ setup() { cd "$WORK"; }
 
 @test "--text, --head and --count" {
     run -0 ptd-dump --text --head 1 good.rec
-    [[ "$output" == *"| ptd-verify"* && "$output" == *"question:"* && "$output" == *"[2] "* && "$output" != *"[3] "* ]]
+    [[ "$output" == *"| ptd-verify"* && "$output" == *"question:"* && "$output" == *"[0] "*"[1] "* && "$output" != *"[2] "* ]]
     [ "$(ptd-dump --text good.rec | grep -c '^answer: ')" = 12 ]
     run -0 ptd-dump --count good.rec
     [ "$output" = "{\"frames\":17,\"groups\":12,\"rollouts\":24,\"steps\":3,\"bytes\":$(stat -c %s good.rec),\"complete\":true}" ]

@@ -101,7 +101,7 @@ END
 
 @test "ptd-plot: what is wrong is named" {
     run -65 ptd-plot metrics.jsonl -f nothing
-    [[ "$output" == *'field "nothing": expected it in at least one of the files' ]]
+    [[ "$output" == *'field "nothing": expected it in at least one of the files (--list shows what they have)' ]]
     run -65 bash -c "printf '{\"step\":1}\n[]\n' | ptd-plot - -f a"
     [[ "$output" == *"standard input:2: expected one JSON object"* ]]
     run -66 ptd-plot missing.jsonl

@@ -43,6 +43,15 @@ page() { # SECTION NAME WHAT HEADER...
 page 5 ptd-stream "what flows between the programs" lib/flow/stream.h lib/flow/record.h | mdoc > "$out/man5/ptd-stream.5"
 page 5 ptd-store "what a run keeps in its folder" lib/store/store.h | mdoc > "$out/man5/ptd-store.5"
 
+# The metrics, of the table that ptd-plot prints.
+{
+    printf '.Dd %s\n.Dt PTD-METRICS 5\n.Os\n.Sh NAME\n.Nm ptd-metrics\n.Nd %s\n.Sh DESCRIPTION\n' "$date" "what the lines of ptd-update and ptd-eval say"
+    awk -f $here/comment.awk lib/method/glossary.h
+    printf '.Bl -tag -width Ds\n'
+    "$bin/ptd-plot" --list | awk -F '  +' 'NR > 1 { printf ".It Li %s%s\n%s.\n", $1, NF < 3 ? "" : " Pq " $2, $NF }'
+    printf '.El\n.Sh SEE ALSO\n.Xr ptd-eval 1 ,\n.Xr ptd-plot 1 ,\n.Xr ptd-update 1 ,\n.Xr ptd 7\n'
+} | mdoc > "$out/man5/ptd-metrics.5"
+
 {
     printf '.Dd %s\n' "$date"
     while IFS= read -r line; do
@@ -54,7 +63,7 @@ page 5 ptd-store "what a run keeps in its folder" lib/store/store.h | mdoc > "$o
     done < $here/ptd.7
     printf '.Sh SEE ALSO\n'
     jq -rs 'map(".Xr \(.name | gsub(" "; "-")) 1 ,") | sort[]' "$all"
-    printf '.Xr ptd-store 5 ,\n.Xr ptd-stream 5\n'
+    printf '.Xr ptd-metrics 5 ,\n.Xr ptd-store 5 ,\n.Xr ptd-stream 5\n'
 } | mdoc > "$out/man7/ptd.7"
 
 jq -rs -f $here/bash.jq "$all" > "$out/completion/ptd"

@@ -121,6 +121,7 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
             taught |= ptd_rollout_taught(y);
         }
         add_prompt(m, g->n_prompt);
+        if (!m->rules->loss->supervised) ptd_answers_count(&m->answers, g);
         m->group.groups++;
         m->group.all_fail += right == 0;
         m->group.all_pass += right == g->n_rollouts;
@@ -167,6 +168,15 @@ static void put_range(json_t *o, const char *name, const struct ptd_range *r)
     }
 }
 
+static void put_answers(const struct ptd_metrics *m, json_t *o)
+{
+    const struct ptd_answers *a = &m->answers;
+    double given = a->given ? (double)a->given : 1, r = m->group.responses ? m->group.responses : 1;
+    int top, n = ptd_answers_frequent(a, &top, 1);
+    put(o, "answer/distinct_ratio", ptd_answers_different(a) / given);
+    put(o, "answer/top_ratio", n ? (double)a->at[top].times / r : 0);
+}
+
 static void put_rewards(const struct ptd_metrics *m, json_t *o)
 {
     double r = m->group.responses ? m->group.responses : 1;
@@ -175,6 +185,7 @@ static void put_rewards(const struct ptd_metrics *m, json_t *o)
     put(o, "reward/format", m->group.format / r);
     put(o, "reward/unparsable", m->group.unparsable / r);
     put_parts(m, o);
+    put_answers(m, o);
     put_range(o, "critic/score", &m->group.score);
     put_range(o, "critic/rewards", &m->group.reward);
     put_range(o, "critic/advantages", &m->group.advantage);
@@ -296,6 +307,11 @@ static json_t *object_of(const struct ptd_metrics *m)
     last.reward = m->group.accuracy / r;
     last.entropy = s->entropy / n;
     return o;
+}
+
+void ptd_metrics_clear(struct ptd_metrics *m)
+{
+    ptd_answers_clear(&m->answers);
 }
 
 char *ptd_metrics_line(const struct ptd_metrics *m)

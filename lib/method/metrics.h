@@ -3,6 +3,7 @@
 #ifndef PTD_METRICS_H
 #define PTD_METRICS_H
 #include "flow/record.h"
+#include "method/answers.h"
 #include "method/before.h"
 #include "method/learn.h"
 
@@ -39,12 +40,14 @@ struct ptd_metrics {
     } group;
     struct ptd_metrics_part parts[PTD_LIST_MAX]; /* those met first; longer names are left out */
     int n_parts;
+    struct ptd_answers answers; /* what was answered, where that is judged */
 };
 /* An update; first: of the first epoch. */
 void ptd_metrics_add(struct ptd_metrics *m, const struct ptd_learned *part, double norm, int first);
 /* Mean of the KL to the reference over the tokens that have it, wherever it counts. */
 double ptd_metrics_kl(const struct ptd_metrics *m);
 void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **g, int n);
+void ptd_metrics_clear(struct ptd_metrics *m);
 char *ptd_metrics_line(const struct ptd_metrics *m); /* with its newline; malloc'd */
 /* the last step that was asked for in a few words, for the progress line */
 const char *ptd_metrics_note(char *buf, size_t n);

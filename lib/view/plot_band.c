@@ -74,13 +74,16 @@ void ptd_curves_band(struct ptd_curves *c)
     struct ptd_run_metrics *same = ptd_array((size_t)c->n_runs, sizeof *same), **list;
     list = ptd_array((size_t)c->n_runs, sizeof(struct ptd_run_metrics *));
     for (int r = 0; r < c->n_runs; r++)
-        for (int i = 0; i < c->n_fields; i++) ptd_series_smooth(&c->runs[r].series[i], c->smooth);
+        for (int i = 0; i < c->n_fields; i++) {
+            struct ptd_series *s = &c->runs[r].series[i];
+            ptd_series_smooth(s, ptd_curves_width(c, s));
+        }
     for (int from = 0; from < c->n_runs; from++) {
         int n = gather(c, from, same, list);
         for (int i = 0; i < c->n_fields; i++) join(list, n, i);
         for (int k = 1; k < n; k++) ptd_run_clear(list[k]);
     }
-    c->smooth = 1;
+    c->joined = 1;
     free(same);
     free(list);
 }

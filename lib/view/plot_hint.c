@@ -16,6 +16,7 @@
 #define SIDE_MAX  1024 /* a larger one is drawn coarser */
 #define COLUMNS   100  /* of a line of words */
 #define ROOM      64   /* for words above and below */
+#define EDGE      8    /* beside it, for its frame */
 
 /* ---- finding the group ---- */
 
@@ -72,7 +73,7 @@ static struct canvas lay_out(const struct ptd_picture *p)
         scale = larger < SIDE ? SIDE / larger : 1;
     struct canvas c = {.w = p->width * scale, .h = p->height * scale};
     if (larger > SIDE_MAX) c.w = shrunk(p->width, larger), c.h = shrunk(p->height, larger);
-    c.width = c.w < WIDTH_MIN ? WIDTH_MIN : c.w;
+    c.width = c.w + 2 * EDGE < WIDTH_MIN ? WIDTH_MIN : c.w + 2 * EDGE;
     c.height = c.h + 2 * ROOM;
     return c;
 }
@@ -103,8 +104,9 @@ static void put_region(FILE *f, int width, int height, const struct ptd_region *
                 2 * i + k + 1, x0, y0, x1, y1, k ? "#FFFFFF" : "#000000", k ? 2 : 5);
     fputs("set label ", f);
     ptd_gnuplot_quote(f, r->label ? r->label : "");
-    fprintf(f, " at %.4f,%.4f left offset character 0.4,-0.7 front tc rgb '#FFFFFF' font ',13'\n",
-            x0, y0);
+    fprintf(
+        f, " at %.4f,%.4f left offset character 0.6,-0.9 front boxed tc rgb '#FFFFFF' font ',13'\n",
+        x0, y0);
 }
 
 static void put_text(FILE *f, const char *what, const char *text, double y, int height)
@@ -147,11 +149,14 @@ static int draw(const struct ptd_group *g, const char *path)
     FILE *f = ptd_gnuplot_script(plot);
     double left = (c.width - c.w) / 2. / c.width, below = (double)ROOM / c.height;
     put_pixels(f, p, &c);
-    fprintf(f,
-            "set encoding utf8\nunset key\nunset border\nunset tics\nset xrange [-0.5:%d.5]\nset "
-            "yrange "
-            "[%d.5:-0.5]\n",
-            c.w - 1, c.h - 1);
+    fprintf(
+        f,
+        "set encoding utf8\nunset key\nset style textbox opaque noborder fillcolor rgb '#303030' "
+        "margins 1.2,1.2\nset border 15 lw 1 lc rgb '#808080'\nunset tics\nset "
+        "xrange [-0.5:%d.5]\nset "
+        "yrange "
+        "[%d.5:-0.5]\n",
+        c.w - 1, c.h - 1);
     fprintf(f,
             "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset bmargin at screen "
             "%.5f\nset tmargin "

@@ -257,7 +257,7 @@ static void show_field(const char *name, const char *s)
 
 static void show_rollout_text(const struct ptd_rollout *r, int i)
 {
-    show("  [%d] %s", i + 1, ptd_outcome_name[r->outcome]);
+    show("  [%d] %s", i, ptd_outcome_name[r->outcome]);
     if (r->outcome) show(", reward %.3g, advantage %+.3f", r->reward, r->advantage);
     for (int k = 0; k < r->n_parts; k++) show(", %s %.3g", r->parts[k].name, r->parts[k].value);
     if (r->extracted) show(", found \"%s\"", r->extracted);
