@@ -74,3 +74,49 @@ ref_logp() {
     [ "$(jq -n "$output > 1e-3")" = true ]
     [ "$(jq -n "$output < 0.02")" = true ]
 }
+
+# Products by pairs, where the processor has them.
+pairs_or_skip() {
+    run ptd-hint -q --device cpu:bf16 < hinted.rec
+    if [ "$status" = 69 ]; then
+        [[ "$output" == "ptd-hint: device cpu:bf16: expected "*AVX512_BF16* ]]
+        skip "$output"
+    fi
+    [ "$status" = 0 ]
+    rm -rf half.ptd
+    ptd-init -q half.ptd --from-store warm.ptd --dtype bf16
+}
+
+@test "cpu:bf16: log-probs of sampling are those of reading, to the bit, and off by eight bits of cpu's" {
+    pairs_or_skip
+    for device in cpu cpu:bf16; do
+        ptd-rollout -q --device $device -s half.ptd -P 6 -G 5 -m 20 -n 1 --greedy train.jsonl | ptd-verify -q | ptd-hint -q --device $device > read.rec
+        ptd-ref -q --device $device --store half.ptd < read.rec > $device.rec
+        ptd-dump -f $device.rec | jq -e -s 'map(select(.kind == "group").rollouts[]) | length > 5 and all([.logp, .ref_logp] | transpose | all(.[0] == .[1]))'
+        ptd-ref -q --no-cache --scope all --store half.ptd --device $device < hinted.rec | ptd-dump - | jq -r 'select(.kind == "group").rollouts[].ref_logp[]' > $device.txt
+    done
+    run -0 bash -c "paste cpu.txt cpu:bf16.txt | awk '{ d = \$1 - \$2; s += d * d; n++ } END { print sqrt(s / n) }'"
+    echo "root of the mean square: $output"
+    [ "$(jq -n "$output > 1e-4 and $output < 0.02")" = true ]
+}
+
+@test "cpu:bf16: what is sampled beside it changes no bit, and a run goes on under it alone" {
+    pairs_or_skip
+    export PTD_DEVICE=cpu:bf16
+    for how in "-P 8" "-P 1" "-P 8 --batch 5" "-P 3 --part 1"; do
+        ptd-rollout -q -s half.ptd -g latest -G 4 -m 24 -k 3 --no-eos $how train.jsonl | ptd-dump -f - | jq -c 'select(.kind == "group") | del(.step, .record, .byte)' > some
+        [ -e all ] || cp some all
+        cmp all some
+    done
+    rm -rf whole.ptd parts.ptd
+    cp -r half.ptd whole.ptd
+    cp -r half.ptd parts.ptd
+    pipeline whole.ptd 3 > whole.jsonl
+    pipeline parts.ptd 1 > parts.jsonl
+    pipeline parts.ptd 3 >> parts.jsonl
+    [ "$(bits whole.ptd)" = "$(bits parts.ptd)" ]
+    [ "$(timeless whole.jsonl)" = "$(timeless parts.jsonl)" ]
+    unset PTD_DEVICE
+    fails 78 '*would not be exact: ptd-rollout: device was "cpu:bf16", now nothing*' \
+        bash -c 'ptd-rollout -q -s parts.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3'
+}

@@ -1,6 +1,7 @@
 /* linear: what is multiplied with a matrix does not depend on how it lies: in one block, in blocks
  * of a few rows; bfloat16 is widened exactly. On every device. And on the processor no row of a
- * product with bfloat16, or with wide rows, depends on the rows beside it. */
+ * product with bfloat16, or with wide rows, depends on the rows beside it, and the format of the
+ * same numbers changes no bit. */
 #include "test.h"
 #include "device.h"
 #include "tiny.h"
@@ -184,6 +185,33 @@ static void check_neighbours(int dtype, int out, int in)
     free(w), free(x), free(b), free(all), free(y);
 }
 
+/* Numbers that both formats hold give the same bits in both. */
+static void check_formats(long n, int out, int in)
+{
+    float *w = filled("w", (size_t)out * in, PTD_BF16), *x = filled("x", n * in, PTD_F32),
+          *b = filled("b", out, PTD_F32), *y[2];
+    for (int k = 0; k < 2; k++) {
+        struct laid l;
+        y[k] = ptd_array(n * out, sizeof **y);
+        lay(&l, w, out, in, k ? PTD_BF16 : PTD_F32, k ? MOST : 1);
+        forward(&l, x, b, y[k], n);
+        take_away(&l);
+    }
+    assert_memory_equal(y[0], y[1], n * out * sizeof **y);
+    free(w), free(x), free(b), free(y[0]), free(y[1]);
+}
+
+static void formats_change_no_bit(void **state)
+{
+    static const int wide[] = {1, 7, 64, 130, 255, 256, 700, 1041};
+    (void)state;
+    if (!(chosen_device = ptd_device_open("cpu"))) ptd_die_last();
+    for (int i = 0; i < 8; i++)
+        for (long n = 1; n < 100; n += n < 15 ? 1 : 31) check_formats(n, 150, wide[i]);
+    ptd_device_close(chosen_device);
+    chosen_device = NULL;
+}
+
 static void no_row_depends_on_its_neighbours(void **state)
 {
     static const int outs[] = {1, 3, 37, 150},
@@ -224,6 +252,7 @@ static void threads_change_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(layouts_change_nothing),
+                                       cmocka_unit_test(formats_change_no_bit),
                                        cmocka_unit_test(no_row_depends_on_its_neighbours),
                                        cmocka_unit_test(threads_change_nothing)};
     ptd_program("test-linear");

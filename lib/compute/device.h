@@ -50,8 +50,9 @@ struct ptd_device *ptd_device_open(const char *name);
 int ptd_device_check(const char *name) PTD_MUST_CHECK; /* -1: 2 as above; nothing is opened */
 /* What --help says of --device. */
 #define PTD_DEVICE_HELP                                                                            \
-    "where to compute: cpu, cuda, cuda:f32 or cuda:1 (another card), strict, strict:bf16, sim, "   \
-    "sim:f32 (default: PTD_DEVICE in the environment, else cpu)"
+    "where to compute: cpu, cpu:bf16 (products of numbers rounded to bfloat16), "                  \
+    "cuda, cuda:f32 or cuda:1 (another card), strict, strict:bf16, sim, sim:f32 (default: "        \
+    "PTD_DEVICE in the environment, else cpu)"
 void ptd_device_close(struct ptd_device *d);
 /* Name of the device in row i of the table of devices; NULL: there are no more. */
 const char *ptd_device_name(int i);

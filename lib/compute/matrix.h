@@ -1,6 +1,7 @@
 /* matrix: weights [rows, cols] as they lie: in blocks of whole rows, one behind the other in
  * number, not in memory, as a store maps them; in float32 or in bfloat16. What multiplies with
- * bfloat16 widens it, which is exact; but the order of sums may be another than with float32. */
+ * bfloat16 widens it, which is exact: on the CPU forward products give the bits that they have with
+ * float32, and so they do on cpu:bf16, which rounds to bfloat16. */
 #ifndef PTD_MATRIX_H
 #define PTD_MATRIX_H
 #include "base/dtype.h"

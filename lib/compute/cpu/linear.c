@@ -4,11 +4,14 @@
 #include "compute/cpu/dots.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/ops.h"
+#include "compute/cpu/pairs.h"
 #include "compute/cpu/product.h"
+#include "compute/cpu/round.h"
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
 #define DOTS_FROM 256 /* words of a row; of shorter ones the sums over lanes would take a tenth */
+#define WIDENED   64  /* such rows in bfloat16 that are widened at a time: 64 KiB of them */
 
 /* ---- a matrix on the host ---- */
 
@@ -30,6 +33,13 @@ static struct stretch stretch_from(const struct ptd_matrix *W, long first, long 
                             left < last - first ? left : last - first};
 }
 
+const char ptd_cpu_pairs;
+
+static int by_pairs(const struct ptd_device *d)
+{
+    return d->own == &ptd_cpu_pairs;
+}
+
 /* ---- forward ---- */
 
 struct linear_job {
@@ -37,13 +47,25 @@ struct linear_job {
     const float *X, *b, *residual;
     const struct ptd_matrix *W;
     long n;
-    int in, out;
+    int in, out, pairs;
 };
 
-/* Or by product.h; in both an entry's sum depends on nothing but its row and its column. */
-static int by_dots(const struct ptd_matrix *W)
+/* Y [n, outputs] of X and short rows of a matrix, by product.h: as in dots.h an entry's sum depends
+ * on nothing but its row and its column, and is the same in both formats. */
+static void short_rows(const struct linear_job *j, float *y, const float *x, const void *w, long n,
+                       long outputs)
 {
-    return W->dtype == PTD_BF16 || W->cols >= DOTS_FROM;
+    float wide[WIDENED * DOTS_FROM];
+    for (long o = 0, some; o < outputs; o += some) {
+        const float *rows = (const float *)w + o * j->in;
+        some = outputs - o;
+        if (j->W->dtype == PTD_BF16) {
+            if (some > WIDENED) some = WIDENED;
+            ptd_unround(wide, (const uint16_t *)w + o * j->in, some * j->in);
+            rows = wide;
+        }
+        ptd_product_rows_nt(y + o, j->out, j->b != NULL, 1, x, j->in, rows, j->in, n, some, j->in);
+    }
 }
 
 /* Rows of Y begin as the bias, where there is one. */
@@ -72,10 +94,13 @@ static void linear_part(const struct linear_job *j, long row, long n, long first
         float *y = j->Y + row * j->out + o;
         const float *x = j->X + row * j->in;
         s = stretch_from(j->W, o, last);
-        if (by_dots(j->W))
+        if (j->pairs)
+            ptd_pairs_nt(y, j->out, j->b != NULL, x, j->in, s.at, j->W->dtype, j->in, n, s.n,
+                         j->in);
+        else if (j->in >= DOTS_FROM)
             ptd_dots(y, j->out, j->b != NULL, x, j->in, s.at, j->W->dtype, j->in, n, s.n, j->in);
         else
-            ptd_product_rows_nt(y, j->out, j->b != NULL, 1, x, j->in, s.at, j->in, n, s.n, j->in);
+            short_rows(j, y, x, s.at, n, s.n);
     }
     end_rows(j, row, n, first, last);
 }
@@ -105,13 +130,14 @@ void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const st
                     const ptd_num *b, const ptd_num *residual, long n)
 {
     multiply(&(struct linear_job){FLOATS(Y), FLOATS(X), FLOATS(b), FLOATS(residual), W, n, W->cols,
-                                  W->rows});
+                                  W->rows, by_pairs(d)});
 }
 
 void ptd_cpu_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
                     long n)
 {
-    multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), NULL, NULL, W, n, W->cols, W->rows});
+    multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), NULL, NULL, W, n, W->cols, W->rows,
+                                  by_pairs(d)});
 }
 
 /* ---- backward ---- */
@@ -122,7 +148,7 @@ struct linear_back {
     const float *dY, *X;
     const struct ptd_matrix *W;
     long n, stride; /* of dY */
-    int in, out;
+    int in, out, pairs;
 };
 
 static void linear_back_input(void *ctx, long first, long last)
@@ -133,7 +159,10 @@ static void linear_back_input(void *ctx, long first, long last)
     for (long o = 0; o < j->out; o += s.n) {
         const float *dy = j->dY + first * j->out + o;
         s = stretch_from(j->W, o, j->out);
-        if (j->W->dtype == PTD_BF16)
+        if (j->pairs)
+            ptd_pairs_nn(dx, j->in, j->add || o, dy, j->out, s.at, j->W->dtype, j->in,
+                         last - first, j->in, s.n);
+        else if (j->W->dtype == PTD_BF16)
             ptd_product_nn_bf16(dx, j->in, j->add || o, dy, j->out, s.at, j->in, last - first,
                                 j->in, s.n);
         else
@@ -165,7 +194,8 @@ void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc
                              long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
-                                        FLOATS(X), W, n, W->rows, W->cols, W->rows});
+                                        FLOATS(X), W, n, W->rows, W->cols, W->rows,
+                                        by_pairs(d)});
 }
 
 void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
@@ -179,7 +209,7 @@ void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, con
                              const ptd_num *X, const struct ptd_matrix *W, long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X), W,
-                                        n, W->rows, W->cols, W->rows});
+                                        n, W->rows, W->cols, W->rows, by_pairs(d)});
 }
 
 /* ---- rows ---- */

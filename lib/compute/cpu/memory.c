@@ -45,7 +45,8 @@ void ptd_cpu_free(struct ptd_device *d, void *p)
 
 char *ptd_cpu_machine(struct ptd_device *d)
 {
-    return ptd_format("threads %d; blas %s", ptd_threads_count(), ptd_blas_name());
+    return ptd_format("threads %d; blas %s%s", ptd_threads_count(), ptd_blas_name(),
+                      d->own == &ptd_cpu_pairs ? "; device cpu:bf16" : "");
 }
 
 void ptd_cpu_copy(struct ptd_device *d, void *to, const void *from, size_t bytes)

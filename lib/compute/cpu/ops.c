@@ -7,6 +7,7 @@
 #include "compute/cpu/rows.h"
 #include "base/threads.h"
 #include "compute/cpu/floats.h"
+#include "compute/cpu/pairs.h"
 #include "compute/cpu/product.h"
 #include "compute/drivers.h"
 #include "compute/cpu/vec.h"
@@ -271,4 +272,11 @@ int ptd_cpu_open(struct ptd_device *d)
     d->num = d->acc = PTD_F32;
     d->is_host = 1;
     return 0;
+}
+
+int ptd_cpu_bf16_open(struct ptd_device *d)
+{
+    if (ptd_pairs_check(d->name)) return -1;
+    d->own = (void *)(uintptr_t)&ptd_cpu_pairs;
+    return ptd_cpu_open(d);
 }

@@ -1,0 +1,350 @@
+/* pairs: see pairs.h. A word is two numbers that follow each other along k. B is packed, a panel of
+ * COLS columns at a time, so that a vector holds the same word of VEC columns; ROWS x COLS entries
+ * of C stay in registers over a piece of k. While a panel is used, the lines of the next one are on
+ * their way from memory. */
+#include "compute/cpu/pairs.h"
+#include "base/err.h"
+#include "compute/cpu/round.h"
+#include "compute/cpu/vec.h"
+#include <stdlib.h>
+
+#ifdef __AVX512BF16__
+
+#define ROWS  12
+#define COLS  (2 * VEC)
+#define DEPTH (PTD_PAIRS_PIECE / 2) /* words of a panel: 64 KiB, and 12 rows of A of 24 */
+#define APART (DEPTH + 16) /* of rows of A: not 4 KiB, or they drive each other out of the cache */
+#define NEAR  (16 * ROWS)  /* rows of A that are rounded at a time: 396 KiB */
+#define FEW   ROWS         /* rows for which B is read to the end of its rows, as memory likes it */
+#define STEP  64           /* words between two looks ahead */
+#define LINE  64
+
+int ptd_pairs_check(const char *device)
+{
+    if (__builtin_cpu_supports("avx512bf16")) return 0;
+    return ptd_fail(PTD_UNAVAILABLE, "device %s: expected a processor with AVX512_BF16", device);
+}
+
+/* Lines of the next panel, and how many of them each tile and each of its steps asks for. */
+struct ahead {
+    const char *at;
+    long ld;      /* bytes from row to row */
+    int per_row;  /* lines of a row */
+    int n, share; /* lines in all, and of a step */
+    int next;
+};
+
+static struct ahead nothing_ahead(void)
+{
+    return (struct ahead){.n = 0};
+}
+
+VEC_INLINE void look_ahead(struct ahead *a)
+{
+    for (int i = 0; i < a->share && a->next < a->n; i++, a->next++)
+        __builtin_prefetch(a->at + a->next / a->per_row * a->ld + a->next % a->per_row * LINE);
+}
+
+VEC_INLINE vec_u words_at(const void *p)
+{
+    return (vec_u)_mm512_loadu_si512(p);
+}
+
+/* The first n numbers there, at most 32, zeros behind; none if n is negative. */
+VEC_INLINE vec_u words_part(const char *p, int wide, long n)
+{
+    uint32_t mask = n >= 32 ? ~0u : n > 0 ? ~0u >> (32 - n) : 0;
+    if (!wide) return (vec_u)_mm512_maskz_loadu_epi16(mask, p);
+    return (vec_u)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps((uint16_t)(mask >> 16), p + LINE),
+                                      _mm512_maskz_loadu_ps((uint16_t)mask, p));
+}
+
+/* 32 numbers. */
+VEC_INLINE vec_u words_of(const char *p, int wide)
+{
+    if (!wide) return words_at(p);
+    return (vec_u)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(p + LINE), _mm512_loadu_ps(p));
+}
+
+VEC_INLINE vec_f times_pairs(vec_f sum, vec_u a, vec_u b)
+{
+    return (vec_f)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+}
+
+/* C [rows, cols] (+)= A P; lda, of A [rows, words], in words. */
+VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, const uint32_t *A, long lda,
+                     const uint32_t *P, long words, struct ahead *next)
+{
+    vec_f sum[ROWS][2];
+    const uint32_t *a[3] = {A, A + 4 * lda, A + 8 * lda}; /* few enough for registers */
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vec_f){0};
+    for (long first = 0; first < words; first += STEP) {
+        long last = first + STEP < words ? first + STEP : words;
+        look_ahead(next);
+        for (long p = first; p < last; p++, P += COLS) {
+            vec_u p0 = words_at(P), p1 = words_at(P + VEC);
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++) {
+                vec_u x = a[r / 4][r % 4 * lda + p] - (vec_u){0};
+                sum[r][0] = times_pairs(sum[r][0], x, p0);
+                sum[r][1] = times_pairs(sum[r][1], x, p1);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+        for (int h = 0; h < 2; h++)
+            vec_put(C + r * ldc + h * VEC, sum[r][h], cols - h * VEC, add);
+}
+
+static void tile_of(int rows, float *C, long ldc, int cols, int add, const uint32_t *A, long lda,
+                    const uint32_t *P, long words, struct ahead *next)
+{
+#define TILE(n)                                                                                    \
+    case n:                                                                                        \
+        tile(n, C, ldc, cols, add, A, lda, P, words, next);                                        \
+        break;
+    switch (rows) { /* the compiler keeps sums in registers only if their number is known */
+        TILE(1)
+        TILE(2)
+        TILE(3)
+        TILE(4)
+        TILE(5)
+        TILE(6)
+        TILE(7)
+        TILE(8)
+        TILE(9)
+        TILE(10)
+        TILE(11)
+        TILE(12)
+    }
+#undef TILE
+}
+
+/* ---- panels ---- */
+
+/* Words and rows of VEC x VEC change places: each round exchanges quarters of blocks of 2h x 2h. */
+#define LOW(i, h)  ((i) & (h) ? (i) - (h) + VEC : (i))
+#define HIGH(i, h) ((i) & (h) ? (i) + VEC : (i) + (h))
+#define EIGHT(f, h, i)                                                                             \
+    f(i, h), f(i + 1, h), f(i + 2, h), f(i + 3, h), f(i + 4, h), f(i + 5, h), f(i + 6, h),         \
+        f(i + 7, h)
+#define LANES(f, h) ((vec_i){EIGHT(f, h, 0), EIGHT(f, h, 8)})
+#define EXCHANGE(to, from, h)                                                                      \
+    _Pragma("GCC unroll 16") for (int i = 0; i < VEC; i++) if (!(i & h))                           \
+    {                                                                                              \
+        to[i] = __builtin_shuffle(from[i], from[i + h], LANES(LOW, h));                            \
+        to[i + h] = __builtin_shuffle(from[i], from[i + h], LANES(HIGH, h));                       \
+    }
+
+VEC_INLINE void transpose(vec_u *x)
+{
+    vec_u y[VEC];
+    EXCHANGE(y, x, 8)
+    EXCHANGE(x, y, 4)
+    EXCHANGE(y, x, 2)
+    EXCHANGE(x, y, 1)
+}
+
+/* VEC columns of P from rows of B, a vector of words along k or the first n numbers of one. */
+VEC_INLINE void pack_square(uint32_t *P, const char *B, int wide, long ldb, long n, int cols,
+                            long ahead)
+{
+    vec_u x[VEC];
+#pragma GCC unroll 16
+    for (int j = 0; j < VEC; j++) {
+        if (ahead) __builtin_prefetch(B + j * ldb + ahead);
+        if (ahead && wide) __builtin_prefetch(B + j * ldb + ahead + LINE);
+        x[j] = j >= cols      ? (vec_u){0}
+               : n >= 2 * VEC ? words_of(B + j * ldb, wide)
+                              : words_part(B + j * ldb, wide, n);
+    }
+    transpose(x);
+#pragma GCC unroll 16
+    for (int j = 0; j < VEC; j++)
+        if (2 * j < n) memcpy(P + j * COLS, &x[j], sizeof x[j]);
+}
+
+/* P [words, COLS] from B [cols, k]. What lies `ahead` bytes on is asked of memory meanwhile. */
+VEC_INLINE void pack_rows(uint32_t *P, const char *B, int wide, long ldb, long k, int cols,
+                          long ahead)
+{
+    for (long p = 0; p < k; p += 2 * VEC, P += VEC * COLS)
+        for (int h = 0; h < COLS; h += VEC) {
+            const char *b = B + h * ldb + p * (wide ? 4 : 2);
+            if (cols - h >= VEC && k - p >= 2 * VEC)
+                pack_square(P + h, b, wide, ldb, 2 * VEC, VEC, ahead);
+            else
+                pack_square(P + h, b, wide, ldb, k - p, cols - h, 0);
+        }
+}
+
+/* The same from B [k, cols]: numbers of two rows take turns. */
+VEC_INLINE void pack_columns(uint32_t *P, const char *B, int wide, long ldb, long k, int cols)
+{
+    static const uint16_t first[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                       8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    __m512i low = _mm512_loadu_si512(first), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    for (long p = 0; p < k; p += 2, P += COLS, B += 2 * ldb) {
+        __m512i a = (__m512i)words_part(B, wide, cols),
+                b = (__m512i)words_part(B + ldb, wide, p + 1 < k ? cols : 0);
+        _mm512_storeu_si512(P, _mm512_permutex2var_epi16(a, low, b));
+        _mm512_storeu_si512(P + VEC, _mm512_permutex2var_epi16(a, high, b));
+    }
+}
+
+/* ---- products ---- */
+
+struct factors {
+    const float *A;
+    const char *B;
+    long lda, ldb; /* of B in bytes */
+    int by_rows;   /* B is [n, k] */
+    int wide;      /* float32 */
+};
+
+static struct factors factors_of(const float *A, long lda, const void *B, int dtype, long ldb,
+                                 int by_rows)
+{
+    long size = (long)ptd_dtype_size(dtype);
+    return (struct factors){A, B, lda, ldb * size, by_rows, dtype == PTD_F32};
+}
+
+static const char *place(const struct factors *f, long p, long j)
+{
+    long size = f->wide ? 4 : 2;
+    return f->B + (f->by_rows ? j * f->ldb + p * size : p * f->ldb + j * size);
+}
+
+/* Rows of A from number p of k on, rounded, a zero behind an odd last one. */
+static void round_rows(uint32_t *near, long apart, const struct factors *f, long p, long m, long k)
+{
+    for (long i = 0; i < m; i++) {
+        uint16_t *to = (uint16_t *)(near + i * apart);
+        ptd_round(to, f->A + i * f->lda + p, k);
+        if (k % 2) to[k] = 0;
+    }
+}
+
+/* Of the panel behind the one at column j, m rows being about to use that. */
+static struct ahead behind(const struct factors *f, long p, long j, long m, long n, long k)
+{
+    long cols = n - j - COLS < COLS ? n - j - COLS : COLS,
+         steps = (k + 2 * STEP - 1) / (2 * STEP) * ((m + ROWS - 1) / ROWS);
+    struct ahead a = {.at = place(f, p, j + COLS), .ld = f->ldb};
+    if (cols <= 0 || !steps) return nothing_ahead();
+    a.per_row = (int)(((f->by_rows ? k : cols) * (f->wide ? 4 : 2) + LINE - 1) / LINE);
+    a.n = (int)((f->by_rows ? cols : k) * a.per_row);
+    a.share = (int)((a.n + steps - 1) / steps);
+    return a;
+}
+
+/* Columns j .. j + cols of m rows, a piece of k from p on. */
+static void panel(float *C, long ldc, int add, const struct factors *f, const uint32_t *near,
+                  long apart, long p, long j, int cols, long m, long k, struct ahead next)
+{
+    static _Thread_local uint32_t P[DEPTH * COLS] __attribute__((aligned(64)));
+    const char *b = place(f, p, j);
+    long ahead = f->by_rows && next.n && m <= FEW ? COLS * f->ldb : 0; /* while it is packed */
+    if (f->by_rows && f->wide)
+        pack_rows(P, b, 1, f->ldb, k, cols, ahead);
+    else if (f->by_rows)
+        pack_rows(P, b, 0, f->ldb, k, cols, ahead);
+    else if (f->wide)
+        pack_columns(P, b, 1, f->ldb, k, cols);
+    else
+        pack_columns(P, b, 0, f->ldb, k, cols);
+    if (ahead) next.n = 0;
+    for (long i = 0; i < m; i += ROWS)
+        tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add,
+                near + i * apart, apart, P, (k + 1) / 2, &next);
+}
+
+static void panels(float *C, long ldc, int add, const struct factors *f, const uint32_t *near,
+                   long apart, long p, long m, long n, long k)
+{
+    for (long j = 0; j < n; j += COLS)
+        panel(C, ldc, add, f, near, apart, p, j, n - j < COLS ? (int)(n - j) : COLS, m, k,
+              behind(f, p, j, m, n, k));
+}
+
+static long piece_of(long p, long k)
+{
+    return k - p < PTD_PAIRS_PIECE ? k - p : PTD_PAIRS_PIECE;
+}
+
+/* Room for rows of A, kept from call to call; a stack of threads.h has none for it. */
+static uint32_t *room_for(long words)
+{
+    static _Thread_local uint32_t *near;
+    static _Thread_local long room;
+    if (words <= room) return near;
+    free(near);
+    if (posix_memalign((void **)&near, LINE, (size_t)words * sizeof *near))
+        ptd_die(PTD_OSERR, "out of memory asking for %zu bytes", (size_t)words * sizeof *near);
+    room = words;
+    return near;
+}
+
+/* Few rows: all of k, a panel after the other. */
+static void few(float *C, long ldc, int add, const struct factors *f, long m, long n, long k)
+{
+    long apart = (k + 1) / 2 / 1024 * 1024 + 1024 + 16;
+    uint32_t *near = room_for(m * apart);
+    round_rows(near, apart, f, 0, m, k);
+    for (long j = 0; j < n; j += COLS)
+        for (long p = 0; p == 0 || p < k; p += PTD_PAIRS_PIECE)
+            panel(C, ldc, add || p, f, near + p / 2, apart, p, j, n - j < COLS ? (int)(n - j) : COLS,
+                  m, piece_of(p, k), behind(f, p, j, m, n, piece_of(p, k)));
+}
+
+static void product(float *C, long ldc, int add, struct factors f, long m, long n, long k)
+{
+    if (m <= FEW) {
+        few(C, ldc, add, &f, m, n, k);
+        return;
+    }
+    uint32_t *near = room_for(NEAR * APART);
+    for (long i = 0; i < m; i += NEAR, f.A += NEAR * f.lda, C += NEAR * ldc)
+        for (long p = 0; p == 0 || p < k; p += PTD_PAIRS_PIECE) {
+            long rows = m - i < NEAR ? m - i : NEAR;
+            round_rows(near, APART, &f, p, rows, piece_of(p, k));
+            panels(C, ldc, add || p, &f, near, APART, p, rows, n, piece_of(p, k));
+        }
+}
+
+void ptd_pairs_nt(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    product(C, ldc, add, factors_of(A, lda, B, dtype, ldb, 1), m, n, k);
+}
+
+void ptd_pairs_nn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    product(C, ldc, add, factors_of(A, lda, B, dtype, ldb, 0), m, n, k);
+}
+
+#else
+
+int ptd_pairs_check(const char *device)
+{
+    return ptd_fail(PTD_UNAVAILABLE,
+                    "device %s: expected a build for processors with AVX512_BF16, which this is not",
+                    device);
+}
+
+/* Nobody has a device that calls them. */
+void ptd_pairs_nt(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    ptd_die(PTD_BUG, "products of pairs are not there");
+}
+
+void ptd_pairs_nn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    ptd_die(PTD_BUG, "products of pairs are not there");
+}
+#endif
