@@ -1206,6 +1206,8 @@ static const struct row rows[] = {
     MAYBE(wait, copies_come_back),
     ROW(machine, a_device_says_what_decides),
     MAYBE(close, a_device_is_closed),
+    MAYBE(share, NULL), /* gpu-sim/test-share.cc's, and of its next */
+    MAYBE(filled, NULL),
     ROW(put, copies_come_back),
     ROW(get, copies_come_back),
     ROW(put_nums, copies_come_back),

@@ -105,6 +105,12 @@ struct ptd_ops {
     void (*wait)(struct ptd_device *d); /* NULL: an operation is done when it returns */
     char *(*machine)(struct ptd_device *d);
     void (*close)(struct ptd_device *d); /* NULL: nothing to do */
+    /* Memory of that name, which programs on one device have in common; it is freed by free.
+     * *filled 1: another one's, which nobody writes; 0: the caller fills it, says so (filled), and
+     * writes no more. NULL: there is none to be had. NULL for both members: the device has no such.
+     */
+    void *(*share)(struct ptd_device *d, const char *name, size_t bytes, int *filled);
+    void (*filled)(struct ptd_device *d, void *p);
 
     /* ---- copies: in order with all else; get waits ---- */
 

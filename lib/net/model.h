@@ -20,6 +20,7 @@
 #include "compute/ops.h"
 #include "data/config.h"
 #include "flow/record.h"
+#include "net/common.h"
 #include "net/initial.h"
 #include "store/live.h"
 #include "store/store.h"
@@ -45,7 +46,8 @@ struct ptd_param {
      * own; NULL: nowhere yet */
     struct ptd_block *blocks;
     int n_blocks, dtype;
-    void *own;    /* memory of a frozen one alone */
+    void *own;    /* memory of a frozen one alone, */
+    int common;   /* or 1: a place in the model's common memory */
     int64_t from; /* generation that its numbers are of */
 };
 
@@ -63,7 +65,8 @@ struct ptd_model {
      * the run is in bfloat16. */
     int half_keys;
     ptd_num *weights; /* of all trained parameters */
-    ptd_acc *grads;   /* [n_grads]; NULL until ptd_model_train */
+    struct ptd_common common; /* of frozen ones, adapters aside */
+    ptd_acc *grads;           /* [n_grads]; NULL until ptd_model_train */
     /* 1, before ptd_model_train: there is room for the gradient of one part at a time, beside that
      * of the head. done is told of each part when backward has all of its gradient, and leaves
      * zeros there; the head's may wait until backward has ended. */

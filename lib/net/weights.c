@@ -170,6 +170,16 @@ void ptd_model_train(struct ptd_model *m)
     bind(m);
 }
 
+static void give_back(struct ptd_model *m, struct ptd_param *p)
+{
+    if (p->common)
+        ptd_common_give(&m->common, m->device);
+    else
+        ptd_device_free(m->device, p->own);
+    p->common = 0;
+    p->own = NULL;
+}
+
 static void free_param(struct ptd_model *m, struct ptd_param *p)
 {
     if (p->matrix) {
@@ -177,7 +187,7 @@ static void free_param(struct ptd_model *m, struct ptd_param *p)
         p->matrix->weight.blocks = NULL;
     }
     free(p->blocks);
-    ptd_device_free(m->device, p->own);
+    give_back(m, p);
 }
 
 void ptd_weights_free(struct ptd_model *m)
@@ -298,18 +308,32 @@ struct source {
     int averaged;
 };
 
+/* Memory for a frozen parameter: a place in the model's common memory, or of its own. */
+static void *take_frozen(struct ptd_model *m, struct ptd_param *p, size_t bytes)
+{
+    void *at = p->adapter ? NULL : ptd_common_take(&m->common, bytes);
+    p->common = at != NULL;
+    return at ? at : ptd_device_alloc(m->device, bytes, "weights");
+}
+
+/* 1: another program has put it there. */
+static int is_filled(const struct ptd_model *m, const struct ptd_param *p)
+{
+    return p->common && m->common.filled;
+}
+
 /* As numbers of the device. */
 static int load_nums(struct ptd_model *m, const struct source *from, struct ptd_param *p)
 {
     struct ptd_tensor_view v;
-    p->own = ptd_device_nums(m->device, p->n, "weights");
+    p->own = take_frozen(m, p, p->n * m->device->num_size);
     p->dtype = m->device->num;
     p->blocks = one_block(p, p->own);
     p->n_blocks = 1;
     v = view_of(m, p, p->own);
     v.name = from->name;
     v.take = take_nums;
-    return ptd_store_load(from->s, p->from, &v, 1);
+    return is_filled(m, p) ? 0 : ptd_store_load(from->s, p->from, &v, 1);
 }
 
 /* bfloat16 as it is stored: rows that a piece of the store holds whole are a block. */
@@ -322,11 +346,11 @@ static int load_bf16(struct ptd_model *m, const struct source *from, struct ptd_
     uint16_t *host = ptd_array(piece, sizeof *host);
     int r = 0;
     memcpy(about.dims, p->dims, sizeof about.dims);
-    p->own = ptd_device_alloc(d, p->n * sizeof *host, "weights");
+    p->own = take_frozen(m, p, p->n * sizeof *host);
     p->dtype = PTD_BF16;
     p->blocks = one_block(p, p->own);
     p->n_blocks = 1;
-    for (size_t at = 0, n; at < p->n && !r; at += n) {
+    for (size_t at = is_filled(m, p) ? p->n : 0, n; at < p->n && !r; at += n) {
         n = p->n - at < piece ? p->n - at : piece;
         r = ptd_store_read(from->s, p->from, &about, at, n, host);
         if (!r) d->ops->put(d, (uint16_t *)p->own + at, host, n * sizeof *host);
@@ -343,12 +367,14 @@ static void take_mapped(struct ptd_model *m, struct ptd_param *p, const struct p
     p->dtype = map->dtype;
     p->blocks = ptd_array(map->n_pieces, sizeof *p->blocks);
     p->n_blocks = map->n_pieces;
-    if (!d->is_host) p->own = ptd_device_alloc(d, p->n * size, "weights");
+    if (!d->is_host) p->own = take_frozen(m, p, p->n * size);
     for (int i = 0; i < map->n_pieces; i++) {
         size_t n = map->pieces[i].rows * cols;
         void *to = d->is_host ? NULL : (char *)p->own + at * size;
         p->blocks[i] = (struct ptd_block){to ? to : map->pieces[i].data, (int)map->pieces[i].rows};
-        if (to && map->dtype == d->num)
+        if (is_filled(m, p))
+            ;
+        else if (to && map->dtype == d->num)
             d->ops->put_nums(d, to, map->pieces[i].data, n);
         else if (to)
             d->ops->put(d, to, map->pieces[i].data, n * size);
@@ -396,9 +422,8 @@ static int load_matrix(struct ptd_model *m, const struct source *from, struct pt
 static void drop(struct ptd_model *m, struct ptd_param *p)
 {
     free(p->blocks);
-    ptd_device_free(m->device, p->own);
     p->blocks = NULL;
-    p->own = NULL;
+    give_back(m, p);
 }
 
 /* Where a generation has p: *from is filled, and the generation that it comes from is returned. */
@@ -430,6 +455,36 @@ static int load_param(struct ptd_model *m, struct ptd_store *s, int64_t generati
     return load_matrix(m, &source, p, dtype) ? -1 : 1;
 }
 
+/* Bytes that a frozen parameter takes, and where they come from. */
+static int64_t want(struct ptd_model *m, struct ptd_store *s, int64_t generation,
+                    const struct ptd_param *p, const struct ptd_tensor_about *list, int n)
+{
+    struct source source;
+    int64_t from = find(m, s, generation, p, &source);
+    int narrow = p->matrix && !source.averaged && dtype_of(m, p->matrix, list, n) == PTD_BF16;
+    ptd_common_want(&m->common, source.name, p->n * (narrow ? 2 : m->device->num_size));
+    return from;
+}
+
+/* All of a model that has nothing yet, but for adapters, which are not in all programs. */
+static void want_common(struct ptd_model *m, struct ptd_store *s, int64_t generation,
+                        const struct ptd_tensor_about *list, int n)
+{
+    int used[2] = {0}, bad = 0; /* generation 0, the one that is loaded */
+    char identity[17];
+    if (!m->device->ops->share || m->common.at) return;
+    for (int i = 0; i < m->n_params; i++) {
+        const struct ptd_param *p = &m->params[i];
+        if (!p->trained && !p->adapter) used[want(m, s, generation, p, list, n) != 0] = 1;
+    }
+    for (int i = 0; i < 2 && !bad; i++) {
+        if (!used[i]) continue;
+        bad = ptd_store_identity(s, i ? generation : 0, identity);
+        if (!bad) ptd_common_want_text(&m->common, identity);
+    }
+    ptd_common_open(&m->common, m->device, !bad);
+}
+
 /* What is not there yet, or of another generation than it should be, of all or of one product's
  * parameters; *n_read counts. */
 static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generation,
@@ -439,12 +494,14 @@ static int load_frozen(struct ptd_model *m, struct ptd_store *s, int64_t generat
     int n, r = 0;
     *n_read = 0;
     if (ptd_store_list(s, generation, &list, &n)) return -1;
+    if (!alone && !m->bound) want_common(m, s, generation, list, n);
     for (int i = 0; i < m->n_params && r >= 0; i++) {
         struct ptd_param *p = &m->params[i];
         if (p->trained || (alone && p->matrix != alone)) continue;
         r = load_param(m, s, generation, p, list, n);
         *n_read += r > 0;
     }
+    ptd_common_close(&m->common, m->device, r < 0);
     ptd_store_list_free(list, n);
     return r < 0 ? -1 : 0;
 }
@@ -535,7 +592,7 @@ static void own_shared(struct ptd_model *m, const uint8_t *shared, int *n_owned)
         for (int k = 0; k < m->n_params && !moves; k++)
             moves = shared[k] && is_other(m, i, k) && p->dtype == PTD_BF16;
         if (!moves || p->trained) continue;
-        if (!p->own || p->dtype != m->device->num) own_nums(m, p), ++*n_owned;
+        if (!p->own || p->common || p->dtype != m->device->num) own_nums(m, p), ++*n_owned;
         if (shared[i]) p->from = -1; /* no generation's of the store */
     }
 }

@@ -56,6 +56,7 @@ extern bool sim_stopped; /* by a fault, until the launch is over */
 void watch_region(unsigned char *p, size_t n,
                   const char *name); /* memory that nobody has written */
 void watch_forget(unsigned char *p);
+void watch_read_only(const void *p, int on); /* the region that begins there */
 void watch_launch();
 void watch_block(int block, int threads); /* and shared memory is unwritten again */
 /* All that those of the mask, or of the block, did is before all that they do next. */

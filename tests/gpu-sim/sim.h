@@ -315,7 +315,11 @@ extern int sim_watched;    /* 0: accesses are not looked at */
 extern int sim_quiet;      /* no lines on stderr */
 extern long sim_faults;    /* since the start */
 extern char sim_last[512]; /* the first fault's line since a test emptied it */
-extern long sim_switches, sim_accesses;
+extern long sim_switches, sim_accesses, sim_mallocs;
+/* Called with the name of a function of the driver's memory that is called; 1: it fails. NULL:
+ * nobody asks. Memory, and addresses, that this process has of it: vmm.cc. */
+extern int (*sim_point)(const char *name);
+extern long sim_memories, sim_mappings;
 /* Memory of the device: its contents are unknown (all bits set), and a fault to read. */
 void *sim_alloc(size_t n, const char *name);
 void sim_free(void *p);

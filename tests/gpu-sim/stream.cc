@@ -12,8 +12,12 @@ int sim_late;
 
 struct sim_stream {
     std::deque<std::function<void()>> asked;
+    int card;
 };
 static sim_stream default_stream;
+#define CARDS 2
+static thread_local int card; /* that the thread's calls go to */
+long sim_mallocs;
 static std::map<uintptr_t, size_t> pinned;
 static std::map<void *, char *> names;
 static size_t in_use, capacity = (size_t)1 << 36;
@@ -37,6 +41,8 @@ static void run_all(sim_stream &s)
 
 void sim_ask(cudaStream_t s, std::function<void()> what)
 {
+    if (s && s->card != card)
+        sim_fault(NULL, "card %d is asked by a thread whose card is %d", s->card, card);
     stream_of(s).asked.push_back(std::move(what));
     if (!sim_late) run_all(stream_of(s));
 }
@@ -53,11 +59,12 @@ static cudaError_t told()
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    return *n = 1, cudaSuccess;
+    return *n = CARDS, cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device)
 {
-    return device ? cudaErrorInvalidDevice : cudaSuccess;
+    if (device < 0 || device >= CARDS) return cudaErrorInvalidDevice;
+    return card = device, cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 {
@@ -71,6 +78,10 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr what, int)
              : what == cudaDevAttrComputeCapabilityMajor ? 9
                                                          : 0;
     return cudaSuccess;
+}
+cudaError_t cudaDeviceGetPCIBusId(char *id, int size, int device)
+{
+    return snprintf(id, (size_t)size, "sim:%02x", device), cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int *version)
 {
@@ -103,6 +114,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
 {
     char *name = (char *)malloc(64);
     snprintf(name, 64, "an allocation of %zu bytes", n);
+    sim_mallocs++;
     *p = n > capacity - in_use ? NULL : sim_alloc(n, name);
     if (!*p) {
         free(name);
@@ -183,6 +195,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 {
     streams.push_back(*s = new sim_stream);
+    (*s)->card = card;
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s)

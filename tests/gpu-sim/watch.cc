@@ -32,7 +32,7 @@ struct region {
     size_t n, grain; /* 4, or the smallest access so far */
     const char *name;
     cell *cells;
-    bool shared;
+    bool shared, read_only;
 };
 
 static std::map<uintptr_t, region> regions; /* by their end, and RED */
@@ -48,7 +48,8 @@ static cell *new_cells(size_t n)
 
 void watch_region(unsigned char *p, size_t n, const char *name)
 {
-    regions[(uintptr_t)p + n + RED] = region{p, n, 4, name, new_cells(n / 4), p == sim_arena};
+    regions[(uintptr_t)p + n + RED] =
+        region{p, n, 4, name, new_cells(n / 4), p == sim_arena, false};
 }
 
 static region *last_found;
@@ -74,6 +75,12 @@ void watch_forget(unsigned char *p)
     free(r->cells);
     last_found = NULL;
     regions.erase((uintptr_t)p + r->n + RED);
+}
+
+void watch_read_only(const void *p, int on)
+{
+    region *r = region_of(p);
+    if (r) r->read_only = on;
 }
 
 /* Cells become so small that an access of n bytes at `at` fills whole ones. */
@@ -217,6 +224,7 @@ static bool is_elsewhere(const asked &a)
 static bool is_inside(const asked &a)
 {
     size_t limit = a.r->shared ? sim_arena_size : a.r->n;
+    if (a.write && a.r->read_only) return tell_state(a, "may not be written"), false;
     if (a.p >= a.r->p && offset_of(a) + a.n <= limit) return true;
     sim_fault(a.site, "%s %zu bytes at byte %ld of %s, which has %zu", verb(a), a.n,
               (long)(a.p - a.r->p), a.r->name, limit);
@@ -271,6 +279,7 @@ int watch_host(const void *site, const void *p, size_t n, int write)
         return sim_fault(site, "%s %zu bytes at byte %ld of %s, which has %zu", verb(a), n,
                          (long)(a.p - a.r->p), a.r->name, a.r->n),
                -1;
+    if (write && a.r->read_only) return tell_state(a, "may not be written"), -1;
     refine(a.r, offset_of(a), n);
     cell *c = a.r->cells + offset_of(a) / a.r->grain;
     for (size_t i = 0; i < n / a.r->grain; i++) {

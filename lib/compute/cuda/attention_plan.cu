@@ -1,5 +1,6 @@
 /* attention_plan: the operations of attention in compute/ops.h: a batch's lists go to the device
- * once, those of the backward when one is asked for. */
+ * once, those of the backward when one is asked for; into memory of the last batch's, since a step
+ * of decoding is a batch. */
 #include "compute/cuda/attention_lists.h"
 #include "compute/cuda/bundle.h"
 #include "compute/cuda/driver.h"
@@ -16,16 +17,6 @@ static struct ptd_attention_plan *changed(const struct ptd_attention_plan *p)
     return const_cast<struct ptd_attention_plan *>(p);
 }
 
-static void *upload(struct ptd_device *d, const struct bundle &b)
-{
-    void *p = d->ops->alloc(d, b.bytes.size() + 1);
-    if (!p)
-        cuda_blame(d, PTD_OSERR, "out of memory for the lists of an attention");
-    else
-        d->ops->put(d, p, b.bytes.data(), b.bytes.size());
-    return p;
-}
-
 static void plan_forward(struct ptd_device *d, struct ptd_attention_plan *p)
 {
     struct attention_lists l;
@@ -34,7 +25,7 @@ static void plan_forward(struct ptd_device *d, struct ptd_attention_plan *p)
     attention_lists_forward(&l, &p->shape, PAIRS);
     size_t parts = b.add(l.parts), tiles = b.add(l.tiles), pieces = b.add(l.pieces),
            joins = b.add(l.joins), blocks = b.add(p->shape.blocks, (size_t)p->shape.n_blocks);
-    void *base = p->lists[0] = upload(d, b);
+    void *base = p->lists[0] = cuda_lend_list(d, b.bytes.data(), b.bytes.size());
     if (!base) return;
     place(a->parts, base, parts);
     place(a->tiles, base, tiles);
@@ -56,7 +47,7 @@ static void plan_backward(struct ptd_device *d, struct ptd_attention_plan *p)
     }
     size_t keys = b.add(l.key_tiles), views = b.add(l.views), parts = b.add(l.parts),
            tiles = b.add(l.tiles);
-    if (!(p->lists[1] = upload(d, b))) return;
+    if (!(p->lists[1] = cuda_lend_list(d, b.bytes.data(), b.bytes.size()))) return;
     p->back = p->on;
     place(p->back.parts, p->lists[1], parts);
     place(p->back.tiles, p->lists[1], tiles);
@@ -92,8 +83,7 @@ struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struc
 void cuda_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p)
 {
     if (!p) return;
-    for (void *list : p->lists)
-        if (list) d->ops->free(d, list);
+    for (void *list : p->lists) cuda_return_list(d, list);
     delete p;
 }
 

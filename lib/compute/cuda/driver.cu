@@ -1,5 +1,6 @@
 /* driver: one card: its memory, its stream, what went wrong on it. */
 #include "compute/cuda/driver.h"
+#include "compute/cuda/share.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ void cuda_check(struct ptd_device *d, cudaError_t e, const char *what)
 static void *take(struct ptd_device *d, size_t bytes)
 {
     void *p = NULL;
+    cuda_here(d);
     cudaError_t e = cudaMalloc(&p, bytes ? bytes : 1);
     if (e == cudaSuccess) return p;
     cudaGetLastError(); /* it is told here */
@@ -48,22 +50,29 @@ static void *alloc(struct ptd_device *d, size_t bytes)
 static void give_back(struct ptd_device *d, void *p)
 {
     size_t bytes = 0;
+    if (cuda_share_free(d, p)) return;
     cuda_fetch(d, &bytes, (char *)p - HEAD, sizeof bytes);
     d->used -= bytes;
     cuda_check(d, cudaFree((char *)p - HEAD), "memory");
 }
 
-void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes)
+/* At least `bytes`, and a quarter more for the next time. */
+static void *grown(struct ptd_device *d, struct cuda_scratch *s, size_t bytes)
 {
-    struct cuda_scratch *s = &cuda_of(d)->scratch[use];
-    if (s->n >= bytes) return s->p;
     size_t room = bytes + bytes / 4 + 4096;
+    if (s->n >= bytes) return s->p;
+    cuda_here(d);
     cuda_check(d, cudaFree(s->p), "memory"); /* waits for who uses it */
     *s = {take(d, room), room};
     if (s->p) return s->p;
     s->n = 0;
     cuda_blame(d, PTD_OSERR, "out of memory for an operation");
     return NULL;
+}
+
+void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes)
+{
+    return grown(d, &cuda_of(d)->scratch[use], bytes);
 }
 
 /* ---- copies ---- */
@@ -85,6 +94,39 @@ void *cuda_list(struct ptd_device *d, enum cuda_use use, const void *host, size_
     void *p = cuda_scratch(d, use, bytes);
     if (p) put(d, p, host, bytes);
     return p;
+}
+
+/* The smallest that is free and large enough, else the largest, which grows. NULL: all are lent. */
+static struct cuda_lent *free_place(struct cuda *c, size_t bytes)
+{
+    struct cuda_lent *best = NULL;
+    for (struct cuda_lent &l : c->lent) {
+        if (l.is_lent) continue;
+        size_t n = l.of.n, m = best ? best->of.n : 0;
+        if (!best || (m < bytes ? n > m : n >= bytes && n < m)) best = &l;
+    }
+    return best;
+}
+
+void *cuda_lend_list(struct ptd_device *d, const void *host, size_t bytes)
+{
+    struct cuda_lent *l = free_place(cuda_of(d), bytes);
+    void *p = l ? grown(d, &l->of, bytes + 1) : take(d, bytes);
+    if (!l && !p) cuda_blame(d, PTD_OSERR, "out of memory for a list");
+    if (!p) return NULL;
+    if (l) l->is_lent = 1;
+    put(d, p, host, bytes);
+    return p;
+}
+
+void cuda_return_list(struct ptd_device *d, void *p)
+{
+    for (struct cuda_lent &l : cuda_of(d)->lent)
+        if (p && l.of.p == p) {
+            l.is_lent = 0;
+            return;
+        }
+    cuda_check(d, cudaFree(p), "memory"); /* one beyond the places */
 }
 
 static void zero(struct ptd_device *d, void *p, size_t bytes)
@@ -172,9 +214,12 @@ static void close_card(struct ptd_device *d)
 {
     struct cuda *c = cuda_of(d);
     if (!c) return;
+    cuda_here(d);
     if (c->stream) cudaStreamSynchronize(c->stream);
+    cuda_share_close(d);
     cuda_products_free(c);
     for (struct cuda_scratch &s : c->scratch) cudaFree(s.p);
+    for (struct cuda_lent &l : c->lent) cudaFree(l.of.p);
     cudaFree(c->workspace);
     if (c->blas) cublasLtDestroy(c->blas);
     if (c->stream) cudaStreamDestroy(c->stream);
@@ -190,6 +235,8 @@ static const struct ptd_ops ops = {
     .wait = wait,
     .machine = machine,
     .close = close_card,
+    .share = cuda_share,
+    .filled = cuda_filled,
     .put = put,
     .get = cuda_fetch,
     .put_nums = put_nums,

@@ -1,5 +1,6 @@
 /* driver: what the files of this room share: the device's object, its memory, and the operations of
- * compute/ops.h that each of them fills. A device is one object with one stream; nothing is global.
+ * compute/ops.h that each of them fills. A device is one object with one stream; nothing is global,
+ * so that any number of cards may be open, and any thread may be the one that asks.
  *
  * The room is a plugin (libptd-cuda.so), or on the emulator libptd-sim.so, that a program opens
  * when such a device is asked for. It calls nothing of the library but inline functions and what it
@@ -26,6 +27,12 @@ struct cuda_scratch {
     void *p;
     size_t n;
 };
+/* The same, lent to somebody until it is returned. */
+struct cuda_lent {
+    struct cuda_scratch of;
+    int is_lent;
+};
+#define CUDA_LENT 16
 struct cuda {
     int number; /* of the card */
     cudaStream_t stream;
@@ -34,6 +41,8 @@ struct cuda {
     size_t workspace_size;
     struct cuda_products *products; /* algorithms by shape: product.cu */
     struct cuda_scratch scratch[CUDA_USES];
+    struct cuda_lent lent[CUDA_LENT]; /* for lists that live longer than an operation */
+    struct cuda_shared *shared;       /* memory that other programs have, too: share.h */
     char machine[400];
 };
 
@@ -41,8 +50,14 @@ static inline struct cuda *cuda_of(struct ptd_device *d)
 {
     return (struct cuda *)d->own;
 }
+/* Which card is meant is the calling thread's, and threads may take turns. */
+static inline void cuda_here(struct ptd_device *d)
+{
+    cudaSetDevice(cuda_of(d)->number);
+}
 static inline cudaStream_t stream_of(struct ptd_device *d)
 {
+    cuda_here(d);
     return cuda_of(d)->stream;
 }
 
@@ -122,6 +137,10 @@ static inline dim3 cuda_blocks(size_t n, unsigned threads)
 void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes);
 /* A copy of the host's list, in scratch. */
 void *cuda_list(struct ptd_device *d, enum cuda_use use, const void *host, size_t bytes);
+/* The same, until it is returned; NULL: none left, which is blamed. What was asked before may still
+ * read what is returned: the next one gets it in the stream's order. */
+void *cuda_lend_list(struct ptd_device *d, const void *host, size_t bytes);
+void cuda_return_list(struct ptd_device *d, void *p); /* NULL: nothing */
 /* To the host, now. */
 void cuda_fetch(struct ptd_device *d, void *host, const void *from, size_t bytes);
 

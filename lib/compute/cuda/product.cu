@@ -217,6 +217,7 @@ template <class IN, class OUT> static void by_kernel(struct ptd_device *d, struc
 
 void cuda_product(struct ptd_device *d, const struct product *p)
 {
+    cuda_here(d);
     if (!p->m || !p->n || (p->k && !by_library(d, p))) return;
     if (p->in == PTD_F32)
         by_kernel<float, float>(d, *p);

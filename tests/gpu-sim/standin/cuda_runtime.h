@@ -29,7 +29,14 @@ struct cudaDeviceProp {
 };
 #define cudaStreamNonBlocking 1
 
+typedef enum { cudaDriverEntryPointSuccess = 0 } cudaDriverEntryPointQueryResult;
+#define cudaEnableDefault 0
+
 cudaError_t cudaGetDeviceCount(int *n);
+cudaError_t cudaDeviceGetPCIBusId(char *id, int size, int device);
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
+                                             unsigned long long flags,
+                                             cudaDriverEntryPointQueryResult *how); /* vmm.cc */
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr what, int device);
