@@ -15,12 +15,13 @@ WARN    := -Wall -Wextra -Wno-psabi -Wno-missing-field-initializers -Wno-unused-
 # when the first file is compiled, so that `make deps` works before it is there.
 # OpenBLAS is not linked but loaded when the first product is wanted (lib/compute/cpu/blas.h says
 # why that, and why this build of it).
-PKGS    := msgpack lmdb jansson libpng libwebp libwebpdemux libpcre2-8 libutf8proc libxxhash zlib
+PKGS    := msgpack ncursesw libmicrohttpd lmdb jansson libpng libwebp libwebpdemux libpcre2-8 libutf8proc libxxhash zlib
 DEBS    := build-essential pkgconf libopenblas-pthread-dev libmsgpack-dev liblmdb-dev libjansson-dev libpng-dev \
            libjpeg62-turbo-dev libwebp-dev libgif-dev libpcre2-dev libutf8proc-dev libflint-dev libflint-arb-dev \
            libcalcium-dev librandom123-dev libxxhash-dev zlib1g-dev \
+           libncurses-dev libmicrohttpd-dev tmux python3-numpy python3-lmdb python3-xxhash \
            libcmocka-dev bats gnuplot-nox jq pv mandoc python3-msgpack strace
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) openblas))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out ncursesw libmicrohttpd,$(PKGS)) openblas))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 ALL_CFLAGS = -std=gnu11 $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -fno-math-errno -fno-trapping-math -ffp-contract=fast \
              $(CFLAGS) $(PKG_CFLAGS)

@@ -4,6 +4,7 @@
  * thought, so a solution for it closes the thought itself: "...</think>\n\nANSWER".
  *
  *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft */
+#include "base/progress.h"
 #include "flow/filter.h"
 #include "method/source.h"
 #include <stdlib.h>
@@ -63,18 +64,22 @@ static int put_solution(struct ptd_source *src, struct ptd_group *g)
     return 0;
 }
 
-static void do_step(struct ptd_source *src, struct ptd_writer *out, int64_t step)
+static void do_step(struct ptd_source *src, struct ptd_writer *out, int64_t done, int64_t step)
 {
     static struct ptd_buf buf;
     struct ptd_group g = {0};
     for (int i = 0; i < opt.step_groups; i++) {
         struct ptd_place place = {(step - 1) * opt.step_groups + i, opt.seed, 1};
         if (ptd_source_take(src, place, step, &g)) ptd_die_last();
+        ptd_board_count(1, g.rollouts[0].n);
+        ptd_progress_tick();
         ptd_group_encode(&g, &buf);
         if (ptd_writer_put(out, PTD_GROUP, buf.data, buf.len)) ptd_die_last();
         ptd_group_clear(&g);
     }
     if (ptd_writer_step(out, step)) ptd_die_last();
+    ptd_board_step(step);
+    ptd_board_progress("steps", done, step, opt.steps, NULL);
 }
 
 int main(int argc, char **argv)
@@ -106,7 +111,9 @@ int main(int argc, char **argv)
     if (*words) h.sampling = ptd_head_text(&h, words + strlen("; "));
     free(words);
     out = ptd_output_open(&h, usage.name, NULL, argc, argv);
-    for (int64_t s = done + 1; s <= opt.steps; s++) do_step(&src, out, s);
+    ptd_progress_join();
+    ptd_board_store(opt.store);
+    for (int64_t s = done + 1; s <= opt.steps; s++) do_step(&src, out, done, s);
     if (ptd_writer_end(out) || ptd_writer_close(out)) ptd_die_last();
     if (src.n_bad) ptd_info("%d bad row%s left out", src.n_bad, src.n_bad == 1 ? "" : "s");
     ptd_source_close(&src);

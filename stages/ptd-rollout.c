@@ -199,16 +199,19 @@ static void wait_for(struct run *r, int64_t generation)
 {
     struct timespec nap = {.tv_nsec = 500000};
     time_t since = time(NULL);
+    ptd_board_doing(PTD_WAITS);
     for (;;) {
         /* before it is looked for: what a trainer published before it went counts */
         int trained = ptd_store_trained(r->src.store);
-        if (find(r, generation)) return;
+        if (find(r, generation)) break;
         look_for_trainer(r, "generation", generation, trained);
         tell_of_wait(r, since, generation);
         look_downstream(r, "generation", generation);
         ptd_asked_answer();
+        ptd_progress_tick();
         nanosleep(&nap, NULL);
     }
+    ptd_board_doing(PTD_WORKS);
 }
 
 /* ---- verdicts ---- */
@@ -229,6 +232,8 @@ static void wait_for_verdicts(void *ctx, int64_t step)
     look_for_trainer(r, "the verdicts of step", step, ptd_store_trained(r->src.store));
     look_downstream(r, "the verdicts of step", step);
     ptd_asked_answer();
+    ptd_board_doing(PTD_WAITS);
+    ptd_progress_tick();
     if (told || ptd_verdicts_heard(r->refill.verdicts) || time(NULL) - since < PATIENCE) return;
     ptd_warn("waiting for verdicts, but no ptd-verify has come for them: expected one behind this "
              "program, on the same machine, as the same user and in the same container");
@@ -282,13 +287,18 @@ static void train(struct run *r, int64_t done)
                  "nothing to do; a larger -n goes on",
                  opt.store, (long long)done, (long long)opt.steps);
     ptd_progress_start(&r->progress, "steps", done, opt.steps);
+    ptd_board_store(opt.store);
     for (int64_t s = done + 1; s <= opt.steps; s++) {
         int64_t generation = s - 1 - opt.lag > 0 ? s - 1 - opt.lag : 0;
         r->doing = "waiting for weights";
         wait_for(r, generation);
         r->doing = "sampling";
         if (do_step(r, s)) ptd_die_last();
+        ptd_board_doing(PTD_WORKS);
+        ptd_board_step(s);
         r->progress.done = s;
+        ptd_board_progress("steps", done, s, opt.steps, NULL);
+        ptd_progress_tick();
     }
 }
 
@@ -307,6 +317,7 @@ static void evaluate(struct run *r)
     struct ptd_progress *p = &r->progress;
     int64_t rows = ptd_dataset_rows(r->src.data), step = 1;
     ptd_progress_start(p, "prompts", 0, rows);
+    ptd_board_store(opt.store);
     for (int64_t at = 0; at < rows; at += opt.step_groups, step++) {
         int64_t n = rows - at < opt.step_groups ? rows - at : opt.step_groups;
         if (ptd_rollouts_step(&r->rollouts, step, at, n)) ptd_die_last();

@@ -568,6 +568,7 @@ static void open_run(struct run *r, const char *operand)
     const char *store;
     char *settings;
     struct ptd_tokenizer *tok;
+    ptd_progress_join();
     r->in = ptd_input_open(operand, &r->head);
     if (!r->head.mode || strcmp(r->head.mode, "train"))
         ptd_die(
@@ -578,6 +579,7 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
     store = opt.store ? opt.store : r->head.store;
     if (!store) ptd_misuse("the stream names no store: give one with --store");
+    ptd_board_store(store);
     read_head(r);
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
@@ -987,6 +989,8 @@ static void do_step(struct run *r, int64_t number)
     hand_on(r);
     m.publish = ptd_now() - started - m.update;
     add_line(r, &m);
+    ptd_board_count(s->n, (int64_t)m.group.length);
+    ptd_board_step(number);
     ptd_metrics_clear(&m);
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad) die_diverged(r);

@@ -1,9 +1,11 @@
-/* One line of progress on stderr, with rate and time left.
+/* Progress on stderr: a line of our own, and the block that programs on one terminal share.
  * Leaves to callers: what is counted and when to report it. */
 #include "base/progress.h"
+#include "base/board.h"
 #include "base/err.h"
 #include "base/printable.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,12 @@
 
 enum { OFF, TERMINAL, PLAIN };
 #define REDRAW      0.1
+#define PATIENCE    250 /* ms */
 #define PLAIN_EVERY 30.0
+#define WAITING     0.3 /* seconds; who waits less is at work */
+#define WIPE        "\r\033[J"
 
-static int line_shown;
+static int shown; /* the cursor stands where the block, or the line, begins */
 
 double ptd_now(void)
 {
@@ -29,29 +34,35 @@ static void put(const char *text, size_t n)
     if (write(2, text, n) < 0) return;
 }
 
+static int is_drawn(void)
+{
+    const struct ptd_post *own = ptd_board_own();
+    return own && own->tty;
+}
+
+/* Another program of our terminal drew the block. */
+static int drew_another(void)
+{
+    struct ptd_post list[PTD_POSTS];
+    int n = is_drawn() ? ptd_board_list(list) : 0;
+    for (int i = 0; i < n; i++)
+        if (list[i].tty == ptd_board_own()->tty && list[i].painted > 0) return 1;
+    return 0;
+}
+
 static void wipe(void)
 {
-    if (line_shown) put("\r\033[K", 4);
-    line_shown = 0;
+    if (shown || drew_another()) put(WIPE, strlen(WIPE));
+    shown = 0;
 }
 
 static int pick_mode(void)
 {
-    const char *term = getenv("TERM");
     if (ptd_is_quiet()) return OFF;
-    return isatty(2) && term && strcmp(term, "dumb") != 0 ? TERMINAL : PLAIN;
+    return is_drawn() ? TERMINAL : PLAIN;
 }
 
-void ptd_progress_start(struct ptd_progress *p, const char *what, long first, long total)
-{
-    memset(p, 0, sizeof *p);
-    p->what = what;
-    p->done = p->first = first;
-    p->total = total;
-    p->started = p->drawn = ptd_now();
-    p->on = pick_mode();
-    ptd_before_message(wipe);
-}
+/* ---- words ---- */
 
 static void span(char *out, size_t cap, double seconds)
 {
@@ -87,22 +98,174 @@ static void compose(const struct ptd_progress *p, double now, const char *note, 
              note && *note ? ", " : "", note ? note : "");
 }
 
-static size_t terminal_width(void)
+void ptd_progress_words(const struct ptd_progress *p, const char *note, char *out, size_t cap)
 {
-    struct winsize w;
-    return ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 10 ? w.ws_col : 80;
+    compose(p, ptd_now(), note, out, cap);
 }
 
-static void draw(const char *text)
+/* Who is at the other end of a pipe. */
+static const char *at_end(const struct ptd_post *all, int n, uint64_t in, uint64_t out)
 {
-    char *whole = ptd_format("%s: %s", ptd_program_name(), text);
-    char *line = ptd_printable_cut(whole, (int)terminal_width() - 1),
-         *drawn = ptd_format("\r%s\033[K", line);
-    put(drawn, strlen(drawn));
-    line_shown = 1;
-    free(drawn);
-    free(line);
+    for (int i = 0; i < n; i++)
+        if ((in && all[i].out == in) || (out && all[i].in == out)) return all[i].name;
+    return NULL;
+}
+
+static const char *trainer_of(const struct ptd_post *p, const struct ptd_post *all, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (p->ino && all[i].ino == p->ino && all[i].dev == p->dev &&
+            !strcmp(all[i].name, "ptd-update"))
+            return all[i].name;
+    return NULL;
+}
+
+const char *ptd_progress_awaits(const struct ptd_post *p, const struct ptd_post *all, int n)
+{
+    double now = ptd_now();
+    const char *name = NULL;
+    if (p->doing == PTD_WORKS || now - p->since < WAITING) return NULL;
+    if (p->doing == PTD_READS) name = at_end(all, n, p->in, 0);
+    if (p->doing == PTD_WRITES) name = at_end(all, n, 0, p->out);
+    if (p->doing == PTD_WAITS) name = trainer_of(p, all, n);
+    if (name) return name;
+    return p->doing == PTD_READS    ? "input"
+           : p->doing == PTD_WRITES ? "who reads it"
+                                    : "the trainer";
+}
+
+static double seconds_of_work(const struct ptd_post *p, double now)
+{
+    return p->spent[PTD_WORKS] + (p->doing == PTD_WORKS ? now - p->since : 0);
+}
+
+void ptd_progress_row(const struct ptd_post *p, const struct ptd_post *all, int n, char *out,
+                      size_t cap)
+{
+    char counts[256], speed[48] = "";
+    double now = ptd_now(), worked = seconds_of_work(p, now);
+    const char *whom = ptd_progress_awaits(p, all, n);
+    struct ptd_progress q = {.what = p->what,
+                             .done = (long)p->done,
+                             .first = (long)p->first,
+                             .total = (long)p->total,
+                             .started = p->begun};
+    if (*p->what)
+        compose(&q, now, p->note, counts, sizeof counts);
+    else if (p->step)
+        snprintf(counts, sizeof counts, "step %lld", (long long)p->step);
+    else
+        snprintf(counts, sizeof counts, "%lld groups", (long long)p->groups);
+    if (p->tokens && worked > 0.1)
+        snprintf(speed, sizeof speed, ", %.0f tokens/s", (double)p->tokens / worked);
+    snprintf(out, cap, "%s: %s%s%s%s", p->name, counts, speed, whom ? ", waits for " : "",
+             whom ? whom : "");
+}
+
+/* ---- drawing ---- */
+
+static void on_end(int number)
+{
+    put(WIPE, strlen(WIPE));
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Ends that nobody here heeds leave no lines under the next prompt. */
+static void tidy_ends(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    static int done;
+    struct sigaction a;
+    for (int i = 0; i < 3 && !done; i++)
+        if (sigaction(ends[i], NULL, &a) == 0 && a.sa_handler == SIG_DFL) signal(ends[i], on_end);
+    if (!done) atexit(wipe), at_quick_exit(wipe);
+    done = 1;
+}
+
+struct screen {
+    int width, height;
+};
+
+static struct screen screen_of(void)
+{
+    struct winsize w;
+    struct screen s = {80, 24};
+    if (ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 10) s.width = w.ws_col;
+    if (ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_row > 1) s.height = w.ws_row;
+    return s;
+}
+
+static char *row_of(const struct ptd_post *p, const struct ptd_post *all, int n, int width)
+{
+    char text[512];
+    ptd_progress_row(p, all, n, text, sizeof text);
+    return ptd_printable_cut(text, width - 1);
+}
+
+/* One line stays where it is; several stand below an empty one, on which the cursor goes back. */
+static void paint(const struct ptd_post *all, int n)
+{
+    const struct ptd_post *own = ptd_board_own();
+    struct screen s = screen_of();
+    int rows = 0, here = 0;
+    for (int i = 0; i < n; i++) here += all[i].tty == own->tty;
+    char *block = ptd_strdup(WIPE);
+    for (int i = 0; i < n && rows < s.height - 1; i++) {
+        if (all[i].tty != own->tty) continue;
+        char *row = row_of(&all[i], all, n, s.width),
+             *more = ptd_format("%s%s%s", block, here > 1 ? "\r\n" : "", row);
+        free(row);
+        free(block);
+        block = more;
+        rows++;
+    }
+    char up[16] = "";
+    if (here > 1) snprintf(up, sizeof up, "\033[%dA\r", rows);
+    char *whole = ptd_format("%s%s", block, up);
+    put(whole, strlen(whole));
     free(whole);
+    free(block);
+    shown = 1;
+}
+
+void ptd_progress_tick(void)
+{
+    struct ptd_post list[PTD_POSTS];
+    const struct ptd_post *own = ptd_board_own();
+    double now = ptd_now();
+    if (!is_drawn() || now - own->painted < REDRAW) return;
+    int n = ptd_board_list(list);
+    for (int i = 0; i < n; i++)
+        if (list[i].tty == own->tty && now - list[i].painted < REDRAW) return;
+    tidy_ends();
+    ptd_board_painted(now);
+    paint(list, n);
+}
+
+int ptd_progress_patience(void)
+{
+    return is_drawn() ? PATIENCE : -1;
+}
+
+/* ---- counting ---- */
+
+void ptd_progress_join(void)
+{
+    ptd_board_join();
+    ptd_before_message(wipe);
+}
+
+void ptd_progress_start(struct ptd_progress *p, const char *what, long first, long total)
+{
+    ptd_progress_join();
+    memset(p, 0, sizeof *p);
+    p->what = what;
+    p->done = p->first = first;
+    p->total = total;
+    p->started = p->drawn = ptd_now();
+    p->on = pick_mode();
+    ptd_board_progress(what, first, first, total, NULL);
 }
 
 void ptd_progress_set(struct ptd_progress *p, long done, const char *note)
@@ -110,18 +273,12 @@ void ptd_progress_set(struct ptd_progress *p, long done, const char *note)
     char text[512];
     double now = ptd_now();
     p->done = done;
-    if (p->on == OFF || now - p->drawn < (p->on == TERMINAL ? REDRAW : PLAIN_EVERY)) return;
+    ptd_board_progress(p->what, p->first, done, p->total, note);
+    if (p->on == TERMINAL) ptd_progress_tick();
+    if (p->on != PLAIN || now - p->drawn < PLAIN_EVERY) return;
     p->drawn = now;
     compose(p, now, note, text, sizeof text);
-    if (p->on == TERMINAL)
-        draw(text);
-    else
-        ptd_info("%s", text);
-}
-
-void ptd_progress_words(const struct ptd_progress *p, const char *note, char *out, size_t cap)
-{
-    compose(p, ptd_now(), note, out, cap);
+    ptd_info("%s", text);
 }
 
 void ptd_progress_clear(struct ptd_progress *p)

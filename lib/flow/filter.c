@@ -108,12 +108,40 @@ struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, struct 
     return open_output(h);
 }
 
+/* The beginning of a text on one line, in at most cap - 1 bytes of whole characters. */
+static const char *brief(const char *text, char *out, size_t cap)
+{
+    size_t n = text ? strlen(text) : 0;
+    if (n >= cap)
+        for (n = cap - 1; n && (text[n] & 0xc0) == 0x80;) n--;
+    for (size_t i = 0; i < n; i++) out[i] = strchr("\n\r\t", text[i]) ? ' ' : text[i];
+    out[n] = 0;
+    return out;
+}
+
+/* What the board says of it. */
+static void post_group(const struct ptd_group *g)
+{
+    char text[480], question[140], answer[70], response[220];
+    int64_t tokens = 0;
+    for (int i = 0; i < g->n_rollouts; i++) tokens += g->rollouts[i].n;
+    ptd_board_count(1, tokens);
+    if (!g->n_rollouts || g->rollouts[0].outcome == PTD_UNJUDGED) return;
+    const struct ptd_rollout *y = &g->rollouts[0];
+    snprintf(text, sizeof text, "%s\n%s\n%s\n%s", brief(g->question, question, sizeof question),
+             brief(g->answer, answer, sizeof answer), ptd_outcome_name[y->outcome],
+             brief(y->text, response, sizeof response));
+    ptd_board_said(text);
+}
+
 static int write_group(struct run *run, const struct ptd_frame *f, struct ptd_group *g, int verb)
 {
     if (verb == PTD_FAILED)
         return ptd_failed_status() == PTD_DATAERR ? ptd_reader_blame(run->r, f) : -1;
     if (verb == PTD_DROP || verb == PTD_HOLD) return 0;
     run->out++;
+    post_group(g);
+    ptd_progress_tick();
     if (verb == PTD_PASS) return ptd_writer_pass(run->w, f);
     ptd_group_encode(g, &run->buf);
     return ptd_writer_put(run->w, PTD_GROUP, run->buf.data, run->buf.len);
@@ -210,6 +238,7 @@ static int do_step(struct run *run, const struct ptd_frame *f)
     if (run->f->batch && (do_batch(run) < 0 || release(run) < 0)) return -1;
     if (run->f->step && run->f->step(step, run->f->ctx) < 0) return -1;
     run->steps++;
+    ptd_board_step(step);
     return ptd_writer_step(run->w, step);
 }
 
@@ -284,7 +313,9 @@ int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command)
     check_options(f);
     if (ptd_terminal(1)) refuse_terminal("output");
     ptd_asked_heed(tell, &run);
+    ptd_progress_join();
     run.r = ptd_input_open(operand, &run.head);
+    ptd_board_store(run.head.store);
     if (f->begin && f->begin(&run.head, f->ctx) < 0) ptd_die_last();
     note_stage(&run.head, f->usage->name, command, f->device, f->reads);
     run.w = open_output(&run.head);

@@ -1,6 +1,7 @@
 /* Frames in and out: prefix, sequence, digests, and the state machine head, groups, steps, end.
  * Leaves to record.c: what head and group bodies say. */
 #include "flow/stream.h"
+#include "base/progress.h"
 #include "base/signals.h"
 #include "flow/pack.h"
 
@@ -185,7 +186,11 @@ static void widen_pipe(int fd)
 static void wait_for(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
-    while (poll(&p, 1, -1) < 0 && errno == EINTR) ptd_asked_answer();
+    int got;
+    while ((got = poll(&p, 1, ptd_progress_patience())) == 0 || (got < 0 && errno == EINTR)) {
+        ptd_asked_answer();
+        ptd_progress_tick();
+    }
 }
 
 static int keep_failure(int *state, int *status, char **message)
@@ -255,8 +260,9 @@ static void await_input(const struct ptd_reader *r)
 {
     struct pollfd p[2] = {{.fd = r->fd, .events = POLLIN}, {.fd = r->watched}};
     do {
-        if (poll(p, 2, -1) < 0 && errno != EINTR) return;
+        if (poll(p, 2, ptd_progress_patience()) < 0 && errno != EINTR) return;
         ptd_asked_answer();
+        ptd_progress_tick();
         /* HUP: of a socket or a terminal */
         if (p[1].revents & (POLLERR | POLLHUP)) ptd_die_of_pipe();
     } while (!p[0].revents && !p[1].revents);
@@ -268,8 +274,15 @@ static int fill(struct ptd_reader *r, size_t n)
     while (r->end - r->start < n && !r->eof) {
         make_room(r);
         ptd_asked_answer();
-        if (r->watched >= 0) await_input(r);
+        ptd_board_doing(PTD_READS);
+        if (r->watched >= 0)
+            await_input(r);
+        else if (ptd_progress_patience() >= 0)
+            wait_for(r->fd, POLLIN);
         ssize_t got = read(r->fd, r->buf + r->end, r->cap - r->end);
+        int why = errno;
+        ptd_board_doing(PTD_WORKS);
+        errno = why;
         if (got > 0) r->end += (size_t)got;
         /* EIO: whoever held its other end has gone */
         else if (got == 0 || (errno == EIO && r->terminal))
@@ -460,7 +473,11 @@ static int write_error(struct ptd_writer *w)
 static int write_all(struct ptd_writer *w, const char *p, size_t n)
 {
     while (n) {
+        ptd_board_doing(PTD_WRITES);
         ssize_t put = write(w->fd, p, n);
+        int why = errno;
+        ptd_board_doing(PTD_WORKS);
+        errno = why;
         if (put >= 0)
             p += put, n -= (size_t)put;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)

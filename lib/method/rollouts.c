@@ -1,6 +1,7 @@
 /* rollouts: see rollouts.h. Which weights and which steps is the program's, how replies come about
  * net/sample.c's. */
 #include "method/rollouts.h"
+#include "base/progress.h"
 #include "compute/device.h"
 #include <math.h>
 #include <stdlib.h>
@@ -41,6 +42,10 @@ static int put_group(struct ptd_rollouts *r, struct ptd_group *g, const struct p
     g->n_rollouts = n;
     for (int i = 0; i < n; i++) put_reply(r, g, &g->rollouts[i], &replies[i]);
     if (r->sampling.beside) g->rollouts[n - 1].greedy = 1, g->rollouts[n - 1].logp = NULL;
+    int64_t tokens = 0;
+    for (int i = 0; i < n; i++) tokens += g->rollouts[i].n;
+    ptd_board_count(1, tokens);
+    ptd_progress_tick();
     ptd_group_encode(g, &r->buf);
     return ptd_writer_put(r->out, PTD_GROUP, r->buf.data, r->buf.len);
 }
