@@ -17,7 +17,7 @@
 /* Exit statuses of every program (names follow sysexits where one fits). */
 enum ptd_status {
     PTD_OK = 0,
-    PTD_VERDICT = 1,      /* a negative verdict: ptd-dump --check, ptd-hint --audit and only such */
+    PTD_VERDICT = 1,      /* a negative verdict: ptd-dump --check, ptd-hint --audit, ptd-doctor */
     PTD_USAGE = 2,        /* misuse on the command line */
     PTD_DATAERR = 65,     /* input data malformed, damaged or over a limit */
     PTD_NOINPUT = 66,     /* an input is missing or unreadable */

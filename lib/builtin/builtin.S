@@ -1,4 +1,5 @@
-# builtin: files compiled in, each followed by a NUL byte and an end mark. Their names are in config.c's table.
+# builtin: files compiled in, each followed by a NUL byte and an end mark. Their names are in config.c's table, and those
+# of the page in view/watch_page.c.
 # Paths are relative to lib/ (the assembler is called with -Ilib).
         .section .rodata
 .macro  file symbol, path
@@ -19,4 +20,7 @@ ptd_file_\symbol\()_end:
         file    qwen3_8b_config, "builtin/qwen3-vl-8b/config.json"
         file    qwen3_preprocessor, "builtin/qwen3-vl/preprocessor_config.json"
         file    qwen3_generation, "builtin/qwen3-vl/generation_config.json"
+        file    watch_html, "builtin/watch/watch.html"
+        file    watch_css, "builtin/watch/watch.css"
+        file    watch_js, "builtin/watch/watch.js"
         .section .note.GNU-stack,"",%progbits

@@ -1,0 +1,159 @@
+# ptd-watch: what it says of a run, in text and as a page that can only be read; the board that
+# programs tell it by.
+load lib
+
+setup_file() {
+    load lib
+    small_run
+    mkdir -p run1
+    fresh run1/run.ptd
+    pipeline run1/run.ptd 3 > run1/metrics.jsonl
+}
+
+setup() {
+    cd "$WORK" || return
+    mkdir -p "$BATS_TEST_TMPDIR/shm"
+    export PTD_SHM="$BATS_TEST_TMPDIR/shm" LC_ALL=C.UTF-8
+}
+teardown() { [ -z "${server:-}" ] || kill "$server" 2> /dev/null || true; }
+
+# Serves run1 in the background; $url is where.
+serve() {
+    ptd-watch --every 0.2 --serve 127.0.0.1:0 "$@" 2> served &
+    server=$!
+    for ((i = 0; i < 100; i++)); do grep -q http served && break; sleep 0.1; done
+    url=$(sed -n 's/^ptd-watch: //p' served)
+}
+# get PATH [OPTIONS...]: status and headers to $head, body to $body
+get() {
+    local path=$1
+    shift
+    python3 - "$url$path" "$@" << 'PY' > answer
+import http.client, sys, urllib.parse
+u = urllib.parse.urlparse(sys.argv[1])
+c = http.client.HTTPConnection(u.netloc, timeout=10)
+method = sys.argv[2] if len(sys.argv) > 2 else "GET"
+c.request(method, u.path, body=b"x" * 100000 if method == "POST" else None, headers=dict(h.split("=", 1) for h in sys.argv[3:]))
+r = c.getresponse()
+print(r.status)
+print(r.headers)
+sys.stdout.flush()
+sys.stdout.buffer.write(r.read())
+PY
+    head=$(sed '/^$/q' answer) body=$(sed '1,/^$/d' answer | sed '1{/^$/d}')
+}
+
+@test "once: the store, nobody at work, curves of what there is" {
+    ptd-watch -q --once run1/run.ptd run1/metrics.jsonl > text
+    grep -q '^run1/run.ptd  generation 3  nobody trains  ETA -  memory left ' text
+    grep -q '^no program works on it here$' text
+    grep -q '^reward/accuracy .* to .*actor/loss ' text
+    LC_ALL=C grep -q $'\xe2[\xa0-\xa3]' text
+    ptd-watch -q --once run1/run.ptd > beside # metrics.jsonl lies beside the store
+    grep -q '^reward/accuracy ' beside
+    LC_ALL=C ptd-watch -q --once --fields actor/grad_norm run1/run.ptd > plain
+    grep -q '^actor/grad_norm .* to ' plain
+    grep -q '\*' plain
+    run grep -c 'reward/accuracy' plain
+    [ "$output" = 0 ]
+}
+
+@test "while a run goes: who works, who waits for whom, the last answers, the time left" {
+    fresh live.ptd
+    (ptd-rollout -q -s live.ptd -P 8 -G 12 -m 24 -n 200 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 > live.jsonl) 2> /dev/null &
+    run=$!
+    found=
+    for ((i = 0; i < 150; i++)); do
+        ptd-watch -q --once live.ptd live.jsonl > text 2> /dev/null || true
+        if [ "$(grep -c '^ptd-' text)" = 5 ] && grep -q '^last answers' text && grep -q 'waits for ptd-' text && grep -q ' of 200  training  ETA [0-9]' text; then found=1; break; fi
+        sleep 0.2
+    done
+    cat text
+    pkill -TERM -P $run || true # its programs
+    wait $run 2> /dev/null || true
+    [ "$found" = 1 ]
+    [ "$(grep '^ptd-' text | cut -d' ' -f1 | tr '\n' ' ')" = "ptd-rollout ptd-verify ptd-hint ptd-ref ptd-update " ]
+    for ((i = 0; i < 100; i++)); do
+        ptd-watch -q --once live.ptd live.jsonl > text
+        grep -q '^no program works' text && break
+        sleep 0.1
+    done
+    grep -q '^no program works on it here$' text
+}
+
+@test "the page: html, style, script and state, for local names only, read only" {
+    serve run1/run.ptd run1/metrics.jsonl
+    get ""
+    [[ "$head" == 200* ]]
+    [[ "$head" == *"Content-Security-Policy: default-src 'none'; script-src 'self'"* ]]
+    [[ "$body" == *"<title>ptd-watch</title>"* ]]
+    get watch.js
+    [[ "$head" == 200* && "$head" == *text/javascript* ]]
+    get watch.css
+    [[ "$head" == 200* && "$head" == *text/css* ]]
+    get state.json
+    echo "$body" | jq -e '.store == "run1/run.ptd" and .generation == 3 and .trained == false and .lines == 3 and .programs == []' > /dev/null
+    get series.json
+    echo "$body" | jq -e '.["reward/accuracy"] | length == 3 and .[2][0] == 3' > /dev/null
+    get state.json HEAD
+    [[ "$head" == 200* ]]
+    [ -z "$body" ]
+    for method in POST PUT DELETE; do
+        get state.json $method
+        [[ "$head" == 405* ]]
+        [[ "$head" == *"Allow: GET, HEAD"* ]]
+    done
+    get etc/passwd
+    [[ "$head" == 404* ]]
+    get state.json GET Host=evil.example
+    [[ "$head" == 403* ]]
+    get state.json GET Host=localhost:1
+    [[ "$head" == 200* ]]
+}
+
+@test "the page follows the run" {
+    cp run1/metrics.jsonl grows.jsonl
+    serve run1/run.ptd grows.jsonl
+    echo '{"step":4,"reward/accuracy":0.125}' >> grows.jsonl
+    for ((i = 0; i < 50; i++)); do
+        get state.json
+        [ "$(echo "$body" | jq .lines)" = 4 ] && break
+        sleep 0.1
+    done
+    get series.json
+    [ "$(echo "$body" | jq -c '.["reward/accuracy"][3]')" = "[4,0.125]" ]
+    kill "$server"
+    wait "$server"
+    server=
+}
+
+@test "an address of others is refused unless told; what is wrong is one line" {
+    fails 2 "*--serve 0.0.0.0:0: others could read it there*" ptd-watch --serve 0.0.0.0:0 run1/run.ptd
+    fails 2 '*--serve: found "127.0.0.1:x"*' ptd-watch --serve 127.0.0.1:x run1/run.ptd
+    fails 2 "*no terminal; --once prints the same*" ptd-watch run1/run.ptd
+    fails 66 "ptd-watch: *none.ptd*" ptd-watch --once none.ptd
+    fails 66 "ptd-watch: none.jsonl: No such file or directory" ptd-watch --once run1/run.ptd none.jsonl
+    serve run1/run.ptd
+    port=${url##*:}
+    fails 71 "ptd-watch: --serve 127.0.0.1:${port%/}: Address already in use" ptd-watch --serve "127.0.0.1:${port%/}" run1/run.ptd
+    kill "$server"
+    wait "$server" || true
+    serve --anyone run1/run.ptd
+    get state.json GET Host=evil.example
+    [[ "$head" == 200* ]]
+}
+
+@test "in a terminal: drawn anew until q, which leaves it as it was" {
+    command -v tmux > /dev/null || skip "no tmux"
+    tmux -L "ptd-watch-$$" -f /dev/null new-session -d -x 100 -y 40 "PTD_SHM=$PTD_SHM LC_ALL=C.UTF-8 $bin/ptd-watch run1/run.ptd run1/metrics.jsonl; echo status \$? > ended"
+    for ((i = 0; i < 50; i++)); do
+        tmux -L "ptd-watch-$$" capture-pane -p > pane
+        grep -q 'actor/loss' pane && break
+        sleep 0.1
+    done
+    tmux -L "ptd-watch-$$" send-keys q
+    for ((i = 0; i < 50; i++)); do [ -e ended ] && break; sleep 0.1; done
+    tmux -L "ptd-watch-$$" kill-server 2> /dev/null || true
+    grep -q '^run1/run.ptd  generation 3' pane
+    [ "$(cat ended)" = "status 0" ]
+}
