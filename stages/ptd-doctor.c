@@ -51,7 +51,7 @@ static const struct ptd_usage usage = {
     "ptd-doctor run.ptd train.jsonl -P 24 -G 16 -m 512\n"
     "ptd-doctor --json | jq -r '.findings[] | select(.health == \"bad\") | .words'",
     options,
-    "0 it does, 1 something is bad, 2 misuse, 66 no input, 71 no memory, 74 i/o"};
+    "0 done, 1 something is bad, 2 misuse, 66 no input, 71 no memory, 74 i/o"};
 
 static const volatile int *stop;
 

@@ -17,7 +17,7 @@ setup_file() {
 }
 
 setup() { cd "$WORK"; }
-programs="rollout verify hint ref update gold init export data stat dump plot eval"
+programs="rollout verify hint ref update gold init export data stat dump plot eval watch metrics doctor"
 filters="verify hint ref stat"
 
 # What the source's option tables hold: "long letter" of each program.
@@ -52,7 +52,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
 @test "misuse is status 2 and one line that points to --help" {
     for p in $programs; do
         fails 2 "ptd-$p: *; try ptd-$p --help" "ptd-$p" --no-such-option
-        [ "$p" = plot ] || fails 2 "ptd-$p: *" "ptd-$p" a b c d
+        [[ $p = plot || $p = watch ]] || fails 2 "ptd-$p: *" "ptd-$p" a b c d
     done
     for p in rollout gold init data; do fails 2 "ptd-$p: *expected*" "ptd-$p"; done
     fails 2 'ptd-rollout: *--group-size*0*' ptd-rollout -G 0 train.jsonl

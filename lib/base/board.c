@@ -210,10 +210,12 @@ static void tidy(struct ptd_post *p)
     if (p->doing < 0 || p->doing >= PTD_DOINGS) p->doing = PTD_WORKS;
 }
 
-static int by_pid(const void *a, const void *b)
+/* Puts list[n - 1] in its place. Asks for no memory, since messages about its want come here. */
+static void settle(struct ptd_post *list, int n)
 {
-    const struct ptd_post *x = a, *y = b;
-    return x->pid < y->pid ? -1 : x->pid > y->pid;
+    struct ptd_post p = list[--n];
+    for (; n > 0 && list[n - 1].pid > p.pid; n--) list[n] = list[n - 1];
+    list[n] = p;
 }
 
 int ptd_board_list(struct ptd_post list[PTD_POSTS])
@@ -226,7 +228,9 @@ int ptd_board_list(struct ptd_post list[PTD_POSTS])
             list[n++] = post;
         else if (lock(i, F_OFD_GETLK) && read_page(&board[i], &list[n]))
             tidy(&list[n++]);
+        else
+            continue;
+        settle(list, n);
     }
-    qsort(list, (size_t)n, sizeof *list, by_pid);
     return n;
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/printable.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@ enum { OFF, TERMINAL, PLAIN };
 #define WAITING     0.3 /* seconds; who waits less is at work */
 #define WIPE        "\r\033[J"
 
+/* What was read of the board last: too much for a small stack, so one thread at a time. */
+static struct ptd_post list[PTD_POSTS];
+static pthread_mutex_t listing = PTHREAD_MUTEX_INITIALIZER;
 static int shown; /* the cursor stands where the block, or the line, begins */
 
 double ptd_now(void)
@@ -43,11 +47,12 @@ static int is_drawn(void)
 /* Another program of our terminal drew the block. */
 static int drew_another(void)
 {
-    struct ptd_post list[PTD_POSTS];
-    int n = is_drawn() ? ptd_board_list(list) : 0;
-    for (int i = 0; i < n; i++)
-        if (list[i].tty == ptd_board_own()->tty && list[i].painted > 0) return 1;
-    return 0;
+    int drew = 0;
+    if (!is_drawn() || pthread_mutex_trylock(&listing)) return 0;
+    int n = ptd_board_list(list);
+    for (int i = 0; i < n; i++) drew |= list[i].tty == ptd_board_own()->tty && list[i].painted > 0;
+    pthread_mutex_unlock(&listing);
+    return drew;
 }
 
 static void wipe(void)
@@ -229,18 +234,25 @@ static void paint(const struct ptd_post *all, int n)
     shown = 1;
 }
 
-void ptd_progress_tick(void)
+static void draw_if_due(double now)
 {
-    struct ptd_post list[PTD_POSTS];
     const struct ptd_post *own = ptd_board_own();
-    double now = ptd_now();
-    if (!is_drawn() || now - own->painted < REDRAW) return;
     int n = ptd_board_list(list);
     for (int i = 0; i < n; i++)
         if (list[i].tty == own->tty && now - list[i].painted < REDRAW) return;
     tidy_ends();
     ptd_board_painted(now);
     paint(list, n);
+}
+
+void ptd_progress_tick(void)
+{
+    const struct ptd_post *own = ptd_board_own();
+    double now = ptd_now();
+    if (!is_drawn() || now - own->painted < REDRAW || now - own->begun < REDRAW) return;
+    if (pthread_mutex_trylock(&listing)) return;
+    draw_if_due(now);
+    pthread_mutex_unlock(&listing);
 }
 
 int ptd_progress_patience(void)

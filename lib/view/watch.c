@@ -133,7 +133,7 @@ static void count_on(struct ptd_watch *w, const struct ptd_post *p)
 
 static void look_at_programs(struct ptd_watch *w)
 {
-    struct ptd_post all[PTD_POSTS];
+    static struct ptd_post all[PTD_POSTS];
     int n = ptd_board_list(all);
     w->n_posts = 0;
     w->eta = -1;
