@@ -30,11 +30,12 @@ install: manual $(BUILD)/libptd.a
 	for s in $(notdir $(filter-out %/ptd,$(STAGES))); do ln -sf ptd $(AT)/$(COMPLETE)/$$s || exit; done
 	install -m 644 $(MANUAL)/completion/_ptd $(AT)/$(ZSH)/_ptd
 	install -m 644 README.md LICENSE NOTICE $(AT)/share/doc/ptd
+	install -D -m 644 lib/python/ptd.py $(AT)/share/ptd/ptd.py
 # What install puts there, and no more.
 uninstall: manual
 	cd $(AT) && rm -f $(patsubst %,bin/%,$(notdir $(STAGES) $(GPU_PLUGIN))) lib/libptd.a lib/pkgconfig/ptd.pc $(HEADERS:lib/%=include/ptd/%) \
 	    $(PAGES:$(MANUAL)/%=share/man/%) $(patsubst %,$(COMPLETE)/%,$(notdir $(STAGES))) $(ZSH)/_ptd
-	rm -rf $(AT)/share/doc/ptd
+	rm -rf $(AT)/share/doc/ptd $(AT)/share/ptd
 	-cd $(AT)/include/ptd 2> /dev/null && find . -depth -type d -empty -delete; rmdir $(AT)/include/ptd 2> /dev/null
 
 # The files that git knows, as they are.
