@@ -165,12 +165,23 @@ static int show_groups(void)
 
 /* ---- W&B ---- */
 
+/* Its steps only go up; an examination, which ends when the run is further, is told at the run's
+ * step, with its own beside it. */
+static json_t *wandb_row(const struct ptd_line *line)
+{
+    static int64_t at = INT64_MIN;
+    int late = line->kind == PTD_LINE_VAL && line->step < at;
+    if (!late) at = line->step;
+    json_t *o = json_pack("{s:I, s:f}", "_step", (json_int_t)at, "_timestamp", line->time);
+    if (line->kind == PTD_LINE_VAL) json_object_set_new(o, "val/step", json_integer(line->step));
+    return o;
+}
+
 static void tell_wandb(const struct ptd_line *line)
 {
     char name[512];
     const char *key;
-    json_t *v,
-        *o = json_pack("{s:I, s:f}", "_step", (json_int_t)line->step, "_timestamp", line->time);
+    json_t *v, *o = wandb_row(line);
     json_object_foreach (line->object, key, v) {
         if (strcmp(key, "step") == 0 || !json_is_number(v)) continue;
         json_object_set(o, ptd_name_in(opt.kind, key, name, sizeof name), v);

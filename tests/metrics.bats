@@ -124,6 +124,7 @@ steps() { events "$1" | jq -r 'select(.tag == "n").step' | tr '\n' ' '; }
     [ "$(grep -c '^# TYPE .* gauge$' p.prom)" = 6 ]
     grep -qxF 'ptd_step{run="run1"} 4' p.prom
     grep -qxF 'ptd_reward_accuracy{run="run1"} 0.3' p.prom
+    grep -q '^# HELP ptd_reward_accuracy reward/accuracy: .* (share)$' p.prom
     grep -qxF 'ptd_actor_loss{run="run1"} NaN' p.prom
     grep -qxF 'ptd_a_b{run="run1"} 1' p.prom
     grep -qxF 'ptd_a_b_2{run="run1"} 2' p.prom
@@ -133,19 +134,19 @@ steps() { events "$1" | jq -r 'select(.tag == "n").step' | tr '\n' ' '; }
 }
 
 @test "wandb: lines that its library takes, steps upwards, by the replay that the manual has" {
-    { lines 1 5; lines 3 4 0.9; } > m.jsonl
+    { lines 1 5; lines 3 3 0.9; echo '{"step":2,"val/a":7}'; lines 4 4 0.9; } > m.jsonl
     mkdir fake
     cat > fake/wandb.py << 'PY'
 import json
 class Run:
     def log(self, values, step):
-        print(json.dumps([step, values["reward/accuracy"], values["_timestamp"] > 1e9, "_step" in values]))
+        print(json.dumps([step, values.get("reward/accuracy", [values.get("val/step"), values.get("val/a")]), values["_timestamp"] > 1e9, "_step" in values]))
 def init(**about):
     return Run()
 PY
     sed -n "/python3 -c '/,/'\$/p" "$BATS_TEST_DIRNAME/../stages/ptd-metrics.c" | sed "s/^ \*     //; 1d; \$s/'\$//" > replay.py
     ptd-metrics -q --wandb m.jsonl | PYTHONPATH=fake python3 replay.py > got
-    [ "$(tr '\n' ' ' < got)" = '[1, 0.1, true, false] [2, 0.2, true, false] [3, 0.9, true, false] [4, 0.9, true, false] ' ]
+    [ "$(tr '\n' ' ' < got)" = '[1, 0.1, true, false] [2, 0.2, true, false] [3, 0.9, true, false] [3, [2, 7], true, false] [4, 0.9, true, false] ' ]
 }
 
 @test "stopped, it says so and goes on; what is wrong is one line" {

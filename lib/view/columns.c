@@ -1,6 +1,7 @@
 /* columns: see columns.h. */
 #include "view/columns.h"
 #include "base/output.h"
+#include "method/glossary.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ struct row {
     int n;
 };
 struct column {
-    char *name;
+    char *name, *ours; /* ours: what the lines call it */
     struct cell latest;
 };
 
@@ -44,7 +45,7 @@ struct ptd_columns *ptd_columns_new(enum ptd_names names, int rows)
 
 void ptd_columns_free(struct ptd_columns *t)
 {
-    for (int i = 0; i < t->n_columns; i++) free(t->column[i].name);
+    for (int i = 0; i < t->n_columns; i++) free(t->column[i].name), free(t->column[i].ours);
     for (long i = 0; i < t->n_rows; i++) free(t->row[i].cell);
     free(t->column);
     free(t->row);
@@ -58,7 +59,7 @@ static int column_of(struct ptd_columns *t, const char *ours)
     const json_t *known = json_object_get(t->index, ptd_name_in(t->names, ours, name, sizeof name));
     if (known) return (int)json_integer_value(known);
     t->column = ptd_realloc(t->column, (size_t)(t->n_columns + 1) * sizeof *t->column);
-    t->column[t->n_columns] = (struct column){.name = ptd_strdup(name)};
+    t->column[t->n_columns] = (struct column){.name = ptd_strdup(name), .ours = ptd_strdup(ours)};
     json_object_set_new(t->index, name, json_integer(t->n_columns));
     return t->n_columns++;
 }
@@ -192,11 +193,20 @@ static void put_label(FILE *f, const char *s)
     }
 }
 
-static void put_gauge(FILE *f, const char *gauge, const char *name, const char *run,
+/* What is known of a metric, or its name. */
+static void put_help(FILE *f, const char *name, const char *ours)
+{
+    const struct ptd_metric *m = ptd_metric_named(ours);
+    put_label(f, name);
+    if (m) fputs(": ", f), put_label(f, m->meaning);
+    if (m && *m->unit) fprintf(f, " (%s)", m->unit);
+}
+
+static void put_gauge(FILE *f, const char *gauge, const struct column *c, const char *run,
                       const char *value)
 {
     fprintf(f, "# HELP %s ", gauge);
-    put_label(f, name);
+    put_help(f, c->name, c->ours);
     fprintf(f, "\n# TYPE %s gauge\n%s{run=\"", gauge, gauge);
     put_label(f, run);
     fprintf(f, "\"} %s\n", value);
@@ -207,14 +217,14 @@ static void put_gauges(const struct ptd_columns *t, const char *run, FILE *f)
     char text[32];
     json_t *met = json_object();
     snprintf(text, sizeof text, "%lld", (long long)t->step);
-    if (t->step != INT64_MIN) put_gauge(f, "ptd_step", "step", run, text);
+    if (t->step != INT64_MIN) put_gauge(f, "ptd_step", &(struct column){"step", "step"}, run, text);
     json_object_set_new(met, "ptd_step", json_integer(1));
     for (int i = 0; i < t->n_columns; i++) {
         char *plain = gauge_name(t->column[i].name, 0);
         int often = (int)json_integer_value(json_object_get(met, plain));
         json_object_set_new(met, plain, json_integer(often + 1));
         char *gauge = gauge_name(t->column[i].name, often);
-        put_gauge(f, gauge, t->column[i].name, run, ptd_number_text(t->column[i].latest.x, text));
+        put_gauge(f, gauge, &t->column[i], run, ptd_number_text(t->column[i].latest.x, text));
         free(gauge);
         free(plain);
     }

@@ -12,9 +12,9 @@
 
 /* What is shown of a run of which nothing was asked, as far as it is there. */
 static const char *const usual[] = {
-    "reward/accuracy", "actor/loss",    "actor/entropy",   "response_length/mean",
-    "val/accuracy",    "actor/kl_loss", "actor/grad_norm", "group_reward/all_fail_ratio",
-    "actor/ptd_kl",    "timing_s/step"};
+    "reward/accuracy",     "actor/loss",    "actor/entropy",   "response_length/mean",
+    "val/accuracy_reward", "actor/kl_loss", "actor/grad_norm", "group_reward/all_fail_ratio",
+    "actor/ptd_kl",        "timing_s/step"};
 #define USUAL ((int)(sizeof usual / sizeof *usual))
 
 /* ---- metrics ---- */
