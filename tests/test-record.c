@@ -16,6 +16,7 @@
 
 static const int32_t ids[6] = {1, 2, 3, 70000, -1, 2147483647};
 static const float logp[3] = {-0.25f, -INFINITY, -3};
+static const float nats[3] = {0, 0.5f, 3};
 static const uint16_t halves[6] = {0, 1, 0x8000, 0x3c00, 0x7bff, 0xfbff};
 static const uint8_t pixels[2 * 3 * 3] = {1,  2,  3,  4,  5,  6,  7,  8,  9,
                                           10, 11, 12, 13, 14, 15, 16, 17, 255};
@@ -48,7 +49,11 @@ static struct ptd_rollout rollouts[3] = {
      .teacher_on_top = halves,
      .teacher_key = "ab12",
      .teacher_on_ids = logp,
-     .masked_logp = logp},
+     .masked_logp = logp,
+     .top_logp = halves,
+     .entropy = nats,
+     .divergence = logp,
+     .advantages = logp},
     {.ids = ids,
      .n = 3,
      .text = "rows",
@@ -99,6 +104,8 @@ static struct ptd_group sample(void)
                               .hint_drop = "spoiler",
                               .hint_gain = -0.25,
                               .hint_refused = "data: look up",
+                              .hint_dropped = "attention: a1 is 3",
+                              .map = {halves, 2, 3, 0, "attention"},
                               .group_accuracy = 0.5};
 }
 
@@ -171,6 +178,10 @@ static void same_rollouts(const struct ptd_rollout *a, const struct ptd_rollout 
     assert_memory_equal(a->teacher_ids, b->teacher_ids, 4 * (size_t)(a->n * a->teacher_k));
     assert_memory_equal(a->teacher_logp, b->teacher_logp, 2 * (size_t)(a->n * a->teacher_k));
     assert_memory_equal(a->teacher_on_top, b->teacher_on_top, 2 * (size_t)(a->n * a->top_k));
+    assert_memory_equal(a->top_logp, b->top_logp, 2 * (size_t)(a->n * a->top_k));
+    assert_memory_equal(a->entropy, b->entropy, 4 * (size_t)a->n);
+    assert_memory_equal(a->divergence, b->divergence, 4 * (size_t)a->n);
+    assert_memory_equal(a->advantages, b->advantages, 4 * (size_t)a->n);
     assert_string_equal(a->extracted, b->extracted);
     assert_string_equal(a->teacher_key, b->teacher_key);
 }
@@ -214,6 +225,10 @@ static void same_groups(const struct ptd_group *a, const struct ptd_group *b)
     assert_int_equal(a->hint.unchecked, b->hint.unchecked);
     assert_true(a->hint_gain == b->hint_gain);
     assert_string_equal(a->hint_refused, b->hint_refused);
+    assert_string_equal(a->hint_dropped, b->hint_dropped);
+    assert_true(a->map.rows == 2 && a->map.columns == 3 && a->map.picture == 0);
+    assert_memory_equal(a->map.score, b->map.score, 6 * sizeof *a->map.score);
+    assert_string_equal(a->map.source, b->map.source);
     assert_string_equal(a->hint_drop, b->hint_drop);
     assert_true(a->group_accuracy == b->group_accuracy);
 }
@@ -396,6 +411,11 @@ static void test_contents(void **state)
          {.ids = ids, .n = 1, .teacher_ids = ids, .teacher_logp = high_half, .teacher_k = 6}},
         {"teacher_on_top\": a log-prob",
          {.ids = ids, .n = 3, .top_ids = ids, .top_k = 2, .teacher_on_top = high_half}},
+        {"top_logp\": a log-prob",
+         {.ids = ids, .n = 3, .top_ids = ids, .top_k = 2, .top_logp = high_half}},
+        {NULL, {.ids = ids, .n = 3, .entropy = nats}},
+        {"rollouts[0].entropy\": below 0", {.ids = ids, .n = 3, .entropy = logp}},
+        {NULL, {.ids = ids, .n = 3, .divergence = high, .advantages = high}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ptd_rollout y = cases[i].y;

@@ -82,6 +82,7 @@ static int check_rollout(const char *path, const void *base)
     if (r->teacher_key && !ptd_rollout_taught(r))
         return ptd_fields_bad(path, "teacher_key", "without teacher_ids");
     if (!r->top_ids != !r->top_k) return bad_count(path, "top_k", r->top_k, "top_ids");
+    if (r->top_logp && !r->top_ids) return ptd_fields_bad(path, "top_logp", "without top_ids");
     if (!r->teacher_ids != !r->teacher_k)
         return bad_count(path, "teacher_k", r->teacher_k, "teacher_ids");
     if (check_rows(path, r) < 0) return -1;
@@ -100,12 +101,22 @@ static int check_hint(const char *path, const void *base)
     return h->text ? 0 : ptd_fields_bad(path, "text", "missing");
 }
 
+static int check_map(const char *path, const void *base)
+{
+    const struct ptd_map *m = base;
+    if (!m->score) return ptd_fields_bad(path, "score", "missing");
+    if (m->rows && m->columns) return 0;
+    return ptd_fields_bad(path, m->rows ? "columns" : "rows", "0, expected at least 1");
+}
+
 static int check_head(const char *path, const void *base)
 {
     const struct ptd_head *h = base;
     int fine = h->temperature >= 0 && h->temperature <= 1e6;
     if (h->thought_open > 1)
         return ptd_fields_bad(path, "thought_open", "%d, expected 0 or 1", h->thought_open);
+    if (h->recorded > 1)
+        return ptd_fields_bad(path, "recorded", "%d, expected 0 or 1", h->recorded);
     if (h->waits > PTD_WAITS_MAX)
         return ptd_fields_bad(path, "waits", "%d, expected 0 to %d", h->waits, PTD_WAITS_MAX);
     if (h->steps < 0 || h->first_step < 0)
@@ -133,6 +144,9 @@ static int check_group(const char *path, const void *base)
     if (g->has_baseline > 1)
         return ptd_fields_bad(path, "has_baseline", "%d, expected 0 or 1", g->has_baseline);
     if (check_reward(path, "baseline", g->baseline) < 0) return -1;
+    if (g->map.score && g->map.picture >= g->n_pictures)
+        return ptd_fields_bad(path, "map.picture", "%d, but there are %d pictures", g->map.picture,
+                              g->n_pictures);
     return g->uid ? 0 : ptd_fields_bad(path, "uid", "missing");
 }
 
@@ -177,6 +191,7 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, max_tokens, INT, ALWAYS, 0),
     NUM_F(ptd_head, temperature, F64, ALWAYS, 0),
     NUM_F(ptd_head, top_logprobs, INT, ALWAYS, 0),
+    NUM_F(ptd_head, recorded, INT, UNLESS_PRESET, 0),
     NUM_F(ptd_head, waits, INT, UNLESS_PRESET, 0),
     STR_F(ptd_head, sampling),
     STR_F(ptd_head, verdicts),
@@ -224,6 +239,8 @@ static const struct ptd_field rollout_fields[] = {
     ROW_F(ptd_rollout, logp, F32),
     TOP_F(ptd_rollout, top_ids, I32, top_k),
     NUM_F(ptd_rollout, top_k, INT, UNLESS_PRESET, 0),
+    TOP_F(ptd_rollout, top_logp, F16, top_k),
+    ROW_F(ptd_rollout, entropy, F32),
     STR_F(ptd_rollout, text),
     STR_F(ptd_rollout, stop),
     NUM_F(ptd_rollout, greedy, INT, UNLESS_PRESET, 0),
@@ -249,6 +266,8 @@ static const struct ptd_field rollout_fields[] = {
     TOP_F(ptd_rollout, teacher_rows, F32, teacher_width),
     NUM_F(ptd_rollout, teacher_width, INT, UNLESS_PRESET, 0),
     ROW_F(ptd_rollout, masked_logp, F32),
+    ROW_F(ptd_rollout, divergence, F32),
+    ROW_F(ptd_rollout, advantages, F32),
     {0},
 };
 static const struct ptd_fields rollout_table = {rollout_fields, sizeof(struct ptd_rollout),
@@ -266,6 +285,21 @@ static const struct ptd_field hint_fields[] = {
 };
 static const struct ptd_fields hint_table = {hint_fields, sizeof(struct ptd_hint), PTD_NONE,
                                              check_hint};
+
+static const struct ptd_field map_fields[] = {
+    {.name = "score",
+     .kind = F16,
+     .at = OFF(ptd_map, score),
+     .n_at = OFF(ptd_map, rows),
+     .k_at = OFF(ptd_map, columns)},
+    NUM_F(ptd_map, rows, INT, ALWAYS, 0),
+    NUM_F(ptd_map, columns, INT, ALWAYS, 0),
+    NUM_F(ptd_map, picture, INT, ALWAYS, 0),
+    STR_F(ptd_map, source),
+    {0},
+};
+static const struct ptd_fields map_table = {map_fields, sizeof(struct ptd_map), PTD_NONE,
+                                            check_map};
 
 static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, uid),
@@ -290,6 +324,8 @@ static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, hint_drop),
     NUM_F(ptd_group, hint_gain, F64, UNLESS_PRESET, 0),
     STR_F(ptd_group, hint_refused),
+    STR_F(ptd_group, hint_dropped),
+    {.name = "map", .kind = MAP, .at = OFF(ptd_group, map), .sub = &map_table},
     NUM_F(ptd_group, group_accuracy, F64, UNLESS_PRESET, -1),
     NUM_F(ptd_group, has_baseline, INT, UNLESS_PRESET, 0),
     NUM_F(ptd_group, baseline, F64, UNLESS_PRESET, 0),
@@ -335,6 +371,7 @@ double ptd_head_rollout_bytes(const struct ptd_head *h, double scored)
 {
     const double names = scored > 0 ? 400 : 300;      /* of fields, and those of fixed size */
     double token = 4 + 4 + 4.0 * h->top_logprobs + 4; /* ids, logp, top_ids, text */
+    if (h->recorded) token += 4 + 2.0 * h->top_logprobs;
     return h->group_size * (names + h->max_tokens * (token + scored));
 }
 

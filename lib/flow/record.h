@@ -79,6 +79,7 @@ struct ptd_head {
     int max_tokens;     /* "max_tokens": limit of a response */
     double temperature; /* "temperature": of sampling and of every log-prob in the stream */
     int top_logprobs;   /* "top_logprobs": ids per token recorded when sampling (0: none) */
+    int recorded; /* "recorded": 1 if entropy and top_logp are with them (ptd-rollout --record) */
     /* "waits": how many of the newest generations the sampler of this stream may still ask for,
      * which waits for the trainer: 1 + --lag of ptd-rollout, at most PTD_WAITS_MAX; 0 nobody waits
      */
@@ -153,6 +154,11 @@ struct ptd_rollout {
     /* "top_ids": int32 [n][top_k], student's most probable ids, best first; NULL if not recorded */
     const int32_t *top_ids;
     int top_k; /* "top_k" */
+    /* for people, by ptd-rollout --record; NULL: not recorded. "top_logp": float16 [n][top_k]
+     * log-probs of top_ids when sampled. "entropy": float32 [n] of the whole distribution there,
+     * temperature and all, in nats */
+    const uint16_t *top_logp;
+    const float *entropy;
     /* "text": decoded, special tokens left out, up to the end of a stop text (the last of the ids
      * may say more); for people and the verifier */
     const char *text;
@@ -191,7 +197,22 @@ struct ptd_rollout {
     int teacher_width; /* "teacher_width": at most PTD_WIDTH_MAX */
     /* "masked_logp": float32 [n] log-probs with the pictures masked; NULL: nobody read so */
     const float *masked_logp;
+    /* for people, by ptd-update --trace, at the step's first look at each token; NULL: not traced.
+     * "divergence": float32 [n] from the tutor, before its weight; only where one was heard.
+     * "advantages": float32 [n] what each token was learned with */
+    const float *divergence, *advantages;
     struct ptd_unknown unknown;
+};
+
+/* "map": map; absent if none. Where a model looked for a hint, the one that was given or the first
+ * that was dropped; for people, by ptd-hint --record. */
+struct ptd_map {
+    /* "score": float16 [rows][columns], 0 to 1: of each of the picture's tokens, as a share of the
+     * highest */
+    const uint16_t *score;
+    int rows, columns;  /* "rows", "columns" */
+    int picture;        /* "picture": which one of the group */
+    const char *source; /* "source": of hints, that looked */
 };
 
 struct ptd_hint {       /* "hint": map; absent if none */
@@ -244,6 +265,10 @@ struct ptd_group {
      * "hint_refused": that one's source and text, or NULL */
     double hint_gain;
     const char *hint_refused;
+    /* ptd-hint --record: source and text of the hint that hint_drop is said of, or NULL; it may
+     * tell the answer */
+    const char *hint_dropped;
+    struct ptd_map map;
     double group_accuracy; /* "group_accuracy": mean accuracy, -1 before ptd-verify */
     /* "has_baseline", "baseline": 1, and the reward of the greedy answer that was beside the group
      */
@@ -258,13 +283,14 @@ struct ptd_group {
  * arrays without the others, rows beside words of a teacher or wider than PTD_WIDTH_MAX, accuracy,
  * format or a box outside of 0 to 1, a reward or a part of one beyond 1e30, a part without a name
  * or one that comes twice, further answers without one, more turns, pictures, steps, regions,
- * objects, answers or parts than PTD_LIST_MAX. Costs next to nothing for large arrays, which it
+ * objects, answers or parts than PTD_LIST_MAX, log-probs of top ids without these, a map of no
+ * picture of the group. Costs next to nothing for large arrays, which it
  * leaves alone. */
 int ptd_group_decode(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;
 /* What large arrays hold: there is a rollout, a picture's hash is that of its size and pixels, no
  * id is below 0 (-1 where there were fewer words than K), no log-prob is above 0 (but for
- * rounding). NaN and -Inf pass: ptd-update refuses a step for them. -1 with status 65 and the
- * field. */
+ * rounding), no entropy below it. NaN and -Inf pass: ptd-update refuses a step for them. -1 with
+ * status 65 and the field. */
 int ptd_group_check(const struct ptd_group *g) PTD_MUST_CHECK;
 /* Both: how programs take a group from a stream, so that all accept the same ones. */
 int ptd_group_read(struct ptd_group *g, const char *body, size_t len) PTD_MUST_CHECK;

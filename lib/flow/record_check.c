@@ -56,6 +56,13 @@ static int check_halves(const char *path, const char *name, const uint16_t *logp
     return high ? ptd_fields_bad(path, name, "a log-probability above 0") : 0;
 }
 
+static int check_entropy(const char *path, const float *entropy, size_t n)
+{
+    int low = 0;
+    for (size_t i = 0; entropy && i < n; i++) low |= entropy[i] < -LOGP_MAX;
+    return low ? ptd_fields_bad(path, "entropy", "below 0") : 0;
+}
+
 static int check_rollout(const char *path, const struct ptd_rollout *y)
 {
     size_t n = (size_t)y->n, top = n * (size_t)y->top_k, teacher = n * (size_t)y->teacher_k;
@@ -66,7 +73,9 @@ static int check_rollout(const char *path, const struct ptd_rollout *y)
                    check_halves(path, "teacher_logp", y->teacher_logp, teacher) < 0 ||
                    check_halves(path, "teacher_on_top", y->teacher_on_top, top) < 0 ||
                    check_logp(path, "teacher_on_ids", y->teacher_on_ids, n) < 0 ||
-                   check_logp(path, "masked_logp", y->masked_logp, n) < 0
+                   check_logp(path, "masked_logp", y->masked_logp, n) < 0 ||
+                   check_halves(path, "top_logp", y->top_logp, top) < 0 ||
+                   check_entropy(path, y->entropy, n) < 0
                ? -1
                : 0;
 }
