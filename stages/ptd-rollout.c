@@ -1,6 +1,6 @@
 /* ptd-rollout: samples a group of responses to each prompt with the newest weights.
  * Starts a stream: reads a data set and a store; writes groups with prompt_ids, pictures and
- * rollouts (ids, logp, top_ids, text, stop).
+ * rollouts (ids, logp, top_ids, text, stop; with --record top_logp and entropy).
  *
  *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update
  *
@@ -38,7 +38,7 @@ static struct {
     struct ptd_opt_list stop_text;
     int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
     int beside;
-    int eos, batch, refill, privileged;
+    int eos, batch, refill, privileged, record;
     int64_t steps, seed, part, kv_max, max_pixels, min_pixels, skip_bad;
     double temperature, top_p, min_p, curriculum;
     struct ptd_dataset_places places;
@@ -86,6 +86,9 @@ static const struct ptd_opt options[] = {
     {"stop", 0, PTD_OPT_STR, &opt.stop, "LIST", "the same for several, by comma", 0, 0},
     {"top-logprobs", 'k', PTD_OPT_INT, &opt.top_logprobs, "K",
      "most probable ids to record for each token", 0, 256},
+    {"record", 0, PTD_OPT_FLAG, &opt.record, NULL,
+     "for people: their log-probs, too, and each token's entropy (ptd-dump --html shows them)", 0,
+     0, 1},
     {"kv-max", 0, PTD_OPT_LONG, &opt.kv_max, "BYTES",
      "room for keys and values; responses begin as there is some for all of theirs (0: --part "
      "says)",
@@ -349,6 +352,7 @@ static struct ptd_sampling sampling_of(void)
                                  .group_size = opt.greedy ? 1 : opt.group_size + opt.beside,
                                  .max_tokens = opt.max_tokens,
                                  .top_logprobs = opt.top_logprobs,
+                                 .record = opt.record,
                                  .seed = opt.seed,
                                  .batch = opt.batch,
                                  .kv_max = opt.kv_max,
@@ -421,6 +425,12 @@ static void list_choices(struct ptd_model *m, struct ptd_plan_choice list[3])
     list[2] = (struct ptd_plan_choice){0};
 }
 
+static size_t token_bytes(void)
+{
+    size_t recorded = opt.record ? 4 + 2 * (size_t)opt.top_logprobs : 0;
+    return PTD_PLAN_TOKEN(opt.top_logprobs, 0) + recorded;
+}
+
 /* Before anything large is taken. Where neither --memory nor --kv-max is given, all that responses
  * may come to is told, and what is certain must fit. */
 static void plan(struct run *r, struct ptd_store *store)
@@ -431,7 +441,7 @@ static void plan(struct run *r, struct ptd_store *store)
     struct ptd_sampling s = sampling_of();
     ptd_plan_program(&fixed, &r->model->config, ptd_threads_count());
     if (ptd_plan_weights(&fixed, r->model, store, 0)) ptd_die_last();
-    ptd_plan_groups(&fixed, &opt.plan.expected, PTD_PLAN_TOKEN(opt.top_logprobs, 0));
+    ptd_plan_groups(&fixed, &opt.plan.expected, token_bytes());
     list_choices(r->model, choices);
     all = fixed;
     add_sampling(r->model, &s, &all);
@@ -517,6 +527,7 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->max_tokens = opt.max_tokens;
     h->temperature = opt.temperature;
     h->top_logprobs = opt.top_logprobs;
+    h->recorded = opt.record;
     h->waits = r->eval ? 0 : 1 + opt.lag;
     if (waits_for_verdicts())
         h->verdicts = ptd_head_text(h, ptd_verdicts_address(r->refill.verdicts));
@@ -563,6 +574,7 @@ static int begin_filter(struct ptd_head *h, void *ctx)
     opt.group_size = h->group_size;
     opt.max_tokens = h->max_tokens;
     opt.top_logprobs = h->top_logprobs;
+    opt.record = h->recorded;
     opt.seed = h->seed;
     r->rollouts.sampling = sampling_of();
     r->rollouts.sampling.banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer));

@@ -81,11 +81,17 @@ static void put_reply(const struct ptd_privileged *p, struct ptd_group *g, struc
     memcpy(ids, r->ids, n * sizeof *ids);
     memcpy(logp, r->logp, n * sizeof *logp);
     if (k) top = memcpy(ptd_group_alloc(g, n * k * sizeof *top), r->top_ids, n * k * sizeof *top);
+    uint16_t *top_logp = r->top_logp ? ptd_group_alloc(g, n * k * sizeof *top_logp) : NULL;
+    float *entropy = r->entropy ? ptd_group_alloc(g, n * sizeof *entropy) : NULL;
+    if (top_logp) memcpy(top_logp, r->top_logp, n * k * sizeof *top_logp);
+    if (entropy) memcpy(entropy, r->entropy, n * sizeof *entropy);
     *y = (struct ptd_rollout){.ids = ids,
                               .n = r->n,
                               .logp = logp,
                               .top_ids = top,
                               .top_k = (int)k,
+                              .top_logp = top_logp,
+                              .entropy = entropy,
                               .text = ptd_group_text(g, "%s", text),
                               .stop = endings[r->stopped]};
     free(text);

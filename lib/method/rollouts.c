@@ -29,6 +29,8 @@ static void put_reply(struct ptd_rollouts *r, struct ptd_group *g, struct ptd_ro
     y->n = a->n;
     y->top_ids = a->top_ids;
     y->top_k = a->top_ids ? r->sampling.top_logprobs : 0;
+    y->top_logp = a->top_logp;
+    y->entropy = a->entropy;
     y->text = ptd_group_text(g, "%s", text);
     y->stop = endings[a->stopped];
     free(text);

@@ -1,6 +1,7 @@
 /* sample: see sample.h. How words are drawn from logits is the device's (rows.h), where keys lie is
  * kv.c's. */
 #include "net/sample.h"
+#include "base/half.h"
 #include "base/rng.h"
 #include "base/signals.h"
 #include "net/head.h"
@@ -50,6 +51,11 @@ struct state {
         float *logp;
         int cap;
     } drawn;
+    struct {                            /* of the same, with `record`, [cap] but for the last */
+        int32_t *first;                 /* [cap + 1] of a draw's best words */
+        double *total, *entropy, *logp; /* logp [cap, top_logprobs] */
+        int cap;
+    } closer;
 };
 
 /* ---- replies ---- */
@@ -59,13 +65,17 @@ static struct ptd_reply *reply_of(const struct line *l)
     return &l->of->reply[l->r];
 }
 
-static void want_token(struct ptd_reply *y, int k)
+static void want_token(struct ptd_reply *y, const struct ptd_sampling *s)
 {
+    int k = s->top_logprobs;
     if (y->n < y->cap) return;
     y->cap = y->cap ? 2 * y->cap : 32;
     y->ids = ptd_realloc(y->ids, (size_t)y->cap * sizeof *y->ids);
     y->logp = ptd_realloc(y->logp, (size_t)y->cap * sizeof *y->logp);
     if (k) y->top_ids = ptd_realloc(y->top_ids, (size_t)y->cap * k * sizeof *y->top_ids);
+    if (!s->record) return;
+    if (k) y->top_logp = ptd_realloc(y->top_logp, (size_t)y->cap * k * sizeof *y->top_logp);
+    y->entropy = ptd_realloc(y->entropy, (size_t)y->cap * sizeof *y->entropy);
 }
 
 static void clear_replies(struct ptd_reply *r, int n)
@@ -74,6 +84,8 @@ static void clear_replies(struct ptd_reply *r, int n)
         free(r[i].ids);
         free(r[i].logp);
         free(r[i].top_ids);
+        free(r[i].top_logp);
+        free(r[i].entropy);
     }
 }
 
@@ -108,6 +120,15 @@ static double uniform(const struct state *st, const struct line *l)
                        (uint32_t)l->r << 20 | (uint32_t)reply_of(l)->n);
 }
 
+static void note(const struct state *st, struct ptd_reply *y, int i)
+{
+    int k = st->s->top_logprobs;
+    if (!st->s->record) return;
+    y->entropy[y->n] = (float)st->closer.entropy[i];
+    for (int j = 0; j < k; j++)
+        y->top_logp[y->n * k + j] = ptd_half((float)st->closer.logp[(size_t)i * k + j]);
+}
+
 /* Draw number i is a reply's next token; of the greedy one beside others it is the best word. */
 static void append(const struct state *st, const struct line *l, int i)
 {
@@ -115,7 +136,8 @@ static void append(const struct state *st, const struct line *l, int i)
     size_t k = st->s->top_logprobs;
     const int32_t *best = st->drawn.best + (size_t)i * best_of(st->s);
     int greedy = st->s->beside && l->r == st->s->group_size - 1;
-    want_token(y, st->s->top_logprobs);
+    want_token(y, st->s);
+    note(st, y, i);
     if (k) memcpy(y->top_ids + y->n * k, best, k * sizeof *best);
     y->logp[y->n] = greedy ? 0 : st->drawn.logp[i];
     y->ids[y->n] = greedy ? *best : st->drawn.id[i];
@@ -131,6 +153,31 @@ static void want_draws(struct state *st, int n)
     st->drawn.id = ptd_realloc(st->drawn.id, (size_t)n * sizeof *st->drawn.id);
     st->drawn.logp = ptd_realloc(st->drawn.logp, (size_t)n * sizeof *st->drawn.logp);
     st->drawn.best = ptd_realloc(st->drawn.best, ((size_t)n * k + 1) * sizeof *st->drawn.best);
+}
+
+static void want_closer(struct state *st, int n)
+{
+    int k = st->s->top_logprobs;
+    if (n <= st->closer.cap) return;
+    st->closer.cap = n;
+    st->closer.first = ptd_realloc(st->closer.first, ((size_t)n + 1) * sizeof(int32_t));
+    st->closer.total = ptd_realloc(st->closer.total, (size_t)n * sizeof(double));
+    st->closer.entropy = ptd_realloc(st->closer.entropy, (size_t)n * sizeof(double));
+    st->closer.logp = ptd_realloc(st->closer.logp, ((size_t)n * k + 1) * sizeof(double));
+    for (int i = 0; i <= n; i++) st->closer.first[i] = i * k;
+}
+
+/* Entropy and best words of rows that were drawn from. */
+static void look_closer(struct state *st, const ptd_num *X, int n)
+{
+    if (!st->s->record) return;
+    want_closer(st, n);
+    struct ptd_ask_score ask = {.rules.temperature = (float)st->s->temperature,
+                                .words = {st->closer.first, st->drawn.best},
+                                .shares = 1};
+    struct ptd_got_score got = {
+        .total = st->closer.total, .entropy = st->closer.entropy, .logp = st->closer.logp};
+    ptd_lm_head_score(st->head, X, n, &ask, &got);
 }
 
 /* The next token of each of n replies; rows of X [n, hidden]. */
@@ -149,6 +196,7 @@ static void draw(struct state *st, const struct line *l, const ptd_num *X, int n
         .id = st->drawn.id, .logp = st->drawn.logp, .best_id = st->drawn.best};
     for (int i = 0; i < n; i++) st->drawn.u[i] = uniform(st, &l[i]);
     ptd_lm_head_draw(st->head, X, n, &ask, &got);
+    look_closer(st, X, n);
     for (int i = 0; i < n; i++) append(st, &l[i], i);
 }
 
@@ -426,6 +474,10 @@ static void finish(struct state *st)
     free(st->drawn.id);
     free(st->drawn.logp);
     free(st->drawn.best);
+    free(st->closer.first);
+    free(st->closer.total);
+    free(st->closer.entropy);
+    free(st->closer.logp);
 }
 
 int ptd_sample_all(struct ptd_model *m, const struct ptd_sampling *s, int64_t step,

@@ -40,6 +40,7 @@ struct ptd_sampling {
     int beside; /* 1: the last reply of each group is the greedy one; its log-probs are 0 */
     int group_size, max_tokens;
     int top_logprobs; /* most probable ids to record per token, 0: none */
+    int record;       /* 1: their log-probs and each token's entropy, too, which are read apart */
     const int *stop;  /* ids that end a reply */
     int n_stop;
     const struct ptd_stop *stop_text; /* texts that end a reply, or NULL */
@@ -56,7 +57,10 @@ struct ptd_reply {
     int32_t *ids;     /* [n], the last one whole, whatever it ends */
     float *logp;      /* [n] under the full (temperature-divided) distribution */
     int32_t *top_ids; /* [n][top_logprobs] or NULL */
-    int n, stopped;   /* stopped: enum ptd_ending */
+    /* with record, else NULL: float16 [n][top_logprobs], and [n] nats; distributions as of logp */
+    uint16_t *top_logp;
+    float *entropy;
+    int n, stopped; /* stopped: enum ptd_ending */
     int cap;
 };
 
