@@ -1,7 +1,7 @@
 /* ptd-hint: writes a hint for prompts whose responses failed, and the prompt with the hint in it,
  * for the teacher alone. Reads question, answer, solution, steps, regions, pictures, prompt_ids,
  * group_accuracy, and the rollouts' text, outcome and accuracy; adds hint or hint_drop, hint_gain,
- * hint_refused. Changes no rollout.
+ * hint_refused; with --record map and hint_dropped. Changes no rollout.
  *
  * With --audit it writes no stream: it measures on a sample, of a stream or of a data set, whether
  * hints tell (audit.h). */
@@ -131,6 +131,9 @@ static const struct ptd_opt options[] = {
      "audit of a data set: enlarge pictures to so many pixels (0: the model's own limit)", 0, 1e12,
      1},
     PTD_PLAN_OPTIONS(opt.plan),
+    {"record", 0, PTD_OPT_FLAG, &opt.hint.record, NULL,
+     "for people: keep where a model looked and what a dropped hint said; ptd-dump --html shows it",
+     0, 0, 1},
     {"judge", 0, PTD_OPT_STR, &opt.judge, "RULE",
      "audit, gate and search by reply: rule of ptd-verify --judge", 0, 0},
     {"seed", 0, PTD_OPT_LONG, &opt.audit_seed, "N", "audit: of choice and sampling", 0, 9e15, 1},
@@ -313,12 +316,10 @@ static void count(const struct ptd_group *g, int given)
 static int process(struct ptd_group *g, void *ctx)
 {
     (void)ctx;
-    int needed = needs_hint(g), had = g->hint.text || g->hint_drop;
+    int needed = needs_hint(g), had = g->hint.text || g->hint_drop || g->map.score;
     if (needed < 0) return PTD_FAILED;
     if (!needed) {
-        memset(&g->hint, 0, sizeof g->hint);
-        g->hint_drop = g->hint_refused = NULL;
-        g->hint_gain = 0;
+        ptd_hint_clear(g);
         return had ? PTD_CHANGED : PTD_PASS;
     }
     int given = ptd_hints_give(opt.hints, g);

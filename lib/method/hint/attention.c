@@ -16,6 +16,7 @@
  * (Zhang et al. 2025, arXiv 2502.17422). --blank: no attention at all, but what the right answer's
  * log-prob (weigh.h, of right responses or of the answer) loses when a cell of the grid is painted
  * over in the picture's mean colour; 0 where it gains. That needs no solution. */
+#include "base/half.h"
 #include "data/prompt.h"
 #include "method/hint/cell.h"
 #include "method/hint/grid.h"
@@ -271,6 +272,21 @@ static void choose_picture(const struct attention *a, const struct ptd_group *g,
     }
 }
 
+/* The chosen picture's scores, for people. */
+static void keep_map(const struct attention *a, struct ptd_group *g, const struct look *l,
+                     const char *source)
+{
+    int n = l->R * l->C, picture = 0, R, C;
+    float most = 0;
+    if (!a->options.record || n < 1) return;
+    uint16_t *score = ptd_group_alloc(g, (size_t)n * sizeof *score);
+    for (int i = 0; i < n; i++) most = fmaxf(most, l->score[l->from + i]);
+    for (int i = 0; i < n && most > 0; i++) score[i] = ptd_half(l->score[l->from + i] / most);
+    for (int from = 0; from < l->from; picture++)
+        from += image_tokens(a, &g->pictures[picture], &R, &C);
+    g->map = (struct ptd_map){score, l->R, l->C, picture, source};
+}
+
 static void choose_tokens(struct ptd_group *g, struct look *l, double mass)
 {
     double sum = 0;
@@ -462,6 +478,7 @@ static int hint_from(const struct attention *a, struct ptd_group *g, struct look
     if (l->neutral) relate(l);
     normalise(l);
     choose_picture(a, g, l);
+    keep_map(a, g, l, "attention");
     choose_tokens(g, l, a->options.mass);
     find_cells(a, g, l);
     struct place *place = ptd_group_alloc(g, (size_t)a->rows * a->columns * sizeof *place);
@@ -603,6 +620,7 @@ int ptd_looker_places(struct ptd_looker *looker, struct ptd_group *g, int *cell,
     find_sinks(g, &l, a->options.sink);
     score(g, &l);
     choose_picture(a, g, &l);
+    keep_map(a, g, &l, "search");
     float *sum = ptd_group_alloc(g, (size_t)cells * sizeof *sum);
     for (int i = 0; i < cells; i++) sum[i] = cell_score(a, &l, i);
     while (n < most) {

@@ -27,6 +27,7 @@ struct ptd_hints {
     struct chosen source[SOURCES];
     int n;
     struct ptd_weigh *gate; /* NULL: there is none */
+    int record;
     struct ptd_hints_gate gated;
 };
 
@@ -263,6 +264,7 @@ struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
     struct ptd_hints *h = ptd_alloc(sizeof *h);
     h->tools = t;
     h->n = n;
+    h->record = o->record;
     memcpy(h->source, list, (size_t)n * sizeof *list);
     if (open_sources(h, o) == 0) return h;
     ptd_hints_close(h);
@@ -364,24 +366,41 @@ static int ask_gate(struct ptd_hints *h, struct ptd_group *g, const struct ptd_h
     return 0;
 }
 
+void ptd_hint_clear(struct ptd_group *g)
+{
+    memset(&g->hint, 0, sizeof g->hint);
+    memset(&g->map, 0, sizeof g->map);
+    g->hint_drop = g->hint_refused = g->hint_dropped = NULL;
+    g->hint_gain = 0;
+}
+
+/* The first that is dropped names the reason; its map stays, unless another hint is given. */
+static void drop_hint(const struct ptd_hints *h, struct ptd_group *g, const struct ptd_hint *hint,
+                      const char *broken, struct ptd_map *map)
+{
+    g->hint_drop = broken ? broken : PTD_HINT_GATE;
+    if (h->record) g->hint_dropped = ptd_group_text(g, "%s: %s", hint->source, hint->text);
+    *map = g->map;
+}
+
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
 {
-    const char *drop = NULL;
-    memset(&g->hint, 0, sizeof g->hint);
-    g->hint_drop = g->hint_refused = NULL;
-    g->hint_gain = 0;
+    struct ptd_map map = {0};
+    ptd_hint_clear(g);
     for (int i = 0; i < h->n; i++) {
         struct ptd_hint hint;
         const char *broken;
+        memset(&g->map, 0, sizeof g->map);
         int made = ptd_hints_make(h, i, g, &hint, &broken), passes = 0;
         if (made < 0 || (made && !broken && ask_gate(h, g, &hint, &passes) < 0)) return -1;
         if (passes) {
             if (render(h->tools, g, &hint) < 0) return -1;
             g->hint = hint;
+            g->hint_drop = g->hint_dropped = NULL;
             return 1;
         }
-        if (made && !drop) drop = broken ? broken : PTD_HINT_GATE;
+        if (made && !g->hint_drop) drop_hint(h, g, &hint, broken, &map);
     }
-    g->hint_drop = drop;
+    g->map = map;
     return 0;
 }

@@ -81,6 +81,8 @@ struct ptd_hint_options {
     /* exec.c */
     double exec_timeout, exec_start;
     int tell; /* answer.c may be asked */
+    /* for people: groups keep where a model looked (map), and of a dropped hint its words */
+    int record;
 };
 
 struct ptd_hint_source {
@@ -116,6 +118,8 @@ char *ptd_hint_names(void); /* "data, attention, ..., exec:CMD", malloc'd */
  * command. NULL on failure (2: a name that is none). */
 struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o);
+/* Of all that hints leave in a group nothing stays. */
+void ptd_hint_clear(struct ptd_group *g);
 /* Replaces g's hint by the first one that a source gives, no rule rejects and the gate lets pass:
  * 1; 0 if there is none; -1 failure. What the gate drops has the hint_drop "gate". */
 int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
