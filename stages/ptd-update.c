@@ -10,6 +10,7 @@
  * tutored responses (lib/method: learn.h, loss, kl, divergence). --method names what others are
  * made of (preset.h).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
+#include "base/command.h"
 #include "base/output.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -25,6 +26,7 @@
 #include "method/source.h"
 #include "method/steered.h"
 #include "method/teacher.h"
+#include "method/trace.h"
 #include "method/train.h"
 #include "net/plan.h"
 #include "method/trained.h"
@@ -39,8 +41,8 @@
 
 static struct {
     const char *store, *loss, *divergence, *schedule, *device, *recompute, *moments, *master,
-        *apply, *method, *aggregate, *kl, *kl_in, *support, *tutor_weight, *tutor_as, *kl_lift,
-        *lambda_schedule;
+        *apply, *trace, *method, *aggregate, *kl, *kl_in, *support, *tutor_weight, *tutor_as,
+        *kl_lift, *lambda_schedule;
     int tail;
     struct ptd_lambda lambda;
     struct ptd_clip clip; /* below 0: as the loss has it */
@@ -192,6 +194,10 @@ static const struct ptd_opt options[] = {
      "publish each K-th generation and the last; those between are shared through memory, and made "
      "again after a kill",
      1, 1 << 20, 1},
+    {"trace", 0, PTD_OPT_STR, &opt.trace, "FILE",
+     "for people: the groups with divergence, entropy and advantage of each token, as a stream "
+     "(ptd-dump --html shows them); a run that goes on goes on with it",
+     0, 0, 1},
     {"max-bad-steps", 0, PTD_OPT_INT, &opt.max_bad, "N",
      "refused steps in a row that end the run with status 79", 1, 1 << 20},
     {"grace", 0, PTD_OPT_INT, &opt.grace, "S",
@@ -305,6 +311,7 @@ struct run {
     struct ptd_teacher *frozen; /* of a KL over all words; NULL: nobody reads beside the student */
     struct ptd_reference reference;
     struct ptd_teacher *teacher; /* whose hidden rows the stream has; NULL: none yet */
+    struct ptd_trace *trace;     /* NULL: none is kept */
     struct ptd_progress progress;
     int64_t first;  /* generation at start */
     size_t left;    /* memory for all but weights, gradients, moments */
@@ -783,6 +790,7 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
     for (int i = 0; i < n; i++) {
         ptd_optimizer_zero(r->train->optimizer);
         opt.rules.known = ptd_before_from(&r->before, r->step.groups, g + i);
+        opt.rules.traced = (struct ptd_traced){0};
         if (ptd_learn(r->score, g + i, 1, &opt.rules, &one, &bad)) ptd_die_last();
         if (bad >= 0 || !isfinite(ptd_optimizer_norm(r->train->optimizer))) return g[i]->uid;
     }
@@ -840,12 +848,14 @@ static int update_whole(struct run *r, struct ptd_group **g, int n, double lr,
     return refused;
 }
 
-/* One optimizer step on n groups. Returns 1 if it was refused. */
-static int update(struct run *r, struct ptd_group **g, int n, double lr, struct ptd_learned *sum,
-                  double *norm)
+/* One optimizer step on n groups, which are seen for the first time or not. Returns 1 if it was
+ * refused. */
+static int update(struct run *r, struct ptd_group **g, int n, double lr, int first,
+                  struct ptd_learned *sum, double *norm)
 {
     int bad;
     opt.rules.known = ptd_before_from(&r->before, r->step.groups, g);
+    opt.rules.traced = ptd_trace_from(first ? r->trace : NULL, r->step.groups, g);
     if (!(opt.train.by_part ? update_by_layer : update_whole)(r, g, n, lr, sum, norm, &bad))
         return 0;
     ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
@@ -926,7 +936,7 @@ static void do_epoch(struct run *r, struct ptd_metrics *m, int first)
         struct ptd_learned part;
         double norm = 0;
         if (to == from) continue;
-        m->refused += update(r, s->groups + from, to - from, m->lr, &part, &norm);
+        m->refused += update(r, s->groups + from, to - from, m->lr, first, &part, &norm);
         ptd_metrics_add(m, &part, norm, first);
     }
 }
@@ -981,6 +991,7 @@ static void do_step(struct run *r, int64_t number)
     opt.rules.lambda = ptd_lambda_at(&opt.lambda, number, r->head.steps);
     load_teacher(r);
     look_before(r);
+    ptd_trace_begin(r->trace, s->groups, s->n);
     for (int e = 0; e < opt.epochs; e++) do_epoch(r, &m, !e);
     ptd_metrics_groups(&m, s->groups, s->n);
     steer(r, &m);
@@ -992,6 +1003,7 @@ static void do_step(struct run *r, int64_t number)
     ptd_board_count(s->n, (int64_t)m.group.length);
     ptd_board_step(number);
     ptd_metrics_clear(&m);
+    if (ptd_trace_step(r->trace, s->groups, s->n, number)) die_settled(r);
     s->wait = ptd_now();
     if (r->train->bad_in_row >= opt.max_bad) die_diverged(r);
 }
@@ -1031,6 +1043,7 @@ static void train(struct run *r)
         if (stop_asked) {
             ptd_progress_clear(p);
             settle(r);
+            if (ptd_trace_close(r->trace)) ptd_die_last();
             ptd_die(PTD_STOPPED,
                     "stopped on request after step %lld; the same command line goes on",
                     (long long)number);
@@ -1047,6 +1060,14 @@ static void train(struct run *r)
     if (got < 0) ptd_die_last();
 }
 
+static void open_trace(struct run *r, int argc, char **argv)
+{
+    if (!opt.trace) return;
+    char *command = ptd_command_line(argc, argv);
+    if (!(r->trace = ptd_trace_open(opt.trace, &r->head, command))) ptd_die_last();
+    free(command);
+}
+
 int main(int argc, char **argv)
 {
     usage.options = ptd_method_options(options, choices);
@@ -1060,8 +1081,9 @@ int main(int argc, char **argv)
     heed_signals();
     ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);
+    open_trace(&r, argc, argv);
     train(&r);
-    if (ptd_reader_close(r.in)) ptd_die_last();
+    if (ptd_reader_close(r.in) || ptd_trace_close(r.trace)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),
              (long long)r.train->generation, ptd_now() - started);
     ptd_score_free(r.score);

@@ -461,6 +461,22 @@ static int score_all(struct work *w, struct ptd_group **groups, int n, int *bad)
 
 /* ---- sums ---- */
 
+static void leave(float *to, long i, double x)
+{
+    if (to) to[i] = (float)x;
+}
+
+static void trace(const struct work *w)
+{
+    const struct ptd_traced *t = &w->r->traced;
+    for (long i = 0; t->entropy && i < w->t.n; i++) {
+        int tutored = w->sequence[w->of[i]].tutored, pays = !w->r->loss->supervised;
+        leave(t->entropy, i, w->entropy[i]);
+        leave(t->divergence, i, tutored ? w->jsd[i] : NAN);
+        leave(t->advantage, i, pays ? w->advantage[i] : NAN);
+    }
+}
+
 static void add_up(struct work *w, int *bad)
 {
     struct ptd_learned *s = w->sum;
@@ -499,7 +515,7 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
     if (needs_scores(r)) result = score_all(&w, groups, n, bad);
     if (!result) result = pass(&w, groups, n, 1, bad);
-    if (!result) add_up(&w, bad);
+    if (!result) add_up(&w, bad), trace(&w);
     give_back(&w);
     return result;
 }

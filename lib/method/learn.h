@@ -41,6 +41,13 @@ struct ptd_known {
     const double *advantage; /* of each token */
 };
 
+/* Where what is seen of an update's tokens is left, in the same order; each NULL: nowhere. NaN: a
+ * token has none. */
+struct ptd_traced {
+    float *entropy, *divergence; /* divergence: before its weight, of tutored tokens */
+    float *advantage;            /* as it was learned with */
+};
+
 struct ptd_loss_rules {
     const struct ptd_loss *loss;
     const void *own;      /* its options; NULL: as the command line left them */
@@ -55,6 +62,7 @@ struct ptd_loss_rules {
     double top_entropy; /* pg is learned from this share of tokens, those of most entropy (0, 1:
                            all) */
     struct ptd_known known;
+    struct ptd_traced traced;
     double lambda, tau;
     int top_k; /* at most this many of the teacher's ids (0: all there are) */
     const struct ptd_divergence *divergence;
