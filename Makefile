@@ -48,7 +48,7 @@ RUN      = $(if $(DEVICE),PTD_DEVICE=$(DEVICE)) PTD_BIN=$(abspath $(BIN)) PTD_BU
 AGAIN    = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: FORCE all units plugin demo quick test unit torture bench benches debug fuzz fuzzers deps layers format formatted clean help
+.PHONY: FORCE all units plugin demo quick test unit torture bench benches debug fuzz fuzzers deps browser layers format formatted clean help
 .DELETE_ON_ERROR:
 
 all: $(STAGES) plugin
@@ -125,6 +125,11 @@ deps:
 	$$root apt-get update -q && \
 	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 
+# A browser and what drives it, for tests/page.bats, which skips what needs one without.
+browser:
+	+$(MAKE) --no-print-directory deps DEBS="chromium python3-venv"
+	[ -x build/browser/bin/playwright ] || { python3 -m venv build/browser && timeout 300 build/browser/bin/pip install -q playwright axe-playwright-python; }
+
 # Refuses an include that goes upwards, or one that does not name its room.
 layers:
 	@tests/layers.py $(ROOMS)
@@ -145,8 +150,10 @@ $(BUILD)/compute/cpu/blas.o $(FUZZ_DIR)/compute/cpu/blas.o: private ALL_CFLAGS +
 $(BUILD)/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/builtin.o: lib/builtin/builtin.S $(wildcard lib/builtin/*/*) | $(BUILD)
-	$(CC) -Ilib -c -o $@ $<
+$(BUILD)/page.html: lib/view/page.sh lib/view/page.html lib/view/page.css lib/view/page.js | $(BUILD)
+	lib/view/page.sh > $@
+$(BUILD)/builtin.o: lib/builtin/builtin.S $(BUILD)/page.html $(wildcard lib/builtin/*/*) | $(BUILD)
+	$(CC) -Ilib -I$(BUILD) -c -o $@ $<
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -193,6 +200,7 @@ help:
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make install    programs, manual, completion, library and headers under PREFIX (/usr/local), behind DESTDIR; make uninstall'
 	@echo 'make deb        a Debian package in build/; make dist: the sources as an archive; make manual: the pages alone'
+	@echo 'make browser    a browser for those tests that look at the page of ptd-dump --html'
 	@echo 'make deps       only install what is missing     make format     lay out the sources'
 	@echo 'make formatted  refuse sources that make format would change'
 	@echo 'make layers     refuse an include that goes against the order of the rooms'

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "base/terminal.h"
 #include "store/store.h"
+#include "view/page.h"
 #include "view/show.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 static struct {
-    int pretty, text, full, check, count;
+    int pretty, text, full, check, count, html;
     int64_t head, generation;
     const char *copy;
 } opt = {.generation = -1};
@@ -26,6 +27,9 @@ static const struct ptd_opt options[] = {
     {"pretty", 'p', PTD_OPT_FLAG, &opt.pretty, NULL, "indented JSON", 0, 0},
     {"text", 't', PTD_OPT_FLAG, &opt.text, NULL,
      "a readable view of questions, hints and responses", 0, 0},
+    {"html", 0, PTD_OPT_FLAG, &opt.html, NULL,
+     "one page for a browser, of streams and stores, side by side by step if there are several", 0,
+     0},
     {"full", 'f', PTD_OPT_FLAG, &opt.full, NULL, "all entries of long arrays, all digits", 0, 0},
     {"head", 'n', PTD_OPT_LONG, &opt.head, "N", "stop after N groups; 0: all", 0, 1e15},
     {"count", 'c', PTD_OPT_FLAG, &opt.count, NULL, "one line with counts", 0, 0},
@@ -38,9 +42,10 @@ static const struct ptd_opt options[] = {
 static const struct ptd_usage usage = {
     "ptd-dump",
     "[FILE | STORE [TENSOR]]",
-    "show a stream or a store as JSON lines, or as text",
+    "show a stream or a store as JSON lines, as text, or as a page",
     "ptd-dump verified.rec | jq 'select(.kind == \"group\") | .rollouts[].reward'\n"
     "ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-dump --text --head 3\n"
+    "ptd-dump --html grpo.rec ptd.rec run.ptd > page.html\n"
     "ptd-dump run.ptd model.language_model.norm.weight\n"
     "ptd-dump --copy backup.ptd run.ptd",
     options,
@@ -209,9 +214,85 @@ static int is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* ---- a page ---- */
+
+static void refuse_with_page(void)
+{
+    if (opt.pretty || opt.text || opt.full || opt.check || opt.count || opt.copy ||
+        opt.generation >= 0)
+        ptd_misuse("--html goes with --head alone");
+    if (ptd_terminal(1)) ptd_misuse("--html to a terminal, expected a file: > page.html");
+}
+
+/* What is to be shown: a store, or a stream with its descriptor. */
+struct shown {
+    const char *path;
+    int fd; /* -1: a store */
+};
+
+static struct shown open_shown(const char *path)
+{
+    struct shown s = {path, -1};
+    if (strcmp(path, "-") != 0 && is_folder(path)) return s;
+    if (strcmp(path, "-") == 0 && ptd_terminal(0))
+        ptd_misuse("standard input is a terminal; name a stream or a store");
+    s.fd = strcmp(path, "-") == 0 ? 0 : open(path, O_RDONLY | O_CLOEXEC);
+    if (s.fd < 0) ptd_die(PTD_NOINPUT, "%s:", path);
+    return s;
+}
+
+static char *title_of(const struct shown *all, int n)
+{
+    char *title = NULL;
+    for (int i = 0; i < n; i++) {
+        char *longer = ptd_format("%s%s%s", title ? title : "", title ? ", " : "", all[i].path);
+        free(title);
+        title = longer;
+    }
+    return title;
+}
+
+/* The page is whole whatever its streams are; what is wrong with the first that is not, malloc'd,
+ * and *status; NULL: nothing is. */
+static char *put_page(struct ptd_page *p, const struct shown *all, int n, int *status)
+{
+    char *why = NULL;
+    for (int i = 0; i < n; i++)
+        if (all[i].fd < 0) ptd_page_tokens(p, all[i].path);
+    for (int i = 0; i < n; i++) {
+        int rc = all[i].fd < 0 ? ptd_page_store(p, all[i].path)
+                               : ptd_page_stream(p, all[i].fd, all[i].path, opt.head);
+        if (rc < 0 && why) ptd_warn("%s", ptd_failed_message());
+        if (rc == 0 || why) continue;
+        why = ptd_strdup(ptd_failed_message());
+        *status = ptd_failed_status();
+    }
+    return why;
+}
+
+static int dump_page(const char *const *paths, int n)
+{
+    struct shown *all = ptd_array((size_t)n, sizeof *all);
+    refuse_with_page();
+    for (int i = 0; i < n; i++) all[i] = open_shown(paths[i]);
+    char *title = title_of(all, n);
+    struct ptd_page *p = ptd_page_open(stdout, title);
+    int status = PTD_OK;
+    char *why = put_page(p, all, n, &status);
+    ptd_page_close(p);
+    ptd_stdout_flush();
+    if (why) ptd_die(status, "%s", why);
+    free(title);
+    free(all);
+    return PTD_OK;
+}
+
 int main(int argc, char **argv)
 {
+    static const char *const input[] = {"-"};
     int first = ptd_opt_parse(&usage, argc, argv);
+    if (opt.html && first == argc) return dump_page(input, 1);
+    if (opt.html) return dump_page((const char *const *)argv + first, argc - first);
     const char *path = first < argc ? argv[first] : "-",
                *tensor = first + 1 < argc ? argv[first + 1] : NULL;
     if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);

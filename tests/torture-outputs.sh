@@ -47,6 +47,7 @@ prints() {
         dump: ptd-dump 3.rec
         dump-full: ptd-dump --full --pretty 3.rec
         dump-text: ptd-dump --text 3.rec
+        dump-html: ptd-dump --html 3.rec run.ptd
         dump-check: ptd-dump --check 3.rec
         dump-count: ptd-dump --count 3.rec
         dump-store: ptd-dump run.ptd

@@ -50,3 +50,18 @@ long ptd_base64_decode(const char *s, size_t n, void *out, size_t *bad)
     if (held == 3) *to++ = bits >> 10, *to++ = bits >> 2;
     return (long)(to - (uint8_t *)out);
 }
+
+void ptd_base64_encode(const void *bytes, size_t n, char *out)
+{
+    static const char letter[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *s = bytes;
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t v = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) |
+                     (left > 2 ? s[i + 2] : 0);
+        *out++ = letter[v >> 18];
+        *out++ = letter[v >> 12 & 63];
+        *out++ = left > 1 ? letter[v >> 6 & 63] : '=';
+        *out++ = left > 2 ? letter[v & 63] : '=';
+    }
+}

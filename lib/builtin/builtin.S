@@ -1,6 +1,6 @@
 # builtin: files compiled in, each followed by a NUL byte and an end mark. Their names are in config.c's table, and those
 # of the page in view/watch_page.c.
-# Paths are relative to lib/ (the assembler is called with -Ilib).
+# Paths are relative to lib/ (the assembler is called with -Ilib), or to where objects are built.
         .section .rodata
 .macro  file symbol, path
         .globl  ptd_file_\symbol, ptd_file_\symbol\()_end
@@ -23,4 +23,5 @@ ptd_file_\symbol\()_end:
         file    watch_html, "builtin/watch/watch.html"
         file    watch_css, "builtin/watch/watch.css"
         file    watch_js, "builtin/watch/watch.js"
+        file    page, "page.html"
         .section .note.GNU-stack,"",%progbits

@@ -255,6 +255,14 @@ static void show_field(const char *name, const char *s)
     if (s) show("%s: %s", name, s), putchar('\n');
 }
 
+/* The mean of what was recorded of its tokens. */
+static void show_mean(const char *name, const float *x, int n)
+{
+    double sum = 0;
+    for (int i = 0; x && i < n; i++) sum += x[i] / n;
+    if (x && n) show(", %s %.3g", name, sum);
+}
+
 static void show_rollout_text(const struct ptd_rollout *r, int i)
 {
     show("  [%d] %s", i, ptd_outcome_name[r->outcome]);
@@ -262,6 +270,8 @@ static void show_rollout_text(const struct ptd_rollout *r, int i)
     for (int k = 0; k < r->n_parts; k++) show(", %s %.3g", r->parts[k].name, r->parts[k].value);
     if (r->extracted) show(", found \"%s\"", r->extracted);
     if (r->reason) show(", %s", r->reason);
+    show_mean("entropy", r->entropy, r->n);
+    show_mean("divergence", r->divergence, r->n);
     show(", %d tokens, %s%s%s", r->n, r->stop ? r->stop : "?", r->greedy ? ", greedy" : "",
          ptd_rollout_taught(r) ? ", tutored" : "");
     putchar('\n');
@@ -276,7 +286,13 @@ static void show_hint_text(const struct ptd_group *g)
         putchar('\n');
         show_lines("  ", g->hint.text);
     }
+    if (g->map.score) {
+        show("looked at: a map of %d x %d by %s", g->map.rows, g->map.columns,
+             g->map.source ? g->map.source : "?");
+        putchar('\n');
+    }
     show_field("hint dropped", g->hint_drop);
+    show_field("its words", g->hint_dropped);
     show_field("hint refused", g->hint_refused);
 }
 

@@ -30,6 +30,9 @@ void ptd_show_group_text(const struct ptd_group *g);
 
 /* A store as JSON lines: meta, configuration, generations, moments, run, cache; -1 on failure. */
 int ptd_show_store(const char *dir, int flags) PTD_MUST_CHECK;
+/* The same to whoever takes, and frees, a line. */
+int ptd_show_store_to(const char *dir, void (*put)(json_t *line, void *ctx),
+                      void *ctx) PTD_MUST_CHECK;
 /* Statistics (and with FULL the values) of one tensor; generation -1: the newest. */
 int ptd_show_tensor(const char *dir, const char *name, int64_t generation,
                     int flags) PTD_MUST_CHECK;

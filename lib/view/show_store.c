@@ -23,7 +23,8 @@ struct part {
 
 struct walk {
     struct ptd_store *store;
-    int flags;
+    void (*put)(json_t *line, void *ctx); /* takes what is said */
+    void *ctx;
     int64_t head;
     struct part part;
     char *value; /* of base.mdb's numbers, as data.mdb would hold them */
@@ -48,7 +49,7 @@ static void print_part(struct walk *w)
                             json_string(p->dtype < 0 ? "mixed" : ptd_dtype_name(p->dtype)));
     json_object_set_new(j, "bytes", json_integer((json_int_t)p->bytes));
     json_object_set_new(j, "xxh3", json_sprintf("%016llx", (unsigned long long)p->digest));
-    ptd_show_print(j, w->flags);
+    w->put(j, w->ctx);
     p->entries = 0;
 }
 
@@ -106,7 +107,7 @@ static int add_to_part(struct walk *w, const char *db, const char *name, size_t 
 }
 
 /* The numbers of a config.json that tell models apart. */
-static void print_config(const char *text, size_t len, int flags)
+static void print_config(const struct walk *w, const char *text, size_t len)
 {
     static const char *const names[] = {"hidden_size",         "num_hidden_layers",
                                         "num_attention_heads", "num_key_value_heads",
@@ -121,7 +122,7 @@ static void print_config(const char *text, size_t len, int flags)
     json_t *vision = json_object_get(json_object_get(config, "vision_config"), "depth");
     if (vision) json_object_set(j, "vision_depth", vision);
     json_decref(config);
-    ptd_show_print(j, flags);
+    w->put(j, w->ctx);
 }
 
 static int print_meta(struct walk *w, const char *key, size_t n, const void *value, size_t len)
@@ -130,17 +131,17 @@ static int print_meta(struct walk *w, const char *key, size_t n, const void *val
                           "bytes", (json_int_t)len, "xxh3", ptd_show_digest(value, len));
     if (n == 5 && memcmp(key, "dtype", 5) == 0)
         json_object_set_new(j, "value", ptd_show_text(value, len));
-    ptd_show_print(j, w->flags);
-    if (n == 11 && memcmp(key, "config.json", 11) == 0) print_config(value, len, w->flags);
+    w->put(j, w->ctx);
+    if (n == 11 && memcmp(key, "config.json", 11) == 0) print_config(w, value, len);
     return 0;
 }
 
 static int print_state(struct walk *w, const char *key, size_t n, const void *value, size_t len)
 {
     json_t *v = json_loadb(value, len, JSON_DECODE_ANY, NULL);
-    ptd_show_print(json_pack("{s:s, s:o, s:o}", "kind", "state", "name", ptd_show_text(key, n),
-                             "value", v ? v : ptd_show_text(value, len)),
-                   w->flags);
+    w->put(json_pack("{s:s, s:o, s:o}", "kind", "state", "name", ptd_show_text(key, n), "value",
+                     v ? v : ptd_show_text(value, len)),
+           w->ctx);
     return 0;
 }
 
@@ -173,19 +174,29 @@ static int print_list(struct ptd_store *s, const struct walk *w)
     int n;
     if (ptd_store_list(s, w->head, &list, &n) < 0) return -1;
     for (int i = 0; i < n; i++)
-        ptd_show_print(json_pack("{s:s, s:o, s:s, s:o, s:I}", "kind", "tensor", "name",
-                                 ptd_show_text(list[i].name, strlen(list[i].name)), "dtype",
-                                 ptd_dtype_name(list[i].dtype), "shape", shape(&list[i]), "bytes",
-                                 (json_int_t)(list[i].n * ptd_dtype_size(list[i].dtype))),
-                       w->flags);
+        w->put(json_pack("{s:s, s:o, s:s, s:o, s:I}", "kind", "tensor", "name",
+                         ptd_show_text(list[i].name, strlen(list[i].name)), "dtype",
+                         ptd_dtype_name(list[i].dtype), "shape", shape(&list[i]), "bytes",
+                         (json_int_t)(list[i].n * ptd_dtype_size(list[i].dtype))),
+               w->ctx);
     ptd_store_list_free(list, n);
     return 0;
 }
 
+static void print_line(json_t *line, void *ctx)
+{
+    ptd_show_print(line, *(const int *)ctx);
+}
+
 int ptd_show_store(const char *dir, int flags)
 {
+    return ptd_show_store_to(dir, print_line, &flags);
+}
+
+int ptd_show_store_to(const char *dir, void (*put)(json_t *line, void *ctx), void *ctx)
+{
     struct ptd_store *s;
-    struct walk w = {.flags = flags, .head = -1};
+    struct walk w = {.put = put, .ctx = ctx, .head = -1};
     if (ptd_store_open(&s, dir, PTD_STORE_READ) < 0) return -1;
     w.store = s;
     int rc = ptd_store_hold(s);
