@@ -174,7 +174,7 @@ $(BUILD) $(BIN):
 
 # Sources as clang-format 14 lays them out: another version does it otherwise.
 CLANG_FORMAT = $(or $(shell command -v clang-format-14),clang-format)
-SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch] lib/compute/cuda/*.cu tests/gpu-sim/*.cu tests/gpu-sim/*.cc tests/gpu-sim/*.h*)
+SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch] lib/compute/cuda/*.cu tests/gpu-sim/*.cu tests/gpu-sim/*.cc tests/gpu-sim/*.h* tests/gpu/*.c*)
 format:
 	@$(CLANG_FORMAT) -i $(SOURCES)
 formatted:
@@ -197,6 +197,7 @@ help:
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
 	@echo 'make gpu-sim    the kernels of the GPU on an emulator, thread by thread; CUDA=0: no plugin for cards, even where nvcc is'
 	@echo 'make gpu-mutants   break the kernels in one place at a time: what finds it   make gpu-sass   registers, spills, instructions'
+	@echo 'make gpu-check  on a card, whether all of it is right; make gpu-bench: how fast; SKIP without one; make gpu-pack: both, built'
 	@echo 'make fuzz       build the fuzzing entries (clang) into build/fuzz/; FUZZ=60 runs each for 60 seconds'
 	@echo 'make install    programs, manual, completion, library and headers under PREFIX (/usr/local), behind DESTDIR; make uninstall'
 	@echo 'make deb        a Debian package in build/; make dist: the sources as an archive; make manual: the pages alone'

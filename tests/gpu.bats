@@ -56,3 +56,66 @@ emulated() {
     fails 2 '*device "cuda:": expected one of *' ptd-rollout --device cuda: -s read.ptd train.jsonl
     fails 2 '*device "sim:1": expected one of *' ptd-rollout --device sim:1 -s read.ptd train.jsonl
 }
+
+# A stream whose end comes when somebody writes to the fifo GO: FILE GO
+held() { head -c -64 "$1"; read -r < "$2"; tail -c 64 "$1"; }
+
+# The memory of the card that PID has in common with others: its file's number, once it is there.
+common_of() {
+    local f
+    for _ in $(seq 300); do
+        f=$(find "/proc/$1/fd" -lname '*memfd:sim-card*' -print -quit 2> /dev/null)
+        [ -z "$f" ] || { stat -L -c %i "$f" && return; }
+        sleep 0.1
+    done
+    return 1
+}
+
+@test "frozen weights are on a card once for two programs; who made them may be killed" {
+    local first second go
+    local -x PTD_DEVICE=sim
+    fresh read.ptd
+    PTD_DEVICE=cpu ptd-rollout -q -s read.ptd -P 2 -G 2 -m 8 -n 1 train.jsonl | ptd-verify -q | ptd-hint -q > hinted.rec
+    PTD_SHARE=0 ptd-ref -q --no-cache < hinted.rec > alone.rec
+    mkfifo go
+    exec {go}<> go
+    ptd-ref -q --no-cache < <(held hinted.rec go) > first.rec 3>&- {go}>&- &
+    first=$!
+    common_of "$first" > first.card
+    ptd-ref -q --no-cache < <(held hinted.rec go) > second.rec 3>&- {go}>&- &
+    second=$!
+    common_of "$second" > second.card
+    cmp first.card second.card
+    kill -9 "$first"
+    wait "$first" || true
+    printf '\n\n' >&"$go"
+    wait "$second"
+    exec {go}>&-
+    [ "$(ptd-dump second.rec | tail -n +2)" = "$(ptd-dump alone.rec | tail -n +2)" ]
+}
+
+@test "without a card make gpu-check and gpu-bench skip; what is not the emulator's bits is told" {
+    ! nvidia-smi > /dev/null 2>&1 || skip "there is a card"
+    for what in check bench; do
+        run python3 "$BATS_TEST_DIRNAME/gpu/gpu.py" "$what"
+        [ "$status" = 0 ]
+        [[ "$output" == "SKIP make gpu-$what: no NVIDIA card"* ]]
+    done
+    run python3 -B - "$BATS_TEST_DIRNAME/gpu" << 'PY'
+import copy, sys
+sys.path.insert(0, sys.argv[1])
+import gpu
+sim = {"a": ("0", [1, 2]), "b": ("u4", [0x3F800000, 0x80000001]), "c": ("a1e-5", [0x3F800000])}
+def told(name, i, word):
+    chip = copy.deepcopy(sim)
+    chip[name][1][i] = word
+    try:
+        return gpu.compare_instructions(chip, sim)
+    except gpu.Failed as e:
+        return str(e)
+assert told("a", 0, 1) == told("b", 1, 3) == told("b", 0, 0x3F7FFFFD) == told("c", 0, 0x3F800010) == "3 instructions, 5 words"
+assert told("b", 1, 6).startswith("b: 1 of 2 words") and told("a", 1, 3).startswith("a: 1 of 2") and told("c", 0, 0x3F801000).startswith("c: 1 of 1")
+assert told("c", 0, 0x7FC00000).startswith("c: 1")
+PY
+    [ "$status" = 0 ] || { echo "$output"; false; }
+}
