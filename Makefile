@@ -30,9 +30,9 @@ OPENBLAS  := $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2> /
 
 # The rooms of the library, from the ground up: each may include itself and those before it (make
 # layers).
-ROOMS   := base judge compute compute/cpu compute/cuda flow store data net checkpoint \
+ROOMS   := base judge compute compute/cpu compute/cuda compute/mpi flow store data net checkpoint \
            method/advantage method/divergence method/kl method/loss method method/hint view
-LIB     := $(foreach r,$(ROOMS),$(sort $(wildcard lib/$r/*.c)))
+LIB     := $(foreach r,$(filter-out compute/mpi,$(ROOMS)),$(sort $(wildcard lib/$r/*.c)))
 LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
 UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
@@ -51,7 +51,7 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 .PHONY: FORCE all units plugin demo quick test unit torture bench benches debug fuzz fuzzers deps browser layers format formatted clean help
 .DELETE_ON_ERROR:
 
-all: $(STAGES) plugin
+all: $(STAGES) plugin mpi
 units: $(UNIT) $(REPLAY) $(TOOLS) $(BUILD)/libptd-sim.so gpu-tests
 
 # The main jobs.
@@ -181,6 +181,7 @@ formatted:
 	+$(MAKE) --no-print-directory deps DEBS=clang-format-14
 	@$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
 
+include lib/compute/mpi/mpi.mk
 include lib/manual/install.mk
 
 clean:
@@ -195,6 +196,7 @@ help:
 	@echo 'make torture    kill, cut, starve and fill the disk under the programs at every point, for a long while'
 	@echo 'make bench      speed and memory beside PyTorch and the limits of the machine, one table; BENCH=small: rows with that word'
 	@echo 'make debug      the same tests with address and undefined-behaviour sanitizers'
+	@echo 'make MPI=1      several machines: ptd-run and ptd-update talk by Open MPI; found by itself where mpicc is, MPI=0: not'
 	@echo 'make gpu-sim    the kernels of the GPU on an emulator, thread by thread; CUDA=0: no plugin for cards, even where nvcc is'
 	@echo 'make gpu-mutants   break the kernels in one place at a time: what finds it   make gpu-sass   registers, spills, instructions'
 	@echo 'make gpu-check  on a card, whether all of it is right; make gpu-bench: how fast; SKIP without one; make gpu-pack: both, built'

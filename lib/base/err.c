@@ -89,19 +89,34 @@ static void format_message(char out[LINE_MAX_BYTES], const char *fmt, va_list ap
     errno = reason;
 }
 
-static void say(const char *tag, const char *message)
+/* "rank 1 on node7", where ptd-run says so; NULL elsewhere. */
+static const char *ranked(void)
 {
-    char line[LINE_MAX_BYTES + 1], text[LINE_MAX_BYTES];
-    const char *program_name = ptd_program_name();
-    size_t room = LINE_MAX_BYTES - strlen(program_name) - strlen(tag) - 2;
-    escape(text, room, message);
-    int n = snprintf(line, sizeof line, "%s: %s%s\n", program_name, tag, text);
-    if (before_message) before_message();
+    const char *rank = getenv(PTD_RANKED);
+    return rank && *rank && strlen(rank) < 120 ? rank : NULL;
+}
+
+static void put_line(const char *line, int n)
+{
     for (ssize_t done = 0, got; done < n; done += got) {
         got = write(2, line + done, (size_t)(n - done));
         if (got < 0 && errno != EINTR) return;
         if (got < 0) got = 0;
     }
+}
+
+/* last: the status that the program ends with after this line; 0: it goes on. */
+static void say(const char *tag, const char *message, int last)
+{
+    char line[LINE_MAX_BYTES + 160], text[LINE_MAX_BYTES], mark[16] = "";
+    const char *program_name = ptd_program_name(), *rank = ranked();
+    size_t room = LINE_MAX_BYTES - strlen(program_name) - strlen(tag) - 2;
+    escape(text, room, message);
+    if (rank && last) snprintf(mark, sizeof mark, "%c%d ", PTD_LAST_WORDS, last);
+    int n = snprintf(line, sizeof line, "%s%s%s%s%s: %s%s\n", mark, program_name, rank ? " (" : "",
+                     rank ? rank : "", rank ? ")" : "", tag, text);
+    if (before_message) before_message();
+    put_line(line, n);
 }
 
 /* A closed standard descriptor would be given to the next file opened: put something there that
@@ -185,7 +200,7 @@ void ptd_die(int status, const char *fmt, ...)
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
-    say("", text);
+    say("", text, status);
     leave(status);
 }
 
@@ -193,8 +208,16 @@ void ptd_die_last(void)
 {
     if (!last_status) ptd_die(PTD_BUG, "failed without a reason; please report this as a bug");
     speak_for_all();
-    say("", last_message);
+    say("", last_message, last_status);
     leave(last_status);
+}
+
+void ptd_leave(int status)
+{
+    const char mark[] = {PTD_LAST_WORDS, '\n'};
+    speak_for_all();
+    if (ranked()) put_line(mark, sizeof mark);
+    leave(status);
 }
 
 void ptd_warn(const char *fmt, ...)
@@ -204,7 +227,7 @@ void ptd_warn(const char *fmt, ...)
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
-    say("warning: ", text);
+    say("warning: ", text, 0);
 }
 
 void ptd_info(const char *fmt, ...)
@@ -215,7 +238,7 @@ void ptd_info(const char *fmt, ...)
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
-    say("", text);
+    say("", text, 0);
 }
 
 void ptd_tell(const char *fmt, ...)
@@ -225,7 +248,7 @@ void ptd_tell(const char *fmt, ...)
     va_start(ap, fmt);
     format_message(text, fmt, ap);
     va_end(ap);
-    say("", text);
+    say("", text, 0);
 }
 
 void ptd_quiet(int on)

@@ -51,6 +51,8 @@ const char *ptd_failed_message(void); /* valid until the next ptd_fail on this t
  * buffered output is not written. */
 _Noreturn void ptd_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void ptd_die_last(void); /* dies of the last ptd_fail */
+/* Without a word: another process of this job has said why. */
+_Noreturn void ptd_leave(int status);
 void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A closing or progress line; silent after ptd_quiet(1). */
 void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -61,6 +63,13 @@ int ptd_is_quiet(void);
 /* Called before any line is written to stderr, so that a progress line can be wiped first; NULL:
  * nothing. */
 void ptd_before_message(void (*f)(void));
+
+/* What ptd-run, which has the lines of a rank's programs pass through it, puts into their
+ * environment: PTD_RANKED, "rank 1 on node7", which every line then names behind the program. The
+ * line that a program ends with begins with PTD_LAST_WORDS, its status in decimal and a space, and
+ * ptd_leave says PTD_LAST_WORDS alone. */
+#define PTD_RANKED     "PTD_RANKED"
+#define PTD_LAST_WORDS '\036'
 
 /* Memory that is there or ends the program with status 71. Sizes are checked for overflow by
  * ptd_array. */

@@ -2,6 +2,7 @@
  * libraries nobody else has to wait, and libptd-sim.so, the same on an emulator of the chip. */
 #include "base/err.h"
 #include "compute/drivers.h"
+#include "compute/plugin.h"
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ static char *own_folder(void)
     return ptd_strdup(path);
 }
 
-/* The library's path in the first of these folders that has it, malloc'd. NULL: none has. */
-static char *find(const char *name)
+char *ptd_plugin_find(const char *name)
 {
     static const char *const folders[] = {"", "/../lib", "/lib"};
     char *folder = own_folder(), *path = NULL;
@@ -46,7 +46,7 @@ static door *door_of(const char *path, const struct ptd_device *d)
 
 static int open_plugin(struct ptd_device *d, const char *name)
 {
-    char *path = find(name);
+    char *path = ptd_plugin_find(name);
     door *open = path ? door_of(path, d) : NULL;
     if (!path)
         ptd_fail(PTD_UNAVAILABLE,
@@ -68,4 +68,20 @@ int ptd_cuda_open(struct ptd_device *d)
 int ptd_sim_open(struct ptd_device *d)
 {
     return open_plugin(d, "sim");
+}
+
+/* Its own libraries look for each other by name, so they are everybody's to see. */
+void *ptd_plugin_door(const char *name, const char *symbol)
+{
+    char *path = ptd_plugin_find(name);
+    void *library = path ? dlopen(path, RTLD_NOW | RTLD_GLOBAL) : NULL;
+    void *found = library ? dlsym(library, symbol) : NULL;
+    if (!path)
+        ptd_fail(PTD_UNAVAILABLE,
+                 "expected libptd-%s.so beside the program or in lib, which a build with %s makes",
+                 name, name);
+    else if (!found)
+        ptd_fail(PTD_UNAVAILABLE, "%s", dlerror());
+    free(path);
+    return found;
 }

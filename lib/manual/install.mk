@@ -19,7 +19,7 @@ manual: all
 
 install: manual $(BUILD)/libptd.a
 	install -d $(AT)/bin $(AT)/lib/pkgconfig $(AT)/$(COMPLETE) $(AT)/$(ZSH) $(AT)/share/doc/ptd
-	install -m 755 $(STAGES) $(GPU_PLUGIN) $(AT)/bin
+	install -m 755 $(STAGES) $(GPU_PLUGIN) $(MPI_PLUGIN) $(AT)/bin
 	install -m 644 $(BUILD)/libptd.a $(AT)/lib
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: ptd' 'Description: training of vision-language models by filters: streams, stores, the network' \
 	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include/ptd -D_GNU_SOURCE' 'Libs: -L$${prefix}/lib -lptd $(LIBS)' \
@@ -33,7 +33,7 @@ install: manual $(BUILD)/libptd.a
 	install -D -m 644 lib/python/ptd.py $(AT)/share/ptd/ptd.py
 # What install puts there, and no more.
 uninstall: manual
-	cd $(AT) && rm -f $(patsubst %,bin/%,$(notdir $(STAGES) $(GPU_PLUGIN))) lib/libptd.a lib/pkgconfig/ptd.pc $(HEADERS:lib/%=include/ptd/%) \
+	cd $(AT) && rm -f $(patsubst %,bin/%,$(notdir $(STAGES) $(GPU_PLUGIN) $(MPI_PLUGIN))) lib/libptd.a lib/pkgconfig/ptd.pc $(HEADERS:lib/%=include/ptd/%) \
 	    $(PAGES:$(MANUAL)/%=share/man/%) $(patsubst %,$(COMPLETE)/%,$(notdir $(STAGES))) $(ZSH)/_ptd
 	rm -rf $(AT)/share/doc/ptd $(AT)/share/ptd
 	-cd $(AT)/include/ptd 2> /dev/null && find . -depth -type d -empty -delete; rmdir $(AT)/include/ptd 2> /dev/null
