@@ -957,6 +957,80 @@ static void test_a_lost_part_is_noticed(void **state)
     ptd_store_close(s);
 }
 
+/* ---- the way back ---- */
+
+static int publish_with_way_back(struct ptd_store *s, int64_t g)
+{
+    struct ptd_tensor_view w[N], wm[N], wv[N];
+    char run[64];
+    fill(weights, g), fill(m, g + 100), fill(v, g + 200);
+    views(w, weights), views(wm, m), views(wv, v);
+    snprintf(run, sizeof run, "{\"step\":%lld}", (long long)g);
+    struct ptd_publication p = {.generation = g,
+                                .weights = w,
+                                .m = wm,
+                                .v = wv,
+                                .n = N,
+                                .run = run,
+                                .keep = 2,
+                                .can_go_back = 1};
+    return ptd_store_publish(s, &p);
+}
+
+static void is_at(struct ptd_store *s, int64_t g, int64_t back)
+{
+    int64_t head, way;
+    char want[64], *run = ptd_store_get_run(s);
+    snprintf(want, sizeof want, "{\"step\":%lld}", (long long)g);
+    assert_int_equal(ptd_store_head(s, &head), 0);
+    assert_int_equal(head, g);
+    assert_int_equal(ptd_store_back(s, &way), 0);
+    assert_int_equal(way, back);
+    assert_string_equal(run, want);
+    free(run);
+    assert_int_equal(load(s, g), 0);
+    assert_true(is_filled(got, g));
+    if (g) {
+        assert_int_equal(load_moments(s, 'm'), 0);
+        assert_true(is_filled(got, g + 100));
+        assert_int_equal(load_moments(s, 'v'), 0);
+        assert_true(is_filled(got, g + 200));
+    } else
+        assert_int_equal(load_moments(s, 'm'), -1);
+}
+
+static void it_goes_back_one_generation(void **state)
+{
+    (void)state;
+    ptd_store_close(created());
+    struct ptd_store *s = opened(PTD_STORE_TRAIN);
+    is_at(s, 0, -1);
+    assert_int_equal(ptd_store_go_back(s), -1);
+    assert_int_equal(publish_with_way_back(s, 1), 0);
+    is_at(s, 1, 0);
+    assert_int_equal(ptd_store_go_back(s), 0);
+    is_at(s, 0, -1);
+    assert_int_equal(load(s, 1), -1); /* what came after is gone */
+    assert_int_equal(publish_with_way_back(s, 1), 0);
+    assert_int_equal(publish_with_way_back(s, 2), 0);
+    assert_int_equal(publish_with_way_back(s, 5), 0);
+    is_at(s, 5, 2);
+    assert_int_equal(ptd_store_go_back(s), 0);
+    is_at(s, 2, -1); /* and not twice */
+    assert_int_equal(ptd_store_go_back(s), -1);
+    is_at(s, 2, -1);
+    assert_int_equal(publish_with_way_back(s, 3), 0);
+    is_at(s, 3, 2);
+    assert_int_equal(publish(s, 4, 2, 0), 0); /* without one */
+    is_at(s, 4, -1);
+    ptd_store_close(s);
+    s = opened(PTD_STORE_READ);
+    is_at(s, 4, -1);
+    assert_int_equal(ptd_store_go_back(s), -1);
+    assert_failed(PTD_BUG, "not opened for training");
+    ptd_store_close(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -996,6 +1070,7 @@ int main(void)
         TEST(test_killed_between_steps),
         TEST(test_killed_while_sending),
         TEST(test_many_tensors),
+        TEST(it_goes_back_one_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "checkpoint/import.h"
 #include "checkpoint/merge.h"
 #include "checkpoint/shards.h"
+#include "store/share.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -33,8 +34,10 @@ struct job {
     struct ptd_tensor_about *stored, *written; /* the same tensors: as they are, as they will be */
     struct shard *shards;
     int n, n_shards;
-    int peft;                /* 1: the adapter alone */
-    struct ptd_merge *merge; /* NULL: nothing is merged */
+    int peft;                  /* 1: the adapter alone */
+    struct ptd_merge *merge;   /* NULL: nothing is merged */
+    struct ptd_shared *shared; /* where ranks share what bfloat16 leaves out; NULL: here is all */
+    int looked;                /* 1: shared is known */
     struct ptd_progress progress;
 };
 
@@ -238,8 +241,12 @@ struct buffers {
 static int complete(struct job *j, const struct ptd_tensor_about *from, size_t at, size_t n,
                     const uint16_t *high, float *x)
 {
+    if (!j->looked && ptd_shared_of(j->store, &j->shared)) return -1;
+    j->looked = 1;
     int16_t *low = ptd_array(n, sizeof *low);
-    int rc = ptd_store_read_low(j->store, j->x->generation, from->name, at, n, low);
+    int rc = j->shared
+                 ? ptd_shared_low(j->shared, j->x->generation, from->name, from->n, at, n, low)
+                 : ptd_store_read_low(j->store, j->x->generation, from->name, at, n, low);
     for (size_t i = 0; i < n && rc == 0; i++) {
         uint32_t bits = ((uint32_t)high[i] << 16) + (uint32_t)(int32_t)low[i];
         memcpy(x + i, &bits, sizeof bits);
@@ -437,6 +444,7 @@ int ptd_export(struct ptd_store *s, const char *dir, struct ptd_export *x)
     if (j.folder >= 0) close(j.folder);
     for (int i = 0; j.peft && j.written && i < j.n; i++) free((char *)(uintptr_t)j.written[i].name);
     ptd_merge_close(j.merge);
+    ptd_shared_close(j.shared);
     ptd_store_list_free(j.stored, j.n);
     free(j.written);
     free(j.shards);

@@ -10,7 +10,8 @@
  *               "tokenizer.json", ...
  *     weights   "GENERATION/NAME"         tensors; generation as 8 hex digits
  *               "GENERATION/ema.NAME"     what a trainer keeps the running mean of
- *     optim     "m/GENERATION/NAME",      moments of the newest generation ("m/NAME", "v/NAME" in
+ *     optim     "m/GENERATION/NAME",      moments of the newest generation, and of the one before
+ *                                         it if it can go back to that ("m/NAME", "v/NAME" in
  *               "v/GENERATION/NAME",      stores of earlier programs); of 8-bit ones the scales
  *                                         too, as "NAME.scale"
  *               "l/GENERATION/NAME"       what its weights in bfloat16 leave out
@@ -18,6 +19,7 @@
  *               "pinned"                  generations that are never freed, a JSON list
  *               "base"                    id of base.mdb: a digest of all heads of its values
  *               "run"                     counters and what exact resume needs, JSON
+ *               "run/GENERATION/json"     the same of the generation that it can go back to
  *               "partial/GENERATION"      tensors that a generation holds itself, if not all
  *               "asked/STEP"              what a step asked, JSON (method/history.h)
  *               "evaluated"               what ptd-eval found, JSON (method/evaluated.h)
@@ -231,10 +233,17 @@ struct ptd_publication {
     /* [n] weights of the generation before, which then is kept beside it; NULL: not asked for. It
      * must be after the head, too. */
     struct ptd_tensor_view *before;
+    /* 1: what the head before has beside its weights stays, so that ptd_store_go_back can make it
+     * the head again */
+    int can_go_back;
 };
 /* Memory that publishing so many bytes of tensors takes meanwhile, and keeps. */
 size_t ptd_store_publishing(size_t bytes);
 int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p) PTD_MUST_CHECK;
+/* The generation before the head that can be the head again, -1: none. */
+int ptd_store_back(struct ptd_store *s, int64_t *generation) PTD_MUST_CHECK;
+/* It is, and what came after it is gone. TRAIN. */
+int ptd_store_go_back(struct ptd_store *s) PTD_MUST_CHECK;
 
 /* Cached values by key (dist): 0 found (*value malloc'd), 1 absent, -1 failure (a digest that does
  * not fit counts as absent, with a warning). */

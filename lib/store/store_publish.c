@@ -1,5 +1,6 @@
 /* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what
  * stays, filling and cloning new stores. How a tensor is laid out is left to store_tensor.c. */
+#include "store/share.h"
 #include "store/store_private.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -200,6 +201,8 @@ static int sweep(struct ptd_store *s, MDB_txn *txn)
     return rc;
 }
 
+#define BACK "run/" /* before the generation that the store can go back to */
+
 /* ---- publishing ---- */
 
 /* A publication on its way: what is written next, and what the last transaction does. */
@@ -210,7 +213,7 @@ struct job {
     size_t first;
     int64_t generation, earliest; /* earliest: of those it brings */
     const char *text;             /* state/run */
-    int keep, pin, partial;
+    int keep, pin, partial, can_go_back;
     struct ptd_store *meta; /* whose meta is taken over; NULL: nobody's */
     int dtype;              /* the run's from now on; 0: as in that meta */
     char id[17];            /* of base.mdb */
@@ -298,12 +301,77 @@ static int drop_moments(struct ptd_store *s, MDB_txn *txn, int64_t generation)
     return rc;
 }
 
+/* All but those of the generation and of the head before it. */
+static int drop_older_moments(struct ptd_store *s, MDB_txn *txn, int64_t generation, int64_t head)
+{
+    static const char *const kinds[] = {"m/", "v/", "l/"};
+    int rc = 0;
+    for (int i = 0; i < 3 && !rc; i++) {
+        int64_t *list;
+        int n;
+        rc = list_generations(s, txn, DB_OPTIM, kinds[i], &list, &n);
+        for (int k = 0; k < n && !rc; k++) {
+            char prefix[PTD_PREFIX];
+            if (list[k] == generation || list[k] == head) continue;
+            ptd_store_prefix(prefix, kinds[i], list[k]);
+            rc = delete_prefix(s, txn, DB_OPTIM, prefix, NULL);
+        }
+        free(list);
+    }
+    return rc;
+}
+
+/* Whether moments of the head are where a way back would look for them: not in stores of earlier
+ * programs. */
+static int has_way_back(struct ptd_store *s, MDB_txn *txn, int64_t head)
+{
+    char prefix[PTD_PREFIX];
+    ptd_store_prefix(prefix, "m/", head);
+    return !head || !ptd_store_has_prefix(s, txn, DB_OPTIM, prefix);
+}
+
+static const char *back_key(char key[PTD_PREFIX + 8], int64_t generation)
+{
+    ptd_store_prefix(key, BACK, generation);
+    return strcat(key, "json");
+}
+
+/* The head's counters under a name of their own, "null" if it has none; -1: nothing is kept. */
+static int keep_run(struct ptd_store *s, MDB_txn *txn, int64_t head)
+{
+    MDB_val v;
+    char key[PTD_PREFIX + 8];
+    int rc = delete_prefix(s, txn, DB_STATE, BACK, NULL);
+    if (rc || head < 0) return rc;
+    rc = ptd_store_get_plain(s, txn, DB_STATE, "run", &v);
+    if (rc && (rc != MDB_NOTFOUND || head)) return rc == MDB_NOTFOUND ? 0 : rc;
+    char *text =
+        rc ? ptd_strdup("null") : ptd_format("%.*s", (int)v.mv_size, (const char *)v.mv_data);
+    rc = ptd_store_put_plain(s, txn, DB_STATE, back_key(key, head), text, strlen(text));
+    free(text);
+    return rc;
+}
+
+/* What the head has beside its weights goes, or stays as the way back. */
+static int leave_head(struct ptd_store *s, MDB_txn *txn, const struct job *j)
+{
+    int64_t head = -1;
+    int rc = ptd_store_get_head(s, txn, &head);
+    if (rc) return rc;
+    if (!j->can_go_back || head < 0 || !has_way_back(s, txn, head)) {
+        rc = keep_run(s, txn, -1);
+        return rc ? rc : drop_moments(s, txn, j->generation);
+    }
+    rc = keep_run(s, txn, head);
+    return rc ? rc : drop_older_moments(s, txn, j->generation, head);
+}
+
 static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
 {
     json_t *pins = NULL;
     int rc = j->meta ? copy_meta(s, txn, j->meta) : 0;
     if (!rc && j->dtype) rc = ptd_store_put_dtype(s, txn, j->dtype);
-    if (!rc) rc = drop_moments(s, txn, j->generation);
+    if (!rc) rc = leave_head(s, txn, j);
     if (!rc) rc = put_run(s, txn, j->text);
     for (int64_t g = j->earliest; g <= j->generation && !rc; g++)
         rc = ptd_store_mark_partial(s, txn, g, j->partial);
@@ -427,6 +495,7 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
                     .text = p->run,
                     .keep = p->keep,
                     .pin = p->pin,
+                    .can_go_back = p->can_go_back,
                     .partial = p->partial ? p->n : 0};
     int rc = check_publication(s, p);
     for (int i = 0; i < 5 && !rc; i++) {
@@ -439,6 +508,63 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
     if (rc == 0) rc = run_job(s, &j);
     for (int i = 0; i < j.n_runs; i++) free((void *)(uintptr_t)j.runs[i].f.tensors);
     return rc;
+}
+
+/* ---- the way back ---- */
+
+/* The only key that begins with BACK: of which generation; -1: there is none. An LMDB code. */
+static int find_back(struct ptd_store *s, MDB_txn *txn, int64_t *generation)
+{
+    int64_t *list;
+    int n, rc = list_generations(s, txn, DB_STATE, BACK, &list, &n);
+    *generation = rc || !n ? -1 : list[n - 1];
+    free(list);
+    return rc;
+}
+
+int ptd_store_back(struct ptd_store *s, int64_t *generation)
+{
+    if (ptd_store_view(s) < 0) return -1;
+    int rc = find_back(s, s->view, generation);
+    ptd_store_view_end(s);
+    return rc ? ptd_store_fail(s, rc, "reading its state") : 0;
+}
+
+/* Of generations after g that the store holds in part nothing is marked any more. */
+static int unmark(struct ptd_store *s, MDB_txn *txn, int64_t g)
+{
+    int64_t *list;
+    int n, rc = list_generations(s, txn, DB_WEIGHTS, "", &list, &n);
+    for (int i = 0; i < n && !rc; i++)
+        if (list[i] > g) rc = ptd_store_mark_partial(s, txn, list[i], 0);
+    free(list);
+    return rc;
+}
+
+static int take_back(struct ptd_store *s, MDB_txn *txn, const void *arg)
+{
+    int64_t g;
+    MDB_val v;
+    char key[PTD_PREFIX + 8], *text = NULL;
+    (void)arg;
+    int rc = find_back(s, txn, &g);
+    if (!rc && g < 0) return MDB_NOTFOUND;
+    if (!rc) rc = ptd_store_get_plain(s, txn, DB_STATE, back_key(key, g), &v);
+    if (!rc) text = ptd_format("%.*s", (int)v.mv_size, (const char *)v.mv_data);
+    if (!rc) rc = put_run(s, txn, strcmp(text, "null") ? text : NULL);
+    if (!rc) rc = keep_run(s, txn, -1);
+    if (!rc) rc = unmark(s, txn, g);
+    if (!rc) rc = put_head(s, txn, g);
+    if (!rc) rc = sweep(s, txn);
+    free(text);
+    return rc;
+}
+
+int ptd_store_go_back(struct ptd_store *s)
+{
+    if (!(s->mode & PTD_STORE_TRAIN))
+        return ptd_fail(PTD_BUG, "store %s: not opened for training: cannot go back", s->dir);
+    return ptd_store_change(s, take_back, NULL, "going back to the generation before");
 }
 
 /* ---- the frozen generation ---- */
@@ -511,18 +637,26 @@ struct clone {
     struct ptd_tensor_about *tensors;    /* as they are wanted, then what is added */
     int n;                               /* in list */
     const struct ptd_filling *more;
+    struct ptd_shared *shared; /* where ranks share what bfloat16 leaves out; NULL: here is all */
+    int looked;                /* 1: shared is known */
 };
 
 /* float32 numbers that were widened from bfloat16 get what that leaves out, where `from` has it. */
-static int join_low(const struct clone *c, const char *name, size_t first, size_t n, uint32_t *x)
+static int join_low(struct clone *c, const struct ptd_tensor_about *t, size_t first, size_t n,
+                    uint32_t *x)
 {
+    if (!c->looked && ptd_shared_of(c->from, &c->shared)) return -1;
+    c->looked = 1;
     size_t piece = ptd_store_piece(PTD_I16), part;
     int16_t *low = ptd_array(n, sizeof *low);
     int rc = 0;
     for (size_t at = 0; at < n && rc == 0; at += part) {
         part = piece - (first + at) % piece;
         if (part > n - at) part = n - at;
-        rc = ptd_store_read_low(c->from, c->generation, name, first + at, part, low + at);
+        rc = c->shared
+                 ? ptd_shared_low(c->shared, c->generation, t->name, t->n, first + at, part,
+                                  low + at)
+                 : ptd_store_read_low(c->from, c->generation, t->name, first + at, part, low + at);
     }
     for (size_t i = 0; i < n && rc == 0; i++) x[i] += (uint32_t)(int32_t)low[i];
     free(low);
@@ -540,7 +674,7 @@ static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
     int rc = ptd_store_read(c->from, c->generation, t, first, n, raw);
     if (rc == 0) ptd_dtype_convert(out, c->tensors[i].dtype, raw, t->dtype, n);
     if (rc == 0 && t->dtype == PTD_BF16 && c->tensors[i].dtype == PTD_F32)
-        rc = join_low(c, t->name, first, n, out);
+        rc = join_low(c, t, first, n, out);
     free(raw);
     return rc;
 }
@@ -590,11 +724,12 @@ int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struc
     if (ptd_store_hold(from) < 0) return -1;
     int rc = ptd_store_list(from, generation, &list, &n);
     if (rc == 0) n = drop_averages(list, n);
-    struct clone c = {from, generation, list, NULL, n, more};
+    struct clone c = {.from = from, .generation = generation, .list = list, .n = n, .more = more};
     struct ptd_filling f = to_clone(&c, dtype);
     if (rc == 0) rc = freeze(to, &j, &f);
     ptd_store_list_free(list, n);
     free(c.tensors);
+    ptd_shared_close(c.shared);
     ptd_store_release(from);
     return rc;
 }
