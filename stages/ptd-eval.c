@@ -246,25 +246,33 @@ static void print_line(json_t *o)
     free(text);
 }
 
-/* One generation. */
-static void look_at(int64_t generation)
+static void tell_of(int64_t generation, double score, int best)
+{
+    if (best)
+        ptd_info("generation %lld: %s %.4g, the best so far, pinned", (long long)generation, opt.by,
+                 score);
+    else
+        ptd_info("generation %lld: %s %.4g, the best is still generation %lld",
+                 (long long)generation, opt.by, score, (long long)run.known.best);
+}
+
+/* One generation. 0: it has gone before it could be pinned. */
+static int look_at(int64_t generation)
 {
     if (ptd_evaluated_try(&run.known, generation) < 0) {
         if (ptd_failed_status() != PTD_NOINPUT) ptd_die_last();
-        return; /* gone before it could be pinned: the next time a newer one is due */
+        return 0;
     }
     json_t *o = metrics_of(generation);
     double score = score_of(o);
     int best = ptd_evaluated_found(&run.known, generation, score);
     if (best < 0) ptd_die_last();
-    put(o, "best_step", json_integer(run.known.best));
+    json_object_set_new(o, "val/best_step", json_integer(run.known.best));
     print_line(o);
     json_decref(o);
     run.examined++;
-    ptd_info("generation %lld: %s %.4g, %s%lld", (long long)generation, opt.by, score,
-             best ? "the best so far; pinned, so that it is kept: generation "
-                  : "the best is still generation ",
-             (long long)run.known.best);
+    tell_of(generation, score, best);
+    return 1;
 }
 
 /* ---- following ---- */
@@ -302,7 +310,7 @@ static void follow(void)
         int64_t head = newest(), due = ptd_evaluated_due(&run.known, head);
         int over = !trained && (seen || opt.once || ptd_now() - since >= opt.wait);
         if (over && head > run.known.last) due = head;
-        if (due >= 0) look_at(due);
+        if (due >= 0 && !look_at(due) && !look_at(newest())) due = -1;
         if (due >= 0 && stop_run()) {
             ptd_die(PTD_STOPPED,
                     "no gain in %d examinations: the run is ended; the best is generation %lld (%s "

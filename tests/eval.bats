@@ -18,7 +18,7 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     pipeline once.ptd 3 > /dev/null
     run -0 --separate-stderr ptd-eval once.ptd test.jsonl --once -G 4 -m 16 --by val/mean@4
     line=$output
-    [[ "$stderr" == *"generation 3: val/mean@4 "*", the best so far; pinned, so that it is kept: generation 3"* ]]
+    [[ "$stderr" == *"generation 3: val/mean@4 "*", the best so far, pinned"* ]]
     [ "$(pins once.ptd)" = '[0,3]' ]
     ptd-rollout -q -s once.ptd -g 3 --greedy -P 100 -m 16 test.jsonl | ptd-verify -q | ptd-stat --json > greedy.json
     ptd-rollout -q -s once.ptd -g 3 -G 4 -P 100 -m 16 test.jsonl | ptd-verify -q | ptd-stat --json > samples.json
@@ -84,10 +84,11 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     pipeline cut.ptd 4 > /dev/null
     # one that hangs in an examination, and is killed there
     ptd-eval -q cut.ptd test.jsonl --once -m 16 --verify "--exec 'x:0=sleep 30'" > /dev/null 2>&1 &
+    killed=$!
     until [ "$(evaluated cut.ptd | jq .trying)" = 4 ]; do sleep 0.05; done
-    kill %1
+    kill $killed
     status=0
-    wait %1 || status=$?
+    wait $killed || status=$?
     [ "$status" = 143 ]
     [ "$(pins cut.ptd)" = '[0,2,4]' ]
     ptd-eval -q cut.ptd test.jsonl --every 100 --wait 0 -m 16 > after.jsonl
@@ -97,6 +98,20 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     run -0 ptd-eval -q cut.ptd four.jsonl --once -m 16
     [ "$(evaluated cut.ptd | jq -r .of)" = "four.jsonl by val/accuracy_reward" ]
     [ "$(pins cut.ptd)" = '[0,4]' ]
+}
+
+@test "where --keep dropped what was due, the newest is examined" {
+    fresh late.ptd
+    pipeline late.ptd 1 > /dev/null
+    ptd-eval -q late.ptd test.jsonl --once -m 8 > /dev/null
+    pipeline late.ptd 5 --keep 2 > /dev/null
+    # somebody has the store as its trainer would, for a while
+    /usr/bin/python3 -c 'import fcntl, time; f = open("late.ptd/data.mdb", "r+b"); fcntl.lockf(f, fcntl.LOCK_EX, 1, 0); print("held", flush=True); time.sleep(5)' > held &
+    holder=$!
+    until [ -s held ]; do sleep 0.1; done
+    ptd-eval -q late.ptd test.jsonl --every 3 -m 8 --wait 60 > late.jsonl
+    wait $holder
+    [ "$(jq .step late.jsonl)" = 5 ]
 }
 
 @test "what is wrong is named" {

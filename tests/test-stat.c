@@ -212,6 +212,13 @@ static void a_prompt_asked_again_is_no_other(void **state)
     assert_close(out[0].lo, 0, 0);
     assert_close(out[0].hi, 1, 0);
     ptd_tallies_clear(&t);
+    r = rules(1, 1);
+    ptd_tallies_init(&t, &r);
+    for (int i = 0; i < 10; i++) add(&t, "x", 1, 1), add(&t, "y", 1, 0);
+    ptd_tally_ranges(&t.total, &r, out);
+    assert_close(out[0].lo, 0, 0); /* not Wilson's of twenty */
+    assert_close(out[0].hi, 1, 0);
+    ptd_tallies_clear(&t);
 }
 
 static void counts_a_group(void **state)

@@ -108,6 +108,31 @@ static void test_retention(void **state)
     ptd_store_close(s);
 }
 
+/* Of what somebody beside the trainer pins, one stays while others pass, and goes once it is let
+ * go. */
+static void test_pins_beside_a_trainer(void **state)
+{
+    struct ptd_store *s = created();
+    (void)state;
+    assert_int_equal(publish(s, 1, 1, 0), 0);
+    assert_int_equal(ptd_store_pin(s, 1, 1), 0);
+    assert_int_equal(ptd_store_pin(s, 1, 1), 0);
+    assert_int_equal(ptd_store_pin(s, 7, 1), -1);
+    assert_failed(PTD_NOINPUT, "generation 7 is not kept");
+    assert_int_equal(publish(s, 2, 1, 0), 0);
+    assert_int_equal(publish(s, 3, 1, 0), 0);
+    assert_int_equal(load(s, 1), 0);
+    assert_true(is_filled(got, 1));
+    assert_int_equal(load(s, 2), -1);
+    assert_int_equal(ptd_store_pin(s, 2, 1), -1);
+    assert_int_equal(ptd_store_pin(s, 1, 0), 0);
+    assert_int_equal(ptd_store_pin(s, 0, 0), 0); /* it stays anyway */
+    assert_int_equal(publish(s, 4, 1, 0), 0);
+    assert_int_equal(load(s, 1), -1);
+    assert_int_equal(load(s, 0), 0);
+    ptd_store_close(s);
+}
+
 static void test_state_follows_generation(void **state)
 {
     struct ptd_store *s = created();
@@ -1041,6 +1066,7 @@ int main(void)
         TEST(test_partial_generations),
         TEST(test_a_lost_part_is_noticed),
         TEST(test_retention),
+        TEST(test_pins_beside_a_trainer),
         TEST(test_state_follows_generation),
         TEST(test_order),
         TEST(test_the_one_before),
