@@ -18,8 +18,8 @@ static void draw(const struct ptd_clusters *c, uint64_t seed, uint32_t resample,
         ptd_random_row(at, (int)((left + 3) / 4), seed, PTD_RNG_BOOTSTRAP, resample, 0,
                        (uint32_t)(i / 4));
         for (long k = 0; k < left; k++) {
-            size_t row = ((uint64_t)at[k / 4][k % 4] * (uint64_t)c->clusters >> 32) *
-                         (size_t)c->figures;
+            size_t row =
+                ((uint64_t)at[k / 4][k % 4] * (uint64_t)c->clusters >> 32) * (size_t)c->figures;
             for (int f = 0; f < c->figures; f++) sum[f] += c->sum[row + f], n[f] += c->n[row + f];
         }
     }

@@ -91,8 +91,7 @@ double ptd_maj_at_k(const int *votes, int m, int right, int n, int k)
     double sum = 0;
     if (right < 0 || !votes[right]) return 0;
     if (k == n) return wins_outright(votes, m, right);
-    for (int a = 1; a <= k && a <= votes[right]; a++)
-        sum += wins_with(a, votes, m, right, n, k);
+    for (int a = 1; a <= k && a <= votes[right]; a++) sum += wins_with(a, votes, m, right, n, k);
     return fmin(1, sum / binomial(n, k, (double)k / n));
 }
 

@@ -15,14 +15,14 @@
 #include "flow/record.h"
 
 struct ptd_answer_tally {
-    char *as;             /* as it was first written */
-    long times, right;    /* how often it was given, and was right */
-    long expected;        /* to how many groups it is the answer */
+    char *as;          /* as it was first written */
+    long times, right; /* how often it was given, and was right */
+    long expected;     /* to how many groups it is the answer */
 };
 struct ptd_answers {
-    struct ptd_names names; /* normal forms */
+    struct ptd_names names;      /* normal forms */
     struct ptd_answer_tally *at; /* [names.n] */
-    long given, groups;     /* sums of times and of expected */
+    long given, groups;          /* sums of times and of expected */
     int cap;
 };
 void ptd_answers_count(struct ptd_answers *a, const struct ptd_group *g);

@@ -143,15 +143,18 @@ static void compare_inner(struct finding *f, const char *of, const char *key, co
 
 static void compare(struct finding *f, const char *of, const json_t *was, const json_t *is);
 
+/* A program that is there on one side only is told by the pipe; a loss, by its name. */
 static void compare_key(struct finding *f, const char *of, const char *key, const json_t *was,
                         const json_t *is)
 {
-    int within = !of && (json_is_object(was) || json_is_object(is));
-    if (within && (was || strncmp(key, "ptd-", 4) == 0) && (is || strncmp(key, "ptd-", 4) == 0))
+    int inner = !of && (json_is_object(was) || json_is_object(is));
+    if (inner && was && is)
         compare(f, key, was, is);
+    else if (inner)
+        met(f, key);
     else if (of)
         compare_inner(f, of, key, was, is);
-    else if (!within)
+    else
         compare_value(f, key, was, is);
 }
 
@@ -190,10 +193,24 @@ static const char *text_at(const json_t *settings, const char *key)
     return s ? s : "";
 }
 
+#define NAMES_MAX 150 /* bytes */
+
+/* A long list of names ends at a comma. */
+static void shorten(char **names)
+{
+    size_t most = NAMES_MAX;
+    if (!*names || strlen(*names) <= most) return;
+    while (most > 0 && (*names)[most] != ',') most--;
+    char *shorter = ptd_format("%.*s,...", (int)most, *names);
+    free(*names);
+    *names = shorter;
+}
+
 /* From supervised training to rewards it is another run. */
-static int refuse(const struct finding *f, const json_t *was, const json_t *is)
+static int refuse(struct finding *f, const json_t *was, const json_t *is)
 {
     const struct ptd_difference *d = f->asked;
+    shorten(&f->names);
     if (strcmp(text_at(was, "loss"), "sft") == 0 && strcmp(text_at(is, "loss"), "sft") != 0)
         return ptd_fail(PTD_CONFIG,
                         "%s: generation %lld was trained by --loss sft, and rewards are learned "
@@ -201,7 +218,7 @@ static int refuse(const struct finding *f, const json_t *was, const json_t *is)
                         "--from-store %s",
                         d->where, (long long)d->at, d->where);
     return ptd_fail(PTD_CONFIG,
-                    "%s: resuming at step %lld would not be exact: %.280s%s (--change %.80s goes "
+                    "%s: resuming at step %lld would not be exact: %.220s%s (--change %s goes "
                     "on from here, and is recorded)",
                     d->where, (long long)d->at, f->words, f->n > 4 ? " ..." : "", f->names);
 }

@@ -16,7 +16,8 @@ struct ptd_metric {
     const char *title; /* of a panel; NULL: the name */
     int range;         /* enum ptd_metric_range: what it can be */
 };
-extern const struct ptd_metric ptd_metrics_known[]; /* in the order of the lines; name NULL ends it */
+extern const struct ptd_metric
+    ptd_metrics_known[]; /* in the order of the lines; name NULL ends it */
 /* NULL: no such metric. */
 const struct ptd_metric *ptd_metric_named(const char *name);
 #endif

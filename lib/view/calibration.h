@@ -40,7 +40,7 @@ struct ptd_calibration_bin {
     struct ptd_range right; /* share, by drawing prompts anew, or Wilson's of one response each */
 };
 struct ptd_calibrated {
-    struct ptd_calibration_bin bin[PTD_BINS]; /* [0, 0.1), ... [0.9, 1] */
+    struct ptd_calibration_bin bin[PTD_BINS];    /* [0, 0.1), ... [0.9, 1] */
     double confidence, right, ece, brier, auroc; /* NAN: there is nothing to say it of */
 };
 void ptd_calibration_find(const struct ptd_calibration *c, int resamples, int64_t seed,

@@ -14,13 +14,13 @@ struct ptd_stat {
     int64_t generation; /* of the last group */
     const struct ptd_tally_rules *rules;
     const struct ptd_tallies *here;
-    const char *other;               /* the stream it is compared with; NULL: none */
-    const struct ptd_paired *paired; /* with it */
-    const struct ptd_calibrated *calibration;   /* NULL: not asked for */
-    const char *sure_by;             /* its name */
-    long responses;                  /* that it is of */
-    int answers;                     /* how many of the most frequent are shown */
-    int all_ks;                      /* pass@1 was asked for beside others */
+    const char *other;                        /* the stream it is compared with; NULL: none */
+    const struct ptd_paired *paired;          /* with it */
+    const struct ptd_calibrated *calibration; /* NULL: not asked for */
+    const char *sure_by;                      /* its name */
+    long responses;                           /* that it is of */
+    int answers;                              /* how many of the most frequent are shown */
+    int all_ks;                               /* pass@1 was asked for beside others */
 };
 void ptd_stat_print(const struct ptd_stat *s, int form);
 void ptd_stat_json(const struct ptd_stat *s);

@@ -50,8 +50,7 @@ static json_t *object(const struct ptd_tally *t, const struct ptd_tally_rules *r
     json_object_set_new(o, "format", share((double)t->form, t->n));
     json_object_set_new(o, "unparsable", share((double)t->unparsable, t->n));
     json_object_set_new(o, "cut", share((double)t->cut, t->n));
-    json_object_set_new(o, "distinct",
-                        share(ptd_answers_different(&t->answers), t->answers.given));
+    json_object_set_new(o, "distinct", share(ptd_answers_different(&t->answers), t->answers.given));
     json_object_set_new(o, "length", share((double)t->tokens, t->n));
     json_object_set_new(o, "all_fail", share((double)t->all_fail, t->prompts));
     json_object_set_new(o, "all_pass", share((double)t->all_pass, t->prompts));
@@ -66,9 +65,8 @@ static json_t *object(const struct ptd_tally *t, const struct ptd_tally_rules *r
 static json_t *answer(const struct ptd_answer_tally *a, long responses, long groups)
 {
     return json_pack("{s:o, s:o, s:o, s:o}", "answer", text(a->as), "given",
-                     share((double)a->times, responses), "right",
-                     share((double)a->right, a->times), "expected",
-                     share((double)a->expected, groups));
+                     share((double)a->times, responses), "right", share((double)a->right, a->times),
+                     "expected", share((double)a->expected, groups));
 }
 
 static json_t *answers(const struct ptd_tally *t, int n)
@@ -112,12 +110,10 @@ static json_t *calibration(const struct ptd_stat *s)
     const struct ptd_calibrated *c = s->calibration;
     json_t *bins = json_array();
     for (int i = 0; i < PTD_BINS; i++)
-        json_array_append_new(bins,
-                              json_pack("{s:I, s:o, s:o, s:o}", "responses",
-                                        (json_int_t)c->bin[i].n, "confidence",
-                                        number(c->bin[i].confidence), "right",
-                                        number(c->bin[i].right.value), "interval",
-                                        ends(&c->bin[i].right)));
+        json_array_append_new(
+            bins, json_pack("{s:I, s:o, s:o, s:o}", "responses", (json_int_t)c->bin[i].n,
+                            "confidence", number(c->bin[i].confidence), "right",
+                            number(c->bin[i].right.value), "interval", ends(&c->bin[i].right)));
     return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "by", s->sure_by, "responses",
                      (json_int_t)s->responses, "confidence", number(c->confidence), "right",
                      number(c->right), "ece", number(c->ece), "brier", number(c->brier), "auroc",

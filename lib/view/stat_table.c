@@ -56,8 +56,8 @@ static void put_figures(struct ptd_table *t, const struct ptd_stat *s, const str
 
 static void name_form(struct ptd_table *t)
 {
-    static const char *const names[] = {"format", "no answer", "distinct", "length", "all-fail",
-                                        "all-pass"};
+    static const char *const names[] = {"format", "no answer", "distinct",
+                                        "length", "all-fail",  "all-pass"};
     for (int i = 0; i < 6; i++) ptd_table_column(t, names[i]);
 }
 
@@ -123,9 +123,10 @@ static void print_baseline(const struct ptd_stat *s)
     if (best < 0) return;
     char *as = ptd_printable_cut(a->at[best].as, 64);
     int given = ptd_answers_different(a), wanted = ptd_answers_wanted(a);
-    printf("\n%d different answer%s given, %d expected; \"%s\" to everything would be %.1f%% right\n",
-           given, given == 1 ? "" : "s", wanted, as,
-           100 * share((double)a->at[best].expected, a->groups));
+    printf(
+        "\n%d different answer%s given, %d expected; \"%s\" to everything would be %.1f%% right\n",
+        given, given == 1 ? "" : "s", wanted, as,
+        100 * share((double)a->at[best].expected, a->groups));
     free(as);
 }
 
@@ -192,8 +193,9 @@ static void print_calibration(const struct ptd_stat *s)
     const struct ptd_calibrated *c = s->calibration;
     char auroc[32] = "-";
     if (!isnan(c->auroc)) snprintf(auroc, sizeof auroc, "%.3f", c->auroc);
-    printf("\nconfidence by %s: mean %.1f%%, right %.1f%%; ECE %.1f%%, Brier score %.3f, AUROC %s\n",
-           s->sure_by, 100 * c->confidence, 100 * c->right, 100 * c->ece, c->brier, auroc);
+    printf(
+        "\nconfidence by %s: mean %.1f%%, right %.1f%%; ECE %.1f%%, Brier score %.3f, AUROC %s\n",
+        s->sure_by, 100 * c->confidence, 100 * c->right, 100 * c->ece, c->brier, auroc);
 }
 
 /* ---- all of it ---- */

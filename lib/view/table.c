@@ -122,7 +122,8 @@ static void print_text(const struct ptd_table *t)
     }
     for (int i = 0; i < t->n; i++) {
         int column = i % t->columns, blank = width[column] - ptd_printable_width(t->cell[i]),
-            left = !column || (column < 32 && t->left >> column & 1), last = column == t->columns - 1;
+            left = !column || (column < 32 && t->left >> column & 1),
+            last = column == t->columns - 1;
         if (column) pad(2 + (left ? 0 : blank));
         fputs(t->cell[i], stdout);
         if (left && !last) pad(blank);
@@ -175,10 +176,19 @@ static void print_csv(const struct ptd_table *t)
 
 static void print_latex(const struct ptd_table *t)
 {
-    static const char *const instead[] = {
-        "\\#", "\\$", "\\%",          "\\&",           "\\_",
-        "\\{", "\\}", "\\textasciitilde{}", "\\textasciicircum{}", "\\textbackslash{}",
-        "\\textless{}", "\\textgreater{}", "\\textbar{}"};
+    static const char *const instead[] = {"\\#",
+                                          "\\$",
+                                          "\\%",
+                                          "\\&",
+                                          "\\_",
+                                          "\\{",
+                                          "\\}",
+                                          "\\textasciitilde{}",
+                                          "\\textasciicircum{}",
+                                          "\\textbackslash{}",
+                                          "\\textless{}",
+                                          "\\textgreater{}",
+                                          "\\textbar{}"};
     fputs("\\begin{tabular}{l", stdout);
     for (int k = 1; k < t->columns; k++) putchar('r');
     puts("}\n\\toprule");

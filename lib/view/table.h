@@ -17,7 +17,7 @@ enum ptd_table_form { PTD_TABLE_TEXT, PTD_TABLE_MARKDOWN, PTD_TABLE_CSV, PTD_TAB
 struct ptd_table {
     int form;
     unsigned left; /* bit i: column i is set left, too */
-    char **cell; /* headings, then rows; as they are printed */
+    char **cell;   /* headings, then rows; as they are printed */
     int n, cap, columns;
 };
 /* heading NULL: the column is a range, of what stands before it */

@@ -43,7 +43,8 @@ static double value_of(const struct ptd_figure *f, const struct counted *c)
     const struct ptd_votes *v = &c->votes;
     if (f->kind == PTD_MEAN_AT) return c->accuracy / n;
     if (f->k > n) return NAN;
-    if (f->kind == PTD_PASS_AT) return f->k == 1 ? (double)c->right / n : ptd_pass_at_k(n, c->right, f->k);
+    if (f->kind == PTD_PASS_AT)
+        return f->k == 1 ? (double)c->right / n : ptd_pass_at_k(n, c->right, f->k);
     return ptd_maj_at_k(v->votes, v->n, v->right, n, f->k);
 }
 

@@ -37,12 +37,12 @@ struct ptd_tally {
     long prompts, n, right, form, unparsable, cut, tokens, all_fail, all_pass;
     double surprise; /* sum of -log-prob over the tokens that were sampled */
     long sampled;
-    int graded;              /* an accuracy is neither 0 nor 1 */
-    int several;             /* a prompt has more than one response */
-    struct ptd_names uids;   /* prompts */
-    double *sum, *tried;     /* [uids.n][n_figures] of a figure's values; how many there are */
-    uint64_t *gold;          /* [uids.n] digest of what is expected */
-    double *most;            /* [uids.n] right by most votes of all responses, of its groups */
+    int graded;            /* an accuracy is neither 0 nor 1 */
+    int several;           /* a prompt has more than one response */
+    struct ptd_names uids; /* prompts */
+    double *sum, *tried;   /* [uids.n][n_figures] of a figure's values; how many there are */
+    uint64_t *gold;        /* [uids.n] digest of what is expected */
+    double *most;          /* [uids.n] right by most votes of all responses, of its groups */
     int cap;
     struct ptd_answers answers;
 };

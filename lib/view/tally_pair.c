@@ -54,8 +54,10 @@ static void count_right(const struct ptd_tally *here, const struct ptd_tally *th
 {
     for (int i = 0; i < p->n; i++) {
         int a = here->most[p->at[i][0]] > 0, b = there->most[p->at[i][1]] > 0;
-        *(a && b ? &out->right_both : a ? &out->right_here : b ? &out->right_there : &out->wrong_both) +=
-            1;
+        *(a && b ? &out->right_both
+          : a    ? &out->right_here
+          : b    ? &out->right_there
+                 : &out->wrong_both) += 1;
     }
     out->p = ptd_mcnemar(out->right_here, out->right_there);
 }
@@ -93,9 +95,8 @@ int ptd_tally_pair(const struct ptd_tally *here, const struct ptd_tally *there,
     if (rc == 0) {
         size_t n = (size_t)p.n * (size_t)r->n_figures * 3;
         struct values v = {ptd_array(n, sizeof(double)), ptd_array(n, sizeof(double))};
-        *out = (struct ptd_paired){.prompts = p.n,
-                                   .only_here = here->uids.n - p.n,
-                                   .only_there = there->uids.n - p.n};
+        *out = (struct ptd_paired){
+            .prompts = p.n, .only_here = here->uids.n - p.n, .only_there = there->uids.n - p.n};
         fill(&v, here, there, &p, r->n_figures);
         find_ranges(&v, p.n, r,
                     !here->several && !there->several && !here->graded && !there->graded, out);
