@@ -44,6 +44,9 @@ prints() {
         update: ptd-update -q -s update.ptd 3.rec
         stat: ptd-stat -q 1.rec
         stat-json: ptd-stat -q --json 1.rec
+        stat-csv: ptd-stat -q --csv 1.rec --against 1.rec
+        stat-latex: ptd-stat -q --latex --calibration votes 1.rec
+        plot-list: ptd-plot --list metrics.jsonl
         dump: ptd-dump 3.rec
         dump-full: ptd-dump --full --pretty 3.rec
         dump-text: ptd-dump --text 3.rec

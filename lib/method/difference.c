@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 64 /* differences that are told of */
+#define MOST      64  /* names that are kept */
+#define WORDS_MAX 220 /* bytes */
 
 /* Settings that are lists: what decides each number. */
 static const struct {
@@ -23,7 +24,7 @@ struct finding {
     const struct ptd_difference *asked;
     json_t *what;                    /* those that may be */
     char *names, *words, *all[MOST]; /* names and words of the others; all: names met */
-    int n, n_all;
+    int n, n_all, more;              /* more: there are others than the words tell */
 };
 
 static int is_in(const char *list, const char *name)
@@ -63,8 +64,10 @@ static void add_unmeant(struct finding *f, const char *name, char *words)
 {
     if (f->asked->anyway)
         ptd_warn("resuming although %s", words);
-    else if (f->n++ < 4)
+    else if (!f->n++ || strlen(f->words) + strlen(words) < WORDS_MAX)
         append(&f->words, "; ", words);
+    else
+        f->more = 1;
     if (!is_in(f->names, name)) append(&f->names, ",", name);
 }
 
@@ -218,9 +221,9 @@ static int refuse(struct finding *f, const json_t *was, const json_t *is)
                         "--from-store %s",
                         d->where, (long long)d->at, d->where);
     return ptd_fail(PTD_CONFIG,
-                    "%s: resuming at step %lld would not be exact: %.220s%s (--change %s goes "
+                    "%s: resuming at step %lld would not be exact: %.300s%s (--change %s goes "
                     "on from here, and is recorded)",
-                    d->where, (long long)d->at, f->words, f->n > 4 ? " ..." : "", f->names);
+                    d->where, (long long)d->at, f->words, f->more ? "; ..." : "", f->names);
 }
 
 json_t *ptd_differences(const struct ptd_difference *d, const json_t *was, const json_t *is)
