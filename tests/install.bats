@@ -10,6 +10,7 @@ setup_file() {
 setup() { cd "$WORK" || return; }
 
 @test "a page for each program, for streams and stores, without a fault" {
+    cmp usr/share/ptd/ptd.py "$BATS_TEST_DIRNAME/../lib/python/ptd.py"
     for p in "$bin"/ptd "$bin"/ptd-*; do [ -s "usr/share/man/man1/${p##*/}.1" ]; done
     for page in usr/share/man/man?/*; do
         run mandoc -Tlint -Wstyle "$page"

@@ -127,6 +127,22 @@ PY
     server=
 }
 
+@test "in a browser: programs, curves and answers are drawn, names are text, and the console is silent" {
+    browser=$(command -v chromium || command -v chromium-browser) || skip "no chromium"
+    { cat run1/metrics.jsonl; echo '{"step":4,"reward/accuracy":0.5,"<b id=bad>x":1}'; } > hostile.jsonl
+    serve --fields 'reward/accuracy,<b id=bad>x' run1/run.ptd hostile.jsonl
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$BATS_TEST_TMPDIR/browser" --enable-logging=stderr \
+        --virtual-time-budget=5000 --dump-dom "$url" > dom 2> console || skip "chromium does not run here"
+    grep -q '<title>3 run1/run.ptd</title>' dom
+    [ "$(grep -o '<figure>' dom | wc -l)" = 2 ]
+    grep -q 'aria-label="reward/accuracy: 0.5 at step 4, from ' dom
+    grep -q '<figcaption>&lt;b id=bad&gt;x<span>1</span>' dom
+    run grep -c '<b id' dom
+    [ "$output" = 0 ]
+    run grep -c 'CONSOLE' console
+    [ "$output" = 0 ]
+}
+
 @test "an address of others is refused unless told; what is wrong is one line" {
     fails 2 "*--serve 0.0.0.0:0: others could read it there*" ptd-watch --serve 0.0.0.0:0 run1/run.ptd
     fails 2 '*--serve: found "127.0.0.1:x"*' ptd-watch --serve 127.0.0.1:x run1/run.ptd

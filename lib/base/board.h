@@ -3,7 +3,7 @@
  *
  *     ptd_board_join();                  // in what runs for a while; all others do nothing before
  *     ptd_board_store("run.ptd");        // whose run it is
- *     ptd_board_doing(PTD_READS);        // and so on; costs tens of nanoseconds
+ *     ptd_board_doing(PTD_READS);        // and so on; costs a tenth of a microsecond
  *
  *     struct ptd_post list[PTD_POSTS];
  *     int n = ptd_board_list(list);      // all that run now, by process number
