@@ -100,6 +100,9 @@ browse() {
     [ "$(groups many.rec | jq -c '[.rollouts[].advantages]')" = "$(groups other.rec | jq -c '[.rollouts[].advantages]')" ]
     fresh many.ptd
     fails 73 'ptd-update: no/where.rec: *' ptd-update -q -s many.ptd --trace no/where.rec plain.rec
+    cp plain.rec read.rec
+    fails 2 'ptd-update: --trace *is the stream that is read*' ptd-update -q -s many.ptd --trace ./read.rec read.rec
+    cmp read.rec plain.rec
     fails 74 'ptd-update: /dev/full: *' ptd-update -q -s many.ptd --trace /dev/full plain.rec
     [ "$(head_of many.ptd)" = 0 ]
     # supervised, too
