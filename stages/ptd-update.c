@@ -37,6 +37,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
@@ -1060,9 +1061,20 @@ static void train(struct run *r)
     if (got < 0) ptd_die_last();
 }
 
-static void open_trace(struct run *r, int argc, char **argv)
+/* Is path the file that is read, by its name or as standard input? */
+static int is_input(const char *path, const char *operand)
+{
+    struct stat x, y;
+    int got = operand && strcmp(operand, "-") ? stat(operand, &y) : fstat(0, &y);
+    return got == 0 && stat(path, &x) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static void open_trace(struct run *r, const char *operand, int argc, char **argv)
 {
     if (!opt.trace) return;
+    if (is_input(opt.trace, operand))
+        ptd_misuse("--trace %.64s is the stream that is read: expected another file", opt.trace);
     char *command = ptd_command_line(argc, argv);
     if (!(r->trace = ptd_trace_open(opt.trace, &r->head, command))) ptd_die_last();
     free(command);
@@ -1081,7 +1093,7 @@ int main(int argc, char **argv)
     heed_signals();
     ptd_asked_heed(tell, &r);
     open_run(&r, argv[first]);
-    open_trace(&r, argc, argv);
+    open_trace(&r, argv[first], argc, argv);
     train(&r);
     if (ptd_reader_close(r.in) || ptd_trace_close(r.trace)) ptd_die_last();
     ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),
