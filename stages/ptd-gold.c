@@ -4,6 +4,7 @@
  * thought, so a solution for it closes the thought itself: "...</think>\n\nANSWER".
  *
  *     ptd-gold -s run.ptd warm.jsonl | ptd-hint --always | ptd-update --loss sft */
+#include "base/launched.h"
 #include "base/progress.h"
 #include "flow/filter.h"
 #include "method/source.h"
@@ -92,7 +93,8 @@ int main(int argc, char **argv)
     char *words;
     if (argc - first != 1) ptd_misuse("expected one data set");
     opt.places.may_lack = opt.skip_bad > 0;
-    if (ptd_source_open(&src, opt.store, argv[first], &opt.places) ||
+    opt.store = ptd_launched_store(opt.store);
+    if (ptd_gate_wait(1) || ptd_source_open(&src, opt.store, argv[first], &opt.places) ||
         ptd_source_system(&src, opt.system) ||
         ptd_source_pixels(&src, opt.max_pixels, opt.min_pixels) || ptd_store_head(src.store, &done))
         ptd_die_last();

@@ -15,7 +15,9 @@
  * through a pipe of our own (verdicts.h); what was asked and how it went lies in the store
  * (history.h), so that a resume asks the same (refill.h). */
 #include "base/command.h"
+#include "base/launched.h"
 #include "base/progress.h"
+#include "base/rank.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "compute/device.h"
@@ -34,7 +36,8 @@
 #define PART 65536
 
 static struct {
-    const char *store, *generation, *stop, *system, *device;
+    const char *store, *generation, *stop, *system, *device, *share;
+    struct ptd_rank rank;
     struct ptd_opt_list stop_text;
     int group_size, step_groups, max_tokens, max_prompt, top_k, top_logprobs, greedy, lag, threads;
     int beside;
@@ -46,6 +49,7 @@ static struct {
 } opt = {.store = "run.ptd",
          .group_size = 8,
          .step_groups = 24,
+         .share = "auto",
          .max_tokens = 64,
          .top_logprobs = 16,
          .temperature = 1,
@@ -118,6 +122,10 @@ static const struct ptd_opt options[] = {
      "filter: groups that failed and have a hint are answered anew, with it; as the stream's head "
      "says how",
      0, 0},
+    {"shard", 0, PTD_OPT_STR, &opt.share, "WHICH",
+     "of each step's prompts: auto, this rank's share where a launcher (mpirun, srun, ptd-run) "
+     "started several; one: all; R/N: each N-th from number R on",
+     0, 0, 1},
     PTD_DATASET_OPTIONS(opt.places),
     {"seed", 0, PTD_OPT_LONG, &opt.seed, "N", "of order and sampling", 0, 9e15},
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
@@ -484,6 +492,7 @@ static void open_run(struct run *r, const char *data)
                                         .sampling = sampling_of(),
                                         .seed = opt.seed,
                                         .eval = r->eval};
+    if (opt.rank.ranks > 1) r->rollouts.share = opt.rank.rank, r->rollouts.shares = opt.rank.ranks;
     r->rollouts.sampling.banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer));
     read_stops(r);
     if (opt.top_logprobs > r->model->config.vocab)
@@ -529,6 +538,8 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->top_logprobs = opt.top_logprobs;
     h->recorded = opt.record;
     h->waits = r->eval ? 0 : 1 + opt.lag;
+    h->share = r->rollouts.share;
+    h->shares = r->rollouts.shares;
     if (waits_for_verdicts())
         h->verdicts = ptd_head_text(h, ptd_verdicts_address(r->refill.verdicts));
     h->sampling = ptd_head_text(h, words);
@@ -631,12 +642,24 @@ static int filter(int argc, char **argv, int first)
     return status;
 }
 
+/* Which share, of which store. */
+static void read_rank(void)
+{
+    if (ptd_rank_read(opt.share, &opt.rank)) ptd_die_last();
+    opt.store = ptd_launched_store(opt.store);
+    if (opt.rank.ranks > 1 && waits_for_verdicts())
+        ptd_misuse("--refill, --curriculum: what a step asks follows from all of its verdicts, and "
+                   "rank %d of %d hears of a share: expected neither, or --shard one",
+                   opt.rank.rank, opt.rank.ranks);
+}
+
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
     struct run r = {0};
     struct ptd_head h = {0};
     int64_t done;
+    read_rank();
     if (opt.greedy && opt.beside) ptd_misuse("--greedy-baseline: without --greedy");
     if (opt.privileged) {
         ptd_threads_start(opt.threads);
@@ -649,6 +672,7 @@ int main(int argc, char **argv)
     ptd_threads_start(opt.threads);
     if (opt.plan.print) plan_alone(&r);
     ptd_asked_heed(tell, &r);
+    if (!opt.greedy && !opt.generation && ptd_gate_wait(1)) ptd_die_last();
     open_run(&r, argv[first]);
     if (ptd_store_head(r.src.store, &done)) ptd_die_last();
     int64_t generation = chosen_generation(done);

@@ -11,6 +11,7 @@
  * made of (preset.h).
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
 #include "base/command.h"
+#include "base/launched.h"
 #include "base/output.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -18,11 +19,14 @@
 #include "compute/device.h"
 #include "flow/filter.h"
 #include "method/before.h"
+#include "method/gradients.h"
 #include "method/learn.h"
 #include "method/metrics.h"
 #include "method/preset.h"
 #include "method/privileged.h"
+#include "method/ranks.h"
 #include "method/settings.h"
+#include "method/shares.h"
 #include "method/source.h"
 #include "method/steered.h"
 #include "method/teacher.h"
@@ -55,7 +59,9 @@ static struct {
     int64_t micro, length;
     double tis;
     struct ptd_plan_asked plan;
+    struct ptd_ranks ranks;
 } opt = {
+    .ranks = PTD_RANKS,
     .loss = "ppo",
     .recompute = "auto",
     .divergence = "jsd",
@@ -207,6 +213,7 @@ static const struct ptd_opt options[] = {
     {"change", 0, PTD_OPT_STR, &opt.train.change, "NAME,...",
      "these settings may differ from here on, as lr or steps; what they were is kept in the store",
      0, 0, 1},
+    PTD_RANKS_OPTIONS(opt.ranks),
     {"resume-anyway", 0, PTD_OPT_FLAG, &opt.anyway, NULL,
      "resume although the result will not be exact", 0, 0},
     {"device", 0, PTD_OPT_STR, &opt.device, "NAME", PTD_DEVICE_HELP, 0, 0, 1},
@@ -307,7 +314,12 @@ struct run {
     struct ptd_tokenizer *tokenizer;
     struct ptd_ground ground;
     struct step step;
-    struct ptd_before before;              /* the step */
+    struct ptd_before before;        /* the step */
+    struct ptd_before whole;         /* of all ranks, for metrics */
+    struct ptd_comm *comm;           /* NULL: one rank */
+    struct ptd_gradients *gradients; /* NULL: one rank */
+    struct ptd_shares shares;
+    int64_t given;                         /* groups of the step that the stream had, ours or not */
     const struct ptd_advantage *advantage; /* of a KL in the reward */
     struct ptd_teacher *frozen; /* of a KL over all words; NULL: nobody reads beside the student */
     struct ptd_reference reference;
@@ -428,6 +440,8 @@ static void settle_options(void)
         ptd_misuse("--apply \"%s\": expected whole or layer", opt.apply);
     opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
+    if (opt.ranks.share && opt.train.by_part)
+        ptd_misuse("--shard-optimizer: with --apply whole alone");
     ptd_plan_read(&opt.plan);
     if (strcmp(opt.recompute, "auto") && strcmp(opt.recompute, "none") &&
         strcmp(opt.recompute, "layer"))
@@ -544,10 +558,26 @@ static void compare_method(const struct ptd_head *h)
                  opt.method, opt.method, wants, a->is.name);
 }
 
+/* Advantages that compare a whole step are made anew by those who have all of it. */
+static void take_advantage(struct run *r)
+{
+    const struct ptd_advantage *a =
+        r->comm && !opt.rules.loss->supervised ? ptd_worth_noted(&r->head) : NULL;
+    if (!a || !a->step) return;
+    if (a->parts || ptd_worth_leaves_cut(&r->head))
+        ptd_die(PTD_CONFIG,
+                "--advantage %s compares all responses of a step, and rank %d of %d cannot: %s",
+                a->is.name, ptd_comm_rank(r->comm), ptd_comm_ranks(r->comm),
+                a->parts ? "the parts of rewards are not in the stream"
+                         : "ptd-verify --overlong-filter has left some out of the stream");
+    r->advantage = a;
+}
+
 /* What the loss needs to know of it. */
 static void read_head(struct run *r)
 {
     if (!opt.rules.loss->supervised) compare_method(&r->head);
+    take_advantage(r);
     opt.rules.length = opt.length ? opt.length : r->head.max_tokens;
     if (opt.rules.aggregate == PTD_BY_CONSTANT && !(opt.rules.length > 0))
         ptd_misuse("--aggregate constant: the stream names no limit of responses: give --length");
@@ -571,12 +601,68 @@ static void open_reference(struct run *r)
     opt.rules.reference = &r->reference;
 }
 
+/* ---- ranks ---- */
+
+static void on_others_end(void *ctx, int status);
+
+/* The other ranks, and the generation to go on from, before any program of the pipe asks for it. */
+static void open_ranks(struct run *r)
+{
+    const char *store = opt.store ? opt.store : ptd_launched_store(NULL);
+    if (ptd_ranks_open(&opt.ranks)) ptd_die_last();
+    r->comm = opt.ranks.comm;
+    ptd_comm_on_end(r->comm, on_others_end, r);
+    if (ptd_ranks_agree(&opt.ranks, store)) ptd_die_last();
+    ptd_gate_open();
+    opt.train.can_go_back = r->comm != NULL;
+    if (!r->comm || !opt.ranks.share) return;
+    opt.train.optimizer.rank = ptd_comm_rank(r->comm);
+    opt.train.optimizer.ranks = ptd_comm_ranks(r->comm);
+}
+
+/* Our share, if the stream is one, is that of our rank. */
+static void check_share(const struct run *r)
+{
+    const struct ptd_head *h = &r->head;
+    int rank = ptd_comm_rank(r->comm), ranks = ptd_comm_ranks(r->comm);
+    if (h->shares < 2 || (h->share == rank && h->shares == ranks)) return;
+    ptd_die(PTD_CONFIG, "%s: has share %d of %d of each step, expected that of rank %d of %d",
+            ptd_reader_name(r->in), h->share, h->shares, rank, ranks);
+}
+
+/* What learning does goes over all ranks. */
+static void join_sums(struct run *r)
+{
+    if (!r->comm) return;
+    opt.rules.comm = r->comm;
+    opt.rules.last = opt.train.by_part ? NULL : ptd_gradients_last;
+    opt.rules.last_ctx = r->gradients;
+}
+
+/* The ranks must be the same. */
+static void join_ranks(struct run *r)
+{
+    struct ptd_ranks_own own = {r->train->store, r->train->generation, r->train->settings};
+    struct ptd_optimizer_rules *rules = ptd_optimizer_rules(r->train->optimizer);
+    if (!r->comm) return;
+    if (ptd_ranks_compare(&opt.ranks, &own)) ptd_die_last();
+    r->gradients = ptd_gradients_new(r->train->model, r->comm, opt.ranks.form, opt.ranks.share);
+    rules->total = ptd_gradients_total;
+    rules->spread = ptd_gradients_spread;
+    ptd_worth_over(r->comm);
+    rules->order = ptd_gradients_order(r->gradients);
+    rules->sum_ctx = r->gradients;
+    if (opt.train.by_part) rules->sum = ptd_gradients_part;
+    join_sums(r);
+}
+
 static void open_run(struct run *r, const char *operand)
 {
     const char *store;
     char *settings;
     struct ptd_tokenizer *tok;
     ptd_progress_join();
+    open_ranks(r);
     r->in = ptd_input_open(operand, &r->head);
     if (!r->head.mode || strcmp(r->head.mode, "train"))
         ptd_die(
@@ -585,9 +671,10 @@ static void open_run(struct run *r, const char *operand)
             ptd_reader_name(r->in));
     if (ptd_head_check_temperature(&r->head))
         ptd_die(PTD_DATAERR, "%s: %s", ptd_reader_name(r->in), ptd_failed_message());
-    store = opt.store ? opt.store : r->head.store;
+    store = opt.store ? opt.store : ptd_launched_store(r->head.store);
     if (!store) ptd_misuse("the stream names no store: give one with --store");
     ptd_board_store(store);
+    check_share(r);
     read_head(r);
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
@@ -600,11 +687,14 @@ static void open_run(struct run *r, const char *operand)
                                                         .epochs = opt.epochs,
                                                         .steered = &opt.steered,
                                                         .lambda = &opt.lambda,
-                                                        .tis = opt.tis});
+                                                        .tis = opt.tis,
+                                                        .ranks = ptd_comm_ranks(r->comm),
+                                                        .reduce = opt.ranks.reduce});
     opt.train.optimizer.seed = (uint64_t)r->head.seed;
     opt.train.before = before_memory;
     opt.train.ctx = r;
     opt.train.waits = r->head.waits;
+    opt.train.base = getenv("PTD_STORES");
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
     if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
@@ -627,6 +717,7 @@ static void open_run(struct run *r, const char *operand)
         ptd_die(PTD_CONFIG, "%s: stream starts at step %lld, expected %lld, the next of %s",
                 ptd_reader_name(r->in), (long long)r->head.first_step, (long long)r->first + 1,
                 store);
+    join_ranks(r);
 }
 
 /* ---- what is done ---- */
@@ -650,6 +741,20 @@ static void settle(struct run *r)
     put_out_lines(r);
     if (status) ptd_fail(status, "%s", words);
     free(words);
+}
+
+/* Another rank has ended, and so does this one, with what is done published. */
+static void on_others_end(void *ctx, int status)
+{
+    struct run *r = ctx;
+    if (r->train && begun && !moved) settle(r);
+}
+
+/* All ranks end for what ptd_fail kept, which rank 0 says. */
+static _Noreturn void end_together(struct run *r)
+{
+    if (r->comm) ptd_ranks_end(&opt.ranks, !ptd_comm_rank(r->comm));
+    ptd_die_last();
 }
 
 static _Noreturn void die_settled(struct run *r)
@@ -774,6 +879,22 @@ static void hold(struct run *r, const struct ptd_frame *f)
     }
 }
 
+/* Of a stream that is all ranks' the groups are dealt as ptd-rollout deals prompts. */
+static int is_ours(struct run *r)
+{
+    return !r->comm || r->head.shares ||
+           r->given % ptd_comm_ranks(r->comm) == ptd_comm_rank(r->comm);
+}
+
+static void take_group(struct run *r, const struct ptd_frame *f)
+{
+    if (is_ours(r)) {
+        hold(r, f);
+        if (!r->head.shares) r->step.held[r->step.n - 1].group.place = r->given + 1;
+    }
+    r->given++;
+}
+
 static void let_go(struct step *s)
 {
     for (int i = 0; i < s->n; i++) {
@@ -788,6 +909,8 @@ static const char *culprit(struct run *r, struct ptd_group **g, int n, int bad)
 {
     struct ptd_learned one;
     if (bad >= 0) return g[bad]->uid;
+    opt.rules.comm = NULL; /* they look at their own */
+    opt.rules.last = NULL;
     for (int i = 0; i < n; i++) {
         ptd_optimizer_zero(r->train->optimizer);
         opt.rules.known = ptd_before_from(&r->before, r->step.groups, g + i);
@@ -817,7 +940,8 @@ static int pass(struct run *r, struct ptd_group **g, int n, double lr, double sc
     ptd_optimizer_watch(o, lr, scale, measures);
     if (!measures) moved = 1;
     *bad = learn(r, g, n, sum);
-    int refused = *bad < 0 ? ptd_optimizer_end(o, norm) : 1;
+    if (*bad >= 0 && r->comm) ptd_optimizer_spoil(o);
+    int refused = *bad < 0 || r->comm ? ptd_optimizer_end(o, norm) : 1;
     if (refused < 0 && ptd_train_back(r->train)) ptd_die_last();
     if (*bad >= 0) ptd_optimizer_drop(o);
     if (refused) moved = was;
@@ -841,12 +965,26 @@ static int update_whole(struct run *r, struct ptd_group **g, int n, double lr,
 {
     int was = moved;
     ptd_optimizer_zero(r->train->optimizer);
+    if (r->comm) ptd_gradients_begin(r->gradients);
     *bad = learn(r, g, n, sum);
+    if (r->comm && ptd_gradients_end(r->gradients, *bad >= 0)) ptd_die_last();
     if (*bad >= 0) return 1;
     moved = 1;
     int refused = ptd_optimizer_step(r->train->optimizer, lr, norm);
     if (refused) moved = was;
     return refused;
+}
+
+/* Ranks that find nothing at fault with them leave it to the one that does, or to rank 0. */
+static void tell_refused(struct run *r, const char *uid)
+{
+    double found[1] = {*uid != 0};
+    join_sums(r);
+    if (ptd_comm_sum(r->comm, found, 1)) ptd_die_last();
+    if (!*uid && (found[0] > 0 || ptd_comm_rank(r->comm))) return;
+    ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
+             "weights unchanged",
+             (long long)r->train->generation + 1, uid);
 }
 
 /* One optimizer step on n groups, which are seen for the first time or not. Returns 1 if it was
@@ -859,9 +997,7 @@ static int update(struct run *r, struct ptd_group **g, int n, double lr, int fir
     opt.rules.traced = ptd_trace_from(first ? r->trace : NULL, r->step.groups, g);
     if (!(opt.train.by_part ? update_by_layer : update_whole)(r, g, n, lr, sum, norm, &bad))
         return 0;
-    ptd_warn("step %lld: loss or gradient is not finite, first in record \"%s\"; step refused, "
-             "weights unchanged",
-             (long long)r->train->generation + 1, culprit(r, g, n, bad));
+    tell_refused(r, culprit(r, g, n, bad));
     *norm = NAN;
     return 1;
 }
@@ -878,7 +1014,7 @@ static void hand_on(struct run *r)
 static void add_line(struct run *r, const struct ptd_metrics *m)
 {
     char *line = ptd_metrics_line(m);
-    size_t n = strlen(line);
+    size_t n = ptd_comm_rank(r->comm) ? 0 : strlen(line); /* rank 0 prints */
     r->lines = ptd_realloc(r->lines, r->n_lines + n);
     memcpy(r->lines + r->n_lines, line, n);
     r->n_lines += n;
@@ -892,9 +1028,10 @@ static _Noreturn void die_diverged(struct run *r)
     int bad = r->train->bad_in_row;
     int64_t good = r->train->generation - bad;
     settle(r);
-    ptd_die(PTD_DIVERGED,
-            "%d refused steps in a row; the last good weights are those of generation %lld", bad,
-            (long long)(opt.train.every > 1 ? r->train->generation : good));
+    ptd_fail(PTD_DIVERGED,
+             "%d refused steps in a row; the last good weights are those of generation %lld", bad,
+             (long long)(opt.train.every > 1 ? r->train->generation : good));
+    end_together(r);
 }
 
 static int tutors(const void *rules, const struct ptd_group *g)
@@ -918,6 +1055,9 @@ static void look_before(struct run *r)
     int bad;
     opt.rules.known = (struct ptd_known){0};
     ptd_before_clear(&r->before);
+    if (r->comm && r->advantage && !opt.rules.kl_in_reward &&
+        ptd_worth(r->advantage, s->groups, s->n))
+        die_settled(r);
     if (opt.rules.kl_in_reward &&
         ptd_before_worth(&r->before, s->groups, s->n, r->advantage, &less))
         die_settled(r);
@@ -932,11 +1072,10 @@ static void do_epoch(struct run *r, struct ptd_metrics *m, int first)
 {
     struct step *s = &r->step;
     for (int u = 0; u < opt.updates; u++) {
-        int from = (int)((long)s->n * u / opt.updates),
-            to = (int)((long)s->n * (u + 1) / opt.updates);
+        int from, to;
         struct ptd_learned part;
         double norm = 0;
-        if (to == from) continue;
+        if (ptd_shares_part(&r->shares, u, opt.updates, &from, &to)) continue;
         m->refused += update(r, s->groups + from, to - from, m->lr, first, &part, &norm);
         ptd_metrics_add(m, &part, norm, first);
     }
@@ -980,14 +1119,16 @@ static void do_step(struct run *r, int64_t number)
                             .tis = opt.tis,
                             .before = &r->before,
                             .epochs = opt.epochs,
+                            .ranks = ptd_comm_ranks(r->comm),
                             .max_prompt = max_prompt(r)};
-    double started = ptd_now();
+    double started = ptd_now(), sent = (double)ptd_comm_sent(r->comm);
     if (number != r->train->generation + 1) {
         ptd_fail(PTD_CUT, "%s: step %lld, expected %lld", ptd_reader_name(r->in), (long long)number,
                  (long long)r->train->generation + 1);
         die_settled(r);
     }
     for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
+    if (ptd_shares_order(&r->shares, r->comm, s->groups, s->n)) ptd_die_last();
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
     opt.rules.lambda = ptd_lambda_at(&opt.lambda, number, r->head.steps);
     load_teacher(r);
@@ -995,6 +1136,9 @@ static void do_step(struct run *r, int64_t number)
     ptd_trace_begin(r->trace, s->groups, s->n);
     for (int e = 0; e < opt.epochs; e++) do_epoch(r, &m, !e);
     ptd_metrics_groups(&m, s->groups, s->n);
+    m.update = ptd_now() - started;
+    m.sent = (double)ptd_comm_sent(r->comm) - sent;
+    if (ptd_shares_metrics(r->comm, &m, &r->whole)) ptd_die_last();
     steer(r, &m);
     r->train->bad_in_row = m.refused ? r->train->bad_in_row + 1 : 0;
     m.update = ptd_now() - started;
@@ -1024,6 +1168,43 @@ static void tell(const void *ctx)
     ptd_tell("%s", words);
 }
 
+/* 1: some rank says so. */
+static int anyone(struct run *r, int says)
+{
+    double sum[1] = {says != 0};
+    if (ptd_comm_sum(r->comm, sum, 1)) ptd_die_last();
+    return sum[0] > 0;
+}
+
+/* The stream failed, maybe since what writes it was stopped as we were. */
+static int status_of_cut(void)
+{
+    return stop_asked && ptd_failed_status() == PTD_CUT ? PTD_STOPPED : ptd_failed_status();
+}
+
+/* All ranks have read this step, or the end of their streams (0), which failed if there is a
+ * status: then the rank that knows why says so. */
+static void meet(struct run *r, int64_t step, int status)
+{
+    int ranks = ptd_comm_ranks(r->comm), rank = ptd_comm_rank(r->comm), behind = -1, failed = -1;
+    int64_t mine[2] = {step, status}, *all = ptd_array((size_t)ranks, sizeof mine);
+    if (ptd_comm_gather(r->comm, mine, sizeof mine, all)) ptd_die_last();
+    for (int i = ranks - 1; i >= 0; i--) {
+        if (all[2 * i + 1]) failed = i;
+        if (!all[2 * i]) behind = i;
+    }
+    if (failed >= 0 && failed != rank) settle(r);
+    if (failed >= 0 && failed != rank) ptd_leave((int)all[2 * failed + 1]);
+    for (int i = 0; i < ranks && failed < 0 && behind >= 0; i++) {
+        if (!all[2 * i]) continue;
+        ptd_fail(PTD_CUT, "%s: ends before step %lld, which rank %d has", ptd_reader_name(r->in),
+                 (long long)all[2 * i], i);
+        settle(r);
+        ptd_ranks_end(&opt.ranks, rank == behind);
+    }
+    free(all);
+}
+
 static void train(struct run *r)
 {
     struct ptd_progress *p = &r->progress;
@@ -1035,24 +1216,28 @@ static void train(struct run *r)
     begun = 1;
     r->step.wait = ptd_now();
     while ((got = ptd_reader_next(r->in, &f)) > 0) {
-        if (f.kind == PTD_GROUP) hold(r, &f);
+        if (f.kind == PTD_GROUP) take_group(r, &f);
         if (f.kind != PTD_STEP) continue;
         if (ptd_frame_step(&f, &number)) ptd_die_last();
+        meet(r, number, 0);
+        r->given = 0;
         do_step(r, number);
         ptd_progress_set(p, number, ptd_metrics_note(note, sizeof note));
         let_go(&r->step);
-        if (stop_asked) {
+        if (anyone(r, stop_asked)) {
             ptd_progress_clear(p);
             settle(r);
             if (ptd_trace_close(r->trace)) ptd_die_last();
-            ptd_die(PTD_STOPPED,
-                    "stopped on request after step %lld; the same command line goes on",
-                    (long long)number);
+            ptd_fail(PTD_STOPPED,
+                     "stopped on request after step %lld; the same command line goes on",
+                     (long long)number);
+            end_together(r);
         }
     }
     ptd_progress_clear(p);
+    meet(r, 0, got < 0 ? status_of_cut() : 0);
     settle(r);
-    if (got < 0 && stop_asked && ptd_failed_status() == PTD_CUT)
+    if (got < 0 && status_of_cut() == PTD_STOPPED)
         ptd_die(PTD_STOPPED,
                 "stopped on request after step %lld, and so was what writes the stream; the same "
                 "command "
@@ -1095,9 +1280,13 @@ int main(int argc, char **argv)
     open_run(&r, argv[first]);
     open_trace(&r, argv[first], argc, argv);
     train(&r);
-    if (ptd_reader_close(r.in) || ptd_trace_close(r.trace)) ptd_die_last();
-    ptd_info("%lld steps, now generation %lld, %.1f s", (long long)(r.train->generation - r.first),
-             (long long)r.train->generation, ptd_now() - started);
+    if (ptd_reader_close(r.in) || ptd_trace_close(r.trace) || ptd_comm_close(r.comm)) ptd_die_last();
+    if (!opt.ranks.launched.rank)
+        ptd_info("%lld steps, now generation %lld, %.1f s",
+                 (long long)(r.train->generation - r.first), (long long)r.train->generation,
+                 ptd_now() - started);
+    ptd_shares_clear(&r.shares);
+    ptd_gradients_free(r.gradients);
     ptd_score_free(r.score);
     ptd_reference_clear(&r.reference);
     ptd_teacher_close(r.frozen);

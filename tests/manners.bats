@@ -17,7 +17,7 @@ setup_file() {
 }
 
 setup() { cd "$WORK"; }
-programs="rollout verify hint ref update gold init export data stat dump plot eval watch metrics doctor"
+programs="rollout verify hint ref update gold init export data stat dump plot eval watch metrics doctor run"
 filters="verify hint ref stat"
 
 # What the source's option tables hold: "long letter" of each program.

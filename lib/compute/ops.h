@@ -89,6 +89,9 @@ struct ptd_slot {
     ptd_stat *ms, *vs; /* [ptd_blocks(n)] scales of 8-bit moments */
     uint64_t seed;     /* PTD_MASTER_NONE: 16 bits for number i are those at 16 (i % 8) of */
     uint32_t number;   /* Philox(seed, PTD_RNG_ROUND, step, number, i / 8) */
+    /* number 0 here is that of the parameter, where this is a share of it: a multiple of PTD_BLOCK
+     */
+    size_t first;
 };
 static inline size_t ptd_blocks(size_t n)
 {

@@ -119,6 +119,9 @@ static int check_head(const char *path, const void *base)
         return ptd_fields_bad(path, "recorded", "%d, expected 0 or 1", h->recorded);
     if (h->waits > PTD_WAITS_MAX)
         return ptd_fields_bad(path, "waits", "%d, expected 0 to %d", h->waits, PTD_WAITS_MAX);
+    if (h->shares ? h->share >= h->shares : h->share)
+        return ptd_fields_bad(path, "share", "%d of \"shares\" %d, expected less", h->share,
+                              h->shares);
     if (h->steps < 0 || h->first_step < 0)
         return ptd_fields_bad(path, h->steps < 0 ? "steps" : "first_step", "expected at least 0");
     if (h->teacher_generation < 0)
@@ -147,6 +150,7 @@ static int check_group(const char *path, const void *base)
     if (g->map.score && g->map.picture >= g->n_pictures)
         return ptd_fields_bad(path, "map.picture", "%d, but there are %d pictures", g->map.picture,
                               g->n_pictures);
+    if (g->place < 0) return ptd_fields_bad(path, "place", "expected at least 0");
     return g->uid ? 0 : ptd_fields_bad(path, "uid", "missing");
 }
 
@@ -195,6 +199,8 @@ static const struct ptd_field head_fields[] = {
     NUM_F(ptd_head, waits, INT, UNLESS_PRESET, 0),
     STR_F(ptd_head, sampling),
     STR_F(ptd_head, verdicts),
+    NUM_F(ptd_head, share, INT, UNLESS_PRESET, 0),
+    NUM_F(ptd_head, shares, INT, UNLESS_PRESET, 0),
     NUM_F(ptd_head, thought_open, INT, UNLESS_PRESET, 0),
     STR_F(ptd_head, teacher),
     NUM_F(ptd_head, teacher_generation, I64, UNLESS_PRESET, 0),
@@ -305,6 +311,7 @@ static const struct ptd_field group_fields[] = {
     STR_F(ptd_group, uid),
     NUM_F(ptd_group, index, I64, ALWAYS, 0),
     NUM_F(ptd_group, step, I64, ALWAYS, 0),
+    NUM_F(ptd_group, place, I64, UNLESS_PRESET, 0),
     NUM_F(ptd_group, generation, I64, ALWAYS, -1),
     STR_F(ptd_group, category),
     STR_F(ptd_group, system),

@@ -90,6 +90,9 @@ struct ptd_head {
     /* "verdicts": where ptd-rollout waits for ptd-verify (verdicts.h), whose step may then hold
      * fewer groups than were asked; NULL: nowhere */
     const char *verdicts;
+    /* "share", "shares": this stream has each shares-th prompt of a step, from number `share` on,
+     * as ptd-rollout deals them to ranks; shares 0: all of them */
+    int share, shares;
     /* "thought_open": 1 if the model's chat template has opened a thought at the end of every
      * prompt, so that a response begins inside of it */
     int thought_open;
@@ -229,8 +232,10 @@ struct ptd_hint {       /* "hint": map; absent if none */
 };
 
 struct ptd_group {
-    const char *uid;              /* "uid": unique in the data set */
-    int64_t index, step;          /* "index": row of the data set; "step" */
+    const char *uid;     /* "uid": unique in the data set */
+    int64_t index, step; /* "index": row of the data set; "step" */
+    int64_t place; /* "place": among the step's prompts, from 1, where a stream has a share of them;
+                      0: not said */
     int64_t generation;           /* "generation": weights that sampled; -1 from ptd-gold */
     const char *category;         /* "category" */
     const char *system;           /* "system": the prompt's system message, or NULL */

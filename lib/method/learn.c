@@ -2,6 +2,7 @@
 #include "method/learn.h"
 #include "method/objective.h"
 #include "base/signals.h"
+#include "compute/comm.h"
 #include "net/net.h"
 #include <math.h>
 #include <stdlib.h>
@@ -27,9 +28,9 @@ struct work {
     struct ptd_lesson *lesson; /* [tokens], NULL: none is tutored */
     struct taught taught;
     struct ptd_parts p;
-    double n_ptd, n_pictures;
-    long done;  /* tokens before the micro-batch at hand */
-    int learns; /* 0: tokens are only scored */
+    double n_all, n_ptd, n_pictures; /* of the whole update: tokens, tutored tokens, pictures */
+    long done;                       /* tokens before the micro-batch at hand */
+    int learns;                      /* 0: tokens are only scored */
 };
 
 #define TOO_MANY -2 /* tokens for one micro-batch */
@@ -91,7 +92,30 @@ static void count(struct work *w, struct ptd_group **groups, int n)
             s->tutored++;
             s->tutored_tokens += y->n;
         }
+    w->n_all = s->tokens;
     w->n_ptd = s->tutored_tokens ? s->tutored_tokens : 1;
+}
+
+static double count_responses(struct ptd_group **groups, int n)
+{
+    double responses = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < groups[i]->n_rollouts; j++) responses += groups[i]->rollouts[j].n > 0;
+    return responses;
+}
+
+/* The counts become those of all ranks. */
+static int count_all(struct work *w, struct ptd_group **groups, int n)
+{
+    double x[] = {(double)w->sum->tokens, count_responses(groups, n),
+                  (double)w->sum->tutored_tokens, w->n_pictures};
+    if (ptd_comm_ranks(w->r->comm) == 1) return 0;
+    if (ptd_comm_sum(w->r->comm, x, 4)) return -1;
+    w->n_all = w->t.all_tokens = x[0];
+    w->t.all_responses = x[1];
+    w->n_ptd = x[2] > 0 ? x[2] : 1;
+    w->n_pictures = x[3];
+    return 0;
 }
 
 static void take_taught(struct work *w, size_t n)
@@ -189,7 +213,7 @@ static void list(struct work *w, struct ptd_group **groups, int n)
         }
     }
     ptd_aggregate_counts(&w->t, w->r->aggregate, w->r->length, w->p.count);
-    for (long i = 0; w->dentropy && i < w->t.n; i++) w->dentropy[i] = -w->r->bonus / w->t.n;
+    for (long i = 0; w->dentropy && i < w->t.n; i++) w->dentropy[i] = -w->r->bonus / w->n_all;
 }
 
 /* ---- a micro-batch ---- */
@@ -235,8 +259,8 @@ static void tutor(struct work *w, long first, long n)
         if (w->lesson && w->sequence[w->of[i]].tutored) tutor_token(w, i);
         if (!t->masked) continue;
         t->extra[i] =
-            ptd_masked_term(w->r->tutoring.masked, w->logp[i], t->masked[i], &dlogp) / w->t.n;
-        w->p.loss.dlogp[i] += dlogp / w->t.n;
+            ptd_masked_term(w->r->tutoring.masked, w->logp[i], t->masked[i], &dlogp) / w->n_all;
+        w->p.loss.dlogp[i] += dlogp / w->n_all;
     }
 }
 
@@ -444,9 +468,30 @@ static int pass(struct work *w, struct ptd_group **groups, int n, int learns, in
             return -1;
         }
         int full = ptd_score_tokens(w->score) >= w->r->micro_tokens;
+        if (i == n - 1 && learns && w->r->last) w->r->last(w->r->last_ctx);
         if ((full && !(w->r->whole && learns)) || i == n - 1) run_micro(w);
     }
     return 0;
+}
+
+/* Which tokens have most entropy says the whole update. */
+static int mask(struct work *w)
+{
+    int ranks = ptd_comm_ranks(w->r->comm), rank = ptd_comm_rank(w->r->comm);
+    size_t *bytes = ptd_array(ranks, sizeof *bytes), before = 0, sum = 0;
+    double *all;
+    int rc =
+        ptd_comm_gather_all(w->r->comm, w->entropy, w->t.n * sizeof *all, (void **)&all, bytes);
+    for (int r = 0; r < ranks; r++) before += r < rank ? bytes[r] : 0, sum += bytes[r];
+    double *weight = ptd_array(sum / sizeof *all + 1, sizeof *weight);
+    for (size_t i = 0; i < sum / sizeof *all; i++) weight[i] = 1;
+    if (!rc) ptd_objective_mask(all, sum / sizeof *all, w->r->top_entropy, weight);
+    for (long i = 0; i < w->t.n; i++)
+        if (weight[before / sizeof *all + i] == 0) w->weight[i] = 0;
+    free(weight);
+    free(all);
+    free(bytes);
+    return rc;
 }
 
 /* For losses that look at whole responses, or at all of them. */
@@ -454,9 +499,9 @@ static int score_all(struct work *w, struct ptd_group **groups, int n, int *bad)
 {
     if (pass(w, groups, n, 0, bad)) return -1;
     w->done = 0;
-    if (masks(w->r)) ptd_objective_mask(w->entropy, w->t.n, w->r->top_entropy, w->weight);
+    int rc = masks(w->r) ? mask(w) : 0;
     ask_loss(w, 0, w->t.n);
-    return 0;
+    return rc;
 }
 
 /* ---- sums ---- */
@@ -486,7 +531,7 @@ static void add_up(struct work *w, int *bad)
         s->loss += loss_of(w, i);
         s->pg_loss += w->weight[i] * w->p.loss.pg[i] / w->p.count[i];
         s->kl_loss += w->p.kl[i] / w->p.count[i];
-        s->entropy_loss += w->entropy[i] / w->t.n;
+        s->entropy_loss += w->entropy[i] / w->n_all;
         s->far_loss += far_of(w, i);
         s->pg += w->p.loss.pg[i];
         s->kl += w->p.kl[i];
@@ -510,9 +555,10 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
     int result = 0;
     *bad = -1;
     count(&w, groups, n);
+    for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
+    if (count_all(&w, groups, n)) return -1;
     take(&w);
     list(&w, groups, n);
-    for (int i = 0; r->ground && i < n; i++) w.n_pictures += ptd_ground_count(s->m, groups[i]);
     if (needs_scores(r)) result = score_all(&w, groups, n, bad);
     if (!result) result = pass(&w, groups, n, 1, bad);
     if (!result) add_up(&w, bad), trace(&w);

@@ -48,6 +48,7 @@ struct ptd_traced {
     float *advantage;            /* as it was learned with */
 };
 
+struct ptd_comm;
 struct ptd_loss_rules {
     const struct ptd_loss *loss;
     const void *own;      /* its options; NULL: as the command line left them */
@@ -72,6 +73,10 @@ struct ptd_loss_rules {
     /* 1: an update is one micro-batch, which may not have more than twice as many (78 if it has);
      * and where its loss is not finite there is no backward pass */
     int whole;
+    struct ptd_comm *comm; /* ranks that have a share of the update each; NULL: it is all here */
+    /* told before the last micro-batch; NULL: nobody is */
+    void (*last)(void *ctx);
+    void *last_ctx;
     const uint8_t *banned; /* [vocab] */
     struct ptd_ground
         *ground; /* supervised: picture tokens name what they show (ground.h), or NULL */
@@ -92,7 +97,10 @@ struct ptd_learned {
     double masked_loss;     /* the part of L that masked pictures have */
 };
 
-/* s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads
+/* With ranks, counts are those of the whole update, so that the gradients of all sum to its own;
+ * out is of this rank's share.
+ *
+ * s: scratch made with ptd_score_new(m, 1), reused from step to step. Adds dL/dweights to m->grads
  * (the caller zeroes them). out is overwritten. -1: 65 with the group named. *bad is the index of
  * the group that failed or first has a value that is not finite, else -1 (also for 78). */
 int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struct ptd_loss_rules *r,

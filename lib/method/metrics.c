@@ -279,6 +279,9 @@ static void put_speed(const struct ptd_metrics *m, json_t *o)
     put_count(o, "perf/computed_tokens", m->sum.packed);
     put(o, "perf/time_per_step", all);
     put(o, "perf/throughput", m->group.read / (all > 0 ? all : 1));
+    if (m->ranks < 2) return;
+    put_count(o, "perf/ranks", m->ranks);
+    put(o, "perf/bytes_sent", m->sent);
 }
 
 static json_t *object_of(const struct ptd_metrics *m)

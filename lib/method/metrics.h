@@ -25,6 +25,8 @@ struct ptd_metrics {
     double lr, norm;              /* norm: mean of the updates' gradient norms */
     double beta, tis;             /* as of this step */
     int refused, updates, epochs; /* updates: of all epochs */
+    int ranks;                    /* that the step is dealt to; 0, 1: one */
+    double sent;                  /* bytes that the one of them that sent most has sent */
     int max_prompt;               /* tokens that a prompt may have; 0: any */
     const struct ptd_loss_rules *rules;
     const struct ptd_before *before; /* NULL: nothing was worked out before */

@@ -2,6 +2,7 @@
  */
 #include "method/optimizer.h"
 #include "method/forms.h"
+#include "method/sources.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static int eight_of(const struct ptd_optimizer_rules *r, const struct ptd_param 
 /* ---- memory ---- */
 
 struct pass {
-    int on, measures, bad, moved;
+    int on, measures, bad, moved, spoilt;
     double lr, scale, squares;
     uint8_t *seen; /* [n_parts] */
 };
@@ -69,18 +70,23 @@ static size_t put(size_t *at, size_t bytes)
 static struct ptd_slot lay_out(const struct ptd_optimizer_rules *r, const struct ptd_param *p,
                                int number, char *base, size_t *at)
 {
-    struct ptd_slot s = {.n = p->n,
+    /* of a weight where it is stepped: bfloat16, or as the device has it, which is float32 there */
+    size_t width = master_of(r, p) ? sizeof(uint16_t) : r->width;
+    size_t first = ptd_share_first(p->n, r->rank, r->ranks),
+           n = ptd_share_first(p->n, r->rank + 1, r->ranks) - first;
+    struct ptd_slot s = {.n = n,
+                         .first = first,
                          .master = master_of(r, p),
                          .eight = eight_of(r, p),
                          .seed = r->seed,
                          .number = (uint32_t)number};
-    size_t each = s.eight ? 1 : sizeof(float), scales = ptd_blocks(p->n) * sizeof(float);
-    s.m = base + put(at, p->n * each);
-    s.v = base + put(at, p->n * each);
+    size_t each = s.eight ? 1 : sizeof(float), scales = ptd_blocks(n) * sizeof(float);
+    s.m = base + put(at, n * each);
+    s.v = base + put(at, n * each);
     if (s.eight) s.ms = (ptd_stat *)(base + put(at, scales));
     if (s.eight) s.vs = (ptd_stat *)(base + put(at, scales));
-    if (s.master == PTD_MASTER_SPLIT) s.low = base + put(at, p->n * sizeof(int16_t));
-    if (p->blocks) s.w = (ptd_num *)(uintptr_t)p->blocks->at;
+    if (s.master == PTD_MASTER_SPLIT) s.low = base + put(at, n * sizeof(int16_t));
+    if (p->blocks) s.w = (ptd_num *)((char *)(uintptr_t)p->blocks->at + first * width);
     return s;
 }
 
@@ -90,9 +96,11 @@ void ptd_optimizer_plan(const struct ptd_model *m, const struct ptd_optimizer_ru
     *size = (struct ptd_optimizer_size){0};
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
+        size_t n =
+            ptd_share_first(p->n, r->rank + 1, r->ranks) - ptd_share_first(p->n, r->rank, r->ranks);
         if (!p->trained) continue;
-        size->low += master_of(r, p) == PTD_MASTER_SPLIT ? p->n * 2 : 0;
-        size->moments += eight_of(r, p) ? 2 * (p->n + ptd_blocks(p->n) * 4) : p->n * 8;
+        size->low += master_of(r, p) == PTD_MASTER_SPLIT ? n * 2 : 0;
+        size->moments += eight_of(r, p) ? 2 * (n + ptd_blocks(n) * 4) : n * 8;
     }
 }
 
@@ -102,6 +110,8 @@ struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_op
     size_t at = 0;
     o->model = m;
     o->rules = *r;
+    o->rules.width = m->device->num_size;
+    r = &o->rules;
     o->slots = ptd_array(m->n_params + 1, sizeof *o->slots);
     o->scales = ptd_array(m->n_params + 1, sizeof *o->scales);
     o->pass.seen = ptd_alloc(m->n_parts + 1);
@@ -149,11 +159,15 @@ static struct ptd_tensor_view *views_of(const struct ptd_optimizer *o, char whic
         const struct ptd_param *p = &m->params[i];
         struct ptd_param scale = {.n_dims = 1, .n = ptd_blocks(s->n)};
         if (!s->n || (which == 'l' && !s->low)) continue;
+        struct ptd_param own = *p;
+        if (o->rules.ranks > 1) own.n_dims = 1, own.dims[0] = (int64_t)s->n, own.n = s->n;
         if (which == 'l') {
-            v[(*n)++] = ptd_model_view(m, p, s->low, PTD_I16);
+            v[*n] = ptd_model_view(m, &own, s->low, PTD_I16);
+            v[(*n)++].name = p->name;
             continue;
         }
-        v[(*n)++] = ptd_model_view(m, p, which == 'm' ? s->m : s->v, s->eight ? PTD_U8 : PTD_F32);
+        v[*n] = ptd_model_view(m, &own, which == 'm' ? s->m : s->v, s->eight ? PTD_U8 : PTD_F32);
+        v[(*n)++].name = p->name;
         if (!s->eight) continue;
         scale.dims[0] = (int64_t)scale.n;
         v[*n] = ptd_model_view(m, &scale, which == 'm' ? s->ms : s->vs, PTD_F32);
@@ -165,6 +179,7 @@ static struct ptd_tensor_view *views_of(const struct ptd_optimizer *o, char whic
 static int load_slot(struct ptd_optimizer *o, struct ptd_store *s, int i, int64_t generation)
 {
     const struct ptd_forms f = {s, o->model, &o->model->params[i], &o->slots[i], o->scales[i]};
+    if (o->rules.sources) return ptd_sources_load(o->rules.sources, &f, o->updates > 0);
     if (o->updates && (ptd_forms_load_moments(&f, 'm') || ptd_forms_load_moments(&f, 'v')))
         return -1;
     return generation ? ptd_forms_load_master(&f, generation) : 0;
@@ -212,9 +227,30 @@ void ptd_optimizer_zero(struct ptd_optimizer *o)
     d->ops->zero(d, o->model->grads, o->model->n_grads * d->acc_size);
 }
 
+static ptd_acc *gradient_of(const struct ptd_optimizer *o, int i)
+{
+    const struct ptd_model *m = o->model;
+    return ptd_acc_at(m->device, m->grads, m->params[i].grad + o->slots[i].first);
+}
+
+/* Each rank knows the sum of its own. */
+static double norm_of_shares(const struct ptd_optimizer *o)
+{
+    struct ptd_device *d = o->model->device;
+    double squares = 0;
+    for (int i = 0; i < o->model->n_params; i++) {
+        if (!o->slots[i].n) continue;
+        double norm = d->ops->norm(d, gradient_of(o, i), PTD_ACCS, o->slots[i].n);
+        squares += norm * norm;
+    }
+    if (o->rules.total(o->rules.sum_ctx, &squares, 1)) ptd_die_last();
+    return sqrt(squares);
+}
+
 double ptd_optimizer_norm(const struct ptd_optimizer *o)
 {
     struct ptd_device *d = o->model->device;
+    if (o->rules.ranks > 1) return norm_of_shares(o);
     return d->ops->norm(d, o->model->grads, PTD_ACCS, o->model->n_grads);
 }
 
@@ -232,9 +268,9 @@ static void step_part(struct ptd_optimizer *o, int part, double lr, double scale
     a.lr = lr;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        if (!p->trained || (part >= 0 && p->part != part)) continue;
+        if (!o->slots[i].n || (part >= 0 && p->part != part)) continue;
         a.decay = p->n_dims > 1 ? o->rules.adamw.decay : 0;
-        d->ops->adamw(d, &a, t, scale, &o->slots[i], ptd_acc_at(d, m->grads, p->grad));
+        d->ops->adamw(d, &a, t, scale, &o->slots[i], gradient_of(o, i));
     }
 }
 
@@ -243,6 +279,7 @@ int ptd_optimizer_step(struct ptd_optimizer *o, double lr, double *norm)
     *norm = ptd_optimizer_norm(o);
     if (!isfinite(*norm)) return 1;
     step_part(o, -1, lr, ptd_optimizer_scale(o, *norm), ++o->updates);
+    if (o->rules.ranks > 1 && o->rules.spread(o->rules.sum_ctx)) ptd_die_last();
     return 0;
 }
 
@@ -258,6 +295,7 @@ static void on_part(void *ctx, int part)
     pass->seen[part] = 1;
     if (!n) return;
     ptd_acc *g = ptd_acc_at(d, m->grads, first);
+    if (o->rules.sum && o->rules.sum(o->rules.sum_ctx, part, pass->spoilt)) ptd_die_last();
     double norm = d->ops->norm(d, g, PTD_ACCS, n);
     pass->squares += norm * norm;
     if (!isfinite(norm)) pass->bad = 1;
@@ -285,11 +323,23 @@ void ptd_optimizer_drop(struct ptd_optimizer *o)
     ptd_optimizer_zero(o);
 }
 
+void ptd_optimizer_spoil(struct ptd_optimizer *o)
+{
+    o->pass.spoilt = 1;
+}
+
+struct ptd_optimizer_rules *ptd_optimizer_rules(struct ptd_optimizer *o)
+{
+    return &o->rules;
+}
+
 int ptd_optimizer_end(struct ptd_optimizer *o, double *norm)
 {
     struct pass *pass = &o->pass;
-    for (int i = 0; i < o->model->n_parts; i++)
+    for (int k = 0; k < o->model->n_parts; k++) {
+        int i = o->rules.order ? o->rules.order[k] : k;
         if (!pass->seen[i]) on_part(o, i);
+    }
     *norm = pass->bad ? NAN : sqrt(pass->squares);
     ptd_optimizer_drop(o);
     if (pass->bad && pass->moved)

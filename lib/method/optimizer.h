@@ -31,6 +31,7 @@
 #include "base/method.h"
 #include "net/model.h"
 
+struct ptd_shared; /* share.h */
 struct ptd_form {
     struct ptd_method is;
     int code; /* moments: 1 for 8 bits; master: enum ptd_master */
@@ -44,6 +45,20 @@ struct ptd_optimizer_rules {
     double clip;                             /* of the gradient's norm; 0: none */
     const struct ptd_form *moments, *master; /* NULL: float32 */
     uint64_t seed;                           /* of random rounding */
+    /* Part by part: what is done with each part's gradient before it is measured or applied, and
+     * [n_parts] the order in which parts that backward did not name are; NULL: nothing, by number.
+     * spoilt: it shall come out as no number. -1: as ptd_fail says. */
+    int (*sum)(void *ctx, int part, int spoilt);
+    void *sum_ctx;
+    const int *order;
+    /* Of N ranks each keeps moments and low halves of a share of every parameter (store/share.h),
+     * and steps that: total sums numbers over the ranks, spread gives all of them the weights that
+     * each has stepped. ranks 0, 1: it keeps all. */
+    int rank, ranks;
+    size_t width; /* its own: bytes of a weight on the device */
+    int (*total)(void *ctx, double *x, int n);
+    int (*spread)(void *ctx);
+    const struct ptd_shared *sources; /* whence they are loaded; NULL: the store that is given */
 };
 
 /* Bytes that it keeps beside weights and gradients. */
@@ -74,6 +89,10 @@ void ptd_optimizer_watch(struct ptd_optimizer *o, double lr, double scale, int m
  * run goes back to what its store has (ptd_train_back). */
 int ptd_optimizer_end(struct ptd_optimizer *o, double *norm) PTD_MUST_CHECK;
 void ptd_optimizer_drop(struct ptd_optimizer *o); /* before any part was stepped */
+/* Parts that are still to come spoil the gradient: what follows is ptd_optimizer_end. */
+void ptd_optimizer_spoil(struct ptd_optimizer *o);
+/* The rules as they are from now on. */
+struct ptd_optimizer_rules *ptd_optimizer_rules(struct ptd_optimizer *o);
 
 /* "weights", "moments": what holds a number that is not finite; NULL: nothing. */
 const char *ptd_optimizer_not_finite(const struct ptd_optimizer *o);

@@ -112,12 +112,14 @@ static void note_row(struct ptd_rollouts *r, const struct ptd_group *g)
  * there, 0: that was all. */
 static int take_next(struct ptd_rollouts *r, struct ptd_group *g)
 {
-    for (int out; r->at < r->end; r->at++) {
+    int stride = r->shares ? r->shares : 1;
+    for (int out; r->at < r->end; r->at += stride) {
         struct ptd_place place = {r->at, r->seed, !r->eval};
         if ((out = ptd_source_take(r->src, place, r->step, g)) < 0) return -1;
         /* the position, not the row: it may come twice in a step that crosses epochs */
         r->number = r->at;
-        if (!out) return r->at++, 1;
+        if (!out && r->shares) g->place = r->at - r->round->first + 1;
+        if (!out) return r->at += stride, 1;
     }
     if (r->asked_again == r->round->n_again) return 0;
     r->number = AGAIN + r->round->before + r->asked_again;
@@ -166,7 +168,7 @@ int ptd_rollouts_ask(struct ptd_rollouts *r, int64_t step, const struct ptd_roun
     struct ptd_questions all = {r, read_next, write_oldest};
     r->step = step;
     r->round = round;
-    r->at = round->first;
+    r->at = round->first + (r->shares ? r->share : 0);
     r->end = round->first + round->n;
     r->asked_again = 0;
     /* in evaluation random numbers are the same whatever the steps are */

@@ -27,6 +27,7 @@ struct ptd_rollouts {
     struct ptd_sampling sampling;
     uint64_t seed;      /* of the order */
     int eval;           /* 1: rows in their own order, each once */
+    int share, shares;  /* of a step's positions each shares-th, from number `share` on; 0: all */
     int64_t generation; /* noted in the groups */
     /* its own */
     double reply_bytes; /* most that a group's rollouts can take */
@@ -41,8 +42,8 @@ struct ptd_rollouts {
 
 /* -1: 78 a group of so many, so long responses fits no frame, or no response fits the cache. */
 int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h) PTD_MUST_CHECK;
-/* Positions first .. first + n - 1 of the order, written as one step. -1: 65, 66 a row that cannot
- * be used; 74 and the like of the writer. */
+/* Positions first .. first + n - 1 of the order, or our share of them, written as one step. -1: 65,
+ * 66 a row that cannot be used; 74 and the like of the writer. */
 int ptd_rollouts_step(struct ptd_rollouts *r, int64_t step, int64_t first,
                       int64_t n) PTD_MUST_CHECK;
 /* The same in rounds, each written without the step's frame; r->rows says what was asked. */

@@ -189,6 +189,11 @@ static void put_optimizer(json_t *s, const struct ptd_settings *all)
     json_object_set_new(s, "schedule", json_string(all->schedule));
     json_object_set_new(s, "warmup", json_integer(t->warmup));
     json_object_set_new(s, "floor", json_real(t->floor));
+    if (all->ranks > 1) json_object_set_new(s, "ranks", json_integer(all->ranks));
+    if (all->ranks > 1 && t->optimizer.ranks > 1)
+        json_object_set_new(s, "shard_optimizer", json_true());
+    if (all->ranks > 1 && strcmp(all->reduce, "f32"))
+        json_object_set_new(s, "reduce", json_string(all->reduce));
     if (t->schedule != PTD_CONSTANT)
         json_object_set_new(s, "steps", json_integer(all->head->steps));
 }

@@ -24,7 +24,9 @@ struct ptd_settings {
     int updates, epochs;  /* of each step */
     const struct ptd_steered *steered;
     const struct ptd_lambda *lambda;
-    double tis; /* most that a token counts (before.h); 0: each counts once */
+    int ranks;          /* that sum; 0, 1: one */
+    const char *reduce; /* how gradients travel between them */
+    double tis;         /* most that a token counts (before.h); 0: each counts once */
 };
 char *ptd_settings_text(const struct ptd_settings *s); /* malloc'd; loads OpenBLAS */
 #endif

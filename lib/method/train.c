@@ -61,6 +61,15 @@ static int resume(struct ptd_train *t, int anyway)
     if (!run)
         return ptd_fail(PTD_DATAERR, "%s: generation %lld holds no counters",
                         ptd_store_path(t->store), (long long)t->generation);
+    char *said = json_dumps(run, JSON_COMPACT);
+    struct ptd_share wanted = {t->rules.optimizer.rank, t->rules.optimizer.ranks};
+    t->sources = ptd_shared_open(t->store, t->rules.base, ptd_share_read(said), wanted, &r);
+    free(said);
+    if (r) {
+        json_decref(run);
+        return -1;
+    }
+    ptd_optimizer_rules(t->optimizer)->sources = t->sources;
     int64_t updates = json_integer_value(json_object_get(run, "updates"));
     t->updates = updates;
     t->bad_in_row = (int)json_integer_value(json_object_get(run, "bad_in_row"));
@@ -216,16 +225,19 @@ static struct ptd_tensor_view *views_before(const struct ptd_train *t)
 /* The counters and settings, as JSON. */
 static char *run_text(const struct ptd_train *t)
 {
-    char coef[64] = "", *method = ptd_strdup(""), *run,
+    char coef[64] = "", share[64] = "", *method = ptd_strdup(""), *run,
          *changes = t->changes ? ptd_format("\"changes\":%s,", t->changes) : ptd_strdup("");
     if (t->kl_coef >= 0) snprintf(coef, sizeof coef, "\"kl_coef\":%.17g,", t->kl_coef);
     if (t->method) {
         free(method);
         method = ptd_format("\"method\":\"%s\",", t->method);
     }
-    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,%s%s%s\"settings\":%s}",
+    if (t->rules.optimizer.ranks > 1)
+        snprintf(share, sizeof share, "\"share\":[%d,%d],", t->rules.optimizer.rank,
+                 t->rules.optimizer.ranks);
+    run = ptd_format("{\"updates\":%lld,\"bad_in_row\":%d,%s%s%s%s\"settings\":%s}",
                      (long long)ptd_optimizer_updates(t->optimizer), t->bad_in_row, coef, method,
-                     changes, t->settings);
+                     share, changes, t->settings);
     free(method);
     free(changes);
     return run;
@@ -234,7 +246,8 @@ static char *run_text(const struct ptd_train *t)
 int ptd_train_publish(struct ptd_train *t)
 {
     struct ptd_model *m = t->model;
-    struct ptd_publication p = {.generation = t->generation, .keep = t->rules.keep};
+    struct ptd_publication p = {
+        .generation = t->generation, .keep = t->rules.keep, .can_go_back = t->rules.can_go_back};
     char *run;
     int r;
     if (t->generation == t->published) return 0;
@@ -298,6 +311,7 @@ void ptd_train_close(struct ptd_train *t)
     if (!t) return;
     ptd_live_close(t->live);
     if (t->store) ptd_store_close(t->store);
+    ptd_shared_close(t->sources);
     ptd_optimizer_free(t->optimizer);
     ptd_ema_free(t->ema);
     ptd_model_free(t->model);

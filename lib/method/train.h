@@ -15,6 +15,7 @@
 #include "net/model.h"
 #include "net/plan.h"
 #include "store/live.h"
+#include "store/share.h"
 #include "store/store.h"
 
 enum ptd_schedule { PTD_CONSTANT, PTD_COSINE, PTD_LINEAR };
@@ -30,7 +31,10 @@ struct ptd_train_rules {
     double ema;                           /* decay of the running mean (ema.h); 0: none is kept */
     int keep;                             /* newest generations to keep */
     int every;                            /* generations that are multiples of it are published */
-    int waits; /* newest generations that a sampler may ask for (record.h) */
+    const char
+        *base;       /* store of rank 0, beside which those of others lie; NULL: as ours is named */
+    int can_go_back; /* 1: the store can go back to the one published before (store.h) */
+    int waits;       /* newest generations that a sampler may ask for (record.h) */
     /* what ptd_train_open does before it takes memory; NULL: nothing. -1: it cannot fit */
     int (*before)(void *ctx, struct ptd_train *t);
     void *ctx;
@@ -42,6 +46,7 @@ struct ptd_train {
     struct ptd_store *store;
     struct ptd_model *model;
     struct ptd_optimizer *optimizer;
+    struct ptd_shared *sources;    /* NULL: moments are loaded from the store as they are */
     struct ptd_ema *ema;           /* NULL: none is kept */
     int64_t generation, published; /* what the weights are; the newest in the store */
     int64_t updates;               /* of the optimizer when it was published */

@@ -1,5 +1,6 @@
 /* worth: see worth.h. */
 #include "method/worth.h"
+#include "method/shares.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,12 +72,26 @@ static void give(struct ptd_group **g, int n, const struct ptd_rewarded *r)
         for (int i = 0; i < r[k].n; i++) g[k]->rollouts[i].advantage = r[k].advantage[i];
 }
 
+static struct ptd_comm *ranks;
+
+void ptd_worth_over(struct ptd_comm *c)
+{
+    ranks = c;
+}
+
+static int value(const struct ptd_advantage *a, const struct ptd_rewarded *r, int n)
+{
+    if (a->step && ranks) return ptd_shares_worth(ranks, a, r, n);
+    a->value(a->is.own, r, n);
+    return 0;
+}
+
 int ptd_worth(const struct ptd_advantage *a, struct ptd_group **g, int n)
 {
     struct seen *s = ptd_array(n, sizeof *s);
     struct ptd_rewarded *r = ptd_array(n, sizeof *r);
     int rc = take_all(a, g, n, s, r);
-    if (!rc) a->value(a->is.own, r, n);
+    if (!rc) rc = value(a, r, n);
     if (!rc) give(g, n, r);
     free_seen(s, n);
     free(r);
@@ -119,9 +134,9 @@ static void give_tokens(const struct ptd_advantage *a, const struct ptd_rewarded
                 *advantage++ = a->tokens ? r[k].returns[i][t] : r[k].advantage[i];
 }
 
-static void ask_less_kl(const struct ptd_advantage *a, struct ptd_group **g, int n,
-                        const struct ptd_less *less, struct seen *s, struct ptd_rewarded *r,
-                        double *advantage, double *returns)
+static int ask_less_kl(const struct ptd_advantage *a, struct ptd_group **g, int n,
+                       const struct ptd_less *less, struct seen *s, struct ptd_rewarded *r,
+                       double *advantage, double *returns)
 {
     double *at = returns, *end;
     for (int k = 0; k < n; k++) at = less_kl(g[k], less, &s[k], &r[k], at);
@@ -129,11 +144,12 @@ static void ask_less_kl(const struct ptd_advantage *a, struct ptd_group **g, int
     /* by token, the row writes over them */
     double *kept = ptd_array((size_t)(end - returns) + 1, sizeof *kept);
     for (at = returns; at < end; at++) kept[at - returns] = *at;
-    a->value(a->is.own, r, n);
+    int rc = value(a, r, n);
     give_tokens(a, r, n, advantage);
     for (at = returns; at < end; at++) *at = kept[at - returns];
     free(kept);
     give(g, n, r);
+    return rc;
 }
 
 int ptd_worth_less_kl(const struct ptd_advantage *a, struct ptd_group **g, int n,
@@ -147,7 +163,7 @@ int ptd_worth_less_kl(const struct ptd_advantage *a, struct ptd_group **g, int n
     struct seen *s = ptd_array(n, sizeof *s);
     struct ptd_rewarded *r = ptd_array(n, sizeof *r);
     int rc = take_all(a, g, n, s, r);
-    if (!rc) ask_less_kl(a, g, n, less, s, r, advantage, returns);
+    if (!rc) rc = ask_less_kl(a, g, n, less, s, r, advantage, returns);
     free_seen(s, n);
     free(r);
     return rc;
@@ -208,6 +224,12 @@ const struct ptd_advantage *ptd_worth_noted(const struct ptd_head *h)
     free(name);
     if (a) set_options(a, decided);
     return a;
+}
+
+int ptd_worth_leaves_cut(const struct ptd_head *h)
+{
+    const char *decided = decided_by_verify(h);
+    return decided && find_plain(decided, " --overlong-filter") != NULL;
 }
 
 /* Options of ptd-verify that decide no reward. */

@@ -18,6 +18,7 @@
 #include "method/advantage/advantage.h"
 #include "method/kl/kl.h"
 
+struct ptd_comm;
 struct ptd_less {
     const struct ptd_kl *kl;
     double beta;
@@ -28,9 +29,14 @@ struct ptd_less {
 /* What ptd-verify gave the stream's advantages by, with its options, which the row's are set to: of
  * its note in the head. NULL, 65: no ptd-verify is noted there. */
 const struct ptd_advantage *ptd_worth_noted(const struct ptd_head *h);
+/* 1: it left responses that the limit cut out of the stream, after it had compared them. */
+int ptd_worth_leaves_cut(const struct ptd_head *h);
 /* 1: the last ptd-verify noted in the head judged by the options that `decided` says, whatever it
  * made of the rewards: greedy answers that it took out would earn the same again. */
 int ptd_worth_judged_so(const struct ptd_head *h, const char *decided);
+/* Rows that want a whole step get it from all ranks, of which these groups are ours; NULL: they are
+ * all. */
+void ptd_worth_over(struct ptd_comm *c);
 /* n groups: of a whole step, if the row wants that. -1, 65: one has no greedy answer that the row
  * needs. */
 int ptd_worth(const struct ptd_advantage *a, struct ptd_group **g, int n) PTD_MUST_CHECK;

@@ -126,6 +126,8 @@ struct ptd_tensor_view ptd_model_view(const struct ptd_model *m, const struct pt
 /* The trained parameters of a part have one gradient: its place and its numbers, 0 if there are
  * none. */
 int ptd_model_head_part(const struct ptd_model *m);
+/* [n_parts] all parts in the order in which backward is done with them, the head's last */
+void ptd_model_order(const struct ptd_model *m, int *part);
 size_t ptd_model_part(const struct ptd_model *m, int part, size_t *first);
 /* [vocab, hidden]: lm_head or embed_tokens */
 const struct ptd_matrix *ptd_model_head(const struct ptd_model *m);

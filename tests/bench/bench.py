@@ -11,8 +11,10 @@ With BEFORE=BUILD (the folder of another checkout's objects and benches, such as
 one: each of our arithmetic works beside that build's, 9 rounds in turn, as the median of the rounds' ratios.
 """
 import glob
+import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -200,6 +202,35 @@ def empty(n):
     return (middle(times[1:]) * 1e3,)
 
 
+MEDIUM = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 12, "num_attention_heads": 8, "num_key_value_heads": 4,
+          "head_dim": 64, "vocab_size": 8192,
+          "rope_scaling": {"mrope_interleaved": True, "mrope_section": [12, 10, 10], "rope_type": "default"}}
+
+
+def ranks(n):
+    """Steps a second of 2 ranks with a thread each over those of one rank with two, and bytes sent over those of a gradient."""
+    base, data, stream = (f"{SCRATCH.name}/ranks.{x}" for x in ("ptd", "jsonl", "rec"))
+    folder = pathlib.Path(f"{SCRATCH.name}/medium")
+    shutil.copytree(HERE.parent.parent / "lib/builtin/tiny", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"].update(MEDIUM)
+    config["vision_config"]["out_hidden_size"] = MEDIUM["hidden_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+    run = lambda command, **env: subprocess.run(["bash", "-ec", command], check=True, capture_output=True, text=True, env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", **env)).stdout
+    run(f"ptd-init -q {base} --config {folder}; ptd-data digits -q {data} --count 64; ptd-gold -q -s {base} -P 32 -n 4 {data} > {stream}")
+    seconds = lambda lines: middle([json.loads(x)["timing_s/update_actor"] for x in lines.splitlines()[1:]])
+    ratios, sent = [], 0
+    for _ in range(n):
+        run(f"rm -rf {base}.*; cp -r {base} {base}.one; cp -r {base} {base}.two; cp -r {base} {base}.two.1")
+        Load.wait()
+        one = run(f"ptd-update -q --loss sft -s {base}.one {stream}", PTD_THREADS="2")
+        two = run(f"ptd-run -q -n 2 -s {base}.two -- 'ptd-update -q --loss sft {stream}'", PTD_THREADS="1")
+        ratios.append(seconds(one) / seconds(two))
+        sent = json.loads(two.splitlines()[-1])["perf/bytes_sent"]
+    numbers = sum(t["n"] for t in map(json.loads, run(f"ptd-dump {base} | jq -c 'select(.kind == \"weights\") | {{n: (.shape | reduce .[] as $x (1; . * $x))}}'").splitlines()))
+    return middle(ratios), sent / (4 * numbers)
+
+
 def judging(work, n):
     """Millions of answers a minute on one core, and how many times math-verify's."""
     path = HERE.parent / "vectors/judge.tsv"
@@ -248,6 +279,7 @@ ROWS = [
     ("memory of a step, medium", lambda: memory("medium"), under(0.25, "{:.2f} of PyTorch's"), under(None, "{:.0f} MiB"), under(None, "{:.0f} MiB")),
     ("judging answers without algebra", lambda: judging("plain", 5), over(1, "{:.1f} million a minute"), over(200, "{:.0f}x math-verify")),
     ("judging answers with algebra", lambda: judging("algebra", 5), over(None, "{:.1f} million a minute"), over(None, "{:.0f}x math-verify")),
+    ("2 ranks x 1 thread beside 1 x 2, medium (ranks)", lambda: ranks(5), over(0.9, "{:.2f} of its steps/s"), under(1.001, "{:.3f} gradients sent")),
     ("five programs, empty input", lambda: empty(9), under(50, "{:.0f} ms")),
 ]
 

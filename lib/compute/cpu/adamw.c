@@ -138,7 +138,7 @@ static void write_weights(const float *w, const struct step *s, size_t at, int n
         ptd_halves_split(high_halves(a, at), (int16_t *)a->low + at, w, n);
     if (a->master != PTD_MASTER_NONE) return;
     ptd_random_row(random, PTD_BLOCK / 8, a->seed, PTD_RNG_ROUND, s->t, a->number,
-                   (uint32_t)(at / 8));
+                   (uint32_t)((a->first + at) / 8));
     ptd_halves_draw(high_halves(a, at), w, (const uint16_t *)random, n);
 }
 

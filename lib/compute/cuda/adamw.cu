@@ -74,6 +74,7 @@ template <class T> struct slot {
     uint8_t *m8, *v8;
     uint64_t seed;
     uint32_t number;
+    size_t first;
 };
 struct step_shared {
     uint32_t m[WARPS], v[WARPS];
@@ -107,7 +108,7 @@ GPU_INLINE void write_weight(const slot<T> &s, size_t i, float w, uint32_t t)
         s.high[i] = nan ? quiet(bits) : (uint16_t)((bits + 0x8000u) >> 16);
         s.low[i] = (int16_t)(nan ? 0 : bits);
     } else {
-        uint32_t random = random_half(s.seed, PTD_RNG_ROUND, t, s.number, i);
+        uint32_t random = random_half(s.seed, PTD_RNG_ROUND, t, s.number, s.first + i);
         s.high[i] = nan ? quiet(bits) : (uint16_t)((bits + random) >> 16);
     }
 }
@@ -186,7 +187,7 @@ template <class T> static slot<T> slot_of(const struct ptd_slot *s)
     slot<T> k = {
         s->n,          as<T>(s->w),      (uint16_t *)s->w, (int16_t *)s->low, (float *)s->m,
         (float *)s->v, floats_of(s->ms), floats_of(s->vs), (uint8_t *)s->m,   (uint8_t *)s->v,
-        s->seed,       s->number};
+        s->seed,       s->number,        s->first};
     return k;
 }
 

@@ -15,10 +15,11 @@ int ptd_aggregate_named(const char *name)
 
 void ptd_aggregate_counts(const struct ptd_tokens *t, int how, double length, double *count)
 {
-    double responses = 0;
-    for (long k = 0; k < t->n_sequences; k++) responses += t->sequences[k].n > 0;
+    double tokens = t->all_tokens > 0 ? t->all_tokens : t->n, responses = t->all_responses;
+    for (long k = 0; k < t->n_sequences && !(t->all_tokens > 0); k++)
+        responses += t->sequences[k].n > 0;
     for (long i = 0; i < t->n; i++) {
         int n = t->sequences[t->sequence[i]].n;
-        count[i] = how == PTD_BY_TOKEN ? t->n : responses * (how == PTD_BY_SEQUENCE ? n : length);
+        count[i] = how == PTD_BY_TOKEN ? tokens : responses * (how == PTD_BY_SEQUENCE ? n : length);
     }
 }

@@ -41,6 +41,9 @@ struct ptd_tokens {
     const int32_t *sequence; /* [n] index of each token's response */
     const struct ptd_sequence *sequences;
     long n_sequences;
+    /* tokens, and responses that have some, of an update that these are a rank's share of; 0: they
+     * are all of it */
+    double all_tokens, all_responses;
     struct ptd_clip clip;
 };
 

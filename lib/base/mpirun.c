@@ -1,0 +1,200 @@
+/* mpirun: see mpirun.h. */
+#include "base/mpirun.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LONGEST 65536
+#define KEPT    8192 /* bytes of mpirun's own words */
+
+static pid_t child;
+static volatile sig_atomic_t stopping, broken;
+
+static void on_stop(int number)
+{
+    stopping = 1;
+    if (child > 0) kill(child, number == SIGUSR2 ? SIGUSR2 : SIGUSR1);
+}
+
+static void on_break(int number)
+{
+    broken = number;
+    if (child > 0) kill(child, SIGTERM);
+}
+
+static void heed_signals(void)
+{
+    static const struct {
+        int number;
+        void (*f)(int);
+    } all[] = {{SIGTERM, on_stop}, {SIGHUP, on_stop}, {SIGUSR1, on_stop}, {SIGINT, on_break}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct sigaction a = {.sa_handler = all[i].f, .sa_flags = SA_RESTART}, was;
+        sigaction(all[i].number, &a, &was);
+        if (was.sa_handler == SIG_IGN) signal(all[i].number, SIG_IGN);
+    }
+}
+
+/* ---- its command line ---- */
+
+struct words {
+    char **at;
+    int n;
+};
+
+static void add(struct words *w, const char *word)
+{
+    w->at = ptd_realloc(w->at, ((size_t)w->n + 2) * sizeof *w->at);
+    w->at[w->n++] = ptd_strdup(word);
+    w->at[w->n] = NULL;
+}
+
+static void add_all(struct words *w, const char *const *list)
+{
+    for (; list && *list; list++) add(w, *list);
+}
+
+static struct words command_of(const struct ptd_mpirun *m, char *const *command)
+{
+    static const char *const always[] = {"--bind-to", "none", "--oversubscribe", NULL};
+    struct words w = {0};
+    char ranks[16];
+    snprintf(ranks, sizeof ranks, "%d", m->ranks);
+    add(&w, m->program);
+    add(&w, "-n");
+    add(&w, ranks);
+    add_all(&w, always);
+    if (!geteuid()) add(&w, "--allow-run-as-root");
+    if (m->hosts) add(&w, "-H"), add(&w, m->hosts);
+    add(&w, "-x"), add(&w, PTD_RUN_OUTER);
+    for (const char *const *x = m->exported; x && *x; x++) add(&w, "-x"), add(&w, *x);
+    add_all(&w, (const char *const *)command);
+    return w;
+}
+
+static _Noreturn void become(struct words w, int err)
+{
+    setpgid(0, 0); /* a terminal's signals come to us alone */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGTERM, SIG_DFL), signal(SIGHUP, SIG_DFL), signal(SIGUSR1, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    setenv(PTD_RUN_OUTER, "1", 1);
+    int none = open("/dev/null", O_RDONLY);
+    dup2(none, 0);
+    dup2(err, 2);
+    execvp(w.at[0], w.at);
+    ptd_die(PTD_UNAVAILABLE, "%s: %s: expected Open MPI's launcher (Debian: openmpi-bin)", w.at[0],
+            strerror(errno));
+}
+
+/* ---- its words ---- */
+
+struct heard {
+    char line[LONGEST + 2], own[KEPT + 1];
+    size_t n, n_own;
+    int spoken; /* a rank said why */
+};
+
+static void put(const char *line)
+{
+    ssize_t ignored = write(2, line, strlen(line));
+    (void)ignored;
+}
+
+/* Words of mpirun's own, on one line, without its rulers. */
+static void keep(struct heard *h, const char *line)
+{
+    if (!strncmp(line, "-----", 5) || !strncmp(line, "*****", 5)) return;
+    for (const char *c = line; *c && h->n_own < KEPT; c++) {
+        int space = isspace((unsigned char)*c) != 0;
+        if (space && (!h->n_own || h->own[h->n_own - 1] == ' ')) continue;
+        h->own[h->n_own++] = space ? ' ' : *c;
+    }
+    h->own[h->n_own] = 0;
+}
+
+/* Of last words the first are said: other ranks may have had the same. */
+static void take_line(struct heard *h)
+{
+    const char *line = h->line;
+    int own = !strncmp(line, "ptd-run", 7); /* before it had programs to speak of */
+    if (*line != PTD_RUN_MARK && !own) {
+        keep(h, line);
+        return;
+    }
+    if (own) {
+        if (!h->spoken++) put(line);
+        return;
+    }
+    if (*++line == PTD_LAST_WORDS) {
+        if (!h->spoken++) put(line + 1);
+        return;
+    }
+    put(line);
+}
+
+static void hear(struct heard *h, int fd)
+{
+    char bytes[4096];
+    ssize_t n;
+    while ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))
+        for (ssize_t i = 0; i < n; i++) {
+            h->line[h->n++] = bytes[i];
+            if (bytes[i] != '\n' && h->n < LONGEST) continue;
+            h->line[h->n] = 0;
+            h->n = 0;
+            take_line(h);
+        }
+}
+
+/* A rank of which nobody is left to say so. */
+static int tell_of_killed(const char *own)
+{
+    const char *at = strstr(own, "noticed that process rank ");
+    char host[128];
+    int rank, number;
+    if (!at || sscanf(at,
+                      "noticed that process rank %d with PID %*d on node %127s exited on "
+                      "signal %d",
+                      &rank, host, &number) != 3)
+        return 0;
+    ptd_tell("rank %d on %s was ended by signal %d (%s)", rank, host, number, strsignal(number));
+    return 1;
+}
+
+static void tell_of(const struct heard *h, int status)
+{
+    if (!status || h->spoken || stopping || broken || tell_of_killed(h->own)) return;
+    if (h->n_own) ptd_tell("mpirun: %.400s", h->own);
+}
+
+int ptd_mpirun(const struct ptd_mpirun *m, char *const *command)
+{
+    static struct heard h;
+    struct words w = command_of(m, command);
+    int err[2], status;
+    if (pipe2(err, O_CLOEXEC)) ptd_die(PTD_OSERR, "a pipe for mpirun's messages:");
+    heed_signals();
+    child = fork();
+    if (child < 0) ptd_die(PTD_OSERR, "a process for mpirun:");
+    if (child == 0) become(w, err[1]);
+    close(err[1]);
+    hear(&h, err[0]);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (stopping && status == 128 + SIGUSR1) status = PTD_STOPPED; /* it had not begun */
+    tell_of(&h, status);
+    if (broken) {
+        signal(broken, SIG_DFL);
+        raise(broken);
+    }
+    return status;
+}

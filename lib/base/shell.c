@@ -1,0 +1,278 @@
+/* shell: see shell.h. */
+#include "base/shell.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SHELL    "ptd-run-shell" /* what bash calls itself */
+#define TRAINER  "ptd-update"
+#define PATIENCE 2 /* seconds that the others have once the trainer has gone */
+#define LONGEST  65536
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- lines ---- */
+
+/* "ptd-run-shell: line 1:  4711 Killed   ptd-rollout", and behind it for the rest of the pipe
+ * "      4712      | ptd-verify": what became of them is ours to say. */
+static int is_obituary(struct ptd_shell *s, const char *line)
+{
+    int used = 0, was = s->obituary;
+    s->obituary = sscanf(line, SHELL ": line %*d: %*d %n", &used) == 0 && used > 0;
+    if (was && !s->obituary)
+        s->obituary = sscanf(line, "      %*d %n", &used) == 0 && used > 0 && strchr(line, '|');
+    return s->obituary;
+}
+
+static void keep_last(struct ptd_shell *s, const char *line)
+{
+    char *end;
+    long status = strtol(line, &end, 10);
+    if (end == line) {
+        s->told = 1;
+        return;
+    }
+    if (s->n_last == PTD_SHELL_MOST) return;
+    s->last_status[s->n_last] = (int)status;
+    s->last[s->n_last++] = ptd_strdup(end + (*end == ' '));
+}
+
+static void take_line(struct ptd_shell *s, const char *line)
+{
+    if (*line == PTD_LAST_WORDS)
+        keep_last(s, line + 1);
+    else if (!is_obituary(s, line))
+        s->line(s->ctx, line);
+}
+
+/* Whole lines, and what is longer than any of ours. */
+static void take_bytes(struct ptd_shell *s, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        s->buffer[s->n_buffer++] = bytes[i] ? bytes[i] : '?';
+        if (bytes[i] != '\n' && s->n_buffer < LONGEST) continue;
+        s->buffer[s->n_buffer] = 0;
+        s->n_buffer = 0;
+        take_line(s, s->buffer);
+    }
+}
+
+/* 0: there are no more. */
+static int read_lines(struct ptd_shell *s)
+{
+    char bytes[4096];
+    ssize_t n = read(s->err, bytes, sizeof bytes);
+    if (n > 0) take_bytes(s, bytes, (size_t)n);
+    if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN))) return 1;
+    if (s->n_buffer) take_bytes(s, "\n", 1);
+    return 0;
+}
+
+/* ---- processes ---- */
+
+/* The name of a living process of our group, in name[32]; 0: it is none. */
+static int member(const struct ptd_shell *s, const char *pid, char *name)
+{
+    char path[64], text[512] = "", state;
+    int group = 0;
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    char *open = strchr(text, '('), *end = strrchr(text, ')');
+    if (n <= 0 || !open || !end) return 0;
+    if (sscanf(end + 1, " %c %*d %d", &state, &group) != 2 || group != s->pid) return 0;
+    snprintf(name, 32, "%.*s", (int)(end - open - 1), open + 1);
+    return state != 'Z' && state != 'X';
+}
+
+/* All of this name, NULL: all, but for the shell and the guard. */
+int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
+{
+    DIR *d = opendir("/proc");
+    char name[32];
+    int n = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        pid_t pid = (pid_t)atoi(e->d_name);
+        if (pid <= 0 || pid == s->pid || pid == s->guard || !member(s, e->d_name, name)) continue;
+        if (wanted && strcmp(name, wanted)) continue;
+        n++;
+        if (signal) kill(pid, signal);
+    }
+    if (d) closedir(d);
+    return n;
+}
+
+void ptd_shell_end(struct ptd_shell *s)
+{
+    kill(-s->pid, SIGKILL);
+}
+
+/* Programs before the trainer may compute for long before they notice that it has gone. */
+static void look_for_trainer(struct ptd_shell *s)
+{
+    int there = ptd_shell_signal(s, TRAINER, 0);
+    s->trained |= there > 0;
+    if (!s->trained || there) {
+        s->alone = 0;
+        return;
+    }
+    if (!s->alone) s->alone = now();
+    if (now() - s->alone <= PATIENCE) return;
+    s->cut = 1;
+    ptd_shell_signal(s, NULL, SIGKILL);
+}
+
+/* Holds the group, and ends it when the other end of the pipe is closed: when we are gone. */
+static _Noreturn void guard(int hold, pid_t group)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
+    char c;
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
+    for (int fd = 0; fd < 1024; fd++)
+        if (fd != hold) close(fd);
+    while (read(hold, &c, 1) < 0 && errno == EINTR) {
+    }
+    kill(-group, SIGKILL);
+    _exit(0);
+}
+
+static void free_signals(void)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+    sigset_t none;
+    sigemptyset(&none);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void run_shell(const char *text, int err, int end)
+{
+    char *script = ptd_format("%s\nprintf '%%s ' \"${PIPESTATUS[@]}\" >&%d\n", text, end);
+    setpgid(0, 0);
+    free_signals();
+    dup2(err, 2);
+    fcntl(end, F_SETFD, 0);
+    execlp("bash", SHELL, "-c", script, SHELL, NULL);
+    ptd_die(PTD_UNAVAILABLE, "bash:");
+}
+
+int ptd_shell_start(struct ptd_shell *s, const char *text)
+{
+    int err[2], end[2], hold[2];
+    if (pipe2(err, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(hold, O_CLOEXEC))
+        return ptd_fail(PTD_OSERR, "pipes for the programs' messages:");
+    s->text = ptd_strdup(text);
+    s->buffer = ptd_alloc(LONGEST + 2);
+    s->pid = fork();
+    if (s->pid == 0) run_shell(text, err[1], end[1]);
+    if (s->pid < 0) return ptd_fail(PTD_OSERR, "a process for the programs:");
+    setpgid(s->pid, s->pid);
+    s->guard = fork();
+    if (s->guard == 0) {
+        setpgid(0, s->pid);
+        guard(hold[0], s->pid);
+    }
+    if (s->guard > 0) setpgid(s->guard, s->pid);
+    close(err[1]), close(end[1]), close(hold[0]);
+    fcntl(err[0], F_SETFL, O_NONBLOCK); /* what left the group may hold the other ends */
+    fcntl(end[0], F_SETFL, O_NONBLOCK);
+    s->err = err[0];
+    s->end = end[0];
+    s->hold = hold[1];
+    return 0;
+}
+
+/* ---- how it ended ---- */
+
+static void read_statuses(struct ptd_shell *s, int status)
+{
+    char text[1024] = "", *at = text, *next;
+    ssize_t n = read(s->end, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    for (; s->n < PTD_SHELL_MOST; at = next) {
+        long x = strtol(at, &next, 10);
+        if (next == at) break;
+        s->statuses[s->n++] = (int)x;
+    }
+    if (!s->n)
+        s->statuses[s->n++] = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* It ended because another did, or because we saw to it. */
+static int follows(const struct ptd_shell *s, int status)
+{
+    return !status || status == PTD_CUT || status == 128 + SIGPIPE ||
+           (s->cut && status == 128 + SIGKILL);
+}
+
+/* What a trainer that stopped as asked says counts for all; else the first that ended by itself. */
+static int first_cause(const struct ptd_shell *s)
+{
+    int status = s->statuses[s->n - 1];
+    if (status == PTD_STOPPED || (s->cut && status)) return status; /* it went first */
+    for (int i = 0; i < s->n; i++)
+        if (!follows(s, s->statuses[i])) return s->statuses[i];
+    for (int i = s->n - 1; i >= 0; i--)
+        if (s->statuses[i]) return s->statuses[i];
+    return 0;
+}
+
+static void conclude(struct ptd_shell *s)
+{
+    s->status = s->told ? s->statuses[s->n - 1] : first_cause(s);
+    for (int i = 0; i < s->n_last && !s->words; i++)
+        if (s->last_status[i] == s->status) s->words = ptd_strdup(s->last[i]);
+}
+
+int ptd_shell_step(struct ptd_shell *s)
+{
+    struct pollfd p = {.fd = s->err, .events = POLLIN};
+    int status, n = poll(&p, 1, 250);
+    if (n > 0) read_lines(s);
+    look_for_trainer(s);
+    if (waitpid(s->pid, &status, WNOHANG) != s->pid) return 1;
+    /* what the shell leaves behind ends with it, and the guard */
+    kill(-s->pid, SIGKILL);
+    close(s->hold);
+    if (s->guard > 0) waitpid(s->guard, NULL, 0);
+    while (poll(&p, 1, 0) > 0 && read_lines(s)) {
+    }
+    read_statuses(s, status);
+    conclude(s);
+    return 0;
+}
+
+char *ptd_shell_culprit(const struct ptd_shell *s)
+{
+    int at = 0, bars = 0;
+    const char *from = s->text;
+    while (at < s->n - 1 && s->statuses[at] != s->status) at++;
+    for (const char *c = s->text; *c; c++) bars += *c == '|';
+    if (bars != s->n - 1) return ptd_format("program %d of the pipe", at + 1);
+    for (int i = 0; i < at; i++) from = strchr(from, '|') + 1;
+    from += strspn(from, " \t\n");
+    return ptd_format("%.*s", (int)strcspn(from, " \t\n|"), from);
+}
+
+void ptd_shell_clear(struct ptd_shell *s)
+{
+    for (int i = 0; i < s->n_last; i++) free(s->last[i]);
+    free(s->words);
+    free(s->text);
+    free(s->buffer);
+}
