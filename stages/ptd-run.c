@@ -229,7 +229,7 @@ static void put_line(void *mark, const char *line)
 /* The one line that says why it ended; nothing where it was asked for. */
 static void tell_end(struct ptd_shell *s, const char *mark, int ended)
 {
-    char *last = ptd_format("%s%s", mark, *mark ? (char[]){PTD_LAST_WORDS, 0} : "");
+    char *last = *mark ? ptd_format("%s%c%d ", mark, PTD_LAST_WORDS, s->status) : ptd_strdup("");
     if (s->words)
         put_line(last, s->words);
     else if (s->status > 128 && !ended && !s->told) {
@@ -239,7 +239,8 @@ static void tell_end(struct ptd_shell *s, const char *mark, int ended)
         put_line(last, line);
         free(line);
         free(who);
-    }
+    } else if (s->status && !ended && !s->told && s->engines)
+        put_line(last, s->engines);
     free(last);
 }
 

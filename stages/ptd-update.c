@@ -535,6 +535,10 @@ static void bound_activations(const struct run *r)
 static _Noreturn void plan_alone(struct run *r, const char *operand)
 {
     struct ptd_train_rules rules = opt.train;
+    struct ptd_rank launched;
+    if (ptd_rank_read(opt.ranks.which, &launched)) ptd_die_last();
+    if (opt.ranks.share)
+        rules.optimizer.rank = launched.rank, rules.optimizer.ranks = launched.ranks;
     rules.before = before_memory;
     rules.ctx = r;
     rules.plans = 1;

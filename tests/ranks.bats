@@ -12,7 +12,8 @@ setup_file() {
     fresh one.ptd
     ptd-rollout -q -s one.ptd -P 4 -G 4 -m 16 -n 5 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | tee scored.rec |
         ptd-update -q --lr 1e-3 > one.jsonl
-    ptd-export -q warm.ptd start && ptd-export -q one.ptd one
+    ptd-export -q warm.ptd start
+    ptd-export -q one.ptd one
 }
 
 setup() {
@@ -118,7 +119,8 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
         stores a.ptd
         ptd-run -q -n 2 -s a.ptd -- "ptd-update -q --lr 1e-3 $update w.rec" > w2.jsonl
         rm -rf w1 w2
-        ptd-export -q w.ptd w1 && ptd-export -q a.ptd w2
+        ptd-export -q w.ptd w1
+        ptd-export -q a.ptd w2
         off=$("$BATS_TEST_DIRNAME/apart.py" start w1 w2)
         echo "verify $verify, update $update: $off"
         [ "$(jq -n "$off <= $within")" = true ]
@@ -167,7 +169,8 @@ refused() { fails "$@"; }
         ptd-run -n 2 -s c.ptd -- "$(pipe_of 6)"
     # programs of another version
     stores c.ptd
-    mkdir -p other && cp "$bin"/ptd-update "$bin"/libptd-mpi.so other/
+    mkdir -p other
+    cp "$bin"/ptd-update "$bin"/libptd-mpi.so other/
     version=$(ptd-update --version | head -n 1 | sed 's/.* //')
     LC_ALL=C sed -i 's/%s, arithmetic %d/9.9 arithmetic %d/' other/ptd-update # as long as it was
     refused 78 "ptd-update (rank 1 on $host): is version 9.9 *, and rank 0 version $version, arithmetic *: all ranks must be the same" \
@@ -341,7 +344,7 @@ ends() { # STORE SECONDS
     start i.ptd 6 --comm-timeout 20
     until_line i.ptd.jsonl 1
     pid=$(program_of i.ptd.1 ptd-update)
-    while kill -STOP $pid 2> /dev/null; do sleep 0.2; kill -CONT $pid 2> /dev/null; sleep 0.05; done
+    while kill -STOP $pid 2> /dev/null; do sleep 0.2; kill -CONT $pid 2> /dev/null || true; sleep 0.05; done
     ends i.ptd 60
     [ "$(< i.ptd.status)" = 0 ]
     [ "$(bits i.ptd)" = "$(bits whole.ptd)" ]
@@ -384,7 +387,8 @@ ends() { # STORE SECONDS
         bytes() { ptd-dump "$1" | jq -s 'map(select(.kind == "optim").bytes) | add'; }
         all=$(bytes p.ptd)
         for r in "" .1 .2; do [ "$(($(bytes q.ptd$r) * 2))" -lt "$all" ]; done
-        ptd-export -q --dtype f32 p.ptd p.out && ptd-export -q --dtype f32 q.ptd q.out
+        ptd-export -q --dtype f32 p.ptd p.out
+        ptd-export -q --dtype f32 q.ptd q.out
         cmp p.out/model.safetensors q.out/model.safetensors
         # on with as many, and with fewer and more: the same but for rounding
         for n in 3 1 2 4; do
@@ -402,7 +406,82 @@ ends() { # STORE SECONDS
             [ "$(jq -n "$off < 2e-2")" = true ]
         done
         # a share that is lost is missed
-        rm -rf r.ptd* && cp -r q.ptd r.ptd && cp -r q.ptd.1 r.ptd.1
+        rm -rf r.ptd*
+        cp -r q.ptd r.ptd
+        cp -r q.ptd.1 r.ptd.1
         fails 66 "ptd-update: store r.ptd.2: *" ptd-update -q -s r.ptd --resume-anyway --clip-grad 0 $forms --lr 1e-3 <(ptd-rollout -q -s r.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q)
     done
+}
+
+# ---- the network ----
+
+# Two machines, as far as networks and names go: node0 and node1, joined by a wire of their own.
+two_nodes() {
+    net=ptd$BASHPID
+    ip netns add ${net}a 2> /dev/null || skip "no network namespaces"
+    ip netns add ${net}b
+    ip link add ${net:0:12}x type veth peer name ${net:0:12}y
+    ip link set ${net:0:12}x netns ${net}a name wire
+    ip link set ${net:0:12}y netns ${net}b name wire
+    ip -n ${net}a addr add 10.77.0.1/24 dev wire
+    ip -n ${net}b addr add 10.77.0.2/24 dev wire
+    for n in a b; do ip -n $net$n link set lo up && ip -n $net$n link set wire up || return; done
+    # mpirun's ssh: AGENT HOST COMMAND...
+    printf '#!/bin/bash\nshift\nexec ip netns exec %s unshare --uts bash -c "hostname node1; $*"\n' ${net}b > agent
+    chmod +x agent
+    export OMPI_MCA_plm_rsh_agent=$PWD/agent OMPI_MCA_oob_tcp_if_include=wire OMPI_MCA_btl_tcp_if_include=wire OMPI_MCA_btl=self,tcp
+}
+
+teardown() {
+    [ -n "${net-}" ] || return 0
+    for n in a b; do
+        ip netns pids $net$n 2> /dev/null | xargs -r kill -9 2> /dev/null || true
+        ip netns del $net$n 2> /dev/null || true
+    done
+}
+
+start_on_two_nodes() { # STORE STEPS [OPTIONS OF UPDATE...]
+    local store=$1
+    shift
+    rm -f "$store.status"
+    : >> "$store.jsonl"
+    {
+        code=0
+        ip netns exec ${net}a unshare --uts bash -c 'hostname node0; exec ptd-run -n 2 -H 10.77.0.1,10.77.0.2 -s "$0" -- "$1"' "$store" "$(pipe_of "$@")" \
+            >> "$store.jsonl" 2> "$store.err" || code=$?
+        echo $code > "$store.status"
+    } 3>&- &
+}
+
+@test "over a network that is slow, and then cut: one line that names the rank and its host, and on to the same bits" {
+    stores k.ptd
+    two_nodes
+    start_on_two_nodes k.ptd 2
+    ends k.ptd 60
+    cat k.ptd.err
+    [ "$(< k.ptd.status)" = 0 ]
+    tc -n ${net}a qdisc add dev wire root netem delay 20ms 2> /dev/null || echo "no netem in this kernel: the network is not slow"
+    start_on_two_nodes k.ptd 60 --comm-timeout 3
+    until_line k.ptd.jsonl 4
+    tc -n ${net}a qdisc del dev wire root 2> /dev/null || true
+    ip -n ${net}a link set wire down
+    ends k.ptd 20
+    cat k.ptd.err
+    [ "$(< k.ptd.status)" = 69 ]
+    [[ "$(tail -n 1 k.ptd.err)" == "ptd-update (rank 0 on node0): rank 1 on node1 did not come within 3 s (--comm-timeout)" ]]
+    [ "$(wc -l < k.ptd.err)" = 1 ]
+    # the other side finds out by itself
+    for _ in $(seq 200); do [ -n "$(program_of k.ptd.1 ptd-update)" ] || break; sleep 0.1; done
+    [ -z "$(program_of k.ptd.1 ptd-update)" ]
+    ip -n ${net}a link set wire up
+    steps=$(wc -l < k.ptd.jsonl)
+    start_on_two_nodes k.ptd $((steps + 2))
+    ends k.ptd 60
+    cat k.ptd.err
+    [ "$(< k.ptd.status)" = 0 ]
+    unset OMPI_MCA_plm_rsh_agent OMPI_MCA_oob_tcp_if_include OMPI_MCA_btl_tcp_if_include OMPI_MCA_btl
+    stores l.ptd
+    run_ranks l.ptd 2 "$(head_of k.ptd)" > l.jsonl
+    [ "$(bits k.ptd)" = "$(bits l.ptd)" ]
+    [ "$(bits k.ptd.1)" = "$(bits l.ptd)" ]
 }

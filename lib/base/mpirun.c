@@ -3,15 +3,18 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LONGEST 65536
+#define LONGEST  65536
+#define PATIENCE 8 /* seconds from a rank's last words to mpirun's end */
 #define KEPT    8192 /* bytes of mpirun's own words */
 
 static pid_t child;
@@ -99,7 +102,9 @@ static _Noreturn void become(struct words w, int err)
 struct heard {
     char line[LONGEST + 2], own[KEPT + 1];
     size_t n, n_own;
-    int spoken; /* a rank said why */
+    int spoken, status; /* a rank said why, and its status */
+    double since;       /* when it did */
+    int stuck;          /* mpirun did not end then, and was ended */
 };
 
 static void put(const char *line)
@@ -120,7 +125,24 @@ static void keep(struct heard *h, const char *line)
     h->own[h->n_own] = 0;
 }
 
-/* Of last words the first are said: other ranks may have had the same. */
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Of last words, behind their status, the first are said: other ranks may have had the same. */
+static void take_last(struct heard *h, const char *line)
+{
+    char *text;
+    long status = strtol(line, &text, 10);
+    if (h->spoken++) return;
+    h->status = (int)status;
+    h->since = now();
+    put(text + (text > line && *text == ' '));
+}
+
 static void take_line(struct heard *h)
 {
     const char *line = h->line;
@@ -129,22 +151,38 @@ static void take_line(struct heard *h)
         keep(h, line);
         return;
     }
-    if (own) {
-        if (!h->spoken++) put(line);
-        return;
+    if (own || *++line == PTD_LAST_WORDS)
+        take_last(h, line + !own);
+    else
+        put(line);
+}
+
+/* Where the network is cut, mpirun waits for what it cannot reach. */
+static void end_if_stuck(struct heard *h)
+{
+    if (!h->spoken || h->stuck || now() - h->since < PATIENCE) return;
+    h->stuck = 1;
+    kill(child, SIGKILL);
+}
+
+/* 1: there may be more. */
+static int wait_for_words(struct heard *h, int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        int n = poll(&p, 1, 500);
+        if (n > 0) return 1;
+        end_if_stuck(h);
+        if (h->stuck && n == 0) return 0;
     }
-    if (*++line == PTD_LAST_WORDS) {
-        if (!h->spoken++) put(line + 1);
-        return;
-    }
-    put(line);
 }
 
 static void hear(struct heard *h, int fd)
 {
     char bytes[4096];
     ssize_t n;
-    while ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))
+    while (wait_for_words(h, fd) &&
+           ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)))
         for (ssize_t i = 0; i < n; i++) {
             h->line[h->n++] = bytes[i];
             if (bytes[i] != '\n' && h->n < LONGEST) continue;
@@ -190,6 +228,7 @@ int ptd_mpirun(const struct ptd_mpirun *m, char *const *command)
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (h.stuck) status = h.status;
     if (stopping && status == 128 + SIGUSR1) status = PTD_STOPPED; /* it had not begun */
     tell_of(&h, status);
     if (broken) {

@@ -50,10 +50,22 @@ static void keep_last(struct ptd_shell *s, const char *line)
     s->last[s->n_last++] = ptd_strdup(end + (*end == ' '));
 }
 
+/* "[node7:4711] Read -1, expected 149568": what Open MPI says in our programs' place when another
+ * rank has gone. Kept, in case that nobody says more. */
+static int is_engines(struct ptd_shell *s, const char *line)
+{
+    int used = 0;
+    if (sscanf(line, "[%*[^]:]:%*d] %n", &used) != 0 || !used) return 0;
+    if (!s->engines) s->engines = ptd_strdup(line);
+    return 1;
+}
+
 static void take_line(struct ptd_shell *s, const char *line)
 {
     if (*line == PTD_LAST_WORDS)
         keep_last(s, line + 1);
+    else if (is_engines(s, line))
+        return;
     else if (!is_obituary(s, line))
         s->line(s->ctx, line);
 }
@@ -273,6 +285,7 @@ void ptd_shell_clear(struct ptd_shell *s)
 {
     for (int i = 0; i < s->n_last; i++) free(s->last[i]);
     free(s->words);
+    free(s->engines);
     free(s->text);
     free(s->buffer);
 }

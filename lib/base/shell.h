@@ -23,6 +23,7 @@ struct ptd_shell {
     int statuses[PTD_SHELL_MOST], n; /* of the last pipe, as a shell says them: 128 + signal */
     int status;                      /* the one that says why it ended; 0: all did well */
     char *words;                     /* last words that go with it, with their newline; or NULL */
+    char *engines;                   /* the first that MPI itself had to say; or NULL */
     int told;                        /* 1: another rank says why */
     /* its own */
     pid_t pid, guard;
