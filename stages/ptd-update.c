@@ -318,6 +318,7 @@ struct run {
     struct ptd_before whole;         /* of all ranks, for metrics */
     struct ptd_comm *comm;           /* NULL: one rank */
     struct ptd_gradients *gradients; /* NULL: one rank */
+    struct ptd_cards *cards;         /* NULL: sums go through the host */
     struct ptd_shares shares;
     int64_t given;                         /* groups of the step that the stream had, ours or not */
     const struct ptd_advantage *advantage; /* of a KL in the reward */
@@ -643,6 +644,13 @@ static void join_sums(struct run *r)
     opt.rules.last_ctx = r->gradients;
 }
 
+/* The cards find each other. */
+static void open_cards(struct run *r)
+{
+    if (!r->comm || !ptd_ranks_on_cards(&opt.ranks, r->device)) return;
+    if (!(r->cards = ptd_cards_open(r->comm))) ptd_die_last();
+}
+
 /* The ranks must be the same. */
 static void join_ranks(struct run *r)
 {
@@ -651,6 +659,7 @@ static void join_ranks(struct run *r)
     if (!r->comm) return;
     if (ptd_ranks_compare(&opt.ranks, &own)) ptd_die_last();
     r->gradients = ptd_gradients_new(r->train->model, r->comm, opt.ranks.form, opt.ranks.share);
+    ptd_gradients_on_cards(r->gradients, r->cards);
     rules->total = ptd_gradients_total;
     rules->spread = ptd_gradients_spread;
     ptd_worth_over(r->comm);
@@ -681,6 +690,7 @@ static void open_run(struct run *r, const char *operand)
     check_share(r);
     read_head(r);
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
+    open_cards(r);
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
                                                         .device = r->device,
                                                         .rules = &opt.rules,
@@ -693,6 +703,7 @@ static void open_run(struct run *r, const char *operand)
                                                         .lambda = &opt.lambda,
                                                         .tis = opt.tis,
                                                         .ranks = ptd_comm_ranks(r->comm),
+                                                        .on_cards = r->cards != NULL,
                                                         .reduce = opt.ranks.reduce});
     opt.train.optimizer.seed = (uint64_t)r->head.seed;
     opt.train.before = before_memory;
@@ -1284,6 +1295,7 @@ int main(int argc, char **argv)
     open_run(&r, argv[first]);
     open_trace(&r, argv[first], argc, argv);
     train(&r);
+    ptd_cards_close(r.cards);
     if (ptd_reader_close(r.in) || ptd_trace_close(r.trace) || ptd_comm_close(r.comm)) ptd_die_last();
     if (!opt.ranks.launched.rank)
         ptd_info("%lld steps, now generation %lld, %.1f s",

@@ -413,6 +413,42 @@ ends() { # STORE SECONDS
     done
 }
 
+# ---- cards ----
+
+@test "sums on cards: NCCL, or what stands in for it, is called as it wants, and gives what the host gives" {
+    build=${PTD_BUILD:-$BATS_TEST_DIRNAME/../build/cpu}
+    [ -e "$bin/libptd-sim.so" ] || skip "no emulator of a card: make units"
+    stores s.ptd
+    cp -r s.ptd t.ptd
+    ptd-gold -q -s s.ptd -P 2 -n 2 train.jsonl > s.rec
+    step="ptd-update -q --loss sft --lr 1e-3 --device sim:f32"
+    ptd-run -q -n 2 -s t.ptd -- "$step --sum-on host s.rec" > t.jsonl
+    rm -f nccl.log
+    PTD_NCCL=$build/shim-nccl.so SHIM_NCCL_LOG=nccl.log ptd-run -n 2 -s s.ptd -- "$step --sum-on nccl s.rec" > s.jsonl 2> s.err
+    cat s.err
+    run -1 grep shim-nccl s.err
+    [ "$(grep -c "init 2" nccl.log) $(grep -c destroy nccl.log)" = "2 2" ]
+    [ "$(awk '/^0 sum/ { n += $3 } END { print n }' nccl.log)" = "$((2 * $(ptd-dump s.ptd | jq 'select(.kind == "weights" and .head).numbers')))" ]
+    [ "$(awk '/^0 sum/ { n += $3 } END { print n }' nccl.log)" = "$(awk '/^1 sum/ { n += $3 } END { print n }' nccl.log)" ]
+    rm -rf s.out t.out
+    ptd-export -q s.ptd s.out
+    ptd-export -q t.ptd t.out
+    off=$("$BATS_TEST_DIRNAME/apart.py" start s.out t.out)
+    echo "apart: $off"
+    [ "$(jq -n "$off < 1e-4")" = true ]
+    [ "$(bits s.ptd)" = "$(bits s.ptd.1)" ]
+    # what cannot be
+    host=$(hostname)
+    fails 69 "ptd-update (rank ? on $host): sums on cards: nothing.so*" env PTD_NCCL=nothing.so ptd-run -n 2 -s s.ptd -- "$step --sum-on nccl s.rec"
+    fails 2 "ptd-update (rank ? on $host): --sum-on nccl: expected a card*" ptd-run -n 2 -s s.ptd -- "ptd-update --loss sft --sum-on nccl s.rec"
+    fails 2 "ptd-update (rank ? on $host): --sum-on nccl: without --reduce bf16*" ptd-run -n 2 -s s.ptd -- "$step --sum-on nccl --reduce bf16 s.rec"
+    fails 2 "ptd-update (rank ? on $host): --sum-on \"moon\": expected auto, host or nccl*" ptd-run -n 2 -s s.ptd -- "$step --sum-on moon s.rec"
+    # a build without MPI says so
+    mkdir -p bare
+    cp "$bin"/ptd-update bare/
+    fails 69 "ptd-update (rank ? on $host): rank ? of 2: expected libptd-mpi.so beside the program or in lib*" ptd-run -n 2 -s s.ptd -- "bare/ptd-update s.rec"
+}
+
 # ---- the network ----
 
 # Two machines, as far as networks and names go: node0 and node1, joined by a wire of their own.

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define LONGEST  65536
-#define PATIENCE 8 /* seconds from a rank's last words to mpirun's end */
-#define KEPT    8192 /* bytes of mpirun's own words */
+#define PATIENCE 8    /* seconds from a rank's last words to mpirun's end */
+#define KEPT     8192 /* bytes of mpirun's own words */
 
 static pid_t child;
 static volatile sig_atomic_t stopping, broken;

@@ -20,7 +20,7 @@ static void answer(const struct ptd_comm *c)
     if (pthread_equal(c->main, pthread_self())) ptd_asked_answer();
 }
 
-static double now(void)
+double ptd_comm_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -88,8 +88,7 @@ int ptd_comm_receive(struct ptd_comm *c, void *bytes, size_t n, int from)
 
 /* ---- ends of others ---- */
 
-/* Whether another rank has said that it ends. */
-static int look_for_ends(struct ptd_comm *c)
+int ptd_comm_look_for_ends(struct ptd_comm *c)
 {
     struct ptd_engine *e = &c->engine;
     int from, ticket, got = 0;
@@ -127,8 +126,8 @@ static void tell_ends(int status)
     int *tickets = calloc((size_t)c->ranks, sizeof *tickets), left = 1;
     for (int r = 0; tickets && r < c->ranks; r++)
         tickets[r] = r == c->rank ? -1 : e->ops->send(e, &said, sizeof said, r, TAG_END);
-    double since = now();
-    while (tickets && left && now() - since < 1) {
+    double since = ptd_comm_now();
+    while (tickets && left && ptd_comm_now() - since < 1) {
         left = 0;
         for (int r = 0; r < c->ranks; r++) {
             if (tickets[r] >= 0 && e->ops->done(e, tickets[r])) tickets[r] = -1;
@@ -197,17 +196,17 @@ static int look(struct ptd_comm *c)
 
 int ptd_comm_wait(struct ptd_comm *c)
 {
-    double since = now();
+    double since = ptd_comm_now();
     long looks = 0;
     int left;
     while ((left = look(c)) > 0) {
-        if (look_for_ends(c)) return ENDED;
-        if (now() - since > c->patience) return blame(c);
+        if (ptd_comm_look_for_ends(c)) return ENDED;
+        if (ptd_comm_now() - since > c->patience) return blame(c);
         answer(c);
         rest(&looks);
     }
     c->n_messages = 0;
-    if (left < 0) return look_for_ends(c) ? ENDED : fail(c);
+    if (left < 0) return ptd_comm_look_for_ends(c) ? ENDED : fail(c);
     return 0;
 }
 

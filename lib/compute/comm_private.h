@@ -34,6 +34,8 @@ struct ptd_comm {
 int ptd_comm_send(struct ptd_comm *c, const void *bytes, size_t n, int to);
 int ptd_comm_receive(struct ptd_comm *c, void *bytes, size_t n, int from);
 int ptd_comm_wait(struct ptd_comm *c);
+int ptd_comm_look_for_ends(struct ptd_comm *c); /* 1: another rank has said that it ends */
+double ptd_comm_now(void);                      /* monotonic seconds */
 /* In the main thread: ENDED ends the program; any other as it is. */
 int ptd_comm_heed(struct ptd_comm *c, int rc);
 /* ptd_comm_sum_floats for any thread, with scratch of its own. */

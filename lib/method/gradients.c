@@ -11,6 +11,7 @@ struct ptd_gradients {
     struct ptd_model *model;
     struct ptd_comm *comm;
     enum ptd_comm_form form;
+    struct ptd_cards *cards; /* NULL: through the host */
     int share;
     size_t *first; /* [ranks + 1] of a parameter's shares */
     int *order, n; /* parts that have a gradient */
@@ -140,6 +141,11 @@ static void spoil(struct ptd_gradients *g, ptd_acc *x)
     d->ops->put_accs(d, x, &nan, 1);
 }
 
+void ptd_gradients_on_cards(struct ptd_gradients *g, struct ptd_cards *k)
+{
+    g->cards = k;
+}
+
 /* Through the host, piece by piece. */
 static int sum_there(struct ptd_gradients *g, ptd_acc *x, size_t n)
 {
@@ -162,6 +168,8 @@ int ptd_gradients_part(void *own, int part, int spoilt)
     if (!n) return 0;
     if (spoilt) spoil(g, x);
     if (g->share) return scatter_part(g, part);
+    if (g->cards)
+        return ptd_device_wait(g->model->device) || ptd_cards_sum(g->cards, x, n) ? -1 : 0;
     if (g->piece) return sum_there(g, x, n);
     return ptd_comm_sum_floats(g->comm, (float *)x, n, g->form);
 }

@@ -15,13 +15,15 @@
  * and nothing is overlapped: the next part needs the memory. */
 #ifndef PTD_GRADIENTS_H
 #define PTD_GRADIENTS_H
-#include "compute/comm.h"
+#include "compute/cards.h"
 #include "net/model.h"
 
 struct ptd_gradients;
 /* share: 1: each rank gets the sum of its share of every parameter alone (optimizer.h). */
 struct ptd_gradients *ptd_gradients_new(struct ptd_model *m, struct ptd_comm *c,
                                         enum ptd_comm_form form, int share);
+/* From now on whole parts are summed where they are; they stay the caller's. */
+void ptd_gradients_on_cards(struct ptd_gradients *g, struct ptd_cards *k);
 void ptd_gradients_free(struct ptd_gradients *g); /* NULL: nothing */
 void ptd_gradients_begin(struct ptd_gradients *g);
 void ptd_gradients_last(void *g); /* of ptd_loss_rules */

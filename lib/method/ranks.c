@@ -20,6 +20,19 @@ int ptd_ranks_open(struct ptd_ranks *r)
     return 0;
 }
 
+int ptd_ranks_on_cards(const struct ptd_ranks *r, const struct ptd_device *d)
+{
+    int asked = !strcmp(r->sum_on, "nccl"), whole = r->form == PTD_COMM_F32 && !r->share;
+    if (!asked && strcmp(r->sum_on, "auto") && strcmp(r->sum_on, "host"))
+        ptd_misuse("--sum-on \"%s\": expected auto, host or nccl", r->sum_on);
+    if (asked && !whole)
+        ptd_misuse(
+            "--sum-on nccl: without --reduce bf16 and --shard-optimizer, which the host does");
+    if (asked && d->is_host) ptd_misuse("--sum-on nccl: expected a card (--device cuda)");
+    if (asked || strcmp(r->sum_on, "auto") || strncmp(d->name, "cuda", 4)) return asked;
+    return whole && ptd_cards_are_there();
+}
+
 void ptd_ranks_end(struct ptd_ranks *r, int says)
 {
     int status = ptd_failed_status();

@@ -16,11 +16,11 @@
 #ifndef PTD_RANKS_H
 #define PTD_RANKS_H
 #include "base/opt.h"
-#include "compute/comm.h"
+#include "compute/cards.h"
 #include "store/store.h"
 
 struct ptd_ranks {
-    const char *which, *reduce; /* options */
+    const char *which, *reduce, *sum_on; /* options */
     double patience;
     int share; /* --shard-optimizer */
     struct ptd_rank launched;
@@ -29,7 +29,7 @@ struct ptd_ranks {
 };
 #define PTD_RANKS                                                                                  \
     {                                                                                              \
-        .which = "auto", .reduce = "f32", .patience = 300                                          \
+        .which = "auto", .reduce = "f32", .sum_on = "auto", .patience = 300                        \
     }
 #define PTD_RANKS_OPTIONS(o)                                                                        \
     {"ranks",                                                                                       \
@@ -45,6 +45,14 @@ struct ptd_ranks {
         {"reduce",    0,      PTD_OPT_STR,                                                          \
          &(o).reduce, "FORM", "how gradients travel between ranks: f32, or bf16 in half the bytes", \
          0,           0},                                                                           \
+        {"sum-on",                                                                                  \
+         0,                                                                                         \
+         PTD_OPT_STR,                                                                               \
+         &(o).sum_on,                                                                               \
+         "WHERE",                                                                                   \
+         "gradients of ranks: host, nccl: on their cards, or auto: nccl on cuda, where it is",      \
+         0,                                                                                         \
+         0},                                                                                        \
         {"shard-optimizer",                                                                         \
          0,                                                                                         \
          PTD_OPT_FLAG,                                                                              \
@@ -62,6 +70,8 @@ struct ptd_ranks {
 
 /* Misuse of the options ends the program; -1: 69, 78 as comm.h and rank.h say. */
 int ptd_ranks_open(struct ptd_ranks *r) PTD_MUST_CHECK;
+/* 1: sums go over the cards, by what is asked for and what there is. Misuse ends the program. */
+int ptd_ranks_on_cards(const struct ptd_ranks *r, const struct ptd_device *d);
 /* store NULL: not known yet, nothing is gone back to. -1: 78 a rank has none that all have. */
 int ptd_ranks_agree(struct ptd_ranks *r, const char *store) PTD_MUST_CHECK;
 

@@ -190,6 +190,7 @@ static void put_optimizer(json_t *s, const struct ptd_settings *all)
     json_object_set_new(s, "warmup", json_integer(t->warmup));
     json_object_set_new(s, "floor", json_real(t->floor));
     if (all->ranks > 1) json_object_set_new(s, "ranks", json_integer(all->ranks));
+    if (all->ranks > 1 && all->on_cards) json_object_set_new(s, "sum_on", json_string("nccl"));
     if (all->ranks > 1 && t->optimizer.ranks > 1)
         json_object_set_new(s, "shard_optimizer", json_true());
     if (all->ranks > 1 && strcmp(all->reduce, "f32"))

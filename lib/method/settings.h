@@ -25,6 +25,7 @@ struct ptd_settings {
     const struct ptd_steered *steered;
     const struct ptd_lambda *lambda;
     int ranks;          /* that sum; 0, 1: one */
+    int on_cards;       /* 1: by NCCL (cards.h) */
     const char *reduce; /* how gradients travel between them */
     double tis;         /* most that a token counts (before.h); 0: each counts once */
 };
