@@ -25,10 +25,10 @@ rmdir "$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
 
 mkdir -p debian "$root/DEBIAN"
 printf 'Source: ptd\nMaintainer: %s\n\nPackage: ptd\nArchitecture: %s\n' "$maintainer" "$machine" > debian/control
-depends=$(dpkg-shlibdeps -O "$root"/usr/bin/* 2> /dev/null | sed -n 's/^shlibs:Depends=//p')
+depends=$(dpkg-shlibdeps -O "$root"/usr/bin/ptd* 2> /dev/null | sed -n 's/^shlibs:Depends=//p')
 {
     printf 'Package: ptd\nVersion: %s\nArchitecture: %s\nMaintainer: %s\nSection: science\nPriority: optional\n' "$version" "$machine" "$maintainer"
-    printf 'Installed-Size: %s\nDepends: %s, libopenblas0-pthread\nSuggests: gnuplot-nox, jq, pv\n' "$(du -sk "$root/usr" | cut -f 1)" "$depends"
+    printf 'Installed-Size: %s\nDepends: %s, libopenblas0-pthread\nSuggests: gnuplot-nox, jq, pv, openmpi-bin\n' "$(du -sk "$root/usr" | cut -f 1)" "$depends"
     printf 'Description: train vision-language models to reason, a filter at a time\n'
     printf ' Sampling, judging, hinting, scoring and updating as programs that read a\n stream of records and write one; a run is a folder that any of them reads.\n .\n'
     printf ' Built for %s.\n' "$arch"
