@@ -250,8 +250,10 @@ static int run_one(const char *text)
     struct ptd_shell s = {.line = put_line, .ctx = mark};
     int ended = 0;
     if (opt.rank.ranks > 1) {
-        int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (none >= 0) dup2(none, 0); /* rank 0 alone would have something to read */
+        /* rank 0 alone would have something to read; it stays open, for mpirun 4.1.4 dies of a
+         * rank that closes it */
+        int none = open("/dev/null", O_RDONLY | O_CLOEXEC), kept = fcntl(0, F_DUPFD_CLOEXEC, 3);
+        if (none >= 0 && kept >= 0) dup2(none, 0);
     }
     heed_signals();
     if (ptd_shell_start(&s, text)) ptd_die_last();

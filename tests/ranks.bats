@@ -137,6 +137,23 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
 WAYS
 }
 
+@test "mpirun by hand binds ranks to cores, and gives one of them stdin: neither is felt" {
+    stores m.ptd
+    unset PTD_THREADS
+    root=
+    [ "$(id -u)" != 0 ] || root=--allow-run-as-root
+    echo "not for anybody" | mpirun $root --oversubscribe -n 2 ptd-run -s m.ptd -- 'cat > $PTD_STORE.in; echo $PTD_THREADS > $PTD_STORE.threads; nproc > $PTD_STORE.cores; ptd-update -q --lr 1e-3 scored.rec' > m.jsonl
+    [ "$(wc -l < m.jsonl)" = 5 ]
+    cores=$(nproc) share=$(($(nproc) / 2))
+    [ $share -gt 0 ] || share=1
+    for r in "" .1; do
+        [ ! -s m.ptd$r.in ]
+        [ "$(< m.ptd$r.cores)" = "$cores" ]
+        [ "$(< m.ptd$r.threads)" = $share ]
+    done
+    [ "$(bits m.ptd)" = "$(bits m.ptd.1)" ]
+}
+
 # ---- refused before the first step ----
 
 # STATUS PATTERN COMMAND...: one line on stderr, whichever rank it is of.

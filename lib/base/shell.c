@@ -271,7 +271,7 @@ int ptd_shell_step(struct ptd_shell *s)
 
 char *ptd_shell_culprit(const struct ptd_shell *s)
 {
-    int at = 0, bars = 0;
+    int at = s->cut ? s->n - 1 : 0, bars = 0; /* the trainer went first then */
     const char *from = s->text;
     while (at < s->n - 1 && s->statuses[at] != s->status) at++;
     for (const char *c = s->text; *c; c++) bars += *c == '|';
