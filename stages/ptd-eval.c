@@ -17,6 +17,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "method/evaluated.h"
+#include "method/glossary.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
@@ -229,13 +230,18 @@ static json_t *metrics_of(int64_t generation)
     return o;
 }
 
-static double score_of(const json_t *metrics)
+static _Noreturn void refuse_by(void)
 {
-    json_t *v = json_object_get(metrics, opt.by);
-    if (v) return json_is_number(v) ? json_number_value(v) : -DBL_MAX;
     ptd_misuse("--by \"%.64s\": expected one of the metrics that are printed, such as "
                "val/accuracy_reward",
                opt.by);
+}
+
+static double score_of(const json_t *metrics)
+{
+    json_t *v = json_object_get(metrics, opt.by);
+    if (!v) refuse_by(); /* samples that were not asked for, say */
+    return json_is_number(v) ? json_number_value(v) : -DBL_MAX;
 }
 
 static void print_line(json_t *o)
@@ -327,6 +333,7 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     if (argc - first != 2) ptd_misuse("expected a store and a data set");
     run.data = argv[first + 1];
+    if (strncmp(opt.by, "val/", 4) != 0 || !ptd_metric_named(opt.by)) refuse_by();
     if (access(run.data, R_OK) < 0) ptd_die(PTD_NOINPUT, "%s:", run.data);
     find_programs();
     step_back();

@@ -120,6 +120,7 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     fails 66 'ptd-eval: none.jsonl: *' ptd-eval bad.ptd none.jsonl
     fails 66 'ptd-eval: *nowhere*' ptd-eval nowhere test.jsonl
     fails 2 'ptd-eval: --by "val/none": expected one of the metrics*' ptd-eval -q bad.ptd test.jsonl --once -m 4 --by val/none
+    fails 2 'ptd-eval: --by "val/pass@4": expected one of the metrics*' ptd-eval -q bad.ptd test.jsonl --once -m 4 -G 2 --by val/pass@4
     echo '{"prompt": 1}' > broken.jsonl
     run --separate-stderr ptd-eval -q bad.ptd broken.jsonl --once -m 4
     [ "$status" = 76 ] || [ "$status" = 65 ]
