@@ -108,7 +108,7 @@ browse() {
     # supervised, too
     fresh gold.ptd
     ptd-gold -q -s gold.ptd -P 4 -n 1 train.jsonl | ptd-update -q --loss sft --trace gold.rec > /dev/null
-    groups gold.rec | jq -e -s 'length == 4 and all(.rollouts[]; has("entropy") and (has("advantages") or has("divergence") | not))' > /dev/null
+    groups gold.rec | jq -e -s 'length == 4 and all(.[].rollouts[]; has("entropy") and (has("advantages") or has("divergence") | not))' > /dev/null
 }
 
 @test "--trace: a run that goes on goes on with its file" {
