@@ -13,14 +13,15 @@ setup() {
     [ -e "$bin/libptd-sim.so" ] || skip "no libptd-sim.so beside the programs (make units)"
 }
 
-# The five programs on the emulator: STORE STEPS
+# The five programs on the emulator, each with its own memory; weights between two publications come
+# through the host's: STORE STEPS
 emulated() {
     local -x PTD_DEVICE=sim
     ptd-rollout -q -s "$1" -P 2 -G 4 -m 8 -n "$2" train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q |
-        ptd-update -q --lr 1e-3
+        ptd-update -q --lr 1e-3 --publish-every 2
 }
 
-@test "three steps on the emulator; killed after the first, it goes on to the same bits" {
+@test "three steps on the emulator; killed before the last, it goes on to the same bits" {
     local pid
     fresh whole.ptd
     emulated whole.ptd 3 > whole.jsonl
@@ -33,7 +34,7 @@ emulated() {
     for _ in $(seq 3000); do [ ! -s hit.jsonl ] || break; sleep 0.1; done
     pkill -9 -P "$pid" ptd-update
     wait "$pid" || true
-    emulated hit.ptd 3 >> hit.jsonl
+    emulated hit.ptd 3 > hit.jsonl
     [ "$(bits hit.ptd)" = "$(bits whole.ptd)" ]
 }
 
@@ -116,6 +117,12 @@ def told(name, i, word):
 assert told("a", 0, 1) == told("b", 1, 3) == told("b", 0, 0x3F7FFFFD) == told("c", 0, 0x3F800010) == "3 instructions, 5 words"
 assert told("b", 1, 6).startswith("b: 1 of 2 words") and told("a", 1, 3).startswith("a: 1 of 2") and told("c", 0, 0x3F801000).startswith("c: 1 of 1")
 assert told("c", 0, 0x7FC00000).startswith("c: 1")
+page = sys.argv[1] + "/RESULTS.md"
+gpu.write_section(page, "page.md", "check", "seen\n")
+gpu.write_section(page, "page.md", "bench", "fast\n")
+was, now = open(page).read(), open("page.md").read()
+assert "<!-- check -->\nseen\n<!-- end of check -->" in now and "<!-- bench -->\nfast\n<!-- end of bench -->" in now
+assert now.split("## Check")[0] == was.split("## Check")[0]
 PY
     [ "$status" = 0 ] || { echo "$output"; false; }
 }

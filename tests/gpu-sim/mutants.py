@@ -98,7 +98,7 @@ def compiled(command, name, text, folder):
         mutant.parent.mkdir(parents=True, exist_ok=True)
         mutant.write_text(text)
         what = mutant if source.name == name else source
-        if subprocess.run([*command, f"-I{folder}", "-Ilib", "-x", "c++", "-c", "-o", target, what], capture_output=True).returncode:
+        if subprocess.run([command[0], f"-I{folder}", *command[1:], "-x", "c++", "-c", "-o", target, what], capture_output=True).returncode:
             return None
         objects[f"{source.name}.o"] = target
     return objects

@@ -234,6 +234,10 @@ static void prompts_of_many_tiles(void **state)
     int p = add(s, 65, -1);
     for (int n : {66, 1, 3}) add(s, n, p);
     check(s);
+    s = scene_of(1, 1, 32, 1, 0); /* a prompt that fills its key tile */
+    p = add(s, 64, -1);
+    for (int n : {2, 1}) add(s, n, p);
+    check(s);
 }
 
 static void pictures_see_all_of_themselves(void **state)
@@ -254,6 +258,10 @@ static void decoding_reads_the_cache(void **state)
         add_step(s, 1, 70, 0, 0);
         check_forward(s);
     }
+    struct scene s = scene_of(2, 1, 32, 1, 0); /* the prompt lies behind, at 0 a sibling's key */
+    for (int i = 0; i < 3; i++) add_step(s, 1, i, 20, 30);
+    s.pool = 50;
+    check_forward(s);
 }
 
 /* Walks that are cut into pieces; in blocks, too, in whose number of rows 2 goes or not. */

@@ -16,11 +16,11 @@ import os
 import pathlib
 import shutil
 import signal
-import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -137,8 +137,33 @@ def commit():
 
 def used():
     """MiB of the card's memory that are taken, whoever has them."""
-    said = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"], capture_output=True, text=True)
+    try:
+        said = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return math.nan
     return float(said.stdout.split()[0]) if said.returncode == 0 and said.stdout.strip() else math.nan
+
+
+class Peak:
+    """with Peak() as p: ...; p.gigabytes(): the most that was taken meanwhile beyond what was before, as often as it could be asked."""
+    def __enter__(self):
+        self.before, self.most, self.over = used(), 0, threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        if self.before == self.before:
+            self.thread.start()
+        return self
+
+    def look(self):
+        while not self.over.wait(0.05):
+            self.most = max(self.most, used() - self.before)
+
+    def __exit__(self, *_):
+        self.over.set()
+        if self.before == self.before:
+            self.thread.join()
+
+    def gigabytes(self):
+        return self.most * 2**20 / 1e9 if self.before == self.before else math.nan
 
 
 # ---- instructions ----
@@ -428,11 +453,11 @@ class Bench:
             print(f"        the peer is gone: {e}", flush=True)
             return math.nan
 
-    def tell(self, name, value, goal=None, met=None, beside=math.nan, ratio=None):
-        words = value + (f"   {beside:.3g}x the peer" if beside == beside else "")
-        if goal:
-            words += f"   goal {goal}: {'met' if met else 'NOT MET'}"
-        self.lines.append(f"| {name} | {value} | {'' if beside != beside else f'{beside:.3g}x'} | {goal or ''} | {'' if not goal else 'yes' if met else 'NO'} |")
+    def tell(self, name, value, goal=None, met=None, beside=math.nan):
+        """A row of the page, and what is said of it. Nobody's goals are the emulator's."""
+        goal = None if self.run.emulated or met is None else goal
+        words = value + (f"   {beside:.3g}x the peer" if beside == beside else "") + (f"   goal {goal}: {'met' if met else 'NOT MET'}" if goal else "")
+        self.lines.append(f"| {name} | {value} | {f'{beside:.3g}x' if beside == beside else ''} | {goal or ''} | {('yes' if met else 'NO') if goal else ''} |")
         return words
 
     # ---- rows ----
@@ -452,16 +477,18 @@ class Bench:
     def attention(self, name, argument, work, goal):
         t = self.ours.ask(work, argument)
         rate = attention_flops(argument) * (2.5 if work == "backward" else 1) / t / 1e12
-        return self.tell(name, f"{rate:.4g} TFLOP/s", goal and f"at least {goal} TFLOP/s", goal and rate >= goal, self.beside(work, argument, 30) / t)
+        return self.tell(f"{name} {argument}", f"{rate:.4g} TFLOP/s", goal and f"at least {goal} TFLOP/s", goal and rate >= goal,
+                         self.beside(work, argument, 30) / t)
 
     def head(self, name, work):
-        t = self.ours.ask(work, self.z["head"])
-        mine = self.ours.ask("memory", "-")
-        self.beside("memory", "-", 5)
-        times = self.beside(work, self.z["head"], 60) / t
-        theirs = self.beside("memory", "-", 5)
-        memory = f", {theirs / max(mine, 1):.3g}x less memory at rest" if theirs == theirs else ""
-        return self.tell(name, f"{t * 1e3:.4g} ms{memory}", "3x the peer", times >= 3 if times == times else False, times)
+        with Peak() as mine:
+            t = self.ours.ask(work, self.z["head"])
+        with Peak() as theirs:
+            times = self.beside(work, self.z["head"], 60) / t
+        memory = f", {mine.gigabytes():.3g} GB with what is read" if mine.gigabytes() == mine.gigabytes() else ""
+        if times == times and memory:
+            memory += f" (the peer {theirs.gigabytes():.3g})"
+        return self.tell(f"{name} {self.z['head']}", f"{t * 1e3:.4g} ms{memory}", "3x the peer", times >= 3 if times == times else None, times)
 
     def model(self, forms):
         argument = f"{self.z['model']}:{forms}"
@@ -497,14 +524,15 @@ class Bench:
         times = self.beside(work, argument, 120) / self.mine[key]
         if times != times:
             raise Skip("the peer does not say, see peer.txt")
-        return self.tell(name, f"{times:.3g}x transformers", least and f"at least {least}x", least and times >= least)
+        return self.tell(f"{name} beside it", f"{times:.3g}x transformers", least and f"at least {least}x", times >= least if least else None)
 
     def fits(self, name, forms):
         self.ours.ask("model", f"{name}:{forms}", 120)
         self.ours.ask("step", self.z["words"], 120)
         said = self.ours.ask("memory", "-")
         taken = used()
-        return self.tell(f"{name}, {forms}: a step fits", f"{said / 1e9:.4g} GB allocated, {taken * 1.048576 / 1e3:.4g} GB of the card taken")
+        of_card = f", {taken * 2**20 / 1e9:.4g} GB of the card taken" if taken == taken else ""
+        return self.tell(f"{name}, {forms}: a step fits", f"{said / 1e9:.4g} GB allocated{of_card}")
 
     def profile(self):
         """Counters of the kernels of attention, if ncu is here and may read them."""

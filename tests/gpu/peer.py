@@ -195,17 +195,8 @@ def decode(argument):
     return statistics.median(t[1:])
 
 
-def memory(argument):
-    """Bytes at most since the last time."""
-    if DEVICE.type != "cuda":
-        return float("nan")
-    most = torch.cuda.max_memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    return most
-
-
 WORKS = dict(copy=copy, product=product, attention=attention, backward=backward, score=score, learn=learn, model=load, read=read,
-             step=step, decode=decode, memory=memory)
+             step=step, decode=decode)
 
 
 def asked(work, argument):
