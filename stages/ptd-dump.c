@@ -281,10 +281,12 @@ static int dump_page(const char *const *paths, int n)
     char *why = put_page(p, all, n, &status);
     ptd_page_close(p);
     ptd_stdout_flush();
-    if (why) ptd_die(status, "%s", why);
     free(title);
     free(all);
-    return PTD_OK;
+    if (!why) return PTD_OK;
+    ptd_fail(status, "%s", why);
+    free(why);
+    ptd_die_last();
 }
 
 int main(int argc, char **argv)
