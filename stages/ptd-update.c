@@ -1276,7 +1276,10 @@ static void open_trace(struct run *r, const char *operand, int argc, char **argv
     if (is_input(opt.trace, operand))
         ptd_misuse("--trace %.64s is the stream that is read: expected another file", opt.trace);
     char *command = ptd_command_line(argc, argv);
-    if (!(r->trace = ptd_trace_open(opt.trace, &r->head, command))) ptd_die_last();
+    int rank = ptd_comm_rank(r->comm); /* each traces its own share */
+    char *path = rank ? ptd_format("%s.%d", opt.trace, rank) : ptd_strdup(opt.trace);
+    if (!(r->trace = ptd_trace_open(path, &r->head, command))) ptd_die_last();
+    free(path);
     free(command);
 }
 
@@ -1296,7 +1299,8 @@ int main(int argc, char **argv)
     open_trace(&r, argv[first], argc, argv);
     train(&r);
     ptd_cards_close(r.cards);
-    if (ptd_reader_close(r.in) || ptd_trace_close(r.trace) || ptd_comm_close(r.comm)) ptd_die_last();
+    if (ptd_reader_close(r.in) || ptd_trace_close(r.trace) || ptd_comm_close(r.comm))
+        ptd_die_last();
     if (!opt.ranks.launched.rank)
         ptd_info("%lld steps, now generation %lld, %.1f s",
                  (long long)(r.train->generation - r.first), (long long)r.train->generation,

@@ -88,7 +88,7 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
         [ "$(bits a.ptd)" = "$first" ]
         [ "$(timeless a.jsonl)" = "$(timeless b.jsonl)" ]
         # counts are of the whole step
-        keys='[.step, ."actor/tokens", ."ptd/total_groups", ."ptd/ptd_tokens", ."response_length/max"]'
+        keys='[.step, ."answer/distinct_ratio", ."answer/top_ratio", ."actor/tokens", ."ptd/total_groups", ."ptd/ptd_tokens", ."response_length/max"]'
         [ "$(jq -c "$keys" a.jsonl)" = "$(jq -c "$keys" one.jsonl)" ]
         rm -rf a$n
     done

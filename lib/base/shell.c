@@ -274,7 +274,9 @@ char *ptd_shell_culprit(const struct ptd_shell *s)
     int at = s->cut ? s->n - 1 : 0, bars = 0; /* the trainer went first then */
     const char *from = s->text;
     while (at < s->n - 1 && s->statuses[at] != s->status) at++;
-    for (const char *c = s->text; *c; c++) bars += *c == '|';
+    for (const char *c = s->text; *c; c++) /* of the last pipe alone */
+        if (*c == ';' || *c == '\n') from = c + 1;
+    for (const char *c = from; *c; c++) bars += *c == '|';
     if (bars != s->n - 1) return ptd_format("program %d of the pipe", at + 1);
     for (int i = 0; i < at; i++) from = strchr(from, '|') + 1;
     from += strspn(from, " \t\n");
