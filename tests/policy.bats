@@ -127,7 +127,7 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     [[ "$output" == *"no greedy answer beside it"*"--greedy-baseline"* ]]
     run -2 ptd-rollout -s t.ptd --greedy --greedy-baseline train.jsonl
     # it stands in the text, and what it earned stays for as long as rewards are made alike
-    [ "$(ptd-dump --text r.rec | grep -c '^  \[5\] .*, greedy$')" = 4 ]
+    [ "$(ptd-dump --text r.rec | grep -c '^  \[4\] .*, greedy$')" = 4 ]
     [ "$(ptd-dump --text a.rec | grep -c ', baseline ')" = 4 ]
     verify -a grpo | ptd-verify -q --exec 'pay=python3 pay.py' -a remax > again.rec
     cmp <(advantages a.rec) <(advantages again.rec)
