@@ -36,6 +36,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOOK_EVERY 200 /* ms between looks at a file that may have grown */
 
@@ -293,5 +294,8 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     check_options(argc - first);
     if (opt.groups) return show_groups();
-    return show_lines(first < argc ? argv[first] : "-");
+    const char *path = first < argc ? argv[first] : "-";
+    if (strcmp(path, "-") == 0 && isatty(0))
+        ptd_misuse("standard input is a terminal: expected a file of metrics");
+    return show_lines(path);
 }

@@ -160,6 +160,8 @@ PY
     [ "$(cat err)" = "ptd-metrics: stopped on request after 3 lines; the same command goes on" ]
     fails 2 "*expected --tensorboard, --csv, --prometheus or --wandb*" ptd-metrics m.jsonl
     fails 2 "*--names*vlre*ours, trl, verl*" ptd-metrics --csv --names vlre m.jsonl
+    run -2 script -qec "ptd-metrics --csv" /dev/null < /dev/null
+    [[ "$output" == *"standard input is a terminal: expected a file of metrics"* ]]
     fails 66 "ptd-metrics: none.jsonl: No such file or directory" ptd-metrics --csv none.jsonl
     { lines 1 1; echo '{"step":"two"}'; } > bad.jsonl
     fails 65 'ptd-metrics: bad.jsonl:2: field "step": expected a number' ptd-metrics --csv bad.jsonl
