@@ -197,8 +197,7 @@ static void halves_take_half_of_the_room(void **state)
 {
     size_t block = ptd_kv_block_bytes(model);
     round_keys(state);
-    assert_int_equal(ptd_kv_block_bytes(model),
-                     model->device->ops->halve_rows ? block / 2 : block);
+    assert_int_equal(ptd_kv_block_bytes(model), model->device->ops->halve_rows ? block / 2 : block);
 }
 
 int main(void)

@@ -17,9 +17,9 @@ struct scene {
     int n, n_pictures;
     struct ptd_picture picture[PICTURES];
     struct ptd_model *m;
-    double *w; /* the weights in double */
-    float *g;  /* gradients */
-    int half;  /* 1: keys and values are rounded */
+    double *w;      /* the weights in double */
+    float *g;       /* gradients */
+    int half;       /* 1: keys and values are rounded */
     float *rounded; /* what became of them, and what that added: plain.h */
     double *shift;
 };

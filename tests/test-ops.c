@@ -861,9 +861,9 @@ static void rows_are_copied(void **state)
 /* Edges, and then anything. */
 static float *to_round(long n)
 {
-    static const float edges[] = {0.0f,        -0.0f,      1.0f + 0x1p-8f, 1.0f + 0x3p-8f,
-                                  -1 - 0x1p-8f, 0x1p-133f,  3.4e38f,        -3.4028235e38f,
-                                  INFINITY,    -INFINITY,  0x1.fffffep-1f, 1.0f + 0x1.1p-8f};
+    static const float edges[] = {0.0f,         -0.0f,     1.0f + 0x1p-8f, 1.0f + 0x3p-8f,
+                                  -1 - 0x1p-8f, 0x1p-133f, 3.4e38f,        -3.4028235e38f,
+                                  INFINITY,     -INFINITY, 0x1.fffffep-1f, 1.0f + 0x1.1p-8f};
     float *x = take(n, sizeof *x);
     for (long i = 0; i < n; i++)
         x[i] = (size_t)i < sizeof edges / sizeof *edges

@@ -85,8 +85,8 @@ static void check(int by_rows, int add, long m, long n, long k)
                              by_rows ? 1 : K, k);
             if (C[i * LDC + j] != want)
                 fail_msg("%s %ld x %ld x %ld%s: entry %ld, %ld is %.9g, expected %.9g",
-                         by_rows ? "nt" : "nn", m, n, k, add ? ", added" : "", i, j,
-                         C[i * LDC + j], want);
+                         by_rows ? "nt" : "nn", m, n, k, add ? ", added" : "", i, j, C[i * LDC + j],
+                         want);
         }
     free(C);
 }
@@ -229,7 +229,8 @@ int main(void)
     };
     const struct CMUnitTest again[] = {cmocka_unit_test(the_device_multiplies_so)};
     ptd_program("test-pairs");
-    if (ptd_pairs_check("cpu:bf16")) return cmocka_run_group_tests_name("refused", refused, NULL, NULL);
+    if (ptd_pairs_check("cpu:bf16"))
+        return cmocka_run_group_tests_name("refused", refused, NULL, NULL);
     int failed = cmocka_run_group_tests_name("one thread", tests, setup, teardown);
     ptd_threads_start(2);
     return failed + cmocka_run_group_tests_name("two threads", again, setup, teardown);

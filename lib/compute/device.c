@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const struct ptd_driver drivers[] = {
-    {"cpu", ptd_cpu_open},         {"cpu:bf16", ptd_cpu_bf16_open},
-    {"strict", ptd_strict_open},   {"strict:bf16", ptd_strict_bf16_open},
-    {"cuda", ptd_cuda_open, 1},    {"cuda:f32", ptd_cuda_open},
-    {"sim", ptd_sim_open},         {"sim:f32", ptd_sim_open},
+    {"cpu", ptd_cpu_open},       {"cpu:bf16", ptd_cpu_bf16_open},
+    {"strict", ptd_strict_open}, {"strict:bf16", ptd_strict_bf16_open},
+    {"cuda", ptd_cuda_open, 1},  {"cuda:f32", ptd_cuda_open},
+    {"sim", ptd_sim_open},       {"sim:f32", ptd_sim_open},
 };
 #define N_DRIVERS (sizeof drivers / sizeof *drivers)
 

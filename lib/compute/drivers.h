@@ -17,9 +17,9 @@ struct ptd_driver {
 /* A device of this kind, as ptd_device_open makes one of a row of the table. NULL: as open says. */
 struct ptd_device *ptd_device_open_with(const struct ptd_driver *driver);
 
-int ptd_cpu_open(struct ptd_device *d);    /* cpu/ops.c */
+int ptd_cpu_open(struct ptd_device *d);      /* cpu/ops.c */
 int ptd_cpu_bf16_open(struct ptd_device *d); /* the same, with products by pairs; 69: none here */
-int ptd_strict_open(struct ptd_device *d); /* cpu/strict.c: memory that the host cannot touch */
+int ptd_strict_open(struct ptd_device *d);   /* cpu/strict.c: memory that the host cannot touch */
 int ptd_strict_bf16_open(struct ptd_device *d); /* the same, rounding to bfloat16 */
 /* cuda/driver.h, in a library of its own (plugin.c); 69: there is none, or no card. */
 int ptd_cuda_open(struct ptd_device *d);

@@ -40,7 +40,7 @@ struct ptd_attention {
     const int32_t *blocks; /* [n_blocks] the host's; NULL: the pool has none */
     long n_blocks;
     int block_rows; /* of a block; block i begins at pool row i * block_rows */
-    int halves; /* 1: k and v are bfloat16, whatever the device's numbers are; forward alone */
+    int halves;     /* 1: k and v are bfloat16, whatever the device's numbers are; forward alone */
 };
 struct ptd_attention_plan; /* what a device makes of it, once for all layers of a batch */
 

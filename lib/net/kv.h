@@ -21,9 +21,9 @@
 
 struct ptd_kv {
     struct ptd_device *device;
-    ptd_num **k, **v; /* by layer: [blocks * PTD_KV_ROWS, kv_heads * head_dim] */
+    ptd_num **k, **v;          /* by layer: [blocks * PTD_KV_ROWS, kv_heads * head_dim] */
     int layers, width, halves; /* 1: bfloat16 lies there */
-    long blocks, most; /* there are; there may be */
+    long blocks, most;         /* there are; there may be */
     long promised;
     int32_t *spare; /* [n_spare] blocks that nobody has; the last one is lent next */
     long n_spare;

@@ -59,7 +59,7 @@ struct ptd_model {
     int n_params;
     /* of all trained parameters, in the order of params; what is frozen has memory of its own */
     size_t n_weights, n_grads;
-    int narrow;       /* 1: trained matrices are bfloat16; to be set before there is memory */
+    int narrow; /* 1: trained matrices are bfloat16; to be set before there is memory */
     /* 1: keys, as they are attended to, and values are rounded to bfloat16 wherever the text is
      * run: in sampling, which caches them so, in scoring and in training, straight through. Where
      * the run is in bfloat16. */
@@ -92,9 +92,9 @@ struct ptd_model *ptd_model_plan(const struct ptd_config *c, const struct ptd_im
 struct ptd_model *ptd_model_new(const struct ptd_config *c, const struct ptd_image_rules *r,
                                 struct ptd_device *d);
 /* Reads config.json, generation_config.json, the rules for pictures and the run's format of a
- * store; there is no memory for weights yet. d may be NULL for a model that is never loaded. NULL on failure. The head
- * is tied to the embedding if generation 0 has no lm_head.weight, whatever the config says. A
- * store with an adapter gives its parameters, too (adapter.h). */
+ * store; there is no memory for weights yet. d may be NULL for a model that is never loaded. NULL
+ * on failure. The head is tied to the embedding if generation 0 has no lm_head.weight, whatever the
+ * config says. A store with an adapter gives its parameters, too (adapter.h). */
 struct ptd_model *ptd_model_open(struct ptd_store *s, struct ptd_device *d);
 /* Which parameters are trained: those for which `trained` says 1; NULL: none. Before there is
  * memory for weights. */

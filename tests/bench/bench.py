@@ -310,7 +310,7 @@ def works_beside_before():
 
 
 def main():
-    print(f"{'work':<42} {'measured':<28} {'goal':<14} {'met':<4} others", flush=True)
+    print(f"{'work':<50} {'measured':<28} {'goal':<14} {'met':<4} others", flush=True)
     for label, work, *columns in works_beside_before() if BEFORE else ROWS:
         if not any(w in label for w in WORDS) if WORDS else label.startswith("real"):
             continue
@@ -319,7 +319,7 @@ def main():
         for value, (text, goal, met) in zip(values, columns):
             sign = "at least" if met is AT_LEAST else "at most"
             verdict = ("-", "-") if goal is None else (f"{sign} {goal}", "yes" if met(value, goal) else "NO")
-            print(f"{label:<42} {text.format(value):<28} {verdict[0]:<14} {verdict[1]:<4} {others}", flush=True)
+            print(f"{label:<50} {text.format(value):<28} {verdict[0]:<14} {verdict[1]:<4} {others}", flush=True)
             label = others = ""
     for p in list(Party.started):
         p.end()

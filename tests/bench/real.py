@@ -10,6 +10,7 @@ HERE = pathlib.Path(__file__).parent
 LORA = "rank=16,alpha=32,targets=q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
 CUT = 7  # layers of the 28, and 4 of the picture tower's 24: what transformers trains in float32 in this memory
 PICTURE = "640:480"
+PAIRS = ", bf16"  # the device cpu:bf16
 
 
 class Real:
@@ -74,12 +75,14 @@ class Real:
         if name not in self.parties:
             clean = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
             peer = [self.peers, HERE / "real_peer.py"]
+            if name.endswith(PAIRS):
+                clean["PTD_DEVICE"] = "cpu:bf16"
             command, argument = {
                 "ours": lambda: ([self.real], self.store()), "ours lora": lambda: ([self.real], self.lora()),
                 "ours cut": lambda: ([self.real], self.cut()),
                 "llama": lambda: ([self.peers, HERE / "llama_peer.py", self.gguf()], "-"),
                 "hf": lambda: ([*peer, self.folder(self.store()), "bf16"], "-"), "peft": lambda: ([*peer, self.folder(self.store()), "bf16"], "-"),
-                "amp": lambda: ([*peer, self.folder(self.cut()), "amp"], "-")}[name]()
+                "amp": lambda: ([*peer, self.folder(self.cut()), "amp"], "-")}[name.removesuffix(PAIRS)]()
             self.parties[name] = p = self.t.Party([str(c) for c in command], clean)
             p.ask("learn" if name in ("ours lora", "ours cut") else "load", argument)
             if name == "peft":
@@ -94,9 +97,9 @@ class Real:
 
     # ---- rows ----
 
-    def decode(self, sequences, n):
+    def decode(self, sequences, n, ours):
         """Of 64 words and 33: what 32 steps take, beside llama.cpp's."""
-        mine, peer = self.only("ours", "llama")
+        mine, peer = self.only(ours, "llama")
         long, short = f"{sequences}:64:33", f"{sequences}:64:1"
         answers = self.t.rounds(n, (mine, "sample", long), (mine, "sample", short), (peer, "sample", long), (peer, "sample", short))
         return (self.t.middle((c - d) / (a - b) for a, b, c, d in answers), self.t.middle(32 * sequences / (a - b) for a, b, _, _ in answers))
@@ -106,9 +109,9 @@ class Real:
         answers = self.t.rounds(n, *((p, work, argument) for p in parties))
         return (self.t.middle(b / a for a, b in answers), *((self.t.middle(a for a, _ in answers),)))
 
-    def step(self, argument, n):
-        speed = self.beside("step", argument, n, "ours lora", "peft")
-        mine, peer = (self.parties[p].ask("memory", "-") for p in ("ours lora", "peft"))
+    def step(self, argument, n, ours):
+        speed = self.beside("step", argument, n, ours, "peft")
+        mine, peer = (self.parties[p].ask("memory", "-") for p in (ours, "peft"))
         return *speed, mine / peer, mine, peer
 
     def full(self, n):
@@ -136,17 +139,27 @@ class Real:
                 seconds[verify].append(time.perf_counter() - begin)
         return self.t.middle(seconds[False]), self.t.middle(seconds[True])
 
-    def rows(self, over, under):
-        seconds = over(None, "{:.2f} s")
+    def rows_of(self, how, over, under):
+        """The rows that run on either device; goals beside bfloat16 products are of bfloat16 products."""
+        seconds, tokens, by_pairs = over(None, "{:.2f} s"), over(None, "{:.1f} tokens/s"), lambda goal: goal if how else None
+        ours, lora = "ours" + how, "ours lora" + how
+        memory = lambda goal: (under(goal, "{:.2f} of its memory"), under(None, "{:.1f} GB"), under(None, "{:.1f} GB"))
         return [
-            ("real 2B: decode, 1 sequence", lambda: self.decode(1, 5), over(0.95, "{:.2f}x llama.cpp"), over(None, "{:.1f} tokens/s")),
-            ("real 2B: decode, 8 sequences", lambda: self.decode(8, 5), over(1.25, "{:.2f}x llama.cpp"), over(None, "{:.1f} tokens/s")),
-            ("real 2B: prefill 512", lambda: self.beside("sample", "1:512:1", 5), over(1.05, "{:.2f}x HF bf16"), seconds),
-            ("real 2B: 256 scored behind a picture", lambda: self.beside("score", f"1:32:256:{PICTURE}", 3), over(1.2, "{:.2f}x HF bf16"), seconds),
-            ("real 2B: LoRA step, 4 x 256", lambda: self.step("4:0:256", 3), over(1.6, "{:.2f}x peft bf16"), seconds,
-             under(0.75, "{:.2f} of its memory"), under(None, "{:.1f} GB"), under(None, "{:.1f} GB")),
-            ("real 2B: LoRA group, 4 x 64 behind a picture", lambda: self.step(f"4:32:64:{PICTURE}", 3), over(4, "{:.2f}x peft bf16"), seconds,
-             under(0.6, "{:.2f} of its memory"), under(None, "{:.1f} GB"), under(None, "{:.1f} GB")),
+            ("decode, 1 sequence", lambda: self.decode(1, 5, ours), over(0.95, "{:.2f}x llama.cpp"), tokens),
+            ("decode, 8 sequences", lambda: self.decode(8, 5, ours), over(1.25, "{:.2f}x llama.cpp"), tokens),
+            ("prefill 512", lambda: self.beside("sample", "1:512:1", 5, ours), over(by_pairs(1.05), "{:.2f}x HF bf16"), seconds),
+            ("256 scored behind a picture", lambda: self.beside("score", f"1:32:256:{PICTURE}", 3, ours),
+             over(by_pairs(1.2), "{:.2f}x HF bf16"), seconds),
+            ("LoRA step, 4 x 256", lambda: self.step("4:0:256", 3, lora), over(1.6, "{:.2f}x peft bf16"), seconds, *memory(0.75)),
+            ("LoRA group, 4 x 64 behind a picture", lambda: self.step(f"4:32:64:{PICTURE}", 3, lora), over(4, "{:.2f}x peft bf16"),
+             seconds, *memory(0.6)),
+        ]
+
+    def rows(self, over, under):
+        """In an order that keeps parties from one row to the next."""
+        both = zip(self.rows_of("", over, under), self.rows_of(PAIRS, over, under))
+        seconds = over(None, "{:.2f} s")
+        return [(f"real 2B: {label}{how}", *rest) for pair in both for (label, *rest), how in zip(pair, ("", PAIRS))] + [
             ("real 0.7B: full step, 4 x 256", lambda: self.full(3), over(1.3, "{:.2f}x HF autocast"), seconds, under(1.3, "first {:.2f}x the others")),
             ("real 2B: start and one word", lambda: self.start(5), under(None, "{:.2f} s"), under(None, "{:.2f} s verified again")),
         ]

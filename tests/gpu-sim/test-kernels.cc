@@ -181,6 +181,15 @@ static std::vector<int32_t> some_ids(long n, int below)
     return ids;
 }
 
+static void rounded_rows(void **state)
+{
+    for (int w : {8, 7, 264}) {
+        long stride = w + (w == 7 ? 1 : 8);
+        doubles x = normal(1, 6 * stride);
+        beside_cpu([&](side &t) { t.ops->round(t.d, t.new_nums(6 * stride, &x), stride, 6, w); });
+    }
+}
+
 static void copied_rows(void **state)
 {
     for (int w : {8, 7, 264}) {
@@ -330,17 +339,12 @@ static void steps_in_short_forms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rmsnorm),
-        cmocka_unit_test(layernorm),
-        cmocka_unit_test(headnorm),
-        cmocka_unit_test(activations),
-        cmocka_unit_test(rotation),
-        cmocka_unit_test(copied_rows),
-        cmocka_unit_test(rows_by_id),
-        cmocka_unit_test(products),
-        cmocka_unit_test(low_rank),
-        cmocka_unit_test(steps),
-        cmocka_unit_test(steps_in_short_forms),
+        cmocka_unit_test(rmsnorm),     cmocka_unit_test(layernorm),
+        cmocka_unit_test(headnorm),    cmocka_unit_test(activations),
+        cmocka_unit_test(rotation),    cmocka_unit_test(rounded_rows),
+        cmocka_unit_test(copied_rows), cmocka_unit_test(rows_by_id),
+        cmocka_unit_test(products),    cmocka_unit_test(low_rank),
+        cmocka_unit_test(steps),       cmocka_unit_test(steps_in_short_forms),
     };
     ptd_threads_start(1);
     return run_on_both(tests, sizeof tests / sizeof *tests);

@@ -160,8 +160,8 @@ static void linear_back_input(void *ctx, long first, long last)
         const float *dy = j->dY + first * j->out + o;
         s = stretch_from(j->W, o, j->out);
         if (j->pairs)
-            ptd_pairs_nn(dx, j->in, j->add || o, dy, j->out, s.at, j->W->dtype, j->in,
-                         last - first, j->in, s.n);
+            ptd_pairs_nn(dx, j->in, j->add || o, dy, j->out, s.at, j->W->dtype, j->in, last - first,
+                         j->in, s.n);
         else if (j->W->dtype == PTD_BF16)
             ptd_product_nn_bf16(dx, j->in, j->add || o, dy, j->out, s.at, j->in, last - first,
                                 j->in, s.n);
@@ -194,8 +194,7 @@ void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc
                              long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
-                                        FLOATS(X), W, n, W->rows, W->cols, W->rows,
-                                        by_pairs(d)});
+                                        FLOATS(X), W, n, W->rows, W->cols, W->rows, by_pairs(d)});
 }
 
 void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,

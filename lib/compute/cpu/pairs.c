@@ -13,11 +13,14 @@
 #define ROWS  12
 #define COLS  (2 * VEC)
 #define DEPTH (PTD_PAIRS_PIECE / 2) /* words of a panel: 64 KiB, and 12 rows of A of 24 */
-#define APART (DEPTH + 16) /* of rows of A: not 4 KiB, or they drive each other out of the cache */
-#define NEAR  (16 * ROWS)  /* rows of A that are rounded at a time: 396 KiB */
-#define FEW   ROWS         /* rows for which B is read to the end of its rows, as memory likes it */
-#define STEP  64           /* words between two looks ahead */
-#define LINE  64
+#define APART                                                                                      \
+    (DEPTH + 16)         /* of rows of A: not 4 KiB, or they drive each other out of the cache     \
+                          */
+#define NEAR (16 * ROWS) /* rows of A that are rounded at a time: 396 KiB */
+#define FEW  ROWS        /* rows of A for which B is not worth packing */
+#define SOME 4           /* rows of B that are read at once; COLS and VEC are multiples */
+#define STEP 64          /* words between two looks ahead */
+#define LINE 64
 
 int ptd_pairs_check(const char *device)
 {
@@ -94,8 +97,7 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, const uint
     }
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
-        for (int h = 0; h < 2; h++)
-            vec_put(C + r * ldc + h * VEC, sum[r][h], cols - h * VEC, add);
+        for (int h = 0; h < 2; h++) vec_put(C + r * ldc + h * VEC, sum[r][h], cols - h * VEC, add);
 }
 
 static void tile_of(int rows, float *C, long ldc, int cols, int add, const uint32_t *A, long lda,
@@ -147,44 +149,53 @@ VEC_INLINE void transpose(vec_u *x)
     EXCHANGE(x, y, 1)
 }
 
-/* VEC columns of P from rows of B, a vector of words along k or the first n numbers of one. */
-VEC_INLINE void pack_square(uint32_t *P, const char *B, int wide, long ldb, long n, int cols,
-                            long ahead)
+/* VEC columns of P from rows of B that are near, a vector of words along k or what there is of one.
+ */
+VEC_INLINE void pack_square(uint32_t *P, const uint32_t *near, long words, int cols)
 {
     vec_u x[VEC];
 #pragma GCC unroll 16
-    for (int j = 0; j < VEC; j++) {
-        if (ahead) __builtin_prefetch(B + j * ldb + ahead);
-        if (ahead && wide) __builtin_prefetch(B + j * ldb + ahead + LINE);
-        x[j] = j >= cols      ? (vec_u){0}
-               : n >= 2 * VEC ? words_of(B + j * ldb, wide)
-                              : words_part(B + j * ldb, wide, n);
-    }
+    for (int j = 0; j < VEC; j++) x[j] = j < cols ? words_at(near + j * APART) : (vec_u){0};
     transpose(x);
 #pragma GCC unroll 16
     for (int j = 0; j < VEC; j++)
-        if (2 * j < n) memcpy(P + j * COLS, &x[j], sizeof x[j]);
+        if (j < words) memcpy(P + j * COLS, &x[j], sizeof x[j]);
 }
 
-/* P [words, COLS] from B [cols, k]. What lies `ahead` bytes on is asked of memory meanwhile. */
-VEC_INLINE void pack_rows(uint32_t *P, const char *B, int wide, long ldb, long k, int cols,
-                          long ahead)
+/* Of B, and behind each other: [COLS, APART]. */
+static _Thread_local uint32_t rows_near[COLS * APART] __attribute__((aligned(64)));
+
+/* Rows of B near each other, SOME at a time: memory gives more than one stream at once, but not as
+ * many as there are columns, each on a page of its own. The last vector is filled with zeros. */
+VEC_INLINE void bring_rows(uint32_t *near, const char *B, int wide, long ldb, long k, int rows)
 {
-    for (long p = 0; p < k; p += 2 * VEC, P += VEC * COLS)
-        for (int h = 0; h < COLS; h += VEC) {
-            const char *b = B + h * ldb + p * (wide ? 4 : 2);
-            if (cols - h >= VEC && k - p >= 2 * VEC)
-                pack_square(P + h, b, wide, ldb, 2 * VEC, VEC, ahead);
-            else
-                pack_square(P + h, b, wide, ldb, k - p, cols - h, 0);
-        }
+    for (int j = 0; j < rows; j += SOME, near += SOME * APART, B += SOME * ldb)
+        for (long p = 0; p < k; p += 2 * VEC)
+#pragma GCC unroll 4
+            for (int i = 0; i < SOME; i++) {
+                const char *b = B + i * ldb + p * (wide ? 4 : 2);
+                long n = j + i < rows ? k - p : 0;
+                vec_u x = n >= 2 * VEC ? words_of(b, wide) : words_part(b, wide, n);
+                memcpy(near + i * APART + p / 2, &x, sizeof x);
+            }
+}
+
+/* P [words, COLS] from B [cols, k]. */
+VEC_INLINE void pack_rows(uint32_t *P, const char *B, int wide, long ldb, long k, int cols)
+{
+    uint32_t *near = rows_near;
+    bring_rows(near, B, wide, ldb, k, cols);
+    for (long w = 0; w < (k + 1) / 2; w += VEC, P += VEC * COLS)
+        for (int h = 0; h < COLS; h += VEC)
+            pack_square(P + h, near + h * APART + w, (k + 1) / 2 - w, cols - h);
 }
 
 /* The same from B [k, cols]: numbers of two rows take turns. */
 VEC_INLINE void pack_columns(uint32_t *P, const char *B, int wide, long ldb, long k, int cols)
 {
-    static const uint16_t first[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                       8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    static const uint16_t first[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                       37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                       11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     __m512i low = _mm512_loadu_si512(first), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
     for (long p = 0; p < k; p += 2, P += COLS, B += 2 * ldb) {
         __m512i a = (__m512i)words_part(B, wide, cols),
@@ -246,16 +257,14 @@ static void panel(float *C, long ldc, int add, const struct factors *f, const ui
 {
     static _Thread_local uint32_t P[DEPTH * COLS] __attribute__((aligned(64)));
     const char *b = place(f, p, j);
-    long ahead = f->by_rows && next.n && m <= FEW ? COLS * f->ldb : 0; /* while it is packed */
     if (f->by_rows && f->wide)
-        pack_rows(P, b, 1, f->ldb, k, cols, ahead);
+        pack_rows(P, b, 1, f->ldb, k, cols);
     else if (f->by_rows)
-        pack_rows(P, b, 0, f->ldb, k, cols, ahead);
+        pack_rows(P, b, 0, f->ldb, k, cols);
     else if (f->wide)
         pack_columns(P, b, 1, f->ldb, k, cols);
     else
         pack_columns(P, b, 0, f->ldb, k, cols);
-    if (ahead) next.n = 0;
     for (long i = 0; i < m; i += ROWS)
         tile_of(m - i < ROWS ? (int)(m - i) : ROWS, C + i * ldc + j, ldc, cols, add,
                 near + i * apart, apart, P, (k + 1) / 2, &next);
@@ -287,21 +296,75 @@ static uint32_t *room_for(long words)
     return near;
 }
 
-/* Few rows: all of k, a panel after the other. */
+/* C [rows, cols] (+)= A B^T over a piece of k, for cols up to VEC: words change places in
+ * registers. */
+VEC_INLINE void few_columns(int rows, const struct factors *f, float *C, long ldc, int cols,
+                            int add, const uint32_t *A, long lda, const char *B, long k)
+{
+    const uint32_t *near = rows_near;
+    long words = (k + 1) / 2;
+    vec_f sum[FEW];
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) sum[r] = (vec_f){0};
+    if (f->wide)
+        bring_rows(rows_near, B, 1, f->ldb, k, cols);
+    else
+        bring_rows(rows_near, B, 0, f->ldb, k, cols);
+    for (long w = 0; w < words; w += VEC) {
+        vec_u x[VEC];
+#pragma GCC unroll 16
+        for (int j = 0; j < VEC; j++) x[j] = j < cols ? words_at(near + j * APART + w) : (vec_u){0};
+        transpose(x);
+#pragma GCC unroll 16
+        for (int i = 0; i < VEC; i++)
+            if (w + i < words)
+#pragma GCC unroll 12
+                for (int r = 0; r < rows; r++)
+                    sum[r] = times_pairs(sum[r], A[r * lda + w + i] - (vec_u){0}, x[i]);
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) vec_put(C + r * ldc, sum[r], cols, add);
+}
+
+static void few_of(int rows, const struct factors *f, float *C, long ldc, int cols, int add,
+                   const uint32_t *A, long lda, const char *B, long k)
+{
+#define FEW_ROWS(n)                                                                                \
+    case n:                                                                                        \
+        few_columns(n, f, C, ldc, cols, add, A, lda, B, k);                                        \
+        break;
+    switch (rows) {
+        FEW_ROWS(1)
+        FEW_ROWS(2)
+        FEW_ROWS(3)
+        FEW_ROWS(4)
+        FEW_ROWS(5)
+        FEW_ROWS(6)
+        FEW_ROWS(7)
+        FEW_ROWS(8)
+        FEW_ROWS(9)
+        FEW_ROWS(10)
+        FEW_ROWS(11)
+        FEW_ROWS(12)
+    }
+#undef FEW_ROWS
+}
+
+/* Few rows: all of k, some columns after the others. */
 static void few(float *C, long ldc, int add, const struct factors *f, long m, long n, long k)
 {
     long apart = (k + 1) / 2 / 1024 * 1024 + 1024 + 16;
     uint32_t *near = room_for(m * apart);
     round_rows(near, apart, f, 0, m, k);
-    for (long j = 0; j < n; j += COLS)
+    for (long j = 0; j < n; j += VEC)
         for (long p = 0; p == 0 || p < k; p += PTD_PAIRS_PIECE)
-            panel(C, ldc, add || p, f, near + p / 2, apart, p, j, n - j < COLS ? (int)(n - j) : COLS,
-                  m, piece_of(p, k), behind(f, p, j, m, n, piece_of(p, k)));
+            few_of((int)m, f, C + j, ldc, n - j < VEC ? (int)(n - j) : VEC, add || p, near + p / 2,
+                   apart, place(f, p, j), piece_of(p, k));
 }
 
 static void product(float *C, long ldc, int add, struct factors f, long m, long n, long k)
 {
-    if (m <= FEW) {
+    if (m <= FEW && f.by_rows) {
         few(C, ldc, add, &f, m, n, k);
         return;
     }
@@ -330,9 +393,9 @@ void ptd_pairs_nn(float *C, long ldc, int add, const float *A, long lda, const v
 
 int ptd_pairs_check(const char *device)
 {
-    return ptd_fail(PTD_UNAVAILABLE,
-                    "device %s: expected a build for processors with AVX512_BF16, which this is not",
-                    device);
+    return ptd_fail(
+        PTD_UNAVAILABLE,
+        "device %s: expected a build for processors with AVX512_BF16, which this is not", device);
 }
 
 /* Nobody has a device that calls them. */

@@ -172,8 +172,8 @@ void cuda_round(struct ptd_device *d, ptd_num *x, long stride, long n, int w)
     size_t all = d->num == PTD_BF16 ? 0 : (size_t)n * w;
     if (!all) return;
     if (cuda_is_wide(w | stride, x))
-        GPU_LAUNCH((round_pieces<8>), cuda_blocks(all / 8, THREADS), dim3(THREADS), 0,
-                   stream_of(d), as<float>(x), all, stride, w);
+        GPU_LAUNCH((round_pieces<8>), cuda_blocks(all / 8, THREADS), dim3(THREADS), 0, stream_of(d),
+                   as<float>(x), all, stride, w);
     else
         GPU_LAUNCH((round_pieces<1>), cuda_blocks(all, THREADS), dim3(THREADS), 0, stream_of(d),
                    as<float>(x), all, stride, w);
