@@ -64,7 +64,7 @@ struct ptd_model {
      * run: in sampling, which caches them so, in scoring and in training, straight through. Where
      * the run is in bfloat16. */
     int half_keys;
-    ptd_num *weights; /* of all trained parameters */
+    ptd_num *weights;         /* of all trained parameters */
     struct ptd_common common; /* of frozen ones, adapters aside */
     ptd_acc *grads;           /* [n_grads]; NULL until ptd_model_train */
     /* 1, before ptd_model_train: there is room for the gradient of one part at a time, beside that

@@ -22,7 +22,7 @@ done
 
 # Their libraries, but for those of the system and of CUDA, and what they load by name.
 for name in "${programs[@]}"; do ldd "$pack/$name" 2> /dev/null; done | awk '$3 ~ /^\// { print $3 }' | sort -u |
-    grep -vE '/(lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so|lib(cublas|cuda|nv)|ptd)' | while read -r library; do cp -L "$library" "$pack/lib/"; done
+    grep -vE '/(lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so|lib(cublas|cuda|nv|ptd))' | while read -r library; do cp -L "$library" "$pack/lib/"; done
 openblas=$(find /usr/lib -path '*openblas-pthread/libopenblas.so.0' 2> /dev/null | head -n 1)
 [ -z "$openblas" ] || for library in "$openblas" $(ldd "$openblas" | awk '/gfortran|quadmath/ { print $3 }'); do cp -L "$library" "$pack/lib/"; done
 
