@@ -120,7 +120,7 @@ def run(test, objects, folder):
 
 def explained():
     lines = [line for line in (HERE / "mutants.txt").read_text().splitlines() if line and not line.startswith("#")]
-    return {tuple(part.strip() for part in line.split("|")[:3]): line for line in lines}
+    return {tuple(part.strip() for part in line.split(" | ")[:3]): line for line in lines}
 
 
 def main():

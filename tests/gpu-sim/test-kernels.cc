@@ -336,6 +336,11 @@ static void steps_in_short_forms(void **state)
             for (int step = 1; step < 3; step++) t.d->ops->adamw(t.d, &a, step, 1, &s, t.accs(g));
             for (int i = 0; i < 4; i++)
                 t.d->ops->get(t.d, bits.data() + i * n * 2, all[i], (size_t)n * (i < 2 ? 2 : 1));
+            std::vector<bool> seen(256);
+            int kinds = 0;
+            for (long i = 0; i < n; i++) seen[(unsigned char)bits[(size_t)(4 * n + i)]] = true;
+            for (bool one : seen) kinds += one;
+            assert_true(kinds > 30); /* codes of m */
             if (first.empty()) first = bits;
             if (bits != first) fail_msg("order %d gives other bits", sim_order);
             assert_int_not_equal(bits[1], 0);
