@@ -208,25 +208,37 @@ static char *row_of(const struct ptd_post *p, const struct ptd_post *all, int n,
     return ptd_printable_cut(text, width - 1);
 }
 
-/* One line stays where it is; several stand below an empty one, on which the cursor goes back. */
+/* Does the block stand below an empty line? One line alone stays where it is, unless whoever reads
+ * that program's output may write here, too. */
+static int stands_below(const struct ptd_post *all, int n)
+{
+    int here = 0, read = 0;
+    for (int i = 0; i < n; i++) {
+        if (all[i].tty != ptd_board_own()->tty) continue;
+        here++;
+        read |= all[i].out != 0;
+    }
+    return here > 1 || read;
+}
+
+/* From the cursor on, which goes back to where it was. */
 static void paint(const struct ptd_post *all, int n)
 {
     const struct ptd_post *own = ptd_board_own();
     struct screen s = screen_of();
-    int rows = 0, here = 0;
-    for (int i = 0; i < n; i++) here += all[i].tty == own->tty;
+    int rows = 0, below = stands_below(all, n);
     char *block = ptd_strdup(WIPE);
     for (int i = 0; i < n && rows < s.height - 1; i++) {
         if (all[i].tty != own->tty) continue;
         char *row = row_of(&all[i], all, n, s.width),
-             *more = ptd_format("%s%s%s", block, here > 1 ? "\r\n" : "", row);
+             *more = ptd_format("%s%s%s", block, below || rows ? "\r\n" : "", row);
         free(row);
         free(block);
         block = more;
         rows++;
     }
     char up[16] = "";
-    if (here > 1) snprintf(up, sizeof up, "\033[%dA\r", rows);
+    if (below) snprintf(up, sizeof up, "\033[%dA\r", rows);
     char *whole = ptd_format("%s%s", block, up);
     put(whole, strlen(whole));
     free(whole);
