@@ -55,7 +55,7 @@ struct linear_job {
 static void short_rows(const struct linear_job *j, float *y, const float *x, const void *w, long n,
                        long outputs)
 {
-    float wide[WIDENED * DOTS_FROM];
+    static _Thread_local float wide[WIDENED * DOTS_FROM];
     for (long o = 0, some; o < outputs; o += some) {
         const float *rows = (const float *)w + o * j->in;
         some = outputs - o;
