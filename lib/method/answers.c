@@ -28,18 +28,34 @@ static const char *given(const struct ptd_group *g, const struct ptd_rollout *y)
 
 /* ---- of many groups ---- */
 
-static struct ptd_answer_tally *tally(struct ptd_answers *a, const struct ptd_group *g,
-                                      const char *text)
+static struct ptd_answer_tally *tally_of(struct ptd_answers *a, const char *name, const char *text)
 {
-    char *name = normal(g, text);
     int known = a->names.n, at = ptd_names_add(&a->names, name);
-    free(name);
     if (at == a->cap) {
         a->cap = 2 * a->cap + 16;
         a->at = ptd_realloc(a->at, (size_t)a->cap * sizeof *a->at);
     }
     if (at == known) a->at[at] = (struct ptd_answer_tally){.as = ptd_strdup(text)};
     return &a->at[at];
+}
+
+static struct ptd_answer_tally *tally(struct ptd_answers *a, const struct ptd_group *g,
+                                      const char *text)
+{
+    char *name = normal(g, text);
+    struct ptd_answer_tally *t = tally_of(a, name, text);
+    free(name);
+    return t;
+}
+
+void ptd_answers_join(struct ptd_answers *a, const char *name, const struct ptd_answer_tally *t)
+{
+    struct ptd_answer_tally *own = tally_of(a, name, t->as);
+    own->times += t->times;
+    own->right += t->right;
+    own->expected += t->expected;
+    a->given += t->times;
+    a->groups += t->expected;
 }
 
 void ptd_answers_count(struct ptd_answers *a, const struct ptd_group *g)

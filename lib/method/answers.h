@@ -26,6 +26,8 @@ struct ptd_answers {
     int cap;
 };
 void ptd_answers_count(struct ptd_answers *a, const struct ptd_group *g);
+/* What others have counted under a normal form joins. */
+void ptd_answers_join(struct ptd_answers *a, const char *name, const struct ptd_answer_tally *t);
 int ptd_answers_different(const struct ptd_answers *a); /* how many were given */
 int ptd_answers_wanted(const struct ptd_answers *a);    /* how many are expected somewhere */
 /* The k-th most frequent of those given, from 0, in which[]: at most n of them, of as many the one

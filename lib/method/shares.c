@@ -4,6 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes that grow. */
+struct packed {
+    char *bytes;
+    size_t n, cap;
+};
+
+static void pack(struct packed *p, const void *x, size_t n)
+{
+    if (p->n + n > p->cap) {
+        p->cap = 2 * (p->n + n) + 4096;
+        p->bytes = ptd_realloc(p->bytes, p->cap);
+    }
+    if (n) memcpy(p->bytes + p->n, x, n);
+    p->n += n;
+}
+
 /* ---- the order of a step ---- */
 
 /* How many of all places are before this one. */
@@ -140,6 +156,46 @@ static void join_before(struct ptd_before *b, const struct ptd_before *p)
     b->kl_tokens += p->kl_tokens;
 }
 
+/* A normal form, the answer as it was written, and how often. */
+static void pack_answers(struct packed *p, const struct ptd_answers *a)
+{
+    for (int i = 0; i < a->names.n; i++) {
+        const struct ptd_answer_tally *t = &a->at[i];
+        int64_t counts[3] = {t->times, t->right, t->expected};
+        pack(p, counts, sizeof counts);
+        pack(p, a->names.at[i], strlen(a->names.at[i]) + 1);
+        pack(p, t->as, strlen(t->as) + 1);
+    }
+}
+
+static const char *unpack_answer(struct ptd_answers *a, const char *at)
+{
+    int64_t counts[3];
+    memcpy(counts, at, sizeof counts);
+    const char *name = at + sizeof counts, *as = name + strlen(name) + 1;
+    struct ptd_answer_tally t = {(char *)(uintptr_t)as, (long)counts[0], (long)counts[1],
+                                 (long)counts[2]};
+    ptd_answers_join(a, name, &t);
+    return as + strlen(as) + 1;
+}
+
+/* All ranks', in the order of ranks. */
+static int gather_answers(struct ptd_comm *c, struct ptd_answers *a)
+{
+    size_t *bytes = ptd_array((size_t)ptd_comm_ranks(c), sizeof *bytes), sum = 0;
+    struct packed p = {0};
+    void *came;
+    pack_answers(&p, a);
+    int rc = ptd_comm_gather_all(c, p.bytes ? p.bytes : "", p.n, &came, bytes);
+    for (int r = 0; r < ptd_comm_ranks(c); r++) sum += bytes[r];
+    ptd_answers_clear(a);
+    for (const char *at = came, *end = at + sum; at < end && !rc;) at = unpack_answer(a, at);
+    free(came);
+    free(p.bytes);
+    free(bytes);
+    return rc;
+}
+
 /* All that is summed, from one rank. */
 struct told {
     struct ptd_metrics metrics;
@@ -163,6 +219,8 @@ int ptd_shares_metrics(struct ptd_comm *c, struct ptd_metrics *m, struct ptd_bef
     }
     m->rules = own.rules;
     m->before = sum;
+    m->answers = own.answers; /* its pointers are ours again */
+    if (!rc) rc = gather_answers(c, &m->answers);
     /* said of whether there is any, and looked at no further */
     sum->old = own.before->old;
     sum->weight = own.before->weight;
@@ -176,21 +234,6 @@ int ptd_shares_metrics(struct ptd_comm *c, struct ptd_metrics *m, struct ptd_bef
 /* ---- advantages of a step ---- */
 
 /* A group as bytes: counts, then rewards, lengths, the baseline, and returns by token. */
-struct packed {
-    char *bytes;
-    size_t n, cap;
-};
-
-static void pack(struct packed *p, const void *x, size_t n)
-{
-    if (p->n + n > p->cap) {
-        p->cap = 2 * (p->n + n) + 4096;
-        p->bytes = ptd_realloc(p->bytes, p->cap);
-    }
-    if (n) memcpy(p->bytes + p->n, x, n);
-    p->n += n;
-}
-
 static void pack_group(struct packed *p, const struct ptd_rewarded *g)
 {
     int64_t head[4] = {g->n, g->baseline != NULL, g->returns != NULL, 0};
