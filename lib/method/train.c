@@ -128,6 +128,10 @@ static int choose_forms(struct ptd_train *t)
     int n, wide;
     t->model->by_part = t->rules.by_part;
     t->model->narrow = r->master && r->master->code != PTD_MASTER_F32;
+    if (!t->model->narrow && t->model->device->num == PTD_BF16)
+        ptd_warn(
+            "on this device weights are bfloat16 from step to step, and small steps are lost: "
+            "expected --master split, of a store made with --dtype bf16, or --device NAME:f32");
     if (!t->model->narrow) return 0;
     if (ptd_store_list(t->store, 0, &list, &n)) return -1;
     wide = count_wide(t->model, list, n);
