@@ -19,6 +19,7 @@ teardown() { [ -z "${server:-}" ] || kill "$server" 2> /dev/null || true; }
 
 # Serves run1 in the background; $url is where.
 serve() {
+    : > served # not what an earlier one said
     ptd-watch --every 0.2 --serve 127.0.0.1:0 "$@" 2> served &
     server=$!
     for ((i = 0; i < 100; i++)); do grep -q http served && break; sleep 0.1; done
@@ -56,6 +57,12 @@ PY
     grep -q '\*' plain
     run grep -c 'reward/accuracy' plain
     [ "$output" = 0 ]
+    # a title has whole numbers or none, and says what is not there
+    ptd-watch -q --once --fields nowhere,group_reward/informative_ratio,actor/sampling_gap/mean,critic/advantages/mean,response_length/clip_ratio run1/run.ptd run1/metrics.jsonl > narrow
+    grep -q '^nowhere  none yet ' narrow
+    grep -q 'actor/sampling_gap/mean [0-9]' narrow
+    run grep -E '\([^)]*(\(|$)' narrow
+    [ "$status" = 1 ]
 }
 
 @test "while a run goes: who works, who waits for whom, the last answers, the time left" {

@@ -171,16 +171,23 @@ static void add_canvas(char *out, const struct canvas *c, int line, int braille)
     *out = 0;
 }
 
+/* A name, its last value and, where there is room, the range of all. */
 static void title_of(char *out, size_t cap, const struct ptd_watch_series *s, const char *name,
                      int width)
 {
+    char text[LINE], last[32], range[64];
     if (!s || !s->n) {
-        snprintf(out, cap, "%-*.*s", width, width, name);
+        snprintf(text, sizeof text, "%.60s  none yet", name);
+        snprintf(out, cap, "%-*.*s", width, width, text);
         return;
     }
-    char text[LINE];
     struct bounds b = bounds_of(s);
-    snprintf(text, sizeof text, "%.60s %.4g  (%.4g to %.4g)", name, s->y[s->n - 1], b.y0, b.y1);
+    snprintf(last, sizeof last, "%.4g", s->y[s->n - 1]);
+    snprintf(range, sizeof range, "  (%.4g to %.4g)", b.y0, b.y1);
+    int room = width - (int)strlen(last) - 1;
+    if (room < 1) room = 1;
+    int fits = (int)(strlen(name) + strlen(range)) <= room;
+    snprintf(text, sizeof text, "%.*s %s%s", room < 60 ? room : 60, name, last, fits ? range : "");
     snprintf(out, cap, "%-*.*s", width, width, text);
 }
 
