@@ -11,7 +11,7 @@ setup() { cd "$WORK" || return; }
 
 @test "a page for each program, for streams and stores, without a fault" {
     cmp usr/share/ptd/ptd.py "$BATS_TEST_DIRNAME/../lib/python/ptd.py"
-    for p in "$bin"/ptd "$bin"/ptd-*; do [ -s "usr/share/man/man1/${p##*/}.1" ]; done
+    for p in "$bin"/ptd "$bin"/ptd-*; do [ -s "usr/share/man/man1/${p##*/}.1" ] || { echo "$p"; return 1; }; done
     for page in usr/share/man/man?/*; do
         run mandoc -Tlint -Wstyle "$page"
         printf '%s\n' "${lines[@]}" | { ! grep -v 'referenced manual not found'; }
@@ -20,6 +20,10 @@ setup() { cd "$WORK" || return; }
     grep -q -- '--lambda X' update.txt
     mandoc -Tutf8 usr/share/man/man5/ptd-stream.5 | col -b | grep -q 'group_accuracy'
     mandoc -Tutf8 usr/share/man/man7/ptd.7 | col -b | grep -q 'training diverged'
+    # every variable that programs ask for is on that of all
+    for v in $(grep -rhoE 'getenv\("PTD_[A-Z_]+' "$BATS_TEST_DIRNAME"/../lib "$BATS_TEST_DIRNAME"/../stages | cut -d'"' -f2 | sort -u); do
+        grep -qx ".It Ev $v" usr/share/man/man7/ptd.7 || { echo "$v"; return 1; }
+    done
     # every option of --help is on the page
     for o in $(ptd-update --help | grep -oE '^ +(-.,)? *--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do grep -q -- "$o" update.txt; done
 }
