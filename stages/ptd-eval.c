@@ -328,6 +328,13 @@ static void follow(void)
     } while (!opt.once || run.examined == 0);
 }
 
+/* Figures of other questions, limits or judges are no figures to compare with; malloc'd. */
+static char *what_is_compared(void)
+{
+    return ptd_format("%s by %s, -m %d%s%s%s%s", run.data, opt.by, opt.max_tokens,
+                      *opt.rollout ? " " : "", opt.rollout, *opt.verify ? " " : "", opt.verify);
+}
+
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
@@ -339,7 +346,7 @@ int main(int argc, char **argv)
     step_back();
     ptd_stop_before(end_pipe);
     if (ptd_store_open(&run.store, argv[first], PTD_STORE_CACHE) < 0) ptd_die_last();
-    char *of = ptd_format("%s by %s", run.data, opt.by);
+    char *of = what_is_compared();
     if (ptd_evaluated_open(&run.known, run.store, of, opt.every) < 0) ptd_die_last();
     free(of);
     if (opt.stop_after && run.known.without >= opt.stop_after) run.known.without = 0;

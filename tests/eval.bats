@@ -77,13 +77,18 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     [ "$(head_of flat.ptd)" = $((done + 1)) ]
 }
 
-@test "killed, it goes on; another data set begins anew" {
+@test "killed, it goes on; another data set, limit or judge begins anew" {
+    # a judge beside the rules, of weight 0, which hangs while there is a file
+    printf '%s\n' '#!/bin/sh' '[ ! -e hold ] || sleep 30' "while read -r asked; do echo '{\"reward\": 0}'; done" > judge
+    chmod +x judge
+    judged() { ptd-eval -q cut.ptd test.jsonl -m 16 --verify "--exec 'x:0=./judge'" "$@"; }
     fresh cut.ptd
     pipeline cut.ptd 2 > /dev/null
-    ptd-eval -q cut.ptd test.jsonl --once -m 16 > /dev/null
+    judged --once > /dev/null
     pipeline cut.ptd 4 > /dev/null
     # one that hangs in an examination, and is killed there
-    ptd-eval -q cut.ptd test.jsonl --once -m 16 --verify "--exec 'x:0=sleep 30'" > /dev/null 2>&1 &
+    touch hold
+    ptd-eval -q cut.ptd test.jsonl -m 16 --verify "--exec 'x:0=./judge'" --once > /dev/null 2>&1 &
     killed=$!
     until [ "$(evaluated cut.ptd | jq .trying)" = 4 ]; do sleep 0.05; done
     kill $killed
@@ -91,13 +96,21 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     wait $killed || status=$?
     [ "$status" = 143 ]
     [ "$(pins cut.ptd)" = '[0,2,4]' ]
-    ptd-eval -q cut.ptd test.jsonl --every 100 --wait 0 -m 16 > after.jsonl
+    rm hold
+    judged --every 100 --wait 0 > after.jsonl
     [ "$(jq .step after.jsonl)" = 4 ]
     [ "$(evaluated cut.ptd | jq -c '[.last, .trying]')" = '[4,-1]' ]
     head -n 4 test.jsonl > four.jsonl
     run -0 ptd-eval -q cut.ptd four.jsonl --once -m 16
-    [ "$(evaluated cut.ptd | jq -r .of)" = "four.jsonl by val/accuracy_reward" ]
+    [ "$(evaluated cut.ptd | jq -r .of)" = "four.jsonl by val/accuracy_reward, -m 16" ]
     [ "$(pins cut.ptd)" = '[0,4]' ]
+    # the same again has nothing to do; another limit or judge is another figure
+    run -0 ptd-eval -q cut.ptd four.jsonl --once -m 16
+    [ -z "$output" ]
+    for other in '-m 15' '-m 15 --verify=--format=think' '-m 15 --rollout=--no-eos'; do
+        run -0 ptd-eval -q cut.ptd four.jsonl --once $other
+        [ "$(jq .step <<< "$output")" = 4 ]
+    done
 }
 
 @test "where --keep dropped what was due, the newest is examined" {
