@@ -113,3 +113,28 @@ PY
     [ "$(python -c 'import ptd; m = ptd.metrics("m.jsonl"); print(*[f"{k}{v.tolist()}" for k, v in m.items()])')" = "step[1, 2] a[1, 4]" ]
     [ "$(python -c 'import ptd; print(*ptd.metrics("metrics.jsonl")["step"])')" = "1 2 3" ]
 }
+
+@test "what cannot be read is named" {
+    echo '{"step":1,"a":1}' > bad.jsonl
+    for line in 'no json' '[1]' '{"a":1}' '{"step":"x"}' ''; do
+        { head -n 1 bad.jsonl; echo "$line"; } > worse.jsonl
+        [ "$(python -c 'import ptd
+try: ptd.metrics("worse.jsonl")
+except ptd.Damaged as e: print(e)')" = "worse.jsonl:2: expected a JSON object with a step" ]
+    done
+    python - << 'PY'
+import ptd
+def words(f):
+    try:
+        f()
+    except (KeyError, ptd.Damaged) as e:
+        return str(e.args[0])
+with open("long.jsonl", "w") as f:
+    f.write('{"step":1,"a":1}\n' * 9)
+assert words(lambda: list(ptd.groups("long.jsonl"))) == "long.jsonl: not a ptd stream"
+with ptd.Store("run.ptd") as s:
+    name = next(iter(s.tensors()))
+    assert words(lambda: s.tensor("nothing")) == f"no tensor nothing in generation {s.head}"
+    assert words(lambda: s.tensor(name, 77)) == f"generation 77 is not kept, there are {s.generations}"
+PY
+}

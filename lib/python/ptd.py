@@ -96,7 +96,7 @@ class Stream:
         prefix = self._read(25)
         mark, kind, a, seq, b, digest, c, n = struct.unpack(">BBBQBQBI", prefix)
         if (mark, a, b, c) != (0x94, 0xCF, 0xCF, 0xC6) or not HEAD <= kind <= END or seq != self._seq or n > LIMIT:
-            raise Damaged(f"{self.name}: expected frame {self._seq}")
+            raise Damaged(f"{self.name}: expected frame {self._seq}" if self._seq else f"{self.name}: not a ptd stream")
         body = self._read(n)
         if xxhash and xxhash.xxh3_64_intdigest(struct.pack("<QQ", kind, seq) + body) != digest:
             raise Damaged(f"{self.name}: frame {seq} is damaged")
@@ -279,7 +279,9 @@ class Store:
             found = self._own(g, name).get("")
             if found is not None:
                 return found
-        raise KeyError(name)
+        if generation not in self.generations:
+            raise KeyError(f"generation {generation} is not kept, there are {self.generations}")
+        raise KeyError(f"no tensor {name} in generation {generation}")
 
     def moments(self, which):
         """Adam's "m" or "v" of the newest generation by name; whole numbers and their scales ("NAME.scale") as they are kept."""
@@ -293,13 +295,15 @@ def metrics(path):
     """JSON lines as arrays by name, "step" among them. Where a run began anew in the file, its later lines count."""
     rows = {}
     with open(path, encoding="utf-8") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             try:
                 said = json.loads(line)
             except ValueError:
-                if line.endswith("\n"):
-                    raise
-                continue  # still being written
+                if not line.endswith("\n"):
+                    continue  # still being written
+                said = None
+            if not isinstance(said, dict) or not isinstance(said.get("step"), int):
+                raise Damaged(f"{path}:{number}: expected a JSON object with a step")
             if not all(k == "step" or k.startswith("val/") for k in said):
                 for later in [s for s in rows if s >= said["step"]]:
                     del rows[later]
