@@ -175,6 +175,11 @@ browse() {
     [ "$(grep -c 'data-is="words"' <<< "$output")" = 1 ]
 }
 
+@test "a page of what is no stream says why" {
+    ptd-dump --html < /dev/null > nothing.html 2> said || [ $? = 76 ]
+    browse nothing nothing.html
+}
+
 # Words that would be markup, in every text that a stream has.
 hostile() {
     craft trace.rec 'evil = "</script><script>window.owned = 1</script><img src=x onerror=\"window.owned = 2\"><!-- ]]>&lt;\u2028\u202e"

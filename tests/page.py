@@ -262,5 +262,13 @@ def large(path):
         assert page.evaluate("performance.now()") - began < 2000
 
 
+def nothing(path):
+    """Of what is no stream: why, and no word about a store that it cannot have named."""
+    with opened(path) as page:
+        words = page.locator(".note").all_inner_texts()
+        assert len(words) == 1 and words[0].startswith("This is shown as far as it goes: standard input: "), words
+        same(page.locator("#run").inner_text(), "Nothing of this stream could be read.", "run")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

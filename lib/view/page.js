@@ -55,7 +55,7 @@
     if (is === 'stream') streams[data.s] = {...data, head: JSON.parse(data.head), words: {}, end: null};
     if (is === 'words') streams[data.s].words = data.words;
     if (is === 'end' && streams[data.s]) streams[data.s].end = data;
-    if (is === 'end' && !streams[data.s]) streams[data.s] = {s: data.s, name: '', named: 0, head: {}, words: {}, end: data};
+    if (is === 'end' && !streams[data.s]) streams[data.s] = {s: data.s, name: '', named: 1, head: {}, words: {}, end: data};
     if (is === 'store') stores.push({...data, lines: data.lines.map(line => JSON.parse(line))});
     if (is === 'group') groups.push({...data, node: node.nextElementSibling, detail: null, n: groups.length});
   }
@@ -543,6 +543,7 @@
   const pairs = list => el('dl', {class: 'pairs'}, list.filter(([, v]) => known(v) && v !== '').map(([k, v]) => [el('dt', {}, k), el('dd', {}, typeof v !== 'object' ? v : JSON.stringify(v).length < 80 ? JSON.stringify(v) : el('details', {}, el('summary', {}, Object.keys(v).length + ' entries'), el('pre', {}, JSON.stringify(v, null, 2))))]));
 
   function streamCard(s) {
+    if (!s.name) return el('p', {class: 'empty'}, 'Nothing of this stream could be read.');
     const h = s.head, skip = ['kind', 'record', 'byte', 'stages', 'version'];
     return el('section', {class: 'card', tabindex: '0', 'aria-label': s.name}, el('h2', {}, s.name),
       s.end && s.end.why && el('p', {class: 'note'}, 'As far as it goes: ' + s.end.why),
@@ -643,7 +644,7 @@
     choices('#step', [...new Set(groups.map(g => g.step))].sort((a, b) => a - b));
     for (const [value, words] of orders) if (value !== 'differ' || streams.length > 1) $('#order').append(el('option', {value}, words));
     shades.forEach((s, i) => $('#shades').append(el('button', {type: 'button', 'data-shade': s.name, 'aria-pressed': 'false', title: 'Key ' + i, click: () => shadeBy(s.name)}, s.words)));
-    for (const s of streams) if (s.end && s.end.why) $('header').after(el('p', {class: 'note'}, s.name + ' is shown as far as it goes: ' + s.end.why));
+    for (const s of streams) if (s.end && s.end.why) $('header').after(el('p', {class: 'note'}, (s.name || 'This') + ' is shown as far as it goes: ' + s.end.why));
     const was = recall();
     filter();
     if (was.row) { reveal(was.row); show(was.row, true); }
