@@ -905,7 +905,7 @@ static void take_group(struct run *r, const struct ptd_frame *f)
 {
     if (is_ours(r)) {
         hold(r, f);
-        if (!r->head.shares) r->step.held[r->step.n - 1].group.place = r->given + 1;
+        if (r->comm && !r->head.shares) r->step.held[r->step.n - 1].group.place = r->given + 1;
     }
     r->given++;
 }
