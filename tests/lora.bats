@@ -190,7 +190,7 @@ PY
     mkdir -p shelf
     begin kept.ptd
     PTD_SHM=$PWD/shelf pipeline kept.ptd 2 > /dev/null
-    [ -z "$(ls shelf)" ]
+    [ -z "$(ls shelf | grep -v "^ptd-board-")" ]
     begin made.ptd
     PTD_ROWS_MAX=0 PTD_SHM=$PWD/shelf pipeline made.ptd 2 > /dev/null
     [ "$(generation kept.ptd 2)" = "$(generation made.ptd 2)" ]
