@@ -55,6 +55,9 @@ setup() { cd "$WORK" || return; }
     echo '{"ptd-ref": {"micro": 500}}' > ref.json
     ptd-update --options ref.json --print-config | cmp - <(ptd-update --print-config)
     ptd-ref --options ref.json --print-config | jq -e '.["ptd-ref"].micro == 500'
+    echo '{"ptd-hint": {}, "ptd-updat": {"lr": 1}}' > near.json
+    fails 2 '*near.json: "ptd-updat": expected a program*s name (ptd-update is one)*' ptd-update --options near.json --print-config
+    ptd-hint --options near.json --print-config > /dev/null
 }
 
 @test "all that --help says is in --describe" {

@@ -1,6 +1,7 @@
 /* opt_file: see opt_file.h. */
 #include "base/opt_file.h"
 #include "base/err.h"
+#include "base/near.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,19 @@ static int sectioned(const char *path, json_t *all)
     return 1;
 }
 
+/* -1 (2): no section is the program's, but one is nearly called so. */
+static int misspelt(const char *path, const char *program, json_t *all)
+{
+    const char *key, *name = program + strcspn(program, "-");
+    json_t *value;
+    if (json_object_get(all, program)) return 0;
+    json_object_foreach (all, key, value)
+        if (ptd_near(key + strcspn(key, "-"), &name, 1))
+            return ptd_fail(PTD_USAGE, "%s: \"%.64s\": expected a program's name (%s is one)", path,
+                            key, program);
+    return 0;
+}
+
 json_t *ptd_opt_file_read(const char *path, const char *program)
 {
     json_error_t e;
@@ -61,6 +75,7 @@ json_t *ptd_opt_file_read(const char *path, const char *program)
     }
     int by_program = sectioned(path, all);
     if (!by_program) return all;
+    if (by_program > 0 && misspelt(path, program, all)) by_program = -1;
     json_t *own = json_object_get(all, program);
     json_t *result = by_program < 0 ? NULL : own ? json_incref(own) : json_object();
     json_decref(all);
