@@ -28,11 +28,11 @@ ended() { for ((i = 0; i < 600; i++)); do [ -e ended ] && return; sleep 0.1; don
 @test "five programs are one block, in the order of the pipe, and leave their closing lines" {
     command -v tmux > /dev/null || skip "no tmux"
     fresh five.ptd
-    in_terminal 160 "$(loud five.ptd 20) > m.jsonl"
+    in_terminal 160 "$(loud five.ptd 100) > m.jsonl"
     found=
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < 600; i++)); do
         pane
-        if [ "$(grep -o '^ptd-[a-z]*:' pane | tr '\n' ' ')" = "ptd-rollout: ptd-verify: ptd-hint: ptd-ref: ptd-update: " ] && grep -q '^ptd-rollout: steps [0-9]*/20, .*tokens/s' pane && grep -q 'waits for ptd-' pane && grep -q '^ptd-update: steps .*ETA' pane; then found=1; break; fi
+        if [ "$(grep -o '^ptd-[a-z]*:' pane | tr '\n' ' ')" = "ptd-rollout: ptd-verify: ptd-hint: ptd-ref: ptd-update: " ] && grep -q '^ptd-rollout: steps [0-9]*/100, .*tokens/s' pane && grep -q 'waits for ptd-' pane && grep -q '^ptd-update: steps .*ETA' pane; then found=1; break; fi
         [ -e ended ] && break
         sleep 0.05
     done
@@ -98,7 +98,7 @@ ended() { for ((i = 0; i < 600; i++)); do [ -e ended ] && return; sleep 0.1; don
 
 @test "where there is no board, each program shows itself" {
     fresh none.ptd
-    PTD_SHM=/nonexistent script -qec "stty cols 100; ptd-rollout -s warm.ptd --greedy -P 1 train.jsonl > r.rec" typescript > /dev/null
+    PTD_SHM=/nonexistent script -qec "stty cols 100; ptd-rollout -s warm.ptd -g 0 -G 48 -m 200 --no-eos -P 1 train.jsonl > r.rec" typescript > /dev/null
     grep -q 'ptd-rollout: prompts [0-9]/8' typescript
     [ ! -e /nonexistent ]
 }
