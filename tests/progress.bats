@@ -29,15 +29,20 @@ ended() { for ((i = 0; i < 600; i++)); do [ -e ended ] && return; sleep 0.1; don
     command -v tmux > /dev/null || skip "no tmux"
     fresh five.ptd
     in_terminal 160 "$(loud five.ptd 100) > m.jsonl"
-    found=
+    seen=
     for ((i = 0; i < 600; i++)); do
         pane
-        if [ "$(grep -o '^ptd-[a-z]*:' pane | tr '\n' ' ')" = "ptd-rollout: ptd-verify: ptd-hint: ptd-ref: ptd-update: " ] && grep -q '^ptd-rollout: steps [0-9]*/100, .*tokens/s' pane && grep -q 'waits for ptd-' pane && grep -q '^ptd-update: steps .*ETA' pane; then found=1; break; fi
-        [ -e ended ] && break
+        [ "$(grep -o '^ptd-[a-z]*:' pane | tr '\n' ' ')" != "ptd-rollout: ptd-verify: ptd-hint: ptd-ref: ptd-update: " ] || seen+=order,
+        ! grep -q '^ptd-rollout: steps [0-9]*/100, .*tokens/s' pane || seen+=rate,
+        ! grep -q 'waits for ptd-' pane || seen+=waits,
+        ! grep -q '^ptd-update: steps .*ETA' pane || seen+=eta,
+        if [[ $seen == *order* && $seen == *rate* && $seen == *waits* && $seen == *eta* ]]; then break; fi
+        [ ! -e ended ] || break
         sleep 0.05
     done
+    echo "seen: $seen"
     cat pane
-    [ "$found" = 1 ]
+    [[ $seen == *order* && $seen == *rate* && $seen == *waits* && $seen == *eta* ]]
     ended
     sleep 0.3
     pane
