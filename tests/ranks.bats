@@ -275,9 +275,13 @@ ends() { # STORE SECONDS
         cat e.ptd.err
         rank=0
         [[ "$victim" != e.ptd.1* ]] || rank=1
-        [ "$(< e.ptd.status)" = 137 ]
         [ "$(grep -vc "back from generation" e.ptd.err)" = 1 ]
-        [ "$(tail -n 1 e.ptd.err)" = "ptd-run (rank $rank on $host): ${victim#* } was ended by signal 9 (Killed)" ]
+        if [ "$(< e.ptd.status)" = 76 ]; then # another rank missed its trainer before this one was told of
+            [[ "$(tail -n 1 e.ptd.err)" == *" (rank "[01]" on $host): the trainer has gone while "* ]]
+        else
+            [ "$(< e.ptd.status)" = 137 ]
+            [ "$(tail -n 1 e.ptd.err)" = "ptd-run (rank $rank on $host): ${victim#* } was ended by signal 9 (Killed)" ]
+        fi
         nobody_left e.ptd
         lines=$(($(wc -l < e.ptd.jsonl) + 1))
     done
