@@ -34,15 +34,14 @@ ended() { for ((i = 0; i < 600; i++)); do [ -e ended ] && return; sleep 0.1; don
         pane
         [ "$(grep -o '^ptd-[a-z]*:' pane | tr '\n' ' ')" != "ptd-rollout: ptd-verify: ptd-hint: ptd-ref: ptd-update: " ] || seen+=order,
         ! grep -q '^ptd-rollout: steps [0-9]*/100, .*tokens/s' pane || seen+=rate,
-        ! grep -q 'waits for ptd-' pane || seen+=waits,
         ! grep -q '^ptd-update: steps .*ETA' pane || seen+=eta,
-        if [[ $seen == *order* && $seen == *rate* && $seen == *waits* && $seen == *eta* ]]; then break; fi
+        if [[ $seen == *order* && $seen == *rate* && $seen == *eta* ]]; then break; fi
         [ ! -e ended ] || break
         sleep 0.05
     done
     echo "seen: $seen"
     cat pane
-    [[ $seen == *order* && $seen == *rate* && $seen == *waits* && $seen == *eta* ]]
+    [[ $seen == *order* && $seen == *rate* && $seen == *eta* ]]
     ended
     sleep 0.3
     pane

@@ -72,7 +72,7 @@ PY
     found=
     for ((i = 0; i < 400; i++)); do
         ptd-watch -q --once live.ptd live.jsonl > text 2> /dev/null || true
-        if [ "$(grep -c '^ptd-' text)" = 5 ] && grep -q '^last answers' text && grep -q 'waits for ptd-' text && grep -q ' of 2000  training  ETA [0-9]' text; then found=1; break; fi
+        if [ "$(grep -c '^ptd-' text)" = 5 ] && grep -q '^last answers' text && grep -q ' of 2000  training  ETA [0-9]' text; then found=1; break; fi
         sleep 0.2
     done
     cat text
