@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -244,6 +245,18 @@ static void tell_end(struct ptd_shell *s, const char *mark, int ended)
     free(last);
 }
 
+#define PATIENCE 3 /* seconds */
+
+/* A rank that only follows lets the one that did not say why: mpirun ends all others once one has
+ * left, and asks them to go a moment before. 1: it did. */
+static int let_others_speak(const struct ptd_shell *s)
+{
+    struct timespec nap = {.tv_nsec = 50000000};
+    if (opt.rank.ranks == 1 || s->status != PTD_CUT) return 0;
+    for (int i = 0; i < PATIENCE * 20 && !asked[SIGTERM]; i++) nanosleep(&nap, NULL);
+    return asked[SIGTERM] != 0;
+}
+
 static int run_one(const char *text)
 {
     char mark[2] = {getenv(PTD_RUN_OUTER) ? PTD_RUN_MARK : 0, 0};
@@ -258,6 +271,7 @@ static int run_one(const char *text)
     heed_signals();
     if (ptd_shell_start(&s, text)) ptd_die_last();
     while (ptd_shell_step(&s)) ended |= pass_signals(&s);
+    ended |= let_others_speak(&s);
     tell_end(&s, mark, ended);
     int status = ended ? 128 + (asked[SIGINT] ? SIGINT : SIGTERM) : s.status;
     ptd_shell_clear(&s);

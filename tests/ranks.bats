@@ -275,19 +275,32 @@ ends() { # STORE SECONDS
         cat e.ptd.err
         rank=0
         [[ "$victim" != e.ptd.1* ]] || rank=1
+        [ "$(< e.ptd.status)" = 137 ]
         [ "$(grep -vc "back from generation" e.ptd.err)" = 1 ]
-        if [ "$(< e.ptd.status)" = 76 ]; then # another rank missed its trainer before this one was told of
-            [[ "$(tail -n 1 e.ptd.err)" == *" (rank "[01]" on $host): the trainer has gone while "* ]]
-        else
-            [ "$(< e.ptd.status)" = 137 ]
-            [ "$(tail -n 1 e.ptd.err)" = "ptd-run (rank $rank on $host): ${victim#* } was ended by signal 9 (Killed)" ]
-        fi
+        [ "$(tail -n 1 e.ptd.err)" = "ptd-run (rank $rank on $host): ${victim#* } was ended by signal 9 (Killed)" ]
         nobody_left e.ptd
         lines=$(($(wc -l < e.ptd.jsonl) + 1))
     done
     run_ranks e.ptd 2 6 >> e.ptd.jsonl
     [ "$(bits e.ptd)" = "$(bits whole.ptd)" ]
     [ "$(bits e.ptd.1)" = "$(bits whole.ptd)" ]
+}
+
+# STATUS PATTERN PIPE: within seconds, and the last line says why.
+fails_at() {
+    local code=0
+    timeout 20 ptd-run -q -s left.ptd -- "$3" 2> left.err || code=$?
+    cat left.err
+    [ "$code" = "$1" ]
+    # shellcheck disable=SC2053
+    [[ "$(tail -n 1 left.err)" == $2 ]]
+}
+
+@test "what the trainer leaves behind is ended, and is not the cause" {
+    fresh left.ptd
+    fails_at 65 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1 && exit 65" | ptd-update -q'
+    fails_at 137 'ptd-run: sh was ended by signal 9 (Killed)' 'sleep 60 | sh -c "sleep 1 && kill -9 \$\$" | ptd-update -q'
+    fails_at 76 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1" | ptd-update -q'
 }
 
 @test "one rank a generation ahead goes back, to the same bits" {

@@ -67,12 +67,12 @@ PY
 
 @test "while a run goes: who works, who waits for whom, the last answers, the time left" {
     fresh live.ptd
-    (ptd-rollout -q -s live.ptd -P 8 -G 12 -m 24 -n 2000 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 > live.jsonl) 2> /dev/null &
+    (ptd-rollout -q -s live.ptd -P 64 -G 12 -m 24 -n 2000 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 > live.jsonl) 2> /dev/null &
     run=$!
     found=
     for ((i = 0; i < 400; i++)); do
         ptd-watch -q --once live.ptd live.jsonl > text 2> /dev/null || true
-        if [ "$(grep -c '^ptd-' text)" = 5 ] && grep -q '^last answers' text && grep -q ' of 2000  training  ETA [0-9]' text; then found=1; break; fi
+        if [ "$(grep -c '^ptd-' text)" = 5 ] && grep -q '^last answers' text && grep -q 'waits for ptd-' text && grep -q ' of 2000  training  ETA [0-9]' text; then found=1; break; fi
         sleep 0.2
     done
     cat text

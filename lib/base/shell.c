@@ -145,8 +145,8 @@ static void look_for_trainer(struct ptd_shell *s)
     }
     if (!s->alone) s->alone = now();
     if (now() - s->alone <= PATIENCE) return;
-    s->cut = 1;
-    ptd_shell_signal(s, NULL, SIGKILL);
+    int n = ptd_shell_signal(s, NULL, SIGKILL);
+    if (!s->ended) s->ended = n;
 }
 
 /* Holds the group, and ends it when the other end of the pipe is closed: when we are gone. */
@@ -225,28 +225,37 @@ static void read_statuses(struct ptd_shell *s, int status)
         s->statuses[s->n++] = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* It ended because another did, or because we saw to it. */
-static int follows(const struct ptd_shell *s, int status)
+/* It ended because another did. */
+static int follows(int status)
 {
-    return !status || status == PTD_CUT || status == 128 + SIGPIPE ||
-           (s->cut && status == 128 + SIGKILL);
+    return !status || status == PTD_CUT || status == 128 + SIGPIPE;
 }
 
-/* What a trainer that stopped as asked says counts for all; else the first that ended by itself. */
+static int n_killed(const struct ptd_shell *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->n; i++) n += s->statuses[i] == 128 + SIGKILL;
+    return n;
+}
+
+/* What a trainer that stopped as asked says counts for all; else the first that ended by itself.
+ * Those that we ended stand before the one that left the trainer without input, so that is looked
+ * for from the trainer on; where nobody else was killed, it was none of them. */
 static int first_cause(const struct ptd_shell *s)
 {
-    int status = s->statuses[s->n - 1];
-    if (status == PTD_STOPPED || (s->cut && status)) return status; /* it went first */
-    for (int i = 0; i < s->n; i++)
-        if (!follows(s, s->statuses[i])) return s->statuses[i];
-    for (int i = s->n - 1; i >= 0; i--)
-        if (s->statuses[i]) return s->statuses[i];
-    return 0;
+    int last = s->n - 1, ours = s->ended > 0 && n_killed(s) <= s->ended, found = -1;
+    if (s->statuses[last] == PTD_STOPPED) return last;
+    for (int i = 0; i <= last && (found < 0 || s->ended); i++)
+        if (!follows(s->statuses[i]) && !(ours && s->statuses[i] == 128 + SIGKILL)) found = i;
+    for (int i = last; i >= 0 && found < 0; i--)
+        if (s->statuses[i]) found = i;
+    return found < 0 ? last : found;
 }
 
 static void conclude(struct ptd_shell *s)
 {
-    s->status = s->told ? s->statuses[s->n - 1] : first_cause(s);
+    s->cause = s->told ? s->n - 1 : first_cause(s);
+    s->status = s->statuses[s->cause];
     for (int i = 0; i < s->n_last && !s->words; i++)
         if (s->last_status[i] == s->status) s->words = ptd_strdup(s->last[i]);
 }
@@ -271,9 +280,8 @@ int ptd_shell_step(struct ptd_shell *s)
 
 char *ptd_shell_culprit(const struct ptd_shell *s)
 {
-    int at = s->cut ? s->n - 1 : 0, bars = 0; /* the trainer went first then */
+    int at = s->cause, bars = 0;
     const char *from = s->text;
-    while (at < s->n - 1 && s->statuses[at] != s->status) at++;
     for (const char *c = s->text; *c; c++) /* of the last pipe alone */
         if (*c == ';' || *c == '\n') from = c + 1;
     for (const char *c = from; *c; c++) bars += *c == '|';

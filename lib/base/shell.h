@@ -22,6 +22,7 @@ struct ptd_shell {
     /* once it is over */
     int statuses[PTD_SHELL_MOST], n; /* of the last pipe, as a shell says them: 128 + signal */
     int status;                      /* the one that says why it ended; 0: all did well */
+    int cause;                       /* which program's that is */
     char *words;                     /* last words that go with it, with their newline; or NULL */
     char *engines;                   /* the first that MPI itself had to say; or NULL */
     int told;                        /* 1: another rank says why */
@@ -32,7 +33,7 @@ struct ptd_shell {
     int last_status[PTD_SHELL_MOST], n_last;
     size_t n_buffer;
     int obituary; /* 1: the last line was the shell's on who was killed */
-    int cut;      /* 1: we ended those that the trainer left behind */
+    int ended;    /* how many the trainer left behind, which we ended */
     int trained;  /* 1: a trainer was there */
     double alone; /* since when it is not any more; 0: it is */
 };
@@ -42,7 +43,7 @@ int ptd_shell_step(struct ptd_shell *s); /* 0: it is over */
 /* To all programs of this name; returns how many. NULL: to all, but not to the shell. */
 int ptd_shell_signal(struct ptd_shell *s, const char *name, int signal);
 void ptd_shell_end(struct ptd_shell *s); /* at once, the shell too */
-/* "ptd-verify", "program 2 of the pipe": the one with this status; malloc'd */
+/* "ptd-verify", "program 2 of the pipe": the one that ended it; malloc'd */
 char *ptd_shell_culprit(const struct ptd_shell *s);
 void ptd_shell_clear(struct ptd_shell *s);
 #endif
