@@ -121,6 +121,8 @@ static void make_store(const char *own)
     const char *from = opt.from ? opt.from : opt.store;
     struct ptd_store *s;
     if (is_there(own)) return;
+    if (!strcmp(own, from))
+        ptd_die(PTD_NOINPUT, "%s: is not there: expected a store that ptd-init has made", own);
     if (!is_there(from))
         ptd_die(PTD_NOINPUT,
                 "%s: is not there, and neither is %s, of which it would be a copy: "

@@ -296,7 +296,8 @@ fails_at() {
     [[ "$(tail -n 1 left.err)" == $2 ]]
 }
 
-@test "what the trainer leaves behind is ended, and is not the cause" {
+@test "one rank: no store is told; what the trainer leaves behind is ended, and is not the cause" {
+    fails 66 'ptd-run: none.ptd: is not there: expected a store that ptd-init has made' ptd-run -s none.ptd -- true
     fresh left.ptd
     fails_at 65 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1 && exit 65" | ptd-update -q'
     fails_at 137 'ptd-run: sh was ended by signal 9 (Killed)' 'sleep 60 | sh -c "sleep 1 && kill -9 \$\$" | ptd-update -q'
