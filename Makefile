@@ -35,6 +35,8 @@ ROOMS   := base judge compute compute/cpu compute/cuda compute/mpi flow store da
 LIB     := $(foreach r,$(filter-out compute/mpi,$(ROOMS)),$(sort $(wildcard lib/$r/*.c)))
 LIB_OBJ := $(LIB:lib/%.c=$(BUILD)/%.o) $(BUILD)/builtin.o
 STAGES  := $(patsubst stages/%.c,$(BIN)/%,$(sort $(wildcard stages/*.c)))
+# A program is stages/ptd-X.c; what would make that long lies in stages/X/.
+PARTS   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard stages/*/*.c)))
 UNIT    := $(patsubst tests/test-%.c,$(BUILD)/test-%,$(sort $(wildcard tests/test-*.c)))
 REPLAY  := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz-*.c)))
 BATS    := $(sort $(wildcard tests/*.bats))
@@ -157,8 +159,12 @@ $(BUILD)/builtin.o: lib/builtin/builtin.S $(BUILD)/page.html $(wildcard lib/buil
 $(BUILD)/libptd.a: $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
+$(BUILD)/stages/%.o: stages/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Istages -c -o $@ $<
+$(foreach s,$(STAGES:$(BIN)/ptd-%=%),$(eval $(BIN)/ptd-$s: $(filter $(BUILD)/stages/$s/%,$(PARTS))))
 $(BIN)/%: stages/%.c $(BUILD)/libptd.a $(BIN)/.built | $(BUILD)
-	$(CC) $(ALL_CFLAGS) -MF $(BUILD)/$*.d -o $@ $< $(BUILD)/libptd.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) -Istages -MF $(BUILD)/$*.d -o $@ $< $(filter %.o,$^) $(BUILD)/libptd.a $(LIBS)
 $(BUILD)/test-%: tests/test-%.c $(BUILD)/libptd.a | $(BUILD)
 	$(CC) $(ALL_CFLAGS) -MF $@.d -Itests -o $@ $< $(BUILD)/libptd.a -lcmocka $(LIBS)
 $(BUILD)/fuzz-%: tests/fuzz-%.c tests/replay.c $(BUILD)/libptd.a | $(BUILD)
@@ -174,7 +180,7 @@ $(BUILD) $(BIN):
 
 # Sources as clang-format 14 lays them out: another version does it otherwise.
 CLANG_FORMAT = $(or $(shell command -v clang-format-14),clang-format)
-SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c tests/*.[ch] tests/bench/*.[ch] lib/compute/cuda/*.cu tests/gpu-sim/*.cu tests/gpu-sim/*.cc tests/gpu-sim/*.h* tests/gpu/*.c*)
+SOURCES     := $(foreach r,$(ROOMS),$(wildcard lib/$r/*.[ch])) $(wildcard stages/*.c stages/*/*.[ch] tests/*.[ch] tests/bench/*.[ch] lib/compute/cuda/*.cu tests/gpu-sim/*.cu tests/gpu-sim/*.cc tests/gpu-sim/*.h* tests/gpu/*.c*)
 format:
 	@$(CLANG_FORMAT) -i $(SOURCES)
 formatted:
@@ -210,4 +216,4 @@ help:
 	@echo 'make clean      remove what was built            ARCH=x86-64-v3  build for other machines than this one'
 
 include tests/gpu-sim/gpu.mk
--include $(wildcard $(foreach d,$(BUILD) $(FUZZ_DIR),$d/*.d $(ROOMS:%=$d/%/*.d)))
+-include $(wildcard $(foreach d,$(BUILD) $(FUZZ_DIR),$d/*.d $(ROOMS:%=$d/%/*.d) $d/stages/*/*.d))
