@@ -387,6 +387,21 @@ static void support_joins_without_duplicates(void **state)
     assert_close(sum, 1, 1e-7);
 }
 
+static void a_word_told_twice_counts_once(void **state)
+{
+    (void)state;
+    const int32_t ids[] = {4, 9, 4, 1028}; /* 1028: the mark of 4 */
+    const uint16_t logp[] = {ptd_half(logf(0.5f)), ptd_half(logf(0.25f)), ptd_half(logf(0.5f)),
+                             ptd_half(logf(0.125f))};
+    struct ptd_support u;
+    for (int top_k = 0; top_k <= 4; top_k += 4) {
+        ptd_support_join(&u, &(struct ptd_lesson){ids, logp, 4, ids, logp, top_k}, 0);
+        assert_int_equal(u.n, 3);
+        assert_int_equal(u.id[2], 1028);
+        assert_close(u.t[2], 0.125, 5e-4);
+    }
+}
+
 static void support_never_overflows(void **state)
 {
     (void)state;
@@ -487,6 +502,7 @@ int main(void)
         cmocka_unit_test(jsd_is_bounded_by_ln_2),
         cmocka_unit_test(full_support_is_the_full_vocabulary),
         cmocka_unit_test(support_joins_without_duplicates),
+        cmocka_unit_test(a_word_told_twice_counts_once),
         cmocka_unit_test(support_tells_like_ids_apart),
         cmocka_unit_test(support_never_overflows),
         cmocka_unit_test(zero_masses_stay_finite),
