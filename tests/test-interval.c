@@ -64,6 +64,22 @@ static void edges_are_calm(void **state)
     assert_true(r.lo > 0.95);
 }
 
+/* Nothing is 0, not what rounding leaves of it. */
+static void what_cancels_is_nothing(void **state)
+{
+    (void)state;
+    for (int n = 1; n < 60; n++) { /* half of them right, the same ones in both */
+        struct ptd_pairs p = table(n, 0, 0, n);
+        struct ptd_range r = ptd_pairs_range(&p);
+        assert_true(r.value == 0 && r.lo == 0 && r.hi == 0);
+    }
+    struct ptd_pairs p = {0};
+    for (int i = 0; i < 30; i++) ptd_pairs_add(&p, 1. / 6, i % 3 ? 0 : 0.5);
+    assert_true(ptd_pairs_range(&p).value == 0);
+    ptd_pairs_add(&p, 0, 1e-12);
+    assert_close(ptd_pairs_range(&p).value, 1e-12 / 31, 1e-16);
+}
+
 static int draws(double p, int tries, uint32_t a, uint32_t b)
 {
     int n = 0;
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(wilson_is_known),
         cmocka_unit_test(paired_ranges_are_those_of_the_paper),
         cmocka_unit_test(edges_are_calm),
+        cmocka_unit_test(what_cancels_is_nothing),
         cmocka_unit_test(honest_differences_are_rarely_called_so),
     };
     return cmocka_run_group_tests_name("interval", tests, NULL, NULL);

@@ -114,13 +114,13 @@ static void bootstrap_draws_clusters(void **state)
     }
     for (int clusters = 2; clusters <= N; clusters += 749) {
         struct ptd_range got, want = plain_bootstrap(sum, n, clusters, 9);
-        ptd_bootstrap(&(struct ptd_clusters){clusters, 1, sum, n}, 1000, 9, &got);
+        ptd_bootstrap(&(struct ptd_clusters){clusters, 1, sum, n, NULL}, 1000, 9, &got);
         assert_close(got.lo, want.lo, 1e-12);
         assert_close(got.hi, want.hi, 1e-12);
         assert_true(got.lo <= got.value && got.value <= got.hi);
     }
     struct ptd_range one;
-    ptd_bootstrap(&(struct ptd_clusters){1, 1, sum, n}, 1000, 9, &one);
+    ptd_bootstrap(&(struct ptd_clusters){1, 1, sum, n, NULL}, 1000, 9, &one);
     assert_true(isnan(one.lo) && isnan(one.hi) && !isnan(one.value));
 }
 
@@ -345,6 +345,44 @@ static void pairs_go_by_prompt(void **state)
     ptd_tallies_clear(&here);
 }
 
+/* Sixths and a half, thirds and pairs: as much is right in both, prompt by prompt or not. */
+static void what_cancels_is_nothing(void **state)
+{
+    (void)state;
+    for (int prompts = 3; prompts < 60; prompts += 3) {
+        struct ptd_tally_rules r = rules(6, 6);
+        struct ptd_tallies here, there;
+        struct ptd_paired p;
+        char uid[8];
+        r.resamples = 100;
+        ptd_tallies_init(&here, &r);
+        ptd_tallies_init(&there, &r);
+        for (int i = 0; i < prompts; i++) {
+            snprintf(uid, sizeof uid, "%d", i);
+            add(&here, uid, 6, 1);
+            add(&there, uid, 6, i % 3 ? 0 : 3);
+        }
+        assert_int_equal(ptd_tally_pair(&here.total, &there.total, &r, &p), 0);
+        assert_true(p.more[0].value == 0 && p.more[2].value == 0); /* pass@1, mean@6 */
+        assert_true(p.more[0].lo < -0.05 && p.more[0].hi > 0.05);
+        ptd_tallies_clear(&here);
+        ptd_tallies_clear(&there);
+    }
+}
+
+/* A difference that is small, but there. */
+static void small_differences_stay(void **state)
+{
+    (void)state;
+    double sum[3] = {1, 1e-13, -1}, n[3] = {1, 1, 1}, crumb = 3 * 0x1p-50;
+    struct ptd_range out;
+    ptd_bootstrap(&(struct ptd_clusters){3, 1, sum, n, &crumb}, 100, 1, &out);
+    assert_close(out.value, 1e-13 / 3, 1e-28);
+    sum[1] = 1e-16;
+    ptd_bootstrap(&(struct ptd_clusters){3, 1, sum, n, &crumb}, 100, 1, &out);
+    assert_true(out.value == 0);
+}
+
 /* ---- answers ---- */
 
 static void answers_are_told_apart(void **state)
@@ -418,6 +456,26 @@ static void calibration_by_hand(void **state)
     ptd_calibration_clear(&whole);
 }
 
+/* As sure as it is right: of six votes one is right, six times. */
+static void votes_are_sure_to_the_last_digit(void **state)
+{
+    (void)state;
+    struct ptd_calibration c = {.by = PTD_SURE_VOTES};
+    struct ptd_calibrated out;
+    struct ptd_rollout y[6] = {{.outcome = PTD_RIGHT}};
+    char said[6][2];
+    for (int i = 1; i < 6; i++) {
+        snprintf(said[i], 2, "%d", i + 1);
+        y[i] = (struct ptd_rollout){.outcome = PTD_WRONG, .extracted = said[i]};
+    }
+    struct ptd_group g = {.uid = "x", .answer = "1", .rollouts = y, .n_rollouts = 6};
+    for (int i = 0; i < 7; i++) assert_int_equal(ptd_calibration_add(&c, &g), 0);
+    ptd_calibration_find(&c, 100, 0, &out);
+    assert_true(out.ece == 0);
+    assert_close(out.confidence, out.right, 1e-15);
+    ptd_calibration_clear(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pass_at_k_is_unbiased),
@@ -431,7 +489,10 @@ int main(void)
                                        cmocka_unit_test(finds_its_row_among_many),
                                        cmocka_unit_test(different_names_have_different_keys),
                                        cmocka_unit_test(pairs_go_by_prompt),
+                                       cmocka_unit_test(what_cancels_is_nothing),
+                                       cmocka_unit_test(small_differences_stay),
                                        cmocka_unit_test(answers_are_told_apart),
-                                       cmocka_unit_test(calibration_by_hand)};
+                                       cmocka_unit_test(calibration_by_hand),
+                                       cmocka_unit_test(votes_are_sure_to_the_last_digit)};
     return cmocka_run_group_tests_name("stat", tests, NULL, NULL);
 }

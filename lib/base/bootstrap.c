@@ -8,20 +8,41 @@
 
 #define BLOCK 256 /* of four numbers */
 
-/* Adds the sums and the numbers of all that are drawn for one resample. */
-static void draw(const struct ptd_clusters *c, uint64_t seed, uint32_t resample, double *sum,
-                 double *n)
+/* Of a resample, or of all clusters; [figures] each. */
+struct totals {
+    double *sum, *lost, *n; /* lost: what rounding took from sum */
+};
+
+static void add(const struct ptd_clusters *c, size_t row, const struct totals *t)
+{
+    for (int f = 0; f < c->figures; f++) {
+        double x = c->sum[row + (size_t)f], sum = t->sum[f] + x, taken = sum - t->sum[f];
+        t->lost[f] += t->sum[f] - (sum - taken) + (x - taken);
+        t->sum[f] = sum;
+        t->n[f] += c->n[row + (size_t)f];
+    }
+}
+
+/* NAN: nothing there. */
+static double ratio_of(const struct ptd_clusters *c, int figure, const struct totals *t)
+{
+    double sum = t->sum[figure] + t->lost[figure];
+    if (c->crumb && fabs(sum) <= c->crumb[figure]) sum = 0;
+    return t->n[figure] > 0 ? sum / t->n[figure] : NAN;
+}
+
+/* Adds all that are drawn for one resample. */
+static void draw(const struct ptd_clusters *c, uint64_t seed, uint32_t resample,
+                 const struct totals *t)
 {
     uint32_t at[BLOCK][4];
     for (long i = 0; i < c->clusters; i += 4L * BLOCK) {
         long left = c->clusters - i < 4L * BLOCK ? c->clusters - i : 4L * BLOCK;
         ptd_random_row(at, (int)((left + 3) / 4), seed, PTD_RNG_BOOTSTRAP, resample, 0,
                        (uint32_t)(i / 4));
-        for (long k = 0; k < left; k++) {
-            size_t row =
-                ((uint64_t)at[k / 4][k % 4] * (uint64_t)c->clusters >> 32) * (size_t)c->figures;
-            for (int f = 0; f < c->figures; f++) sum[f] += c->sum[row + f], n[f] += c->n[row + f];
-        }
+        for (long k = 0; k < left; k++)
+            add(c, ((uint64_t)at[k / 4][k % 4] * (uint64_t)c->clusters >> 32) * (size_t)c->figures,
+                t);
     }
 }
 
@@ -39,16 +60,6 @@ static double percentile(const double *sorted, long n, double share)
     return sorted[low] + (at - (double)low) * (sorted[low + 1] - sorted[low]);
 }
 
-static double ratio_of(const struct ptd_clusters *c, int figure)
-{
-    double sum = 0, n = 0;
-    for (long i = 0; i < c->clusters; i++) {
-        sum += c->sum[i * c->figures + figure];
-        n += c->n[i * c->figures + figure];
-    }
-    return n > 0 ? sum / n : NAN;
-}
-
 /* The ratios of a figure that all resamples came to, those without any n left out. */
 static void range_of(double *ratio, long n, struct ptd_range *out)
 {
@@ -63,18 +74,21 @@ void ptd_bootstrap(const struct ptd_clusters *c, int resamples, uint64_t seed,
 {
     size_t figures = (size_t)c->figures;
     double *ratio = ptd_array(figures * (size_t)resamples, sizeof *ratio);
-    double *sum = ptd_array(2 * figures, sizeof *sum), *n = sum + figures;
+    double *room = ptd_array(3 * figures, sizeof *room);
+    struct totals t = {room, room + figures, room + 2 * figures};
     long *kept = ptd_array(figures, sizeof *kept);
-    for (int f = 0; f < c->figures; f++) out[f] = (struct ptd_range){ratio_of(c, f), NAN, NAN};
+    for (long i = 0; i < c->clusters; i++) add(c, (size_t)i * figures, &t);
+    for (int f = 0; f < c->figures; f++) out[f] = (struct ptd_range){ratio_of(c, f, &t), NAN, NAN};
     for (int b = 0; b < resamples && c->clusters > 1; b++) {
-        memset(sum, 0, 2 * figures * sizeof *sum);
-        draw(c, seed, (uint32_t)b, sum, n);
+        memset(room, 0, 3 * figures * sizeof *room);
+        draw(c, seed, (uint32_t)b, &t);
         for (int f = 0; f < c->figures; f++)
-            if (n[f] > 0) ratio[(size_t)f * (size_t)resamples + (size_t)kept[f]++] = sum[f] / n[f];
+            if (t.n[f] > 0)
+                ratio[(size_t)f * (size_t)resamples + (size_t)kept[f]++] = ratio_of(c, f, &t);
     }
     for (int f = 0; f < c->figures; f++)
         range_of(ratio + (size_t)f * (size_t)resamples, kept[f], &out[f]);
     free(ratio);
-    free(sum);
+    free(room);
     free(kept);
 }

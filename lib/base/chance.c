@@ -7,30 +7,30 @@
 
 double ptd_pass_at_k(long n, long c, long k)
 {
-    double none = 1;
+    long double none = 1;
     if (n - c < k) return 1;
-    for (long i = n - c + 1; i <= n; i++) none *= 1 - (double)k / (double)i;
-    return 1 - none;
+    for (long i = n - c + 1; i <= n; i++) none *= 1 - (long double)k / (long double)i;
+    return (double)(1 - none);
 }
 
 /* ---- most votes ---- */
 
 /* The chance of x among c, each with chance p; 0 < p < 1. */
-static double binomial(int c, int x, double p)
+static long double binomial(int c, int x, long double p)
 {
     if (x > c) return 0;
-    double ways = lgamma(c + 1.) - lgamma(x + 1.) - lgamma(c - x + 1.);
-    return exp(ways + x * log(p) + (c - x) * log1p(-p));
+    long double ways = lgammal(c + 1.L) - lgammal(x + 1.L) - lgammal(c - x + 1.L);
+    return expl(ways + x * logl(p) + (c - x) * log1pl(-p));
 }
 
 /* Chances by the votes that are given so far, and by how many answers have as many as the right
  * one. */
 struct spread {
     int votes, ties;   /* most of either */
-    double *now, *was; /* [votes + 1][ties + 1] */
+    long double *now, *was; /* [votes + 1][ties + 1] */
 };
 
-static double *cell(const struct spread *s, double *in, int votes, int ties)
+static long double *cell(const struct spread *s, long double *in, int votes, int ties)
 {
     return &in[(size_t)votes * (size_t)(s->ties + 1) + (size_t)ties];
 }
@@ -38,19 +38,19 @@ static double *cell(const struct spread *s, double *in, int votes, int ties)
 static void open_spread(struct spread *s, int votes, int ties)
 {
     size_t n = (size_t)(votes + 1) * (size_t)(ties + 1);
-    *s = (struct spread){votes, ties, ptd_array(n, sizeof(double)), ptd_array(n, sizeof(double))};
+    *s = (struct spread){votes, ties, ptd_array(n, sizeof *s->now), ptd_array(n, sizeof *s->was)};
     *s->now = 1;
 }
 
 /* One more answer, with c tries: at most `most` votes; `tie` of them make a tie (0: never). */
-static void add_answer(struct spread *s, int c, int most, int tie, double p)
+static void add_answer(struct spread *s, int c, int most, int tie, long double p)
 {
-    double *was = s->now;
+    long double *was = s->now;
     s->now = s->was;
     s->was = was;
     memset(s->now, 0, (size_t)(s->votes + 1) * (size_t)(s->ties + 1) * sizeof *s->now);
     for (int x = 0; x <= c && x <= most && x <= s->votes; x++) {
-        double chance = binomial(c, x, p);
+        long double chance = binomial(c, x, p);
         int more = tie && x == tie;
         for (int v = 0; v + x <= s->votes; v++)
             for (int t = 0; t + more <= s->ties; t++)
@@ -59,10 +59,10 @@ static void add_answer(struct spread *s, int c, int most, int tie, double p)
 }
 
 /* The chance that the right answer has a votes, none of the others more, and is the one taken. */
-static double wins_with(int a, const int *votes, int m, int right, int n, int k)
+static long double wins_with(int a, const int *votes, int m, int right, int n, int k)
 {
     struct spread s;
-    double p = (double)k / n, sum = 0;
+    long double p = (long double)k / n, sum = 0;
     int without = n;
     open_spread(&s, k - a, (k - a) / a);
     for (int i = 0; i < m; i++) {
@@ -88,11 +88,11 @@ static double wins_outright(const int *votes, int m, int right)
 
 double ptd_maj_at_k(const int *votes, int m, int right, int n, int k)
 {
-    double sum = 0;
+    long double sum = 0;
     if (right < 0 || !votes[right]) return 0;
     if (k == n) return wins_outright(votes, m, right);
     for (int a = 1; a <= k && a <= votes[right]; a++) sum += wins_with(a, votes, m, right, n, k);
-    return fmin(1, sum / binomial(n, k, (double)k / n));
+    return fmin(1, (double)(sum / binomial(n, k, (long double)k / n)));
 }
 
 /* ---- pairs ---- */
@@ -100,9 +100,9 @@ double ptd_maj_at_k(const int *votes, int m, int right, int n, int k)
 double ptd_mcnemar(long a, long b)
 {
     long n = a + b, less = a < b ? a : b;
-    double tail = 0;
+    long double tail = 0, all = (long double)n * logl(2);
     for (long i = 0; i <= less; i++)
-        tail += exp(lgamma((double)n + 1) - lgamma((double)i + 1) - lgamma((double)(n - i) + 1) -
-                    (double)n * M_LN2);
-    return fmin(1, 2 * tail);
+        tail += expl(lgammal((long double)n + 1) - lgammal((long double)i + 1) -
+                     lgammal((long double)(n - i) + 1) - all);
+    return fmin(1, (double)(2 * tail));
 }

@@ -1,5 +1,6 @@
 /* chance: what some of n tries would have come to, without bias, and whether two things that were
- * tried on the same prompts differ. */
+ * tried on the same prompts differ. Right to the last digit or two of a double, so that chances
+ * which are equal differ by rounding alone. */
 #ifndef PTD_CHANCE_H
 #define PTD_CHANCE_H
 

@@ -91,7 +91,7 @@ static struct ptd_range right_in(const struct ptd_calibration *c, int bin, int r
         sum[with] = sum[i];
         count[with++] = count[i];
     }
-    ptd_bootstrap(&(struct ptd_clusters){with, 1, sum, count}, resamples, (uint64_t)seed, &r);
+    ptd_bootstrap(&(struct ptd_clusters){with, 1, sum, count, NULL}, resamples, (uint64_t)seed, &r);
     if (n && (n == with || r.value == 0 || r.value == 1)) r = ptd_wilson(r.value, (double)with);
     free(sum);
     return r;
@@ -101,12 +101,18 @@ static void find_bin(const struct ptd_calibration *c, int bin, int resamples, in
                      struct ptd_calibrated *out)
 {
     struct ptd_calibration_bin *b = &out->bin[bin];
-    double sum = 0;
-    for (long i = 0; i < c->n; i++)
-        if (bin_of(c->at[i].confidence) == bin) b->n++, sum += c->at[i].confidence;
-    b->confidence = b->n ? sum / (double)b->n : NAN;
+    long double sum = 0, off = 0;
+    for (long i = 0; i < c->n; i++) {
+        const struct ptd_sure *s = &c->at[i];
+        if (bin_of(s->confidence) != bin) continue;
+        b->n++;
+        sum += s->confidence;
+        off += s->confidence - (long double)s->right;
+    }
+    if (fabsl(off) <= (long double)b->n * 0x1p-52L) off = 0; /* rounded confidences */
+    b->confidence = b->n ? (double)(sum / (long double)b->n) : NAN;
     b->right = right_in(c, bin, resamples, seed);
-    if (b->n) out->ece += (double)b->n / (double)c->n * fabs(b->confidence - b->right.value);
+    if (b->n) out->ece += (double)(fabsl(off) / (long double)c->n);
 }
 
 /* ---- ranks ---- */
@@ -141,9 +147,10 @@ void ptd_calibration_find(const struct ptd_calibration *c, int resamples, int64_
     for (int i = 0; i < PTD_BINS; i++) find_bin(c, i, resamples, seed, out);
     for (long i = 0; i < c->n; i++) {
         double off = c->at[i].confidence - c->at[i].right;
-        out->confidence += c->at[i].confidence / n;
-        out->right += c->at[i].right / n;
-        out->brier += off * off / n;
+        out->confidence += c->at[i].confidence;
+        out->right += c->at[i].right;
+        out->brier += off * off;
     }
+    out->confidence /= n, out->right /= n, out->brier /= n;
     out->auroc = c->n ? auroc(c) : NAN;
 }

@@ -32,7 +32,7 @@ void ptd_tallies_init(struct ptd_tallies *t, struct ptd_tally_rules *r)
 struct counted {
     const struct ptd_group *g;
     long right;
-    double accuracy; /* sum */
+    long double accuracy; /* sum */
     struct ptd_votes votes;
 };
 
@@ -41,7 +41,7 @@ static double value_of(const struct ptd_figure *f, const struct counted *c)
 {
     int n = c->g->n_rollouts;
     const struct ptd_votes *v = &c->votes;
-    if (f->kind == PTD_MEAN_AT) return c->accuracy / n;
+    if (f->kind == PTD_MEAN_AT) return (double)(c->accuracy / n);
     if (f->k > n) return NAN;
     if (f->kind == PTD_PASS_AT)
         return f->k == 1 ? (double)c->right / n : ptd_pass_at_k(n, c->right, f->k);
@@ -226,7 +226,7 @@ static int all_alike(const struct ptd_tally *t, int figures, int f, long *n)
 void ptd_tally_ranges(const struct ptd_tally *t, const struct ptd_tally_rules *r,
                       struct ptd_range *out)
 {
-    ptd_bootstrap(&(struct ptd_clusters){t->uids.n, r->n_figures, t->sum, t->tried}, r->resamples,
+    ptd_bootstrap(&(struct ptd_clusters){t->uids.n, r->n_figures, t->sum, t->tried, NULL}, r->resamples,
                   (uint64_t)r->seed, out);
     for (int f = 0; f < r->n_figures; f++) {
         long n;

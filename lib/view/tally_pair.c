@@ -73,12 +73,20 @@ static struct ptd_range of_shares(const struct values *v, int pairs, int step, i
     return ptd_pairs_range(&p);
 }
 
+/* Terms are differences of two numbers of at most 1, each off by 2^-51 or so. */
+static void find_crumbs(int pairs, int figures, double *crumb)
+{
+    for (int f = 0; f < figures; f++) crumb[3 * f + 2] = (double)pairs * 0x1p-50;
+}
+
 static void find_ranges(const struct values *v, int pairs, const struct ptd_tally_rules *r,
                         int shares, struct ptd_paired *out)
 {
     struct ptd_range all[3 * PTD_FIGURES_MAX];
-    ptd_bootstrap(&(struct ptd_clusters){pairs, 3 * r->n_figures, v->sum, v->n}, r->resamples,
-                  (uint64_t)r->seed, all);
+    double crumb[3 * PTD_FIGURES_MAX] = {0};
+    find_crumbs(pairs, r->n_figures, crumb);
+    ptd_bootstrap(&(struct ptd_clusters){pairs, 3 * r->n_figures, v->sum, v->n, crumb},
+                  r->resamples, (uint64_t)r->seed, all);
     for (int f = 0; f < r->n_figures; f++) {
         out->here[f] = all[3 * f];
         out->there[f] = all[3 * f + 1];
