@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "base/room.h"
 #include "base/signals.h"
+#include "base/size.h"
 #include "view/doctor.h"
 #include <dirent.h>
 #include <errno.h>
@@ -26,8 +27,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MIB        1048576.
-#define GIB        (1024 * MIB)
 #define PROBE_MOST 8 /* prompts of a step of the probe */
 #define STAGES     5
 
@@ -210,7 +209,7 @@ static void find_plan(struct ptd_findings *f, const char *const *argv, struct ne
         ptd_find(f, PTD_BAD, argv[0], json_incref(o), NULL, "%s", without_name(s.words));
     else
         ptd_find(f, PTD_GOOD, argv[0], json_incref(o), NULL,
-                 "takes %.1f MiB of the %.1f MiB there are", sum / MIB, there / MIB);
+                 "takes %s of the %s there are", ptd_size(sum).text, ptd_size(there).text);
     json_decref(o);
     clear_said(&s);
 }
@@ -223,7 +222,8 @@ static void find_together(struct ptd_findings *f, double memory)
              json_pack("{s:f, s:f}", "memory", memory, "left", left),
              bad ? "a smaller --micro of ptd-update and --kv-max of ptd-rollout, or ptd-init --lora"
                  : NULL,
-             "the programs of a run take %.1f MiB at once, of %.1f MiB", memory / MIB, left / MIB);
+             "the programs of a run take %s at once, of %s", ptd_size(memory).text,
+             ptd_size(left).text);
 }
 
 static void find_growth(struct ptd_findings *f, const char *store, double publishing)
@@ -234,9 +234,9 @@ static void find_growth(struct ptd_findings *f, const char *store, double publis
     ptd_find(f, bad ? PTD_BAD : PTD_GOOD, "store",
              json_pack("{s:f, s:f}", "publishing", publishing, "left", room),
              bad ? "make room, or ptd-init --lora for smaller generations" : NULL,
-             "a generation with its moments is %.1f MiB; two of them are there at a time, and the "
-             "disk has room for %.1f GiB",
-             publishing / MIB, room / GIB);
+             "a generation with its moments is %s; two of them are there at a time, and the disk has "
+             "room for %s",
+             ptd_size(publishing).text, ptd_size(room).text);
 }
 
 static void find_needs(struct ptd_findings *f, const char *store, const struct data *d)

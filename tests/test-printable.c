@@ -1,5 +1,6 @@
-/* Tests of printable: what is escaped, what stays, and how wide it is. */
+/* Tests of printable: what is escaped, what stays, and how wide it is; and of sizes as words. */
 #include "base/printable.h"
+#include "base/size.h"
 #include "test.h"
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,27 @@ static void cuts_the_middle_between_characters(void **state)
     cuts("\x1b\x1b\x1b\x1b", 9, "\\x1...x1b");
 }
 
+static void sizes_have_the_unit_that_fits(void **state)
+{
+    (void)state;
+    static const struct {
+        double bytes;
+        const char *text;
+    } known[] = {{0, "0 B"},
+                 {-5, "0 B"},
+                 {1023, "1023 B"},
+                 {1024, "1.00 KiB"},
+                 {10239, "10.0 KiB"},
+                 {99.96 * 1024, "100 KiB"},
+                 {1023.6 * 1024, "1.00 MiB"},
+                 {23.84 * 1048576, "23.8 MiB"},
+                 {22634.7 * 1048576, "22.1 GiB"},
+                 {0x1p40, "1.00 TiB"},
+                 {0x1p64, "16384 PiB"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_string_equal(ptd_size(known[i].bytes).text, known[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -79,6 +101,7 @@ int main(void)
         cmocka_unit_test(keeps_text),
         cmocka_unit_test(counts_columns),
         cmocka_unit_test(cuts_the_middle_between_characters),
+        cmocka_unit_test(sizes_have_the_unit_that_fits),
     };
     return cmocka_run_group_tests_name("printable", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/dtype.h"
 #include "base/output.h"
 #include "base/room.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "net/encoder.h"
 #include "net/head.h"
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIB             (1024.0 * 1024)
 #define PROGRAM         ((size_t)5 << 19) /* libraries and their tables, measured */
 #define BLAS_THREAD     ((size_t)1 << 20) /* OpenBLAS's own rows, a thread, measured */
 #define TOKENIZER_TOKEN 100 /* of the tables of a tokenizer, a word: Qwen3-VL's takes 98 */
@@ -245,6 +245,11 @@ static void print_json(const struct ptd_plan *p, size_t room)
     printf("\"sum\":%zu}\n", ptd_plan_sum(p));
 }
 
+static void print_size(const char *name, size_t bytes, const char *note)
+{
+    printf("%-26s %10s%s\n", name, ptd_size((double)bytes).text, note);
+}
+
 void ptd_plan_print(const struct ptd_plan *p, size_t room, int json)
 {
     if (json) {
@@ -252,10 +257,10 @@ void ptd_plan_print(const struct ptd_plan *p, size_t room, int json)
         return;
     }
     for (int i = 0; i < p->n; i++)
-        printf("%-26s %10.1f MiB%s\n", p->part[i].name, p->part[i].bytes / MIB,
-               p->part[i].shared ? "  shared, not in the sum" : "");
-    printf("%-26s %10.1f MiB\n", "sum", ptd_plan_sum(p) / MIB);
-    if (room != SIZE_MAX) printf("%-26s %10.1f MiB\n", "there is", room / MIB);
+        print_size(p->part[i].name, p->part[i].bytes,
+                   p->part[i].shared ? "  shared, not in the sum" : "");
+    print_size("sum", ptd_plan_sum(p), "");
+    if (room != SIZE_MAX) print_size("there is", room, "");
 }
 
 int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
@@ -267,9 +272,9 @@ int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
         if (!p->part[i].shared && (most->shared || p->part[i].bytes > most->bytes))
             most = &p->part[i];
     return ptd_fail(PTD_OSERR,
-                    "this takes %.1f MiB of memory, most of it %s (%.1f), and there are %.1f: "
-                    "expected %s",
-                    sum / MIB, most->name, most->bytes / MIB, room / MIB, instead);
+                    "this takes %s of memory, most of it %s (%s), and there are %s: expected %s",
+                    ptd_size((double)sum).text, most->name, ptd_size((double)most->bytes).text,
+                    ptd_size((double)room).text, instead);
 }
 
 /* What would fit, malloc'd. */

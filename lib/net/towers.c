@@ -2,6 +2,7 @@
  * memory of both, which is taken in one piece; what one of them needs only while it runs serves the
  * other. */
 #include "base/room.h"
+#include "base/size.h"
 #include "net/net.h"
 #include <stdio.h>
 #include <string.h>
@@ -83,9 +84,9 @@ int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead)
     if (!room && left < SIZE_MAX - have) left += have;
     if (need <= left) return 0;
     return ptd_fail(PTD_OSERR,
-                    "the activations of %ld rows and %ld patches take %.1f MiB of memory, and "
-                    "there are %.1f: expected %s",
-                    b->n, b->n_patches, (double)need / (1 << 20), (double)left / (1 << 20),
+                    "the activations of %ld rows and %ld patches take %s of memory, and there are "
+                    "%s: expected %s",
+                    b->n, b->n_patches, ptd_size((double)need).text, ptd_size((double)left).text,
                     instead);
 }
 

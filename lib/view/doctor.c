@@ -3,6 +3,7 @@
 #include "base/printable.h"
 #include "base/progress.h"
 #include "base/room.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "compute/cpu/blas.h"
 #include "compute/device.h"
@@ -186,8 +187,8 @@ static void find_memory(struct ptd_findings *f)
              left < 1 * GIB
                  ? "end other programs, or have the limit raised (ulimit -v, control group)"
                  : NULL,
-             "%.1f GiB, of which %.1f GiB may be taken now; swap %.1f GiB", all / GIB, left / GIB,
-             swap / GIB);
+             "%s, of which %s may be taken now; swap %s", ptd_size(all).text, ptd_size(left).text,
+             ptd_size(swap).text);
 }
 
 static int has(const char *feature)
@@ -330,30 +331,34 @@ static void find_card(struct ptd_findings *f)
 
 /* ---- limits ---- */
 
-static void find_limit(struct ptd_findings *f, int which, const char *name, double least,
+/* bytes: they are what is counted */
+static void find_limit(struct ptd_findings *f, int which, const char *name, int bytes, double least,
                        const char *how)
 {
     struct rlimit l;
     if (getrlimit((__rlimit_resource_t)which, &l)) return;
     double n = l.rlim_cur == RLIM_INFINITY ? -1 : (double)l.rlim_cur;
     if (n < 0 || n >= least) return;
+    struct ptd_size is = ptd_size(n), needed = ptd_size(least);
+    if (!bytes) snprintf(is.text, sizeof is.text, "%.0f", n);
+    if (!bytes) snprintf(needed.text, sizeof needed.text, "%.0f", least);
     ptd_find(f, PTD_NOTE, "limits", json_pack("{s:s, s:f}", "limit", name, "value", n), how,
-             "%s is %.0f, expected %.0f at least", name, n, least);
+             "%s is %s, expected %s at least", name, is.text, needed.text);
 }
 
 static void find_limits(struct ptd_findings *f)
 {
     int before = f->n;
     double pipe = number_of("/proc/sys/fs/pipe-max-size", "");
-    find_limit(f, RLIMIT_NOFILE, "open files", 256, "ulimit -n 1024");
-    find_limit(f, RLIMIT_AS, "address space", 600 * GIB,
+    find_limit(f, RLIMIT_NOFILE, "open files", 0, 256, "ulimit -n 1024");
+    find_limit(f, RLIMIT_AS, "address space", 1, 600 * GIB,
                "ulimit -v unlimited, or PTD_STORE_MAX for a smaller map");
-    find_limit(f, RLIMIT_FSIZE, "size of files", 1e15, "ulimit -f unlimited");
-    find_limit(f, RLIMIT_NPROC, "processes", 64, "ulimit -u 4096");
+    find_limit(f, RLIMIT_FSIZE, "size of files", 1, 1e15, "ulimit -f unlimited");
+    find_limit(f, RLIMIT_NPROC, "processes", 0, 64, "ulimit -u 4096");
     if (pipe > 0 && pipe < MIB)
         ptd_find(f, PTD_NOTE, "limits", json_pack("{s:s, s:f}", "limit", "pipe", "value", pipe),
-                 "sysctl fs.pipe-max-size=1048576", "pipes hold %.0f bytes, expected 1048576",
-                 pipe);
+                 "sysctl fs.pipe-max-size=1048576", "pipes hold %s, expected 1.00 MiB",
+                 ptd_size(pipe).text);
     if (f->n == before)
         ptd_find(f, PTD_GOOD, "limits", NULL, NULL,
                  "open files, address space, sizes and pipes are no hindrance");
@@ -372,7 +377,7 @@ static void find_shared(struct ptd_findings *f)
     ptd_find(f, left < 256 * MIB ? PTD_NOTE : PTD_GOOD, "shared", json_pack("{s:f}", "left", left),
              left < 256 * MIB ? "make it larger (docker: --shm-size), or name another in PTD_SHM"
                               : NULL,
-             "%s has room for %.1f GiB", base, left / GIB);
+             "%s has room for %s", base, ptd_size(left).text);
 }
 
 static void find_tool(struct ptd_findings *f, const char *name, const char *package,
@@ -481,8 +486,8 @@ void ptd_doctor_disk(struct ptd_findings *f, const char *path)
              left < 1 * GIB ? "make room, or put the run elsewhere"
              : full         ? "no file can be made: remove some"
                             : NULL,
-             "%s has room for %.1f GiB; %.0f MiB/s reach it, %.0f MiB/s come back", folder,
-             left / GIB, writes / MIB, reads / MIB);
+             "%s has room for %s; %s/s reach it, %s/s come back", folder, ptd_size(left).text,
+             ptd_size(writes).text, ptd_size(reads).text);
     if (network)
         ptd_find(f, PTD_BAD, "disk", json_pack("{s:s}", "filesystem", network),
                  "put stores on a local disk", "%s lies on %s, where LMDB's locks do not hold",

@@ -1,6 +1,7 @@
 /* watch_text: a run as lines for a terminal: what it is, who does what, curves, answers. */
 #include "base/printable.h"
 #include "base/progress.h"
+#include "base/size.h"
 #include "view/watch_private.h"
 #include <math.h>
 #include <stdio.h>
@@ -55,22 +56,14 @@ static void span(char *out, size_t cap, double seconds)
         snprintf(out, cap, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
-static void size_text(char *out, size_t cap, double bytes)
-{
-    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    int i = 0;
-    for (; bytes >= 1024 && i < 4; i++) bytes /= 1024;
-    snprintf(out, cap, bytes < 10 && i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
-}
-
 static void put_head(struct out *o, const struct ptd_watch *w)
 {
-    char line[LINE], eta[32], left[32], of[32] = "";
+    char line[LINE], eta[32], of[32] = "";
     span(eta, sizeof eta, w->eta);
-    size_text(left, sizeof left, (double)w->left);
     if (w->steps) snprintf(of, sizeof of, " of %lld", (long long)w->steps);
     snprintf(line, sizeof line, "%.200s  generation %lld%s  %s  ETA %s  memory left %s", w->dir,
-             (long long)w->generation, of, w->trained ? "training" : "nobody trains", eta, left);
+             (long long)w->generation, of, w->trained ? "training" : "nobody trains", eta,
+             ptd_size((double)w->left).text);
     put(o, PTD_WATCH_STRONG, line);
 }
 
@@ -88,13 +81,12 @@ static void now_text(char *out, size_t cap, const struct ptd_watch *w, const str
 static void put_program(struct out *o, const struct ptd_watch *w, int i)
 {
     const struct ptd_post *p = &w->post[i];
-    char line[LINE], now[64], memory[32], queue[32], step[32] = "-";
+    char line[LINE], now[64], step[32] = "-";
     now_text(now, sizeof now, w, p);
-    size_text(memory, sizeof memory, (double)w->memory[i]);
-    size_text(queue, sizeof queue, (double)p->queued);
     if (p->step) snprintf(step, sizeof step, "%.2f s", p->step_work);
     snprintf(line, sizeof line, "%-12s %9s %5.0f%% %8.0f %9s %9s %8lld  %s", p->name, step,
-             100 * ptd_watch_busy(p), ptd_watch_speed(p), queue, memory, (long long)p->groups, now);
+             100 * ptd_watch_busy(p), ptd_watch_speed(p), ptd_size((double)p->queued).text,
+             ptd_size((double)w->memory[i]).text, (long long)p->groups, now);
     put(o, PTD_WATCH_PLAIN, line);
 }
 
