@@ -226,7 +226,8 @@ int ptd_board_list(struct ptd_post list[PTD_POSTS])
     for (int i = 0; i < PTD_POSTS; i++) {
         if (own == &board[i])
             list[n++] = post;
-        else if (lock(i, F_OFD_GETLK) && read_page(&board[i], &list[n]))
+        else if (board[i].version == VERSION && lock(i, F_OFD_GETLK) &&
+                 read_page(&board[i], &list[n])) /* one that was never used asks for no lock */
             tidy(&list[n++]);
         else
             continue;

@@ -246,9 +246,13 @@ static void paint(const struct ptd_post *all, int n)
     shown = 1;
 }
 
+/* Who waits ticks often, and who does not draw looks whether another did. */
 static void draw_if_due(double now)
 {
+    static double looked;
     const struct ptd_post *own = ptd_board_own();
+    if (now - looked < REDRAW / 2) return;
+    looked = now;
     int n = ptd_board_list(list);
     for (int i = 0; i < n; i++)
         if (list[i].tty == own->tty && now - list[i].painted < REDRAW) return;
