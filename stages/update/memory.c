@@ -1,6 +1,7 @@
 /* What a run takes, before it takes it. */
 #include "update/update.h"
 #include "base/output.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include <limits.h>
 #include <string.h>
@@ -92,9 +93,8 @@ int take_teacher(struct run *r)
     if (bytes > r->left)
         return ptd_fail(
             PTD_OSERR,
-            "the teacher's head takes %.1f MiB, and --memory leaves %.1f: expected more, "
-            "or ptd-ref -k K",
-            bytes / 1048576.0, r->left / 1048576.0);
+            "the teacher's head takes %s, and --memory leaves %s: expected more, or ptd-ref -k K",
+            ptd_size((double)bytes).text, ptd_size((double)r->left).text);
     r->left -= bytes;
     r->score->room = r->left;
     return 0;
