@@ -64,7 +64,7 @@ static const struct ptd_opt options[] = {
     {"prompts", 'P', PTD_OPT_INT, &opt.step_groups, "N", "prompts in a step", 1,
      PTD_STEP_GROUPS_MAX},
     {"steps", 'n', PTD_OPT_LONG, &opt.steps, "N",
-     "steps of the whole run, those already done included", 0, 1e9},
+     "training: steps of the whole run, those already done included", 0, 1e9},
     {"max-tokens", 'm', PTD_OPT_INT, &opt.max_tokens, "N", "limit of a response", 1, 1 << 20},
     {"temperature", 't', PTD_OPT_DOUBLE, &opt.temperature, "T",
      "divides the logits, here and in all later log-probs", 1e-3, 100},
@@ -661,6 +661,9 @@ int main(int argc, char **argv)
     int64_t done;
     read_rank();
     if (opt.greedy && opt.beside) ptd_misuse("--greedy-baseline: without --greedy");
+    if ((opt.greedy || opt.generation) && ptd_opt_given("steps"))
+        ptd_misuse("--steps: --greedy and --generation ask each prompt of the data set once; for "
+                   "the first N alone, give the first N lines of it (head -n N)");
     if (opt.privileged) {
         ptd_threads_start(opt.threads);
         return filter(argc, argv, first);

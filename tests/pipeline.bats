@@ -206,7 +206,7 @@ print([f[0] for f in frames] == [1, 2, 2, 2, 2, 3, 4], [f[1] for f in frames] ==
     part() { ptd-rollout -q -s warm.ptd -g latest -P 8 -G 4 -m 16 "$@" train.jsonl > part.rec && ptd-dump -f part.rec | jq -c 'select(.kind == "group").rollouts[].ids' | md5sum; }
     [ "$(part)" = "$(part --part 300)" ]
     [ "$(part)" = "$(part --part 1)" ]
-    [ "$(ptd-dump part.rec | jq -r 'select(.kind == "head").sampling')" = "$(ptd-rollout -q -s warm.ptd -g latest -n 0 train.jsonl | ptd-dump -n 1 | jq -r 'select(.kind == "head").sampling')" ]
+    [ "$(ptd-dump part.rec | jq -r 'select(.kind == "head").sampling')" = "$(ptd-rollout -q -s warm.ptd -g latest train.jsonl | ptd-dump -n 1 | jq -r 'select(.kind == "head").sampling')" ]
     # Kilobytes of a step of 600 prompts.
     taken() { /usr/bin/python3 -c 'import resource, subprocess, sys
 assert subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL) == 0

@@ -203,6 +203,8 @@ land() {
     done
     fresh eval.ptd
     fails 2 'ptd-rollout: --refill and --curriculum are for training, *' bash -c 'ptd-rollout -s eval.ptd --greedy --refill 1 train.jsonl 2>&1 > /dev/null | head -n 1 >&2; exit 2'
+    fails 2 'ptd-rollout: --steps: --greedy and --generation ask each prompt of the data set once; *' ptd-rollout -s eval.ptd --greedy -n 2 train.jsonl
+    fails 2 'ptd-rollout: --steps: *' ptd-rollout -s eval.ptd -g latest -n 0 train.jsonl
     fails 2 'ptd-rollout: --lag: without effect, expected neither --greedy nor --generation beside it; *' ptd-rollout -s eval.ptd --greedy --lag 1 train.jsonl
     fails 2 'ptd-verify: --exec "overlong=cat": reward/overlong is the program*' bash -c 'ptd-verify --exec "overlong=cat" < /dev/null 2>&1 >/dev/null | head -n 1 >&2; exit 2'
 }

@@ -2,7 +2,7 @@
 """Opens an exported folder in transformers and compares its log-probs with those of ptd-ref, token by token.
 
 usage: tests/vectors/check-export.py FOLDER STREAM [ADAPTER]     by hand; needs torch, transformers, msgpack, numpy (and peft)
-    ptd-rollout -s S -g 0 -m 32 -P 4 -n 1 train.jsonl | ptd-verify | ptd-ref > STREAM; ptd-export S FOLDER -g 0
+    ptd-rollout -s S -g 0 -m 32 -P 4 train.jsonl | ptd-verify | ptd-ref > STREAM; ptd-export S FOLDER -g 0
 Words that PTD neither samples nor scores (ptd_model_banned in lib/net/model.h) are taken out of transformers' logits.
 The stream's ref_logp are the store's generation 0 on the stream's own prompt ids and pictures, so FOLDER must be that generation.
 ADAPTER: a PEFT folder that PEFT puts on FOLDER, which is then the base.
