@@ -16,6 +16,7 @@
 #include "base/output.h"
 #include "base/progress.h"
 #include "base/signals.h"
+#include "data/dataset.h"
 #include "method/evaluated.h"
 #include "method/glossary.h"
 #include <errno.h>
@@ -29,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,7 +116,8 @@ static void step_back(void)
     sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
-static FILE *start(const char *command, int64_t generation)
+/* statuses: its descriptor 3 */
+static FILE *start(const char *command, int64_t generation, int statuses)
 {
     char number[24];
     int ends[2];
@@ -125,6 +128,7 @@ static FILE *start(const char *command, int64_t generation)
     snprintf(number, sizeof number, "%lld", (long long)generation);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, ends[1], 1);
+    posix_spawn_file_actions_adddup2(&files, statuses, 3);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     char *const argv[] = {"sh",
@@ -144,25 +148,43 @@ static FILE *start(const char *command, int64_t generation)
     return fdopen(ends[0], "re");
 }
 
+/* The status to end with: that of the first program which failed, for the others fail of it.
+ * statuses: what the first two had, "rollout 65 verify 76"; last: of the third, as waitpid says. */
+static int cause(int statuses, int last)
+{
+    char text[64] = "";
+    int rollout = 0, verify = 0;
+    if (pread(statuses, text, sizeof text - 1, 0) < 0) *text = 0;
+    const char *r = strstr(text, "rollout "), *v = strstr(text, "verify ");
+    if (r) rollout = atoi(r + 8);
+    if (v) verify = atoi(v + 7);
+    if (rollout && rollout != 128 + SIGPIPE) return rollout;
+    if (verify && verify != 128 + SIGPIPE) return verify;
+    return WIFEXITED(last) && WEXITSTATUS(last) ? WEXITSTATUS(last) : PTD_DATAERR;
+}
+
 /* What ptd-stat says of it; dies if the pipe fails, whose programs have said why. */
 static json_t *examine(const char *how, int64_t generation)
 {
-    int status;
-    char *command =
-        ptd_format("ptd-rollout -q -s \"$1\" -g \"$2\" %s -P %d -m %d -j %d %s -- \"$3\" "
-                   "| ptd-verify -q %s | ptd-stat -q --json --answers 1",
-                   how, opt.prompts, opt.max_tokens, opt.threads, opt.rollout, opt.verify);
-    FILE *f = start(command, generation);
+    int status, statuses = memfd_create("statuses", MFD_CLOEXEC);
+    char *command = ptd_format(
+        "{ ptd-rollout -q -s \"$1\" -g \"$2\" %s -P %d -m %d -j %d %s -- \"$3\"; echo rollout $? >&3; } "
+        "| { ptd-verify -q %s; echo verify $? >&3; } | ptd-stat -q --json --answers 1",
+        how, opt.prompts, opt.max_tokens, opt.threads, opt.rollout, opt.verify);
+    if (statuses < 0) ptd_die(PTD_OSERR, "memory for statuses:");
+    FILE *f = start(command, generation, statuses);
     json_t *said = json_loadf(f, 0, NULL);
     fclose(f);
     while (waitpid(pipe_of, &status, 0) < 0 && errno == EINTR) {
     }
     pipe_of = 0;
     free(command);
-    if (said && status == 0) return said;
-    ptd_die(WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : PTD_DATAERR,
-            "the examination of generation %lld failed; see what its programs say above",
-            (long long)generation);
+    if (!said || status)
+        ptd_die(cause(statuses, status),
+                "the examination of generation %lld failed; see what its programs say above",
+                (long long)generation);
+    close(statuses);
+    return said;
 }
 
 /* ---- metrics ---- */
@@ -271,9 +293,8 @@ static int look_at(int64_t generation)
     }
     json_t *o = metrics_of(generation);
     double score = score_of(o);
-    int best = ptd_evaluated_found(&run.known, generation, score);
+    int best = ptd_evaluated_found(&run.known, generation, score, o);
     if (best < 0) ptd_die_last();
-    json_object_set_new(o, "val/best_step", json_integer(run.known.best));
     print_line(o);
     json_decref(o);
     run.examined++;
@@ -306,26 +327,37 @@ static int stop_run(void)
     return 1;
 }
 
+/* What is due, or, where it has gone meanwhile, the newest; ends with the run where that is to end.
+ */
+static void examine_due(int64_t due)
+{
+    if (!look_at(due) && !look_at(newest())) return;
+    if (stop_run())
+        ptd_die(PTD_STOPPED,
+                "no gain in %d examinations: the run is ended; the best is generation %lld (%s "
+                "%.4g), pinned",
+                run.known.without, (long long)run.known.best, opt.by, run.known.score);
+}
+
 static void follow(void)
 {
     double since = ptd_now();
-    int seen = 0, trained;
-    do {
-        trained = ptd_store_trained(run.store);
+    int seen = 0;
+    for (;;) {
+        int trained = ptd_store_trained(run.store);
         seen |= trained;
         int64_t head = newest(), due = ptd_evaluated_due(&run.known, head);
-        int over = !trained && (seen || opt.once || ptd_now() - since >= opt.wait);
+        int over = !trained && (seen || ptd_now() - since >= opt.wait);
         if (over && head > run.known.last) due = head;
-        if (due >= 0 && !look_at(due) && !look_at(newest())) due = -1;
-        if (due >= 0 && stop_run()) {
-            ptd_die(PTD_STOPPED,
-                    "no gain in %d examinations: the run is ended; the best is generation %lld (%s "
-                    "%.4g), pinned",
-                    run.known.without, (long long)run.known.best, opt.by, run.known.score);
-        }
+        if (due >= 0) examine_due(due);
         if (over && newest() <= run.known.last) return;
         if (due < 0) nap();
-    } while (!opt.once || run.examined == 0);
+    }
+}
+
+static void look_once(void)
+{
+    while (!run.examined && newest() > run.known.last) examine_due(newest());
 }
 
 /* Figures of other questions, limits or judges are no figures to compare with; malloc'd. */
@@ -335,13 +367,34 @@ static char *what_is_compared(void)
                       *opt.rollout ? " " : "", opt.rollout, *opt.verify ? " " : "", opt.verify);
 }
 
+static void tell_end(void)
+{
+    const struct ptd_evaluated *k = &run.known;
+    if (opt.once && !run.examined)
+        ptd_info("generation %lld is already examined: ptd-dump %s shows its figures as "
+                 "\"evaluated\"; the best is %lld, %s %.4g, pinned",
+                 (long long)k->last, ptd_store_path(run.store), (long long)k->best, opt.by,
+                 k->score);
+    else if (k->best >= 0)
+        ptd_info("%ld generation%s examined; the best is %lld, %s %.4g, pinned", run.examined,
+                 run.examined == 1 ? "" : "s", (long long)k->best, opt.by, k->score);
+}
+
+/* What every examination would be refused for is told at once. */
+static void check_data(const char *path)
+{
+    struct ptd_dataset *d = ptd_dataset_open(path);
+    if (!d) ptd_die_last();
+    ptd_dataset_close(d);
+}
+
 int main(int argc, char **argv)
 {
     int first = ptd_opt_parse(&usage, argc, argv);
     if (argc - first != 2) ptd_misuse("expected a store and a data set");
     run.data = argv[first + 1];
     if (strncmp(opt.by, "val/", 4) != 0 || !ptd_metric_named(opt.by)) refuse_by();
-    if (access(run.data, R_OK) < 0) ptd_die(PTD_NOINPUT, "%s:", run.data);
+    check_data(run.data);
     find_programs();
     step_back();
     ptd_stop_before(end_pipe);
@@ -350,10 +403,11 @@ int main(int argc, char **argv)
     if (ptd_evaluated_open(&run.known, run.store, of, opt.every) < 0) ptd_die_last();
     free(of);
     if (opt.stop_after && run.known.without >= opt.stop_after) run.known.without = 0;
-    follow();
-    if (run.known.best >= 0)
-        ptd_info("%ld generation%s examined; the best is %lld, %s %.4g, pinned", run.examined,
-                 run.examined == 1 ? "" : "s", (long long)run.known.best, opt.by, run.known.score);
+    if (opt.once)
+        look_once();
+    else
+        follow();
+    tell_end();
     ptd_evaluated_close(&run.known);
     ptd_store_close(run.store);
     return PTD_OK;

@@ -103,8 +103,13 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     head -n 4 test.jsonl > four.jsonl
     run -0 ptd-eval -q cut.ptd four.jsonl --once -m 16
     [ "$(evaluated cut.ptd | jq -r .of)" = "four.jsonl by val/accuracy_reward, -m 16" ]
+    figures='map_values(numbers | . * 1e6 | round)'
+    [ "$(evaluated cut.ptd | jq -c ".metrics | $figures")" = "$(jq -c "$figures" <<< "$output")" ]
     [ "$(pins cut.ptd)" = '[0,4]' ]
-    # the same again has nothing to do; another limit or judge is another figure
+    # the same again has nothing to do, and says so; another limit or judge is another figure
+    run -0 --separate-stderr ptd-eval cut.ptd four.jsonl --once -m 16
+    [ -z "$output" ]
+    [[ "$stderr" == "ptd-eval: generation 4 is already examined: ptd-dump cut.ptd shows its figures as \"evaluated\"; the best is 4, val/accuracy_reward "*", pinned" ]]
     run -0 ptd-eval -q cut.ptd four.jsonl --once -m 16
     [ -z "$output" ]
     for other in '-m 15' '-m 15 --verify=--format=think' '-m 15 --rollout=--no-eos'; do
@@ -132,10 +137,18 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     fails 2 'ptd-eval: expected a store and a data set*' ptd-eval bad.ptd
     fails 66 'ptd-eval: none.jsonl: *' ptd-eval bad.ptd none.jsonl
     fails 66 'ptd-eval: *nowhere*' ptd-eval nowhere test.jsonl
+    : > empty.jsonl
+    printf '\n \n' > blank.jsonl
+    for data in empty.jsonl blank.jsonl; do
+        fails 65 "ptd-eval: $data: no rows, expected one JSON object a line, or a list of them" ptd-eval bad.ptd $data --once
+        fails 65 "ptd-rollout: $data: no rows, expected one JSON object a line, or a list of them" ptd-rollout -s bad.ptd --greedy $data
+    done
+    run --separate-stderr ptd-eval -q bad.ptd test.jsonl --once -m 4 --verify --no-such
+    [ "$status" = 2 ]
     fails 2 'ptd-eval: --by "val/none": expected one of the metrics*' ptd-eval -q bad.ptd test.jsonl --once -m 4 --by val/none
     fails 2 'ptd-eval: --by "val/pass@4": expected one of the metrics*' ptd-eval -q bad.ptd test.jsonl --once -m 4 -G 2 --by val/pass@4
     echo '{"prompt": 1}' > broken.jsonl
     run --separate-stderr ptd-eval -q bad.ptd broken.jsonl --once -m 4
-    [ "$status" = 76 ] || [ "$status" = 65 ]
+    [ "$status" = 65 ] # of the program that failed, not of those that had no stream then
     [[ "${stderr_lines[0]}" == "ptd-rollout: "* && "$stderr" == *"ptd-eval: the examination of generation 0 failed; see what its programs say above" ]]
 }

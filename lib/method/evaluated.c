@@ -1,14 +1,14 @@
 /* evaluated: see evaluated.h. */
 #include "method/evaluated.h"
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int keep(const struct ptd_evaluated *e)
 {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:f, s:i, s:I}", "of", e->of, "last",
+    json_t *o = json_pack("{s:s, s:I, s:I, s:f, s:i, s:I, s:O?}", "of", e->of, "last",
                           (json_int_t)e->last, "best", (json_int_t)e->best, "score", e->score,
-                          "without", e->without, "trying", (json_int_t)e->trying);
+                          "without", e->without, "trying", (json_int_t)e->trying, "metrics",
+                          e->metrics);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     int rc = ptd_store_put_evaluated(e->store, text);
     free(text);
@@ -26,16 +26,25 @@ static int read_record(struct ptd_evaluated *e, const char *text, char **of)
     json_t *o = json_loads(text, 0, NULL);
     json_int_t last, best, trying;
     const char *name;
-    int rc = json_unpack(o, "{s:s, s:I, s:I, s:F, s:i, s:I}", "of", &name, "last", &last, "best",
-                         &best, "score", &e->score, "without", &e->without, "trying", &trying);
+    int rc = json_unpack(o, "{s:s, s:I, s:I, s:F, s:i, s:I, s?o}", "of", &name, "last", &last, "best",
+                         &best, "score", &e->score, "without", &e->without, "trying", &trying, "metrics",
+                         &e->metrics);
     if (rc == 0) {
         *of = ptd_strdup(name);
         e->last = last, e->best = best, e->trying = trying;
     }
+    json_incref(e->metrics);
     json_decref(o);
     if (rc == 0) return 0;
     return ptd_fail(PTD_DATAERR, "%s: what was evaluated before is no record of it",
                     ptd_store_path(e->store));
+}
+
+static void keep_metrics(struct ptd_evaluated *e, json_t *metrics)
+{
+    json_incref(metrics);
+    json_decref(e->metrics);
+    e->metrics = metrics;
 }
 
 /* What was of another evaluation, or was left by one that was killed. */
@@ -47,6 +56,7 @@ static int begin_anew(struct ptd_evaluated *e, const char *of)
     if (let_go(e, e->best) < 0) return -1;
     e->last = e->best = -1;
     e->without = 0;
+    keep_metrics(e, NULL);
     return keep(e);
 }
 
@@ -79,7 +89,7 @@ int ptd_evaluated_try(struct ptd_evaluated *e, int64_t generation)
     return -1;
 }
 
-int ptd_evaluated_found(struct ptd_evaluated *e, int64_t generation, double score)
+int ptd_evaluated_found(struct ptd_evaluated *e, int64_t generation, double score, json_t *metrics)
 {
     int better = e->best < 0 || score > e->score;
     int64_t gone = better ? e->best : generation;
@@ -87,6 +97,8 @@ int ptd_evaluated_found(struct ptd_evaluated *e, int64_t generation, double scor
     e->trying = -1;
     e->without = better ? 0 : e->without + 1;
     if (better) e->best = generation, e->score = score;
+    json_object_set_new(metrics, "val/best_step", json_integer(e->best));
+    keep_metrics(e, metrics);
     if (keep(e) < 0 || let_go(e, gone) < 0) return -1;
     return better;
 }
@@ -95,4 +107,5 @@ void ptd_evaluated_close(struct ptd_evaluated *e)
 {
     free(e->of);
     e->of = NULL;
+    keep_metrics(e, NULL);
 }
