@@ -48,21 +48,45 @@ PY
     ptd-watch -q --once run1/run.ptd run1/metrics.jsonl > text
     grep -q '^run1/run.ptd  generation 3  nobody trains  ETA -  memory left ' text
     grep -q '^no program works on it here$' text
-    grep -q '^reward/accuracy .* to .*actor/loss ' text
+    grep -qE '^reward/accuracy [0-9.]+ +actor/loss ' text
     LC_ALL=C grep -q $'\xe2[\xa0-\xa3]' text
     ptd-watch -q --once run1/run.ptd > beside # metrics.jsonl lies beside the store
     grep -q '^reward/accuracy ' beside
     LC_ALL=C ptd-watch -q --once --fields actor/grad_norm run1/run.ptd > plain
-    grep -q '^actor/grad_norm .* to ' plain
+    grep -qE '^actor/grad_norm [0-9.]+ *$' plain
     grep -q '\*' plain
     run grep -c 'reward/accuracy' plain
     [ "$output" = 0 ]
     # a title has whole numbers or none, and says what is not there
     ptd-watch -q --once --fields nowhere,group_reward/informative_ratio,actor/sampling_gap/mean,critic/advantages/mean,response_length/clip_ratio run1/run.ptd run1/metrics.jsonl > narrow
-    grep -q '^nowhere  none yet ' narrow
+    grep -q '^nowhere none yet ' narrow
     grep -q 'actor/sampling_gap/mean [0-9]' narrow
-    run grep -E '\([^)]*(\(|$)' narrow
-    [ "$status" = 1 ]
+}
+
+@test "a curve says its most and its least value, its first and its last step" {
+    for i in 10 20 30 40; do echo "{\"step\":$i,\"up\":$i,\"flat\":0.5,\"small\":-1.25e-7}"; done > m.jsonl
+    echo '{"step":50,"up":-12,"flat":0.5}' >> m.jsonl
+    echo '{"step":60,"once":3}' >> m.jsonl
+    LC_ALL=C ptd-watch --once --fields up,flat,small,once run1/run.ptd m.jsonl > curves
+    cat curves
+    sed -n '/^up /,$p' curves > drawn
+    [ "$(sed -n 1p drawn | tr -s ' ')" = "up -12 flat 0.5 " ]
+    [[ "$(sed -n 2p drawn)" =~ ^\ 40\ [\ *]+$ ]]
+    [[ "$(sed -n 4p drawn)" =~ ^\ \ \ \ [\ *]+\ 0.5\ \*+$ ]]
+    [[ "$(sed -n 6p drawn)" =~ ^-12\ [\ *]+$ ]]
+    [ "$(sed -n 7p drawn | tr -s ' ')" = " step 10 50 step 10 50" ]
+    # under the first and the last dot
+    [ "$(sed -n 7p drawn | grep -bo step | cut -d: -f1 | tr '\n' ' ')" = "4 55 " ]
+    [ "$(sed -n 9p drawn | tr -s ' ')" = "small -1.25e-07 once 3 " ]
+    [ "$(sed -n 15p drawn | tr -s ' ')" = " step 10 40 step 60 " ]
+    # wherever there is little room, nothing is wider than it
+    for width in 200 80 40 12; do
+        COLUMNS=$width script -qec "stty cols $width rows 60; ptd-watch --once --fields up,flat,small,once run1/run.ptd m.jsonl" /dev/null < /dev/null | tr -d '\r' > "w$width"
+        [ "$(wc -L < "w$width")" -le "$width" ]
+        grep -q '^ *step 10' "w$width"
+    done
+    [ "$(grep -c '^ *step 10 .*50 .*step 10 .*50 .*step 10 .*40 .*step 60' w200)" = 1 ]
+    [ "$(grep -c '^ *step 10 .*50$' w40)" = 2 ]
 }
 
 @test "while a run goes: who works, who waits for whom, the last answers, the time left" {

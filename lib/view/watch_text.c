@@ -58,13 +58,17 @@ static void span(char *out, size_t cap, double seconds)
 
 static void put_head(struct out *o, const struct ptd_watch *w)
 {
-    char line[LINE], eta[32], of[32] = "";
+    char line[LINE], rest[128], eta[32], of[32] = "";
     span(eta, sizeof eta, w->eta);
     if (w->steps) snprintf(of, sizeof of, " of %lld", (long long)w->steps);
-    snprintf(line, sizeof line, "%.200s  generation %lld%s  %s  ETA %s  memory left %s", w->dir,
-             (long long)w->generation, of, w->trained ? "training" : "nobody trains", eta,
-             ptd_size((double)w->left).text);
+    int n = snprintf(line, sizeof line, "%.200s  generation %lld%s", w->dir,
+                     (long long)w->generation, of);
+    snprintf(rest, sizeof rest, "%s  ETA %s  memory left %s",
+             w->trained ? "training" : "nobody trains", eta, ptd_size((double)w->left).text);
+    int fits = n + 2 + (int)strlen(rest) <= o->form->width;
+    if (fits) snprintf(line + n, sizeof line - (size_t)n, "  %s", rest);
     put(o, PTD_WATCH_STRONG, line);
+    if (!fits) put(o, PTD_WATCH_STRONG, rest);
 }
 
 static void now_text(char *out, size_t cap, const struct ptd_watch *w, const struct ptd_post *p)
@@ -78,16 +82,46 @@ static void now_text(char *out, size_t cap, const struct ptd_watch *w, const str
         snprintf(out, cap, "works");
 }
 
+/* Of the table of programs; least: columns of a terminal that has room for it. */
+static const struct {
+    const char *heading;
+    int width, least;
+} columns[] = {{"program", -12, 0}, {"a step", 9, 0},  {"busy", 6, 72},   {"tokens/s", 8, 72},
+               {"queue", 9, 92},    {"memory", 9, 72}, {"groups", 8, 92}, {" now", 0, 0}};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static void put_cells(struct out *o, int strength, char cell[COLUMNS][64])
+{
+    char line[LINE];
+    int n = 0;
+    for (int i = 0; i < COLUMNS; i++)
+        if (o->form->width >= columns[i].least)
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s%*s", i ? " " : "",
+                          columns[i].width, cell[i]);
+    put(o, strength, line);
+}
+
+static void put_headings(struct out *o)
+{
+    char cell[COLUMNS][64];
+    for (int i = 0; i < COLUMNS; i++) snprintf(cell[i], sizeof *cell, "%s", columns[i].heading);
+    put_cells(o, PTD_WATCH_STRONG, cell);
+}
+
 static void put_program(struct out *o, const struct ptd_watch *w, int i)
 {
     const struct ptd_post *p = &w->post[i];
-    char line[LINE], now[64], step[32] = "-";
+    char cell[COLUMNS][64] = {"", "-"}, now[60];
     now_text(now, sizeof now, w, p);
-    if (p->step) snprintf(step, sizeof step, "%.2f s", p->step_work);
-    snprintf(line, sizeof line, "%-12s %9s %5.0f%% %8.0f %9s %9s %8lld  %s", p->name, step,
-             100 * ptd_watch_busy(p), ptd_watch_speed(p), ptd_size((double)p->queued).text,
-             ptd_size((double)w->memory[i]).text, (long long)p->groups, now);
-    put(o, PTD_WATCH_PLAIN, line);
+    snprintf(cell[0], sizeof *cell, "%s", p->name);
+    if (p->step) snprintf(cell[1], sizeof *cell, "%.2f s", p->step_work);
+    snprintf(cell[2], sizeof *cell, "%.0f%%", 100 * ptd_watch_busy(p));
+    snprintf(cell[3], sizeof *cell, "%.0f", ptd_watch_speed(p));
+    snprintf(cell[4], sizeof *cell, "%s", ptd_size((double)p->queued).text);
+    snprintf(cell[5], sizeof *cell, "%s", ptd_size((double)w->memory[i]).text);
+    snprintf(cell[6], sizeof *cell, "%lld", (long long)p->groups);
+    snprintf(cell[7], sizeof *cell, " %s", now);
+    put_cells(o, PTD_WATCH_PLAIN, cell);
 }
 
 static void put_programs(struct out *o, const struct ptd_watch *w)
@@ -97,8 +131,7 @@ static void put_programs(struct out *o, const struct ptd_watch *w)
         put(o, PTD_WATCH_PLAIN, "no program works on it here");
         return;
     }
-    put(o, PTD_WATCH_STRONG,
-        "program         a step   busy tokens/s     queue    memory   groups  now");
+    put_headings(o);
     for (int i = 0; i < w->n_posts; i++) put_program(o, w, i);
 }
 
@@ -163,39 +196,80 @@ static void add_canvas(char *out, const struct canvas *c, int line, int braille)
     *out = 0;
 }
 
-/* A name, its last value and, where there is room, the range of all. */
+/* A name and its last value. */
 static void title_of(char *out, size_t cap, const struct ptd_watch_series *s, const char *name,
                      int width)
 {
-    char text[LINE], last[32], range[64];
-    if (!s || !s->n) {
-        snprintf(text, sizeof text, "%.60s  none yet", name);
-        snprintf(out, cap, "%-*.*s", width, width, text);
-        return;
-    }
-    struct bounds b = bounds_of(s);
-    snprintf(last, sizeof last, "%.4g", s->y[s->n - 1]);
-    snprintf(range, sizeof range, "  (%.4g to %.4g)", b.y0, b.y1);
+    char text[LINE], last[32] = "none yet";
+    if (s && s->n) snprintf(last, sizeof last, "%.4g", s->y[s->n - 1]);
     int room = width - (int)strlen(last) - 1;
     if (room < 1) room = 1;
-    int fits = (int)(strlen(name) + strlen(range)) <= room;
-    snprintf(text, sizeof text, "%.*s %s%s", room < 60 ? room : 60, name, last, fits ? range : "");
+    snprintf(text, sizeof text, "%.*s %s", room < 60 ? room : 60, name, last);
     snprintf(out, cap, "%-*.*s", width, width, text);
 }
 
-static struct canvas canvas_of(const struct ptd_watch_series *s, int width)
+/* ---- axes ---- */
+
+/* A curve with what stands left of its lines and below them. */
+struct graph {
+    struct canvas canvas;
+    char label[CURVE_HEIGHT][16], steps[32], last[32]; /* steps: the first one */
+    int left;                                          /* columns of the labels */
+};
+
+/* Most and least; one label where all are the same. */
+static void label_values(struct graph *g, const struct bounds *b)
 {
-    struct canvas c = {.width = width, .height = CURVE_HEIGHT};
-    c.dots = ptd_array((size_t)c.width * CURVE_HEIGHT, 1);
-    if (s && s->n) draw(&c, s);
-    return c;
+    int top = b->y1 > b->y0 ? 0 : CURVE_HEIGHT / 2;
+    snprintf(g->label[top], sizeof *g->label, "%.4g", b->y1);
+    if (b->y1 > b->y0) snprintf(g->label[CURVE_HEIGHT - 1], sizeof *g->label, "%.4g", b->y0);
+    for (int k = 0; k < CURVE_HEIGHT; k++)
+        if ((int)strlen(g->label[k]) > g->left) g->left = (int)strlen(g->label[k]);
+    g->left++;
 }
 
-/* line, malloc'd, with a piece behind it. */
-static char *joined(char *line, const char *piece)
+static void label_steps(struct graph *g, const struct bounds *b)
+{
+    snprintf(g->steps, sizeof g->steps, "step %.0f", b->x0);
+    if (b->x1 > b->x0) snprintf(g->last, sizeof g->last, "%.0f", b->x1);
+}
+
+static struct graph graph_of(const struct ptd_watch_series *s, int width)
+{
+    struct graph g = {.canvas.height = CURVE_HEIGHT};
+    if (s && s->n) {
+        struct bounds b = bounds_of(s);
+        label_values(&g, &b);
+        label_steps(&g, &b);
+        if (g.left > width / 2) g.left = 0; /* no room for labels */
+    }
+    g.canvas.width = width - g.left;
+    g.canvas.dots = ptd_array((size_t)g.canvas.width * CURVE_HEIGHT, 1);
+    if (s && s->n) draw(&g.canvas, s);
+    return g;
+}
+
+static char *line_of(const struct graph *g, int line, int braille)
+{
+    char piece[LINE];
+    add_canvas(piece, &g->canvas, line, braille);
+    return g->left ? ptd_format("%*s %s", g->left - 1, g->label[line], piece) : ptd_strdup(piece);
+}
+
+static char *steps_of(const struct graph *g)
+{
+    int room = g->canvas.width - (int)strlen(g->steps);
+    if (room < (int)strlen(g->last) + 1)
+        return ptd_format("%*s%-*.*s", g->left, "", g->canvas.width, g->canvas.width, g->steps);
+    return ptd_format("%*s%s%*s", g->left, "", g->steps, room, g->last);
+}
+
+/* line, with a piece behind it; malloc'd, all three. */
+static char *joined(char *line, char *piece)
 {
     char *longer = ptd_format("%s%s%s", line, *line ? "  " : "", piece);
     free(line);
+    free(piece);
     return longer;
 }
 
@@ -205,28 +279,27 @@ static void put_joined(struct out *o, int strength, char *line)
     free(line);
 }
 
-/* Curves side by side: titles, then lines. */
+/* Curves side by side: titles, lines, steps. */
 static void put_row(struct out *o, const struct ptd_watch *w, const char *const *names, int n,
                     int width)
 {
-    char piece[2 * LINE], *line = ptd_strdup("");
-    struct canvas c[ACROSS];
+    char title[LINE], *line = ptd_strdup("");
+    struct graph g[ACROSS];
     for (int i = 0; i < n; i++) {
         const struct ptd_watch_series *s = ptd_watch_find(w, names[i]);
-        title_of(piece, sizeof piece, s, names[i], width);
-        line = joined(line, piece);
-        c[i] = canvas_of(s, width);
+        title_of(title, sizeof title, s, names[i], width);
+        line = joined(line, ptd_strdup(title));
+        g[i] = graph_of(s, width);
     }
     put_joined(o, PTD_WATCH_STRONG, line);
-    for (int k = 0; k < CURVE_HEIGHT; k++) {
+    for (int k = 0; k <= CURVE_HEIGHT; k++) {
         line = ptd_strdup("");
-        for (int i = 0; i < n; i++) {
-            add_canvas(piece, &c[i], k, o->form->braille);
-            line = joined(line, piece);
-        }
-        put_joined(o, PTD_WATCH_CURVE, line);
+        for (int i = 0; i < n; i++)
+            line = joined(line, k < CURVE_HEIGHT ? line_of(&g[i], k, o->form->braille)
+                                                 : steps_of(&g[i]));
+        put_joined(o, k < CURVE_HEIGHT ? PTD_WATCH_CURVE : PTD_WATCH_PLAIN, line);
     }
-    for (int i = 0; i < n; i++) free(c[i].dots);
+    for (int i = 0; i < n; i++) free(g[i].canvas.dots);
 }
 
 /* As many as there is room for, of all that are chosen, above the answers. */
@@ -240,7 +313,7 @@ static void put_curves(struct out *o, const struct ptd_watch *w, int answers)
     width = (all + 2) / across - 2;
     if (!n) put(o, PTD_WATCH_PLAIN, "");
     if (!n) put(o, PTD_WATCH_PLAIN, "no metrics yet");
-    for (int i = 0; i < n && room_left(o) > CURVE_HEIGHT + 1 + answers; i += across) {
+    for (int i = 0; i < n && room_left(o) > CURVE_HEIGHT + 2 + answers; i += across) {
         put(o, PTD_WATCH_PLAIN, "");
         put_row(o, w, names + i, n - i < across ? n - i : across, width < 8 ? 8 : width);
     }
