@@ -257,7 +257,7 @@ options_of() { grep -o '^ *{"[a-z0-9-]*", [^,]*, PTD_OPT_[A-Z]*' "$BATS_TEST_DIR
 }
 
 @test "metrics that never end a line, or a folder in their place" {
-    fails 65 'ptd-plot: /dev/zero:1: expected one JSON object of at most 1 MiB' timeout 10 ptd-plot /dev/zero
+    fails 65 'ptd-plot: /dev/zero:1: expected metrics, one JSON object of at most 1 MiB a line' timeout 10 ptd-plot /dev/zero
     fails 66 'ptd-plot: .: Is a directory' ptd-plot .
 }
 

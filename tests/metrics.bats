@@ -166,7 +166,21 @@ PY
     { lines 1 1; echo '{"step":"two"}'; } > bad.jsonl
     fails 65 'ptd-metrics: bad.jsonl:2: field "step": expected a number' ptd-metrics --csv bad.jsonl
     { lines 1 1; echo 'no JSON'; } > bad.jsonl
-    fails 65 'ptd-metrics: bad.jsonl:2: expected one JSON object*' ptd-metrics --csv bad.jsonl
+    fails 65 'ptd-metrics: bad.jsonl:2: expected metrics, one JSON object*' ptd-metrics --csv bad.jsonl
+    # a stream, or what is nothing at all, is no metrics that are only not whole yet
+    cp "$BATS_FILE_TMPDIR/hinted.rec" s.rec
+    for reader in "ptd-metrics --csv" "ptd-metrics --tensorboard tb" "ptd-metrics --tensorboard tb --follow" "ptd-plot -o x.svg"; do
+        # shellcheck disable=SC2086
+        fails 65 "${reader%% *}: s.rec: a stream, expected metrics, one JSON object a line; streams are read by ptd-metrics --groups, *" $reader s.rec
+    done
+    head -c 40 s.rec > cut.rec
+    printf 'step 1' > text
+    for reader in "ptd-metrics --csv" ptd-plot\ -ox.svg; do
+        # shellcheck disable=SC2086
+        fails 65 "${reader%% *}: cut.rec: a stream, expected metrics*" $reader cut.rec
+        # shellcheck disable=SC2086
+        fails 65 "${reader%% *}: text:1: expected metrics, one JSON object*" $reader text
+    done
     fails 73 "ptd-metrics: none/tb: No such file or directory" ptd-metrics -t none/tb m.jsonl
     fails 74 "ptd-metrics: *" bash -c "ptd-metrics -q --csv '$PWD/m.jsonl' > /dev/full"
     printf '{"step":9,' >> m.jsonl

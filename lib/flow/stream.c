@@ -78,6 +78,11 @@ static void put_prefix(char p[PTD_FRAME_PREFIX], int kind, uint64_t seq, uint64_
     put_big(p + 21, len, 4);
 }
 
+int ptd_stream_begins(const char *bytes, size_t n)
+{
+    return n > 2 && memcmp(bytes, "\x94\1\xcf", 3) == 0;
+}
+
 /* A step or end body: a map of three names to uint64. */
 static size_t put_marks(char out[MARKS_BYTES], const char *const names[MARKS],
                         const uint64_t v[MARKS])

@@ -46,6 +46,13 @@ struct ptd_frame {
     size_t raw_len; /* the whole frame as it came */
 };
 
+/* 1: these n bytes are the first ones of a stream, as far as they go; for who expects another file.
+ */
+int ptd_stream_begins(const char *bytes, size_t n);
+
+/* 1: a file that begins with these bytes is a stream; for who expects another one. */
+int ptd_stream_begins(const char *bytes, size_t n);
+
 struct ptd_reader;
 /* Takes fd (closed by ptd_reader_close); `name` is for messages ("-" for standard input). Sets a
  * pipe's buffer to 1 MiB. */

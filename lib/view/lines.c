@@ -1,6 +1,7 @@
 /* lines: see lines.h. */
 #include "view/lines.h"
 #include "base/json.h"
+#include "flow/stream.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -78,6 +79,17 @@ static void drop(struct ptd_lines *l, size_t n)
 
 /* ---- lines ---- */
 
+int ptd_lines_refuse(const char *path, long number, const char *line, size_t len)
+{
+    if (number == 1 && ptd_stream_begins(line, len))
+        return ptd_fail(PTD_DATAERR,
+                        "%s: a stream, expected metrics, one JSON object a line; streams are read "
+                        "by ptd-metrics --groups, ptd-plot --hint, ptd-stat and ptd-dump",
+                        path);
+    return ptd_fail(PTD_DATAERR, "%s:%ld: expected metrics, one JSON object of at most 1 MiB a line",
+                    path, number);
+}
+
 static int kind_of(const json_t *o)
 {
     const char *key;
@@ -100,10 +112,10 @@ static int parse(struct ptd_lines *l, size_t len, struct ptd_line *line)
     json_decref(l->object);
     l->object =
         len <= LINE_LIMIT ? ptd_json_load(l->held, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (!l->object && l->held[len - 1] != '\n' && len <= LINE_LIMIT) return 0;
+    int begun = l->held[white] == '{' && l->held[len - 1] != '\n' && len <= LINE_LIMIT;
+    if (!l->object && begun) return 0;
     if (!json_is_object(l->object))
-        return ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB",
-                        ptd_lines_name(l), l->number);
+        return ptd_lines_refuse(ptd_lines_name(l), l->number, l->held, len);
     const json_t *step = json_object_get(l->object, "step");
     double x = json_number_value(step);
     if (!json_is_number(step) || !(x > -9e15 && x < 9e15))

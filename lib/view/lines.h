@@ -34,6 +34,9 @@ struct ptd_lines *ptd_lines_open(const char *path);
 /* 1, 0 or -1: 65 naming the line, 74. At the end of a pipe, and of a file, a last line without a
  * newline counts if `last` and it is whole. */
 int ptd_lines_next(struct ptd_lines *l, int last, struct ptd_line *line) PTD_MUST_CHECK;
+/* Fails (65) of what should be a line, of `path`, and is no JSON object; a stream is named as such.
+ * Returns -1. */
+int ptd_lines_refuse(const char *path, long number, const char *line, size_t len);
 const char *ptd_lines_name(const struct ptd_lines *l);
 void ptd_lines_close(struct ptd_lines *l);
 #endif

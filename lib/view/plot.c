@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "method/glossary.h"
 #include "view/gnuplot.h"
+#include "view/lines.h"
 #include "view/plot_private.h"
 #include <errno.h>
 #include <math.h>
@@ -83,9 +84,9 @@ static int read_lines(struct lines *l, const char *where, ptd_line_fn *take, voi
             len <= LINE_LIMIT ? ptd_json_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
         if (json_is_object(o))
             rc = take(to, where, line, o);
-        else if (text[len - 1] == '\n' || o || len > LINE_LIMIT)
-            rc = ptd_fail(PTD_DATAERR, "%s:%ld: expected one JSON object of at most 1 MiB", where,
-                          line);
+        else if (text[strspn(text, " \t\r\n")] != '{' || text[len - 1] == '\n' || o ||
+                 len > LINE_LIMIT)
+            rc = ptd_lines_refuse(where, line, text, len);
         json_decref(o);
     }
     if (rc == 0 && !feof(l->f))
