@@ -37,9 +37,12 @@ ptd-ref -q --no-cache ref.in > dump.in
 ptd-export -q base.ptd folder
 fresh trained.ptd
 "${update[@]}" -s trained.ptd update.in > metrics.jsonl
+ptd-metrics -q --tensorboard tb metrics.jsonl
+cp -r trained.ptd examined.ptd
+ptd-eval -q --once -m 4 examined.ptd train.jsonl > examined.json
 gzip -c small/tokenizer.json > tokenizer.gz
-grep -l . update.in sft.in dump.in metrics.jsonl > made
-[ "$(wc -l < made)" = 4 ] || blame "the jobs could not be prepared"
+grep -l . update.in sft.in dump.in metrics.jsonl examined.json > made
+[ "$(wc -l < made)" = 5 ] || blame "the jobs could not be prepared"
 cp update.in threads.in
 
 job rollout base.ptd train.jsonl train.img -- ptd-rollout -q -s base.ptd -P 2 -G 2 -m 4 -n 1 -j 1 train.jsonl
@@ -66,7 +69,10 @@ cp "$sources"/tests/vectors/format-{ycck.jpg,lossy-alpha.webp,lossless.webp,anim
 job formats formats formats.jsonl -- ptd-data check -q formats.jsonl
 job check train.jsonl train.img -- ptd-data check -q train.jsonl
 job fitted train.jsonl train.img base.ptd -- ptd-data check -q -s base.ptd -j 1 --fix new.jsonl train.jsonl
+cp stat.in other.rec
+cp stat.in paired.in
 job stat stat.in -- ptd-stat -q
+job paired paired.in other.rec -- ptd-stat -q --json --against other.rec --calibration votes
 job dump dump.in -- ptd-dump -q
 job text text.in -- ptd-dump --text
 job listing trained.ptd -- ptd-dump trained.ptd
@@ -75,4 +81,9 @@ job whole trained.ptd -- ptd-dump --check trained.ptd
 job copy trained.ptd -- ptd-dump -q --copy new.ptd trained.ptd
 job curves metrics.jsonl -- ptd-plot -q metrics.jsonl -o curves.svg
 job picture tutored.rec -- ptd-plot -q --hint tutored.rec -o picture.svg
+job page tutored.rec base.ptd -- ptd-dump --html tutored.rec
+job table metrics.jsonl -- ptd-metrics -q --csv metrics.jsonl
+job gauges metrics.jsonl -- ptd-metrics -q --prometheus new.prom --run x metrics.jsonl
+job events metrics.jsonl tb -- ptd-metrics -q --tensorboard tb metrics.jsonl # there are all of them
+job examined examined.ptd train.jsonl train.img -- ptd-eval -q --once -m 4 examined.ptd train.jsonl
 echo "1..$reported"

@@ -196,21 +196,26 @@ static int put_group(struct ptd_page *p, const struct ptd_group *g)
 
 /* ---- a stream ---- */
 
-/* The store of a stream may have gone or stand elsewhere; its page then has no names of tokens. */
-static void open_words(struct ptd_page *p, const struct ptd_head *h)
+/* The store of a stream may have gone or stand elsewhere; its page then has no names of tokens.
+ * -1: 71. */
+static int open_words(struct ptd_page *p, const struct ptd_head *h)
 {
-    if (ptd_page_words_open(&p->words, h->store) == 0) return;
-    if (p->tokens && ptd_page_words_open(&p->words, p->tokens) == 0) return;
+    if (ptd_page_words_open(&p->words, h->store) == 0) return 0;
+    if (ptd_failed_status() == PTD_OSERR) return -1;
+    if (p->tokens && ptd_page_words_open(&p->words, p->tokens) == 0) return 0;
+    if (ptd_failed_status() == PTD_OSERR) return -1;
     ptd_warn("tokens are shown by their numbers: %s",
              h->store ? ptd_failed_message() : "the stream names no store");
+    return 0;
 }
 
 static int put_head(struct ptd_page *p, const struct ptd_frame *f, const char *name)
 {
     struct ptd_head h;
     if (ptd_head_decode(&h, f->body, f->body_len) < 0) return -1;
-    open_words(p, &h);
+    int rc = open_words(p, &h);
     ptd_head_clear(&h);
+    if (rc < 0) return -1;
     json_t *shown = ptd_show_frame(f, 0);
     if (!shown) return -1;
     char *head = json_dumps(shown, JSON_COMPACT | JSON_ENSURE_ASCII);
