@@ -168,7 +168,7 @@ static void judge(struct ptd_lines *l, double changed)
             continue;
         }
         least[s->kind] = s->step;
-        if (s->seconds > 0) changed -= s->seconds;
+        if (s->seconds > 0 && s->seconds < changed) changed -= s->seconds;
     }
 }
 
