@@ -126,11 +126,12 @@ chains() { # SIGNAL WHOM
 waits_for_ever() { # SIGNAL
     local started status half=$((steps / 2)) bytes
     bytes=$(torture-streams --frames "$run/0.rec" | awk -v n=$half '$1 == 3 && !--n { print $3 }')
+    [ -n "$bytes" ] || { blame "SIG$1: no step $half in the stream"; return; }
     fresh hit.ptd
     "${update[@]}" --grace 1 -s hit.ptd < idle > lines 2> errors &
     exec 9> idle
     head -c $((bytes + 1000)) $run/0.rec >&9 # whole steps and the begin of the next
-    until [ "$(wc -l < lines)" -ge $half ]; do sleep 0.01; done
+    until [ "$(wc -l < lines)" -ge $half ] || ! kill -0 $! 2> /dev/null; do sleep 0.01; done
     sleep 0.2 # until it has read that
     started=$EPOCHSECONDS
     kill -s "$1" $!
