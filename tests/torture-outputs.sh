@@ -47,6 +47,10 @@ prints() {
         stat-csv: ptd-stat -q --csv 1.rec --against 1.rec
         stat-latex: ptd-stat -q --latex --calibration votes 1.rec
         plot-list: ptd-plot --list metrics.jsonl
+        metrics-csv: ptd-metrics -q --csv metrics.jsonl
+        metrics-wandb: ptd-metrics -q --wandb metrics.jsonl
+        watch: ptd-watch -q --once run.ptd metrics.jsonl
+        update-config: ptd-update --print-config -s run.ptd
         dump: ptd-dump 3.rec
         dump-full: ptd-dump --full --pretty 3.rec
         dump-text: ptd-dump --text 3.rec
@@ -64,6 +68,7 @@ prints() {
 }
 writes() {
     sed 's/^ *//' <<- 'END'
+        metrics-gauges: ptd-metrics -q --prometheus new.prom --run x metrics.jsonl
         plot-hint: ptd-plot -q --hint 2.rec -o new.svg
         plot-svg: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.svg
         plot-png: ptd-plot -q metrics.jsonl --fields actor/entropy -o new.png
@@ -82,8 +87,14 @@ run() {
     "${@:2}" $line > "$1" 2> err
     status=$?
 }
-# What a file says besides the clock.
-timeless() { if [ "$name" = update ]; then jq -c 'with_entries(select(.key | test("^timing_s|^perf/") | not))' "$1"; else cat "$1"; fi; }
+# What a file says besides the clock, and how much memory is left.
+timeless() {
+    case $name in
+    update) jq -c 'with_entries(select(.key | test("^timing_s|^perf/") | not))' "$1" ;;
+    watch) sed 's/memory left .*//' "$1" ;;
+    *) cat "$1" ;;
+    esac
+}
 same() { cmp -s <(timeless "$1") <(timeless "$2"); }
 one_line() { [ "$(wc -l < err)" = 1 ] && grep -q "^ptd-.*$1" err; }
 
@@ -144,7 +155,7 @@ failing_writes() {
                 for sticky in '' +; do
                     [ "$full" ] || [ $error$sticky = EIO:Input.output ] || [ $error$sticky = ENOSPC:No.space+ ] || continue
                     run out inject "write:error=${error%:*}:when=$i$sticky" && expect_error "write $i$sticky fails: $error" "${error#*:}.*"
-                    cmp -s -n "$(stat -c %s out)" out whole || [ "$name" = update ] || complain "$name: write $i: not a beginning of the whole"
+                    cmp -s -n "$(stat -c %s out)" out whole || [ "$name" = update ] || [ "$name" = watch ] || complain "$name: write $i: not a beginning of the whole"
                 done
             done
             run out inject "write:error=EPIPE:when=$i" && expect_pipe "write $i: EPIPE"
