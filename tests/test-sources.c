@@ -143,8 +143,51 @@ static void siblings_tell_where_right_ones_looked(void **state)
                                        "-red c3: b2 6, c3 5 = 11"};
     struct ptd_rollout y[5];
     struct ptd_group g = group_of(y, text, 5);
-    assert_string_equal(from_siblings(&g), "first c3 then look at b3 c3");
+    assert_string_equal(from_siblings(&g), "first c3 then look at b3 c3 then add");
     ptd_group_clear(&g);
+}
+
+/* The method word behind two right responses and a wrong one of these texts; "" there is none. */
+static void assert_method(const char *answer, const char *right, const char *other,
+                          const char *wrong, const char *expected)
+{
+    const char *text[] = {right, right, other, wrong};
+    char all[80];
+    struct ptd_rollout y[4];
+    struct ptd_group g = group_of(y, text, 4);
+    struct ptd_hint_named p;
+    g.answer = answer;
+    y[3].extracted = "5";
+    ptd_hint_named(&p, &three, y[0].text);
+    snprintf(all, sizeof all, "look at a1%s%s%s%s", p.n > 1 ? " b1" : "", p.n > 2 ? " c1" : "",
+             *expected ? " then " : "", expected);
+    const char *got = from_siblings(&g);
+    if (strcmp(got, all) != 0) fail_msg("\"%s\" of \"%s\", expected \"%s\"", got, right, all);
+    ptd_group_clear(&g);
+}
+
+static void siblings_tell_what_right_ones_did(void **state)
+{
+    (void)state;
+    static const char *const wrong = "-a3 2";
+    assert_method("9", "+a1 3, b1 2 = 5, c1 4 = 9", "+so 9", wrong, "add");
+    assert_method("4", "+a1 3, b1 4 = 4", "+so 4", wrong, "max");
+    assert_method("3", "+a1 3, b1 4", "+so 3", wrong, "min");
+    assert_method("12", "+a1 3, b1 4", "+so 12", wrong, "multiply");
+    assert_method("5", "+a1 3, b1 8 = 5", "+so 5", wrong, "subtract");
+    assert_method("3", "+a1 3. \\boxed{3}", "+so 3", wrong, "read");
+    assert_method("0.3", "+a1 0.1, b1 0.2", "+so 0.3", wrong, "add");
+    /* what the numbers do not come to, and what is no number */
+    assert_method("11", "+a1 3, b1 4 = 11", "+so 11", wrong, "");
+    assert_method("7", "+a1 3, b1 x = 7", "+so 7", wrong, "");
+    assert_method("red", "+a1 3, b1 4", "+so red", wrong, "");
+    /* where several words fit, what others of the group did, right or wrong */
+    assert_method("5", "+a1 5, b1 0", "+so 5", wrong, "");
+    assert_method("5", "+a1 5, b1 0", "+b2 1, b3 4", wrong, "add");
+    assert_method("5", "+a1 5, b1 0", "+so 5", "-b2 4, b3 5", "max");
+    assert_method("4", "+a1 2, b1 2", "+so 4", "-b2 1, b3 5", "multiply");
+    /* a word that is the answer is not said */
+    assert_method("add", "+a1 3, b1 4", "+so add", wrong, "");
 }
 
 static void of_several_the_one_that_wrong_ones_lack(void **state)
@@ -153,7 +196,7 @@ static void of_several_the_one_that_wrong_ones_lack(void **state)
     static const char *const text[] = {"+a1 6, a2 5 = 11", "+b1 6, b2 5 = 11", "-a2 5, a1 7 = 12"};
     struct ptd_rollout y[3];
     struct ptd_group g = group_of(y, text, 3);
-    assert_string_equal(from_siblings(&g), "look at b1 b2");
+    assert_string_equal(from_siblings(&g), "look at b1 b2 then add");
     ptd_group_clear(&g);
 }
 
@@ -577,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_start_needs_more_than_half),
         cmocka_unit_test(regions_are_cells),
         cmocka_unit_test(siblings_tell_where_right_ones_looked),
+        cmocka_unit_test(siblings_tell_what_right_ones_did),
         cmocka_unit_test(of_several_the_one_that_wrong_ones_lack),
         cmocka_unit_test(words_of_right_ones_alone),
         cmocka_unit_test(without_right_or_wrong_ones_there_are_none),

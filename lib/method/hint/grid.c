@@ -1,9 +1,13 @@
 /* grid: see grid.h. How a cell is named is cell.c's. */
 #include "method/hint/grid.h"
+#include "judge/number.h"
 #include "method/hint/cell.h"
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NUMBER_BYTES 64 /* that are read of a number */
 
 int ptd_hint_number(const char **s, int most)
 {
@@ -38,11 +42,21 @@ static int is_read(const char *s)
     return blanks && isalnum((unsigned char)s[blanks]);
 }
 
-static void add(struct ptd_hint_named *out, int cell)
+/* The number behind the place whose name ends at s; NAN: there is none. */
+static double value_at(const char *s)
+{
+    struct ptd_rational r;
+    s += strspn(s, " \t");
+    return ptd_number_scan(s, strnlen(s, NUMBER_BYTES), &r) ? (double)r.num / (double)r.den : NAN;
+}
+
+static void add(struct ptd_hint_named *out, int cell, double value)
 {
     for (int i = 0; i < out->n; i++)
         if (out->cell[i] == cell) return;
-    if (out->n < PTD_HINT_PLACES) out->cell[out->n++] = cell;
+    if (out->n == PTD_HINT_PLACES) return;
+    out->value[out->n] = value;
+    out->cell[out->n++] = cell;
 }
 
 void ptd_hint_named(struct ptd_hint_named *out, const struct ptd_hint_grid *g, const char *text)
@@ -53,7 +67,7 @@ void ptd_hint_named(struct ptd_hint_named *out, const struct ptd_hint_grid *g, c
         int cell = index_of(g, s);
         s += 1 + strspn(s + 1, "0123456789");
         if (is_read(s))
-            add(out, cell);
+            add(out, cell, value_at(s));
         else if (out->start < 0 && out->n == 0)
             out->start = cell;
     }

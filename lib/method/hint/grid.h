@@ -6,7 +6,7 @@
  *     ptd_hint_named(&n, &grid, "red a1: b1 3, c1 2 = 5");  // start a1, places b1 c1
  *
  * A place that something stands behind ("b1 3", "c2 none") has been read; one that a sign stands
- * behind ("a1:") was only found on the way: a start. */
+ * behind ("a1:") was only found on the way: a start. What is read may be a number. */
 #ifndef PTD_HINT_GRID_H
 #define PTD_HINT_GRID_H
 #include "flow/record.h"
@@ -24,8 +24,9 @@ int ptd_hint_grid_parse(struct ptd_hint_grid *g, const char *text) PTD_MUST_CHEC
 int ptd_hint_number(const char **s, int most);
 
 struct ptd_hint_named {
-    int start;                    /* cell, -1: none */
-    int cell[PTD_HINT_PLACES], n; /* that were read, each once, in the order of naming */
+    int start;                     /* cell, -1: none */
+    int cell[PTD_HINT_PLACES], n;  /* that were read, each once, in the order of naming */
+    double value[PTD_HINT_PLACES]; /* the number that was read there first; NAN: none */
 };
 void ptd_hint_named(struct ptd_hint_named *out, const struct ptd_hint_grid *g, const char *text);
 /* 1: the same places in any order. */

@@ -2,12 +2,15 @@
  * Needs no annotation and no model. Leaves text, checks and rendering to hint.c.
  *
  * Places: of the sets of places that right answers name (grid.h), the one that most of them have;
- * of several, the one that fewest wrong answers have, then the first. Words: those in more than
- * half of the right answers and in no wrong one, none of which breaks a rule by itself, at most
- * WORDS, as "think of sum". A group in which nothing is right, or nothing is wrong, has no hint. */
+ * of several, the one that fewest wrong answers have, then the first. Method: what these right
+ * answers did with the numbers that they read there (working.h), as "add", unless the word breaks a
+ * rule by itself. Words: those in more than half of the right answers and in no wrong one, none of
+ * which breaks a rule by itself, at most WORDS, as "think of sum". A group in which nothing is
+ * right, or nothing is wrong, has no hint. */
 #include "method/hint/grid.h"
 #include "method/hint/hint.h"
 #include "method/hint/spoiler.h"
+#include "method/hint/working.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,13 +44,11 @@ static int having(const struct ptd_group *g, const struct ptd_hint_named *named,
     return n;
 }
 
-static const struct ptd_hint_named *choose_places(const struct siblings *s, struct ptd_group *g)
+static const struct ptd_hint_named *choose_places(const struct ptd_group *g,
+                                                  const struct ptd_hint_named *named)
 {
-    struct ptd_hint_named *named = ptd_group_alloc(g, (size_t)g->n_rollouts * sizeof *named),
-                          *best = NULL;
+    const struct ptd_hint_named *best = NULL;
     int most = 0, fewest = 0;
-    for (int i = 0; i < g->n_rollouts; i++)
-        ptd_hint_named(&named[i], &s->grid, g->rollouts[i].text);
     for (int i = 0; i < g->n_rollouts; i++) {
         if (!ptd_rollout_right(&g->rollouts[i]) || !named[i].n) continue;
         int right = having(g, named, 1, &named[i]), wrong = having(g, named, 0, &named[i]);
@@ -129,11 +130,16 @@ static int make_siblings(void *source, struct ptd_group *g, struct ptd_hint *out
 {
     const struct siblings *s = source;
     if (!is_mixed(g)) return 0;
-    const struct ptd_hint_named *p = choose_places(s, g);
-    const char **steps = ptd_group_alloc(g, 3 * sizeof *steps), *words = words_step(g);
+    struct ptd_hint_named *named = ptd_group_alloc(g, (size_t)g->n_rollouts * sizeof *named);
+    for (int i = 0; i < g->n_rollouts; i++)
+        ptd_hint_named(&named[i], &s->grid, g->rollouts[i].text);
+    const struct ptd_hint_named *p = choose_places(g, named);
+    const char **steps = ptd_group_alloc(g, 4 * sizeof *steps), *words = words_step(g), *method;
     if (p) {
+        method = ptd_hint_working(g, named, p);
         out->n_steps = ptd_hint_place_steps(&s->grid, g, p, steps);
         out->regions = ptd_hint_place_regions(&s->grid, g, p, &out->n_regions);
+        if (method && !ptd_spoiler_find(method, g)) steps[out->n_steps++] = method;
     }
     if (words) steps[out->n_steps++] = words;
     out->steps = steps;
