@@ -16,6 +16,7 @@
  * (history.h), so that a resume asks the same (refill.h). */
 #include "base/command.h"
 #include "base/launched.h"
+#include "base/opt_value.h"
 #include "base/progress.h"
 #include "base/rank.h"
 #include "base/signals.h"
@@ -150,11 +151,13 @@ struct run {
     struct ptd_stops stops;
     int64_t loaded;
     int eval, trained; /* a trainer was seen */
+    int64_t patience;  /* seconds */
     struct ptd_progress progress;
     const char *doing;
 };
 
-#define PATIENCE 5 /* seconds */
+#define PATIENCE 5   /* seconds */
+#define VERDICTS 120 /* seconds */
 
 static void load(struct run *r, int64_t generation)
 {
@@ -232,6 +235,34 @@ static int waits_for_verdicts(void)
     return opt.refill || opt.curriculum > 0;
 }
 
+/* Seconds that a ptd-verify may take to come where no trainer shows that none will. */
+static int64_t longest_wait(void)
+{
+    const char *text = getenv("PTD_VERDICTS");
+    int64_t n = VERDICTS;
+    if (!text || !*text) return n;
+    if (ptd_whole_number(text, &n) || n < 1)
+        ptd_die(PTD_CONFIG, "PTD_VERDICTS: found \"%.64s\", expected a number of seconds", text);
+    return n;
+}
+
+/* A trainer reads what has come through all programs before it, and a ptd-verify says that it is
+ * there before it hands anything on: where there is a trainer and no ptd-verify, none will come. */
+static void miss_verify(const struct run *r, time_t since)
+{
+    static const char *const expected =
+        "--refill and --curriculum need its verdicts: expected ptd-verify behind this program, on "
+        "the same machine, as the same user and in the same container";
+    static time_t trainer;
+    time_t now = time(NULL);
+    if (r->trained && !trainer) trainer = now;
+    if (trainer && now - trainer >= PATIENCE)
+        ptd_die(PTD_UNAVAILABLE, "ptd-update has come, and no ptd-verify: %s", expected);
+    if (now - since >= r->patience)
+        ptd_die(PTD_UNAVAILABLE, "no ptd-verify has come within %lld s: %s", (long long)r->patience,
+                expected);
+}
+
 /* While the verdicts of a step are waited for, behind programs that may not tell. */
 static void wait_for_verdicts(void *ctx, int64_t step)
 {
@@ -245,7 +276,9 @@ static void wait_for_verdicts(void *ctx, int64_t step)
     ptd_asked_answer();
     ptd_board_doing(PTD_WAITS);
     ptd_progress_tick();
-    if (told || ptd_verdicts_heard(r->refill.verdicts) || time(NULL) - since < PATIENCE) return;
+    if (ptd_verdicts_heard(r->refill.verdicts)) return;
+    miss_verify(r, since);
+    if (told || r->trained || time(NULL) - since < PATIENCE) return;
     ptd_warn("waiting for verdicts, but no ptd-verify has come for them: expected one behind this "
              "program, on the same machine, as the same user and in the same container");
     told = 1;
@@ -255,6 +288,7 @@ static void open_refill(struct run *r, int64_t done)
 {
     struct ptd_refill *f = &r->refill;
     if (!waits_for_verdicts()) return;
+    r->patience = longest_wait();
     *f = (struct ptd_refill){.rollouts = &r->rollouts,
                              .verdicts = ptd_verdicts_new(),
                              .wanted = opt.step_groups,

@@ -3,7 +3,7 @@
 bats_require_minimum_version 1.5.0
 bin=$(cd "${PTD_BIN:-$BATS_TEST_DIRNAME/../bin}" && pwd)
 export PATH="$bin:$PATH" WORK="$BATS_FILE_TMPDIR"
-unset PTD_THREADS PTD_STORE_MAX
+unset PTD_THREADS PTD_STORE_MAX PTD_VERDICTS
 
 # Eight questions, and a store that learned them by heart for a moment: it answers some of them
 # right, some wrong.

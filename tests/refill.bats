@@ -126,8 +126,11 @@ land() {
 
 @test "a verdict that does not come: told aloud, and the end of ptd-verify ends the run behind a tee" {
     fresh alone.ptd
-    run -124 --separate-stderr bash -c "set -o pipefail; timeout 8 ptd-rollout -q -s alone.ptd $asking -n 2 train.jsonl | cat > /dev/null"
-    [[ "$stderr" == "ptd-rollout: warning: waiting for verdicts, but no ptd-verify has come for them: expected one behind this program, "* ]]
+    run -69 --separate-stderr bash -c "set -o pipefail; PTD_VERDICTS=7 timeout 60 ptd-rollout -q -s alone.ptd $asking -n 2 train.jsonl | cat > /dev/null"
+    [[ "${stderr_lines[0]}" == "ptd-rollout: warning: waiting for verdicts, but no ptd-verify has come for them: expected one behind this program, "* ]]
+    [[ "${stderr_lines[1]}" == "ptd-rollout: no ptd-verify has come within 7 s: --refill and --curriculum need its verdicts: expected ptd-verify behind this program, "* ]]
+    [ "${#stderr_lines[@]}" = 2 ]
+    fails 78 'ptd-rollout: PTD_VERDICTS: found "soon", expected a number of seconds' bash -c "set -o pipefail; PTD_VERDICTS=soon timeout 60 ptd-rollout -q -s alone.ptd $asking -n 2 train.jsonl | cat > /dev/null"
     fresh stall.ptd
     : > stall.ptd.jsonl
     launch stall.ptd 1000
@@ -153,6 +156,17 @@ land() {
     kill -9 "$(< pid.verify)"
     for _ in $(seq 400); do [ ! -s code ] || break; sleep 0.05; done
     [[ "$(< code)" == @(76|141) ]]
+}
+
+@test "a pipe without ptd-verify ends as soon as its trainer has come; a ptd-verify that is late is waited for" {
+    fresh none.ptd
+    run -76 --separate-stderr bash -c "set -o pipefail; { timeout 60 ptd-rollout -q -s none.ptd $asking -n 2 train.jsonl; echo \$? > none.code; } | ptd-ref -q 2> /dev/null | ptd-update -q 2> /dev/null"
+    [ "$(< none.code)" = 69 ]
+    [[ "$stderr" == "ptd-rollout: ptd-update has come, and no ptd-verify: --refill and --curriculum need its verdicts: expected ptd-verify behind this program, "* ]]
+    fresh late.ptd
+    ptd-rollout -q -s late.ptd $asking -n 2 train.jsonl 2> said | (sleep 7; exec ptd-verify -q --keep 0.01:0.99) | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3 > late.jsonl
+    [[ "$(< said)" == "ptd-rollout: warning: waiting for verdicts, "* ]]
+    [ "$(timeless late.jsonl)" = "$(timeless <(head -n 2 whole.jsonl))" ]
 }
 
 @test "the bound: a step that cannot be filled goes on with what it has" {

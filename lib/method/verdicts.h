@@ -18,6 +18,10 @@
  * stream that was saved names a process that has gone, so its verdicts go nowhere, and the same
  * groups are kept. Both must run on one machine, as one user, in one container.
  *
+ * Who waits for a ptd-verify that never comes would wait for ever, so ptd-verify says that it is
+ * there before it hands the head on: as soon as a trainer has come, ptd-rollout knows that there is
+ * none, or one that cannot reach it, and ends.
+ *
  * No circle can close: ptd-rollout waits only when all it has written is flushed, ptd-verify gives
  * a round's verdicts at once, when ptd-rollout has nothing left to write, and all programs behind
  * it read on until a step is whole. */
