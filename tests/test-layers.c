@@ -153,7 +153,7 @@ static void check_slope(struct scene *s, const char *name, size_t first, size_t 
 {
     const double h = 1e-4;
     const float *g = s->g;
-    double slope = 0, length = 0, up, down, norm = sqrt((double)(last - first) / 3),
+    double slope = 0, length = 0, up = 0, down = 0, norm = sqrt((double)(last - first) / 3),
            *saved = ptd_array(last - first, sizeof *saved);
     memcpy(saved, s->w + first, (last - first) * sizeof *saved);
     for (int side = 1; side >= -1; side -= 2) {
@@ -194,6 +194,87 @@ static void one_text_layer(void **state)
     s.c.layers = 1;
     say(&s, 13);
     check_scene(&s, 3);
+    clear(&s);
+}
+
+/* s->rounded [layers][n, kv]: the values that are attended to. */
+static void read_values(struct scene *s, const struct ptd_batch *b)
+{
+    int q = s->c.heads * s->c.head_dim, kv = s->c.kv_heads * s->c.head_dim, all = q + 2 * kv;
+    for (int l = 0; l < s->c.layers; l++) {
+        float *qkv = read_nums(s->m->device, b->lm[l].qkv, (size_t)s->n * all);
+        for (int r = 0; r < s->n; r++)
+            memcpy(s->rounded + ((size_t)l * s->n + r) * kv, qkv + (size_t)r * all + q + kv,
+                   kv * sizeof *qkv);
+        free(qkv);
+    }
+}
+
+/* What backward says of the attention to each picture token in one layer, or in all (-1). */
+static double *attended_by(struct scene *s, int layer)
+{
+    struct ptd_batch *b = ptd_batch_new(s->m);
+    long n = (long)s->n * s->c.hidden;
+    float *dhidden = ptd_array(n, sizeof *dhidden);
+    double *sum = ptd_array(TOKENS, sizeof *sum);
+    uint8_t only[2] = {layer == 0, layer == 1};
+    assert_int_equal(ptd_batch_prompt(b, s->ids, s->n, s->picture, s->n_pictures), 0);
+    for (long i = 0; i < n; i++) dhidden[i] = (float)share(i);
+    ptd_model_train(s->m);
+    ptd_forward(s->m, b);
+    read_values(s, b);
+    ptd_batch_attended(b, layer < 0 ? NULL : only, sum);
+    ptd_backward(s->m, b, in_nums(dhidden, (size_t)n));
+    back();
+    ptd_batch_free(b);
+    free(dhidden);
+    return sum;
+}
+
+/* The loss when token t's values are 1 + h times themselves there. */
+static double loss_with_more(struct scene *s, int token, int layer, double h)
+{
+    int kv = s->c.kv_heads * s->c.head_dim;
+    size_t n = (size_t)s->n * kv;
+    memset(s->shift, 0, 2 * s->c.layers * n * sizeof *s->shift);
+    for (int l = 0; l < s->c.layers; l++) {
+        if (layer >= 0 && l != layer) continue;
+        for (size_t i = (size_t)token * kv; i < (size_t)(token + 1) * kv; i++)
+            s->shift[(2 * l + 1) * n + i] = h * (double)s->rounded[l * n + i];
+    }
+    return plain_loss(s);
+}
+
+static void attention_times_its_gradient(void **state)
+{
+    struct scene s = small("attention times its gradient");
+    const double h = 1e-5;
+    (void)state;
+    say(&s, 3);
+    show(&s, 4, 4);
+    say(&s, 2);
+    show(&s, 2, 4);
+    say(&s, 5);
+    s.m = tiny_model_of(&s.c);
+    s.w = plain_weights(s.m);
+    s.shift =
+        ptd_array(2 * (size_t)s.c.layers * s.n * s.c.kv_heads * s.c.head_dim, sizeof *s.shift);
+    s.rounded =
+        ptd_array((size_t)s.c.layers * s.n * s.c.kv_heads * s.c.head_dim, sizeof *s.rounded);
+    for (int layer = -1; layer < s.c.layers; layer++) {
+        double *sum = attended_by(&s, layer), most = 0;
+        for (int i = 0, t = 0; i < s.n; i++) {
+            if (s.ids[i] != s.c.image_token) continue;
+            double slope =
+                (loss_with_more(&s, i, layer, h) - loss_with_more(&s, i, layer, -h)) / (2 * h);
+            if (!(fabs(slope - sum[t]) <= 1e-3 * fabs(slope) + 2e-5))
+                fail_msg("layer %d, token %d: %.8g, differences %.8g", layer, i, sum[t], slope);
+            most = fmax(most, fabs(slope));
+            t++;
+        }
+        assert_true(most > 1e-3);
+        free(sum);
+    }
     clear(&s);
 }
 
@@ -472,6 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_text_layer),
+        cmocka_unit_test(attention_times_its_gradient),
         cmocka_unit_test(rounded_keys_and_values),
         cmocka_unit_test(one_vision_block_and_merger),
         cmocka_unit_test(deepstack_in_every_layer),

@@ -268,6 +268,39 @@ static void feed_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
                         c->hidden);
 }
 
+void ptd_batch_attended(struct ptd_batch *b, const uint8_t *layers, double *sum)
+{
+    b->attended_layers = layers;
+    b->attended = sum;
+    memset(sum, 0, (size_t)b->n_image_rows * sizeof *sum);
+}
+
+/* The pictures' rows of x [n, w], on the host; malloc'd. spare: as many of the device's. */
+static float *picture_rows(struct ptd_batch *b, ptd_num *spare, const ptd_num *x, long stride,
+                           int w)
+{
+    struct ptd_device *d = b->m->device;
+    size_t n = (size_t)b->n_image_rows * w;
+    float *rows = ptd_array(n + 1, sizeof *rows);
+    d->ops->copy_rows(d, spare, w, NULL, x, stride, b->on.image_row, b->n_image_rows, w);
+    d->ops->get_nums(d, rows, spare, n);
+    return rows;
+}
+
+/* v and dv [n, w] of a layer's values. */
+static void add_attended(struct ptd_batch *b, int layer, const ptd_num *v, const ptd_num *dv,
+                         long stride, int w)
+{
+    if (!b->attended || !b->n_image_rows) return;
+    if (b->attended_layers && !b->attended_layers[layer]) return;
+    ptd_num *spare = b->lm_spare.dO; /* which has served its turn */
+    float *x = picture_rows(b, spare, v, stride, w), *dx = picture_rows(b, spare, dv, stride, w);
+    for (long t = 0; t < b->n_image_rows; t++)
+        for (int i = 0; i < w; i++) b->attended[t] += (double)x[t * w + i] * (double)dx[t * w + i];
+    free(x);
+    free(dx);
+}
+
 static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
@@ -285,6 +318,7 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
     o->zero(d, s->dqkv, n * all * d->num_size);
     o->zero(d, s->dk, n * kv * d->num_size);
     o->attention_backward(d, b->on.text, s->dq, s->dk, dv, s->dO, a->o, a->lse, a->q, a->k, v);
+    add_attended(b, layer, v, dv, all, kv);
     o->rotate(d, s->dq, q, b->on.cosine, b->on.sine, n, c->heads, D, -1);
     o->rotate(d, s->dk, kv, b->on.cosine, b->on.sine, n, c->kv_heads, D, -1);
     o->headnorm_backward(d, s->dqkv, all, qg->gradient, s->dq, q, a->qkv, all, a->rq, qg->value, n,
@@ -330,6 +364,7 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
         attend_backward(m, b, i);
         ptd_model_done(m, m->layout->layers[i].part);
     }
+    b->attended = NULL;
     if (!m->lowest) {
         embed_backward(m, b, dx, dimage);
         ptd_model_done(m, m->layout->embed_part);

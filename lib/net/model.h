@@ -154,6 +154,15 @@ void ptd_forward(struct ptd_model *m, struct ptd_batch *b);
 /* The gradients must have been there (ptd_model_train) when forward ran. dhidden [rows, hidden] */
 void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidden);
 
+/* The next ptd_backward, whose lowest layer is 0, says of each picture token t of the batch, in
+ * sum [picture tokens], what attention to it times the gradient of that attention comes to, over
+ * the chosen layers (NULL: all), all heads and all rows i:
+ *
+ *     sum of a_it da_it = v_t . dv_t,    v_t the values of all key heads there
+ *
+ * Above 0: what the gradient is of would grow with more attention there. */
+void ptd_batch_attended(struct ptd_batch *b, const uint8_t *layers, double *sum);
+
 /* Attention that the rows of segment `reply` (from relative row first) pay to the prompt's picture
  * tokens after ptd_forward: mean over the chosen layers (NULL: all) and heads (NULL: all). out
  * [n_rows of the segment - first][picture tokens of its prompt], raw shares of each row's

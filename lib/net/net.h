@@ -153,6 +153,9 @@ struct ptd_batch {
     ptd_num *to_merger, *to_deepstack[PTD_DEEPSTACK_MAX];
     /* [n_image_rows, H] more gradient of the merger's output for the next backward, or NULL */
     const ptd_num *dimage;
+    /* of ptd_batch_attended, for the next backward; sum NULL: not wanted */
+    const uint8_t *attended_layers;
+    double *attended;
 };
 
 /* Memory for all parameters, which are all trained, and what uses them points there (weights.c). */

@@ -107,11 +107,13 @@ void ptd_score_reset(struct ptd_score *s)
 struct ptd_lm_head *ptd_score_head(struct ptd_score *s, const uint8_t *banned)
 {
     struct ptd_model *m = s->m;
-    if (s->head && s->banned == banned) return s->head;
+    const struct ptd_matrix *W = ptd_model_head(m);
+    if (s->head && s->banned == banned && !memcmp(&s->read, W, sizeof *W)) return s->head;
     ptd_lm_head_free(s->head);
     s->banned = banned;
-    return s->head = ptd_lm_head_new(m->device, ptd_model_head(m),
-                                     s->batch->keep ? ptd_model_dhead(m) : NULL, banned);
+    s->read = *W;
+    return s->head =
+               ptd_lm_head_new(m->device, W, s->batch->keep ? ptd_model_dhead(m) : NULL, banned);
 }
 
 void ptd_score_free(struct ptd_score *s)

@@ -37,7 +37,8 @@ struct ptd_score {
     long rows, cap;
     ptd_num *X; /* [rows, hidden] after ptd_score_forward */
     struct ptd_lm_head *head;
-    const uint8_t *banned; /* those that head was made with */
+    const uint8_t *banned; /* those that head was made with, */
+    struct ptd_matrix read; /* and its words */
     /* what the activations of a micro-batch may take before they are recomputed; 0: anything */
     size_t keep_most;
     size_t room; /* the most they may take at all (71); 0: what there is */
@@ -55,7 +56,7 @@ ptd_num *ptd_score_nums(struct ptd_score *s, size_t n);
 void ptd_score_backward(struct ptd_score *s, const ptd_num *dX); /* dX [rows, hidden] */
 void ptd_score_reset(struct ptd_score *s);
 /* The model's head, kept from call to call; where backward follows it learns. It lives as long as
- * s, or until another list of banned words is given. */
+ * s, or until another list of banned words is given, or its words lie elsewhere. */
 struct ptd_lm_head *ptd_score_head(struct ptd_score *s, const uint8_t *banned);
 void ptd_score_free(struct ptd_score *s);
 #endif
