@@ -54,7 +54,10 @@ static struct {
                   .first = 1,
                   .candidates = 256,
                   .sure = 0.5,
-                  .weigh = {.samples = 8, .answer_template = "\\boxed{ANSWER}", .judge = "auto"},
+                  .weigh = {.samples = 8,
+                            .replies = 1,
+                            .answer_template = "\\boxed{ANSWER}",
+                            .judge = "auto"},
                   .exec_timeout = 10,
                   .exec_start = 300},
          .tau = 1,
@@ -75,8 +78,10 @@ static const struct ptd_opt options[] = {
      "gate by reply: replies with the hint, and without", 1, 256},
     {"answer-template", 0, PTD_OPT_STR, &opt.hint.weigh.answer_template, "TEXT",
      "gate, search by answer: what the answer is written in, with ANSWER in it", 0, 0},
-    {"model", 0, PTD_OPT_STR, &opt.model, "DIR",
-     "another store, whose newest generation looks and weighs in place of the reference", 0, 0},
+    {"model", 0, PTD_OPT_STR, &opt.model, "WHO",
+     "who looks and weighs in place of the reference: old, the weights that sampled, or DIR, "
+     "another store's newest",
+     0, 0, 1},
     {"tau", 't', PTD_OPT_DOUBLE, &opt.tau, "T", "hint groups with an accuracy below T", 0, 2},
     {"always", 'a', PTD_OPT_FLAG, &opt.always, NULL, "hint every group, judged or not (warm start)",
      0, 0},
@@ -100,11 +105,15 @@ static const struct ptd_opt options[] = {
      "attention: relative to that while TEXT is asked, such as \"describe the picture\"", 0, 0},
     {"blank", 0, PTD_OPT_FLAG, &opt.hint.blank, NULL,
      "attention: what the right answer's log-prob loses without each cell, in its place", 0, 0},
+    {"gradient", 0, PTD_OPT_FLAG, &opt.hint.gradient, NULL,
+     "attention: times the gradient of the right answer's log-prob by it", 0, 0},
     {"methods", 0, PTD_OPT_STR, &opt.hint.methods, "LIST",
      "search: words for how to go on, of one place/of several: read/add,max", 0, 0},
     {"candidates", 0, PTD_OPT_INT, &opt.hint.candidates, "N", "search: most hints tried", 1, 4096},
     {"sure", 0, PTD_OPT_DOUBLE, &opt.hint.sure, "P",
      "search by reply: the best one's least share among the ways to the right answer", 0, 1},
+    {"replies", 0, PTD_OPT_INT, &opt.hint.weigh.replies, "N",
+     "search by reply: replies to each hint, the greedy one and others that are drawn", 1, 256},
     {"exec-timeout", 0, PTD_OPT_DOUBLE, &opt.hint.exec_timeout, "S",
      "exec: seconds that it may take for a group", 1e-3, 86400},
     {"exec-start", 0, PTD_OPT_DOUBLE, &opt.hint.exec_start, "S",
@@ -151,6 +160,13 @@ static struct ptd_usage usage = {
     "0 done, 1 a source of hints tells (--audit), 2 misuse, 65 bad data or answer of exec, 66 no "
     "input, 69 exec does not answer, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"};
 
+/* Who looks, if --model says it. */
+static int open_eye(void)
+{
+    opt.tools.old = opt.model && strcmp(opt.model, "old") == 0;
+    return opt.model && !opt.tools.old ? ptd_hint_model_open(&opt.tools, opt.model) : 0;
+}
+
 /* ---- memory ---- */
 
 #define BEYOND "--from data, more memory, or a smaller model"
@@ -170,7 +186,7 @@ static void plan_weighing(struct ptd_hint_tools *eye, struct ptd_plan *p)
 {
     int search = ptd_hints_have(opt.hints, "search");
     struct ptd_expected e = opt.plan.expected;
-    struct ptd_sampling s = {.group_size = search ? 1 : opt.hint.weigh.samples,
+    struct ptd_sampling s = {.group_size = search ? opt.hint.weigh.replies : opt.hint.weigh.samples,
                              .max_tokens = e.answer > 0 ? (int)e.answer : 64};
     struct ptd_model *m = search || opt.hint.gate ? ptd_model_open(eye->store, eye->device) : NULL;
     if (!search && !opt.hint.gate) return;
@@ -200,8 +216,7 @@ static _Noreturn void tell_plan(void)
     struct ptd_plan_choice choices[2] = {{0}};
     int computes;
     if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
-    if (ptd_hint_tools_open(&opt.tools, opt.store) < 0 ||
-        (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) ||
+    if (ptd_hint_tools_open(&opt.tools, opt.store) < 0 || open_eye() < 0 ||
         !(opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint)))
         ptd_die_last();
     computes = opt.audit || ptd_hints_compute(opt.hints);
@@ -216,23 +231,54 @@ static _Noreturn void tell_plan(void)
     ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
 }
 
-/* What was given and no source has a use for; in doubt none. */
+/* What was given and cannot have an effect is a mistake. */
+static void refuse_idle_scores(int attention, int search)
+{
+    int blank = opt.hint.blank, gradient = opt.hint.gradient, read = attention && !blank;
+    static const char *const of_attention[] = {"mass",  "first",    "neutral",
+                                               "blank", "gradient", NULL};
+    for (const char *const *o = of_attention; *o; o++)
+        ptd_opt_needs(*o, attention, "--from attention");
+    ptd_opt_needs("blank", !blank || !gradient, "no --gradient");
+    ptd_opt_needs("neutral", read && !gradient, "neither --blank nor --gradient");
+    ptd_opt_needs("layers", search || read, "--from search, or attention without --blank");
+    ptd_opt_needs("heads", search || (read && !gradient),
+                  "--from search, or attention with neither --blank nor --gradient");
+    ptd_opt_needs("sink", search || (read && !gradient),
+                  "--from search, or attention with neither --blank nor --gradient");
+    ptd_opt_needs("grid", attention || search || ptd_hints_named(opt.from, "siblings"),
+                  "--from attention, siblings or search");
+}
+
+static void refuse_idle_weights(int search)
+{
+    int given = opt.hint.blank || opt.hint.gradient, weighs = opt.hint.gate || search,
+        reply = opt.hint.weigh.by == PTD_BY_REPLY;
+    ptd_opt_needs("methods", search, "--from search");
+    ptd_opt_needs("candidates", search, "--from search");
+    ptd_opt_needs("sure", search && reply, "--from search and --weigh reply");
+    ptd_opt_needs("replies", search && reply, "--from search and --weigh reply");
+    ptd_opt_needs("samples", opt.hint.gate && reply, "--gate and --weigh reply");
+    ptd_opt_needs("weigh", weighs || given, "--gate, --blank, --gradient or --from search");
+    ptd_opt_needs("answer-template", given || (weighs && !reply),
+                  "--weigh answer or right and --gate or --from search, or --blank or --gradient");
+    ptd_opt_needs("judge", (weighs && reply) || opt.audit,
+                  "--audit, or --weigh reply and --gate or --from search");
+}
+
 static void refuse_idle(void)
 {
-    static const char *const of_eyes[] = {"layers", "heads",   "mass",  "sink",
-                                          "first",  "neutral", "blank", NULL};
-    static const char *const of_search[] = {"methods", "candidates", "sure", NULL};
-    int search = strstr(opt.from, "search") != NULL, weighs = opt.hint.gate || search,
-        exec = strstr(opt.from, "exec:") != NULL;
-    for (const char *const *o = of_eyes; *o; o++)
-        ptd_opt_needs(*o, search || strstr(opt.from, "attention"), "--from attention or search");
-    for (const char *const *o = of_search; *o; o++) ptd_opt_needs(*o, search, "--from search");
+    int attention = ptd_hints_named(opt.from, "attention"),
+        search = ptd_hints_named(opt.from, "search"), exec = ptd_hints_named(opt.from, "exec");
+    refuse_idle_scores(attention, search);
+    refuse_idle_weights(search);
+    ptd_opt_needs("model", attention || search || opt.hint.gate,
+                  "--gate or --from attention or search");
     ptd_opt_needs("exec-timeout", exec, "--from exec:CMD");
     ptd_opt_needs("exec-start", exec, "--from exec:CMD");
-    ptd_opt_needs("samples", opt.hint.gate, "--gate");
-    ptd_opt_needs("weigh", weighs || opt.hint.blank, "--gate, --blank or --from search");
-    ptd_opt_needs("answer-template", weighs || opt.hint.blank, "--gate, --blank or --from search");
-    ptd_opt_needs("judge", weighs || opt.audit, "--gate, --audit or --from search");
+    ptd_opt_needs("tau", !opt.always && !opt.audit, "neither --always nor --audit");
+    ptd_opt_needs("always", !opt.audit, "no --audit");
+    ptd_opt_needs("record", !opt.audit, "no --audit");
 }
 
 static int check_options(void *ctx)
@@ -255,7 +301,7 @@ static int tell_reads(struct ptd_filter *filter)
     char id[17];
     const struct ptd_hint_tools *m = opt.tools.model;
     if (ptd_store_identity(opt.tools.store, 0, id) < 0) return -1;
-    int n = snprintf(reads, sizeof reads, "reference %s", id);
+    int n = snprintf(reads, sizeof reads, "reference %s%s", id, opt.tools.old ? "; model old" : "");
     if (m && ptd_store_identity(m->store, m->generation, id) < 0) return -1;
     if (m)
         snprintf(reads + n, sizeof reads - (size_t)n, "; model generation %lld %s",
@@ -274,7 +320,7 @@ static int begin(struct ptd_head *h, void *ctx)
     opt.tools.data_digest = h->data_digest;
     opt.tools.max_tokens = h->max_tokens;
     opt.tools.temperature = h->temperature;
-    if (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) return -1;
+    if (open_eye() < 0) return -1;
     opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
     if (!opt.hints || tell_reads(filter) < 0) return -1;
     if (!ptd_hints_compute(opt.hints)) return 0;
@@ -406,7 +452,7 @@ static void open_audit(struct ptd_audit_view *v)
     opt.tools.max_tokens = v->max_tokens;
     opt.tools.temperature = v->temperature;
     opt.hint.weigh.seed = (uint64_t)opt.audit_seed;
-    if (opt.model && ptd_hint_model_open(&opt.tools, opt.model) < 0) ptd_die_last();
+    if (open_eye() < 0) ptd_die_last();
     struct ptd_audit_options o = {
         .answers = v->answers = opt.answers,
         .max_tokens = v->max_tokens,
@@ -546,6 +592,8 @@ static int audit(const char *operand)
     struct ptd_audit_view v = {0};
     if (check_options(NULL)) ptd_die_last();
     if (opt.hint.gate) ptd_misuse("--gate: --audit measures all that a source says, without it");
+    if (opt.model && strcmp(opt.model, "old") == 0)
+        ptd_misuse("--model old: --audit asks the reference, expected another store or no --model");
     ptd_asked_heed(tell, NULL);
     if (is_data(operand))
         audit_data(operand, &v);
@@ -556,11 +604,10 @@ static int audit(const char *operand)
 
 static void refuse_options_of_audit(void)
 {
-    if (opt.sample != SAMPLE || opt.answers != ANSWERS || opt.max_tokens || opt.audit_seed ||
-        opt.temperature > 0 || opt.places.image_dir || opt.places.allow_outside || of_data_set())
-        ptd_misuse("--sample, --group-size, --max-tokens, --temperature, --seed, "
-                   "--system, --max-pixels, --min-pixels, --image-dir and --allow-outside go only "
-                   "with --audit");
+    static const char *const all[] = {"sample",    "group-size",    "max-tokens", "temperature",
+                                      "system",    "max-pixels",    "min-pixels", "seed",
+                                      "image-dir", "allow-outside", NULL};
+    for (const char *const *o = all; *o; o++) ptd_opt_needs(*o, 0, "--audit");
 }
 
 /* The options, with the names of the sources there are. */

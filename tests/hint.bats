@@ -54,7 +54,8 @@ METHODS='--methods read/add'
     jq -c 'if .id[-1:] | tonumber % 2 == 0 then .steps = ["look at a1 a2 a3 b1 b2 b3 c1 c2 c3", "read"] else . end' train.jsonl > mixed.jsonl
     ptd-rollout -q -s run.ptd -P 12 -G 6 -m 16 -n 1 mixed.jsonl | ptd-verify -q > mixed.rec
     for by in reply right answer; do
-        run -0 --separate-stderr bash -c "ptd-hint --from data --gate --weigh $by --answer-template '\\boxed{ ANSWER }' mixed.rec > gated.rec"
+        form=$([ $by = reply ] || echo "--answer-template '\\boxed{ ANSWER }'")
+        run -0 --separate-stderr bash -c "ptd-hint --from data --gate --weigh $by $form mixed.rec > gated.rec"
         [[ "$stderr" == *"gate: "*" of "*" passed ("*" %), gain "* ]]
         groups gated.rec | jq -s -e 'map(select(.group_accuracy < 1)) | all(
             if .hint.text then .hint_gain > 0 and .hint_drop == null and .hint_refused == null
@@ -90,6 +91,11 @@ for y in groups[1]["rollouts"]: y["outcome"], y["accuracy"] = "wrong", 0.0' > mi
     ptd-hint -q --from siblings mixed-siblings.rec > siblings.rec
     [ "$(groups siblings.rec | jq -s -c '[.[] | .hint.text] | [.[0], .[1]]')" = '["first a1 then look at b1",null]' ]
     [ "$(groups siblings.rec | jq -s -c '.[0].hint | [.source, [.regions[][0]]]')" = '["siblings",["a1","b1"]]' ]
+    # what was done with what they read, and no number of it
+    craft mixed-siblings.rec 'for g in groups: g["answer"] = "5"' > fives.rec
+    [ "$(ptd-hint -q --from siblings fives.rec | groups | jq -s -c '.[0].hint.text')" = '"first a1 then look at b1 then read"' ]
+    ptd-hint -q --audit -n 12 -G 2 -m 16 --from siblings fives.rec > audited.json
+    jq -e '.sources[0] | .source == "siblings" and .hints > 0 and .kept == .hints' audited.json > /dev/null
     # an answer that is written where places are read is no hint
     craft mixed-siblings.rec 'for g in groups: g["answer"] = "b1"' | ptd-hint -q --from siblings > told.rec
     [ "$(groups told.rec | jq -s -c '.[0] | [.hint.text, .hint_drop]')" = '[null,"answer-text"]' ]
@@ -164,6 +170,97 @@ SAYS='jq --unbuffered -c'
     [ "$(ptd-hint -q --from attention bare.rec | hints | jq -c .[1] | sort -u)" = null ] # no solution to read
 }
 
+@test "attention times the gradient of the right answer's log-prob: of the answer, of right responses" {
+    for by in answer right; do
+        ptd-hint -q --from attention --gradient --weigh $by --answer-template '\boxed{ ANSWER }' bare.rec > gradient.rec
+        [ "$(groups gradient.rec | jq -s '[.[] | select(.hint.text)] | length')" -ge 3 ]
+        ptd-hint -q --from attention --gradient --weigh $by --answer-template '\boxed{ ANSWER }' bare.rec | cmp - gradient.rec
+        hints gradient.rec > $by.said
+    done
+    [ "$(< answer.said)" != "$(< right.said)" ]
+    ptd-hint -q --from attention --gradient --layers 3 --weigh right bare.rec > last.rec
+    [ "$(hints last.rec)" != "$(< right.said)" ]
+    [ "$(PTD_THREADS=1 ptd-hint -q --from attention --gradient --layers 3 --weigh right bare.rec | hints)" = "$(hints last.rec)" ]
+    rm -rf lora.ptd
+    ptd-init -q lora.ptd --from-store warm.ptd --lora rank=4
+    [ "$(ptd-hint -q -s lora.ptd --from attention --gradient bare.rec | hints)" = "$(ptd-hint -q --from attention --gradient bare.rec | hints)" ]
+    expect=prompts=12,prompt=40,answers=6x16,picture=84x84
+    sum() { ptd-hint --plan --json -s run.ptd --expect $expect --from attention "$@" | jq .sum; }
+    [ "$(sum --gradient)" -gt "$(sum)" ]
+}
+
+@test "--model old: the weights that sampled look and weigh, while they learn, as a store would that begins there" {
+    rm -rf old.ptd next.ptd few.ptd
+    ptd-init -q old.ptd --from-store warm.ptd
+    ptd-rollout -q -s old.ptd -P 6 -G 4 -m 16 -n 3 bare.jsonl | ptd-verify -q | ptd-hint -q --from search $METHODS --gate --samples 2 --model old | tee first.rec |
+        ptd-ref -q --no-cache | ptd-update -q --lr 2e-3 > old.metrics
+    ptd-init -q next.ptd --from-store old.ptd
+    ptd-rollout -q -s old.ptd -g 3 -P 12 -G 6 -m 16 train.jsonl | ptd-verify -q > third.rec
+    for from in "search $METHODS" attention "attention --gradient" "attention --blank --weigh right" "data --gate"; do
+        # shellcheck disable=SC2086
+        ptd-hint -q --from $from --model old third.rec | hints > moved
+        # shellcheck disable=SC2086
+        ptd-hint -q --from $from -s next.ptd third.rec | hints | cmp - moved
+        # shellcheck disable=SC2086
+        ptd-hint -q --from $from third.rec | hints > frozen
+        [ "$from" = "data --gate" ] || [ "$(< frozen)" != "$(< moved)" ]
+    done
+    # a stream of several generations: each group by its own
+    ptd-hint -q --from search $METHODS --gate --samples 2 --model old first.rec | hints | cmp - <(hints first.rec)
+    [[ "$(ptd-dump first.rec | jq -r 'select(.kind == "head").stages[-1].decided')" == *"; reference "*"; model old" ]]
+    ptd-init -q few.ptd --from-store warm.ptd
+    ptd-gold -q -s few.ptd -P 4 -n 1 train.jsonl > gold.rec
+    fails 65 'ptd-hint: *field "generation": no weights sampled it*' ptd-hint -q --always --from attention --model old gold.rec
+    fails 66 'ptd-hint: *--model old reads it from the store: expected ptd-update with a larger --keep*' ptd-hint -q -s few.ptd --from attention --model old third.rec
+    fails 2 'ptd-hint: --model old: --audit asks the reference*' ptd-hint -q --audit --from attention --model old third.rec
+}
+
+@test "--replies: others are drawn beside the greedy one" {
+    ptd-hint -q --from search $METHODS bare.rec > one.rec
+    ptd-hint -q --from search $METHODS --replies 1 bare.rec | hints | cmp - <(hints one.rec)
+    ptd-hint -q --from search $METHODS --replies 5 bare.rec > five.rec
+    ptd-hint -q --from search $METHODS --replies 5 bare.rec | cmp - five.rec
+    [ "$(hints five.rec)" != "$(hints one.rec)" ]
+    # what no greedy reply found, one of five may
+    found() { ptd-hint -q --sure 0 --from search $METHODS "$@" bare.rec | groups | jq -s '[.[] | select(.hint.text)] | length'; }
+    [ "$(found --replies 5)" -ge "$(found)" ]
+}
+
+@test "what cannot have an effect is refused" {
+    while read -r options; do
+        # shellcheck disable=SC2086
+        fails 2 'ptd-hint: --*: without effect, expected * beside it; *' ptd-hint -q $options verified.rec
+    done << 'END'
+--from search --mass 2
+--from search --blank
+--from search --neutral x
+--from data --gradient
+--from data --grid 3x3
+--from data --model run.ptd
+--from attention --blank --gradient
+--from attention --blank --neutral x
+--from attention --gradient --neutral x
+--from attention --gradient --heads 1
+--from attention --gradient --sink 3
+--from attention --blank --layers 1
+--from search --weigh answer --sure 0.4
+--from search --weigh right --replies 3
+--from data --gate --weigh answer --samples 3
+--from data --gate --answer-template ANSWER
+--from search --weigh right --judge exact
+--from data --replies 2
+--always --tau 0.5
+--max-tokens 0
+--seed 0
+--temperature 0
+--audit --tau 0.5
+--audit --always
+--audit --record
+END
+    # a command that has the word in it is no source
+    fails 2 'ptd-hint: --methods: without effect, *' ptd-hint -q --methods add --from 'exec:research' verified.rec
+}
+
 @test "--model: another store looks and weighs; the head says which; the run's own is refused" {
     rm -rf strong.ptd
     ptd-init -q strong.ptd --from-store blank.ptd
@@ -173,6 +270,11 @@ SAYS='jq --unbuffered -c'
     [ "$(hints own.rec)" != "$(hints other.rec)" ]
     [ "$(groups own.rec | jq -c '.hint.prompt_ids | length' | head -n 1)" -gt 5 ]
     [[ "$(ptd-dump other.rec | jq -r 'select(.kind == "head").stages[-1].decided')" == *"; model generation 12 "* ]]
+    # which it is counts, not where it lies
+    cp -r strong.ptd elsewhere.ptd
+    ptd-hint -q --from attention --model elsewhere.ptd verified.rec > moved.rec
+    decided() { ptd-dump "$1" | jq -r 'select(.kind == "head").stages[-1].decided'; }
+    [ "$(decided moved.rec)" = "$(decided other.rec)" ]
     ptd-hint -q --from search --model strong.ptd $METHODS --gate bare.rec > searched.rec
     ptd-hint -q --from search --model strong.ptd --weigh right $METHODS --gate bare.rec > given.rec
     fails 78 "ptd-hint: *--model run.ptd is the run's own store*" ptd-hint -q --from attention --model run.ptd verified.rec
@@ -181,7 +283,7 @@ SAYS='jq --unbuffered -c'
 
 @test "bad words are refused before anything is read" {
     fails 2 'ptd-hint: --weigh "luck": expected one of reply, right, answer*' ptd-hint --gate --weigh luck verified.rec
-    fails 2 'ptd-hint: --answer-template "x": expected a text with ANSWER in it*' ptd-hint -q --gate --answer-template x verified.rec
+    fails 2 'ptd-hint: --answer-template "x": expected a text with ANSWER in it*' ptd-hint -q --gate --weigh answer --answer-template x verified.rec
     fails 2 'ptd-hint: --methods "a,,b": *' ptd-hint -q --from search --methods a,,b verified.rec
     fails 2 'ptd-hint: --grid "3": *' ptd-hint -q --from search --grid 3 verified.rec
     fails 2 'ptd-hint: --grid "3": *' ptd-hint -q --from siblings --grid 3 verified.rec

@@ -11,17 +11,18 @@
  * order in which attention to them peaks. The method words come from the data's steps that name no
  * cell. Of several pictures the one that is looked at most is taken.
  *
- * Two other scores, by option. --neutral TEXT: s / (n + m/10), where n is the attention while TEXT
- * is read in the question's place and m its mean: what is looked at whatever is asked counts less
- * (Zhang et al. 2025, arXiv 2502.17422). --blank: no attention at all, but what the right answer's
- * log-prob (weigh.h, of right responses or of the answer) loses when a cell of the grid is painted
- * over in the picture's mean colour; 0 where it gains. That needs no solution. */
+ * Three other scores, by option. --neutral TEXT: s / (n + m/10), where n is the attention while
+ * TEXT is read in the question's place and m its mean: what is looked at whatever is asked counts
+ * less (Zhang et al. 2025, arXiv 2502.17422). --blank: no attention at all, but what the right
+ * answer's log-prob (weigh.h, of right responses or of the answer) loses when a cell of the grid is
+ * painted over in the picture's mean colour; 0 where it gains. That needs no solution. */
 #include "base/half.h"
 #include "data/prompt.h"
+#include "method/hint/attended.h"
+#include "method/hint/blanked.h"
 #include "method/hint/cell.h"
 #include "method/hint/grid.h"
 #include "method/hint/look.h"
-#include "method/hint/weigh.h"
 #include "net/net.h"
 #include <ctype.h>
 #include <math.h>
@@ -38,7 +39,8 @@ struct attention {
     struct ptd_model *model; /* the tools'; NULL until the first hint */
     struct ptd_batch *batch;
     uint8_t *layers, *heads;
-    struct ptd_weigh *weigh; /* for --blank, or NULL */
+    struct ptd_weigh *weigh;       /* for --blank and --gradient, or NULL */
+    struct ptd_attended *attended; /* for --gradient, or NULL */
 };
 
 /* What is known of one group while its hint is made. */
@@ -85,6 +87,7 @@ static void close_attention(void *source)
     struct attention *a = source;
     ptd_batch_free(a->batch);
     ptd_weigh_close(a->weigh);
+    ptd_attended_close(a->attended);
     free(a->layers);
     free(a->heads);
     free(a);
@@ -93,7 +96,8 @@ static void close_attention(void *source)
 static int open_weigh(struct attention *a)
 {
     struct ptd_weigh_rules r = a->options.weigh;
-    if (!a->options.blank) return 0;
+    if (!a->options.blank && !a->options.gradient) return 0;
+    if (a->options.gradient) a->attended = ptd_attended_open(a->tools);
     if (r.by == PTD_BY_REPLY) r.by = PTD_BY_RIGHT;
     return (a->weigh = ptd_weigh_open(a->tools, &r)) ? 0 : -1;
 }
@@ -511,64 +515,41 @@ static int by_attention(struct attention *a, struct ptd_group *g, struct ptd_hin
     return hint_from(a, g, &l, out);
 }
 
-/* ---- without a cell ---- */
+/* ---- without a cell, and times the gradient ---- */
 
-/* The mean colour of p. */
-static void mean_colour(const struct ptd_picture *p, uint8_t rgb[3])
+/* A row of attention, of tokens of all pictures, that is 0. */
+static void one_row(struct attention *a, struct ptd_group *g, struct look *l)
 {
-    double sum[3] = {0}, n = (double)p->height * p->width;
-    for (size_t i = 0; i < 3 * (size_t)p->height * p->width; i++) sum[i % 3] += p->pixels[i];
-    for (int k = 0; k < 3; k++) rgb[k] = (uint8_t)(sum[k] / n + 0.5);
+    *l = (struct look){.n = 1};
+    for (int i = 0, R, C; i < g->n_pictures; i++)
+        l->tokens += image_tokens(a, &g->pictures[i], &R, &C);
+    l->share = ptd_group_alloc(g, (size_t)l->tokens * sizeof *l->share);
 }
 
-/* to: p with the cell painted over. */
-static void paint_over(const struct attention *a, const struct ptd_picture *p, int cell,
-                       uint8_t *to)
-{
-    uint8_t rgb[3];
-    mean_colour(p, rgb);
-    memcpy(to, p->pixels, 3 * (size_t)p->height * p->width);
-    for (int y = 0; y < p->height; y++)
-        for (int x = 0; x < p->width; x++)
-            if (y * a->rows / p->height * a->columns + x * a->columns / p->width == cell)
-                memcpy(to + 3 * ((size_t)y * p->width + x), rgb, 3);
-}
-
-/* What the right answer's log-prob loses without each cell of the first picture. */
-static int losses(struct attention *a, struct ptd_group *g, double *loss)
-{
-    const char *const no_hint = NULL;
-    struct ptd_weighed all, w;
-    struct ptd_group view = *g;
-    struct ptd_picture *p = ptd_group_alloc(&view, (size_t)g->n_pictures * sizeof *p);
-    uint8_t *pixels = ptd_group_alloc(&view, 3 * (size_t)g->pictures->height * g->pictures->width);
-    memcpy(p, g->pictures, (size_t)g->n_pictures * sizeof *p);
-    view.pictures = p;
-    int rc = ptd_weigh_rank(a->weigh, &view, &no_hint, 1, &all);
-    p->pixels = pixels;
-    for (int cell = 0; cell < a->rows * a->columns && rc == 0; cell++) {
-        paint_over(a, g->pictures, cell, pixels);
-        ptd_picture_hash(pixels, p->height, p->width, p->hash);
-        rc = ptd_weigh_rank(a->weigh, &view, &no_hint, 1, &w);
-        loss[cell] = fmax(0, all.rank - w.rank);
-    }
-    g->arena = view.arena;
-    return rc;
-}
-
-/* A row of attention that is the losses. */
 static int by_blank(struct attention *a, struct ptd_group *g, struct ptd_hint *out)
 {
-    struct look l = {.n = 1};
-    if (!g->answer) return 0;
-    if (!a->model && load_model(a) < 0) return -1;
+    const struct ptd_hint_grid grid = {a->rows, a->columns};
+    struct look l;
     double *loss = ptd_group_alloc(g, (size_t)a->rows * a->columns * sizeof *loss);
-    if (losses(a, g, loss) < 0) return -1;
-    for (int i = 0, R, C; i < g->n_pictures; i++)
-        l.tokens += image_tokens(a, &g->pictures[i], &R, &C);
-    l.share = ptd_group_alloc(g, (size_t)l.tokens * sizeof *l.share);
+    if (ptd_hint_blanked(a->weigh, &grid, g, loss) < 0) return -1;
+    one_row(a, g, &l);
     image_tokens(a, g->pictures, &l.R, &l.C);
     for (int i = 0; i < l.R * l.C; i++) l.share[i] = (float)loss[cell_of(a, &l, i)];
+    return hint_from(a, g, &l, out);
+}
+
+static int by_gradient(struct attention *a, struct ptd_group *g, struct ptd_hint *out)
+{
+    struct ptd_forced_text text[PTD_WEIGH_RIGHT];
+    struct look l;
+    double mean = 0;
+    int texts = ptd_weigh_texts(a->weigh, g, text);
+    if (texts < 0) return -1;
+    one_row(a, g, &l);
+    double *sum = ptd_group_alloc(g, (size_t)l.tokens * sizeof *sum);
+    if (ptd_attended_sums(a->attended, g, text, texts, a->layers, sum) < 0) return -1;
+    for (int t = 0; t < l.tokens; t++) mean += sum[t] / l.tokens;
+    for (int t = 0; t < l.tokens; t++) l.share[t] = (float)fmax(0, sum[t] - mean);
     return hint_from(a, g, &l, out);
 }
 
@@ -576,7 +557,10 @@ static int make_attention(void *source, struct ptd_group *g, struct ptd_hint *ou
 {
     struct attention *a = source;
     if (g->n_pictures == 0) return 0;
-    return (a->weigh ? by_blank : by_attention)(a, g, out);
+    if (!a->weigh) return by_attention(a, g, out);
+    if (!g->answer) return 0;
+    if (!a->model && load_model(a) < 0) return -1;
+    return (a->attended ? by_gradient : by_blank)(a, g, out);
 }
 
 const struct ptd_hint_source ptd_hint_attention = {.name = "attention",

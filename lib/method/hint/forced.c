@@ -15,7 +15,8 @@ struct ptd_forced {
     struct ptd_model *m;
     struct ptd_batch *batch;
     uint8_t *banned;
-    struct ptd_lm_head *head;
+    struct ptd_lm_head *head; /* of `read` */
+    struct ptd_matrix read;
     struct target *target;
     int n, cap;
 };
@@ -29,7 +30,6 @@ struct ptd_forced *ptd_forced_open(struct ptd_hint_tools *tools)
     f->m = m;
     f->batch = ptd_batch_new(m);
     f->banned = ptd_model_banned(m, ptd_tokenizer_size(tools->tokenizer));
-    f->head = ptd_lm_head_new(m->device, ptd_model_head(m), NULL, f->banned);
     return f;
 }
 
@@ -82,6 +82,16 @@ static void add_pair(struct ptd_forced *f, int segment, const struct ptd_forced_
 
 /* ---- reading ---- */
 
+/* Another generation may have its words elsewhere. */
+static struct ptd_lm_head *head_of(struct ptd_forced *f)
+{
+    const struct ptd_matrix *W = ptd_model_head(f->m);
+    if (f->head && memcmp(&f->read, W, sizeof *W) == 0) return f->head;
+    ptd_lm_head_free(f->head);
+    f->read = *W;
+    return f->head = ptd_lm_head_new(f->m->device, W, NULL, f->banned);
+}
+
 static void add_up(struct ptd_forced *f, const ptd_num *X, double *logp)
 {
     int32_t *first = ptd_array((size_t)f->n + 1, sizeof *first),
@@ -94,7 +104,7 @@ static void add_up(struct ptd_forced *f, const ptd_num *X, double *logp)
     first[f->n] = f->n;
     struct ptd_ask_score ask = {.rules.temperature = 1, .words = {first, id}};
     struct ptd_got_score got = {.logp = found};
-    ptd_lm_head_score(f->head, X, f->n, &ask, &got);
+    ptd_lm_head_score(head_of(f), X, f->n, &ask, &got);
     for (int i = 0; i < f->n; i++) logp[f->target[i].pair] += found[i];
     free(first);
     free(id);

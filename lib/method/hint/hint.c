@@ -7,6 +7,8 @@
 #include "method/hint/spoiler.h"
 #include "method/hint/weigh.h"
 #include "net/encoder.h"
+#include "net/head.h"
+#include "net/net.h"
 #include "net/plan.h"
 #include <stdlib.h>
 #include <string.h>
@@ -100,18 +102,25 @@ struct ptd_hint_tools *ptd_hint_eye(struct ptd_hint_tools *t)
     return m;
 }
 
+/* The lowest parameter of the text's layers: backward to it passes all of them. */
+static int is_lowest(void *ctx, const struct ptd_param *p)
+{
+    (void)ctx;
+    return strstr(p->name, "language_model.layers.0.input_layernorm.") != NULL;
+}
+
 /* Its shape; no memory is taken for weights. NULL on failure. */
 static struct ptd_model *shape_of(struct ptd_hint_tools *t)
 {
     struct ptd_model *m = ptd_model_open(t->store, t->device);
-    if (m) ptd_model_choose(m, NULL, NULL);
+    if (m) ptd_model_choose(m, t->backward ? is_lowest : NULL, NULL);
     return m;
 }
 
 static int share_pictures(const struct ptd_hint_tools *t, struct ptd_model *m)
 {
     char identity[17];
-    if (!t->share_pictures || m->encoder) return 0;
+    if (!t->share_pictures || m->encoder || t->old) return 0;
     if (ptd_store_identity(t->store, t->generation, identity) < 0) return -1;
     return (m->encoder = ptd_encoder_new(m, identity)) ? 0 : -1;
 }
@@ -122,10 +131,28 @@ struct ptd_model *ptd_hint_reference(struct ptd_hint_tools *t)
     if (t->reference) return t->reference;
     struct ptd_model *m = shape_of(t);
     if (m && ptd_plan_start(m, t->store, ptd_plan_room(&asked), &t->left) == 0 &&
-        ptd_model_load(m, t->store, t->generation) == 0 && share_pictures(t, m) == 0)
+        ptd_model_load(m, t->store, t->generation) == 0 && share_pictures(t, m) == 0) {
+        if (t->backward) ptd_model_train(m);
         return t->reference = m;
+    }
     ptd_model_free(m);
     return NULL;
+}
+
+int ptd_hint_seek(struct ptd_hint_tools *t, int64_t generation)
+{
+    char identity[17];
+    if (!t->old || generation == t->generation) return 0;
+    if (generation < 0)
+        return ptd_fail(PTD_DATAERR, "field \"generation\": no weights sampled it, expected "
+                                     "responses of ptd-rollout for --model old");
+    if (ptd_store_identity(t->store, generation, identity) < 0)
+        return ptd_fail(ptd_failed_status(),
+                        "%s: --model old reads it from the store: expected ptd-update with a "
+                        "larger --keep and --publish-every 1",
+                        ptd_failed_message());
+    t->generation = generation;
+    return t->reference ? ptd_model_load(t->reference, t->store, generation) : 0;
 }
 
 int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e, struct ptd_plan *p)
@@ -134,7 +161,13 @@ int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e, struct
     struct ptd_model *m = shape_of(t);
     if (!m) return -1;
     ptd_plan_see(e, 1, m, &s);
-    int r = ptd_plan_weights(p, m, t->store, 0);
+    if (t->backward) {
+        ptd_model_reach(m);
+        s.rows += (PTD_WEIGH_RIGHT - 1) * e->answer;
+        s.targets = PTD_WEIGH_RIGHT * e->answer;
+        ptd_plan_add(p, "head", ptd_lm_head_bytes(m->device, m->config.vocab, s.targets));
+    }
+    int r = ptd_plan_weights(p, m, t->store, t->backward);
     ptd_plan_add(p, "activations", ptd_plan_pool(m, PTD_KEEP_ALL, &s));
     ptd_plan_add(p, "attention", s.rows * s.image_rows * sizeof(float));
     ptd_plan_pictures(p, m, &s);
@@ -245,6 +278,15 @@ int ptd_hints_check(const char *from, const struct ptd_hint_options *o)
                           : "--tell-the-answer goes only with --from answer");
 }
 
+int ptd_hints_named(const char *from, const char *name)
+{
+    struct chosen list[SOURCES + 1];
+    int n = parse(from, list), found = 0;
+    for (int i = 0; i < n; i++) found |= strcmp(list[i].is->name, name) == 0;
+    if (n > 0) forget(list, n);
+    return found;
+}
+
 static int open_sources(struct ptd_hints *h, const struct ptd_hint_options *o)
 {
     for (int i = 0; i < h->n; i++) {
@@ -338,6 +380,7 @@ int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_h
 {
     const struct chosen *c = &h->source[i];
     *hint = (struct ptd_hint){.source = c->is->name, .unchecked = c->is->tells};
+    if (ptd_hint_seek(h->tools, g->generation) < 0) return -1;
     int made = c->is->make(c->state, g, hint);
     if (made <= 0) return made;
     hint->text = ptd_group_join(g, " then ", hint->steps, hint->n_steps);

@@ -30,6 +30,8 @@ struct ptd_hint_tools {        /* what the store and the stream say, for all sou
      * have another tokenizer; NULL: the reference. foreign: these tools are such a one's */
     struct ptd_hint_tools *model;
     int foreign;
+    int old;      /* 1: the reference has the weights that sampled a group, see ptd_hint_seek */
+    int backward; /* before it is loaded: 1: backward reaches all layers of its text */
     int share_pictures; /* before it is loaded: it computes a picture once for many prompts */
     const char *data, *data_digest; /* the data set, NULL: nobody says */
     int max_tokens;                 /* of a response; 0: nobody says */
@@ -41,6 +43,9 @@ int ptd_hint_tools_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHEC
 /* The same for another model than the run's, whose newest generation is used. 78: it is the run's
  * own store. */
 int ptd_hint_model_open(struct ptd_hint_tools *t, const char *dir) PTD_MUST_CHECK;
+/* For a group that was sampled by this generation: the reference, where `old`, has its weights. -1:
+ * 65 nobody sampled it; 66 it is not kept in the store. */
+int ptd_hint_seek(struct ptd_hint_tools *t, int64_t generation) PTD_MUST_CHECK;
 /* Who looks: t->model, or t itself. */
 struct ptd_hint_tools *ptd_hint_eye(struct ptd_hint_tools *t);
 /* The frozen model, generation 0 of the store, on the tools' device; loaded once. NULL on failure.
@@ -56,6 +61,7 @@ void ptd_hint_tools_close(struct ptd_hint_tools *t);
 /* How the right answer is weighed (weigh.h), by the source `search` and by the gate. */
 struct ptd_weigh_rules {
     int by, samples;             /* enum ptd_weigh_by; replies with and without the hint */
+    int replies;                 /* of a candidate: the greedy one, and drawn ones beside it */
     const char *answer_template; /* with ANSWER in it */
     const char *judge;           /* of ptd-verify --judge */
     uint64_t seed;
@@ -72,6 +78,7 @@ struct ptd_hint_options {
     int first;           /* name the cell that is looked at first, where the data's steps do */
     const char *neutral; /* question that is asked in any case, or NULL */
     int blank;           /* paint cells over in place of attention */
+    int gradient;        /* times that of the right answer's log-prob */
     /* search.c */
     const char *methods;
     int candidates;
@@ -113,6 +120,8 @@ extern const struct ptd_hint_source ptd_hint_answer; /* the answer; for baseline
 struct ptd_hints;
 /* Are these names of sources, and is what they need said? -1: 2. */
 int ptd_hints_check(const char *from, const struct ptd_hint_options *o) PTD_MUST_CHECK;
+/* 1: `from`, which was checked, names this source. */
+int ptd_hints_named(const char *from, const char *name);
 char *ptd_hint_names(void); /* "data, attention, ..., exec:CMD", malloc'd */
 /* `from`: names of sources, comma-separated, tried in this order. All behind "exec:" is the
  * command. NULL on failure (2: a name that is none). */

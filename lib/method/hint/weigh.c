@@ -155,12 +155,20 @@ static double log_mean(const double *x, int n)
     return most + log(sum / n);
 }
 
+int ptd_weigh_texts(struct ptd_weigh *w, struct ptd_group *g,
+                    struct ptd_forced_text text[PTD_WEIGH_RIGHT])
+{
+    int n = w->rules.by == PTD_BY_RIGHT ? right_texts(w, g, text) : 0;
+    if (n) return n;
+    return answer_text(w, g, text) < 0 ? -1 : 1;
+}
+
 static int read_given(struct ptd_weigh *w, struct ptd_group *g, const char *const *hint, int n,
                       struct ptd_weighed *out)
 {
     struct ptd_forced_text text[PTD_WEIGH_RIGHT];
-    int texts = w->rules.by == PTD_BY_RIGHT ? right_texts(w, g, text) : 0, rc = -1;
-    if (texts < 0 || (!texts && answer_text(w, g, &text[texts++]) < 0)) return -1;
+    int texts = ptd_weigh_texts(w, g, text), rc = -1;
+    if (texts < 0) return -1;
     double *logp = ptd_array((size_t)n * texts, sizeof *logp);
     struct ptd_forced_prompt *p = prompts_of(w, g, hint, n);
     if (p) rc = ptd_forced_read(w->forced, g, p, n, text, texts, logp);
@@ -233,23 +241,83 @@ static int rank_replies(struct ptd_weigh *w, struct ptd_group *g, const struct p
     return rc;
 }
 
-static int answer_once(struct ptd_weigh *w, struct ptd_group *g, const char *const *hint, int n,
-                       struct ptd_weighed *out)
+/* Replies [n] with rank, text and whether they are right. */
+static int weigh_replies(struct ptd_weigh *w, struct ptd_group *g, const struct ptd_reply *reply,
+                         int n, struct ptd_weighed *out)
 {
     const char **text = ptd_array((size_t)n, sizeof *text);
     uint8_t *right = ptd_array((size_t)n, 1);
-    struct ptd_forced_prompt *p = prompts_of(w, g, hint, n);
-    struct ptd_reply *r = p ? ptd_greedy_replies(w->tools->reference, &w->sampling, g, p, n) : NULL;
-    int rc = r ? judge(w, g, r, n, text, right) : -1;
-    if (rc == 0) rc = rank_replies(w, g, r, n, out);
+    int rc = judge(w, g, reply, n, text, right);
+    if (rc == 0) rc = rank_replies(w, g, reply, n, out);
     for (int i = 0; i < n && rc == 0; i++) {
         out[i].reply = text[i];
         out[i].right = right[i];
     }
-    if (r) ptd_replies_free(r, n);
-    free_prompts(p, n);
     free(text);
     free(right);
+    return rc;
+}
+
+/* y[i] says what none before it says. */
+static int is_new(const struct ptd_weighed *y, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (strcmp(y[k].reply, y[i].reply) == 0) return 0;
+    return 1;
+}
+
+/* What the replies [n] to one hint come to. */
+static struct ptd_weighed join(const struct ptd_weighed *y, int n)
+{
+    struct ptd_weighed all = y[0];
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        if (y[i].right > all.right || (y[i].right == all.right && y[i].rank > all.rank)) all = y[i];
+    for (int i = 0; i < n; i++)
+        if (y[i].right && is_new(y, i)) sum += exp(y[i].rank - all.rank);
+    if (all.right) all.rank += log(sum);
+    return all;
+}
+
+/* drawn [n * each]: other replies to each of n prompts. */
+static int draw(struct ptd_weigh *w, struct ptd_group *g, const struct ptd_forced_prompt *p, int n,
+                struct ptd_weighed *drawn)
+{
+    w->sampling.group_size = w->rules.replies - 1;
+    int all = n * w->sampling.group_size;
+    struct ptd_reply *r = replies_to(w, g, p, n);
+    int rc = r ? weigh_replies(w, g, r, all, drawn) : -1;
+    if (r) ptd_replies_free(r, all);
+    return rc;
+}
+
+/* Beside the greedy ones in out. */
+static int join_drawn(struct ptd_weigh *w, struct ptd_group *g, const struct ptd_forced_prompt *p,
+                      int n, struct ptd_weighed *out)
+{
+    int each = w->rules.replies - 1;
+    struct ptd_weighed *drawn = ptd_array((size_t)n * each, sizeof *drawn),
+                       *of_one = ptd_array((size_t)each + 1, sizeof *of_one);
+    int rc = draw(w, g, p, n, drawn);
+    for (int i = 0; i < n && rc == 0; i++) {
+        of_one[0] = out[i];
+        memcpy(of_one + 1, drawn + (size_t)i * each, (size_t)each * sizeof *drawn);
+        out[i] = join(of_one, each + 1);
+    }
+    free(drawn);
+    free(of_one);
+    return rc;
+}
+
+static int answer_each(struct ptd_weigh *w, struct ptd_group *g, const char *const *hint, int n,
+                       struct ptd_weighed *out)
+{
+    struct ptd_forced_prompt *p = prompts_of(w, g, hint, n);
+    struct ptd_reply *r = p ? ptd_greedy_replies(w->tools->reference, &w->sampling, g, p, n) : NULL;
+    int rc = r ? weigh_replies(w, g, r, n, out) : -1;
+    if (rc == 0 && w->rules.replies > 1) rc = join_drawn(w, g, p, n, out);
+    if (r) ptd_replies_free(r, n);
+    free_prompts(p, n);
     return rc;
 }
 
@@ -257,7 +325,7 @@ int ptd_weigh_rank(struct ptd_weigh *w, struct ptd_group *g, const char *const *
                    struct ptd_weighed *out)
 {
     if (load(w) < 0) return -1;
-    return (w->rules.by == PTD_BY_REPLY ? answer_once : read_given)(w, g, hint, n, out);
+    return (w->rules.by == PTD_BY_REPLY ? answer_each : read_given)(w, g, hint, n, out);
 }
 
 /* ---- what a hint gains ---- */

@@ -17,10 +17,12 @@
  *     log p(reply | hint) + log p(reply | no hint)
  *
  * the second being what the model would say anyway: many places lead to the right number, few of
- * them are what was asked for. */
+ * them are what was asked for. With `replies` above 1 others are drawn beside the greedy one, and
+ * the hint's rank is the log of the sum of both probabilities' products over the different right
+ * ones; where none is right, that of the likeliest. */
 #ifndef PTD_HINT_WEIGH_H
 #define PTD_HINT_WEIGH_H
-#include "method/hint/hint.h"
+#include "method/hint/forced.h"
 #include "method/reward.h"
 
 #define PTD_WEIGH_RIGHT 4 /* responses that are read */
@@ -31,8 +33,9 @@ int ptd_weigh_by_name(const char *name) PTD_MUST_CHECK;
 
 struct ptd_weighed {
     double rank;
-    int right;         /* 0: the reply is not, and the hint none to choose */
-    const char *reply; /* reply: what was answered, in g's arena; otherwise NULL */
+    int right; /* 0: no reply is, and the hint none to choose */
+    /* reply: the likeliest right answer, else the likeliest, in g's arena; otherwise NULL */
+    const char *reply;
 };
 
 struct ptd_weigh;
@@ -45,5 +48,9 @@ int ptd_weigh_rank(struct ptd_weigh *w, struct ptd_group *g, const char *const *
 /* By how much log-prob the right answer gains under the hint. */
 int ptd_weigh_gain(struct ptd_weigh *w, struct ptd_group *g, const char *hint,
                    double *gain) PTD_MUST_CHECK;
+/* Under answer and right, the texts that stand for the right answer, in g's arena; how many, -1
+ * failure. */
+int ptd_weigh_texts(struct ptd_weigh *w, struct ptd_group *g,
+                    struct ptd_forced_text text[PTD_WEIGH_RIGHT]) PTD_MUST_CHECK;
 void ptd_weigh_close(struct ptd_weigh *w); /* NULL: nothing */
 #endif
