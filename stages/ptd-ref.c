@@ -149,6 +149,7 @@ static int check_options(void *ctx)
     if (!opt.rules.plain && strcmp(opt.reads, "hint") != 0)
         return ptd_fail(PTD_USAGE, "--reads \"%s\": expected hint or question", opt.reads);
     if (read_top_k() || read_scope()) return -1;
+    ptd_opt_needs("cache-max", opt.cache, "no --no-cache");
     if (ptd_device_check(opt.device)) return -1;
     ptd_plan_read(&opt.plan);
     if (opt.plan.print) tell_plan();

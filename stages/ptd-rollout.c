@@ -676,6 +676,30 @@ static int filter(int argc, char **argv, int first)
     return status;
 }
 
+/* What was given and cannot have an effect is a mistake. */
+static void refuse_idle_filter(void)
+{
+    static const char *const of_head[] = {
+        "store",         "group-size",  "prompts",         "steps",
+        "max-tokens",    "temperature", "system",          "max-prompt",
+        "max-pixels",    "min-pixels",  "skip-bad",        "top-logprobs",
+        "record",        "lag",         "shard",           "image-dir",
+        "allow-outside", "seed",        "greedy-baseline", NULL};
+    for (const char *const *o = of_head; *o; o++)
+        ptd_opt_needs(*o, !opt.privileged, "no --privileged");
+}
+
+static void refuse_idle(void)
+{
+    static const char *const of_draws[] = {"group-size", "top-p", "min-p", "top-k", NULL};
+    int eval = opt.greedy || opt.generation;
+    refuse_idle_filter();
+    for (const char *const *o = of_draws; *o; o++) ptd_opt_needs(*o, !opt.greedy, "no --greedy");
+    ptd_opt_needs("lag", !eval, "neither --greedy nor --generation");
+    ptd_opt_needs("steps", !eval, "neither --greedy nor --generation");
+    ptd_opt_needs("part", !opt.kv_max, "no --kv-max");
+}
+
 /* Which share, of which store. */
 static void read_rank(void)
 {
@@ -693,6 +717,7 @@ int main(int argc, char **argv)
     struct run r = {0};
     struct ptd_head h = {0};
     int64_t done;
+    refuse_idle();
     read_rank();
     if (opt.greedy && opt.beside) ptd_misuse("--greedy-baseline: without --greedy");
     if ((opt.greedy || opt.generation) && ptd_opt_given("steps"))
@@ -715,7 +740,6 @@ int main(int argc, char **argv)
     int64_t generation = chosen_generation(done);
     if (r.eval && waits_for_verdicts())
         ptd_misuse("--refill and --curriculum are for training, not with --greedy or --generation");
-    ptd_opt_needs("lag", !r.eval, "neither --greedy nor --generation");
     if (r.eval) load(&r, generation);
     open_refill(&r, done);
     fill_head(&r, argv[first], done, &h);

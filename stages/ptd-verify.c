@@ -106,13 +106,28 @@ static struct ptd_usage usage = {
     "71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config",
     ptd_preset};
 
+/* What was given and cannot have an effect is a mistake. */
+static void refuse_idle(void)
+{
+    int boxes = !strcmp(opt.judge, "iou"), points = !strcmp(opt.judge, "point");
+    ptd_method_refuse_others(ptd_advantages, "advantage", &opt.kind->is);
+    ptd_opt_needs("overlong-limit", opt.rules.overlong > 0, "--overlong");
+    ptd_opt_needs("overlong-penalty", opt.rules.overlong > 0, "--overlong");
+    ptd_opt_needs("iou", boxes || !strcmp(opt.judge, "auto"), "--judge iou or auto");
+    ptd_opt_needs("units", !boxes && !points, "a --judge of numbers");
+    ptd_opt_needs("tolerance", !boxes, "a --judge of numbers or points");
+    ptd_opt_needs("form-only-if-some-right", opt.rules.format_weight > 0,
+                  "a --format-weight above 0");
+    ptd_opt_needs("exec-jobs", opt.commands.n > 0, "--exec");
+    ptd_opt_needs("exec-timeout", opt.commands.n > 0, "--exec");
+    ptd_opt_needs("exec-start", opt.commands.n > 0, "--exec");
+}
+
 static int check_options(void *ctx)
 {
     (void)ctx;
     if (!(opt.kind = ptd_advantage_named(opt.advantage))) return -1;
-    ptd_method_refuse_others(ptd_advantages, "advantage", &opt.kind->is);
-    ptd_opt_needs("overlong-limit", opt.rules.overlong > 0, "--overlong");
-    ptd_opt_needs("overlong-penalty", opt.rules.overlong > 0, "--overlong");
+    refuse_idle();
     if (ptd_reward_rules_parse(&opt.rules, opt.extract, opt.judge, opt.format) < 0 ||
         ptd_reward_units_parse(&opt.rules.set, opt.units) < 0 ||
         ptd_reward_tolerance_parse(&opt.rules.set, opt.tolerance) < 0 ||

@@ -90,7 +90,7 @@ pairs_or_skip() {
 @test "cpu:bf16: log-probs of sampling are those of reading, to the bit, and off by eight bits of cpu's" {
     pairs_or_skip
     for device in cpu cpu:bf16; do
-        ptd-rollout -q --device $device -s half.ptd -P 6 -G 5 -m 20 --greedy train.jsonl | ptd-verify -q | ptd-hint -q --device $device > read.rec
+        ptd-rollout -q --device $device -s half.ptd -P 6 -m 20 --greedy train.jsonl | ptd-verify -q | ptd-hint -q --device $device > read.rec
         ptd-ref -q --device $device --store half.ptd < read.rec > $device.rec
         ptd-dump -f $device.rec | jq -e -s 'map(select(.kind == "group").rollouts[]) | length > 5 and all([.logp, .ref_logp] | transpose | all(.[0] == .[1]))'
         ptd-ref -q --no-cache --scope all --store half.ptd --device $device < hinted.rec | ptd-dump - | jq -r 'select(.kind == "group").rollouts[].ref_logp[]' > $device.txt
