@@ -140,7 +140,10 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     local o
     for o in "--cispo-cap high" "--sapo-pos 2" "--loss cispo --sapo-neg 2" "--loss sapo --clip-low 0.1" "--loss reinforce --clip-high 0.1" \
         "--loss gmpo --clip-dual 3" "--method sapo --clip-dual 3" "--gjsd 0.3" "--divergence gjsd=0.2 --gjsd 0.3" "--length 8" \
-        "--kl-horizon 40" "--lambda-end 0.5" "--picture-words 1" "--loss sft --beta 0.1" "--loss sft --no-tail" "--loss sft --lambda 1"; do
+        "--kl-horizon 40" "--lambda-end 0.5" "--picture-words 1" "--loss sft --beta 0.1" "--loss sft --no-tail" "--loss sft --lambda 1" \
+        "--beta 0 --kl k2" "--method dapo --kl k2" "--beta 0 --kl-lift none" "--beta 0 --kl-in reward" "--floor 0.1" "--schedule constant --floor 0.1" \
+        "--tutor-as advantage --divergence forward" "--tutor-as advantage --no-tail" "--divergence sampled --support teacher" "--divergence sampled -k 3" \
+        "--lambda 0 --lambda-schedule linear" "--lambda 0 --lambda-schedule linear --lambda-end 0.5"; do
         run -2 ptd-update -q $o s.rec
         [[ "$output" == "ptd-update: --"*": "*"without effect"* && ${#lines[@]} == 1 ]]
     done
@@ -148,9 +151,20 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
         run -2 ptd-update $o s.rec
         [[ "$output" == "ptd-update: --clip-dual "*": expected more than 1, or 0 for none"* ]]
     done
-    for o in "--advantage rloo --eps 1" "--overlong-penalty 2" "--overlong-limit 20"; do
+    for o in "--advantage rloo --eps 1" "--overlong-penalty 2" "--overlong-limit 20" "--exec-jobs 2" "--exec-timeout 3" "--exec-start 3" \
+        "--judge number --iou 0.3" "--judge iou --units keep" "--judge point --units keep" "--judge iou --tolerance 1%" "--format-weight 0 --form-only-if-some-right"; do
         run -2 ptd-verify $o r.rec
         [[ "$output" == "ptd-verify: --"*": "*"without effect"* && ${#lines[@]} == 1 ]]
+    done
+    run -2 ptd-ref --no-cache --cache-max 0 r.rec
+    [[ "$output" == "ptd-ref: --cache-max: without effect, expected no --no-cache beside it; "* && ${#lines[@]} == 1 ]]
+    for o in "--greedy -G 2" "--greedy --top-p 0.5" "--greedy --min-p 0.5" "--greedy --top-k 5" "-g 0 -n 3" "-g 0 --lag 1" "--kv-max 3Mi --part 3"; do
+        run -2 ptd-rollout $o train.jsonl
+        [[ "$output" == "ptd-rollout: --"*": without effect, expected "* && ${#lines[@]} == 1 ]]
+    done
+    for o in "-m 3" "-G 3" "-t 0.5" "--seed 3" "-s t.ptd" "-P 3" "--system x"; do
+        run -2 ptd-rollout --privileged $o r.rec
+        [[ "$output" == "ptd-rollout: --"*": without effect, expected no --privileged beside it; "* && ${#lines[@]} == 1 ]]
     done
     echo '{"sapo-pos": 2, "length": 8}' > idle.json
     update --options idle.json > a

@@ -78,6 +78,30 @@ static const char *const of_rewards[] = {
     "masked-kl", "tutor-as",   "tutor-weight", "kl-lift",         NULL};
 
 /* What was given and cannot have an effect is a mistake. */
+static void refuse_idle_tutoring(void)
+{
+    static const char *const of_divergence[] = {"divergence", "gjsd",  "support",
+                                                "tail",       "top-k", NULL},
+                             *const of_words[] = {"support", "tail", "top-k", NULL};
+    for (const char *const *o = of_divergence; *o; o++)
+        ptd_opt_needs(*o, !opt.rules.tutoring.as_advantage, "--tutor-as divergence");
+    for (const char *const *o = of_words; *o; o++)
+        ptd_opt_needs(*o, !opt.rules.divergence->word, "a --divergence of more than one word");
+    ptd_opt_needs("lambda-schedule", opt.lambda.from > 0, "a --lambda above 0");
+    ptd_opt_needs("lambda-end", opt.lambda.from > 0, "a --lambda above 0");
+    ptd_opt_needs("lambda-end", strcmp(opt.lambda_schedule, "constant"), "--lambda-schedule");
+    ptd_opt_needs("gjsd", !strchr(opt.divergence, '='), "a --divergence that does not set it");
+}
+
+static void refuse_idle_kl(void)
+{
+    int weighs = opt.rules.beta > 0;
+    ptd_opt_needs("kl", weighs, "a --beta above 0");
+    ptd_opt_needs("kl-lift", weighs, "a --beta above 0");
+    ptd_opt_needs("kl-in", weighs || !opt.rules.kl_in_reward, "a --beta above 0");
+    ptd_opt_needs("kl-horizon", opt.steered.target > 0, "--kl-target");
+}
+
 static void refuse_idle(void)
 {
     const struct ptd_loss *loss = opt.rules.loss;
@@ -88,9 +112,9 @@ static void refuse_idle(void)
     ptd_opt_needs("clip-high", loss->clips & PTD_CLIP_HIGH, "a --loss that has such a clip");
     ptd_opt_needs("clip-dual", loss->clips & PTD_CLIP_DUAL, "a --loss that has such a clip");
     ptd_opt_needs("length", opt.rules.aggregate == PTD_BY_CONSTANT, "--aggregate constant");
-    ptd_opt_needs("kl-horizon", opt.steered.target > 0, "--kl-target");
-    ptd_opt_needs("lambda-end", strcmp(opt.lambda_schedule, "constant"), "--lambda-schedule");
-    ptd_opt_needs("gjsd", !strchr(opt.divergence, '='), "a --divergence that does not set it");
+    ptd_opt_needs("floor", strcmp(opt.schedule, "constant"), "--schedule cosine or linear");
+    refuse_idle_kl();
+    refuse_idle_tutoring();
     ptd_method_refuse_others(ptd_losses, "loss", &loss->is);
     ptd_method_refuse_others(ptd_divergences, "divergence", &opt.rules.divergence->is);
 }
