@@ -12,6 +12,7 @@
  * --loss sft: cross-entropy of the responses, under the hinted prompt where there is a hint. */
 #include "update/update.h"
 #include "base/command.h"
+#include "base/launched.h"
 #include "base/output.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -296,6 +297,7 @@ static void train(struct run *r)
 
 int main(int argc, char **argv)
 {
+    ptd_here_tell();
     usage.options = ptd_method_options(options, choices);
     int first = ptd_opt_parse(&usage, argc, argv);
     struct run r = {0};

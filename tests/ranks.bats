@@ -302,6 +302,10 @@ fails_at() {
     fails_at 65 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1 && exit 65" | ptd-update -q'
     fails_at 137 'ptd-run: sh was ended by signal 9 (Killed)' 'sleep 60 | sh -c "sleep 1 && kill -9 \$\$" | ptd-update -q'
     fails_at 76 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1" | ptd-update -q'
+    # a trainer that is gone before anyone could look
+    fails_at 2 'ptd-update: option --lr: *' 'sleep 60 | ptd-update --lr x'
+    fails_at 66 'ptd-update: none.rec: *' 'sleep 60 | { exec ptd-update none.rec; }'
+    fails_at 127 '*nowhere/ptd-update: No such file or directory' 'sleep 60 | nowhere/ptd-update'
 }
 
 @test "one rank a generation ahead goes back, to the same bits" {

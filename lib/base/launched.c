@@ -13,16 +13,23 @@ const char *ptd_launched_store(const char *store)
     return own && *own && !ptd_opt_given("store") ? own : store;
 }
 
-/* -1: there is none. */
-static int gate(void)
+/* A descriptor by its variable's name; -1: there is none. */
+static int number_of(const char *name)
 {
-    const char *text = getenv("PTD_GATE");
+    const char *text = getenv(name);
     return text && *text ? atoi(text) : -1;
+}
+
+static void add_one(int fd)
+{
+    uint64_t one = 1;
+    ssize_t ignored = fd < 0 ? 0 : write(fd, &one, sizeof one);
+    (void)ignored;
 }
 
 int ptd_gate_wait(int out)
 {
-    struct pollfd p[2] = {{.fd = gate(), .events = POLLIN}, {.fd = out}};
+    struct pollfd p[2] = {{.fd = number_of("PTD_GATE"), .events = POLLIN}, {.fd = out}};
     if (p[0].fd < 0) return 0;
     for (;;) {
         int n = poll(p, 2, -1);
@@ -37,7 +44,10 @@ int ptd_gate_wait(int out)
 
 void ptd_gate_open(void)
 {
-    uint64_t one = 1;
-    ssize_t ignored = gate() < 0 ? 0 : write(gate(), &one, sizeof one);
-    (void)ignored;
+    add_one(number_of("PTD_GATE"));
+}
+
+void ptd_here_tell(void)
+{
+    add_one(number_of("PTD_HERE"));
 }

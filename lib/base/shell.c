@@ -5,16 +5,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SHELL    "ptd-run-shell" /* what bash calls itself */
 #define TRAINER  "ptd-update"
-#define PATIENCE 2 /* seconds that the others have once the trainer has gone */
+#define PATIENCE 2              /* seconds that the others have once the trainer has gone */
+#define OURS     (SIGRTMAX - 1) /* ends them: nobody else uses it, so their status says who did */
 #define LONGEST  65536
 
 static double now(void)
@@ -60,8 +63,15 @@ static int is_engines(struct ptd_shell *s, const char *line)
     return 1;
 }
 
+/* "ptd-run-shell: line 1: ptd-update: command not found" */
+static int is_of_no_trainer(const char *line)
+{
+    return !strncmp(line, SHELL ": ", sizeof SHELL + 1) && strstr(line, TRAINER ": ");
+}
+
 static void take_line(struct ptd_shell *s, const char *line)
 {
+    s->trained |= is_of_no_trainer(line);
     if (*line == PTD_LAST_WORDS)
         keep_last(s, line + 1);
     else if (is_engines(s, line))
@@ -137,16 +147,18 @@ void ptd_shell_end(struct ptd_shell *s)
 /* Programs before the trainer may compute for long before they notice that it has gone. */
 static void look_for_trainer(struct ptd_shell *s)
 {
+    uint64_t begun = 0;
     int there = ptd_shell_signal(s, TRAINER, 0);
-    s->trained |= there > 0;
+    s->trained |= there > 0 || read(s->here, &begun, sizeof begun) > 0;
     if (!s->trained || there) {
         s->alone = 0;
         return;
     }
     if (!s->alone) s->alone = now();
-    if (now() - s->alone <= PATIENCE) return;
-    int n = ptd_shell_signal(s, NULL, SIGKILL);
-    if (!s->ended) s->ended = n;
+    double since = now() - s->alone;
+    if (since <= PATIENCE) return;
+    ptd_shell_signal(s, NULL, since <= 2 * PATIENCE ? OURS : SIGKILL);
+    ptd_shell_signal(s, NULL, SIGCONT); /* what is stopped takes no other */
 }
 
 /* Holds the group, and ends it when the other end of the pipe is closed: when we are gone. */
@@ -172,13 +184,17 @@ static void free_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void run_shell(const char *text, int err, int end)
+static _Noreturn void run_shell(const char *text, int err, int end, int here)
 {
+    char number[16];
     char *script = ptd_format("%s\nprintf '%%s ' \"${PIPESTATUS[@]}\" >&%d\n", text, end);
     setpgid(0, 0);
     free_signals();
     dup2(err, 2);
     fcntl(end, F_SETFD, 0);
+    fcntl(here, F_SETFD, 0);
+    snprintf(number, sizeof number, "%d", here);
+    setenv("PTD_HERE", number, 1);
     execlp("bash", SHELL, "-c", script, SHELL, NULL);
     ptd_die(PTD_UNAVAILABLE, "bash:");
 }
@@ -186,12 +202,13 @@ static _Noreturn void run_shell(const char *text, int err, int end)
 int ptd_shell_start(struct ptd_shell *s, const char *text)
 {
     int err[2], end[2], hold[2];
-    if (pipe2(err, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(hold, O_CLOEXEC))
+    s->here = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->here < 0 || pipe2(err, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(hold, O_CLOEXEC))
         return ptd_fail(PTD_OSERR, "pipes for the programs' messages:");
     s->text = ptd_strdup(text);
     s->buffer = ptd_alloc(LONGEST + 2);
     s->pid = fork();
-    if (s->pid == 0) run_shell(text, err[1], end[1]);
+    if (s->pid == 0) run_shell(text, err[1], end[1], s->here);
     if (s->pid < 0) return ptd_fail(PTD_OSERR, "a process for the programs:");
     setpgid(s->pid, s->pid);
     s->guard = fork();
@@ -228,28 +245,19 @@ static void read_statuses(struct ptd_shell *s, int status)
 /* It ended because another did. */
 static int follows(int status)
 {
-    return !status || status == PTD_CUT || status == 128 + SIGPIPE;
+    return !status || status == PTD_CUT || status == 128 + SIGPIPE || status == 128 + OURS;
 }
 
-static int n_killed(const struct ptd_shell *s)
-{
-    int n = 0;
-    for (int i = 0; i < s->n; i++) n += s->statuses[i] == 128 + SIGKILL;
-    return n;
-}
-
-/* What a trainer that stopped as asked says counts for all; else the first that ended by itself.
- * Those that we ended stand before the one that left the trainer without input, so that is looked
- * for from the trainer on; where nobody else was killed, it was none of them. */
+/* What a trainer that stopped as asked says counts for all; else the first that ended by itself. */
 static int first_cause(const struct ptd_shell *s)
 {
-    int last = s->n - 1, ours = s->ended > 0 && n_killed(s) <= s->ended, found = -1;
+    int last = s->n - 1;
     if (s->statuses[last] == PTD_STOPPED) return last;
-    for (int i = 0; i <= last && (found < 0 || s->ended); i++)
-        if (!follows(s->statuses[i]) && !(ours && s->statuses[i] == 128 + SIGKILL)) found = i;
-    for (int i = last; i >= 0 && found < 0; i--)
-        if (s->statuses[i]) found = i;
-    return found < 0 ? last : found;
+    for (int i = 0; i <= last; i++)
+        if (!follows(s->statuses[i])) return i;
+    for (int i = last; i >= 0; i--)
+        if (s->statuses[i] && s->statuses[i] != 128 + OURS) return i;
+    return last;
 }
 
 static void conclude(struct ptd_shell *s)

@@ -6,6 +6,10 @@
  *     while (ptd_shell_step(&s)) ...                   // a second at most
  *     s.statuses[0], s.words ...
  *
+ * The trainer, ptd-update, is looked for: once it has gone, those before it in the pipe may compute
+ * for long before they notice, and are ended. That it was there it says itself (launched.h), or the
+ * shell, which could not start it.
+ *
  * The programs are a process group of their own, which goes when this program does, however that
  * ends. Last words (err.h) are kept until all is over: programs that end since their neighbours did
  * have some, too. */
@@ -28,12 +32,11 @@ struct ptd_shell {
     int told;                        /* 1: another rank says why */
     /* its own */
     pid_t pid, guard;
-    int err, end, hold; /* descriptors */
+    int err, end, hold, here; /* descriptors */
     char *text, *buffer, *last[PTD_SHELL_MOST];
     int last_status[PTD_SHELL_MOST], n_last;
     size_t n_buffer;
     int obituary; /* 1: the last line was the shell's on who was killed */
-    int ended;    /* how many the trainer left behind, which we ended */
     int trained;  /* 1: a trainer was there */
     double alone; /* since when it is not any more; 0: it is */
 };
