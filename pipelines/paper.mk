@@ -19,6 +19,14 @@ SEEDS       ?= $(if $(QUICK),0 1,0 1 2)
 STEPS       ?= $(if $(QUICK),10,150)
 LRS         ?= $(if $(QUICK),1e-4 4e-4,1e-4 2e-4 4e-4)
 TRIAL_STEPS ?= $(if $(QUICK),3,40)
+# Answers about charts are three times as long, so there are fewer: a run of the whole table takes as
+# long there as on digits.
+STEPS_charts       ?= $(if $(QUICK),6,75)
+TRIAL_STEPS_charts ?= $(if $(QUICK),3,20)
+PROMPTS_charts     ?= $(if $(QUICK),6,16)
+# $(call sized,SETTING,TASK)
+sized   = $(or $($1_$2),$($1))
+prompts = $(addprefix PROMPTS=,$(call sized,PROMPTS,$1))
 # Its own seed: no run of the table begins where a choice began.
 TRIAL_SEED  ?= 9
 SHOWN       ?= grpo dapo gkd opsd ptd-grpo ptd-dapo
@@ -42,13 +50,13 @@ paper: $(OUT)/paper.md
 
 $(OUT)/%/choice/table.csv:
 	@echo "== $*: learning rates"
-	+$(SWEEP) TASK=$* OUT=$(OUT)/$*/choice PLACE=$(OUT)/$*/task TEST=$(OUT)/$*/task/valid.jsonl METHODS="$(METHODS)" LR="$(LRS)" SEEDS=$(TRIAL_SEED) STEPS=$(TRIAL_STEPS)
+	+$(SWEEP) TASK=$* OUT=$(OUT)/$*/choice PLACE=$(OUT)/$*/task TEST=$(OUT)/$*/task/valid.jsonl METHODS="$(METHODS)" LR="$(LRS)" SEEDS=$(TRIAL_SEED) STEPS=$(call sized,TRIAL_STEPS,$*) $(call prompts,$*)
 # The best of each method by the mean of sampled answers; of equal ones the smallest rate.
 $(OUT)/%/rates.mk: $(OUT)/%/choice/table.csv
 	$(HERE)/sweep/rates.sh $(OUT)/$*/choice $(METHODS) > $@
 $(OUT)/%/table.md: $(OUT)/%/rates.mk
 	@echo "== $*: all methods"
-	+$(SWEEP) TASK=$* OUT=$(OUT)/$* METHODS="base $(METHODS)" SEEDS="$(SEEDS)" STEPS=$(STEPS) SHOWN="$(SHOWN)" $$(cat $<)
+	+$(SWEEP) TASK=$* OUT=$(OUT)/$* METHODS="base $(METHODS)" SEEDS="$(SEEDS)" STEPS=$(call sized,STEPS,$*) $(call prompts,$*) SHOWN="$(SHOWN)" $$(cat $<)
 $(OUT)/ablations/%/table.md: $(OUT)/$(firstword $(TASKS))/table.md
 	@echo "== ablations: $*"
 	+$(SWEEP) TASK=$(firstword $(TASKS)) OUT=$(OUT)/ablations/$* PLACE=$(OUT)/$(firstword $(TASKS))/task METHODS=ptd-grpo $*="$($*_VALUES)" \

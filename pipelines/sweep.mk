@@ -4,9 +4,10 @@
 #
 # METHODS are names of methods/NAME.mk; every setting of method.mk may be a list. A method has a cell
 # for each combination of those that it reads (its AXES, and LR), and for each seed; LR_grpo=1e-4 is
-# grpo's LR alone. Stop it at any time; the same command goes on where it stopped. A cell lies in $(OUT)/cells/NAME.part until it is
-# whole; one that failed leaves NAME.status, is in the table with it, and is tried again by the next
-# call. All of a cell is computed by THREADS threads, so -j changes no byte of it.
+# grpo's LR alone. Stop it at any time; the same command goes on where it stopped. A cell lies in
+# $(OUT)/cells/NAME.part until it is whole; one that was made with other settings is refused; one that
+# failed leaves NAME.status, is in the table with it, and is tried again by the next call. All of a
+# cell is computed by THREADS threads, so -j changes no byte of it.
 #
 #     table.csv table.md   a row for each setting: means over seeds with 95 % intervals (Student's t)
 #     cells.csv            a row for each cell
@@ -75,7 +76,7 @@ test_of = $(or $(TEST),$(PLACE)/test.jsonl)
 teacher_of = $(if $(findstring TEACHER,$(shell cat $(HERE)/methods/$(firstword $(subst _, ,$1)).mk)),$(or $(TEACHER),$(PLACE)/teacher-$(call seed_of,$1).ptd))
 define rule
 $1: | $(call base_of,$(call seed_of,$1)) $(call data_of,$(call seed_of,$1)) $(call form_of,$1) $(call test_of) $(call teacher_of,$1)
-	@[ -d $(OUT)/cells/$1 ] || $(LAUNCH) env OUT=$(OUT)/cells BASE=$(call base_of,$(call seed_of,$1)) DATA=$(call data_of,$(call seed_of,$1)) \
+	@launch='$(LAUNCH)'; [ ! -d $(OUT)/cells/$1 ] || launch=; $$$$launch env OUT=$(OUT)/cells BASE=$(call base_of,$(call seed_of,$1)) DATA=$(call data_of,$(call seed_of,$1)) \
 	    TEST=$(call test_of) KEEP=$(KEEP) SAMPLES=$(SAMPLES) $(HERE)/sweep/cell.sh $1 $(settings) $(addprefix TEACHER=,$(call teacher_of,$1))
 endef
 $(foreach c,$(CELLS),$(eval $(call rule,$c)))

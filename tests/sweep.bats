@@ -52,6 +52,14 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
         and ([1] | half) == null and ([] | mean) == null and (0.0449 | digits(3)) == "0.045" and (-1.96 | digits(1)) == "-2.0" and (12 | digits(0)) == "12"'
 }
 
+@test "a cell that was made with other settings is none of this grid" {
+    before=$(sum one)
+    run grid OUT=one METHODS=grpo STEPS=4 MAX_TOKENS=20
+    [ "$status" = 2 ]
+    [[ "$output" = *"one/cells/grpo_SEED-1: made with MAX_TOKENS not given, STEPS 3: expected the settings of now; give another OUT, or remove that folder"* ]]
+    [ "$(sum one)" = "$before" ]
+}
+
 @test "-j changes no byte; a second call makes nothing anew" {
     grid OUT=two METHODS='grpo ptd-grpo' LAMBDA='0.5 3' -j4 > two.md
     [ "$(sum one)" = "$(sum two)" ]

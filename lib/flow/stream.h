@@ -46,11 +46,7 @@ struct ptd_frame {
     size_t raw_len; /* the whole frame as it came */
 };
 
-/* 1: these n bytes are the first ones of a stream, as far as they go; for who expects another file.
- */
-int ptd_stream_begins(const char *bytes, size_t n);
-
-/* 1: a file that begins with these bytes is a stream; for who expects another one. */
+/* 1: a file that begins with these n bytes is a stream; for who expects another one. */
 int ptd_stream_begins(const char *bytes, size_t n);
 
 struct ptd_reader;

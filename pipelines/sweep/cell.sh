@@ -8,10 +8,6 @@ cell=$1
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 part=$OUT/$cell.part
-mkdir -p "$part"
-exec 9> "$part/lock"
-flock -n 9 || { echo "$cell: another process is at it" >&2; exit 1; }
-rm -f "$OUT/$cell.status"
 
 method=${cell%%_*}
 settings=("$@")
@@ -24,6 +20,21 @@ while [ -n "$rest" ]; do
 done
 setting() { printf '%s\n' "${settings[@]}" | sed -n "s/^$1=//p" | tail -n 1; }
 tokens=$(setting MAX_TOKENS) extract=$(setting EXTRACT)
+as_json() { printf '%s\n' "${settings[@]}" | jq -R 'index("=") as $i | {(.[:$i]): .[$i + 1:]}' | jq -s 'add | del(.TEACHER)'; }
+
+# What is whole stays, if it is what is asked for.
+if [ -d "$OUT/$cell" ]; then
+    others=$(as_json | jq -r --slurpfile made "$OUT/$cell/cell.json" '
+        . as $now | $made[0].settings as $was | [$now + $was | keys[] | select($now[.] != $was[.])
+            | "\(.) \($was[.] // "not given")"] | join(", ")')
+    [ -n "$others" ] || exit 0
+    echo "$OUT/$cell: made with $others: expected the settings of now; give another OUT, or remove that folder" >&2
+    exit 1
+fi
+mkdir -p "$part"
+exec 9> "$part/lock"
+flock -n 9 || { echo "$cell: another process is at it" >&2; exit 1; }
+rm -f "$OUT/$cell.status"
 
 # Whatever ends this script early: the program's status and its line.
 why=
@@ -100,9 +111,8 @@ ptd-dump "$part/greedy.rec" | jq -r 'select(.kind == "group") | [.uid, .rollouts
 examine -g latest -G "$SAMPLES" | judged > "$part/sampled.json"
 jq -c 'with_entries(select(.key | test("^timing_s|^perf/(time|throughput)") | not))' "$part/metrics" > "$part/metrics.jsonl"
 weights=$(ptd-dump "$part/run.ptd" | jq -r 'select(.kind == "weights" and .head).xxh3')
-printf '%s\n' "${settings[@]}" | jq -R 'index("=") as $i | {(.[:$i]): .[$i + 1:]}' | jq -s --arg cell "$cell" --arg method "$method" \
-    --arg weights "$weights" --argjson steps "$(head_of)" \
-    '{cell: $cell, method: $method, steps: $steps, weights: $weights, settings: (add | del(.TEACHER))}' > "$part/cell.json"
+as_json | jq --arg cell "$cell" --arg method "$method" --arg weights "$weights" --argjson steps "$(head_of)" \
+    '{cell: $cell, method: $method, steps: $steps, weights: $weights, settings: .}' > "$part/cell.json"
 jq -n --argjson s "$(< "$part/spent")" '{train: $s}' > "$part/seconds.json"
 [ "$KEEP" = 1 ] || rm -rf "$part/run.ptd"
 rm -f "$part/lock" "$part/log" "$part/spent" "$part/codes" "$part/metrics" "$part/greedy.rec"
