@@ -14,11 +14,13 @@ import glob
 import json
 import os
 import pathlib
+import pty
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -202,6 +204,53 @@ def empty(n):
     return (middle(times[1:]) * 1e3,)
 
 
+def drain(terminal):
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:  # nobody has the other end any more
+        os.close(terminal)
+
+
+def processor_time(line, env):
+    """Seconds that the programs of a pipe spend, whoever else is at work; their messages go to a terminal."""
+    ours, theirs = pty.openpty()
+    reader = threading.Thread(target=drain, args=(ours,))
+    reader.start()
+    child = subprocess.Popen(["bash", "-c", f"set -o pipefail; {line}"], stderr=theirs, env=env)
+    os.close(theirs)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = status
+    reader.join()
+    assert status == 0, f"{line}: status {status}"
+    return usage.ru_utime + usage.ru_stime
+
+
+def seen(n):
+    """What it costs a run of the tiny model that it is seen, in processor time of its five programs: with its block on a terminal, its
+    posts on the board, ptd-watch and ptd-metrics beside it, over one of which nobody sees anything; and that over one with --record and --trace."""
+    base, data, shm = (f"{SCRATCH.name}/seen.{x}" for x in ("ptd", "jsonl", "shm"))
+    env = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", PTD_THREADS="1")
+    hidden, shown = dict(env, PTD_SHM=shm), dict(env, PTD_SHM=f"{shm}.seen")  # in the first a folder has the board's name: there is none
+    shell = lambda command: subprocess.run(["bash", "-ec", command], check=True, env=env)
+    shell(f"ptd-init -q {base} --config tiny; ptd-data digits -q {data} --count 64; mkdir -p {shm}/ptd-board-$UID {shm}.seen")
+
+    def run(env, quiet="-q", record="", trace=""):
+        shell(f"rm -rf {base}.run; ptd-init -q {base}.run --from-store {base}; : > {base}.metrics")
+        beside = [["ptd-metrics", "-q", "--follow", "--tensorboard", f"{base}.tb", f"{base}.metrics"],
+                  ["ptd-watch", "-q", "--serve", "127.0.0.1:0", f"{base}.run", f"{base}.metrics"]] if env is shown else []
+        beside = [subprocess.Popen(x, executable=f"{BIN}/{x[0]}", env=env, stderr=subprocess.DEVNULL) for x in beside]
+        seconds = processor_time(f"ptd-rollout {quiet} -s {base}.run -P 16 -G 8 -m 32 -n 8 {record} {data} | ptd-verify {quiet} | ptd-hint {quiet}"
+                                 f" | ptd-ref {quiet} | ptd-update {quiet} {trace} >> {base}.metrics", env)
+        for p in beside:
+            p.terminate()
+            p.wait()
+        return seconds
+
+    turns = [(run(hidden), run(shown, ""), run(hidden, record="--record", trace=f"--trace {base}.trace")) for _ in range(n + 1)][1:]
+    return middle(s / a for a, s, _ in turns), middle(r / a for a, _, r in turns)
+
+
 MEDIUM = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 12, "num_attention_heads": 8, "num_key_value_heads": 4,
           "head_dim": 64, "vocab_size": 8192,
           "rope_scaling": {"mrope_interleaved": True, "mrope_section": [12, 10, 10], "rope_type": "default"}}
@@ -280,6 +329,7 @@ ROWS = [
     ("judging answers without algebra", lambda: judging("plain", 5), over(1, "{:.1f} million a minute"), over(200, "{:.0f}x math-verify")),
     ("judging answers with algebra", lambda: judging("algebra", 5), over(None, "{:.1f} million a minute"), over(None, "{:.0f}x math-verify")),
     ("2 ranks x 1 thread beside 1 x 2, medium (ranks)", lambda: ranks(3), over(0.9, "{:.2f} of its steps/s"), under(1.001, "{:.3f} gradients sent")),
+    ("a tiny run that is seen, over one alone", lambda: seen(15), under(1.01, "{:.3f}x the processor"), under(None, "{:.3f}x with --record, --trace")),
     ("five programs, empty input", lambda: empty(9), under(50, "{:.0f} ms")),
 ]
 
