@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 const char *ptd_launched_store(const char *store)
@@ -18,13 +19,6 @@ static int number_of(const char *name)
 {
     const char *text = getenv(name);
     return text && *text ? atoi(text) : -1;
-}
-
-static void add_one(int fd)
-{
-    uint64_t one = 1;
-    ssize_t ignored = fd < 0 ? 0 : write(fd, &one, sizeof one);
-    (void)ignored;
 }
 
 int ptd_gate_wait(int out)
@@ -44,10 +38,14 @@ int ptd_gate_wait(int out)
 
 void ptd_gate_open(void)
 {
-    add_one(number_of("PTD_GATE"));
+    uint64_t one = 1;
+    int gate = number_of("PTD_GATE");
+    ssize_t ignored = gate < 0 ? 0 : write(gate, &one, sizeof one);
+    (void)ignored;
 }
 
 void ptd_here_tell(void)
 {
-    add_one(number_of("PTD_HERE"));
+    int here = number_of("PTD_HERE");
+    if (here >= 0) send(here, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -4,8 +4,8 @@
  *     PTD_STORES  that of rank 0, beside which those of the others lie
  *     PTD_GATE    a descriptor (eventfd): readable once ptd-update and those of the other ranks
  *                 have agreed on the generation that they go on from, and each store is there
- *     PTD_HERE    a descriptor (eventfd) to which ptd-update adds one as it begins: that it was
- *                 there, however soon it goes
+ *     PTD_HERE    a descriptor (socket) to which ptd-update says as it begins that it is there:
+ *                 ptd-run knows then who it is, however soon it goes
  *     PTD_RANKED  err.h */
 #ifndef PTD_LAUNCHED_H
 #define PTD_LAUNCHED_H

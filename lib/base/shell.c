@@ -5,11 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,24 +104,31 @@ static int read_lines(struct ptd_shell *s)
 
 /* ---- processes ---- */
 
-/* The name of a living process of our group, in name[32]; 0: it is none. */
-static int member(const struct ptd_shell *s, const char *pid, char *name)
+/* The name of a living process, in name[32], and its group; 0: there is none. */
+static int living(pid_t pid, char *name, int *group)
 {
     char path[64], text[512] = "", state;
-    int group = 0;
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     char *open = strchr(text, '('), *end = strrchr(text, ')');
     if (n <= 0 || !open || !end) return 0;
-    if (sscanf(end + 1, " %c %*d %d", &state, &group) != 2 || group != s->pid) return 0;
+    if (sscanf(end + 1, " %c %*d %d", &state, group) != 2) return 0;
     snprintf(name, 32, "%.*s", (int)(end - open - 1), open + 1);
     return state != 'Z' && state != 'X';
 }
 
-/* All of this name, NULL: all, but for the shell and the guard. */
+/* A program of ours: of our group, but for the shell and the guard, or a trainer that has another,
+ * as below timeout(1). */
+static int is_ours(const struct ptd_shell *s, pid_t pid, char *name)
+{
+    int group;
+    if (pid <= 0 || pid == s->pid || pid == s->guard || !living(pid, name, &group)) return 0;
+    return group == s->pid || (pid == s->trainer && !strcmp(name, TRAINER));
+}
+
 int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
 {
     DIR *d = opendir("/proc");
@@ -130,8 +136,7 @@ int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
     int n = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
         pid_t pid = (pid_t)atoi(e->d_name);
-        if (pid <= 0 || pid == s->pid || pid == s->guard || !member(s, e->d_name, name)) continue;
-        if (wanted && strcmp(name, wanted)) continue;
+        if (!is_ours(s, pid, name) || (wanted && strcmp(name, wanted))) continue;
         n++;
         if (signal) kill(pid, signal);
     }
@@ -141,15 +146,32 @@ int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
 
 void ptd_shell_end(struct ptd_shell *s)
 {
+    ptd_shell_signal(s, TRAINER, SIGKILL);
     kill(-s->pid, SIGKILL);
+}
+
+/* Notes a trainer that has said that it is there, who being what the system says of who sent it. */
+static void hear_of_trainer(struct ptd_shell *s)
+{
+    char byte, control[CMSG_SPACE(sizeof(struct ucred))];
+    struct iovec v = {&byte, 1};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct ucred who = {0};
+    if (recvmsg(s->here, &m, MSG_DONTWAIT) <= 0) return;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    if (c && c->cmsg_type == SCM_CREDENTIALS) memcpy(&who, CMSG_DATA(c), sizeof who);
+    if (who.pid <= 0) return; /* we cannot see it */
+    s->trainer = who.pid;
+    s->trained = 1;
 }
 
 /* Programs before the trainer may compute for long before they notice that it has gone. */
 static void look_for_trainer(struct ptd_shell *s)
 {
-    uint64_t begun = 0;
+    hear_of_trainer(s);
     int there = ptd_shell_signal(s, TRAINER, 0);
-    s->trained |= there > 0 || read(s->here, &begun, sizeof begun) > 0;
+    s->trained |= there > 0;
     if (!s->trained || there) {
         s->alone = 0;
         return;
@@ -201,14 +223,15 @@ static _Noreturn void run_shell(const char *text, int err, int end, int here)
 
 int ptd_shell_start(struct ptd_shell *s, const char *text)
 {
-    int err[2], end[2], hold[2];
-    s->here = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->here < 0 || pipe2(err, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(hold, O_CLOEXEC))
+    int err[2], end[2], hold[2], here[2], yes = 1;
+    if (pipe2(err, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(hold, O_CLOEXEC) ||
+        socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, here) ||
+        setsockopt(here[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes))
         return ptd_fail(PTD_OSERR, "pipes for the programs' messages:");
     s->text = ptd_strdup(text);
     s->buffer = ptd_alloc(LONGEST + 2);
     s->pid = fork();
-    if (s->pid == 0) run_shell(text, err[1], end[1], s->here);
+    if (s->pid == 0) run_shell(text, err[1], end[1], here[1]);
     if (s->pid < 0) return ptd_fail(PTD_OSERR, "a process for the programs:");
     setpgid(s->pid, s->pid);
     s->guard = fork();
@@ -217,12 +240,13 @@ int ptd_shell_start(struct ptd_shell *s, const char *text)
         guard(hold[0], s->pid);
     }
     if (s->guard > 0) setpgid(s->guard, s->pid);
-    close(err[1]), close(end[1]), close(hold[0]);
+    close(err[1]), close(end[1]), close(hold[0]), close(here[1]);
     fcntl(err[0], F_SETFL, O_NONBLOCK); /* what left the group may hold the other ends */
     fcntl(end[0], F_SETFL, O_NONBLOCK);
     s->err = err[0];
     s->end = end[0];
     s->hold = hold[1];
+    s->here = here[0];
     return 0;
 }
 
@@ -257,6 +281,7 @@ static int first_cause(const struct ptd_shell *s)
         if (!follows(s->statuses[i])) return i;
     for (int i = last; i >= 0; i--)
         if (s->statuses[i] && s->statuses[i] != 128 + OURS) return i;
+    while (last > 0 && s->statuses[last]) last--; /* one that did well */
     return last;
 }
 
@@ -275,8 +300,7 @@ int ptd_shell_step(struct ptd_shell *s)
     if (n > 0) read_lines(s);
     look_for_trainer(s);
     if (waitpid(s->pid, &status, WNOHANG) != s->pid) return 1;
-    /* what the shell leaves behind ends with it, and the guard */
-    kill(-s->pid, SIGKILL);
+    ptd_shell_end(s); /* what the shell leaves behind, and the guard */
     close(s->hold);
     if (s->guard > 0) waitpid(s->guard, NULL, 0);
     while (poll(&p, 1, 0) > 0 && read_lines(s)) {

@@ -36,9 +36,10 @@ struct ptd_shell {
     char *text, *buffer, *last[PTD_SHELL_MOST];
     int last_status[PTD_SHELL_MOST], n_last;
     size_t n_buffer;
-    int obituary; /* 1: the last line was the shell's on who was killed */
-    int trained;  /* 1: a trainer was there */
-    double alone; /* since when it is not any more; 0: it is */
+    int obituary;  /* 1: the last line was the shell's on who was killed */
+    int trained;   /* 1: a trainer was there */
+    pid_t trainer; /* the last that said so, in our group or not; 0: none */
+    double alone;  /* since when it is not any more; 0: it is */
 };
 
 int ptd_shell_start(struct ptd_shell *s, const char *text) PTD_MUST_CHECK;
