@@ -405,7 +405,7 @@ fails_at() {
 
 @test "--shard-optimizer: each rank's store holds its part, the same weights come of it, export and another number of ranks gather" {
     ptd-init -q narrow.ptd --from-store warm.ptd --dtype bf16
-    for forms in "" "--master split --moments 8bit" "--master split"; do
+    for forms in "" "--master split --moments 8bit" "--master split" "--apply layer --micro 100000"; do
         rm -rf p.ptd* q.ptd* p.out q.out
         for store in p.ptd q.ptd; do
             if [ -n "$forms" ]; then cp -r narrow.ptd $store; else fresh $store; fi
@@ -449,6 +449,29 @@ fails_at() {
         cp -r q.ptd r.ptd
         cp -r q.ptd.1 r.ptd.1
         fails 66 "ptd-update: store r.ptd.2: *" ptd-update -q -s r.ptd --resume-anyway --clip-grad 0 $forms --lr 1e-3 <(ptd-rollout -q -s r.ptd -P 4 -G 4 -m 16 -n 4 train.jsonl | ptd-verify -q | ptd-hint -q | ptd-ref -q)
+    done
+}
+
+@test "what is not finite on one rank is refused by all, whatever is applied how, and the step after it learned" {
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" scored.rec 'n = len(g["rollouts"][0]["logp"].data) // 4; g["rollouts"][0]["logp"] = f32(*[float("nan")] * n)' > nan.rec
+    uid=$(ptd-dump scored.rec | jq -r 'select(.kind == "group").uid' | head -n 1)
+    fresh o.ptd
+    ptd-update -q --lr 1e-3 nan.rec -s o.ptd > o.jsonl 2> /dev/null
+    rm -rf o.out
+    ptd-export -q o.ptd o.out
+    for ways in "" "--shard-optimizer" "--apply layer --micro 100000" "--shard-optimizer --apply layer --micro 100000" "--shard-optimizer --updates 2"; do
+        stores n.ptd
+        ptd-run -q -n 2 -s n.ptd -- "ptd-update -q --comm-timeout 20 --lr 1e-3 $ways nan.rec" > n.jsonl 2> n.err
+        cat n.err
+        [ "$(< n.err)" = "ptd-update (rank 0 on $(hostname)): warning: step 1: loss or gradient is not finite, first in record \"$uid\"; step refused, weights unchanged" ]
+        [ "$(jq -c '[.step, ."actor/grad_norm" != null]' n.jsonl | tr -d '\n')" = "[1,false][2,true][3,true][4,true][5,true]" ]
+        [ "$(ptd-dump n.ptd | jq -r 'select(.kind == "weights" and .head).xxh3')" = "$(ptd-dump n.ptd.1 | jq -r 'select(.kind == "weights" and .head).xxh3')" ]
+        [[ "$ways" != *updates* ]] || continue
+        rm -rf n.out
+        ptd-export -q n.ptd n.out
+        off=$("$BATS_TEST_DIRNAME/apart.py" start o.out n.out)
+        echo "$ways: $off"
+        [ "$(jq -n "$off < 1e-4")" = true ]
     done
 }
 

@@ -115,7 +115,8 @@ static struct ptd_loss_rules rules(const char *loss)
 struct task {
     struct ptd_loss_rules rules;
     enum ptd_comm_form form;
-    int by_part, spoilt; /* spoilt: the rank whose loss is not finite; -1: none */
+    int shared, spoilt; /* shared: each keeps a share of the optimizer; spoilt: the rank whose loss
+                           is not finite; -1: none */
 };
 
 /* Prompts as they are dealt. */
@@ -248,8 +249,11 @@ static int learn_by_part(struct ptd_comm *c, void *ctx)
 {
     struct task *t = ctx;
     struct ptd_group *mine[GROUPS];
-    struct ptd_gradients *g = ptd_gradients_new(model, c, t->form, 0);
-    struct ptd_optimizer_rules o = {.adamw = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8}};
+    struct ptd_gradients *g = ptd_gradients_new(model, c, t->form, t->shared);
+    struct ptd_optimizer_rules o = {.adamw = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8},
+                                    .total = ptd_gradients_total,
+                                    .spread = ptd_gradients_spread};
+    if (t->shared) o.rank = ptd_comm_rank(c), o.ranks = ptd_comm_ranks(c);
     if (c) o.sum = ptd_gradients_part, o.sum_ctx = g, o.order = ptd_gradients_order(g);
     struct ptd_optimizer *optimizer = ptd_optimizer_new(model, &o);
     int n = deal(c, mine), bad, rank = ptd_comm_rank(c);
@@ -264,10 +268,9 @@ static int learn_by_part(struct ptd_comm *c, void *ctx)
     return 0;
 }
 
-static void parts_are_summed_in_one_order(void **state)
+static void sum_parts(int shared_out)
 {
-    struct task t = {rules("ppo"), PTD_COMM_F32, 1, -1};
-    (void)state;
+    struct task t = {rules("ppo"), PTD_COMM_F32, shared_out, -1};
     learn_alone(&t.rules);
     double want = norm_of(shared->gradient[RANKS_MOST - 1], NULL);
     for (int n = 2; n <= 6; n += 2) {
@@ -285,6 +288,18 @@ static void parts_are_summed_in_one_order(void **state)
         assert_int_equal(statuses[r], 0);
         assert_true(shared->number[r][1] == 1); /* refused */
     }
+}
+
+static void parts_are_summed_in_one_order(void **state)
+{
+    (void)state;
+    sum_parts(0);
+}
+
+static void so_they_are_in_shares(void **state)
+{
+    (void)state;
+    sum_parts(1);
 }
 
 /* ---- a step ---- */
@@ -458,6 +473,7 @@ int main(void)
         TEST(half_the_bytes_are_near),
         TEST(what_is_not_finite_on_one_rank_is_on_all),
         TEST(parts_are_summed_in_one_order),
+        TEST(so_they_are_in_shares),
         TEST(updates_are_cut_as_one_rank_cuts_them),
         TEST(metrics_are_of_the_whole_step),
         TEST(advantages_of_a_step_are_those_of_one_rank),

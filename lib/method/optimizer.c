@@ -233,13 +233,18 @@ static ptd_acc *gradient_of(const struct ptd_optimizer *o, int i)
     return ptd_acc_at(m->device, m->grads, m->params[i].grad + o->slots[i].first);
 }
 
-/* Each rank knows the sum of its own. */
-static double norm_of_shares(const struct ptd_optimizer *o)
+static int is_of(const struct ptd_optimizer *o, int i, int part)
+{
+    return o->slots[i].n && (part < 0 || o->model->params[i].part == part);
+}
+
+/* Of a part; -1: of all. Each rank knows the sum of its own. */
+static double norm_of_shares(const struct ptd_optimizer *o, int part)
 {
     struct ptd_device *d = o->model->device;
     double squares = 0;
     for (int i = 0; i < o->model->n_params; i++) {
-        if (!o->slots[i].n) continue;
+        if (!is_of(o, i, part)) continue;
         double norm = d->ops->norm(d, gradient_of(o, i), PTD_ACCS, o->slots[i].n);
         squares += norm * norm;
     }
@@ -250,7 +255,6 @@ static double norm_of_shares(const struct ptd_optimizer *o)
 double ptd_optimizer_norm(const struct ptd_optimizer *o)
 {
     struct ptd_device *d = o->model->device;
-    if (o->rules.ranks > 1) return norm_of_shares(o);
     return d->ops->norm(d, o->model->grads, PTD_ACCS, o->model->n_grads);
 }
 
@@ -268,18 +272,24 @@ static void step_part(struct ptd_optimizer *o, int part, double lr, double scale
     a.lr = lr;
     for (int i = 0; i < m->n_params; i++) {
         const struct ptd_param *p = &m->params[i];
-        if (!o->slots[i].n || (part >= 0 && p->part != part)) continue;
+        if (!is_of(o, i, part)) continue;
         a.decay = p->n_dims > 1 ? o->rules.adamw.decay : 0;
         d->ops->adamw(d, &a, t, scale, &o->slots[i], gradient_of(o, i));
     }
 }
 
+/* All get what each has stepped. */
+static void spread(const struct ptd_optimizer *o)
+{
+    if (o->rules.ranks > 1 && o->rules.spread(o->rules.sum_ctx)) ptd_die_last();
+}
+
 int ptd_optimizer_step(struct ptd_optimizer *o, double lr, double *norm)
 {
-    *norm = ptd_optimizer_norm(o);
+    *norm = o->rules.ranks > 1 ? norm_of_shares(o, -1) : ptd_optimizer_norm(o);
     if (!isfinite(*norm)) return 1;
     step_part(o, -1, lr, ptd_optimizer_scale(o, *norm), ++o->updates);
-    if (o->rules.ranks > 1 && o->rules.spread(o->rules.sum_ctx)) ptd_die_last();
+    spread(o);
     return 0;
 }
 
@@ -296,7 +306,7 @@ static void on_part(void *ctx, int part)
     if (!n) return;
     ptd_acc *g = ptd_acc_at(d, m->grads, first);
     if (o->rules.sum && o->rules.sum(o->rules.sum_ctx, part, pass->spoilt)) ptd_die_last();
-    double norm = d->ops->norm(d, g, PTD_ACCS, n);
+    double norm = o->rules.ranks > 1 ? norm_of_shares(o, part) : d->ops->norm(d, g, PTD_ACCS, n);
     pass->squares += norm * norm;
     if (!isfinite(norm)) pass->bad = 1;
     if (!pass->measures && !pass->bad) {
@@ -346,7 +356,9 @@ int ptd_optimizer_end(struct ptd_optimizer *o, double *norm)
         return ptd_fail(PTD_DIVERGED,
                         "a gradient is not finite, and parts of the network have moved already");
     if (!isfinite(*norm)) return 1;
-    if (!pass->measures) o->updates++;
+    if (pass->measures) return 0;
+    o->updates++;
+    spread(o);
     return 0;
 }
 

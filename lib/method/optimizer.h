@@ -25,7 +25,10 @@
  *
  *     ptd_optimizer_watch(o, lr, scale, measures);
  *     ... forward, backward ...
- *     ptd_optimizer_end(o, &norm);   // or ptd_optimizer_drop(o) */
+ *     ptd_optimizer_end(o, &norm);   // or ptd_optimizer_drop(o)
+ *
+ * Where ranks have shares, each steps its own of a part, and all get the others' at the end: what
+ * backward still computes needs no weights of a part that is done. */
 #ifndef PTD_OPTIMIZER_H
 #define PTD_OPTIMIZER_H
 #include "base/method.h"
@@ -78,7 +81,8 @@ int ptd_optimizer_load(struct ptd_optimizer *o, struct ptd_store *s, int64_t upd
 void ptd_optimizer_clear(struct ptd_optimizer *o); /* as if it were new */
 int64_t ptd_optimizer_updates(const struct ptd_optimizer *o);
 void ptd_optimizer_zero(struct ptd_optimizer *o);
-double ptd_optimizer_norm(const struct ptd_optimizer *o); /* not finite if any gradient is not */
+/* Of the gradient as it lies here, whatever other ranks have; not finite if any number is not. */
+double ptd_optimizer_norm(const struct ptd_optimizer *o);
 /* *norm: before clipping. 1: it is not finite, and nothing moved. */
 int ptd_optimizer_step(struct ptd_optimizer *o, double lr, double *norm);
 double ptd_optimizer_scale(const struct ptd_optimizer *o, double norm); /* of clipping */

@@ -134,8 +134,6 @@ void settle_options(void)
         ptd_misuse("--apply \"%s\": expected whole or layer", opt.apply);
     opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
-    if (opt.ranks.share && opt.train.by_part)
-        ptd_misuse("--shard-optimizer: with --apply whole alone");
     ptd_plan_read(&opt.plan);
     if (strcmp(opt.recompute, "auto") && strcmp(opt.recompute, "none") &&
         strcmp(opt.recompute, "layer"))

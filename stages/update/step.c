@@ -61,7 +61,7 @@ static int update_by_layer(struct run *r, struct ptd_group **g, int n, double lr
     return pass(r, g, n, lr, scale, 0, sum, norm, bad);
 }
 
-/* Once the step begins, the weights are no step's. */
+/* Once the step begins, the weights are no step's. All ranks come to it, whoever is at fault. */
 static int update_whole(struct run *r, struct ptd_group **g, int n, double lr,
                         struct ptd_learned *sum, double *norm, int *bad)
 {
@@ -70,7 +70,7 @@ static int update_whole(struct run *r, struct ptd_group **g, int n, double lr,
     if (r->comm) ptd_gradients_begin(r->gradients);
     *bad = learn(r, g, n, sum);
     if (r->comm && ptd_gradients_end(r->gradients, *bad >= 0)) ptd_die_last();
-    if (*bad >= 0) return 1;
+    if (*bad >= 0 && !r->comm) return 1;
     moved = 1;
     int refused = ptd_optimizer_step(r->train->optimizer, lr, norm);
     if (refused) moved = was;
