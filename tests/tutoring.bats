@@ -120,6 +120,14 @@ steps() {
     fails 66 'ptd-ref: store old.ptd: generation 77 is not kept: the newest is *: --teacher old reads it from the store*' ptd-ref -q -s old.ptd --teacher old later.rec
 }
 
+@test "the weights that sampled say what they sampled, from bfloat16 to float32 too, whose words lie elsewhere" {
+    rm -rf half.ptd
+    ptd-init -q half.ptd --from-store warm.ptd --dtype bf16
+    ptd-rollout -q -s half.ptd -P 4 -G 2 -m 12 -n 3 train.jsonl | ptd-verify -q | tee moves.rec | ptd-ref -q --no-cache | ptd-update -q --lr 1e-3 > half.jsonl
+    ptd-ref -q --no-cache --teacher old --reads question --scope all --tau 2 --truncated moves.rec | ptd-dump --full |
+        jq -se 'map(select(.kind == "group").rollouts[]) | length == 24 and all(.teacher_on_ids == .logp)'
+}
+
 @test "another store teaches all answers with its head" {
     fresh other.ptd
     metrics=$(step --teacher blank.ptd -k full --reads question --scope all --tau 2 --truncated -- --tau 2 --divergence gjsd)
