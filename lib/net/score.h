@@ -37,7 +37,7 @@ struct ptd_score {
     long rows, cap;
     ptd_num *X; /* [rows, hidden] after ptd_score_forward */
     struct ptd_lm_head *head;
-    const uint8_t *banned; /* those that head was made with, */
+    const uint8_t *banned;  /* those that head was made with, */
     struct ptd_matrix read; /* and its words */
     /* what the activations of a micro-batch may take before they are recomputed; 0: anything */
     size_t keep_most;
