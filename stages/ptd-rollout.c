@@ -696,7 +696,6 @@ static void refuse_idle(void)
     refuse_idle_filter();
     for (const char *const *o = of_draws; *o; o++) ptd_opt_needs(*o, !opt.greedy, "no --greedy");
     ptd_opt_needs("lag", !eval, "neither --greedy nor --generation");
-    ptd_opt_needs("steps", !eval, "neither --greedy nor --generation");
     ptd_opt_needs("part", !opt.kv_max, "no --kv-max");
 }
 

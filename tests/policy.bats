@@ -158,7 +158,7 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     done
     run -2 ptd-ref --no-cache --cache-max 0 r.rec
     [[ "$output" == "ptd-ref: --cache-max: without effect, expected no --no-cache beside it; "* && ${#lines[@]} == 1 ]]
-    for o in "--greedy -G 2" "--greedy --top-p 0.5" "--greedy --min-p 0.5" "--greedy --top-k 5" "-g 0 -n 3" "-g 0 --lag 1" "--kv-max 3Mi --part 3"; do
+    for o in "--greedy -G 2" "--greedy --top-p 0.5" "--greedy --min-p 0.5" "--greedy --top-k 5" "-g 0 --lag 1" "--kv-max 3Mi --part 3"; do
         run -2 ptd-rollout $o train.jsonl
         [[ "$output" == "ptd-rollout: --"*": without effect, expected "* && ${#lines[@]} == 1 ]]
     done
