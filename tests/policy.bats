@@ -327,3 +327,16 @@ assert len(ratios) > 8 and max(ratios) - min(ratios) < 1e-6 * max(ratios), ratio
     run -65 ptd-verify two.rec
     [[ "$output" == *"greedy answers among"* ]]
 }
+
+@test "--max-bad-steps ends a run at the first bad step, or lets one pass; --beta1 is the optimizer's" {
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/craft.py" s.rec 'for g in groups:
+    for y in g["rollouts"]: y["advantage"] = float("nan")' > bad.rec
+    fresh
+    run -79 --separate-stderr ptd-update -q -s t.ptd --max-bad-steps 1 bad.rec
+    fresh
+    [ "$(ptd-update -q -s t.ptd --max-bad-steps 2 bad.rec 2> said | jq '."actor/refused_updates"')" = 1 ]
+    moved() { fresh; ptd-update -q -s t.ptd --lr 1e-3 --updates 2 "$@" s.rec > /dev/null; ptd-dump t.ptd | jq -r 'select(.kind == "weights" and .head).xxh3'; }
+    [ -n "$(moved)" ]
+    [ "$(moved)" = "$(moved --beta1 0.9)" ]
+    [ "$(moved)" != "$(moved --beta1 0.5)" ]
+}
