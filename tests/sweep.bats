@@ -56,7 +56,7 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
     before=$(sum one)
     run grid OUT=one METHODS=grpo STEPS=4 MAX_TOKENS=20
     [ "$status" = 2 ]
-    [[ "$output" = *"one/cells/grpo_SEED-1: made with MAX_TOKENS not given, STEPS 3: expected the settings of now; give another OUT, or remove that folder"* ]]
+    [[ "$output" = *"one/cells/grpo_SEED-1: made with MAX_TOKENS 32, STEPS 3: expected the settings of now; give another OUT, or remove that folder"* ]]
     [ "$(sum one)" = "$before" ]
 }
 
@@ -95,6 +95,10 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
     rm -rf cut/cells/*.part
     grid OUT=cut METHODS=grpo DATA=cut.jsonl > cut.md
     [ "$(ls cut/cells | paste -sd ' ')" = 'grpo_SEED-1 grpo_SEED-2' ]
+    # a program that says nothing
+    mkdir mute && ln -s "$bin"/* mute && rm mute/ptd-verify && printf '#!/bin/sh\nexit 70\n' > mute/ptd-verify && chmod +x mute/ptd-verify
+    run -2 --separate-stderr grid OUT=none METHODS=grpo SEEDS=1 BIN="$PWD/mute"
+    [[ "$stderr" == *"grpo_SEED-1: status 70: no word"* ]]
     run -2 --separate-stderr grid OUT=none METHODS='grpo nonsense'
     [[ "$stderr" == *"no method nonsense: expected some of "*"ptd-grpo"* ]]
 }

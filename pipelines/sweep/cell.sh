@@ -41,7 +41,7 @@ why=
 fail() {
     local status=$1 words
     trap - EXIT
-    words=$(grep -h "^${why:-.}" "$part/log" | grep -v ' warning: ' | tail -n 1)
+    words=$(grep -h "^${why:-.}" "$part/log" | grep -v ' warning: ' | tail -n 1) || words="no word"
     jq -n --arg cell "$cell" --argjson status "$status" --arg words "$words" \
         '{cell: $cell, status: $status, words: $words}' > "$OUT/$cell.status.part"
     mv "$OUT/$cell.status.part" "$OUT/$cell.status"
