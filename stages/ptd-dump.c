@@ -159,8 +159,9 @@ static int dump_stream(int fd, const char *name)
     char words[120];
     struct ptd_reader *r = ptd_reader_open(fd, name);
     int rc = do_frames(r, &t);
-    snprintf(words, sizeof words, "%ld groups, %ld rollouts, %ld steps, %llu bytes", t.groups,
-             t.rollouts, t.steps, (unsigned long long)t.bytes);
+    snprintf(words, sizeof words, "%ld group%s, %ld rollout%s, %ld step%s, %llu bytes", t.groups,
+             ptd_plural(t.groups), t.rollouts, ptd_plural(t.rollouts), t.steps, ptd_plural(t.steps),
+             (unsigned long long)t.bytes);
     if (opt.count && !opt.check) print_count(&t, rc);
     ptd_stdout_flush();
     int closed = ptd_reader_close(r);

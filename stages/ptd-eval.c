@@ -334,9 +334,9 @@ static void examine_due(int64_t due)
     if (!look_at(due) && !look_at(newest())) return;
     if (stop_run())
         ptd_die(PTD_STOPPED,
-                "no gain in %d examinations: the run is ended; the best is generation %lld (%s "
+                "no gain in %d examination%s: the run is ended; the best is generation %lld (%s "
                 "%.4g), pinned",
-                run.known.without, (long long)run.known.best, opt.by, run.known.score);
+                run.known.without, ptd_plural(run.known.without), (long long)run.known.best, opt.by, run.known.score);
 }
 
 static void follow(void)
@@ -377,7 +377,7 @@ static void tell_end(void)
                  k->score);
     else if (k->best >= 0)
         ptd_info("%ld generation%s examined; the best is %lld, %s %.4g, pinned", run.examined,
-                 run.examined == 1 ? "" : "s", (long long)k->best, opt.by, k->score);
+                 ptd_plural(run.examined), (long long)k->best, opt.by, k->score);
 }
 
 /* What every examination would be refused for is told at once. */

@@ -157,7 +157,7 @@ static int show_groups(void)
     long steps = 0;
     struct ptd_reader *in = ptd_input_open(opt.groups, &h);
     if (read_groups(in, s, e, &steps) < 0 || ptd_reader_close(in) < 0) ptd_die_last();
-    ptd_info("%ld steps written to %s/groups", steps, opt.tensorboard);
+    ptd_info("%ld step%s written to %s/groups", steps, ptd_plural(steps), opt.tensorboard);
     ptd_groups_free(s);
     ptd_events_close(e);
     ptd_head_clear(&h);
@@ -259,12 +259,13 @@ static int show_lines(const char *path)
     } else
         read_on(&r);
     if (*stop)
-        ptd_die(PTD_STOPPED, "stopped on request after %ld lines; the same command goes on",
-                r.read);
+        ptd_die(PTD_STOPPED, "stopped on request after %ld line%s; the same command goes on", r.read,
+                ptd_plural(r.read));
     if (opt.csv) ptd_columns_csv(r.table, stdout);
     ptd_stdout_flush();
     if (opt.tensorboard)
-        ptd_info("%ld lines, %ld steps written to %s", r.read, r.steps, opt.tensorboard);
+        ptd_info("%ld line%s, %ld step%s written to %s", r.read, ptd_plural(r.read), r.steps,
+                 ptd_plural(r.steps), opt.tensorboard);
     for (int k = 0; k < PTD_LINE_KINDS; k++) ptd_events_close(r.events[k]);
     if (r.table) ptd_columns_free(r.table);
     ptd_lines_close(r.lines);

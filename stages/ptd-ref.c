@@ -187,8 +187,8 @@ static const char *summary(void *ctx)
     static char words[160];
     struct ptd_refer_counts c = ptd_refer_counted(opt.refer);
     (void)ctx;
-    snprintf(words, sizeof words, "%ld responses tutored, %ld from the cache, %ld scored",
-             c.tutored, c.cached, c.computed);
+    snprintf(words, sizeof words, "%ld response%s tutored, %ld from the cache, %ld scored",
+             c.tutored, ptd_plural(c.tutored), c.cached, c.computed);
     return words;
 }
 

@@ -648,8 +648,9 @@ static const char *tell_given(void *ctx)
 {
     const struct filtered *f = ctx;
     static char words[80];
-    snprintf(words, sizeof words, "%ld responses to %ld prompts given with the hint",
-             f->given.responses, f->given.groups);
+    snprintf(words, sizeof words, "%ld response%s to %ld prompt%s given with the hint",
+             f->given.responses, ptd_plural(f->given.responses), f->given.groups,
+             ptd_plural(f->given.groups));
     return words;
 }
 

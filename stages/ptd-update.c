@@ -312,8 +312,9 @@ int main(int argc, char **argv)
     train(&r);
     close_run(&r);
     if (!opt.ranks.launched.rank)
-        ptd_info("%lld steps, now generation %lld, %.1f s",
-                 (long long)(r.train->generation - r.first), (long long)r.train->generation,
+        ptd_info("%lld step%s, now generation %lld, %.1f s",
+                 (long long)(r.train->generation - r.first),
+                 ptd_plural(r.train->generation - r.first), (long long)r.train->generation,
                  ptd_now() - started);
     clear_run(&r);
     return 0;

@@ -244,7 +244,7 @@ words() { printf 'word %.0s' $(seq "$1"); }
     # nothing is left: the older file stays
     echo '{}' > none.jsonl
     run -65 ptd-data check none.jsonl --fix good.jsonl
-    [[ "$output" == *"0 of 1 rows usable, 2 faults; good.jsonl is not written"* ]]
+    [[ "$output" == *"0 of 1 row usable, 2 faults; good.jsonl is not written"* ]]
     cmp train.jsonl good.jsonl
     [ ! -e good.jsonl.ptd-part ]
 }

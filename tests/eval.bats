@@ -66,7 +66,7 @@ kept() { ptd-dump "$1" | jq -c 'select(.kind == "weights").generation' | tr '\n'
     wait $follower || status=$?
     [ $status = 75 ]
     [[ "$stderr" == *"ptd-update: stopped on request after step "* ]]
-    grep -q 'ptd-eval: no gain in 1 examinations: the run is ended; the best is generation ' flat.err
+    grep -q 'ptd-eval: no gain in 1 examination: the run is ended; the best is generation ' flat.err
     done=$(head_of flat.ptd)
     [ "$done" -gt 0 ]
     [ "$done" -lt 5000 ]

@@ -370,6 +370,23 @@ static void what_cancels_is_nothing(void **state)
     }
 }
 
+/* Three prompts that nobody answers right prove nothing. */
+static void no_difference_is_no_point(void **state)
+{
+    (void)state;
+    struct ptd_tally_rules r = rules(6, 6);
+    struct ptd_tallies here, there;
+    struct ptd_paired p;
+    r.resamples = 100;
+    ptd_tallies_init(&here, &r);
+    ptd_tallies_init(&there, &r);
+    for (char uid[] = "a"; *uid < 'd'; ++*uid) add(&here, uid, 6, 0), add(&there, uid, 6, 0);
+    assert_int_equal(ptd_tally_pair(&here.total, &there.total, &r, &p), 0);
+    assert_true(p.more[0].value == 0 && p.more[0].lo < -0.3 && p.more[0].hi > 0.3);
+    ptd_tallies_clear(&here);
+    ptd_tallies_clear(&there);
+}
+
 /* A difference that is small, but there. */
 static void small_differences_stay(void **state)
 {
@@ -490,6 +507,7 @@ int main(void)
                                        cmocka_unit_test(different_names_have_different_keys),
                                        cmocka_unit_test(pairs_go_by_prompt),
                                        cmocka_unit_test(what_cancels_is_nothing),
+                                       cmocka_unit_test(no_difference_is_no_point),
                                        cmocka_unit_test(small_differences_stay),
                                        cmocka_unit_test(answers_are_told_apart),
                                        cmocka_unit_test(calibration_by_hand),

@@ -230,6 +230,11 @@ void ptd_warn(const char *fmt, ...)
     say("warning: ", text, 0);
 }
 
+const char *ptd_plural(long long n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void ptd_info(const char *fmt, ...)
 {
     char text[LINE_MAX_BYTES];

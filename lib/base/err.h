@@ -56,6 +56,8 @@ _Noreturn void ptd_leave(int status);
 void ptd_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A closing or progress line; silent after ptd_quiet(1). */
 void ptd_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What ends a noun behind n: "%ld step%s". */
+const char *ptd_plural(long long n);
 /* A line that was asked for, after ptd_quiet(1) too. */
 void ptd_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ptd_quiet(int on);

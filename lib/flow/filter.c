@@ -283,8 +283,8 @@ static void clear_run(struct run *run)
 static void tell(const void *ctx)
 {
     const struct run *run = ctx;
-    ptd_tell("%ld steps, %ld groups in, %ld out, %.1f s", run->steps, run->in, run->out,
-             ptd_now() - run->started);
+    ptd_tell("%ld step%s, %ld group%s in, %ld out, %.1f s", run->steps, ptd_plural(run->steps),
+             run->in, ptd_plural(run->in), run->out, ptd_now() - run->started);
 }
 
 const char *ptd_filter_parse(struct ptd_filter *f, int argc, char **argv, char **command)
@@ -323,8 +323,8 @@ int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command)
     if (do_stream(&run) < 0 || ptd_reader_close(run.r) < 0 || ptd_writer_close(run.w) < 0)
         ptd_die_last();
     const char *words = f->summary ? f->summary(f->ctx) : NULL;
-    ptd_info("%ld groups in, %ld out, %.1f s%s%s", run.in, run.out, ptd_now() - run.started,
-             words ? ", " : "", words ? words : "");
+    ptd_info("%ld group%s in, %ld out, %.1f s%s%s", run.in, ptd_plural(run.in), run.out,
+             ptd_now() - run.started, words ? ", " : "", words ? words : "");
     clear_run(&run);
     free(command);
     return PTD_OK;

@@ -27,7 +27,8 @@ static void put_title(const char *file, const struct ptd_checked *r)
 {
     char *name = ptd_printable(file);
     long others = 0;
-    printf("%s: %ld rows, %ld pictures", name, r->rows, r->pictures);
+    printf("%s: %ld row%s, %ld picture%s", name, r->rows, ptd_plural(r->rows), r->pictures,
+           ptd_plural(r->pictures));
     for (int i = 0; i < r->n_categories; i++)
         if (i < SHOWN)
             put_count(i ? "," : ":", &r->categories[i]);

@@ -99,6 +99,10 @@ static void print_answers(const struct ptd_stat *s, int form)
     struct ptd_table t = {.form = form};
     int *which = ptd_array((size_t)s->answers + 1, sizeof *which),
         n = ptd_answers_frequent(a, which, s->answers);
+    if (!n) {
+        free(which);
+        return;
+    }
     ptd_table_column(&t, "frequent answers");
     ptd_table_column(&t, "given");
     ptd_table_column(&t, "of them right");

@@ -65,8 +65,8 @@ void ptd_tally_ranges(const struct ptd_tally *t, const struct ptd_tally_rules *r
 
 /* Two streams of the same prompts. out[n_figures]: by how much the figures of the first are above
  * those of the second, over the prompts that both have, in shares: a mean of paired differences,
- * with its range by drawing prompts anew, or where each has one response that is right or wrong by
- * Newcombe's formula (interval.h). */
+ * with its range by drawing prompts anew, or, where each has one response that is right or wrong or
+ * all differ alike, by Newcombe's formula (interval.h). */
 struct ptd_paired {
     long prompts, only_here, only_there; /* prompts: of both */
     struct ptd_range here[PTD_FIGURES_MAX], there[PTD_FIGURES_MAX], more[PTD_FIGURES_MAX];

@@ -2,6 +2,7 @@
 #include "base/bootstrap.h"
 #include "base/chance.h"
 #include "view/tally.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* Prompts of both: pairs of their numbers. */
@@ -62,7 +63,19 @@ static void count_right(const struct ptd_tally *here, const struct ptd_tally *th
     out->p = ptd_mcnemar(out->right_here, out->right_there);
 }
 
-/* Of figures that are 0 or 1 for each prompt. */
+/* Drawing prompts anew says nothing where all of them differ alike. */
+static int all_alike(const struct values *v, int pairs, int step, int at)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < pairs; i++) {
+        size_t row = (size_t)i * (size_t)step + (size_t)at;
+        if (!(v->n[row] > 0)) continue;
+        least = fmin(least, v->sum[row + 2]), most = fmax(most, v->sum[row + 2]);
+    }
+    return most - least < 1e-12;
+}
+
+/* Of shares of each prompt. */
 static struct ptd_range of_shares(const struct values *v, int pairs, int step, int at)
 {
     struct ptd_pairs p = {0};
@@ -91,7 +104,8 @@ static void find_ranges(const struct values *v, int pairs, const struct ptd_tall
         out->here[f] = all[3 * f];
         out->there[f] = all[3 * f + 1];
         out->more[f] = all[3 * f + 2];
-        if (shares) out->more[f] = of_shares(v, pairs, 3 * r->n_figures, 3 * f);
+        if (shares || all_alike(v, pairs, 3 * r->n_figures, 3 * f))
+            out->more[f] = of_shares(v, pairs, 3 * r->n_figures, 3 * f);
     }
 }
 
