@@ -1,6 +1,7 @@
 /* Tests of hint: text from steps and regions, rejected hints, and from attention to words (on
  * shares made by hand, then on a model). */
 #include "../lib/method/hint/attention.c"
+#include "../lib/method/hint/blanked.c"
 #include "data/prompt.h"
 #include "method/hint/cell.h"
 #include "tiny-store.h"
@@ -338,9 +339,9 @@ static void a_cell_is_painted_over(void **state)
     (void)state;
     static uint8_t from[6 * 6 * 3], to[6 * 6 * 3];
     struct ptd_picture p = {.height = 6, .width = 6, .pixels = from};
-    struct attention a = by_hand();
+    const struct ptd_hint_grid grid = {3, 3};
     for (int i = 0; i < 108; i++) from[i] = (uint8_t)(i % 3 == 0 ? 90 : i);
-    paint_over(&a, &p, 5, to);
+    paint_over(&grid, &p, 5, to);
     for (int y = 0; y < 6; y++)
         for (int x = 0; x < 6; x++) {
             int inside = y / 2 == 1 && x / 2 == 2;
