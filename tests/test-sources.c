@@ -177,6 +177,7 @@ static void siblings_tell_what_right_ones_did(void **state)
     assert_method("5", "+a1 3, b1 8 = 5", "+so 5", wrong, "subtract");
     assert_method("3", "+a1 3. \\boxed{3}", "+so 3", wrong, "read");
     assert_method("0.3", "+a1 0.1, b1 0.2", "+so 0.3", wrong, "add");
+    assert_method("7", "+a1 b1. a1 3, b1 4 = 7", "+so 7", wrong, "add"); /* named before */
     /* what the numbers do not come to, and what is no number */
     assert_method("11", "+a1 3, b1 4 = 11", "+so 11", wrong, "");
     assert_method("7", "+a1 3, b1 x = 7", "+so 7", wrong, "");

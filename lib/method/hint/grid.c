@@ -52,11 +52,14 @@ static double value_at(const char *s)
 
 static void add(struct ptd_hint_named *out, int cell, double value)
 {
-    for (int i = 0; i < out->n; i++)
-        if (out->cell[i] == cell) return;
-    if (out->n == PTD_HINT_PLACES) return;
-    out->value[out->n] = value;
-    out->cell[out->n++] = cell;
+    int i = 0;
+    while (i < out->n && out->cell[i] != cell) i++;
+    if (i == PTD_HINT_PLACES) return;
+    if (i == out->n) {
+        out->cell[out->n++] = cell;
+        out->value[i] = NAN;
+    }
+    if (isnan(out->value[i])) out->value[i] = value;
 }
 
 void ptd_hint_named(struct ptd_hint_named *out, const struct ptd_hint_grid *g, const char *text)
