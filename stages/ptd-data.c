@@ -87,8 +87,8 @@ static int run_make(const struct ptd_usage *u, const struct ptd_scene *scene, in
     long pictures = ptd_digits_write(&make, argv[first]);
     if (pictures < 0 && *make.stop) ptd_stop_die();
     if (pictures < 0) ptd_die_last();
-    ptd_info("%s: %ld row%s, %ld picture%s", argv[first], make.rows, ptd_plural(make.rows), pictures,
-             ptd_plural(pictures));
+    ptd_info("%s: %ld row%s, %ld picture%s", argv[first], make.rows, ptd_plural(make.rows),
+             pictures, ptd_plural(pictures));
     ptd_digits_forget(&make);
     return PTD_OK;
 }
@@ -238,8 +238,8 @@ static char *publish(const struct ptd_checked *r)
     if (!check.fix) return ptd_strdup("");
     if (!r->usable) return ptd_format("; %s is not written", check.fix);
     if (ptd_fix_publish(unfinished) < 0) ptd_die_last();
-    return ptd_format("; %ld row%s in %s, %ld left out", r->usable, ptd_plural(r->usable), check.fix,
-                      r->rows - r->usable);
+    return ptd_format("; %ld row%s in %s, %ld left out", r->usable, ptd_plural(r->usable),
+                      check.fix, r->rows - r->usable);
 }
 
 static int check_file(struct checker *k, const char *file, double started)
@@ -254,8 +254,8 @@ static int check_file(struct checker *k, const char *file, double started)
         ptd_show_checked(file, &r, &k->check);
     ptd_stdout_flush();
     ptd_info("%s: %ld of %ld row%s usable, %ld fault%s%s%s, %.1f s", file, r.usable, r.rows,
-             ptd_plural(r.rows), r.faults, ptd_plural(r.faults), k->hidden ? ", not all printed (see --max)" : "",
-             fixed, ptd_now() - started);
+             ptd_plural(r.rows), r.faults, ptd_plural(r.faults),
+             k->hidden ? ", not all printed (see --max)" : "", fixed, ptd_now() - started);
     free(fixed);
     forget_shown(k);
     ptd_checked_clear(&r);

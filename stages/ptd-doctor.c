@@ -208,8 +208,8 @@ static void find_plan(struct ptd_findings *f, const char *const *argv, struct ne
     } else if (s.status)
         ptd_find(f, PTD_BAD, argv[0], json_incref(o), NULL, "%s", without_name(s.words));
     else
-        ptd_find(f, PTD_GOOD, argv[0], json_incref(o), NULL,
-                 "takes %s of the %s there are", ptd_size(sum).text, ptd_size(there).text);
+        ptd_find(f, PTD_GOOD, argv[0], json_incref(o), NULL, "takes %s of the %s there are",
+                 ptd_size(sum).text, ptd_size(there).text);
     json_decref(o);
     clear_said(&s);
 }
@@ -231,12 +231,13 @@ static void find_growth(struct ptd_findings *f, const char *store, double publis
     struct statvfs v;
     double room = statvfs(store, &v) ? 0 : (double)v.f_bavail * (double)v.f_frsize;
     int bad = 2 * publishing > room;
-    ptd_find(f, bad ? PTD_BAD : PTD_GOOD, "store",
-             json_pack("{s:f, s:f}", "publishing", publishing, "left", room),
-             bad ? "make room, or ptd-init --lora for smaller generations" : NULL,
-             "a generation with its moments is %s; two of them are there at a time, and the disk has "
-             "room for %s",
-             ptd_size(publishing).text, ptd_size(room).text);
+    ptd_find(
+        f, bad ? PTD_BAD : PTD_GOOD, "store",
+        json_pack("{s:f, s:f}", "publishing", publishing, "left", room),
+        bad ? "make room, or ptd-init --lora for smaller generations" : NULL,
+        "a generation with its moments is %s; two of them are there at a time, and the disk has "
+        "room for %s",
+        ptd_size(publishing).text, ptd_size(room).text);
 }
 
 static void find_needs(struct ptd_findings *f, const char *store, const struct data *d)

@@ -167,10 +167,11 @@ static int cause(int statuses, int last)
 static json_t *examine(const char *how, int64_t generation)
 {
     int status, statuses = memfd_create("statuses", MFD_CLOEXEC);
-    char *command = ptd_format(
-        "{ ptd-rollout -q -s \"$1\" -g \"$2\" %s -P %d -m %d -j %d %s -- \"$3\"; echo rollout $? >&3; } "
-        "| { ptd-verify -q %s; echo verify $? >&3; } | ptd-stat -q --json --answers 1",
-        how, opt.prompts, opt.max_tokens, opt.threads, opt.rollout, opt.verify);
+    char *command =
+        ptd_format("{ ptd-rollout -q -s \"$1\" -g \"$2\" %s -P %d -m %d -j %d %s -- \"$3\"; echo "
+                   "rollout $? >&3; } "
+                   "| { ptd-verify -q %s; echo verify $? >&3; } | ptd-stat -q --json --answers 1",
+                   how, opt.prompts, opt.max_tokens, opt.threads, opt.rollout, opt.verify);
     if (statuses < 0) ptd_die(PTD_OSERR, "memory for statuses:");
     FILE *f = start(command, generation, statuses);
     json_t *said = json_loadf(f, 0, NULL);
@@ -336,7 +337,8 @@ static void examine_due(int64_t due)
         ptd_die(PTD_STOPPED,
                 "no gain in %d examination%s: the run is ended; the best is generation %lld (%s "
                 "%.4g), pinned",
-                run.known.without, ptd_plural(run.known.without), (long long)run.known.best, opt.by, run.known.score);
+                run.known.without, ptd_plural(run.known.without), (long long)run.known.best, opt.by,
+                run.known.score);
 }
 
 static void follow(void)

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     ptd_store_close(s);
     if (rc < 0 && *x.stop) ptd_stop_die();
     if (rc < 0) ptd_die_last();
-    ptd_info("%s: generation %" PRId64 ", %d tensors, %" PRIu64 " bytes, %d file%s", argv[first + 1],
-             x.generation, x.n_tensors, x.bytes, x.n_files, ptd_plural(x.n_files));
+    ptd_info("%s: generation %" PRId64 ", %d tensors, %" PRIu64 " bytes, %d file%s",
+             argv[first + 1], x.generation, x.n_tensors, x.bytes, x.n_files, ptd_plural(x.n_files));
     return 0;
 }

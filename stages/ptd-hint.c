@@ -426,8 +426,9 @@ static const char *summary(void *ctx)
             snprintf(rules + used, sizeof rules - used, "%s%s %ld", used ? ", " : " (",
                      ptd_spoiler_rules[i].name, opt.dropped[i]);
     }
-    int n = snprintf(words, sizeof words, "%ld hint%s, %ld dropped%s%s, %ld without material",
-                     opt.given, ptd_plural(opt.given), dropped, rules, dropped ? ")" : "", opt.bare);
+    int n =
+        snprintf(words, sizeof words, "%ld hint%s, %ld dropped%s%s, %ld without material",
+                 opt.given, ptd_plural(opt.given), dropped, rules, dropped ? ")" : "", opt.bare);
     if (opt.hint.gate) add_gate(words + n, sizeof words - (size_t)n);
     return words;
 }

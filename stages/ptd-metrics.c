@@ -259,8 +259,8 @@ static int show_lines(const char *path)
     } else
         read_on(&r);
     if (*stop)
-        ptd_die(PTD_STOPPED, "stopped on request after %ld line%s; the same command goes on", r.read,
-                ptd_plural(r.read));
+        ptd_die(PTD_STOPPED, "stopped on request after %ld line%s; the same command goes on",
+                r.read, ptd_plural(r.read));
     if (opt.csv) ptd_columns_csv(r.table, stdout);
     ptd_stdout_flush();
     if (opt.tensorboard)

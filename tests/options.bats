@@ -34,7 +34,8 @@ setup() { cd "$WORK" || return; }
         printf '%s' "$3" > bad.json
         fails "$1" "$2" ptd-update --options bad.json
     }
-    refuses 2 '*bad.json: unknown option "lrr"*' '{"lrr": 1}'
+    refuses 2 '*bad.json: unknown option "lrr" ("lr" is one); *' '{"lrr": 1}'
+    refuses 2 '*bad.json: unknown option "zzzzzzzz"; *' '{"zzzzzzzz": 1}'
     refuses 2 '*bad.json: option --lr: "x" is not a finite number*' '{"lr": "x"}'
     refuses 2 '*bad.json: option --updates: 0 is out of range*' '{"updates": 0}'
     refuses 2 '*bad.json: option --updates: "1.5" is not a whole number*' '{"updates": 1.5}'

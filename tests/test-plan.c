@@ -64,9 +64,10 @@ static void parts_are_added_up(void **state)
     assert_int_equal(ptd_plan_check(&p, 9 << 20, "less"), 0);
     assert_int_equal(ptd_plan_check(&p, (9 << 20) - 1, "less"), -1);
     assert_int_equal(ptd_failed_status(), PTD_OSERR);
-    assert_string_equal(ptd_failed_message(),
-                        "this takes 9.00 MiB of memory, most of it two (5.00 MiB), and there are 9.00 MiB: "
-                        "expected less");
+    assert_string_equal(
+        ptd_failed_message(),
+        "this takes 9.00 MiB of memory, most of it two (5.00 MiB), and there are 9.00 MiB: "
+        "expected less");
 }
 
 static void micro_batches_are_packed_as_they_may_come(void **state)

@@ -7,8 +7,8 @@
  * percentile of the ratios (between two of them in proportion, as numpy.percentile does it).
  *
  * Sums keep what rounding takes (D. E. Knuth, The art of computer programming 2, 4.2.2, theorem B):
- * they are as good as in twice the digits, and what a sum of terms that cancel is off by is what its
- * terms are off by.
+ * they are as good as in twice the digits, and what a sum of terms that cancel is off by is what
+ * its terms are off by.
  *
  * Draw i of resample b is the number (seed, PTD_RNG_BOOTSTRAP, b, 0, i / 4)[i % 4] of rng.h, as a
  * share of 2^32 of N: the same seed gives the same range. */

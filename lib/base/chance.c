@@ -26,7 +26,7 @@ static long double binomial(int c, int x, long double p)
 /* Chances by the votes that are given so far, and by how many answers have as many as the right
  * one. */
 struct spread {
-    int votes, ties;   /* most of either */
+    int votes, ties;        /* most of either */
     long double *now, *was; /* [votes + 1][ties + 1] */
 };
 

@@ -25,8 +25,7 @@ static struct reach reach_of(double p, double n)
 {
     double below = 1 + Z * Z / n, shift = Z * Z / n * (0.5 - p) / below,
            half = Z / below * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n));
-    return (struct reach){p > 0 ? fmin(p, half - shift) : 0,
-                          p < 1 ? fmin(1 - p, half + shift) : 0};
+    return (struct reach){p > 0 ? fmin(p, half - shift) : 0, p < 1 ? fmin(1 - p, half + shift) : 0};
 }
 
 struct ptd_range ptd_wilson(double p, double n)

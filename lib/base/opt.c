@@ -262,6 +262,13 @@ static void set_filed(struct parser *p, const struct ptd_opt *o, const char *fil
     if (!keeps_text(o)) free(text);
 }
 
+static _Noreturn void refuse_key(const struct parser *p, const char *path, const char *key)
+{
+    const char *meant = meant_by(p, key);
+    ptd_misuse("%s: unknown option \"%.64s\"%s%s%s", path, key, meant ? " (\"" : "",
+               meant ? meant : "", meant ? "\" is one)" : "");
+}
+
 /* The name of a preset alone, or all but that. */
 static void read_file(struct parser *p, const char *path, int preset)
 {
@@ -271,7 +278,7 @@ static void read_file(struct parser *p, const char *path, int preset)
     json_object_foreach (all, key, value) {
         int i = 0;
         while (i < p->n && strcmp(p->u->options[i].name, key)) i++;
-        if (i == p->n) ptd_misuse("%s: unknown option \"%.64s\"", path, key);
+        if (i == p->n) refuse_key(p, path, key);
         if (json_is_null(value) || (i == p->preset - 1) != preset) continue;
         set_filed(p, &p->u->options[i], path, value);
         p->given[i] = 1;

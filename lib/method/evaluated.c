@@ -5,10 +5,10 @@
 
 static int keep(const struct ptd_evaluated *e)
 {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:f, s:i, s:I, s:O?}", "of", e->of, "last",
-                          (json_int_t)e->last, "best", (json_int_t)e->best, "score", e->score,
-                          "without", e->without, "trying", (json_int_t)e->trying, "metrics",
-                          e->metrics);
+    json_t *o =
+        json_pack("{s:s, s:I, s:I, s:f, s:i, s:I, s:O?}", "of", e->of, "last", (json_int_t)e->last,
+                  "best", (json_int_t)e->best, "score", e->score, "without", e->without, "trying",
+                  (json_int_t)e->trying, "metrics", e->metrics);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     int rc = ptd_store_put_evaluated(e->store, text);
     free(text);
@@ -26,9 +26,9 @@ static int read_record(struct ptd_evaluated *e, const char *text, char **of)
     json_t *o = json_loads(text, 0, NULL);
     json_int_t last, best, trying;
     const char *name;
-    int rc = json_unpack(o, "{s:s, s:I, s:I, s:F, s:i, s:I, s?o}", "of", &name, "last", &last, "best",
-                         &best, "score", &e->score, "without", &e->without, "trying", &trying, "metrics",
-                         &e->metrics);
+    int rc = json_unpack(o, "{s:s, s:I, s:I, s:F, s:i, s:I, s?o}", "of", &name, "last", &last,
+                         "best", &best, "score", &e->score, "without", &e->without, "trying",
+                         &trying, "metrics", &e->metrics);
     if (rc == 0) {
         *of = ptd_strdup(name);
         e->last = last, e->best = best, e->trying = trying;

@@ -86,8 +86,9 @@ int ptd_lines_refuse(const char *path, long number, const char *line, size_t len
                         "%s: a stream, expected metrics, one JSON object a line; streams are read "
                         "by ptd-metrics --groups, ptd-plot --hint, ptd-stat and ptd-dump",
                         path);
-    return ptd_fail(PTD_DATAERR, "%s:%ld: expected metrics, one JSON object of at most 1 MiB a line",
-                    path, number);
+    return ptd_fail(PTD_DATAERR,
+                    "%s:%ld: expected metrics, one JSON object of at most 1 MiB a line", path,
+                    number);
 }
 
 static int kind_of(const json_t *o)

@@ -226,8 +226,8 @@ static int all_alike(const struct ptd_tally *t, int figures, int f, long *n)
 void ptd_tally_ranges(const struct ptd_tally *t, const struct ptd_tally_rules *r,
                       struct ptd_range *out)
 {
-    ptd_bootstrap(&(struct ptd_clusters){t->uids.n, r->n_figures, t->sum, t->tried, NULL}, r->resamples,
-                  (uint64_t)r->seed, out);
+    ptd_bootstrap(&(struct ptd_clusters){t->uids.n, r->n_figures, t->sum, t->tried, NULL},
+                  r->resamples, (uint64_t)r->seed, out);
     for (int f = 0; f < r->n_figures; f++) {
         long n;
         int alike = all_alike(t, r->n_figures, f, &n),

@@ -295,8 +295,8 @@ static void put_row(struct out *o, const struct ptd_watch *w, const char *const 
     for (int k = 0; k <= CURVE_HEIGHT; k++) {
         line = ptd_strdup("");
         for (int i = 0; i < n; i++)
-            line = joined(line, k < CURVE_HEIGHT ? line_of(&g[i], k, o->form->braille)
-                                                 : steps_of(&g[i]));
+            line = joined(line,
+                          k < CURVE_HEIGHT ? line_of(&g[i], k, o->form->braille) : steps_of(&g[i]));
         put_joined(o, k < CURVE_HEIGHT ? PTD_WATCH_CURVE : PTD_WATCH_PLAIN, line);
     }
     for (int i = 0; i < n; i++) free(g[i].canvas.dots);
