@@ -13,7 +13,8 @@
  *
  * With --refill or --curriculum a step's prompts depend on ptd-verify's verdicts, which come back
  * through a pipe of our own (verdicts.h); what was asked and how it went lies in the store
- * (history.h), so that a resume asks the same (refill.h). */
+ * (history.h), so that a resume asks the same (refill.h). Those of other ranks come by way of
+ * ptd-update (relay.h). */
 #include "base/command.h"
 #include "base/launched.h"
 #include "base/opt_value.h"
@@ -263,12 +264,31 @@ static void miss_verify(const struct run *r, time_t since)
                 expected);
 }
 
+/* The verdicts of other ranks come by way of the trainer. */
+static void miss_trainer(const struct run *r, time_t since)
+{
+    if (r->trained || time(NULL) - since < r->patience) return;
+    ptd_die(PTD_UNAVAILABLE,
+            "no ptd-update has come within %lld s: --refill and --curriculum need the verdicts of "
+            "the other ranks, which it brings",
+            (long long)r->patience);
+}
+
+static void tell_of_absent(const struct run *r, const char *who)
+{
+    static int told;
+    if (told || r->trained) return;
+    ptd_warn("waiting for verdicts, but no %s has come for them: expected one behind this "
+             "program, on the same machine, as the same user and in the same container",
+             who);
+    told = 1;
+}
+
 /* While the verdicts of a step are waited for, behind programs that may not tell. */
 static void wait_for_verdicts(void *ctx, int64_t step)
 {
     struct run *r = ctx;
     static time_t since;
-    static int told;
     if (!since) since = time(NULL);
     r->doing = "waiting for verdicts";
     look_for_trainer(r, "the verdicts of step", step, ptd_store_trained(r->src.store));
@@ -276,12 +296,14 @@ static void wait_for_verdicts(void *ctx, int64_t step)
     ptd_asked_answer();
     ptd_board_doing(PTD_WAITS);
     ptd_progress_tick();
-    if (ptd_verdicts_heard(r->refill.verdicts)) return;
-    miss_verify(r, since);
-    if (told || r->trained || time(NULL) - since < PATIENCE) return;
-    ptd_warn("waiting for verdicts, but no ptd-verify has come for them: expected one behind this "
-             "program, on the same machine, as the same user and in the same container");
-    told = 1;
+    const struct ptd_refill *f = &r->refill;
+    int heard = ptd_verdicts_heard(f->verdicts);
+    if (heard && (!f->relay || ptd_relay_met(f->relay))) return;
+    if (heard)
+        miss_trainer(r, since);
+    else
+        miss_verify(r, since);
+    if (time(NULL) - since >= PATIENCE) tell_of_absent(r, heard ? "ptd-update" : "ptd-verify");
 }
 
 static void open_refill(struct run *r, int64_t done)
@@ -297,6 +319,8 @@ static void open_refill(struct run *r, int64_t done)
                              .seed = (uint64_t)opt.seed,
                              .idle = wait_for_verdicts,
                              .ctx = r};
+    if (opt.rank.ranks > 1 && !(f->relay = ptd_relay_new(opt.rank.rank, opt.rank.ranks)))
+        ptd_die_last();
     if (!f->verdicts || ptd_history_open(&f->history, r->src.store, ptd_dataset_rows(r->src.data),
                                          done, done * opt.step_groups))
         ptd_die_last();
@@ -311,7 +335,7 @@ static int do_step(struct run *r, int64_t step)
 static void tell_of_refill(const struct run *r)
 {
     const struct ptd_refill *f = &r->refill;
-    if (waits_for_verdicts())
+    if (waits_for_verdicts() && !opt.rank.rank)
         ptd_info("%lld prompts asked, %lld of them again; %lld steps refilled, %lld not full",
                  (long long)f->asked, (long long)f->again, (long long)f->refilled,
                  (long long)f->short_of);
@@ -527,6 +551,7 @@ static void open_run(struct run *r, const char *data)
                                         .seed = opt.seed,
                                         .eval = r->eval};
     if (opt.rank.ranks > 1) r->rollouts.share = opt.rank.rank, r->rollouts.shares = opt.rank.ranks;
+    r->rollouts.rounds = waits_for_verdicts();
     r->rollouts.sampling.banned = ptd_model_banned(r->model, ptd_tokenizer_size(r->src.tokenizer));
     read_stops(r);
     if (opt.top_logprobs > r->model->config.vocab)
@@ -576,6 +601,7 @@ static void fill_head(struct run *r, const char *data, int64_t done, struct ptd_
     h->shares = r->rollouts.shares;
     if (waits_for_verdicts())
         h->verdicts = ptd_head_text(h, ptd_verdicts_address(r->refill.verdicts));
+    if (r->refill.relay) h->relay = ptd_head_text(h, ptd_relay_address(r->refill.relay));
     h->sampling = ptd_head_text(h, words);
     free(words);
 }
@@ -705,10 +731,6 @@ static void read_rank(void)
 {
     if (ptd_rank_read(opt.share, &opt.rank)) ptd_die_last();
     opt.store = ptd_launched_store(opt.store);
-    if (opt.rank.ranks > 1 && waits_for_verdicts())
-        ptd_misuse("--refill, --curriculum: what a step asks follows from all of its verdicts, and "
-                   "rank %d of %d hears of a share: expected neither, or --shard one",
-                   opt.rank.rank, opt.rank.ranks);
 }
 
 int main(int argc, char **argv)

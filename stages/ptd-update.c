@@ -232,7 +232,14 @@ static int status_of_cut(void)
     return stop_asked && ptd_failed_status() == PTD_CUT ? PTD_STOPPED : ptd_failed_status();
 }
 
-/* All ranks have read this step, or the end of their streams (0), which failed if there is a
+/* Was our stream cut for what another rank is about to say, or as we were asked to stop? Else it
+ * ends us at once, and the launcher the others, which may wait for their shares for long. */
+static int follows(int status)
+{
+    return status == PTD_STOPPED || ptd_exchange_over(opt.ranks.exchange);
+}
+
+/* All ranks have read this step, or the end of their streams (0), which were cut if there is a
  * status: then the rank that knows why says so. */
 static void meet(struct run *r, int64_t step, int status)
 {
@@ -240,7 +247,7 @@ static void meet(struct run *r, int64_t step, int status)
     int64_t mine[2] = {step, status}, *all = ptd_array((size_t)ranks, sizeof mine);
     if (ptd_comm_gather(r->comm, mine, sizeof mine, all)) ptd_die_last();
     for (int i = ranks - 1; i >= 0; i--) {
-        if (all[2 * i + 1]) failed = i;
+        if (all[2 * i + 1] && (failed < 0 || all[2 * i + 1] != PTD_CUT)) failed = i;
         if (!all[2 * i]) behind = i;
     }
     if (failed >= 0 && failed != rank) settle(r);
@@ -273,7 +280,7 @@ static void train(struct run *r)
         r->given = 0;
         do_step(r, number);
         ptd_progress_set(p, number, ptd_metrics_note(note, sizeof note));
-        let_go(&r->step);
+        let_go(&r->step, 0);
         if (anyone(r, stop_asked)) {
             ptd_progress_clear(p);
             settle(r);
@@ -285,6 +292,8 @@ static void train(struct run *r)
         }
     }
     ptd_progress_clear(p);
+    if (got < 0 && ptd_exchange_failed(opt.ranks.exchange)) die_settled(r);
+    if (got < 0 && r->comm && !follows(status_of_cut())) die_settled(r);
     meet(r, 0, got < 0 ? status_of_cut() : 0);
     settle(r);
     if (got < 0 && status_of_cut() == PTD_STOPPED)

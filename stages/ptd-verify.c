@@ -270,10 +270,20 @@ static int batch(struct ptd_group **g, int n, int *verbs, void *ctx)
     return rc;
 }
 
+/* Of several ranks: how large the round is that this group begins. */
+static int begin_round(const struct ptd_frame *f)
+{
+    struct ptd_group g = {0};
+    int rc = ptd_group_decode(&g, f->body, f->body_len) || ptd_keep_round(&opt.kept, &g) ? -1 : 0;
+    ptd_group_clear(&g);
+    return rc;
+}
+
 /* A round that ptd-rollout waits for is judged before the step is over. */
-static int enough(int n, void *ctx)
+static int enough(int n, const struct ptd_frame *last, void *ctx)
 {
     (void)ctx;
+    if (opt.kept.shares > 1 && n == 1 && begin_round(last)) return -1;
     return n == ptd_keep_due(&opt.kept);
 }
 

@@ -14,6 +14,10 @@ setup_file() {
         ptd-update -q --lr 1e-3 > one.jsonl
     ptd-export -q warm.ptd start
     ptd-export -q one.ptd one
+    # more questions, and a store that answers some of them, for steps that are refilled
+    ptd-data digits -q wide.jsonl -n 24 -k nbr
+    cp -r blank.ptd wide.ptd
+    ptd-gold -q -s wide.ptd -P 8 -n 30 wide.jsonl | ptd-hint -q --always --share 0.5 | ptd-update -q --loss sft --lr 4e-3 > wide.lines
 }
 
 setup() {
@@ -42,6 +46,16 @@ run_ranks() {
     ptd-run -q -n "$n" -s "$store" -- "$(pipe_of "$@")"
 }
 
+# The pipe of a run whose steps are refilled: STEPS [OPTIONS OF UPDATE...].
+filling="-P 5 -G 4 -m 16 --refill 5 --curriculum 0.25"
+filled_pipe() {
+    local steps=$1
+    shift
+    echo "ptd-rollout -q $filling -n $steps wide.jsonl | ptd-verify -q --keep 0.01:0.99 | ptd-hint -q | ptd-ref -q | tee \$PTD_STORE.rec | ptd-update -q --lr 1e-3 $*"
+}
+wide_stores() { rm -rf "$1" "$1".[0-9] && ptd-init -q "$1" --from-store wide.ptd; }
+asked() { ptd-dump "$1" | jq -c 'select(.kind == "state" and (.name | startswith("asked/")))'; }
+
 groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .uid, [.rollouts[].text]]'; }
 
 @test "shares of a step are the step: the same prompts, the same answers" {
@@ -69,7 +83,9 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
     fails 2 '*--shard "3/3": expected auto, one, or R/N*' ptd-rollout -s one.ptd --shard 3/3 train.jsonl
     fails 78 '*PMI_RANK="x" in the environment: expected a number*' env PMI_RANK=x PMI_SIZE=2 ptd-rollout -s one.ptd train.jsonl
     fails 78 '*PMI_RANK=2 and PMI_SIZE=2*' env PMI_RANK=2 PMI_SIZE=2 ptd-rollout -s one.ptd train.jsonl
-    fails 2 '*--refill, --curriculum: *rank 0 of 2 hears of a share*' ptd-rollout -s one.ptd --shard 0/2 --refill 2 train.jsonl
+    # a share whose trainer is alone
+    fails 78 'ptd-update: *has share 0 of 2 of each step, expected that of rank 0 of 1' bash -c \
+        "set -o pipefail; ptd-rollout -q -s one.ptd --shard 0/2 --refill 2 -P 4 -G 2 -m 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-update -q"
 }
 
 @test "five steps of a saved stream on 1, 2 and 3 ranks: within 1e-4 of what one rank learns, the same bits each time" {
@@ -108,6 +124,103 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
     cmp all shares
     [ "$(jq .step b1.jsonl | tr '\n' ' ')" = "1 2 3 " ]
     [ "$(jq -s 'map(."ptd/total_groups") | unique | .[]' b1.jsonl)" = 4 ]
+}
+
+@test "--refill and --curriculum: ranks ask, refill and keep what one rank does, and learn what it learns" {
+    wide_stores u.ptd
+    ptd-run -q -s u.ptd -- "$(filled_pipe 5)" > u.jsonl
+    rm -rf wide.out u.out
+    ptd-export -q wide.ptd wide.out
+    ptd-export -q u.ptd u.out
+    [ "$(asked u.ptd | jq -s 'map(.value.rows | length) | add > 25')" = true ] # refilled
+    groups u.ptd.rec | jq -c 'del(.[1])' | sort > all
+    [ "$(wc -l < all)" = 25 ]
+    surplus=0
+    for n in 2 3; do
+        wide_stores v.ptd
+        ptd-run -q -n $n -s v.ptd -- "$(filled_pipe 5)" > v.jsonl
+        for s in v.ptd $(seq -f v.ptd.%g 1 $((n - 1))); do
+            [ "$(asked $s)" = "$(asked u.ptd)" ]
+            [ "$(bits $s)" = "$(bits v.ptd)" ]
+        done
+        # of what all ranks kept the first of each step, and the same as one rank's
+        for s in v.ptd $(seq -f v.ptd.%g 1 $((n - 1))); do groups $s.rec; done | jq -sc 'group_by(.[0])[] | sort_by(.[1])[]' > kept
+        jq -sc 'group_by(.[0])[] | .[:5][] | del(.[1])' kept | sort | cmp all -
+        surplus=$((surplus + $(wc -l < kept) - 25))
+        [ "$(jq -c '[.step, ."ptd/total_groups"]' v.jsonl | tr -d '\n')" = "[1,5][2,5][3,5][4,5][5,5]" ]
+        rm -rf v.out
+        ptd-export -q v.ptd v.out
+        off=$("$BATS_TEST_DIRNAME/apart.py" wide.out u.out v.out)
+        echo "$n ranks: $off"
+        [ "$(jq -n "$off <= 1e-4")" = true ]
+        # replayed, nobody waits, and the same are surplus
+        first=$(bits v.ptd)
+        wide_stores w.ptd
+        ptd-run -q -n $n -s w.ptd -- 'ptd-update -q --lr 1e-3 v.ptd${PTD_STORE#w.ptd}.rec' > w.jsonl
+        [ "$(bits w.ptd)" = "$first" ]
+        [ "$(timeless w.jsonl)" = "$(timeless v.jsonl)" ]
+    done
+    [ "$surplus" -gt 0 ]
+}
+
+@test "rounds of ranks: --lag 1, several processes of a judge, advantages of a step; a rank that judges nothing is missed" {
+    wide_stores l.ptd
+    ptd-run -q -n 3 -s l.ptd -- "ptd-rollout -q $filling --lag 1 -n 3 wide.jsonl | ptd-verify -q --advantage batch --keep 0.01:0.99 --exec-jobs 2 --exec \"short:0=jq --unbuffered -c '{reward: (1 / (1 + .tokens))}'\" | ptd-ref -q | ptd-update -q --lr 1e-3" > l.jsonl
+    [ "$(jq -c '[.step, ."ptd/total_groups"]' l.jsonl | tr -d '\n')" = "[1,5][2,5][3,5]" ]
+    [ "$(bits l.ptd.2)" = "$(bits l.ptd)" ]
+    [ "$(asked l.ptd.2)" = "$(asked l.ptd)" ]
+    wide_stores l.ptd
+    : > l.ptd.jsonl
+    launch l.ptd "$(filled_pipe 100 --comm-timeout 2)"
+    until_line l.ptd.jsonl 1
+    kill -STOP "$(program_of l.ptd.1 ptd-verify)"
+    ends l.ptd 12
+    cat l.ptd.err
+    [ "$(< l.ptd.status)" = 69 ]
+    [ "$(< l.ptd.err)" = "ptd-update (rank 0 on $(hostname)): rank 1 on $(hostname) did not come within 2 s (--comm-timeout)" ]
+    nobody_left l.ptd
+    # as many a step as one rank has prompts, and rounds in which some have none
+    wide_stores l.ptd
+    ptd-run -q -n 3 -s l.ptd -- "ptd-rollout -q -P 1 -G 4 -m 8 --refill 3 -n 3 wide.jsonl | ptd-verify -q --keep 0.01:0.99 | ptd-ref -q | ptd-update -q --lr 1e-3" > l.jsonl 2> l.err
+    [ "$(head_of l.ptd.2)" = 3 ]
+    wide_stores u.ptd
+    ptd-run -q -s u.ptd -- "ptd-rollout -q -P 1 -G 4 -m 8 --refill 3 -n 3 wide.jsonl | ptd-verify -q --keep 0.01:0.99 | ptd-ref -q | ptd-update -q --lr 1e-3" > u.jsonl 2> u.err
+    [ "$(asked l.ptd.1)" = "$(asked u.ptd)" ]
+    sed 's/ (rank 0 on [^)]*)//' l.err | cmp - u.err # said by rank 0 alone
+}
+
+@test "steps that ranks refill: stopped after each, killed anywhere, they ask the same and end in the same bits" {
+    wide_stores x.ptd
+    ptd-run -q -n 2 -s x.ptd -- "$(filled_pipe 5)" > x.jsonl
+    wide_stores y.ptd
+    for n in 1 3 5; do ptd-run -q -n 2 -s y.ptd -- "$(filled_pipe $n)"; done > y.jsonl
+    [ "$(bits y.ptd.1)" = "$(bits x.ptd)" ]
+    [ "$(timeless y.jsonl)" = "$(timeless x.jsonl)" ]
+    wide_stores y.ptd
+    : > y.ptd.jsonl
+    lines=1
+    for victim in "y.ptd.1 ptd-rollout" "y.ptd ptd-update" "y.ptd.1 ptd-verify"; do
+        launch y.ptd "$(filled_pipe 5)"
+        until_line y.ptd.jsonl $lines
+        sleep 0.$((RANDOM % 10))
+        pids=$(program_of $victim)
+        [ -n "$pids" ] || break # it has ended
+        kill -9 $pids || break
+        ends y.ptd 10
+        cat y.ptd.err
+        [ "$(< y.ptd.status)" = 137 ]
+        [[ "$(tail -n 1 y.ptd.err)" == "ptd-run (rank "?" on $(hostname)): ${victim#* } was ended by signal 9 (Killed)" ]]
+        [ "$(grep -vc "back from generation" y.ptd.err)" = 1 ]
+        nobody_left y.ptd
+        lines=$(($(wc -l < y.ptd.jsonl) + 1))
+        [ "$lines" -le 5 ] || break
+    done
+    ends y.ptd 60 # where it was left alone
+    ptd-run -q -n 2 -s y.ptd -- "$(filled_pipe 5)" > y.jsonl
+    for s in y.ptd y.ptd.1; do
+        [ "$(bits $s)" = "$(bits x.ptd)" ]
+        [ "$(asked $s)" = "$(asked x.ptd)" ]
+    done
 }
 
 @test "updates of a part, by layer, of a whole step's advantages, in half the bytes: one rank's within rounding" {
@@ -240,17 +353,22 @@ nobody_left() {
 }
 
 # In the background, with what it says in STORE.err and its status in STORE.status.
-start() { # STORE STEPS [OPTIONS OF UPDATE...]
+launch() { # STORE PIPE
     local store=$1
-    shift
     rm -f "$store.status"
     : >> "$store.jsonl"
     {
         code=0
-        ptd-run -n 2 -s "$store" -- "$(pipe_of "$@")" >> "$store.jsonl" 2> "$store.err" || code=$?
+        ptd-run -n 2 -s "$store" -- "$2" >> "$store.jsonl" 2> "$store.err" || code=$?
         echo $code > "$store.status"
     } 3>&- &
     runner=$!
+}
+
+start() { # STORE STEPS [OPTIONS OF UPDATE...]
+    local store=$1
+    shift
+    launch "$store" "$(pipe_of "$@")"
 }
 
 ends() { # STORE SECONDS

@@ -342,6 +342,38 @@ static void updates_are_cut_as_one_rank_cuts_them(void **state)
         }
 }
 
+/* The first of a step, in the order of all ranks: how many are ours. */
+static int limit_step(struct ptd_comm *c, void *ctx)
+{
+    struct ptd_group *mine[GROUPS];
+    struct ptd_shares s = {0};
+    int most = *(int *)ctx, n = deal(c, mine), from, to;
+    if (ptd_shares_order(&s, c, mine, n)) return 1;
+    double *sum = &shared->number[ptd_comm_rank(c)][0];
+    *sum = ptd_shares_limit(&s, most);
+    if (s.n != *sum || ptd_shares_part(&s, 0, 1, &from, &to) != !most) return 2;
+    if (from != 0 || to != s.n) return 3;
+    for (int i = 0; i < s.n; i++)
+        if (mine[i]->place > most) return 4;
+    ptd_shares_clear(&s);
+    return 0;
+}
+
+static void what_is_surplus_is_left_out(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 3; n++)
+        for (int most = 0; most <= GROUPS + 1; most++) {
+            double all = 0;
+            ranks_run(n, 30, limit_step, &most, statuses);
+            for (int r = 0; r < n; r++) {
+                assert_int_equal(statuses[r], 0);
+                all += shared->number[r][0];
+            }
+            assert_true(all == (most < GROUPS ? most : GROUPS));
+        }
+}
+
 static int make_metrics(struct ptd_comm *c, void *ctx)
 {
     static struct ptd_before nothing;
@@ -475,6 +507,7 @@ int main(void)
         TEST(parts_are_summed_in_one_order),
         TEST(so_they_are_in_shares),
         TEST(updates_are_cut_as_one_rank_cuts_them),
+        TEST(what_is_surplus_is_left_out),
         TEST(metrics_are_of_the_whole_step),
         TEST(advantages_of_a_step_are_those_of_one_rank),
     };

@@ -68,3 +68,9 @@ int ptd_rank_read(const char *text, struct ptd_rank *r)
     return ptd_fail(PTD_USAGE, "--shard \"%s\": expected auto, one, or R/N with R from 0 to N - 1",
                     text);
 }
+
+int64_t ptd_rank_share(int64_t first, int64_t n, int rank, int ranks)
+{
+    int64_t skipped = (rank - first % ranks + ranks) % ranks;
+    return skipped < n ? (n - 1 - skipped) / ranks + 1 : 0;
+}

@@ -4,6 +4,7 @@
 #ifndef PTD_RANK_H
 #define PTD_RANK_H
 #include "base/err.h"
+#include <stdint.h>
 
 struct ptd_rank {
     int rank, ranks;   /* 0 and 1: nobody launched more */
@@ -15,4 +16,7 @@ struct ptd_rank {
 int ptd_rank_launched(struct ptd_rank *r) PTD_MUST_CHECK;
 /* --shard: "auto" as launched, "one", or "R/N", rank R of N from 0 on. -1: 2, or as above. */
 int ptd_rank_read(const char *text, struct ptd_rank *r) PTD_MUST_CHECK;
+/* Things are dealt to ranks one by one, number i to rank i % ranks: how many of the n from number
+ * `first` on this rank gets. */
+int64_t ptd_rank_share(int64_t first, int64_t n, int rank, int ranks);
 #endif

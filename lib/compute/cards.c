@@ -109,7 +109,7 @@ static int wait_for_sum(struct ptd_cards *k)
     int rc, error = 0;
     while ((rc = k->query(NULL)) == CUDA_NOT_READY) {
         if (k->error(k->nccl, &error) || error) return blame(k, "ncclAllReduce", error);
-        if (ptd_comm_look_for_ends(k->comm)) return ENDED;
+        if (ptd_comm_look_for_ends(k->comm)) return PTD_COMM_ENDED;
         if (ptd_comm_now() - since > k->comm->patience)
             return ptd_fail(PTD_UNAVAILABLE,
                             "the sum on cards did not end within %g s (--comm-timeout)",

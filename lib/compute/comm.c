@@ -56,10 +56,10 @@ static struct ptd_message *add_message(struct ptd_comm *c)
 static int post(struct ptd_comm *c, void *bytes, size_t n, int peer, int receives)
 {
     struct ptd_engine *e = &c->engine;
-    pthread_mutex_lock(&c->lock);
-    int ticket = receives ? e->ops->receive(e, bytes, n, peer, TAG_DATA)
-                          : e->ops->send(e, bytes, n, peer, TAG_DATA);
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_lock(&c->trunk->lock);
+    int ticket = receives ? e->ops->receive(e, bytes, n, peer, c->tag)
+                          : e->ops->send(e, bytes, n, peer, c->tag);
+    pthread_mutex_unlock(&c->trunk->lock);
     if (ticket < 0) return fail(c);
     *add_message(c) = (struct ptd_message){ticket, peer, 0, receives};
     if (!receives) c->sent += n;
@@ -93,24 +93,34 @@ int ptd_comm_look_for_ends(struct ptd_comm *c)
     struct ptd_engine *e = &c->engine;
     int from, ticket, got = 0;
     int32_t status;
+    c = c->trunk;
     pthread_mutex_lock(&c->lock);
     if (e->ops->peek(e, TAG_END, &from) > 0 &&
         (ticket = e->ops->receive(e, &status, sizeof status, from, TAG_END)) >= 0) {
         while (!(got = e->ops->done(e, ticket))) sched_yield();
     }
-    pthread_mutex_unlock(&c->lock);
     if (got > 0) c->ended = status;
-    return c->ended >= 0;
+    got = c->ended >= 0;
+    pthread_mutex_unlock(&c->lock);
+    return got;
 }
 
 int ptd_comm_heed(struct ptd_comm *c, int rc)
 {
-    if (rc != ENDED) return rc;
+    if (rc != PTD_COMM_ENDED || c->trunk != c) return rc;
     if (c->on_end && !c->ends) {
         c->ends = 1;
         c->on_end(c->ctx, c->ended);
     }
     ptd_leave(c->ended);
+}
+
+static int lock_soon(struct ptd_comm *c)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    return pthread_mutex_timedlock(&c->lock, &until);
 }
 
 /* At the program's end: the others hear of it, as far as they still listen. */
@@ -122,7 +132,7 @@ static void tell_ends(int status)
     static int32_t said;
     said = status;
     c->closed = 1;
-    if (pthread_mutex_trylock(&c->lock)) return; /* the thread that sums is in there for good */
+    if (lock_soon(c)) return; /* the thread that sums is in there for good */
     int *tickets = calloc((size_t)c->ranks, sizeof *tickets), left = 1;
     for (int r = 0; tickets && r < c->ranks; r++)
         tickets[r] = r == c->rank ? -1 : e->ops->send(e, &said, sizeof said, r, TAG_END);
@@ -184,13 +194,13 @@ static int look(struct ptd_comm *c)
 {
     struct ptd_engine *e = &c->engine;
     int left = 0, rc = 0;
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->trunk->lock);
     for (int i = 0; i < c->n_messages && rc >= 0; i++) {
         struct ptd_message *m = &c->messages[i];
         if (!m->done && (rc = e->ops->done(e, m->ticket)) > 0) m->done = 1;
         left += !m->done;
     }
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->trunk->lock);
     return rc < 0 ? -1 : left;
 }
 
@@ -200,13 +210,13 @@ int ptd_comm_wait(struct ptd_comm *c)
     long looks = 0;
     int left;
     while ((left = look(c)) > 0) {
-        if (ptd_comm_look_for_ends(c)) return ENDED;
+        if (ptd_comm_look_for_ends(c)) return PTD_COMM_ENDED;
         if (ptd_comm_now() - since > c->patience) return blame(c);
         answer(c);
         rest(&looks);
     }
     c->n_messages = 0;
-    if (left < 0) return ptd_comm_look_for_ends(c) ? ENDED : fail(c);
+    if (left < 0) return ptd_comm_look_for_ends(c) ? PTD_COMM_ENDED : fail(c);
     return 0;
 }
 
@@ -250,14 +260,16 @@ int ptd_comm_gather_all(struct ptd_comm *c, const void *mine, size_t bytes, void
     int ranks = ptd_comm_ranks(c), rank = ptd_comm_rank(c), rc;
     uint64_t *sizes = ptd_array((size_t)ranks, sizeof *sizes), own = bytes;
     size_t sum = 0, first = 0;
-    rc = ptd_comm_gather(c, &own, sizeof own, sizes);
-    for (int r = 0; r < ranks && !rc; r++) {
+    *all = NULL;
+    memset(n, 0, (size_t)ranks * sizeof *n);
+    if ((rc = ptd_comm_gather(c, &own, sizeof own, sizes))) return rc; /* sizes: the engine's */
+    for (int r = 0; r < ranks; r++) {
         if (r < rank) first += sizes[r];
         n[r] = sizes[r];
         sum += n[r];
     }
     char *at = *all = ptd_alloc(sum + 1);
-    if (!rc) memcpy(at + first, mine, bytes);
+    memcpy(at + first, mine, bytes);
     for (int r = 0; r < ranks && !rc; at += n[r++])
         if (r != rank) rc = ptd_comm_receive(c, at, n[r], r);
     for (int r = 0; r < ranks && !rc; r++)
@@ -282,9 +294,11 @@ struct ptd_comm *ptd_comm_begin(const struct ptd_engine *e, double patience)
     *c = (struct ptd_comm){.engine = *e,
                            .rank = e->rank,
                            .ranks = e->ranks,
+                           .tag = TAG_DATA,
                            .patience = patience,
                            .main = pthread_self(),
                            .ended = -1};
+    c->trunk = c;
     pthread_mutex_init(&c->lock, NULL);
     on_exit(on_exit_told, NULL);
     at_quick_exit(on_quick_exit);
@@ -312,6 +326,27 @@ struct ptd_comm *ptd_comm_open(const struct ptd_rank *r, double patience)
         return NULL;
     }
     return ptd_comm_begin(&e, patience);
+}
+
+struct ptd_comm *ptd_comm_line(struct ptd_comm *c)
+{
+    struct ptd_comm *l = ptd_alloc(sizeof *l);
+    *l = (struct ptd_comm){.engine = c->engine,
+                           .trunk = c,
+                           .rank = c->rank,
+                           .ranks = c->ranks,
+                           .tag = TAG_LINE,
+                           .patience = c->patience,
+                           .hosts = c->hosts,
+                           .main = c->main};
+    return l;
+}
+
+void ptd_comm_line_end(struct ptd_comm *l)
+{
+    if (!l) return;
+    free(l->messages);
+    free(l);
 }
 
 int ptd_comm_close(struct ptd_comm *c)

@@ -64,4 +64,12 @@ void ptd_comm_push(struct ptd_comm *c, float *x, size_t n, enum ptd_comm_form fo
 void ptd_comm_push_shares(struct ptd_comm *c, float *x, const size_t *first,
                           enum ptd_comm_form form);
 int ptd_comm_join(struct ptd_comm *c) PTD_MUST_CHECK; /* all of them are there */
+
+/* Another line between the same ranks, for a thread that gathers whatever the others do meanwhile;
+ * all have one, and it ends before ptd_comm_close. PTD_COMM_ENDED in place of the program's end:
+ * another rank has ended. What failed there may still be written by the engine, and is not freed.
+ */
+#define PTD_COMM_ENDED -2
+struct ptd_comm *ptd_comm_line(struct ptd_comm *c);
+void ptd_comm_line_end(struct ptd_comm *l);
 #endif

@@ -249,7 +249,9 @@ static int do_frame(struct run *run, const struct ptd_frame *f)
     run->in++;
     if (!run->f->batch) return do_group(run, f);
     keep_frame(run, f);
-    return run->f->enough && run->f->enough(run->n_kept, run->f->ctx) ? do_batch(run) : 0;
+    int enough = run->f->enough ? run->f->enough(run->n_kept, f, run->f->ctx) : 0;
+    if (enough < 0) return ptd_reader_blame(run->r, f);
+    return enough ? do_batch(run) : 0;
 }
 
 static int do_stream(struct run *run)

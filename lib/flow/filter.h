@@ -40,9 +40,9 @@ struct ptd_filter {
      * of the step, decoded; verbs[n] filled in. -1 fails: if for one group, its verb is
      * PTD_FAILED. */
     int (*batch)(struct ptd_group **g, int n, int *verbs, void *ctx);
-    /* 1: so many groups are enough for a batch, the step's end need not be waited for; may be NULL
-     */
-    int (*enough)(int n, void *ctx);
+    /* 1: so many groups, of which this is the last one's frame, are enough for a batch, the step's
+     * end need not be waited for; -1 fails; may be NULL */
+    int (*enough)(int n, const struct ptd_frame *last, void *ctx);
     /* Groups that a batch says PTD_HOLD of wait in memory; at the step's end all of them, in order,
      * are given to this, and then written as changed. -1 fails. */
     int (*whole)(struct ptd_group **g, int n, void *ctx);

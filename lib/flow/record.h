@@ -90,6 +90,10 @@ struct ptd_head {
     /* "verdicts": where ptd-rollout waits for ptd-verify (verdicts.h), whose step may then hold
      * fewer groups than were asked; NULL: nowhere */
     const char *verdicts;
+    /* "relay": where ptd-rollout waits for ptd-update, which brings the verdicts of other ranks
+     * (relay.h), so that the step's groups may be more than step_groups: the first of all ranks'
+     * count; NULL: nowhere */
+    const char *relay;
     /* "share", "shares": this stream has each shares-th prompt of a step, from number `share` on,
      * as ptd-rollout deals them to ranks; shares 0: all of them */
     int share, shares;
@@ -236,6 +240,8 @@ struct ptd_group {
     int64_t index, step; /* "index": row of the data set; "step" */
     int64_t place; /* "place": among the step's prompts, from 1, where a stream has a share of them;
                       0: not said */
+    int round; /* "round": how many groups this stream's share of its round has, where verdicts are
+                  waited for (relay.h); 0: not said */
     int64_t generation;           /* "generation": weights that sampled; -1 from ptd-gold */
     const char *category;         /* "category" */
     const char *system;           /* "system": the prompt's system message, or NULL */

@@ -23,7 +23,16 @@ int ptd_keep_parse(struct ptd_kept *k, const char *range)
 static void begin_round(struct ptd_kept *k)
 {
     k->n = 0;
-    k->due = k->back ? ptd_round_size(k->wanted, k->asked, k->kept) : 0;
+    k->due = k->back && k->shares < 2 ? ptd_round_size(k->wanted, k->asked, k->kept) : 0;
+}
+
+int ptd_keep_round(struct ptd_kept *k, const struct ptd_group *g)
+{
+    if (!k->back || k->shares < 2 || k->due) return 0;
+    if (g->round < 1 || g->round > k->wanted)
+        return ptd_fail(PTD_DATAERR, "field \"round\": %d, expected 1 to %d", g->round, k->wanted);
+    k->due = g->round;
+    return 0;
 }
 
 /* Of several in a pipe the first one tells. */
@@ -41,6 +50,7 @@ int ptd_keep_begin(struct ptd_kept *k, const struct ptd_head *h)
     if (k->wanted < 1 || k->wanted > PTD_STEP_GROUPS_MAX)
         return ptd_fail(PTD_DATAERR, "field \"step_groups\": %d, expected 1 to %d", k->wanted,
                         PTD_STEP_GROUPS_MAX);
+    k->shares = h->shares;
     k->back = ptd_verdicts_reach(h, k->on);
     k->round = ptd_array((size_t)k->wanted, sizeof *k->round);
     begin_round(k);
@@ -64,6 +74,7 @@ static int decide(struct ptd_kept *k, const struct ptd_group *g)
 
 int ptd_keep_judged(struct ptd_kept *k, const struct ptd_group *g)
 {
+    if (ptd_keep_round(k, g)) return -1;
     int kept = decide(k, g);
     k->asked++;
     k->kept += kept;

@@ -33,12 +33,25 @@ int ptd_ranks_on_cards(const struct ptd_ranks *r, const struct ptd_device *d)
     return whole && ptd_cards_are_there();
 }
 
+void ptd_ranks_listen(struct ptd_ranks *r, const struct ptd_head *h)
+{
+    r->exchange = ptd_exchange_begin(h, r->comm);
+}
+
+int ptd_ranks_close(struct ptd_ranks *r)
+{
+    struct ptd_comm *c = r->comm;
+    ptd_exchange_end(r->exchange);
+    r->exchange = NULL;
+    r->comm = NULL;
+    return ptd_comm_close(c);
+}
+
 void ptd_ranks_end(struct ptd_ranks *r, int says)
 {
     int status = ptd_failed_status();
     char *words = ptd_strdup(ptd_failed_message());
-    if (r->comm && ptd_comm_close(r->comm)) ptd_die_last();
-    r->comm = NULL;
+    if (ptd_ranks_close(r)) ptd_die_last();
     if (!says) ptd_leave(status);
     ptd_die(status, "%s", words);
 }

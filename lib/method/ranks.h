@@ -17,6 +17,7 @@
 #define PTD_RANKS_H
 #include "base/opt.h"
 #include "compute/cards.h"
+#include "method/exchange.h"
 #include "store/store.h"
 
 struct ptd_ranks {
@@ -26,6 +27,7 @@ struct ptd_ranks {
     struct ptd_rank launched;
     enum ptd_comm_form form;
     struct ptd_comm *comm;
+    struct ptd_exchange *exchange; /* NULL: nobody waits for verdicts */
 };
 #define PTD_RANKS                                                                                  \
     {                                                                                              \
@@ -81,6 +83,9 @@ struct ptd_ranks_own {
     const char *settings; /* JSON */
 };
 int ptd_ranks_compare(struct ptd_ranks *r, const struct ptd_ranks_own *own) PTD_MUST_CHECK;
+/* Once all ranks are the same: brings verdicts together for whom the stream's head names. */
+void ptd_ranks_listen(struct ptd_ranks *r, const struct ptd_head *h);
+int ptd_ranks_close(struct ptd_ranks *r) PTD_MUST_CHECK; /* once all have come */
 /* All ranks end with this status now, and what ptd_fail kept is said by this one or, where all know
  * it, by rank 0. Waits for the others: what each had to do before is done then. */
 _Noreturn void ptd_ranks_end(struct ptd_ranks *r, int says);

@@ -2,6 +2,7 @@
  * net/sample.c's. */
 #include "method/rollouts.h"
 #include "base/progress.h"
+#include "base/rank.h"
 #include "compute/device.h"
 #include <math.h>
 #include <stdlib.h>
@@ -108,23 +109,54 @@ static void note_row(struct ptd_rollouts *r, const struct ptd_group *g)
     r->rows[r->n_rows++] = (int)g->index;
 }
 
-/* The next row that is not left out, in the order and then of those that are asked again; 1: it is
- * there, 0: that was all. */
-static int take_next(struct ptd_rollouts *r, struct ptd_group *g)
+/* Is prompt q of the round ours? */
+static int is_ours(const struct ptd_rollouts *r, int64_t q)
 {
-    int stride = r->shares ? r->shares : 1;
-    for (int out; r->at < r->end; r->at += stride) {
+    return !r->shares || (r->round->asked + q) % r->shares == r->share;
+}
+
+static void put_place(const struct ptd_rollouts *r, struct ptd_group *g, int64_t q)
+{
+    if (!r->shares) return;
+    g->place = r->round->asked + q + 1;
+    if (r->rounds) g->round = r->ours;
+}
+
+/* The next row of the order that is not left out; 0: that was all. */
+static int take_in_order(struct ptd_rollouts *r, struct ptd_group *g)
+{
+    for (int out; r->at < r->end; r->at++) {
         struct ptd_place place = {r->at, r->seed, !r->eval};
+        if (!is_ours(r, r->at - r->round->first)) continue;
         if ((out = ptd_source_take(r->src, place, r->step, g)) < 0) return -1;
         /* the position, not the row: it may come twice in a step that crosses epochs */
         r->number = r->at;
-        if (!out && r->shares) g->place = r->at - r->round->first + 1;
-        if (!out) return r->at += stride, 1;
+        if (out) continue;
+        put_place(r, g, r->at - r->round->first);
+        return r->at++, 1;
     }
-    if (r->asked_again == r->round->n_again) return 0;
-    r->number = AGAIN + r->round->before + r->asked_again;
-    if (ptd_source_group(r->src, r->round->again[r->asked_again++], r->step, g)) return -1;
-    return 1;
+    return 0;
+}
+
+/* The next row of those that are asked again. */
+static int take_again(struct ptd_rollouts *r, struct ptd_group *g)
+{
+    const struct ptd_round *round = r->round;
+    for (; r->asked_again < round->n_again; r->asked_again++) {
+        if (!is_ours(r, round->n + r->asked_again)) continue;
+        r->number = AGAIN + round->before + r->asked_again;
+        if (ptd_source_group(r->src, round->again[r->asked_again], r->step, g)) return -1;
+        put_place(r, g, round->n + r->asked_again);
+        return r->asked_again++, 1;
+    }
+    return 0;
+}
+
+/* 1: it is there, 0: that was all. */
+static int take_next(struct ptd_rollouts *r, struct ptd_group *g)
+{
+    int got = take_in_order(r, g);
+    return got ? got : take_again(r, g);
 }
 
 /* The prompt of the next row. */
@@ -168,7 +200,9 @@ int ptd_rollouts_ask(struct ptd_rollouts *r, int64_t step, const struct ptd_roun
     struct ptd_questions all = {r, read_next, write_oldest};
     r->step = step;
     r->round = round;
-    r->at = round->first + (r->shares ? r->share : 0);
+    r->ours = (int)ptd_rank_share(round->asked, round->n + round->n_again, r->share,
+                                  r->shares ? r->shares : 1);
+    r->at = round->first;
     r->end = round->first + round->n;
     r->asked_again = 0;
     /* in evaluation random numbers are the same whatever the steps are */

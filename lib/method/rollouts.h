@@ -18,6 +18,7 @@ struct ptd_round {       /* prompts that are asked together */
     int64_t first, n;    /* positions of the order */
     const int *again;    /* [n_again] rows that are asked behind them */
     int n_again, before; /* before: so many were asked again in earlier rounds of the step */
+    int64_t asked;       /* prompts of the step's earlier rounds */
 };
 
 struct ptd_rollouts {
@@ -27,14 +28,15 @@ struct ptd_rollouts {
     struct ptd_sampling sampling;
     uint64_t seed;      /* of the order */
     int eval;           /* 1: rows in their own order, each once */
-    int share, shares;  /* of a step's positions each shares-th, from number `share` on; 0: all */
+    int share, shares;  /* of a step's prompts each shares-th, from number `share` on; 0: all */
+    int rounds;         /* 1: each group says how many of its round are ours */
     int64_t generation; /* noted in the groups */
     /* its own */
     double reply_bytes; /* most that a group's rollouts can take */
     int64_t step, at, end, number;
     const struct ptd_round *round;
-    int asked_again;
-    int *rows; /* [n_rows] of the data set, asked since the step began */
+    int asked_again, ours; /* ours: prompts of the round */
+    int *rows;             /* [n_rows] of the data set, asked since the step began */
     int n_rows, cap_rows;
     struct ptd_waiting *oldest, *newest; /* groups whose replies are awaited */
     struct ptd_buf buf;

@@ -59,6 +59,13 @@ int ptd_shares_part(const struct ptd_shares *s, int u, int updates, int *from, i
     return first == end;
 }
 
+int ptd_shares_limit(struct ptd_shares *s, int most)
+{
+    if (s->all > most) s->all = most;
+    while (s->n && s->number[s->n - 1] >= most) s->n--;
+    return s->n;
+}
+
 void ptd_shares_clear(struct ptd_shares *s)
 {
     free(s->number);

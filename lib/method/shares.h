@@ -1,6 +1,6 @@
 /* shares: a step of which each rank has a share, as one.
  *
- *     if (ptd_shares_meet(&s, comm, groups, n)) ...             // all ranks have read the step
+ *     if (ptd_shares_order(&s, comm, groups, n)) ...            // all ranks have read the step
  *     ptd_shares_part(&s, u, updates, &from, &to);              // our groups of an update
  *     if (ptd_shares_metrics(comm, &metrics)) ...               // of the whole step
  *
@@ -22,6 +22,8 @@ int ptd_shares_order(struct ptd_shares *s, struct ptd_comm *c, struct ptd_group 
                      int n) PTD_MUST_CHECK;
 /* Of update u of so many, 1: there is none; our groups from *from to *to, which may be none. */
 int ptd_shares_part(const struct ptd_shares *s, int u, int updates, int *from, int *to);
+/* The step is its first `most` groups: how many of ours they are, ours in order. */
+int ptd_shares_limit(struct ptd_shares *s, int most);
 void ptd_shares_clear(struct ptd_shares *s);
 
 /* Metrics become those of the whole step. `sum` takes what was worked out before, and stays as

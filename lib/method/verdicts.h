@@ -1,10 +1,9 @@
 /* verdicts: the way back from ptd-verify to ptd-rollout, where the next prompts depend on how the
  * last ones were answered (ptd-rollout --refill, --curriculum). Weights come back through the
  * store, one generation a step; verdicts are wanted several times a step, by one living process
- * from another, and are worth nothing once either has gone. So they come through a pipe that
- * ptd-rollout makes: it has no name, is left behind by nobody, and ends with ptd-verify, which
- * ptd-rollout then sees whatever is between the two (tee, pv). What must outlive them, ptd-rollout
- * keeps in the store (history.h).
+ * from another, and are worth nothing once either has gone. So they come through a wire (wire.h)
+ * that ptd-rollout makes and that ends with ptd-verify. What must outlive them, ptd-rollout keeps
+ * in the store (history.h).
  *
  *     struct ptd_verdicts *v = ptd_verdicts_new();          // ptd-rollout
  *     head.verdicts = ptd_verdicts_address(v);
@@ -14,9 +13,10 @@
  *     struct ptd_verdicts *v = ptd_verdicts_reach(&head, 1); // ptd-verify; NULL: nobody waits
  *     ptd_verdicts_give(v, list, n);                         // once all n groups are judged
  *
- * The address is "/proc/PID/fd/N pipe:[INODE]": ptd-verify opens the first if it is the second. A
- * stream that was saved names a process that has gone, so its verdicts go nowhere, and the same
- * groups are kept. Both must run on one machine, as one user, in one container.
+ * The verdicts on a stream that was saved go nowhere, and the same groups are kept.
+ *
+ * Of several ranks each judges its share of a round; how many groups that are, the groups say
+ * (record.h's `round`), and relay.h brings all ranks' together.
  *
  * Who waits for a ptd-verify that never comes would wait for ever, so ptd-verify says that it is
  * there before it hands the head on: as soon as a trainer has come, ptd-rollout knows that there is

@@ -104,11 +104,11 @@ void take_group(struct run *r, const struct ptd_frame *f)
     r->given++;
 }
 
-void let_go(struct step *s)
+void let_go(struct step *s, int from)
 {
-    for (int i = 0; i < s->n; i++) {
+    for (int i = from; i < s->n; i++) {
         ptd_group_clear(&s->held[i].group);
         free(s->held[i].body);
     }
-    s->n = 0;
+    s->n = from;
 }

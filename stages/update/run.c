@@ -122,6 +122,7 @@ static void join_ranks(struct run *r)
     rules->sum_ctx = r->gradients;
     if (opt.train.by_part) rules->sum = ptd_gradients_part;
     join_sums(r);
+    ptd_ranks_listen(&opt.ranks, &r->head);
 }
 
 /* Is path the file that is read, by its name or as standard input? */
@@ -216,7 +217,7 @@ void open_run(struct run *r, const char *operand, int argc, char **argv)
 void close_run(struct run *r)
 {
     ptd_cards_close(r->cards);
-    if (ptd_reader_close(r->in) || ptd_trace_close(r->trace) || ptd_comm_close(r->comm))
+    if (ptd_reader_close(r->in) || ptd_trace_close(r->trace) || ptd_ranks_close(&opt.ranks))
         ptd_die_last();
 }
 

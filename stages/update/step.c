@@ -199,6 +199,15 @@ static void load_teacher(struct run *r)
         die_settled(r);
 }
 
+/* Groups in the order of all ranks; what is surplus among them goes (keep.h). */
+static void order_groups(struct run *r)
+{
+    struct step *s = &r->step;
+    for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
+    if (ptd_shares_order(&r->shares, r->comm, s->groups, s->n)) ptd_die_last();
+    if (r->head.relay) let_go(s, ptd_shares_limit(&r->shares, r->head.step_groups));
+}
+
 void do_step(struct run *r, int64_t number)
 {
     struct step *s = &r->step;
@@ -217,8 +226,7 @@ void do_step(struct run *r, int64_t number)
                  (long long)r->train->generation + 1);
         die_settled(r);
     }
-    for (int i = 0; i < s->n; i++) s->groups[i] = &s->held[i].group;
-    if (ptd_shares_order(&r->shares, r->comm, s->groups, s->n)) ptd_die_last();
+    order_groups(r);
     m.lr = ptd_train_lr(&opt.train, number, r->head.steps);
     opt.rules.lambda = ptd_lambda_at(&opt.lambda, number, r->head.steps);
     load_teacher(r);

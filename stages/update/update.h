@@ -134,7 +134,7 @@ void on_others_end(void *run, int status);
 
 /* Keeps a group for its step if it is ours; one that cannot be learned from ends the program. */
 void take_group(struct run *r, const struct ptd_frame *f);
-void let_go(struct step *s);
+void let_go(struct step *s, int from); /* those from this one on */
 
 /* ---- step.c ---- */
 
