@@ -420,6 +420,13 @@ fails_at() {
     fails_at 65 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1 && exit 65" | ptd-update -q'
     fails_at 137 'ptd-run: sh was ended by signal 9 (Killed)' 'sleep 60 | sh -c "sleep 1 && kill -9 \$\$" | ptd-update -q'
     fails_at 76 'ptd-update: *head frame' 'sleep 60 | sh -c "sleep 1" | ptd-update -q'
+    # what is left of its pipe, that is, and no other command
+    ptd-run -q -s left.ptd -- 'sleep 60 | ptd-update -q --lr 1e-3 scored.rec; sleep 5; echo late' > left.jsonl
+    [ "$(wc -l < left.jsonl) $(tail -n 1 left.jsonl)" = "6 late" ]
+    # a trainer that has a process group of its own
+    fresh left.ptd
+    timeout 30 ptd-run -q -s left.ptd -- '{ sleep 4; cat scored.rec; } | timeout 100 ptd-update -q --lr 1e-3' > left.jsonl
+    [ "$(wc -l < left.jsonl)" = 5 ]
     # a trainer that is gone before anyone could look
     fails_at 2 'ptd-update: option --lr: *' 'sleep 60 | ptd-update --lr x'
     fails_at 66 'ptd-update: none.rec: *' 'sleep 60 | { exec ptd-update none.rec; }'

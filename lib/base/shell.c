@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_BOOTTIME, &t); /* that of /proc */
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -70,7 +71,7 @@ static int is_of_no_trainer(const char *line)
 
 static void take_line(struct ptd_shell *s, const char *line)
 {
-    s->trained |= is_of_no_trainer(line);
+    if (is_of_no_trainer(line)) s->trained = 1, s->seen = now();
     if (*line == PTD_LAST_WORDS)
         keep_last(s, line + 1);
     else if (is_engines(s, line))
@@ -104,10 +105,17 @@ static int read_lines(struct ptd_shell *s)
 
 /* ---- processes ---- */
 
-/* The name of a living process, in name[32], and its group; 0: there is none. */
-static int living(pid_t pid, char *name, int *group)
+struct process {
+    char name[32];
+    int group;
+    double born; /* as now() */
+};
+
+/* 0: there is none that lives. */
+static int living(pid_t pid, struct process *p)
 {
-    char path[64], text[512] = "", state;
+    char path[64], text[1024] = "", state;
+    unsigned long long ticks;
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
@@ -115,33 +123,42 @@ static int living(pid_t pid, char *name, int *group)
     close(fd);
     char *open = strchr(text, '('), *end = strrchr(text, ')');
     if (n <= 0 || !open || !end) return 0;
-    if (sscanf(end + 1, " %c %*d %d", &state, group) != 2) return 0;
-    snprintf(name, 32, "%.*s", (int)(end - open - 1), open + 1);
+    if (sscanf(end + 1,
+               " %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &state, &p->group, &ticks) != 3)
+        return 0;
+    snprintf(p->name, sizeof p->name, "%.*s", (int)(end - open - 1), open + 1);
+    p->born = (double)ticks / (double)sysconf(_SC_CLK_TCK);
     return state != 'Z' && state != 'X';
 }
 
 /* A program of ours: of our group, but for the shell and the guard, or a trainer that has another,
  * as below timeout(1). */
-static int is_ours(const struct ptd_shell *s, pid_t pid, char *name)
+static int is_ours(const struct ptd_shell *s, pid_t pid, struct process *p)
 {
-    int group;
-    if (pid <= 0 || pid == s->pid || pid == s->guard || !living(pid, name, &group)) return 0;
-    return group == s->pid || (pid == s->trainer && !strcmp(name, TRAINER));
+    if (pid <= 0 || pid == s->pid || pid == s->guard || !living(pid, p)) return 0;
+    return p->group == s->pid || (pid == s->trainer && !strcmp(p->name, TRAINER));
 }
 
-int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
+/* To those of this name, NULL: to all, that began before this moment; how many. */
+static int signal_all(const struct ptd_shell *s, const char *wanted, double before, int signal)
 {
     DIR *d = opendir("/proc");
-    char name[32];
+    struct process p;
     int n = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
         pid_t pid = (pid_t)atoi(e->d_name);
-        if (!is_ours(s, pid, name) || (wanted && strcmp(name, wanted))) continue;
+        if (!is_ours(s, pid, &p) || (wanted && strcmp(p.name, wanted)) || p.born > before) continue;
         n++;
         if (signal) kill(pid, signal);
     }
     if (d) closedir(d);
     return n;
+}
+
+int ptd_shell_signal(struct ptd_shell *s, const char *wanted, int signal)
+{
+    return signal_all(s, wanted, HUGE_VAL, signal);
 }
 
 void ptd_shell_end(struct ptd_shell *s)
@@ -164,14 +181,17 @@ static void hear_of_trainer(struct ptd_shell *s)
     if (who.pid <= 0) return; /* we cannot see it */
     s->trainer = who.pid;
     s->trained = 1;
+    s->seen = now();
 }
 
-/* Programs before the trainer may compute for long before they notice that it has gone. */
+/* Programs before the trainer may compute for long before they notice that it has gone. What began
+ * later is another command's. */
 static void look_for_trainer(struct ptd_shell *s)
 {
     hear_of_trainer(s);
     int there = ptd_shell_signal(s, TRAINER, 0);
     s->trained |= there > 0;
+    if (there) s->seen = now();
     if (!s->trained || there) {
         s->alone = 0;
         return;
@@ -179,8 +199,8 @@ static void look_for_trainer(struct ptd_shell *s)
     if (!s->alone) s->alone = now();
     double since = now() - s->alone;
     if (since <= PATIENCE) return;
-    ptd_shell_signal(s, NULL, since <= 2 * PATIENCE ? OURS : SIGKILL);
-    ptd_shell_signal(s, NULL, SIGCONT); /* what is stopped takes no other */
+    signal_all(s, NULL, s->seen, since <= 2 * PATIENCE ? OURS : SIGKILL);
+    signal_all(s, NULL, s->seen, SIGCONT); /* what is stopped takes no other */
 }
 
 /* Holds the group, and ends it when the other end of the pipe is closed: when we are gone. */

@@ -39,6 +39,7 @@ struct ptd_shell {
     int obituary;  /* 1: the last line was the shell's on who was killed */
     int trained;   /* 1: a trainer was there */
     pid_t trainer; /* the last that said so, in our group or not; 0: none */
+    double seen;   /* when it was, last */
     double alone;  /* since when it is not any more; 0: it is */
 };
 
