@@ -28,6 +28,19 @@ setup() { cd "$WORK" || return; }
     [ -z "$stderr" ]
 }
 
+@test "nothing for pictures to name: one line in the first step" {
+    jq -c 'del(.objects)' train.jsonl > nameless.jsonl
+    rm -rf named.ptd
+    ptd-init -q named.ptd --from-store blank.ptd
+    fails 0 'ptd-update: warning: --picture-words: no group of step 1 has objects, *' \
+        bash -c 'set -o pipefail; ptd-gold -q -s named.ptd -P 4 -n 2 nameless.jsonl | ptd-update -q --loss sft --picture-words 1'
+    ptd-data digits -q objects.jsonl -n 8 -k nbr --objects
+    rm -rf named.ptd
+    ptd-init -q named.ptd --from-store blank.ptd
+    ptd-gold -q -s named.ptd -P 4 -n 1 objects.jsonl | ptd-update -q --loss sft --picture-words 1 2> said > /dev/null
+    [ ! -s said ]
+}
+
 @test "one fault is one fault" {
     { cat train.jsonl; echo '{"prompt": "x"}'; } > faulty.jsonl
     run -65 --separate-stderr ptd-data check faulty.jsonl
