@@ -91,7 +91,7 @@ setup() { cd "$WORK"; }
     run -2 ptd-hint --audit -s run.ptd --from oracle honest.jsonl
     run -2 ptd-hint --audit -s run.ptd --judge oracle honest.jsonl
     run -2 ptd-hint --sample 5 gold.rec
-    [[ "$output" == *"only with --audit"* ]]
+    [[ "$output" == *"--sample: without effect, expected --audit beside it"* ]]
     run -66 ptd-hint --audit -s run.ptd missing.jsonl
     printf '{"prompt": "x"}\n' > bad.jsonl
     run -65 ptd-hint --audit -s run.ptd bad.jsonl
