@@ -208,11 +208,13 @@ static void order_groups(struct run *r)
     if (r->head.relay) let_go(s, ptd_shares_limit(&r->shares, r->head.step_groups));
 }
 
-/* Once, of the first step: where no group has objects, pictures have nothing to name. */
-static void miss_objects(const struct step *s, int64_t number)
+/* Once, of the first step: where no group has objects, pictures have nothing to name. Of several
+ * ranks none knows all groups. */
+static void miss_objects(const struct run *r, int64_t number)
 {
     static int looked;
-    int any = 0;
+    const struct step *s = &r->step;
+    int any = ptd_comm_ranks(r->comm) > 1;
     for (int i = 0; i < s->n; i++) any |= s->groups[i]->n_objects > 0;
     if (!looked++ && opt.rules.ground && s->n && !any)
         ptd_warn("--picture-words: no group of step %lld has objects, which its data set's rows "
@@ -243,7 +245,7 @@ void do_step(struct run *r, int64_t number)
     opt.rules.lambda = ptd_lambda_at(&opt.lambda, number, r->head.steps);
     load_teacher(r);
     look_before(r);
-    miss_objects(s, number);
+    miss_objects(r, number);
     ptd_trace_begin(r->trace, s->groups, s->n);
     for (int e = 0; e < opt.epochs; e++) do_epoch(r, &m, !e);
     ptd_metrics_groups(&m, s->groups, s->n);
