@@ -4,8 +4,8 @@
  * is examined.
  *
  *     ptd-eval run.ptd test.jsonl --every 20 >> val.jsonl &
- *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref | ptd-update >>
- * run.metrics
+ *     ptd-rollout -s run.ptd train.jsonl | ptd-verify | ptd-hint | ptd-ref |
+ *         ptd-update >> run.metrics
  *
  * An examination is the pipe that a user would write, ptd-rollout --greedy | ptd-verify | ptd-stat
  * --json, and with --group-size a second one of samples; it runs only when nobody else wants the
