@@ -228,7 +228,8 @@ int ptd_mpirun(const struct ptd_mpirun *m, char *const *command)
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (h.stuck) status = h.status;
+    /* 1 is what it says where it was busy with something else */
+    if (h.stuck || (status == 1 && h.spoken && h.status)) status = h.status;
     if (stopping && status == 128 + SIGUSR1) status = PTD_STOPPED; /* it had not begun */
     tell_of(&h, status);
     if (broken) {
