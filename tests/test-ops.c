@@ -1250,7 +1250,8 @@ static const struct row rows[] = {
     ROW(rows_score, rows_of_logits),
     ROW(rows_draw, rows_of_logits),
     ROW(rows_gradient, rows_of_logits),
-    MAYBE(rows_near, NULL), /* a number */
+    MAYBE(rows_near, NULL), /* numbers */
+    MAYBE(rows_least, NULL),
     ROW(norm, a_step_and_a_norm),
     ROW(adamw, a_step_and_a_norm),
 };

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { M = 420, N = 71, K = 2100 };
+enum { M = 540, N = 71, K = 2100 };
+enum form { NN, NT, TN, FORMS };
 
 static float *A, *rounded; /* [M, K]; the same rounded */
 static uint16_t *B;        /* [K, K], read as [n, k] and as [k, n] */
-static float *raw, *wide;  /* B before it was rounded, and widened */
+static float *raw, *wide;  /* B before it was rounded, and widened; of TN its first M columns are A,
+                            * and those behind them B */
 
 static float number(uint32_t which, uint32_t i)
 {
@@ -44,15 +46,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* As the header says; b's numbers are `apart`. */
-static float plain(float c, int add, const float *a, const float *b, long apart, long k)
+/* As the header says; numbers of a and b that follow each other are s and t apart. */
+static float plain(float c, int add, const float *a, long s, const float *b, long t, long k)
 {
     for (long first = 0; first == 0 || first < k; first += PTD_PAIRS_PIECE, add = 1) {
         long last = first + PTD_PAIRS_PIECE < k ? first + PTD_PAIRS_PIECE : k;
         float sum = 0;
         for (long p = first; p < last; p += 2) {
-            if (p + 1 < last) sum = fmaf(a[p + 1], b[(p + 1) * apart], sum);
-            sum = fmaf(a[p], b[p * apart], sum);
+            if (p + 1 < last) sum = fmaf(a[(p + 1) * s], b[(p + 1) * t], sum);
+            sum = fmaf(a[p * s], b[p * t], sum);
         }
         c = add ? c + sum : sum;
     }
@@ -62,30 +64,41 @@ static float plain(float c, int add, const float *a, const float *b, long apart,
 /* B in either format: float32 is rounded on the way. */
 static int dtype = PTD_BF16;
 
-static void multiply(int by_rows, float *C, long ldc, int add, long row, long m, long n, long k)
+static const void *columns_of_B(long first)
 {
-    const void *b = dtype == PTD_BF16 ? (const void *)B : raw;
-    if (by_rows)
-        ptd_pairs_nt(C, ldc, add, A + row * K, K, b, dtype, K, m, n, k);
-    else
-        ptd_pairs_nn(C, ldc, add, A + row * K, K, b, dtype, K, m, n, k);
+    return dtype == PTD_BF16 ? (const void *)(B + first) : raw + first;
 }
 
-static void check(int by_rows, int add, long m, long n, long k)
+static void multiply(enum form form, float *C, long ldc, int add, long row, long m, long n, long k)
+{
+    if (form == NT)
+        ptd_pairs_nt(C, ldc, add, A + row * K, K, columns_of_B(0), dtype, K, m, n, k);
+    else if (form == NN)
+        ptd_pairs_nn(C, ldc, add, A + row * K, K, columns_of_B(0), dtype, K, m, n, k);
+    else
+        ptd_pairs_tn(C, ldc, add, raw + row, K, columns_of_B(M), dtype, K, m, n, k);
+}
+
+static float entry(enum form form, float was, int add, long i, long j, long k)
+{
+    if (form == NT) return plain(was, add, rounded + i * K, 1, wide + j * K, 1, k);
+    if (form == NN) return plain(was, add, rounded + i * K, 1, wide + j, K, k);
+    return plain(was, add, wide + i, K, wide + M + j, K, k);
+}
+
+static void check(enum form form, int add, long m, long n, long k)
 {
     enum { LDC = N + 3 };
     float *C = ptd_array(m * LDC, sizeof *C);
     for (long i = 0; i < m * LDC; i++) C[i] = (float)(i % 7) - 3;
-    multiply(by_rows, C, LDC, add, 0, m, n, k);
+    multiply(form, C, LDC, add, 0, m, n, k);
     for (long i = 0; i < m; i++)
         for (long j = 0; j < LDC; j++) {
-            float was = (float)((i * LDC + j) % 7) - 3, want = was;
-            if (j < n)
-                want = plain(was, add, rounded + i * K, wide + (by_rows ? j * K : j),
-                             by_rows ? 1 : K, k);
+            float was = (float)((i * LDC + j) % 7) - 3,
+                  want = j < n ? entry(form, was, add, i, j, k) : was;
             if (C[i * LDC + j] != want)
-                fail_msg("%s %ld x %ld x %ld%s: entry %ld, %ld is %.9g, expected %.9g",
-                         by_rows ? "nt" : "nn", m, n, k, add ? ", added" : "", i, j, C[i * LDC + j],
+                fail_msg("%.2s %ld x %ld x %ld%s: entry %ld, %ld is %.9g, expected %.9g",
+                         "nnnttn" + 2 * form, m, n, k, add ? ", added" : "", i, j, C[i * LDC + j],
                          want);
         }
     free(C);
@@ -93,17 +106,17 @@ static void check(int by_rows, int add, long m, long n, long k)
 
 static void sums_are_those_of_the_header(void **state)
 {
-    static const long ms[] = {1, 2, 5, 11, 12, 13, 24, 26, 191, 193, 400},
+    static const long ms[] = {1, 2, 5, 11, 12, 13, 24, 26, 191, 516, 530},
                       ns[] = {1, 15, 16, 17, 31, 32, 33, 71},
                       ks[] = {0, 1, 2, 3, 30, 31, 32, 33, 64, 65, 1023, 1024, 1025, 2047, 2100};
     (void)state;
     for (int i = 0; i < 11; i++)
         for (int j = 0; j < 8; j++)
             for (int l = 0; l < 15; l++)
-                for (int form = 0; form < 8; form++) {
-                    dtype = form & 4 ? PTD_F32 : PTD_BF16;
-                    if ((i + j + l + form) % (ms[i] < 100 ? 3 : 11) == 0)
-                        check(form & 1, form >> 1 & 1, ms[i], ns[j], ks[l]);
+                for (int way = 0; way < 4 * FORMS; way++) {
+                    dtype = way & 2 ? PTD_F32 : PTD_BF16;
+                    if ((i + j + l + way) % (ms[i] < 100 ? 5 : 17) == 0)
+                        check(way / 4, way & 1, ms[i], ns[j], ks[l]);
                 }
     dtype = PTD_BF16;
 }
@@ -112,13 +125,12 @@ static void no_row_depends_on_its_neighbours(void **state)
 {
     float *all = ptd_array(M * N, sizeof *all), *some = ptd_array(M * N, sizeof *some);
     (void)state;
-    for (int form = 0; form < 4; form++) {
-        int by_rows = form & 1;
-        dtype = form & 2 ? PTD_F32 : PTD_BF16;
-        multiply(by_rows, all, N, 0, 0, M, N, K);
+    for (int way = 0; way < 2 * FORMS; way++) {
+        dtype = way & 1 ? PTD_F32 : PTD_BF16;
+        multiply(way / 2, all, N, 0, 0, M, N, K);
         for (long n = 1; n < M; n += n < 30 ? 1 : 61) {
             long at = n * 5 % (M - n);
-            multiply(by_rows, some, N, 0, at, n, N, K);
+            multiply(way / 2, some, N, 0, at, n, N, K);
             assert_memory_equal(some, all + at * N, n * N * sizeof *some);
         }
     }
@@ -132,7 +144,7 @@ static void error_beside_float32(void **state)
     float *C = ptd_array(64 * N, sizeof *C);
     double off = 0, size = 0;
     (void)state;
-    multiply(1, C, N, 0, 0, 64, N, 2048);
+    multiply(NT, C, N, 0, 0, 64, N, 2048);
     for (long i = 0; i < 64; i++)
         for (long j = 0; j < N; j++) {
             double want = 0, terms = 0;
@@ -167,8 +179,8 @@ static void edges_of_numbers(void **state)
 
 /* ---- the device ---- */
 
-/* y, then dx, of W [N, K] in blocks of 5 rows and the rest. */
-static void on_device(int format, float *y, float *dx, long n)
+/* y, then dx and dW, of W [N, K] in blocks of 5 rows and the rest. */
+static void on_device(int format, float *y, float *dx, float *dW, long n)
 {
     struct ptd_device *d = ptd_device_open("cpu:bf16");
     const void *w = format == PTD_BF16 ? (const void *)B : raw;
@@ -179,8 +191,8 @@ static void on_device(int format, float *y, float *dx, long n)
     assert_non_null(d);
     chosen_device = d;
     d->ops->linear(d, nums(y, n * N), in_nums(A, n * K), &W, NULL, NULL, n);
-    d->ops->linear_backward(d, nums(dx, n * K), 0, NULL, NULL, in_nums(A, n * N), in_nums(A, n * K),
-                            &W, n);
+    d->ops->linear_backward(d, nums(dx, n * K), 0, accs(dW, N * K), NULL, in_nums(A, n * N),
+                            in_nums(A, n * K), &W, n);
     back();
     ptd_device_close(d);
     chosen_device = NULL;
@@ -189,23 +201,26 @@ static void on_device(int format, float *y, float *dx, long n)
 static void the_device_multiplies_so(void **state)
 {
     enum { ROWS = 40 };
-    float *y = ptd_array(ROWS * N, sizeof *y), *dx = ptd_array(ROWS * K, sizeof *dx), *z, *dz;
+    float *y = ptd_array(ROWS * N, sizeof *y), *dx = ptd_array(ROWS * K, sizeof *dx), *z, *dz,
+          *dW = ptd_array(N * K, sizeof *dW);
     (void)state;
-    on_device(PTD_BF16, y, dx, ROWS);
+    on_device(PTD_BF16, y, dx, dW, ROWS);
     for (long i = 0; i < ROWS; i++)
-        for (long j = 0; j < N; j++)
-            assert_true(y[i * N + j] == plain(0, 0, rounded + i * K, wide + j * K, 1, K));
+        for (long j = 0; j < N; j++) assert_true(y[i * N + j] == entry(NT, 0, 0, i, j, K));
     for (long i = 0; i < ROWS; i++)
         for (long j = 0; j < K; j += 13) {
-            float want = plain(0, 0, rounded + i * N, wide + j, K, 5);
-            want = plain(want, 1, rounded + i * N + 5, wide + 5 * K + j, K, N - 5);
+            float want = plain(0, 0, rounded + i * N, 1, wide + j, K, 5);
+            want = plain(want, 1, rounded + i * N + 5, 1, wide + 5 * K + j, K, N - 5);
             assert_true(dx[i * K + j] == want);
         }
+    for (long o = 0; o < N; o++)
+        for (long j = 0; j < K; j += 13)
+            assert_true(dW[o * K + j] == plain(0, 1, rounded + o, N, rounded + j, K, ROWS));
     z = ptd_array(ROWS * N, sizeof *z), dz = ptd_array(ROWS * K, sizeof *dz);
-    on_device(PTD_F32, z, dz, ROWS);
+    on_device(PTD_F32, z, dz, dW, ROWS);
     assert_memory_equal(y, z, ROWS * N * sizeof *y);
     assert_memory_equal(dx, dz, ROWS * K * sizeof *dx);
-    free(y), free(dx), free(z), free(dz);
+    free(y), free(dx), free(z), free(dz), free(dW);
 }
 
 static void refused_where_it_is_not_there(void **state)

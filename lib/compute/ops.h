@@ -261,6 +261,9 @@ struct ptd_ops {
     /* Logits that stay in the first caches from rows_score to rows_gradient; then both are called
      * for so many at a time, and from several threads at once. 0: for all of them, from one. */
     long rows_near;
+    /* Rows of a chunk of logits, at least, where the vocabulary is large; 0: as many as the head
+     * finds good. */
+    long rows_least;
 
     /* ---- the optimizer ---- */
 

@@ -64,9 +64,10 @@ static long far_rows(int V, long n)
 
 static long rows_of(const struct ptd_device *d, int V, long n)
 {
-    long rows = CHUNK_FLOATS / V;
+    long rows = CHUNK_FLOATS / V, least = d->ops->rows_least;
     if (!d->ops->rows_near) return far_rows(V, n);
-    if (rows < CHUNK_LEAST) rows = CHUNK_LEAST;
+    if (!least) least = CHUNK_LEAST;
+    if (rows < least) rows = least;
     if (rows > CHUNK_MOST) rows = CHUNK_MOST;
     return rows > n ? n : rows;
 }

@@ -5,12 +5,17 @@
  *
  * Forward, what a row gives depends on its own query and on its keys in their order alone: scores
  * are summed over dim, values over the shared keys and then over its own, each in pieces of
- * PTD_PRODUCT_PIECE keys (product.h), whatever rows, blocks of keys and threads are beside it. */
+ * PTD_PRODUCT_PIECE keys (product.h), whatever rows, blocks of keys and threads are beside it.
+ *
+ * On a device of products by pairs (pairs.h) those of a picture's attention, which is not causal,
+ * are such, and all of the backward pass but scores of causal attention: a text's is decoded a row
+ * at a time, where keys are not worth turning, and its scores are those that lse is of. */
 #include "base/err.h"
 #include "base/threads.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/narrow.h"
 #include "compute/cpu/ops.h"
+#include "compute/cpu/pairs.h"
 #include "compute/cpu/product.h"
 #include "compute/cpu/round.h"
 #include "compute/cpu/vec.h"
@@ -119,6 +124,21 @@ static const float *bring(const struct ptd_attention *a, int which, const void *
     return to;
 }
 
+static int dtype_of(const struct ptd_attention *a)
+{
+    return a->halves ? PTD_BF16 : PTD_F32;
+}
+
+static void times_keys_pairs(const struct ptd_attention *a, float *C, long ldc, const float *A,
+                             long lda, const void *K, long ldk, long place, int m, int n)
+{
+    for (int j = 0, some; j < n; j += some) {
+        some = together(a, j, n);
+        ptd_pairs_nt(C + j, ldc, 0, A, lda, pool_at(a, K, key_row(a, place, j) * ldk), dtype_of(a),
+                     ldk, m, some, a->dim);
+    }
+}
+
 /* C [m, n] = alpha A [m, dim] K^T with the n keys that begin at a place. */
 static void times_keys(const struct ptd_attention *a, float *C, long ldc, const float *A, long lda,
                        const void *K, long ldk, long place, int m, int n, float alpha)
@@ -207,6 +227,18 @@ static void mix_few(const struct mix *t, int add, int m, int n)
 #undef MIX
 }
 
+static void times_values_pairs(const struct ptd_attention *a, float *C, long ldc, int add,
+                               const float *A, long lda, const void *V, long ldv, long place, int m,
+                               int n)
+{
+    if (together(a, 0, n) < n)
+        ptd_pairs_nn(C, ldc, add, A, lda, bring(a, VALUES, V, ldv, place, 0, n), PTD_F32, a->dim, m,
+                     a->dim, n);
+    else
+        ptd_pairs_nn(C, ldc, add, A, lda, pool_at(a, V, key_row(a, place, 0) * ldv), dtype_of(a),
+                     ldv, m, a->dim, n);
+}
+
 /* C [m, dim] (+)= A [m, n] V with the n values that begin at a place. */
 static void times_values(const struct ptd_attention *a, float *C, long ldc, int add, const float *A,
                          long lda, const void *V, long ldv, long place, int m, int n)
@@ -252,14 +284,16 @@ static int next_block(const struct ptd_attention *a, const struct run *r, int *s
     return 1;
 }
 
-/* Rows of `heads` heads of a block, heads by rows, one behind the other: [heads, rows, dim]. */
+/* Rows of `heads` heads of a block, heads by rows, one behind the other: [heads, rows, dim], times
+ * scale. */
 static float *queries(const struct ptd_attention *a, const struct block *b, const float *q,
-                      long stride, int heads)
+                      long stride, int heads, float scale)
 {
     float *to = scratch(QUERIES, (size_t)heads * b->rows * a->dim), *at = to;
     for (int h = 0; h < heads; h++)
         for (int r = 0; r < b->rows; r++, at += a->dim)
             vec_copy(at, q + (b->row + r) * stride + h * a->dim, a->dim);
+    if (scale != 1) vec_scale(to, scale, at - to);
     return to;
 }
 
@@ -275,21 +309,31 @@ static struct part part_of(const struct block *b, const struct piece *p, int hea
     return (struct part){p->n, heads, 1, b->rows};
 }
 
-/* S [heads, rows, ld] = scaled scores of block b; Q as above, k at the heads' first column. */
-static void scores(const struct ptd_attention *a, const struct block *b, int heads, const float *Q,
-                   const void *k, float scale, float *S)
+static void score_keys(const struct ptd_attention *a, int pairs, float *S, long lds, const float *Q,
+                       long ldq, const void *k, long place, int m, int n, float scale)
+{
+    if (pairs)
+        times_keys_pairs(a, S, lds, Q, ldq, k, a->k_stride, place, m, n);
+    else
+        times_keys(a, S, lds, Q, ldq, k, a->k_stride, place, m, n, scale);
+}
+
+/* S [heads, rows, ld] = scores of block b, times scale; Q as above, k at the heads' first column.
+ * By pairs: of queries that have the scale. */
+static void scores(const struct ptd_attention *a, int pairs, const struct block *b, int heads,
+                   const float *Q, const void *k, float scale, float *S)
 {
     long D = a->dim;
     if (b->head->n_shared)
-        times_keys(a, S, b->ld, Q, D, k, a->k_stride, b->head->shared, heads * b->rows,
-                   b->head->n_shared, scale);
+        score_keys(a, pairs, S, b->ld, Q, D, k, b->head->shared, heads * b->rows, b->head->n_shared,
+                   scale);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
         struct part t = part_of(b, p, heads);
         long row = p->row - b->row;
         for (int n = 0; n < t.times; n++, row += t.next)
-            times_keys(a, S + row * b->ld + p->col, t.apart * b->ld, Q + row * D, t.apart * D, k,
-                       a->k_stride, p->span->own, t.m, p->keys, scale);
+            score_keys(a, pairs, S + row * b->ld + p->col, t.apart * b->ld, Q + row * D,
+                       t.apart * D, k, p->span->own, t.m, p->keys, scale);
     }
 }
 
@@ -335,7 +379,15 @@ struct job {
     const struct ptd_attention *a;
     float *o, *lse, *dq, *dk, *dv;
     const float *q, *k, *v, *dout, *out, *clse;
+    int pairs, pairs_back; /* 1: products by pairs forward, and backward */
 };
+
+/* See above which they are. */
+static void choose_products(struct job *j, const struct ptd_device *d)
+{
+    j->pairs_back = ptd_cpu_by_pairs(d);
+    j->pairs = j->pairs_back && !j->a->causal;
+}
 
 /* Scores become probabilities. */
 static void softmax(const struct job *j, const struct block *b, int h, float *S)
@@ -349,21 +401,29 @@ static void softmax(const struct job *j, const struct block *b, int h, float *S)
         }
 }
 
+static void mix_values(const struct job *j, float *O, long ldo, int add, const float *S, long lds,
+                       const void *v, long place, int m, int n)
+{
+    if (j->pairs)
+        times_values_pairs(j->a, O, ldo, add, S, lds, v, j->a->v_stride, place, m, n);
+    else
+        times_values(j->a, O, ldo, add, S, lds, v, j->a->v_stride, place, m, n);
+}
+
 /* O [heads, rows, dim] = the probabilities S times the values; v at the heads' first column. */
-static void values(const struct ptd_attention *a, const struct block *b, int heads, const float *S,
+static void values(const struct job *j, const struct block *b, int heads, const float *S,
                    const void *v, float *O)
 {
-    long D = a->dim;
+    long D = j->a->dim;
     if (b->head->n_shared)
-        times_values(a, O, D, 0, S, b->ld, v, a->v_stride, b->head->shared, heads * b->rows,
-                     b->head->n_shared);
+        mix_values(j, O, D, 0, S, b->ld, v, b->head->shared, heads * b->rows, b->head->n_shared);
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
         struct part t = part_of(b, p, heads);
         long row = p->row - b->row;
         for (int n = 0; n < t.times; n++, row += t.next)
-            times_values(a, O + row * D, t.apart * D, p->col > 0, S + row * b->ld + p->col,
-                         t.apart * b->ld, v, a->v_stride, p->span->own, t.m, p->keys);
+            mix_values(j, O + row * D, t.apart * D, p->col > 0, S + row * b->ld + p->col,
+                       t.apart * b->ld, v, p->span->own, t.m, p->keys);
     }
 }
 
@@ -373,11 +433,11 @@ static void forward_block(const struct job *j, const struct block *b, int h, int
     const struct ptd_attention *a = j->a;
     int c = h / (a->heads / a->kv_heads), D = a->dim;
     float *S = scratch(SCORES, (size_t)heads * b->rows * b->ld),
-          *O = scratch(OUTPUTS, (size_t)heads * b->rows * D);
-    scores(a, b, heads, queries(a, b, j->q + h * D, a->q_stride, heads), pool_at(a, j->k, c * D),
-           1 / sqrtf(D), S);
+          *O = scratch(OUTPUTS, (size_t)heads * b->rows * D), scale = 1 / sqrtf(D);
+    const float *Q = queries(a, b, j->q + h * D, a->q_stride, heads, j->pairs ? scale : 1);
+    scores(a, j->pairs, b, heads, Q, pool_at(a, j->k, c * D), scale, S);
     for (int i = 0; i < heads; i++) softmax(j, b, h + i, S + (size_t)i * b->rows * b->ld);
-    values(a, b, heads, S, pool_at(a, j->v, c * D), O);
+    values(j, b, heads, S, pool_at(a, j->v, c * D), O);
     for (int i = 0; i < heads; i++)
         for (int r = 0; r < b->rows; r++, O += D)
             vec_copy(j->o + (b->row + r) * a->o_stride + (h + i) * D, O, D);
@@ -417,6 +477,7 @@ void ptd_cpu_attention(struct ptd_device *d, const struct ptd_attention_plan *p,
                     .q = FLOATS(q),
                     .k = FLOATS(k),
                     .v = FLOATS(v)};
+    choose_products(&j, d);
     ptd_parallel((long)p->n_runs * p->shape.heads, 1, forward_runs, &j);
 }
 
@@ -436,6 +497,26 @@ static void probabilities(float *s, float *d, int n, float lse, float delta, flo
     }
 }
 
+/* C [m, n] (+)= A [m, k] B [k, n] */
+static void back_nn(const struct job *j, float *C, long ldc, int add, const float *A, long lda,
+                    const float *B, long ldb, int m, int n, int k)
+{
+    if (j->pairs_back)
+        ptd_pairs_nn(C, ldc, add, A, lda, B, PTD_F32, ldb, m, n, k);
+    else
+        times(C, ldc, add, A, lda, B, ldb, m, n, k, 1);
+}
+
+/* C [m, n] += A [k, m]^T B [k, n] */
+static void back_tn(const struct job *j, float *C, long ldc, const float *A, long lda,
+                    const float *B, long ldb, int m, int n, int k)
+{
+    if (j->pairs_back)
+        ptd_pairs_tn(C, ldc, 1, A, lda, B, PTD_F32, ldb, m, n, k);
+    else
+        ptd_product_tn(C, ldc, 1, 1, A, lda, B, ldb, m, n, k);
+}
+
 /* P and dS of one block, then the products that give dV, dQ, dK. */
 static void backward_block(const struct job *j, const struct block *b, int h)
 {
@@ -449,8 +530,8 @@ static void backward_block(const struct job *j, const struct block *b, int h)
     /* dP = dO V^T has the shape of the scores, with v in place of k */
     struct ptd_attention values = *a;
     values.k_stride = a->v_stride;
-    scores(a, b, 1, queries(a, b, q, a->q_stride, 1), k, scale, P);
-    scores(&values, b, 1, queries(a, b, dout, a->o_stride, 1), v, 1, dS);
+    scores(a, j->pairs, b, 1, queries(a, b, q, a->q_stride, 1, j->pairs ? scale : 1), k, scale, P);
+    scores(&values, j->pairs_back, b, 1, queries(a, b, dout, a->o_stride, 1, 1), v, 1, dS);
     for (int i = 0; i < b->n_pieces; i++)
         for (int r = 0; r < b->piece[i].n; r++) {
             const struct piece *p = &b->piece[i];
@@ -465,24 +546,24 @@ static void backward_block(const struct job *j, const struct block *b, int h)
         }
     if (b->head->n_shared) {
         long k0 = b->head->shared, ns = b->head->n_shared;
-        times(dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride,
-              a->k_stride, b->rows, D, ns, 1);
-        ptd_product_tn(dk + k0 * a->k_stride, a->k_stride, 1, 1, dS, b->ld,
-                       q + b->row * a->q_stride, a->q_stride, ns, D, b->rows);
-        ptd_product_tn(dv + k0 * a->v_stride, a->v_stride, 1, 1, P, b->ld,
-                       dout + b->row * a->o_stride, a->o_stride, ns, D, b->rows);
+        back_nn(j, dq + b->row * a->q_stride, a->q_stride, 0, dS, b->ld, k + k0 * a->k_stride,
+                a->k_stride, b->rows, D, ns);
+        back_tn(j, dk + k0 * a->k_stride, a->k_stride, dS, b->ld, q + b->row * a->q_stride,
+                a->q_stride, ns, D, b->rows);
+        back_tn(j, dv + k0 * a->v_stride, a->v_stride, P, b->ld, dout + b->row * a->o_stride,
+                a->o_stride, ns, D, b->rows);
     }
     for (int i = 0; i < b->n_pieces; i++) {
         const struct piece *p = &b->piece[i];
         long own = p->span->own;
         float *s = P + (p->row - b->row) * b->ld + p->col,
               *d = dS + (p->row - b->row) * b->ld + p->col;
-        times(dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld, k + own * a->k_stride,
-              a->k_stride, p->n, D, p->keys, 1);
-        ptd_product_tn(dk + own * a->k_stride, a->k_stride, 1, 1, d, b->ld,
-                       q + p->row * a->q_stride, a->q_stride, p->keys, D, p->n);
-        ptd_product_tn(dv + own * a->v_stride, a->v_stride, 1, 1, s, b->ld,
-                       dout + p->row * a->o_stride, a->o_stride, p->keys, D, p->n);
+        back_nn(j, dq + p->row * a->q_stride, a->q_stride, p->col > 0, d, b->ld,
+                k + own * a->k_stride, a->k_stride, p->n, D, p->keys);
+        back_tn(j, dk + own * a->k_stride, a->k_stride, d, b->ld, q + p->row * a->q_stride,
+                a->q_stride, p->keys, D, p->n);
+        back_tn(j, dv + own * a->v_stride, a->v_stride, s, b->ld, dout + p->row * a->o_stride,
+                a->o_stride, p->keys, D, p->n);
     }
 }
 
@@ -521,6 +602,7 @@ void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention
                     .q = FLOATS(q),
                     .k = FLOATS(k),
                     .v = FLOATS(v)};
+    choose_products(&j, d);
     ptd_parallel((long)p->n_families * p->shape.kv_heads, 1, backward_families, &j);
 }
 

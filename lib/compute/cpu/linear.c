@@ -35,11 +35,6 @@ static struct stretch stretch_from(const struct ptd_matrix *W, long first, long 
 
 const char ptd_cpu_pairs;
 
-static int by_pairs(const struct ptd_device *d)
-{
-    return d->own == &ptd_cpu_pairs;
-}
-
 /* ---- forward ---- */
 
 struct linear_job {
@@ -130,14 +125,14 @@ void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const st
                     const ptd_num *b, const ptd_num *residual, long n)
 {
     multiply(&(struct linear_job){FLOATS(Y), FLOATS(X), FLOATS(b), FLOATS(residual), W, n, W->cols,
-                                  W->rows, by_pairs(d)});
+                                  W->rows, ptd_cpu_by_pairs(d)});
 }
 
 void ptd_cpu_logits(struct ptd_device *d, ptd_stat *Z, const ptd_num *X, const struct ptd_matrix *W,
                     long n)
 {
     multiply(&(struct linear_job){FLOATS(Z), FLOATS(X), NULL, NULL, W, n, W->cols, W->rows,
-                                  by_pairs(d)});
+                                  ptd_cpu_by_pairs(d)});
 }
 
 /* ---- backward ---- */
@@ -151,42 +146,66 @@ struct linear_back {
     int in, out, pairs;
 };
 
-static void linear_back_input(void *ctx, long first, long last)
+/* n rows of dX from `row` on, columns first .. last. */
+static void back_input_part(const struct linear_back *j, long row, long n, long first, long last)
 {
-    const struct linear_back *j = ctx;
-    float *dx = j->dX + first * j->in;
+    float *dx = j->dX + row * j->in + first;
     struct stretch s;
     for (long o = 0; o < j->out; o += s.n) {
-        const float *dy = j->dY + first * j->out + o;
+        const float *dy = j->dY + row * j->out + o;
         s = stretch_from(j->W, o, j->out);
+        const char *w = (const char *)s.at + first * (long)ptd_dtype_size(j->W->dtype);
         if (j->pairs)
-            ptd_pairs_nn(dx, j->in, j->add || o, dy, j->out, s.at, j->W->dtype, j->in, last - first,
-                         j->in, s.n);
+            ptd_pairs_nn(dx, j->in, j->add || o, dy, j->out, w, j->W->dtype, j->in, n, last - first,
+                         s.n);
         else if (j->W->dtype == PTD_BF16)
-            ptd_product_nn_bf16(dx, j->in, j->add || o, dy, j->out, s.at, j->in, last - first,
-                                j->in, s.n);
+            ptd_product_nn_bf16(dx, j->in, j->add || o, dy, j->out, w, j->in, n, last - first, s.n);
         else
-            ptd_product_nn(dx, j->in, j->add || o, 1, dy, j->out, s.at, j->in, last - first, j->in,
-                           s.n);
+            ptd_product_nn(dx, j->in, j->add || o, 1, dy, j->out, (const float *)w, j->in, n,
+                           last - first, s.n);
     }
 }
 
-static void linear_back_weight(void *ctx, long first, long last)
+static void back_input_rows(void *ctx, long first, long last)
 {
     const struct linear_back *j = ctx;
-    if (j->dW)
-        ptd_product_tn(j->dW + first * j->in, j->in, 1, 1, j->dY + first, j->stride, j->X, j->in,
-                       last - first, j->in, j->n);
+    back_input_part(j, first, last - first, 0, j->in);
+}
+
+/* By pairs an entry is the same wherever it stands; the longer side is cut, as forward. */
+static void back_input_columns(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    back_input_part(j, 0, j->n, first, last);
+}
+
+static void back_input(const struct linear_back *j)
+{
+    if (j->pairs && j->n < j->in)
+        ptd_parallel(j->in, ptd_cpu_grain((double)j->n * j->out), back_input_columns, (void *)j);
+    else
+        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), back_input_rows, (void *)j);
+}
+
+static void back_weight(void *ctx, long first, long last)
+{
+    const struct linear_back *j = ctx;
+    float *dW = j->dW ? j->dW + first * j->in : NULL;
+    if (dW && j->pairs)
+        ptd_pairs_tn(dW, j->in, 1, j->dY + first, j->stride, j->X, PTD_F32, j->in, last - first,
+                     j->in, j->n);
+    else if (dW)
+        ptd_product_tn(dW, j->in, 1, 1, j->dY + first, j->stride, j->X, j->in, last - first, j->in,
+                       j->n);
     for (long i = 0; j->db && i < j->n; i++)
         for (long o = first; o < last; o++) j->db[o] += j->dY[i * j->stride + o];
 }
 
 static void multiply_back(const struct linear_back *j)
 {
-    if (j->dX)
-        ptd_parallel(j->n, ptd_cpu_grain((double)j->in * j->out), linear_back_input, (void *)j);
+    if (j->dX) back_input(j);
     if (j->dW || j->db)
-        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), linear_back_weight, (void *)j);
+        ptd_parallel(j->out, ptd_cpu_grain((double)j->n * j->in), back_weight, (void *)j);
 }
 
 void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc *dW, ptd_acc *db,
@@ -194,21 +213,22 @@ void ptd_cpu_linear_backward(struct ptd_device *d, ptd_num *dX, int add, ptd_acc
                              long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), FLOATS(db), add, FLOATS(dY),
-                                        FLOATS(X), W, n, W->rows, W->cols, W->rows, by_pairs(d)});
+                                        FLOATS(X), W, n, W->rows, W->cols, W->rows,
+                                        ptd_cpu_by_pairs(d)});
 }
 
 void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,
                              const ptd_num *X, long n, int in, int out)
 {
     multiply_back(&(struct linear_back){NULL, FLOATS(dW), NULL, 0, FLOATS(dY), FLOATS(X), NULL, n,
-                                        stride, in, out});
+                                        stride, in, out, ptd_cpu_by_pairs(d)});
 }
 
 void ptd_cpu_logits_backward(struct ptd_device *d, ptd_num *dX, ptd_acc *dW, const ptd_stat *dZ,
                              const ptd_num *X, const struct ptd_matrix *W, long n)
 {
     multiply_back(&(struct linear_back){FLOATS(dX), FLOATS(dW), NULL, 0, FLOATS(dZ), FLOATS(X), W,
-                                        n, W->rows, W->cols, W->rows, by_pairs(d)});
+                                        n, W->rows, W->cols, W->rows, ptd_cpu_by_pairs(d)});
 }
 
 /* ---- rows ---- */

@@ -4,6 +4,8 @@
 #include "compute/cpu/blas.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/ops.h"
+#include "compute/cpu/pairs.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,8 +47,10 @@ void ptd_cpu_free(struct ptd_device *d, void *p)
 
 char *ptd_cpu_machine(struct ptd_device *d)
 {
-    return ptd_format("threads %d; blas %s%s", ptd_threads_count(), ptd_blas_name(),
-                      d->own == &ptd_cpu_pairs ? "; device cpu:bf16" : "");
+    char pairs[48] = "";
+    if (ptd_cpu_by_pairs(d))
+        snprintf(pairs, sizeof pairs, "; device cpu:bf16; pairs %d", PTD_PAIRS_ARITHMETIC);
+    return ptd_format("threads %d; blas %s%s", ptd_threads_count(), ptd_blas_name(), pairs);
 }
 
 void ptd_cpu_copy(struct ptd_device *d, void *to, const void *from, size_t bytes)

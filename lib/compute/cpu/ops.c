@@ -276,7 +276,12 @@ int ptd_cpu_open(struct ptd_device *d)
 
 int ptd_cpu_bf16_open(struct ptd_device *d)
 {
+    static struct ptd_ops pairs;
     if (ptd_pairs_check(d->name)) return -1;
     d->own = (void *)(uintptr_t)&ptd_cpu_pairs;
-    return ptd_cpu_open(d);
+    ptd_cpu_open(d);
+    pairs = ptd_ops_cpu;
+    pairs.rows_least = PTD_PAIRS_ROWS;
+    d->ops = &pairs;
+    return 0;
 }

@@ -32,9 +32,13 @@ void ptd_cpu_halve_rows(struct ptd_device *d, void *to, long to_stride, const pt
                         const ptd_num *from, long from_stride, long n, int w);
 
 /* linear.c */
-/* Products with matrices, not their gradients, are by pairs (pairs.h) on devices whose own points
- * here. */
+/* Products with matrices, and those that make their gradients, are by pairs (pairs.h) on devices
+ * whose own points here. */
 extern const char ptd_cpu_pairs;
+static inline int ptd_cpu_by_pairs(const struct ptd_device *d)
+{
+    return d->own == &ptd_cpu_pairs;
+}
 void ptd_cpu_linear(struct ptd_device *d, ptd_num *Y, const ptd_num *X, const struct ptd_matrix *W,
                     const ptd_num *b, const ptd_num *residual, long n);
 void ptd_cpu_linear_gradient(struct ptd_device *d, ptd_acc *dW, const ptd_num *dY, long stride,

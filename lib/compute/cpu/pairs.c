@@ -4,7 +4,6 @@
  * their way from memory. */
 #include "compute/cpu/pairs.h"
 #include "base/err.h"
-#include "compute/cpu/round.h"
 #include "compute/cpu/vec.h"
 #include <stdlib.h>
 
@@ -14,12 +13,14 @@
 #define COLS  (2 * VEC)
 #define DEPTH (PTD_PAIRS_PIECE / 2) /* words of a panel: 64 KiB, and 12 rows of A of 24 */
 #define APART                                                                                      \
-    (DEPTH + 16)         /* of rows of A: not 4 KiB, or they drive each other out of the cache     \
-                          */
-#define NEAR (16 * ROWS) /* rows of A that are rounded at a time: 396 KiB */
-#define FEW  ROWS        /* rows of A for which B is not worth packing */
-#define SOME 4           /* rows of B that are read at once; COLS and VEC are multiples */
-#define STEP 64          /* words between two looks ahead */
+    (DEPTH + 16) /* of rows of A: not 4 KiB, or they drive each other out of the cache             \
+                  */
+/* Rows of A that are rounded at a time: 1 MiB of them, which go by from the last cache while each
+ * panel of B is made but once; fewer that fit the second one were slower. */
+#define NEAR (43 * ROWS)
+#define FEW  ROWS /* rows of A for which B is not worth packing */
+#define SOME 4    /* rows of B that are read at once; COLS and VEC are multiples */
+#define STEP 64   /* words between two looks ahead */
 #define LINE 64
 
 int ptd_pairs_check(const char *device)
@@ -28,24 +29,26 @@ int ptd_pairs_check(const char *device)
     return ptd_fail(PTD_UNAVAILABLE, "device %s: expected a processor with AVX512_BF16", device);
 }
 
-/* Lines of the next panel, and how many of them each tile and each of its steps asks for. */
+/* Lines of the next panel, and how many of them each step of a tile asks for. */
 struct ahead {
-    const char *at;
-    long ld;      /* bytes from row to row */
-    int per_row;  /* lines of a row */
-    int n, share; /* lines in all, and of a step */
-    int next;
+    const char *row;
+    long ld;           /* bytes from row to row */
+    int line, per_row; /* the next one of this row, of so many */
+    long left, share;  /* lines in all, and of a step */
 };
 
 static struct ahead nothing_ahead(void)
 {
-    return (struct ahead){.n = 0};
+    return (struct ahead){.left = 0};
 }
 
 VEC_INLINE void look_ahead(struct ahead *a)
 {
-    for (int i = 0; i < a->share && a->next < a->n; i++, a->next++)
-        __builtin_prefetch(a->at + a->next / a->per_row * a->ld + a->next % a->per_row * LINE);
+    long n = a->share < a->left ? a->share : a->left;
+    for (a->left -= n; n > 0; n--) {
+        __builtin_prefetch(a->row + a->line * LINE);
+        if (++a->line == a->per_row) a->line = 0, a->row += a->ld;
+    }
 }
 
 VEC_INLINE vec_u words_at(const void *p)
@@ -74,9 +77,9 @@ VEC_INLINE vec_f times_pairs(vec_f sum, vec_u a, vec_u b)
     return (vec_f)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
 }
 
-/* C [rows, cols] (+)= A P; lda, of A [rows, words], in words. */
-VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, const uint32_t *A, long lda,
-                     const uint32_t *P, long words, struct ahead *next)
+/* C [rows, cols] (+)= A P, cols in so many vectors; lda, of A [rows, words], in words. */
+VEC_INLINE void tile(int rows, int vecs, float *C, long ldc, int cols, int add, const uint32_t *A,
+                     long lda, const uint32_t *P, long words, struct ahead *next)
 {
     vec_f sum[ROWS][2];
     const uint32_t *a[3] = {A, A + 4 * lda, A + 8 * lda}; /* few enough for registers */
@@ -86,18 +89,19 @@ VEC_INLINE void tile(int rows, float *C, long ldc, int cols, int add, const uint
         long last = first + STEP < words ? first + STEP : words;
         look_ahead(next);
         for (long p = first; p < last; p++, P += COLS) {
-            vec_u p0 = words_at(P), p1 = words_at(P + VEC);
+            vec_u p0 = words_at(P), p1 = vecs > 1 ? words_at(P + VEC) : p0;
 #pragma GCC unroll 12
             for (int r = 0; r < rows; r++) {
                 vec_u x = a[r / 4][r % 4 * lda + p] - (vec_u){0};
                 sum[r][0] = times_pairs(sum[r][0], x, p0);
-                sum[r][1] = times_pairs(sum[r][1], x, p1);
+                if (vecs > 1) sum[r][1] = times_pairs(sum[r][1], x, p1);
             }
         }
     }
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
-        for (int h = 0; h < 2; h++) vec_put(C + r * ldc + h * VEC, sum[r][h], cols - h * VEC, add);
+        for (int h = 0; h < vecs; h++)
+            vec_put(C + r * ldc + h * VEC, sum[r][h], cols - h * VEC, add);
 }
 
 static void tile_of(int rows, float *C, long ldc, int cols, int add, const uint32_t *A, long lda,
@@ -105,7 +109,10 @@ static void tile_of(int rows, float *C, long ldc, int cols, int add, const uint3
 {
 #define TILE(n)                                                                                    \
     case n:                                                                                        \
-        tile(n, C, ldc, cols, add, A, lda, P, words, next);                                        \
+        if (cols > VEC)                                                                            \
+            tile(n, 2, C, ldc, cols, add, A, lda, P, words, next);                                 \
+        else                                                                                       \
+            tile(n, 1, C, ldc, cols, add, A, lda, P, words, next);                                 \
         break;
     switch (rows) { /* the compiler keeps sums in registers only if their number is known */
         TILE(1)
@@ -213,13 +220,13 @@ struct factors {
     long lda, ldb; /* of B in bytes */
     int by_rows;   /* B is [n, k] */
     int wide;      /* float32 */
+    int turned;    /* A is [k, m] */
 };
 
-static struct factors factors_of(const float *A, long lda, const void *B, int dtype, long ldb,
-                                 int by_rows)
+static struct factors factors_of(const float *A, long lda, const void *B, int dtype, long ldb)
 {
     long size = (long)ptd_dtype_size(dtype);
-    return (struct factors){A, B, lda, ldb * size, by_rows, dtype == PTD_F32};
+    return (struct factors){A, B, lda, ldb * size, .wide = dtype == PTD_F32};
 }
 
 static const char *place(const struct factors *f, long p, long j)
@@ -228,14 +235,44 @@ static const char *place(const struct factors *f, long p, long j)
     return f->B + (f->by_rows ? j * f->ldb + p * size : p * f->ldb + j * size);
 }
 
-/* Rows of A from number p of k on, rounded, a zero behind an odd last one. */
+/* Rows of A from number p of k on, rounded, zeros behind the last one up to a whole vector. */
 static void round_rows(uint32_t *near, long apart, const struct factors *f, long p, long m, long k)
 {
     for (long i = 0; i < m; i++) {
-        uint16_t *to = (uint16_t *)(near + i * apart);
-        ptd_round(to, f->A + i * f->lda + p, k);
-        if (k % 2) to[k] = 0;
+        const char *a = (const char *)(f->A + i * f->lda + p);
+        uint32_t *to = near + i * apart;
+        for (long left = k; left > 0; left -= 2 * VEC, a += 2 * LINE, to += VEC) {
+            vec_u x = left >= 2 * VEC ? words_of(a, 1) : words_part(a, 1, left);
+            memcpy(to, &x, sizeof x);
+        }
     }
+}
+
+/* The first n numbers there, at most VEC, in the lower halves of words. */
+VEC_INLINE vec_u halves_of(const float *a, long n)
+{
+    return (vec_u)_mm512_cvtepu16_epi32(
+        (__m256i)_mm512_cvtneps_pbh((__m512)vec_load_part(a, n, 0)));
+}
+
+/* The same as rows, of columns of A. */
+static void turn_columns(uint32_t *near, long apart, const struct factors *f, long p, long m,
+                         long k)
+{
+    for (long i = 0; i < m; i += VEC)
+        for (long w = 0; w < (k + 1) / 2; w += VEC) {
+            const float *a = f->A + (p + 2 * w) * f->lda + i;
+            long n = m - i < VEC ? m - i : VEC, left = k - 2 * w;
+            vec_u x[VEC];
+#pragma GCC unroll 16
+            for (int t = 0; t < VEC; t++, a += 2 * f->lda)
+                x[t] = halves_of(a, 2 * t < left ? n : 0) |
+                       halves_of(a + f->lda, 2 * t + 1 < left ? n : 0) << 16;
+            transpose(x);
+#pragma GCC unroll 16
+            for (int j = 0; j < VEC; j++)
+                if (j < n) memcpy(near + (i + j) * apart + w, &x[j], sizeof x[j]);
+        }
 }
 
 /* Of the panel behind the one at column j, m rows being about to use that. */
@@ -243,11 +280,11 @@ static struct ahead behind(const struct factors *f, long p, long j, long m, long
 {
     long cols = n - j - COLS < COLS ? n - j - COLS : COLS,
          steps = (k + 2 * STEP - 1) / (2 * STEP) * ((m + ROWS - 1) / ROWS);
-    struct ahead a = {.at = place(f, p, j + COLS), .ld = f->ldb};
+    struct ahead a = {.row = place(f, p, j + COLS), .ld = f->ldb};
     if (cols <= 0 || !steps) return nothing_ahead();
     a.per_row = (int)(((f->by_rows ? k : cols) * (f->wide ? 4 : 2) + LINE - 1) / LINE);
-    a.n = (int)((f->by_rows ? cols : k) * a.per_row);
-    a.share = (int)((a.n + steps - 1) / steps);
+    a.left = (f->by_rows ? cols : k) * a.per_row;
+    a.share = (a.left + steps - 1) / steps;
     return a;
 }
 
@@ -362,6 +399,21 @@ static void few(float *C, long ldc, int add, const struct factors *f, long m, lo
                    apart, place(f, p, j), piece_of(p, k));
 }
 
+static void bring_A(uint32_t *near, const struct factors *f, long p, long m, long k)
+{
+    if (f->turned)
+        turn_columns(near, APART, f, p, m, k);
+    else
+        round_rows(near, APART, f, p, m, k);
+}
+
+/* Rows of A at a time, so that the last ones are not few: whole tiles. */
+static long even_share(long m)
+{
+    long times = (m + NEAR - 1) / NEAR, rows = times ? (m + times - 1) / times : 0;
+    return (rows + ROWS - 1) / ROWS * ROWS;
+}
+
 static void product(float *C, long ldc, int add, struct factors f, long m, long n, long k)
 {
     if (m <= FEW && f.by_rows) {
@@ -369,10 +421,11 @@ static void product(float *C, long ldc, int add, struct factors f, long m, long 
         return;
     }
     uint32_t *near = room_for(NEAR * APART);
-    for (long i = 0; i < m; i += NEAR, f.A += NEAR * f.lda, C += NEAR * ldc)
+    long most = even_share(m);
+    for (long i = 0; i < m; i += most, f.A += most * (f.turned ? 1 : f.lda), C += most * ldc)
         for (long p = 0; p == 0 || p < k; p += PTD_PAIRS_PIECE) {
-            long rows = m - i < NEAR ? m - i : NEAR;
-            round_rows(near, APART, &f, p, rows, piece_of(p, k));
+            long rows = m - i < most ? m - i : most;
+            bring_A(near, &f, p, rows, piece_of(p, k));
             panels(C, ldc, add || p, &f, near, APART, p, rows, n, piece_of(p, k));
         }
 }
@@ -380,13 +433,23 @@ static void product(float *C, long ldc, int add, struct factors f, long m, long 
 void ptd_pairs_nt(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
                   long ldb, long m, long n, long k)
 {
-    product(C, ldc, add, factors_of(A, lda, B, dtype, ldb, 1), m, n, k);
+    struct factors f = factors_of(A, lda, B, dtype, ldb);
+    f.by_rows = 1;
+    product(C, ldc, add, f, m, n, k);
 }
 
 void ptd_pairs_nn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
                   long ldb, long m, long n, long k)
 {
-    product(C, ldc, add, factors_of(A, lda, B, dtype, ldb, 0), m, n, k);
+    product(C, ldc, add, factors_of(A, lda, B, dtype, ldb), m, n, k);
+}
+
+void ptd_pairs_tn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    struct factors f = factors_of(A, lda, B, dtype, ldb);
+    f.turned = 1;
+    product(C, ldc, add, f, m, n, k);
 }
 
 #else
@@ -406,6 +469,12 @@ void ptd_pairs_nt(float *C, long ldc, int add, const float *A, long lda, const v
 }
 
 void ptd_pairs_nn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
+                  long ldb, long m, long n, long k)
+{
+    ptd_die(PTD_BUG, "products of pairs are not there");
+}
+
+void ptd_pairs_tn(float *C, long ldc, int add, const float *A, long lda, const void *B, int dtype,
                   long ldb, long m, long n, long k)
 {
     ptd_die(PTD_BUG, "products of pairs are not there");
