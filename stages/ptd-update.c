@@ -138,9 +138,9 @@ static const struct ptd_opt options[] = {
     {"micro", 0, PTD_OPT_LONG, &opt.micro, "N",
      "packed tokens of a micro-batch; changes memory, not results beyond rounding", 1, 1e8},
     {"recompute", 0, PTD_OPT_STR, &opt.recompute, "KIND",
-     "activations that backward makes again, to the same bits: none, layer (all but a layer's "
-     "input, "
-     "a quarter more time), auto (layer where they would take half of the memory there is)",
+     "activations that backward makes again, to the same bits: none, layer (all but each layer's "
+     "input, a quarter more time), N (those of N layers), auto (of as few as leaves them half of "
+     "the memory there is)",
      0, 0, 1},
     PTD_PLAN_OPTIONS(opt.plan),
     {"beta1", 0, PTD_OPT_DOUBLE, &opt.train.optimizer.adamw.beta1, "X", "AdamW", 0, 0.99999},

@@ -35,7 +35,7 @@ near() {
 @test "the plan is within 10 percent of the peak, kept and recomputed" {
     if [ -e "$PTD_BIN/../../build/debug" ] && [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
     [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
-    for how in "none --micro 512" "layer --micro 512" "none --micro 4096" "layer --micro 4096"; do
+    for how in "none --micro 512" "layer --micro 512" "none --micro 4096" "layer --micro 4096" "2 --micro 4096"; do
         rm -rf run.ptd
         cp -r base.ptd run.ptd
         plan=$(predicted --recompute $how)
@@ -132,14 +132,13 @@ near() {
 }
 
 @test "recomputation changes no bit of a generation" {
-    for how in none layer auto; do
+    for how in none layer auto 0 1 9; do
         rm -rf run.ptd
         cp -r base.ptd run.ptd
         ptd-update -q -s run.ptd --recompute $how scored.rec > /dev/null
         ptd-dump -q run.ptd | grep -o '"xxh3":.*' > "digests.$how"
     done
-    cmp digests.none digests.layer
-    cmp digests.none digests.auto
+    for how in layer auto 0 1 9; do cmp digests.none digests.$how; done
     [ -s digests.none ]
 }
 
@@ -190,6 +189,24 @@ near() {
     done
     run ptd-update --plan
     [ "$status" -eq 2 ]
-    run ptd-update -s run.ptd --recompute some scored.rec
-    [ "$status" -eq 2 ]
+    for kind in some -1 1.5; do
+        run ptd-update -s run.ptd --recompute $kind scored.rec
+        [ "$status" -eq 2 ]
+    done
+}
+
+@test "as few layers are recomputed as the memory asks for" {
+    part() { ptd-update --plan --json -s run.ptd --micro 4096 --expect $expect "$@" | jq .activations; }
+    before=$(part --recompute none)
+    for n in 1 2 layer; do
+        now=$(part --recompute $n)
+        [ "$now" -lt "$before" ]
+        before=$now
+    done
+    all=$(part --recompute none)
+    fixed=$(($(ptd-update --plan --json -s run.ptd --micro 4096 --expect $expect | jq .sum) - all))
+    # half of what is left holds the inputs and some layers
+    now=$(part --memory $((fixed + 2 * (before + (all - before) / 2))))
+    [ "$now" -gt "$before" ]
+    [ "$now" -lt "$all" ]
 }

@@ -50,15 +50,84 @@ static void recomputed_gradients_have_the_same_bits(void **state)
     (void)state;
     for (int way = 0; way < 8; way++) { /* tied; .. ; keys and values in bfloat16 */
         struct ptd_model *m = tiny_model(way & 1);
-        size_t peak[2];
+        size_t peak, most;
         m->half_keys = way & 4;
         ptd_model_train(m);
-        float *kept = gradients(m, PTD_KEEP_ALL, way & 2, &peak[0]),
-              *again = gradients(m, PTD_KEEP_INPUTS, way & 2, &peak[1]);
-        assert_memory_equal(kept, again, m->n_weights * sizeof *kept);
-        assert_true(peak[1] < peak[0]);
+        float *kept = gradients(m, PTD_KEEP_ALL, way & 2, &most);
+        for (int layers = m->config.layers - 1; layers >= 0; layers--, most = peak) {
+            float *again = gradients(m, PTD_KEEP_INPUTS + layers, way & 2, &peak);
+            assert_memory_equal(kept, again, m->n_weights * sizeof *kept);
+            assert_true(layers == m->config.layers - 1 ? peak <= most : peak < most);
+            free(again);
+        }
         free(kept);
-        free(again);
+        ptd_model_free(m);
+    }
+}
+
+/* As many layers as fit keep all, and what fits is what is taken. */
+static void as_much_is_kept_as_fits(void **state)
+{
+    struct ptd_model *m = tiny_model(1);
+    struct ptd_score *s;
+    int layers = m->config.layers;
+    (void)state;
+    ptd_model_train(m);
+    s = packed(m, PTD_KEEP_ALL, 1);
+    s->batch->targets = s->rows;
+    for (int n = layers - 1; n >= 0; n--) {
+        s->batch->keep = PTD_KEEP_INPUTS + n;
+        size_t bytes = ptd_batch_bytes(s->batch);
+        ptd_batch_fit(s->batch, bytes);
+        assert_int_equal(s->batch->keep, PTD_KEEP_INPUTS + n);
+        ptd_batch_fit(s->batch, bytes - 1);
+        assert_int_equal(s->batch->keep, PTD_KEEP_INPUTS + (n ? n - 1 : 0));
+    }
+    ptd_batch_fit(s->batch, SIZE_MAX);
+    assert_int_equal(s->batch->keep, PTD_KEEP_ALL);
+    ptd_score_free(s);
+    ptd_model_free(m);
+}
+
+/* ---- asked ---- */
+
+static float *hidden_of(struct ptd_batch *b, long n)
+{
+    struct ptd_model *m = b->m;
+    float *rows = ptd_array((size_t)n * m->config.hidden, sizeof *rows);
+    ptd_forward(m, b);
+    m->device->ops->get_nums(m->device, rows, ptd_batch_hidden(b), (size_t)n * m->config.hidden);
+    assert_int_equal(ptd_device_wait(m->device), 0);
+    assert_true(!m->device->is_host || b->pool.peak == ptd_batch_bytes(b));
+    return rows;
+}
+
+/* Some rows, in any order, again and again, more than there are; where pictures come in up to the
+ * last layer, too. */
+static void rows_that_are_asked_for_have_the_same_bits(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct ptd_model *m = tiny_model(1);
+        struct ptd_batch *b;
+        int32_t rows[120];
+        if (way == 2) m->config.layers = m->config.n_deepstack;
+        struct ptd_score *s = packed(m, PTD_KEEP_NOTHING, way > 0);
+        b = s->batch;
+        size_t H = (size_t)m->config.hidden;
+        float *all = hidden_of(b, b->n);
+        for (int n = 0; n <= 120; n += n < 3 ? 1 : 39) {
+            for (int i = 0; i < n; i++) rows[i] = (int32_t)((i * 17 + 5) % b->n);
+            ptd_batch_ask(b, rows, n);
+            float *some = hidden_of(b, n);
+            for (int i = 0; i < n; i++)
+                assert_memory_equal(some + i * H, all + rows[i] * H, H * sizeof *some);
+            free(some);
+        }
+        ptd_batch_reset(b);
+        assert_null(b->asked);
+        free(all);
+        ptd_score_free(s);
         ptd_model_free(m);
     }
 }
@@ -139,7 +208,7 @@ static void check_frozen(const struct frozen *f, const float *want, size_t most,
 static void what_is_frozen_keeps_nothing(void **state)
 {
     (void)state;
-    for (int keep = PTD_KEEP_ALL; keep <= PTD_KEEP_INPUTS; keep++) {
+    for (int keep = PTD_KEEP_ALL; keep <= PTD_KEEP_INPUTS + 2; keep++) {
         struct ptd_model *m = tiny_model(0);
         size_t most;
         ptd_model_train(m);
@@ -200,6 +269,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recomputed_gradients_have_the_same_bits),
+        cmocka_unit_test(as_much_is_kept_as_fits),
+        cmocka_unit_test(rows_that_are_asked_for_have_the_same_bits),
         cmocka_unit_test(what_is_frozen_keeps_nothing),
         cmocka_unit_test(what_was_taken_last_is_released_first),
         cmocka_unit_test(one_chunk_from_the_first_batch_on),

@@ -23,6 +23,7 @@ struct ptd_batch *ptd_batch_new(struct ptd_model *m)
 void ptd_batch_reset(struct ptd_batch *b)
 {
     b->n = b->n_segments = b->n_image_rows = b->n_patches = b->n_frames = b->n_blocks = 0;
+    ptd_batch_ask(b, NULL, 0);
 }
 
 /* Plans go with the batch they were made of. */
@@ -66,6 +67,11 @@ long ptd_batch_rows(const struct ptd_batch *b)
 long ptd_batch_row(const struct ptd_batch *b, int segment)
 {
     return b->segments[segment].row;
+}
+void ptd_batch_ask(struct ptd_batch *b, const int32_t *rows, long n)
+{
+    b->asked = rows;
+    b->n_asked = n;
 }
 ptd_num *ptd_batch_hidden(const struct ptd_batch *b)
 {
@@ -412,5 +418,6 @@ void ptd_batch_seal(struct ptd_batch *b)
     b->on.ids = ptd_pool_put_ints(&b->pool, b->ids, (size_t)b->n);
     b->on.slot = ptd_pool_put_ints(&b->pool, b->slot, (size_t)b->n);
     b->on.image_row = ptd_pool_put_ints(&b->pool, b->image_row, (size_t)b->n_image_rows);
+    if (b->asked) b->on.asked = ptd_pool_put_ints(&b->pool, b->asked, (size_t)b->n_asked);
     ptd_lm_seal(b);
 }

@@ -75,6 +75,14 @@ static int first_kept(const struct ptd_batch *b)
     return b->m->learns ? b->m->lowest : 0;
 }
 
+/* All of layer i is kept where it is computed. */
+static int keeps_all(const struct ptd_batch *b, int i)
+{
+    int last = b->m->config.layers - 1;
+    if (b->keep == PTD_KEEP_ALL) return i >= first_kept(b);
+    return b->keep > PTD_KEEP_INPUTS && i < last && i >= last - (b->keep - PTD_KEEP_INPUTS);
+}
+
 /* Layer i's input, or what the last one gives. */
 static ptd_num *take_input(struct ptd_batch *b, int i, ptd_num *places[2])
 {
@@ -90,14 +98,19 @@ void ptd_lm_take(struct ptd_batch *b)
     int wide = c->hidden > c->intermediate ? c->hidden : c->intermediate;
     ptd_num *places[2] = {0};
     struct ptd_lm_acts shared;
-    b->rstd = ptd_pool_stats(&b->pool, b->n);
-    b->hidden = ptd_pool_nums(&b->pool, b->n * c->hidden);
+    long n = b->asked ? b->n_asked : b->n;
+    b->rstd = ptd_pool_stats(&b->pool, n);
+    b->hidden = ptd_pool_nums(&b->pool, n * c->hidden);
     b->scratch = ptd_pool_mark(&b->pool);
+    if (b->asked) {
+        b->few[0] = ptd_pool_nums(&b->pool, b->n_asked * c->hidden);
+        b->few[1] = ptd_pool_nums(&b->pool, b->n_asked * c->heads * c->head_dim);
+    }
     b->z = ptd_pool_nums(&b->pool, b->n * wide);
     if (b->keep != PTD_KEEP_ALL || first_kept(b)) take_acts(b, &shared);
     for (int i = 0; i < c->layers; i++) {
         struct ptd_lm_acts *a = &b->lm[i];
-        if (b->keep == PTD_KEEP_ALL && i >= first_kept(b))
+        if (keeps_all(b, i))
             take_acts(b, a);
         else
             *a = shared;
@@ -159,7 +172,8 @@ static void remember(struct ptd_batch *b, ptd_num *pool, const ptd_num *x, long 
         d->ops->copy_rows(d, pool, kv, b->on.slot, x, stride, NULL, b->n, kv);
 }
 
-static void attend(struct ptd_model *m, struct ptd_batch *b, int layer)
+/* As far as rows look at each other. */
+static void look(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -185,28 +199,28 @@ static void attend(struct ptd_model *m, struct ptd_batch *b, int layer)
         o->attention(d, b->on.text, a->o, a->lse, a->q, b->kv->k[layer], b->kv->v[layer]);
     } else
         o->attention(d, b->on.text, a->o, a->lse, a->q, a->k, v);
-    ptd_linear_forward(d, &p->o, a->x2, a->o, a->x, n);
 }
 
-/* As far as backward needs it. */
-static void widen(struct ptd_model *m, struct ptd_batch *b, int layer)
+/* As far as backward needs it, of n rows. */
+static void widen(struct ptd_model *m, struct ptd_batch *b, int layer, long n)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
     const struct ptd_lm_acts *a = &b->lm[layer];
     struct ptd_device *d = m->device;
-    d->ops->rmsnorm(d, b->z, a->rstd2, a->x2, p->norm2.gain.value, b->n, c->hidden, c->rms_eps);
-    ptd_linear_forward(d, &p->gate_up, a->gu, b->z, NULL, b->n);
+    ptd_linear_forward(d, &p->o, a->x2, a->o, a->x, n);
+    d->ops->rmsnorm(d, b->z, a->rstd2, a->x2, p->norm2.gain.value, n, c->hidden, c->rms_eps);
+    ptd_linear_forward(d, &p->gate_up, a->gu, b->z, NULL, n);
 }
 
-static void narrow(struct ptd_model *m, struct ptd_batch *b, int layer, ptd_num *out)
+static void narrow(struct ptd_model *m, struct ptd_batch *b, int layer, ptd_num *out, long n)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_acts *a = &b->lm[layer];
     struct ptd_device *d = m->device;
     const struct ptd_ops *o = d->ops;
-    o->swiglu(d, b->z, a->gu, b->n, c->intermediate);
-    ptd_linear_forward(d, &m->layout->layers[layer].down, out, b->z, a->x2, b->n);
+    o->swiglu(d, b->z, a->gu, n, c->intermediate);
+    ptd_linear_forward(d, &m->layout->layers[layer].down, out, b->z, a->x2, n);
     if (b->n_image_rows && layer < c->n_deepstack)
         o->scatter_add(d, out, b->deepstack[layer].out, b->on.image_row, b->n_image_rows,
                        c->hidden);
@@ -222,6 +236,42 @@ static void embed(struct ptd_model *m, struct ptd_batch *b, ptd_num *x)
         d->ops->copy_rows(d, x, H, b->on.image_row, b->merger.out, H, NULL, b->n_image_rows, H);
 }
 
+/* Of rows of width w at *x those that are asked for, which are there now. */
+static void pick(struct ptd_batch *b, ptd_num **x, ptd_num *few, int w)
+{
+    struct ptd_device *d = b->m->device;
+    d->ops->copy_rows(d, few, w, NULL, *x, w, b->on.asked, b->n_asked, w);
+    *x = few;
+}
+
+/* In the last layer, once rows do not look at each other any more; not where pictures are added to
+ * what it gives. */
+static int picks_early(const struct ptd_batch *b)
+{
+    const struct ptd_config *c = &b->m->config;
+    return b->asked && b->n_asked <= b->n && !(b->n_image_rows && c->layers <= c->n_deepstack);
+}
+
+/* The rows that layer i has from there on. */
+static long rows_behind(struct ptd_batch *b, int i)
+{
+    const struct ptd_config *c = &b->m->config;
+    if (i + 1 < c->layers || !picks_early(b)) return b->n;
+    pick(b, &b->lm[i].x, b->few[0], c->hidden);
+    pick(b, &b->lm[i].o, b->few[1], c->heads * c->head_dim);
+    return b->n_asked;
+}
+
+static void final_norm(struct ptd_model *m, struct ptd_batch *b)
+{
+    const struct ptd_config *c = &m->config;
+    long n = b->asked ? b->n_asked : b->n;
+    if (b->asked && !picks_early(b)) pick(b, &b->last, b->few[0], c->hidden);
+    m->device->ops->rmsnorm(m->device, b->hidden, b->rstd, b->last, m->layout->norm.gain.value, n,
+                            c->hidden, c->rms_eps);
+    ptd_probe(m->device, "final norm", b->hidden, n, c->hidden);
+}
+
 void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
 {
     const struct ptd_config *c = &m->config;
@@ -229,24 +279,24 @@ void ptd_lm_forward(struct ptd_model *m, struct ptd_batch *b)
     embed(m, b, b->lm[0].x);
     for (int i = 0; i < c->layers; i++) {
         ptd_num *out = i + 1 < c->layers ? b->lm[i + 1].x : b->last;
-        attend(m, b, i);
-        widen(m, b, i);
-        narrow(m, b, i, out);
+        look(m, b, i);
+        long n = rows_behind(b, i);
+        if (!n) return;
+        widen(m, b, i, n);
+        narrow(m, b, i, out, n);
         snprintf(stage, sizeof stage, "text layer %d", i);
-        ptd_probe(m->device, stage, out, b->n, c->hidden);
+        ptd_probe(m->device, stage, out, n, c->hidden);
     }
     b->lm_at = c->layers - 1;
-    m->device->ops->rmsnorm(m->device, b->hidden, b->rstd, b->last, m->layout->norm.gain.value,
-                            b->n, c->hidden, c->rms_eps);
-    ptd_probe(m->device, "final norm", b->hidden, b->n, c->hidden);
+    final_norm(m, b);
 }
 
 /* The activations of a layer are there, as forward left them. */
 static void recompute(struct ptd_model *m, struct ptd_batch *b, int layer)
 {
-    if (b->keep != PTD_KEEP_INPUTS || b->lm_at == layer) return;
-    attend(m, b, layer);
-    widen(m, b, layer);
+    if (keeps_all(b, layer) || b->lm_at == layer) return;
+    look(m, b, layer);
+    widen(m, b, layer, b->n);
     b->lm_at = layer;
 }
 
@@ -301,7 +351,8 @@ static void add_attended(struct ptd_batch *b, int layer, const ptd_num *v, const
     free(dx);
 }
 
-static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
+/* below: 1: what the layer reads has a gradient, too */
+static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer, int below)
 {
     const struct ptd_config *c = &m->config;
     const struct ptd_lm_layer *p = &m->layout->layers[layer];
@@ -326,7 +377,9 @@ static void attend_backward(struct ptd_model *m, struct ptd_batch *b, int layer)
     o->headnorm_backward(d, dk, all, kg->gradient, s->dk, kv, k, all, a->rk, kg->value, n,
                          c->kv_heads, D);
     o->rmsnorm(d, b->z, NULL, a->x, gain->value, n, c->hidden, c->rms_eps);
-    ptd_linear_backward(d, &p->qkv, s->dz, s->dqkv, b->z, n);
+    below |= gain->gradient != NULL;
+    ptd_linear_backward(d, &p->qkv, below ? s->dz : NULL, s->dqkv, b->z, n);
+    if (!below) return;
     o->rmsnorm_backward(d, s->dx, gain->gradient, s->dz, a->x, a->rstd1, gain->value, n, c->hidden);
 }
 
@@ -355,13 +408,14 @@ void ptd_lm_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dh
     d->ops->rmsnorm_backward(d, dx, gain->gradient, dhidden, b->last, b->rstd, gain->value, b->n,
                              c->hidden);
     ptd_model_done(m, m->layout->norm_part);
+    int embeds = !m->lowest && (dimage || ptd_linear_gradient(&m->layout->embed));
     for (int i = c->layers - 1; i >= m->lowest; i--) {
         if (dimage && i < c->n_deepstack)
             d->ops->copy_rows(d, ddeep[i], c->hidden, NULL, dx, c->hidden, b->on.image_row,
                               b->n_image_rows, c->hidden);
         recompute(m, b, i);
         feed_backward(m, b, i);
-        attend_backward(m, b, i);
+        attend_backward(m, b, i, i > m->lowest || embeds);
         ptd_model_done(m, m->layout->layers[i].part);
     }
     b->attended = NULL;

@@ -148,7 +148,10 @@ int ptd_batch_prompt(struct ptd_batch *b, const int32_t *ids, int n, const struc
 int ptd_batch_reply(struct ptd_batch *b, int prompt, const int32_t *ids, int n);
 long ptd_batch_rows(const struct ptd_batch *b);             /* packed tokens */
 long ptd_batch_row(const struct ptd_batch *b, int segment); /* first row of a segment */
-/* [rows, hidden] after the final norm */
+/* Until the next reset hidden rows are those n alone, in this order, of a batch that keeps nothing:
+ * the last layer computes no more than they need. rows must stay; they may repeat. */
+void ptd_batch_ask(struct ptd_batch *b, const int32_t *rows, long n);
+/* [rows, hidden] after the final norm; or [n, hidden] of those that were asked for */
 ptd_num *ptd_batch_hidden(const struct ptd_batch *b);
 void ptd_forward(struct ptd_model *m, struct ptd_batch *b);
 /* The gradients must have been there (ptd_model_train) when forward ran. dhidden [rows, hidden] */

@@ -49,8 +49,9 @@ struct ptd_layout {
 
 /* What a forward pass keeps for the backward pass. With PTD_KEEP_INPUTS that is the input of each
  * layer and block, and backward computes the rest again, one layer at a time, to the same bits:
- * about a quarter more time, and activations of one layer in place of all. Of what is frozen below
- * the lowest parameter that learns, nothing is kept. */
+ * about a quarter more time, and activations of one layer in place of all. PTD_KEEP_INPUTS + n: n
+ * layers of the text keep all, those below the last one, whose activations are there anyway. Of
+ * what is frozen below the lowest parameter that learns, nothing is kept. */
 enum ptd_keep { PTD_KEEP_NOTHING, PTD_KEEP_ALL, PTD_KEEP_INPUTS };
 
 struct ptd_lm_acts {         /* of one layer */
@@ -94,6 +95,7 @@ struct ptd_segment {
 struct ptd_sealed {
     const ptd_int *ids, *slot;                /* [n] */
     const ptd_int *image_row;                 /* [n_image_rows] */
+    const ptd_int *asked;                     /* [n_asked] */
     const ptd_stat *cosine, *sine;            /* [n, D/2] */
     const ptd_num *patches;                   /* [n_patches, row length] */
     const ptd_int *tap;                       /* [n_patches, 4] */
@@ -104,12 +106,14 @@ struct ptd_sealed {
 
 struct ptd_batch {
     struct ptd_model *m;
-    int keep;          /* enum ptd_keep; attention maps need PTD_KEEP_ALL */
+    int keep;          /* as enum ptd_keep says; attention maps need PTD_KEEP_ALL */
     long targets;      /* hidden rows that a head will learn from (score.h); 0: none */
     struct ptd_kv *kv; /* decoding: keys and values go here first; NULL otherwise */
     int32_t *slot;     /* decoding: pool row of each packed row */
     int32_t *blocks; /* decoding: where keys lie, spans naming places in it; n_blocks 0: in rows */
     long n_blocks, blocks_cap;
+    const int32_t *asked; /* [n_asked] rows whose hidden rows are wanted; NULL: all */
+    long n_asked;
     struct ptd_pool pool;
     struct ptd_sealed on; /* the device */
     /* tokens */
@@ -139,6 +143,7 @@ struct ptd_batch {
     struct ptd_lm_acts *lm; /* [layers] */
     int lm_at;              /* PTD_KEEP_INPUTS: the layer whose activations are there; -1: none */
     ptd_num *z;             /* [n, max(H, I)] spare rows */
+    ptd_num *few[2];        /* [n_asked, H], [n_asked, nh D] of the last layer, if asked */
     ptd_num *last;          /* input of the final norm */
     ptd_stat *rstd;         /* its rstd */
     ptd_num *hidden;        /* its output */
@@ -196,6 +201,8 @@ void ptd_lm_take_backward(struct ptd_batch *b);
 /* Bytes of the pool that ptd_forward, and ptd_backward if the batch keeps anything, take at most
  * at a time, targets included; n, targets, n_image_rows and n_patches say it all. */
 size_t ptd_batch_bytes(struct ptd_batch *b);
+/* Sets keep to the most that takes at most so many bytes; to PTD_KEEP_INPUTS where nothing does. */
+void ptd_batch_fit(struct ptd_batch *b, size_t most);
 /* Is there memory for that, beside what the pool has? room: at most so much; 0: what there is. -1:
  * 71, `instead` is what would take less. */
 int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead) PTD_MUST_CHECK;

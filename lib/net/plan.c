@@ -175,17 +175,34 @@ int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_s
     return 0;
 }
 
-size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s)
+static struct ptd_batch *batch_of(struct ptd_model *m, const struct ptd_shape *s)
 {
     struct ptd_batch *b = ptd_batch_new(m);
-    b->keep = keep;
     b->n = s->rows;
     b->targets = s->targets;
     b->n_image_rows = s->image_rows;
     b->n_patches = s->patches;
+    return b;
+}
+
+size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s)
+{
+    static const int32_t asked; /* nobody looks which */
+    struct ptd_batch *b = batch_of(m, s);
+    b->keep = keep;
+    if (!keep && s->targets) ptd_batch_ask(b, &asked, s->targets);
     size_t bytes = ptd_batch_bytes(b);
     ptd_batch_free(b);
     return bytes;
+}
+
+int ptd_plan_keep(struct ptd_model *m, const struct ptd_shape *s, size_t most)
+{
+    struct ptd_batch *b = batch_of(m, s);
+    ptd_batch_fit(b, most);
+    int keep = b->keep;
+    ptd_batch_free(b);
+    return keep;
 }
 
 /* One picture by a tower of its own, and the rows of all. */

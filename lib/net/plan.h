@@ -101,10 +101,12 @@ void ptd_plan_pictures(struct ptd_plan *p, struct ptd_model *m, const struct ptd
 /* store: where frozen weights are; learns: gradients too */
 int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_store *store,
                      int learns) PTD_MUST_CHECK;
-/* The pool of a batch, the head's chunk, pictures on the host. keep: enum ptd_keep */
+/* The pool of a batch, the head's chunk, pictures on the host. keep: as enum ptd_keep says */
 void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
                           const struct ptd_shape *s);
 size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s); /* bytes */
+/* The keep that is chosen where activations may take at most so much. */
+int ptd_plan_keep(struct ptd_model *m, const struct ptd_shape *s, size_t most);
 
 /* The start of a program that only reads: program and frozen weights, checked against the room;
  * *left is what they leave of it. -1: as _check */

@@ -58,10 +58,10 @@ static void run_chunk(struct ptd_prefill *p)
     struct ptd_batch *b = p->chunk;
     struct ptd_device *d = p->m->device;
     int H = p->m->config.hidden;
-    size_t n = (size_t)p->n_ends;
+    ptd_batch_ask(b, p->from, p->n_ends);
     ptd_forward(p->m, b);
-    d->ops->copy_rows(d, p->last, H, ptd_pool_put_ints(&b->pool, p->to, n), b->hidden, H,
-                      ptd_pool_put_ints(&b->pool, p->from, n), p->n_ends, H);
+    d->ops->copy_rows(d, p->last, H, ptd_pool_put_ints(&b->pool, p->to, (size_t)p->n_ends),
+                      b->hidden, H, NULL, p->n_ends, H);
     p->n_ends = 0;
     ptd_batch_reset(b);
 }

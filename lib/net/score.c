@@ -54,17 +54,15 @@ long ptd_score_tokens(const struct ptd_score *s)
 /* Kept or recomputed: the bits are the same. */
 static void choose_keep(struct ptd_score *s)
 {
-    struct ptd_batch *b = s->batch;
-    if (!s->keep_most || !b->keep) return;
-    b->keep = PTD_KEEP_ALL;
-    if (ptd_batch_bytes(b) > s->keep_most) b->keep = PTD_KEEP_INPUTS;
+    if (s->keep_most && s->batch->keep) ptd_batch_fit(s->batch, s->keep_most);
 }
 
 /* Before it is taken: a micro-batch that cannot fit ends the program in one line. */
 static void check_room(const struct ptd_score *s)
 {
-    const char *instead = s->batch->keep == PTD_KEEP_ALL ? "--recompute layer or a smaller --micro"
-                                                         : "a smaller --micro";
+    const char *instead = s->batch->keep != PTD_KEEP_INPUTS
+                              ? "--recompute layer or a smaller --micro"
+                              : "a smaller --micro";
     if (ptd_batch_check(s->batch, s->room, instead))
         ptd_die(PTD_OSERR, "a micro-batch: %s", ptd_failed_message());
 }
@@ -75,8 +73,13 @@ void ptd_score_forward(struct ptd_score *s)
     int H = s->m->config.hidden;
     s->batch->targets = s->rows;
     choose_keep(s);
+    if (!s->batch->keep) ptd_batch_ask(s->batch, s->from, s->rows);
     check_room(s);
     ptd_forward(s->m, s->batch);
+    if (s->batch->asked) {
+        s->X = ptd_batch_hidden(s->batch);
+        return;
+    }
     s->on_device = ptd_pool_put_ints(&s->batch->pool, s->from, (size_t)s->rows);
     s->X = ptd_pool_nums(&s->batch->pool, s->rows * H);
     d->ops->copy_rows(d, s->X, H, NULL, ptd_batch_hidden(s->batch), H, s->on_device, s->rows, H);

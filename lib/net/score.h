@@ -39,7 +39,8 @@ struct ptd_score {
     struct ptd_lm_head *head;
     const uint8_t *banned;  /* those that head was made with, */
     struct ptd_matrix read; /* and its words */
-    /* what the activations of a micro-batch may take before they are recomputed; 0: anything */
+    /* what the activations of a micro-batch may take before layers of them are recomputed, as few
+     * as need be; 0: as the batch's `keep` says */
     size_t keep_most;
     size_t room; /* the most they may take at all (71); 0: what there is */
 };

@@ -57,7 +57,7 @@ static void take_all(struct ptd_batch *b)
     ptd_pool_release(&b->pool, b->text);
     ptd_lm_take(b);
     if (!b->keep) ptd_pool_release(&b->pool, b->scratch);
-    ptd_pool_nums(&b->pool, b->targets * H);
+    if (!b->asked) ptd_pool_nums(&b->pool, b->targets * H);
     if (!b->keep || !b->m->learns) return;
     ptd_pool_nums(&b->pool, b->targets * H);
     ptd_pool_nums(&b->pool, b->n * H);
@@ -74,6 +74,13 @@ size_t ptd_batch_bytes(struct ptd_batch *b)
     size_t bytes = b->pool.peak;
     b->pool = own;
     return bytes;
+}
+
+void ptd_batch_fit(struct ptd_batch *b, size_t most)
+{
+    int n = b->m->config.layers - 1 - (b->m->learns ? b->m->lowest : 0);
+    b->keep = PTD_KEEP_ALL;
+    for (n = n > 0 ? n : 0; n >= 0 && ptd_batch_bytes(b) > most; n--) b->keep = PTD_KEEP_INPUTS + n;
 }
 
 int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead)

@@ -191,7 +191,7 @@ void ptd_vision_take_scratch(struct ptd_batch *b)
         for (int i = 0; i < c->v_depth; i++) b->vision[i].x = places[i % 2];
         b->v_last = places[c->v_depth % 2];
     }
-    if (!keeps(b) || b->keep == PTD_KEEP_INPUTS) share_acts(b);
+    if (!keeps(b) || b->keep >= PTD_KEEP_INPUTS) share_acts(b);
 }
 
 void ptd_vision_take_backward(struct ptd_batch *b)
@@ -205,7 +205,7 @@ void ptd_vision_take_backward(struct ptd_batch *b)
                                            .df = ptd_pool_nums(r, n * F),
                                            .dqkv = ptd_pool_nums(r, n * 3 * h),
                                            .dx = ptd_pool_nums(r, n * h)};
-    if (b->keep == PTD_KEEP_INPUTS) share_acts(b);
+    if (b->keep >= PTD_KEEP_INPUTS) share_acts(b);
 }
 
 /* ---- forward ---- */
@@ -280,7 +280,7 @@ static void block_backward(struct ptd_model *m, struct ptd_batch *b, int block)
     int h = c->v_hidden, F = c->v_intermediate, D = h / c->v_heads;
     long n = b->n_patches;
     ptd_num *z = s->z, *df = s->df, *dz = s->dz, *dqkv = s->dqkv, *dx = s->dx;
-    if (b->keep == PTD_KEEP_INPUTS) block_widen(m, b, p, a, z);
+    if (b->keep >= PTD_KEEP_INPUTS) block_widen(m, b, p, a, z);
     o->gelu(d, z, a->f1, n * F, 0);
     ptd_linear_backward(d, &p->fc2, df, dx, z, n);
     o->gelu_backward(d, df, df, a->f1, n * F, 0);

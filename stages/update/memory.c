@@ -10,12 +10,20 @@
     "more memory, a smaller model, or fewer parameters that are trained (--train, ptd-init "       \
     "--lora)"
 
-/* What --recompute says of micro-batches like these, when so much is left. */
+/* What --recompute says; -1: it is auto. */
+static int keep_asked(const struct ptd_model *m)
+{
+    int64_t kept = m->config.layers - 1 - opt.recomputed;
+    if (!strcmp(opt.recompute, "auto")) return -1;
+    if (!strcmp(opt.recompute, "none")) return PTD_KEEP_ALL;
+    return opt.recomputed < 0 || kept < 0 ? PTD_KEEP_INPUTS : PTD_KEEP_INPUTS + (int)kept;
+}
+
+/* The same of micro-batches like these, when so much is left. */
 static int keep_of(struct ptd_model *m, const struct ptd_shape *s, size_t left)
 {
-    if (!strcmp(opt.recompute, "none")) return PTD_KEEP_ALL;
-    if (!strcmp(opt.recompute, "layer")) return PTD_KEEP_INPUTS;
-    return ptd_plan_pool(m, PTD_KEEP_ALL, s) > left / 2 ? PTD_KEEP_INPUTS : PTD_KEEP_ALL;
+    int keep = keep_asked(m);
+    return keep < 0 ? ptd_plan_keep(m, s, left / 2) : keep;
 }
 
 static void add_micro(void *ctx, int64_t micro, struct ptd_plan *p)
@@ -80,8 +88,11 @@ int before_memory(void *ctx, struct ptd_train *t)
 void bound_activations(const struct run *r)
 {
     struct ptd_score *s = r->score;
-    if (!strcmp(opt.recompute, "layer")) s->batch->keep = PTD_KEEP_INPUTS;
-    if (!strcmp(opt.recompute, "auto")) s->keep_most = r->left / 2;
+    int keep = keep_asked(s->m);
+    if (keep < 0)
+        s->keep_most = r->left / 2;
+    else
+        s->batch->keep = keep;
     if (opt.plan.room) s->room = r->left;
 }
 

@@ -1,6 +1,7 @@
 /* What is made of the command line. */
 #include "update/update.h"
 #include "base/command.h"
+#include "base/opt_value.h"
 #include <string.h>
 
 static int schedule_named(const char *name)
@@ -119,6 +120,16 @@ static void refuse_idle(void)
     ptd_method_refuse_others(ptd_divergences, "divergence", &opt.rules.divergence->is);
 }
 
+/* Layers of the text that are computed again; -1: no number says so. */
+static int64_t recomputed_layers(const char *kind)
+{
+    int64_t n;
+    if (!strcmp(kind, "auto") || !strcmp(kind, "none") || !strcmp(kind, "layer")) return -1;
+    if (ptd_whole_number(kind, &n) || n < 0)
+        ptd_misuse("--recompute \"%s\": expected auto, none, layer or a number of layers", kind);
+    return n;
+}
+
 void settle_options(void)
 {
     settle_loss();
@@ -135,7 +146,5 @@ void settle_options(void)
     opt.train.schedule = schedule_named(opt.schedule);
     opt.rules.micro_tokens = opt.micro;
     ptd_plan_read(&opt.plan);
-    if (strcmp(opt.recompute, "auto") && strcmp(opt.recompute, "none") &&
-        strcmp(opt.recompute, "layer"))
-        ptd_misuse("--recompute \"%s\": expected one of auto, none, layer", opt.recompute);
+    opt.recomputed = recomputed_layers(opt.recompute);
 }

@@ -30,7 +30,7 @@ struct options {
     struct ptd_train_rules train;
     double words;
     int updates, epochs, anyway, threads, max_bad, grace;
-    int64_t micro, length;
+    int64_t micro, length, recomputed; /* layers, of --recompute; -1: it says a word */
     double tis;
     struct ptd_plan_asked plan;
     struct ptd_ranks ranks;
