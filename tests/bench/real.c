@@ -19,7 +19,8 @@ static struct bed {
     struct ptd_optimizer *optimizer;
     struct ptd_score *reading, *learning;
     int learns;
-} bed;
+    size_t keep_most; /* of activations; else layers are recomputed */
+} bed = {.keep_most = 1};
 
 /* A work's argument: "SEQUENCES:WORDS OF THE PROMPT:TOKENS:WIDTH:HEIGHT", the picture left out or
  * not. */
@@ -165,8 +166,8 @@ static void learn_from(struct ptd_group **g, int n, long micro)
     if (!bed.optimizer) {
         bed.optimizer = ptd_optimizer_new(bed.model, &rules);
         bed.learning = ptd_score_new(bed.model, 1);
-        bed.learning->keep_most = 1; /* by layer, always */
     }
+    bed.learning->keep_most = bed.keep_most;
     ptd_optimizer_zero(bed.optimizer);
     if (ptd_learn(bed.learning, g, n, &r, &sum, &bad) < 0) ptd_die_last();
     if (ptd_optimizer_step(bed.optimizer, 1e-5, &norm))
@@ -202,6 +203,13 @@ static double step(const char *argument)
     return seconds;
 }
 
+/* Bytes that activations of the steps to come may take, as --recompute auto finds them. */
+static double keep(const char *argument)
+{
+    bed.keep_most = (size_t)atof(argument);
+    return 0;
+}
+
 /* Most memory so far, GB; pages of the store's file included. */
 static double memory(const char *argument)
 {
@@ -211,13 +219,9 @@ static double memory(const char *argument)
     return u.ru_maxrss * 1024 / 1e9;
 }
 
-static const struct bench_work works[] = {{"load", load},
-                                          {"learn", load_to_learn},
-                                          {"sample", sample},
-                                          {"score", score},
-                                          {"step", step},
-                                          {"memory", memory},
-                                          {0}};
+static const struct bench_work works[] = {
+    {"load", load}, {"learn", load_to_learn}, {"sample", sample}, {"score", score},
+    {"keep", keep}, {"step", step},           {"memory", memory}, {0}};
 
 int main(void)
 {
