@@ -127,3 +127,50 @@ assert now.split("## Check")[0] == was.split("## Check")[0]
 PY
     [ "$status" = 0 ] || { echo "$output"; false; }
 }
+
+# The most that was taken of the emulated card whose file is CARD, in bytes; what opening a device takes of it.
+peak_of() { od -An -t u8 -N 8 "$1" | tr -d ' '; }
+opening=$((32 << 20))
+
+# What a program's plan says of the card: PART [COMMAND...]
+card_plan() { "${@:2}" --plan --json | jq ".card.\"$1\" // 0"; }
+
+# card.peak is within 10 percent of PLAN, or 2 MiB: NAME PLAN
+near_peak() {
+    local taken=$(($(peak_of card.file) - opening)) slack apart
+    slack=$((taken / 10 > 2097152 ? taken / 10 : 2097152))
+    apart=$(($2 > taken ? $2 - taken : taken - $2))
+    echo "$1: $2 planned, $taken taken"
+    [ $apart -le $slack ]
+}
+
+@test "the plan of a card is near its peak, and what does not fit is refused before it is taken" {
+    local expect plan
+    local -x PTD_DEVICE=sim PTD_SHARE=0
+    fresh read.ptd
+    expect="-s read.ptd --expect prompts=2,prompt=27,answers=4x8,picture=84x84"
+    export PTD_SIM_CARD=card.file
+    rm -f card.file
+    ptd-rollout -q -s read.ptd -P 2 -G 4 -m 8 -n 1 train.jsonl > sampled.rec
+    near_peak rollout "$(card_plan sum ptd-rollout $expect -P 2 -G 4 -m 8)"
+    ptd-verify -q < sampled.rec | ptd-hint -q > hinted.rec
+    rm card.file
+    ptd-ref -q --no-cache < hinted.rec > scored.rec
+    near_peak ref "$(card_plan sum ptd-ref $expect)"
+    rm card.file
+    ptd-update -q --lr 1e-3 < scored.rec > metrics.jsonl
+    plan=$(card_plan sum ptd-update $expect)
+    near_peak update "$plan"
+    for part in "weights that move" gradients moments activations head operations; do
+        [ "$(card_plan "$part" ptd-update $expect)" -gt 0 ]
+    done
+    [ "$(card_plan "keys and values" ptd-rollout $expect -P 2 -G 4 -m 8)" -gt 0 ]
+    rm card.file
+    export PTD_SIM_MEMORY=$((opening + plan / 2))
+    fails 71 '*of memory of device sim:f32, most of it *: expected *' ptd-update -q --device sim:f32 -s read.ptd scored.rec
+    [ "$(peak_of card.file)" = "$opening" ]
+    run --separate-stderr ptd-update --plan $expect --micro 4096
+    [ "$status" = 71 ]
+    [[ $output == *"of device sim:"*"moments"*"there is"* ]]
+    PTD_SIM_MEMORY=$((opening + plan * 12 / 10)) ptd-update --plan $expect > told.txt
+}

@@ -1203,6 +1203,7 @@ struct row {
 static const struct row rows[] = {
     ROW(alloc, copies_come_back),
     ROW(free, copies_come_back),
+    MAYBE(room, NULL), /* gpu.bats */
     MAYBE(wait, copies_come_back),
     ROW(machine, a_device_says_what_decides),
     MAYBE(close, a_device_is_closed),

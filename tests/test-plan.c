@@ -70,6 +70,46 @@ static void parts_are_added_up(void **state)
         "expected less");
 }
 
+static size_t little_room(struct ptd_device *d)
+{
+    (void)d;
+    return 6 << 20;
+}
+
+static void add_work(void *card, int64_t n, struct ptd_plan *p)
+{
+    ptd_plan_take(p, card, "work", (size_t)n << 20);
+}
+
+/* Each of the two may be what does not fit. */
+static void a_card_has_a_sum_of_its_own(void **state)
+{
+    struct ptd_ops ops = {.room = little_room}, none = {0};
+    struct ptd_device card = {.name = "card", .ops = &ops}, host = {.name = "host", .ops = &none};
+    struct ptd_plan p = {0}, all;
+    const struct ptd_plan_choice choices[] = {{"--work", 8, 1, add_work, &card}, {0}};
+    (void)state;
+    ptd_plan_add(&p, "weights", 3 << 20);
+    ptd_plan_take(&p, &host, "weights", 1 << 20);
+    assert_int_equal(ptd_plan_left(&p, 10 << 20), 6 << 20);
+    ptd_plan_take(&p, &card, "weights", 5 << 20);
+    assert_int_equal(ptd_plan_sum(&p), 4 << 20);
+    assert_int_equal(ptd_plan_card_sum(&p), 5 << 20);
+    assert_int_equal(ptd_plan_left(&p, 10 << 20), 1 << 20);
+    all = p;
+    add_work(&card, 1, &all);
+    assert_int_equal(ptd_plan_judge(&all, &p, 4 << 20, choices, "less"), 0);
+    assert_int_equal(ptd_plan_judge(&all, &p, 3 << 20, choices, "less"), -1);
+    assert_non_null(strstr(ptd_failed_message(), "of memory, most of it weights (4.00 MiB)"));
+    add_work(&card, 2, &all);
+    assert_int_equal(ptd_plan_left(&all, 10 << 20), 0);
+    assert_int_equal(ptd_plan_judge(&all, &p, 4 << 20, choices, "less"), -1);
+    assert_int_equal(ptd_failed_status(), PTD_OSERR);
+    assert_string_equal(ptd_failed_message(),
+                        "this takes 8.00 MiB of memory of device card, most of it weights (5.00 "
+                        "MiB), and there are 6.00 MiB: expected --work 1");
+}
+
 static void micro_batches_are_packed_as_they_may_come(void **state)
 {
     static const struct {
@@ -100,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_limit_counts),
         cmocka_unit_test(parts_are_added_up),
+        cmocka_unit_test(a_card_has_a_sum_of_its_own),
         cmocka_unit_test(micro_batches_are_packed_as_they_may_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

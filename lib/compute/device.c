@@ -1,6 +1,7 @@
 /* device: see device.h. The one place that names the kinds of devices. */
 #include "compute/device.h"
 #include "base/dtype.h"
+#include "base/room.h"
 #include "compute/drivers.h"
 #include "compute/ops.h"
 #include <stdlib.h>
@@ -137,6 +138,11 @@ ptd_acc *ptd_device_accs(struct ptd_device *d, size_t n, const char *what)
 ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what)
 {
     return take(d, n, sizeof(float), what);
+}
+
+size_t ptd_device_room(struct ptd_device *d)
+{
+    return d->ops->room ? d->ops->room(d) : ptd_room_left();
 }
 
 /* ---- faults ---- */

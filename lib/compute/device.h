@@ -67,6 +67,9 @@ ptd_num *ptd_device_nums(struct ptd_device *d, size_t n, const char *what);
 ptd_acc *ptd_device_accs(struct ptd_device *d, size_t n, const char *what);
 ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what);
 
+/* Bytes of its memory that may still be taken; SIZE_MAX: nobody knows. */
+size_t ptd_device_room(struct ptd_device *d);
+
 /* ---- faults ---- */
 
 /* All that was asked is done. -1 keeps the first fault since the last wait (ptd_fail), and forgets

@@ -105,6 +105,8 @@ struct ptd_ops {
 
     void *(*alloc)(struct ptd_device *d, size_t bytes); /* zeros; NULL: there is no room */
     void (*free)(struct ptd_device *d, void *p);
+    /* bytes that nobody has taken yet; NULL: its memory is the host's */
+    size_t (*room)(struct ptd_device *d);
     void (*wait)(struct ptd_device *d); /* NULL: an operation is done when it returns */
     char *(*machine)(struct ptd_device *d);
     void (*close)(struct ptd_device *d); /* NULL: nothing to do */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_MIN ((size_t)4 << 20)
-
 static void add_chunk(struct ptd_pool *a, size_t size)
 {
     a->chunk = ptd_realloc(a->chunk, (a->n + 1) * sizeof *a->chunk);
@@ -20,7 +18,7 @@ static void go_on(struct ptd_pool *a, size_t bytes)
 {
     if (a->n) a->at++;
     while (a->at < a->n && a->size[a->at] < bytes) a->at++;
-    if (a->at == a->n) add_chunk(a, bytes > CHUNK_MIN ? bytes : CHUNK_MIN);
+    if (a->at == a->n) add_chunk(a, bytes > PTD_POOL_LEAST ? bytes : PTD_POOL_LEAST);
     a->used = 0;
 }
 
@@ -107,7 +105,7 @@ void ptd_pool_want(struct ptd_pool *a, size_t bytes)
     if (a->n == 1 && room >= bytes) return;
     free_chunks(a);
     if (room) bytes += bytes / 8;
-    add_chunk(a, bytes > CHUNK_MIN ? bytes : CHUNK_MIN);
+    add_chunk(a, bytes > PTD_POOL_LEAST ? bytes : PTD_POOL_LEAST);
 }
 
 size_t ptd_pool_room(const struct ptd_pool *a)

@@ -14,6 +14,8 @@
 #define PTD_POOL_H
 #include "compute/device.h"
 
+#define PTD_POOL_LEAST ((size_t)4 << 20) /* bytes of a chunk */
+
 struct ptd_pool {
     struct ptd_device *device;
     int counts; /* 1: nothing is allocated; what is taken is NULL */

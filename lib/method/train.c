@@ -192,8 +192,8 @@ int ptd_train_plan(const struct ptd_train *t, struct ptd_plan *p)
     size_t shared = ptd_train_shares(&t->rules) ? t->rules.waits : 0,
            means = t->rules.ema > 0 ? ptd_ema_bytes(t->model) : 0;
     ptd_optimizer_plan(t->model, &t->rules.optimizer, &size);
-    ptd_plan_add(p, "moments", size.moments);
-    if (size.low) ptd_plan_add(p, "low halves", size.low);
+    ptd_plan_take(p, t->model->device, "moments", size.moments);
+    if (size.low) ptd_plan_take(p, t->model->device, "low halves", size.low);
     if (means) ptd_plan_add(p, "running mean", means);
     if (shared) ptd_plan_add(p, "shared weights", shared * t->model->n_weights * sizeof(float));
     ptd_plan_add(

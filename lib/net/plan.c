@@ -100,23 +100,36 @@ void ptd_plan_pack(const struct ptd_expected *e, long micro, const struct ptd_mo
 
 /* ---- parts ---- */
 
-static struct ptd_plan_part *part_of(struct ptd_plan *p, const char *part)
+static struct ptd_plan_part *part_of(struct ptd_plan *p, const char *part, int card)
 {
     int i = 0;
-    while (i < p->n && strcmp(p->part[i].name, part)) i++;
+    while (i < p->n && (p->part[i].card != card || strcmp(p->part[i].name, part))) i++;
     if (i == PTD_PLAN_PARTS) ptd_die(PTD_BUG, "a plan of more than %d parts", PTD_PLAN_PARTS);
-    if (i == p->n) p->part[p->n++] = (struct ptd_plan_part){.name = part};
+    if (i == p->n) p->part[p->n++] = (struct ptd_plan_part){.name = part, .card = card};
     return &p->part[i];
 }
 
 void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes)
 {
-    part_of(p, part)->bytes += bytes;
+    part_of(p, part, 0)->bytes += bytes;
+}
+
+static int is_card(struct ptd_plan *p, struct ptd_device *d)
+{
+    if (!d->ops->room) return 0;
+    if (!p->card) p->card_room = ptd_device_room(d);
+    p->card = d->name;
+    return 1;
+}
+
+void ptd_plan_take(struct ptd_plan *p, struct ptd_device *d, const char *part, size_t bytes)
+{
+    part_of(p, part, is_card(p, d))->bytes += bytes;
 }
 
 void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes)
 {
-    struct ptd_plan_part *at = part_of(p, part);
+    struct ptd_plan_part *at = part_of(p, part, 0);
     at->bytes += bytes;
     at->shared = 1;
 }
@@ -167,11 +180,12 @@ int ptd_plan_weights(struct ptd_plan *p, const struct ptd_model *m, struct ptd_s
             *(q->matrix ? &matrices : &others) += q->n * (halves ? 2 : m->device->num_size);
     }
     ptd_store_list_free(list, n);
-    if (m->n_weights) ptd_plan_add(p, "weights that move", ptd_model_weight_bytes(m));
+    if (m->n_weights) ptd_plan_take(p, m->device, "weights that move", ptd_model_weight_bytes(m));
     if (mapped && matrices) ptd_plan_share(p, "weights mapped", matrices);
     if (!mapped) others += matrices;
-    if (others) ptd_plan_add(p, "frozen weights", others);
-    if (learns) ptd_plan_add(p, "gradients", ptd_model_gradients(m) * m->device->acc_size);
+    if (others) ptd_plan_take(p, m->device, "frozen weights", others);
+    if (learns)
+        ptd_plan_take(p, m->device, "gradients", ptd_model_gradients(m) * m->device->acc_size);
     return 0;
 }
 
@@ -193,6 +207,8 @@ size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s)
     if (!keep && s->targets) ptd_batch_ask(b, &asked, s->targets);
     size_t bytes = ptd_batch_bytes(b);
     ptd_batch_free(b);
+    /* of a card a chunk is taken whole, of the host what is touched of it */
+    if (bytes && bytes < PTD_POOL_LEAST && m->device->ops->room) bytes = PTD_POOL_LEAST;
     return bytes;
 }
 
@@ -221,15 +237,51 @@ void ptd_plan_pictures(struct ptd_plan *p, struct ptd_model *m, const struct ptd
     size_t patch =
         (size_t)c->v_channels * c->v_temporal * c->v_patch * c->v_patch + c->v_hidden / c->v_heads;
     ptd_plan_add(p, "pictures", (s->patches + s->alone) * patch * sizeof(float));
-    if (s->alone) ptd_plan_add(p, "pictures", alone_bytes(m, s));
+    if (s->alone) ptd_plan_take(p, m->device, "pictures", alone_bytes(m, s));
+}
+
+/* As the plugin keeps it for the next time: a quarter more (cuda/driver.cu). */
+static size_t kept(size_t bytes)
+{
+    return bytes ? bytes + bytes / 4 + 4096 : 0;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Numbers of another format, on their way: a piece of the largest parameter, or the gradient of a
+ * layer's input, which several matrices add to. */
+static size_t wide_bytes(const struct ptd_model *m, int keep, const struct ptd_shape *s)
+{
+    size_t most = 0;
+    if (m->device->num == PTD_F32) return 0;
+    for (int i = 0; i < m->n_params; i++) most = larger(most, m->params[i].n);
+    if (most > (size_t)1 << 22) most = (size_t)1 << 22;
+    return larger(most, keep ? (size_t)s->rows * m->config.hidden : 0) * sizeof(float);
+}
+
+void ptd_plan_operations(struct ptd_plan *p, struct ptd_model *m, int keep,
+                         const struct ptd_shape *s)
+{
+    const struct ptd_config *c = &m->config;
+    size_t logits = ptd_lm_head_bytes(m->device, c->vocab, s->targets), bytes;
+    if (!is_card(p, m->device)) return;
+    bytes = kept(wide_bytes(m, keep, s));
+    if (keep) bytes += kept((size_t)s->rows * c->heads * sizeof(float)); /* attention's */
+    if (keep && m->device->num != PTD_F32) bytes += kept(logits / 2);    /* their gradient */
+    struct ptd_plan_part *at = part_of(p, "operations", 1);
+    at->bytes = larger(at->bytes, bytes);
 }
 
 void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
                           const struct ptd_shape *s)
 {
     const struct ptd_config *c = &m->config;
-    ptd_plan_add(p, "activations", ptd_plan_pool(m, keep, s));
-    ptd_plan_add(p, "head", ptd_lm_head_bytes(m->device, c->vocab, s->targets));
+    ptd_plan_take(p, m->device, "activations", ptd_plan_pool(m, keep, s));
+    ptd_plan_take(p, m->device, "head", ptd_lm_head_bytes(m->device, c->vocab, s->targets));
+    ptd_plan_operations(p, m, keep, s);
     ptd_plan_add(p, "tables", (size_t)s->rows * c->head_dim * sizeof(float));
     ptd_plan_pictures(p, m, s);
 }
@@ -240,31 +292,80 @@ int ptd_plan_start(struct ptd_model *m, struct ptd_store *store, size_t room, si
     ptd_plan_program(&p, &m->config, ptd_threads_count());
     if (ptd_plan_weights(&p, m, store, 0)) return -1;
     if (ptd_plan_check(&p, room, "more memory, or a smaller model")) return -1;
-    *left = room == SIZE_MAX ? SIZE_MAX : room - ptd_plan_sum(&p);
+    *left = ptd_plan_left(&p, room);
     return 0;
 }
 
 /* ---- all ---- */
 
-size_t ptd_plan_sum(const struct ptd_plan *p)
+static int counts(const struct ptd_plan_part *part, int card)
+{
+    return !part->shared && part->card == card;
+}
+
+static size_t sum_of(const struct ptd_plan *p, int card)
 {
     size_t sum = 0;
     for (int i = 0; i < p->n; i++)
-        if (!p->part[i].shared) sum += p->part[i].bytes;
+        if (counts(&p->part[i], card)) sum += p->part[i].bytes;
     return sum;
+}
+
+size_t ptd_plan_sum(const struct ptd_plan *p)
+{
+    return sum_of(p, 0);
+}
+
+size_t ptd_plan_card_sum(const struct ptd_plan *p)
+{
+    return sum_of(p, 1);
+}
+
+size_t ptd_plan_left(const struct ptd_plan *p, size_t room)
+{
+    size_t there = p->card ? p->card_room : room, sum = sum_of(p, p->card != NULL);
+    if (there == SIZE_MAX) return there;
+    return there > sum ? there - sum : 0;
+}
+
+static int fits(const struct ptd_plan *p, size_t room)
+{
+    return sum_of(p, 0) <= room && (!p->card || sum_of(p, 1) <= p->card_room);
+}
+
+static void print_members(const struct ptd_plan *p, int card, size_t room)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->part[i].card == card) printf("\"%s\":%zu,", p->part[i].name, p->part[i].bytes);
+    if (room != SIZE_MAX) printf("\"there\":%zu,", room);
+    printf("\"sum\":%zu", sum_of(p, card));
 }
 
 static void print_json(const struct ptd_plan *p, size_t room)
 {
     printf("{");
-    for (int i = 0; i < p->n; i++) printf("\"%s\":%zu,", p->part[i].name, p->part[i].bytes);
-    if (room != SIZE_MAX) printf("\"there\":%zu,", room);
-    printf("\"sum\":%zu}\n", ptd_plan_sum(p));
+    print_members(p, 0, room);
+    if (p->card) {
+        printf(",\"card\":{\"device\":\"%s\",", p->card);
+        print_members(p, 1, p->card_room);
+        printf("}");
+    }
+    printf("}\n");
 }
 
 static void print_size(const char *name, size_t bytes, const char *note)
 {
     printf("%-26s %10s%s\n", name, ptd_size((double)bytes).text, note);
+}
+
+static void print_lines(const struct ptd_plan *p, int card, size_t room)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->part[i].card == card)
+            print_size(p->part[i].name, p->part[i].bytes,
+                       p->part[i].shared ? "  shared, not in the sum" : "");
+    print_size("sum", sum_of(p, card), "");
+    if (room != SIZE_MAX) print_size("there is", room, "");
 }
 
 void ptd_plan_print(const struct ptd_plan *p, size_t room, int json)
@@ -273,25 +374,30 @@ void ptd_plan_print(const struct ptd_plan *p, size_t room, int json)
         print_json(p, room);
         return;
     }
+    print_lines(p, 0, room);
+    if (!p->card) return;
+    printf("\nof device %s:\n", p->card);
+    print_lines(p, 1, p->card_room);
+}
+
+static int check(const struct ptd_plan *p, int card, size_t room, const char *instead)
+{
+    size_t sum = sum_of(p, card);
+    const struct ptd_plan_part *most = NULL;
+    if (sum <= room) return 0;
     for (int i = 0; i < p->n; i++)
-        print_size(p->part[i].name, p->part[i].bytes,
-                   p->part[i].shared ? "  shared, not in the sum" : "");
-    print_size("sum", ptd_plan_sum(p), "");
-    if (room != SIZE_MAX) print_size("there is", room, "");
+        if (counts(&p->part[i], card) && (!most || p->part[i].bytes > most->bytes))
+            most = &p->part[i];
+    return ptd_fail(
+        PTD_OSERR, "this takes %s of memory%s%s, most of it %s (%s), and there are %s: expected %s",
+        ptd_size((double)sum).text, card ? " of device " : "", card ? p->card : "", most->name,
+        ptd_size((double)most->bytes).text, ptd_size((double)room).text, instead);
 }
 
 int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead)
 {
-    size_t sum = ptd_plan_sum(p);
-    const struct ptd_plan_part *most = &p->part[0];
-    if (sum <= room) return 0;
-    for (int i = 1; i < p->n; i++)
-        if (!p->part[i].shared && (most->shared || p->part[i].bytes > most->bytes))
-            most = &p->part[i];
-    return ptd_fail(PTD_OSERR,
-                    "this takes %s of memory, most of it %s (%s), and there are %s: expected %s",
-                    ptd_size((double)sum).text, most->name, ptd_size((double)most->bytes).text,
-                    ptd_size((double)room).text, instead);
+    if (check(p, 0, room, instead)) return -1;
+    return p->card ? check(p, 1, p->card_room, instead) : 0;
 }
 
 /* What would fit, malloc'd. */
@@ -302,7 +408,7 @@ static char *fitting(const struct ptd_plan *fixed, size_t room,
         for (int64_t n = c->from; n >= c->least && n > 0; n /= 2) {
             struct ptd_plan p = *fixed;
             c->parts(c->ctx, n, &p);
-            if (ptd_plan_sum(&p) <= room) return ptd_format("%s %lld", c->option, (long long)n);
+            if (fits(&p, room)) return ptd_format("%s %lld", c->option, (long long)n);
         }
     return ptd_strdup(beyond);
 }
@@ -310,7 +416,7 @@ static char *fitting(const struct ptd_plan *fixed, size_t room,
 int ptd_plan_judge(const struct ptd_plan *all, const struct ptd_plan *fixed, size_t room,
                    const struct ptd_plan_choice *choices, const char *beyond)
 {
-    if (ptd_plan_sum(all) <= room) return 0;
+    if (fits(all, room)) return 0;
     char *instead = fitting(fixed, room, choices, beyond);
     int r = ptd_plan_check(all, room, instead);
     free(instead);

@@ -11,21 +11,26 @@
  *     ptd_plan_judge(&p, &fixed, room, choices);   // -1 (71): it cannot fit, this would
  *
  * What is mapped from files and shared by all programs is a part of its own and not in the sum: the
- * machine gives it back when it must. */
+ * machine gives it back when it must. A device with memory of its own (a card) has a sum of its
+ * own, and both must fit; what other programs have on the card, and what opening it took (CUDA's
+ * own, cuBLASLt's workspace), is no longer free there, and so in no part. */
 #ifndef PTD_PLAN_H
 #define PTD_PLAN_H
 #include "base/opt.h"
 #include "net/net.h"
 
-#define PTD_PLAN_PARTS 16
+#define PTD_PLAN_PARTS 32
 
 struct ptd_plan {
     struct ptd_plan_part {
         const char *name; /* lives as long as the program */
         size_t bytes;
         int shared; /* 1: mapped from files */
+        int card;   /* 1: of the card's memory */
     } part[PTD_PLAN_PARTS];
     int n;
+    const char *card; /* NULL, or the name of a device with memory of its own, */
+    size_t card_room; /* and what is free of that */
 };
 
 /* What groups look like; 0: not known. */
@@ -87,6 +92,8 @@ void ptd_plan_see(const struct ptd_expected *e, long prompts, const struct ptd_m
                   struct ptd_shape *s);
 
 void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes);
+/* Of the device's memory, wherever that is. */
+void ptd_plan_take(struct ptd_plan *p, struct ptd_device *d, const char *part, size_t bytes);
 void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes); /* mapped from files */
 void ptd_plan_program(struct ptd_plan *p, const struct ptd_config *c, int threads);
 /* Bytes that are known of a token of an answer at most: what was sampled, with so many ids, and of
@@ -107,6 +114,10 @@ void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
 size_t ptd_plan_pool(struct ptd_model *m, int keep, const struct ptd_shape *s); /* bytes */
 /* The keep that is chosen where activations may take at most so much. */
 int ptd_plan_keep(struct ptd_model *m, const struct ptd_shape *s, size_t most);
+/* A card's memory for single operations, of which the largest batch decides; keep 0: nothing is
+ * learned. */
+void ptd_plan_operations(struct ptd_plan *p, struct ptd_model *m, int keep,
+                         const struct ptd_shape *s);
 
 /* The start of a program that only reads: program and frozen weights, checked against the room;
  * *left is what they leave of it. -1: as _check */
@@ -130,7 +141,11 @@ _Noreturn void ptd_plan_tell(const struct ptd_plan *all, const struct ptd_plan *
                              const struct ptd_plan_asked *asked,
                              const struct ptd_plan_choice *choices, const char *beyond);
 
-size_t ptd_plan_sum(const struct ptd_plan *p);                        /* what is shared left out */
+size_t ptd_plan_sum(const struct ptd_plan *p); /* of the host's, what is shared left out */
+size_t ptd_plan_card_sum(const struct ptd_plan *p);
+/* What the plan leaves of the memory that activations are of, the host's being `room`. SIZE_MAX:
+ * nobody knows. */
+size_t ptd_plan_left(const struct ptd_plan *p, size_t room);
 void ptd_plan_print(const struct ptd_plan *p, size_t room, int json); /* to stdout */
 /* -1: 71, the sum is more than the room; `instead`: what would take less. */
 int ptd_plan_check(const struct ptd_plan *p, size_t room, const char *instead) PTD_MUST_CHECK;

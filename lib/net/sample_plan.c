@@ -46,9 +46,10 @@ void ptd_sample_plan(struct ptd_plan *p, struct ptd_model *m, const struct ptd_s
     long chunk = s->chunk ? s->chunk : PTD_PREFILL_ROWS, n = lines(s, e);
     struct ptd_shape seen = pictures_of(m, e), step = {.rows = n}, rows = {.rows = chunk};
     if (e->prompts && e->prompt) rows.rows = least(chunk, e->prompts * e->prompt);
-    ptd_plan_add(p, "keys and values", ptd_sample_keys(m, s, e));
-    ptd_plan_add(p, "prompts", ptd_plan_pool(m, 0, &seen) + ptd_plan_pool(m, 0, &rows));
+    ptd_plan_take(p, m->device, "keys and values", ptd_sample_keys(m, s, e));
+    ptd_plan_take(p, m->device, "prompts", ptd_plan_pool(m, 0, &seen) + ptd_plan_pool(m, 0, &rows));
     ptd_plan_pictures(p, m, &seen);
-    ptd_plan_add(p, "responses", ptd_plan_pool(m, 0, &step));
-    ptd_plan_add(p, "logits", ptd_lm_head_bytes(m->device, c->vocab, n));
+    ptd_plan_take(p, m->device, "responses", ptd_plan_pool(m, 0, &step));
+    ptd_plan_take(p, m->device, "logits", ptd_lm_head_bytes(m->device, c->vocab, n));
+    ptd_plan_operations(p, m, 0, &rows);
 }

@@ -1,7 +1,6 @@
 /* towers: forward and backward as the sum of vision.c and lm.c: how far backward reaches, and the
  * memory of both, which is taken in one piece; what one of them needs only while it runs serves the
  * other. */
-#include "base/room.h"
 #include "base/size.h"
 #include "net/net.h"
 #include <stdio.h>
@@ -87,7 +86,7 @@ int ptd_batch_check(struct ptd_batch *b, size_t room, const char *instead)
 {
     size_t need = ptd_batch_bytes(b), have = ptd_pool_room(&b->pool), left;
     if (need <= have) return 0;
-    left = room ? room : ptd_room_left();
+    left = room ? room : ptd_device_room(b->m->device);
     if (!room && left < SIZE_MAX - have) left += have;
     if (need <= left) return 0;
     return ptd_fail(PTD_OSERR,

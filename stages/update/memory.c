@@ -47,7 +47,7 @@ static size_t plan_teacher(struct run *r, struct ptd_train *t, struct ptd_plan *
     struct ptd_teacher *teacher = ptd_teacher_noted(t->store, &r->head, r->device);
     if (!teacher) ptd_die_last();
     size_t row = teacher->hidden * sizeof(float);
-    ptd_plan_add(p, "teacher's head", teacher_bytes(r->device, teacher));
+    ptd_plan_take(p, r->device, "teacher's head", teacher_bytes(r->device, teacher));
     ptd_teacher_close(teacher);
     return PTD_PLAN_TOKEN(PTD_PLAN_IDS, 0) + row;
 }
@@ -64,9 +64,10 @@ static _Noreturn void tell_plan(struct run *r, struct ptd_train *t, struct ptd_p
     struct ptd_shape s;
     ptd_plan_groups(fixed, e, plan_teacher(r, t, fixed));
     struct ptd_plan all = *fixed;
-    size_t sum = ptd_plan_sum(fixed), left = room > sum ? room - sum : 0;
+    int keep;
     ptd_plan_pack(e, opt.micro, t->model, &s);
-    ptd_plan_activations(&all, t->model, keep_of(t->model, &s, left), &s);
+    keep = keep_of(t->model, &s, ptd_plan_left(fixed, room));
+    ptd_plan_activations(&all, t->model, keep, &s);
     ptd_plan_tell(&all, fixed, &opt.plan, choices, BEYOND);
 }
 
@@ -74,14 +75,13 @@ int before_memory(void *ctx, struct ptd_train *t)
 {
     struct run *r = ctx;
     struct ptd_plan p = {0};
-    size_t room = ptd_plan_room(&opt.plan), fixed;
+    size_t room = ptd_plan_room(&opt.plan);
     ptd_plan_program(&p, &t->model->config, ptd_threads_count());
     if (ptd_train_plan(t, &p)) return -1;
     if (reads_reference() && ptd_plan_weights(&p, t->model, t->store, 0)) return -1;
     if (opt.plan.print) tell_plan(r, t, &p, room);
-    fixed = ptd_plan_sum(&p);
     if (ptd_plan_check(&p, room, BEYOND)) return -1;
-    r->left = room == SIZE_MAX ? SIZE_MAX : room - fixed;
+    r->left = ptd_plan_left(&p, room);
     return 0;
 }
 

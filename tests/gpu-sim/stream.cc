@@ -1,6 +1,7 @@
 /* stream: CUDA's runtime in memory of the host: streams that do what they were asked in order, at
  * once or, with sim_late, as late as somebody waits for them; copies from and to pinned memory
  * happen when the stream comes to them, those of other memory as CUDA's documentation says. */
+#include "card.h"
 #include "engine.h"
 #include "standin/cuda_runtime.h"
 #include <deque>
@@ -20,7 +21,6 @@ static thread_local int card; /* that the thread's calls go to */
 long sim_mallocs;
 static std::map<uintptr_t, size_t> pinned;
 static std::map<void *, char *> names;
-static size_t in_use, capacity = (size_t)1 << 36;
 static long faults_told;
 
 static sim_stream &stream_of(cudaStream_t s)
@@ -107,7 +107,7 @@ const char *cudaGetErrorString(cudaError_t e)
 
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
 {
-    return *free = capacity - in_use, *total = capacity, cudaSuccess;
+    return *free = card_free(), *total = card_all(), cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void **p, size_t n)
@@ -115,13 +115,12 @@ cudaError_t cudaMalloc(void **p, size_t n)
     char *name = (char *)malloc(64);
     snprintf(name, 64, "an allocation of %zu bytes", n);
     sim_mallocs++;
-    *p = n > capacity - in_use ? NULL : sim_alloc(n, name);
+    *p = card_take(n) ? sim_alloc(n, name) : NULL;
     if (!*p) {
         free(name);
         return cudaErrorMemoryAllocation;
     }
     names[*p] = name;
-    in_use += n;
     return cudaSuccess;
 }
 
@@ -136,7 +135,7 @@ cudaError_t cudaFree(void *p)
     sim_free(p);
     names.erase(p);
     free(name);
-    in_use -= n;
+    card_give(n);
     return cudaSuccess;
 }
 

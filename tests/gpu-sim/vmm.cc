@@ -1,6 +1,7 @@
 /* vmm: the driver's memory that programs can have in common, as files in memory: what one program
  * makes and another maps is one file, which goes with its last user, as on a card. Every call asks
  * sim_point first, so that a test can end the process there, or have the call fail. */
+#include "card.h"
 #include "engine.h"
 #include "standin/cuda.h"
 #include "standin/cuda_runtime.h"
@@ -57,9 +58,10 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *memory, size_t bytes,
                      const CUmemAllocationProp *kind, unsigned long long)
 {
     POINT;
-    int fd = bytes % GRAIN || kind->type != CU_MEM_ALLOCATION_TYPE_PINNED
-                 ? -1
-                 : memfd_create("sim-card", MFD_CLOEXEC);
+    if (bytes % GRAIN || kind->type != CU_MEM_ALLOCATION_TYPE_PINNED)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (!card_take(bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
+    int fd = memfd_create("sim-card", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, (off_t)bytes)) return CUDA_ERROR_INVALID_VALUE;
     return kept(memory, fd, bytes, false);
 }
@@ -67,7 +69,10 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *memory, size_t bytes,
 CUresult cuMemRelease(CUmemGenericAllocationHandle memory)
 {
     if (sim_point) sim_point(__func__);
-    if (!memories.erase(memory)) return CUDA_ERROR_INVALID_VALUE;
+    auto m = memories.find(memory);
+    if (m == memories.end()) return CUDA_ERROR_INVALID_VALUE;
+    if (!m->second.imported) card_give(m->second.bytes);
+    memories.erase(m);
     sim_memories--;
     close(file_of(memory));
     return CUDA_SUCCESS;

@@ -56,6 +56,14 @@ static void give_back(struct ptd_device *d, void *p)
     cuda_check(d, cudaFree((char *)p - HEAD), "memory");
 }
 
+static size_t room(struct ptd_device *d)
+{
+    size_t free = 0, all;
+    cuda_here(d);
+    cuda_check(d, cudaMemGetInfo(&free, &all), "memory");
+    return free;
+}
+
 /* At least `bytes`, and a quarter more for the next time. */
 static void *grown(struct ptd_device *d, struct cuda_scratch *s, size_t bytes)
 {
@@ -232,6 +240,7 @@ static void close_card(struct ptd_device *d)
 static const struct ptd_ops ops = {
     .alloc = alloc,
     .free = give_back,
+    .room = room,
     .wait = wait,
     .machine = machine,
     .close = close_card,

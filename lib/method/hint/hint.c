@@ -165,10 +165,12 @@ int ptd_hint_plan(struct ptd_hint_tools *t, const struct ptd_expected *e, struct
         ptd_model_reach(m);
         s.rows += (PTD_WEIGH_RIGHT - 1) * e->answer;
         s.targets = PTD_WEIGH_RIGHT * e->answer;
-        ptd_plan_add(p, "head", ptd_lm_head_bytes(m->device, m->config.vocab, s.targets));
+        ptd_plan_take(p, m->device, "head",
+                      ptd_lm_head_bytes(m->device, m->config.vocab, s.targets));
     }
     int r = ptd_plan_weights(p, m, t->store, t->backward);
-    ptd_plan_add(p, "activations", ptd_plan_pool(m, PTD_KEEP_ALL, &s));
+    ptd_plan_take(p, m->device, "activations", ptd_plan_pool(m, PTD_KEEP_ALL, &s));
+    ptd_plan_operations(p, m, t->backward ? PTD_KEEP_ALL : 0, &s);
     ptd_plan_add(p, "attention", s.rows * s.image_rows * sizeof(float));
     ptd_plan_pictures(p, m, &s);
     ptd_model_free(m);
