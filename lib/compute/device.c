@@ -140,6 +140,16 @@ ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what)
     return take(d, n, sizeof(float), what);
 }
 
+void ptd_device_record(struct ptd_device *d, long rows)
+{
+    if (d->ops->record) d->ops->record(d, rows);
+}
+
+void ptd_device_play(struct ptd_device *d)
+{
+    if (d->ops->play) d->ops->play(d);
+}
+
 size_t ptd_device_room(struct ptd_device *d)
 {
     return d->ops->room ? d->ops->room(d) : ptd_room_left();

@@ -67,6 +67,13 @@ ptd_num *ptd_device_nums(struct ptd_device *d, size_t n, const char *what);
 ptd_acc *ptd_device_accs(struct ptd_device *d, size_t n, const char *what);
 ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what);
 
+/* ---- as one ---- */
+
+/* What is asked between the two, about so many rows, is one launch where the device knows how, to
+ * the same bits: a step of decoding. Words that were drawn are there after play. */
+void ptd_device_record(struct ptd_device *d, long rows);
+void ptd_device_play(struct ptd_device *d);
+
 /* Bytes of its memory that may still be taken; SIZE_MAX: nobody knows. */
 size_t ptd_device_room(struct ptd_device *d);
 

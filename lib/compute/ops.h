@@ -116,6 +116,10 @@ struct ptd_ops {
      */
     void *(*share)(struct ptd_device *d, const char *name, size_t bytes, int *filled);
     void (*filled)(struct ptd_device *d, void *p);
+    /* What is asked from record to play, about so many rows, is one launch if the device knows how,
+     * to the same bits; what rows_draw answers is there after play. NULL for both: it does not. */
+    void (*record)(struct ptd_device *d, long rows);
+    void (*play)(struct ptd_device *d);
 
     /* ---- copies: in order with all else; get waits ---- */
 

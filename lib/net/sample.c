@@ -196,6 +196,7 @@ static void draw(struct state *st, const struct line *l, const ptd_num *X, int n
         .id = st->drawn.id, .logp = st->drawn.logp, .best_id = st->drawn.best};
     for (int i = 0; i < n; i++) st->drawn.u[i] = uniform(st, &l[i]);
     ptd_lm_head_draw(st->head, X, n, &ask, &got);
+    ptd_device_play(st->m->device);
     look_closer(st, X, n);
     for (int i = 0; i < n; i++) append(st, &l[i], i);
 }
@@ -433,6 +434,7 @@ static int go_on(struct state *st)
     if (!st->n_lines) return 0;
     ptd_asked_answer();
     fill_step(st);
+    ptd_device_record(st->m->device, st->n_lines);
     ptd_forward(st->m, st->step);
     draw(st, st->line, st->step->hidden, st->n_lines);
     drop_finished(st);

@@ -1,9 +1,12 @@
 /* blas: cuBLASLt's product by plain loops, on memory of the device: see standin/cublasLt.h. It
  * looks at the very calls: sizes of attributes, shapes, leading dimensions, alignment that was
  * promised, an algorithm of another shape, memory that was never written. What the library would
- * refuse is a fault; what it might have no algorithm for, it has none for. */
+ * refuse is a fault; what it might have no algorithm for, it has none for. It has two algorithms,
+ * which add up in different orders: for many columns of D the faster one is another than for few.
+ */
 #include "engine.h"
 #include "standin/cublasLt.h"
+#include <set>
 
 struct standin_product {
     int32_t turn_a, turn_b, epilogue;
@@ -153,7 +156,22 @@ static size_t width(const standin_layout &l)
     return l.type == CUDA_R_32F ? 4 : 2;
 }
 
-#define IN_PLACE 1 /* a reduction by atomics */
+#define IN_PLACE 1  /* a reduction by atomics */
+#define FEW      64 /* columns */
+enum { ONE_BY_ONE = 1, BY_HALVES };
+
+/* An algorithm is for products that it was found or checked for. */
+static std::set<std::pair<uint64_t, uint64_t>> able;
+
+static cublasLtMatmulAlgo_t algorithm(uint64_t kind, const problem &x, const standin_wish &wish)
+{
+    cublasLtMatmulAlgo_t algo = {};
+    algo.data[0] = kind;
+    for (int i = 0; i < 4; i++) algo.data[1] = max(algo.data[1], (uint64_t)wish.aligned[i]);
+    algo.data[2] = min(wish.workspace, (size_t)4096);
+    able.insert({kind, mark_of(x)});
+    return algo;
+}
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t p,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
@@ -168,12 +186,26 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
         return refused(HERE, "to be the same bits each time: reductions in place are allowed");
     if ((x.a.ld * width(x.a) | x.b.ld * width(x.b) | x.d.ld * width(x.d)) % 16)
         return CUBLAS_STATUS_NOT_SUPPORTED;
-    memset(found, 0, sizeof *found);
-    found->algo.data[0] = mark_of(x);
-    for (int i = 0; i < 4; i++)
-        found->algo.data[1] = max(found->algo.data[1], (uint64_t)wish->aligned[i]);
-    found->workspaceSize = found->algo.data[2] = min(wish->workspace, (size_t)4096);
-    *n = 1;
+    for (int i = 0; i < most && i < 2; i++, ++*n) {
+        memset(&found[i], 0, sizeof *found);
+        found[i].algo = algorithm((x.n > FEW) == (i == 0) ? BY_HALVES : ONE_BY_ONE, x, *wish);
+        found[i].workspaceSize = found[i].algo.data[2];
+    }
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t p,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                       const cublasLtMatmulAlgo_t *algo,
+                                       cublasLtMatmulHeuristicResult_t *found)
+{
+    problem x = problem_of(p, a, b, c, d);
+    if (!fits(x)) return refused(HERE, "to check a product whose shapes do not fit");
+    if ((x.a.ld * width(x.a) | x.b.ld * width(x.b) | x.d.ld * width(x.d)) % 16)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    able.insert({algo->data[0], mark_of(x)});
+    found->workspaceSize = algo->data[2];
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -209,17 +241,21 @@ struct call {
     void *D, *workspace;
     float alpha, beta;
     size_t used;
+    uint64_t kind;
 };
 
 /* acc [m] = column j of op(A) op(B); wide: op(A), its columns behind each other */
 static void column(float *acc, const float *wide, const call &c, int64_t j)
 {
-    int64_t m = c.x.m;
+    int64_t m = c.x.m, half = c.kind == BY_HALVES ? c.x.k / 2 : 0;
+    std::vector<float> first((size_t)m);
     memset(acc, 0, (size_t)m * sizeof *acc);
     for (int64_t l = 0; l < c.x.k; l++) {
         float b = number(c.B, c.x.b, c.x.p.turn_b ? j : l, c.x.p.turn_b ? l : j);
-        for (int64_t i = 0; i < m; i++) acc[i] += wide[l * m + i] * b;
+        float *to = l < half ? first.data() : acc;
+        for (int64_t i = 0; i < m; i++) to[i] += wide[l * m + i] * b;
     }
+    for (int64_t i = 0; half && i < m; i++) acc[i] += first[(size_t)i];
 }
 
 static void multiply(const call &c)
@@ -260,11 +296,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t p, const vo
                               const cublasLtMatmulAlgo_t *algo, void *workspace, size_t size,
                               cudaStream_t s)
 {
-    call asked = {
-        problem_of(p, a, b, c, d), A, B, D, workspace, *(const float *)alpha, *(const float *)beta,
-        (size_t)algo->data[2]};
+    call asked = {problem_of(p, a, b, c, d),
+                  A,
+                  B,
+                  D,
+                  workspace,
+                  *(const float *)alpha,
+                  *(const float *)beta,
+                  (size_t)algo->data[2],
+                  algo->data[0]};
     if (!fits(asked.x)) return refused(HERE, "a product whose shapes do not fit");
-    if (algo->data[0] != mark_of(asked.x))
+    if (!able.count({algo->data[0], mark_of(asked.x)}))
         return refused(HERE, "a product by an algorithm for another");
     if (!promised(algo, A, B, D))
         return refused(HERE, "a product of memory less aligned than was promised");

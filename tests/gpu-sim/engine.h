@@ -6,6 +6,8 @@
 #include "sim.h"
 #include <vector>
 
+struct sim_graph;
+
 #define MOST_THREADS 1024
 #define MOST_SHARED  (227 * 1024) /* bytes of a block's shared memory on Hopper */
 #define HERE         __builtin_return_address(0)
@@ -41,6 +43,12 @@ sim_thread &sim_thread_of(int rank);
 typedef void sim_together(int warp, unsigned mask);
 void sim_meet_warp(const void *site, const char *at, unsigned mask, void *brings,
                    sim_together *all);
+
+/* ---- graph.cc ---- */
+
+sim_graph *&sim_records(cudaStream_t s); /* the graph that is recorded there, or NULL: stream.cc */
+void sim_note(sim_graph *g, std::function<void()> what, enum sim_kind kind);
+void sim_spoil(sim_graph *g); /* what is recorded is good for nothing any more */
 
 /* ---- copy.cc ---- */
 

@@ -281,7 +281,10 @@ struct sim_job {
     const void *arguments;
     size_t size;
 };
-void sim_ask(cudaStream_t s, std::function<void()> what); /* in order with all else of the stream */
+/* In order with all else of the stream, or when the graph that is recorded there runs; kind: of a
+ * graph's node. */
+enum sim_kind { SIM_KERNEL, SIM_COPY, SIM_SET };
+void sim_ask(cudaStream_t s, std::function<void()> what, enum sim_kind kind = SIM_KERNEL);
 void sim_run(const sim_job &job);
 template <class F, class... A>
 static inline void sim_launch(const char *name, dim3 grid, dim3 block, size_t shared,
@@ -316,6 +319,9 @@ extern int sim_quiet;      /* no lines on stderr */
 extern long sim_faults;    /* since the start */
 extern char sim_last[512]; /* the first fault's line since a test emptied it */
 extern long sim_switches, sim_accesses, sim_mallocs;
+/* Graphs that were instantiated, brought up to date, launched; that there are; kernels, copies and
+ * the like that were asked for one at a time. */
+extern long sim_instantiated, sim_updated, sim_launched, sim_graphs, sim_asked;
 /* Called with the name of a function of the driver's memory that is called; 1: it fails. NULL:
  * nobody asks. Memory, and addresses, that this process has of it: vmm.cc. */
 extern int (*sim_point)(const char *name);

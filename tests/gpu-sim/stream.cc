@@ -14,21 +14,22 @@ int sim_late;
 struct sim_stream {
     std::deque<std::function<void()>> asked;
     int card;
+    sim_graph *records = NULL; /* nothing */
 };
 static sim_stream default_stream;
 #define CARDS 2
 static thread_local int card; /* that the thread's calls go to */
-long sim_mallocs;
+long sim_mallocs, sim_asked;
 static std::map<uintptr_t, size_t> pinned;
 static std::map<void *, char *> names;
 static long faults_told;
+
+static std::vector<sim_stream *> streams;
 
 static sim_stream &stream_of(cudaStream_t s)
 {
     return s ? *s : default_stream;
 }
-
-static std::vector<sim_stream *> streams;
 
 static void run_all(sim_stream &s)
 {
@@ -39,10 +40,31 @@ static void run_all(sim_stream &s)
     }
 }
 
-void sim_ask(cudaStream_t s, std::function<void()> what)
+sim_graph *&sim_records(cudaStream_t s)
+{
+    return stream_of(s).records;
+}
+
+/* 1 and a fault: somebody records, and that is not allowed then. */
+static bool is_recorded(const char *what)
+{
+    sim_graph *one = NULL;
+    for (sim_stream *s : streams) one = s->records ? s->records : one;
+    if (!one) return false;
+    sim_spoil(one);
+    sim_fault(NULL, "%s while a graph is recorded", what);
+    return true;
+}
+
+void sim_ask(cudaStream_t s, std::function<void()> what, enum sim_kind kind)
 {
     if (s && s->card != card)
         sim_fault(NULL, "card %d is asked by a thread whose card is %d", s->card, card);
+    if (stream_of(s).records) {
+        sim_note(stream_of(s).records, std::move(what), kind);
+        return;
+    }
+    sim_asked++;
     stream_of(s).asked.push_back(std::move(what));
     if (!sim_late) run_all(stream_of(s));
 }
@@ -112,6 +134,7 @@ cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
 
 cudaError_t cudaMalloc(void **p, size_t n)
 {
+    if (is_recorded("memory is asked for")) return cudaErrorStreamCaptureUnsupported;
     char *name = (char *)malloc(64);
     snprintf(name, 64, "an allocation of %zu bytes", n);
     sim_mallocs++;
@@ -128,6 +151,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
 cudaError_t cudaFree(void *p)
 {
     if (!p) return cudaSuccess;
+    if (is_recorded("memory is freed")) return cudaErrorStreamCaptureUnsupported;
     for (sim_stream *s : streams) run_all(*s);
     size_t n = 0;
     char *name = names[p];
@@ -141,12 +165,15 @@ cudaError_t cudaFree(void *p)
 
 cudaError_t cudaMallocHost(void **p, size_t n)
 {
+    if (is_recorded("pinned memory is asked for")) return cudaErrorStreamCaptureUnsupported;
     *p = malloc(n + 1);
     pinned[(uintptr_t)*p] = n;
     return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFreeHost(void *p)
 {
+    if (!p) return cudaSuccess;
+    if (is_recorded("pinned memory is freed")) return cudaErrorStreamCaptureUnsupported;
     pinned.erase((uintptr_t)p);
     free(p);
     return cudaSuccess;
@@ -169,23 +196,40 @@ static void copy_now(void *to, const void *from, size_t n, cudaMemcpyKind kind)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, cudaMemcpyKind kind,
                             cudaStream_t s)
 {
+    const void *host = kind == cudaMemcpyHostToDevice ? from : to;
     if (!n) return cudaSuccess;
+    if (stream_of(s).records && kind != cudaMemcpyDeviceToDevice) {
+        if (!is_pinned(host) && is_recorded("memory that is not pinned is copied"))
+            return cudaErrorStreamCaptureUnsupported;
+        sim_ask(
+            s,
+            [=] {
+                if (!is_pinned(host)) sim_fault(NULL, "a graph copies memory that is gone");
+                copy_now(to, from, n, kind);
+            },
+            SIM_COPY);
+        return cudaSuccess;
+    }
     if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) { /* staged before the call returns */
         char *copy = (char *)malloc(n);
         memcpy(copy, from, n);
         sim_ask(s, [=] { copy_now(to, copy, n, kind), free(copy); });
         return cudaSuccess;
     }
-    sim_ask(s, [=] { copy_now(to, from, n, kind); });
+    sim_ask(
+        s, [=] { copy_now(to, from, n, kind); }, SIM_COPY);
     if (kind == cudaMemcpyDeviceToHost && !is_pinned(to)) run_all(stream_of(s));
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s)
 {
-    sim_ask(s, [=] {
-        if (n && !watch_host(NULL, p, n, 1)) memset(p, value, n);
-    });
+    sim_ask(
+        s,
+        [=] {
+            if (n && !watch_host(NULL, p, n, 1)) memset(p, value, n);
+        },
+        SIM_SET);
     return cudaSuccess;
 }
 
@@ -199,6 +243,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+    if (is_recorded("a stream is waited for")) return cudaErrorStreamCaptureUnsupported;
     return run_all(stream_of(s)), told();
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s)

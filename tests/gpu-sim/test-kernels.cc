@@ -275,6 +275,47 @@ static void products(void **state)
     }
 }
 
+/* So many rows at once have the bits of each on its own, though the library's best algorithm for
+ * many adds up in another order than that for few. */
+static void rows_stand_alone(void **state)
+{
+    enum { MOST = 150, IN = 40, OUT = 24 };
+    struct ptd_device *d = opened();
+    run t = {d, {}, {}, {}};
+    struct ptd_block rows = {t.nums(normal(2, OUT * IN)), OUT};
+    struct ptd_matrix W = {&rows, 1, OUT, IN, PTD_F32};
+    struct ptd_low_rank_part part = {
+        8, 16, t.nums(normal(3, 8 * IN)), t.nums(normal(4, 16 * 8)), NULL, NULL};
+    struct ptd_low_rank l = {IN, OUT, 8, 1, 0.5f, &part};
+    ptd_num *X = t.nums(normal(1, MOST * IN)), *b = t.nums(normal(5, OUT)),
+            *residual = t.nums(normal(6, MOST * OUT)), *Y = t.nums(doubles(MOST * OUT)),
+            *Z = t.nums(doubles(2 * MOST * OUT));
+    auto all = [&](long first, long n) {
+        ptd_num *x = ptd_at(d, X, (size_t)first * IN),
+                *r = ptd_at(d, residual, (size_t)first * OUT);
+        floats f((size_t)(2 * n * OUT));
+        d->ops->linear(d, Y, x, &W, b, r, n);
+        d->ops->low_rank(d, Y, x, &l, n);
+        d->ops->get_nums(d, f.data(), Y, (size_t)(n * OUT));
+        d->ops->logits(d, (ptd_stat *)Z, x, &W, n);
+        d->ops->get(d, f.data() + n * OUT, Z, (size_t)(n * OUT) * 4);
+        return f;
+    };
+    for (long n : {3L, 64L, 65L, 150L}) {
+        floats many = all(0, n);
+        for (long i : {0L, n / 2, n - 1}) {
+            floats one = all(i, 1);
+            for (long part = 0; part < 2; part++)
+                assert_memory_equal(one.data() + part * OUT, many.data() + (part * n + i) * OUT,
+                                    OUT * sizeof(float));
+        }
+    }
+    look_at_faults(d);
+    for (void *p : t.taken) d->ops->free(d, p);
+    t.taken.clear();
+    close_device(d);
+}
+
 static void low_rank(void **state)
 {
     for (int in : {16, 5}) {
@@ -351,12 +392,19 @@ static void steps_in_short_forms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rmsnorm),     cmocka_unit_test(layernorm),
-        cmocka_unit_test(headnorm),    cmocka_unit_test(activations),
-        cmocka_unit_test(rotation),    cmocka_unit_test(rounding),
-        cmocka_unit_test(copied_rows), cmocka_unit_test(rows_by_id),
-        cmocka_unit_test(products),    cmocka_unit_test(low_rank),
-        cmocka_unit_test(steps),       cmocka_unit_test(steps_in_short_forms),
+        cmocka_unit_test(rmsnorm),
+        cmocka_unit_test(layernorm),
+        cmocka_unit_test(headnorm),
+        cmocka_unit_test(activations),
+        cmocka_unit_test(rotation),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(copied_rows),
+        cmocka_unit_test(rows_by_id),
+        cmocka_unit_test(products),
+        cmocka_unit_test(rows_stand_alone),
+        cmocka_unit_test(low_rank),
+        cmocka_unit_test(steps),
+        cmocka_unit_test(steps_in_short_forms),
     };
     ptd_threads_start(1);
     return run_on_both(tests, sizeof tests / sizeof *tests);

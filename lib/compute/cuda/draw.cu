@@ -2,6 +2,7 @@
  * that sums are exact and have no order: the word at u is the one at which their sum passes u UNIT,
  * in order of ids from all words, else best first from what top_k and top_p leave. */
 #include "compute/cuda/best.h"
+#include "compute/cuda/graph.h"
 #include "compute/cuda/head.h"
 
 #define UNIT   ((wide)1 << 62)
@@ -291,7 +292,8 @@ void cuda_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
     else
         GPU_LAUNCH((draw_rows<1>), dim3((unsigned)n), dim3(ROW_THREADS), sizeof(struct draw_shared),
                    stream_of(d), a);
-    cuda_fetch(d, out.bytes.data(), answers, out.bytes.size());
-    out.take(got->id, id, draws), out.take(got->logp, logp, draws);
-    out.take(got->best_id, best, named);
+    cuda_answers(d, out, answers, [=, got = *got](const struct bundle &out) {
+        out.take(got.id, id, draws), out.take(got.logp, logp, draws);
+        out.take(got.best_id, best, named);
+    });
 }

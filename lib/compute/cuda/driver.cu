@@ -1,5 +1,6 @@
 /* driver: one card: its memory, its stream, what went wrong on it. */
 #include "compute/cuda/driver.h"
+#include "compute/cuda/graph.h"
 #include "compute/cuda/share.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static void *take(struct ptd_device *d, size_t bytes)
 
 static void *alloc(struct ptd_device *d, size_t bytes)
 {
+    cuda_graph_flush(d);
     char *p = bytes > SIZE_MAX - HEAD ? NULL : (char *)take(d, bytes + HEAD);
     if (!p) return NULL;
     cuda_check(d, cudaMemcpyAsync(p, &bytes, sizeof bytes, cudaMemcpyHostToDevice, stream_of(d)),
@@ -50,6 +52,7 @@ static void *alloc(struct ptd_device *d, size_t bytes)
 static void give_back(struct ptd_device *d, void *p)
 {
     size_t bytes = 0;
+    cuda_graph_flush(d);
     if (cuda_share_free(d, p)) return;
     cuda_fetch(d, &bytes, (char *)p - HEAD, sizeof bytes);
     d->used -= bytes;
@@ -69,6 +72,7 @@ static void *grown(struct ptd_device *d, struct cuda_scratch *s, size_t bytes)
 {
     size_t room = bytes + bytes / 4 + 4096;
     if (s->n >= bytes) return s->p;
+    cuda_graph_flush(d);
     cuda_here(d);
     cuda_check(d, cudaFree(s->p), "memory"); /* waits for who uses it */
     *s = {take(d, room), room};
@@ -87,11 +91,15 @@ void *cuda_scratch(struct ptd_device *d, enum cuda_use use, size_t bytes)
 
 static void put(struct ptd_device *d, void *to, const void *host, size_t bytes)
 {
-    cuda_check(d, cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream_of(d)), "a copy");
+    const void *kept = cuda_graph_keep(d, host, bytes);
+    cuda_check(d,
+               cudaMemcpyAsync(to, kept ? kept : host, bytes, cudaMemcpyHostToDevice, stream_of(d)),
+               "a copy");
 }
 
 void cuda_fetch(struct ptd_device *d, void *host, const void *from, size_t bytes)
 {
+    cuda_graph_flush(d);
     cuda_check(d, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, stream_of(d)),
                "a copy");
     cuda_check(d, cudaStreamSynchronize(stream_of(d)), "a copy");
@@ -119,6 +127,7 @@ static struct cuda_lent *free_place(struct cuda *c, size_t bytes)
 void *cuda_lend_list(struct ptd_device *d, const void *host, size_t bytes)
 {
     struct cuda_lent *l = free_place(cuda_of(d), bytes);
+    if (!l) cuda_graph_flush(d);
     void *p = l ? grown(d, &l->of, bytes + 1) : take(d, bytes);
     if (!l && !p) cuda_blame(d, PTD_OSERR, "out of memory for a list");
     if (!p) return NULL;
@@ -129,11 +138,13 @@ void *cuda_lend_list(struct ptd_device *d, const void *host, size_t bytes)
 
 void cuda_return_list(struct ptd_device *d, void *p)
 {
+    if (!p) return;
     for (struct cuda_lent &l : cuda_of(d)->lent)
-        if (p && l.of.p == p) {
+        if (l.of.p == p) {
             l.is_lent = 0;
             return;
         }
+    cuda_graph_flush(d);
     cuda_check(d, cudaFree(p), "memory"); /* one beyond the places */
 }
 
@@ -209,6 +220,7 @@ static void get_accs(struct ptd_device *d, float *host, const ptd_acc *from, siz
 
 static void wait(struct ptd_device *d)
 {
+    cuda_graph_flush(d);
     cuda_check(d, cudaStreamSynchronize(stream_of(d)), "a kernel");
     cuda_check(d, cudaGetLastError(), "a launch");
 }
@@ -223,7 +235,9 @@ static void close_card(struct ptd_device *d)
     struct cuda *c = cuda_of(d);
     if (!c) return;
     cuda_here(d);
+    cuda_graph_flush(d);
     if (c->stream) cudaStreamSynchronize(c->stream);
+    cuda_graph_close(d);
     cuda_share_close(d);
     cuda_products_free(c);
     for (struct cuda_scratch &s : c->scratch) cudaFree(s.p);
@@ -246,6 +260,8 @@ static const struct ptd_ops ops = {
     .close = close_card,
     .share = cuda_share,
     .filled = cuda_filled,
+    .record = cuda_record,
+    .play = cuda_play,
     .put = put,
     .get = cuda_fetch,
     .put_nums = put_nums,

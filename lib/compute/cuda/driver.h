@@ -21,6 +21,7 @@ enum cuda_use {
     CUDA_OUT,   /* answers on their way to the host */
     CUDA_WIDE,  /* numbers of another format than the device's own */
     CUDA_MORE,  /* a second one of these */
+    CUDA_PROBE, /* products that are tried */
     CUDA_USES
 };
 struct cuda_scratch {
@@ -43,6 +44,7 @@ struct cuda {
     struct cuda_scratch scratch[CUDA_USES];
     struct cuda_lent lent[CUDA_LENT]; /* for lists that live longer than an operation */
     struct cuda_shared *shared;       /* memory that other programs have, too: share.h */
+    struct cuda_graphs *graphs;       /* what is launched as one: graph.h; NULL: nothing yet */
     char machine[400];
 };
 

@@ -32,6 +32,7 @@ static void block_forward(struct ptd_device *d, void *Y, int out, const ptd_num 
     p.D = (char *)Y + first * width_of(out), p.ldd = W->rows;
     p.in = d->num, p.out = out;
     p.alpha = 1, p.beta = (float)adds;
+    p.alone = 1;
     p.bias = b ? ptd_at(d, b, (size_t)first) : NULL;
     if (p.A) cuda_product(d, &p);
 }
@@ -211,6 +212,7 @@ static void project(struct ptd_device *d, float *T, const ptd_num *X, const stru
     p.D = T, p.ldd = l->rank;
     p.in = d->num, p.out = PTD_F32;
     p.alpha = 1;
+    p.alone = 1;
     cuda_product(d, &p);
 }
 

@@ -1,6 +1,7 @@
 /* product: see product.h. The algorithm for a shape is asked for once and kept with the device, so
  * that the same product has the same bits each time; those that add up parts in an order of their
  * own choice are not asked for. */
+#include "compute/cuda/graph.h"
 #include "compute/cuda/product.h"
 #include <stdlib.h>
 
@@ -9,7 +10,7 @@
 /* What an algorithm is chosen by. */
 struct shape {
     int64_t m, n, k, lda, ldb, ldd;
-    int32_t turn_a, turn_b, in, out, bias, adds;
+    int32_t turn_a, turn_b, in, out, bias, adds, alone, bucket;
 };
 struct choice {
     struct shape shape;
@@ -28,7 +29,7 @@ static struct shape shape_of(const struct product *p)
     memset(&s, 0, sizeof s);
     s.m = p->m, s.n = p->n, s.k = p->k, s.lda = p->lda, s.ldb = p->ldb, s.ldd = p->ldd;
     s.turn_a = p->turn_a, s.turn_b = p->turn_b, s.in = p->in, s.out = p->out;
-    s.bias = p->bias != NULL, s.adds = p->beta != 0;
+    s.bias = p->bias != NULL, s.adds = p->beta != 0, s.alone = p->alone;
     return s;
 }
 
@@ -92,9 +93,9 @@ static void describe_op(struct described *x, const struct product *p)
 
 #define REDUCTIONS 6 /* through memory of its own: CUBLASLT_REDUCTION_SCHEME_..._TYPE */
 
-static void describe_wish(struct described *x, const struct cuda *c)
+static void describe_wish(struct described *x, const struct product *p, const struct cuda *c)
 {
-    uint32_t reductions = REDUCTIONS, aligned = 16;
+    uint32_t reductions = p->alone ? 0 : REDUCTIONS, aligned = 16;
     x->bad |= cublasLtMatmulPreferenceCreate(&x->wish);
     set_wish(x, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &c->workspace_size,
              sizeof c->workspace_size);
@@ -109,7 +110,7 @@ static void describe(struct described *x, const struct product *p, const struct 
 {
     memset(x, 0, sizeof *x);
     describe_op(x, p);
-    describe_wish(x, c);
+    describe_wish(x, p, c);
     x->bad |= cublasLtMatrixLayoutCreate(&x->a, type_of(p->in), p->turn_a ? p->k : p->m,
                                          p->turn_a ? p->m : p->k, p->lda);
     x->bad |= cublasLtMatrixLayoutCreate(&x->b, type_of(p->in), p->turn_b ? p->n : p->k,
@@ -126,16 +127,173 @@ static void forget(struct described *x)
     if (x->op) cublasLtMatmulDescDestroy(x->op);
 }
 
-static void choose(struct cuda *c, struct choice *at, const struct shape *s, struct described *x)
+typedef cublasLtMatmulHeuristicResult_t candidate;
+
+/* The library's, the best first, at most `most`; how many. */
+static int candidates_for(const struct cuda *c, const struct product *p, candidate *list, int most)
 {
-    cublasLtMatmulHeuristicResult_t best;
+    struct described x;
     int n = 0;
-    cublasStatus_t bad = cublasLtMatmulAlgoGetHeuristic(c->blas, x->op, x->a, x->b, x->d, x->d,
-                                                        x->wish, 1, &best, &n);
+    describe(&x, p, c);
+    if (x.bad || cublasLtMatmulAlgoGetHeuristic(c->blas, x.op, x.a, x.b, x.d, x.d, x.wish, most,
+                                                list, &n) != CUBLAS_STATUS_SUCCESS)
+        n = 0;
+    forget(&x);
+    return n;
+}
+
+static int is_able(const struct cuda *c, const struct described *x,
+                   const cublasLtMatmulAlgo_t *algo)
+{
+    candidate found;
+    return cublasLtMatmulAlgoCheck(c->blas, x->op, x->a, x->b, x->d, x->d, algo, &found) ==
+               CUBLAS_STATUS_SUCCESS &&
+           found.workspaceSize <= c->workspace_size;
+}
+
+static cublasStatus_t multiply(const struct cuda *c, const struct product *p,
+                               const struct described *x, const cublasLtMatmulAlgo_t *algo)
+{
+    return cublasLtMatmul(c->blas, x->op, &p->alpha, p->A, x->a, p->B, x->b, &p->beta, p->D, x->d,
+                          p->D, x->d, algo, c->workspace, c->workspace_size, c->stream);
+}
+
+/* The algorithm of a shape from now on; NULL: there is none. */
+static void settle(struct cuda *c, const struct shape *s, const cublasLtMatmulAlgo_t *algo)
+{
+    struct choice *at = choice_for(c, s);
+    if (!at) return;
     at->shape = *s, at->known = 1;
-    at->found = bad == CUBLAS_STATUS_SUCCESS && n > 0;
-    if (at->found) at->algo = best.algo;
+    at->found = algo != NULL;
+    if (algo) at->algo = *algo;
     c->products->n++;
+}
+
+/* ---- rows that stand alone ---- */
+
+enum { ALONE_LEAST = 64, ALONE_MOST = 16384, CANDIDATES = 8, PROBE_ROWS = 128, PROBE_COLUMNS = 16 };
+
+/* Numbers that no order of a sum leaves the same. */
+template <class T> __global__ void __launch_bounds__(256) probe_numbers(T *x, uint32_t n)
+{
+    uint32_t i = blockIdx.x * 256 + threadIdx.x, h = (i + 1) * 2654435761u;
+    if (i >= n) return;
+    h = (h ^ h >> 15) * 2246822519u;
+    x[i] = from_float<T>((float)((h ^ h >> 13) & 0xffff) / 32768 - 1);
+}
+
+static void fill_probe(struct ptd_device *d, void *x, int format, int64_t n)
+{
+    if (format == PTD_BF16)
+        GPU_LAUNCH(probe_numbers<bf16>, cuda_blocks((size_t)n, 256), dim3(256), 0, stream_of(d),
+                   static_cast<bf16 *>(x), (uint32_t)n);
+    else
+        GPU_LAUNCH(probe_numbers<float>, cuda_blocks((size_t)n, 256), dim3(256), 0, stream_of(d),
+                   static_cast<float *>(x), (uint32_t)n);
+}
+
+/* A small product of p's kind, in memory of its own; false: there is none. */
+static bool probe_of(struct ptd_device *d, const struct product *p, struct product *probe)
+{
+    int64_t m = p->m, n = PROBE_COLUMNS;
+    size_t in = cuda_format_size(p->in), out = cuda_format_size(p->out);
+    struct bundle parts;
+    if (m > PROBE_ROWS) m = PROBE_ROWS;
+    int64_t ldd = (m + 15) / 16 * 16; /* aligned, as p's is */
+    size_t a = parts.room((size_t)(m * p->k) * in, 256),
+           b = parts.room((size_t)(n * p->k) * in, 256),
+           to = parts.room((size_t)(ldd * n) * out, 256), bias = parts.room((size_t)m * out, 256);
+    char *base = static_cast<char *>(cuda_scratch(d, CUDA_PROBE, parts.bytes.size()));
+    if (!base) return false;
+    *probe = *p;
+    probe->m = m, probe->n = n;
+    probe->A = base + a, probe->lda = p->turn_a ? p->k : m;
+    probe->B = base + b, probe->ldb = p->turn_b ? n : p->k;
+    probe->D = base + to, probe->ldd = ldd;
+    probe->bias = p->bias ? base + bias : NULL;
+    fill_probe(d, base + a, p->in, m * p->k);
+    fill_probe(d, base + b, p->in, n * p->k);
+    fill_probe(d, base + bias, p->out, m);
+    return true;
+}
+
+/* What an algorithm makes of the probe; empty: it does not. */
+static std::vector<char> tried(struct ptd_device *d, const struct product *probe,
+                               const cublasLtMatmulAlgo_t *algo)
+{
+    struct cuda *c = cuda_of(d);
+    std::vector<char> bits((size_t)(probe->ldd * probe->n) * cuda_format_size(probe->out));
+    struct described x;
+    describe(&x, probe, c);
+    cuda_check(d, cudaMemsetAsync(probe->D, 0, bits.size(), stream_of(d)), "a product");
+    bool done =
+        !x.bad && is_able(c, &x, algo) && multiply(c, probe, &x, algo) == CUBLAS_STATUS_SUCCESS;
+    forget(&x);
+    if (done) cuda_fetch(d, bits.data(), probe->D, bits.size());
+    if (!done) bits.clear();
+    return bits;
+}
+
+/* The first of the candidates for so many rows that has the bits of `least`, else that itself. */
+static cublasLtMatmulAlgo_t alike(struct ptd_device *d, const struct product *p,
+                                  const cublasLtMatmulAlgo_t &least)
+{
+    candidate list[CANDIDATES];
+    struct product probe;
+    int n = candidates_for(cuda_of(d), p, list, CANDIDATES);
+    if (!probe_of(d, p, &probe)) return least;
+    std::vector<char> wanted = tried(d, &probe, &least);
+    for (int i = 0; i < n && !wanted.empty(); i++)
+        if (tried(d, &probe, &list[i].algo) == wanted) return list[i].algo;
+    return least;
+}
+
+/* The bucket of p's rows, with its algorithm; *bucket is p with as many rows as that. A choice by
+ * value, since finding another may make the table anew. */
+static struct choice bucket_for(struct ptd_device *d, const struct product *p, int64_t rows)
+{
+    struct cuda *c = cuda_of(d);
+    struct product full = *p;
+    full.n = rows;
+    struct shape s = shape_of(&full);
+    s.bucket = 1;
+    struct choice *at = choice_for(c, &s), none;
+    memset(&none, 0, sizeof none);
+    if (!at || at->known) return at ? *at : none;
+    if (rows == ALONE_LEAST) {
+        candidate best;
+        settle(c, &s, candidates_for(c, &full, &best, 1) ? &best.algo : NULL);
+    } else {
+        cuda_graph_flush(d); /* products that are tried are waited for */
+        struct choice least = bucket_for(d, p, ALONE_LEAST);
+        cublasLtMatmulAlgo_t algo = least.algo;
+        if (least.found) algo = alike(d, &full, least.algo);
+        settle(c, &s, least.found ? &algo : NULL);
+    }
+    return *choice_for(c, &s);
+}
+
+static void choose_alone(struct ptd_device *d, const struct product *p, const struct shape *s,
+                         const struct described *x)
+{
+    struct cuda *c = cuda_of(d);
+    int64_t rows = ALONE_LEAST;
+    while (rows < p->n && rows < ALONE_MOST) rows *= 2;
+    struct choice large = bucket_for(d, p, rows), least = bucket_for(d, p, ALONE_LEAST);
+    if (large.found && is_able(c, x, &large.algo))
+        settle(c, s, &large.algo);
+    else
+        settle(c, s, least.found && is_able(c, x, &least.algo) ? &least.algo : NULL);
+}
+
+static void choose(struct ptd_device *d, const struct product *p, const struct shape *s,
+                   const struct described *x)
+{
+    candidate best;
+    if (p->alone)
+        choose_alone(d, p, s, x);
+    else
+        settle(cuda_of(d), s, candidates_for(cuda_of(d), p, &best, 1) ? &best.algo : NULL);
 }
 
 static int is_aligned(const struct product *p)
@@ -155,11 +313,12 @@ static int by_library(struct ptd_device *d, const struct product *p)
     struct described x;
     if (!at || (at->known && !at->found)) return -1;
     describe(&x, p, c);
-    if (!x.bad && !at->known) choose(c, at, &s, &x);
+    if (!x.bad && !at->known) {
+        choose(d, p, &s, &x);
+        at = choice_for(c, &s);
+    }
     int done = !x.bad && at->found;
-    if (done && cublasLtMatmul(c->blas, x.op, &p->alpha, p->A, x.a, p->B, x.b, &p->beta, p->D, x.d,
-                               p->D, x.d, &at->algo, c->workspace, c->workspace_size,
-                               c->stream) != CUBLAS_STATUS_SUCCESS)
+    if (done && multiply(c, p, &x, &at->algo) != CUBLAS_STATUS_SUCCESS)
         cuda_blame(d, PTD_BUG, "cuBLASLt refused a product");
     forget(&x);
     return done ? 0 : -1;
