@@ -224,6 +224,7 @@ static void wait_for(struct run *r, int64_t generation)
         look_downstream(r, "generation", generation);
         ptd_asked_answer();
         ptd_progress_tick();
+        ptd_device_rest(r->device);
         nanosleep(&nap, NULL);
     }
     ptd_board_doing(PTD_WORKS);
@@ -289,6 +290,7 @@ static void wait_for_verdicts(void *ctx, int64_t step)
 {
     struct run *r = ctx;
     static time_t since;
+    ptd_device_rest(r->device);
     if (!since) since = time(NULL);
     r->doing = "waiting for verdicts";
     look_for_trainer(r, "the verdicts of step", step, ptd_store_trained(r->src.store));

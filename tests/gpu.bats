@@ -174,3 +174,30 @@ near_peak() {
     [[ $output == *"of device sim:"*"moments"*"there is"* ]]
     PTD_SIM_MEMORY=$((opening + plan * 12 / 10)) ptd-update --plan $expect > told.txt
 }
+
+# The pipe of `emulated` on one card of MEMORY bytes: STORE STEPS MEMORY
+crowded() { PTD_SIM_CARD=$PWD/card.file PTD_SIM_MEMORY=$3 PTD_SHM=$PWD emulated "$1" "$2"; }
+
+@test "by turns the programs of a pipe have a card on which they do not fit at once; killed, it goes on" {
+    local all pid
+    fresh whole.ptd
+    rm -f card.file
+    crowded whole.ptd 3 $((1 << 34)) > whole.jsonl
+    all=$(peak_of card.file)
+    export PTD_TURNS=1
+    fresh turns.ptd
+    rm card.file
+    crowded turns.ptd 3 $((1 << 34)) > turns.jsonl
+    [ "$(bits turns.ptd)" = "$(bits whole.ptd)" ]
+    echo "$all at once, $(peak_of card.file) by turns"
+    [ "$(peak_of card.file)" -lt "$all" ]
+    all=$(($(peak_of card.file) * 11 / 10))
+    fresh hit.ptd
+    (crowded hit.ptd 3 "$all" > hit.jsonl 2> hit.err) 3>&- &
+    pid=$!
+    for _ in $(seq 3000); do [ ! -s hit.jsonl ] || break; sleep 0.1; done
+    pkill -9 -P "$pid" ptd-update
+    wait "$pid" || true
+    crowded hit.ptd 3 "$all" > hit.jsonl
+    [ "$(bits hit.ptd)" = "$(bits whole.ptd)" ]
+}

@@ -1209,6 +1209,8 @@ static const struct row rows[] = {
     MAYBE(close, a_device_is_closed),
     MAYBE(share, NULL), /* gpu-sim/test-share.cc's, and of its next */
     MAYBE(filled, NULL),
+    MAYBE(rest, NULL), /* gpu-sim/test-turns.cc's, and its next */
+    MAYBE(resting, NULL),
     MAYBE(record, NULL), /* gpu-sim/test-graphs.cc's, and its next */
     MAYBE(play, NULL),
     ROW(put, copies_come_back),

@@ -140,6 +140,16 @@ ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what)
     return take(d, n, sizeof(float), what);
 }
 
+void ptd_device_rest(struct ptd_device *d)
+{
+    if (d->ops->rest) d->ops->rest(d);
+}
+
+void ptd_device_resting(struct ptd_device *d, void *p, enum ptd_resting how)
+{
+    if (d->ops->resting && p) d->ops->resting(d, p, (int)how);
+}
+
 void ptd_device_record(struct ptd_device *d, long rows)
 {
     if (d->ops->record) d->ops->record(d, rows);

@@ -67,6 +67,16 @@ ptd_num *ptd_device_nums(struct ptd_device *d, size_t n, const char *what);
 ptd_acc *ptd_device_accs(struct ptd_device *d, size_t n, const char *what);
 ptd_stat *ptd_device_stats(struct ptd_device *d, size_t n, const char *what);
 
+/* ---- by turns ---- */
+
+/* Before the program waits for others: who has a device by turns leaves it to them. What is asked
+ * next waits for its turn. */
+void ptd_device_rest(struct ptd_device *d);
+/* What becomes of memory meanwhile; new memory is saved. Memory that is forgotten may come back as
+ * zeros. */
+enum ptd_resting { PTD_RESTS_SAVED, PTD_RESTS_FORGOTTEN, PTD_RESTS_NOT /* it stays */ };
+void ptd_device_resting(struct ptd_device *d, void *p, enum ptd_resting how);
+
 /* ---- as one ---- */
 
 /* What is asked between the two, about so many rows, is one launch where the device knows how, to

@@ -116,6 +116,11 @@ struct ptd_ops {
      */
     void *(*share)(struct ptd_device *d, const char *name, size_t bytes, int *filled);
     void (*filled)(struct ptd_device *d, void *p);
+    /* Nothing is asked of it until others have done their part: who has it by turns leaves it to
+     * them, and what is in memory goes as resting has said, enum ptd_resting, and comes back with
+     * what is asked next. NULL for both: it is always there. */
+    void (*rest)(struct ptd_device *d);
+    void (*resting)(struct ptd_device *d, void *p, int how);
     /* What is asked from record to play, about so many rows, is one launch if the device knows how,
      * to the same bits; what rows_draw answers is there after play. NULL for both: it does not. */
     void (*record)(struct ptd_device *d, long rows);

@@ -13,6 +13,12 @@ static void add_chunk(struct ptd_pool *a, size_t size)
     a->size[a->n++] = size;
 }
 
+/* While nothing is taken it is nobody's loss. */
+static void rests(struct ptd_pool *a, enum ptd_resting how)
+{
+    for (int i = 0; i < a->n; i++) ptd_device_resting(a->device, a->chunk[i], how);
+}
+
 /* The next chunk that has room is filled. */
 static void go_on(struct ptd_pool *a, size_t bytes)
 {
@@ -28,6 +34,7 @@ static void *take(struct ptd_pool *a, size_t bytes)
     a->taken += bytes;
     if (a->taken > a->peak) a->peak = a->taken;
     if (a->counts) return NULL;
+    if (a->taken == bytes) rests(a, PTD_RESTS_SAVED);
     if (!a->n || a->used + bytes > a->size[a->at]) go_on(a, bytes);
     a->used += bytes;
     return (char *)a->chunk[a->at] + a->used - bytes;
@@ -97,6 +104,7 @@ void ptd_pool_reset(struct ptd_pool *a)
     a->at = 0;
     a->used = a->taken = a->peak = 0;
     if (a->n > 1) ptd_pool_want(a, most);
+    rests(a, PTD_RESTS_FORGOTTEN);
 }
 
 void ptd_pool_want(struct ptd_pool *a, size_t bytes)

@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "base/terminal.h"
+#include "compute/ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,9 +83,20 @@ static struct ptd_writer *open_output(struct ptd_head *h)
     return w;
 }
 
+static void leave_device(void *device)
+{
+    ptd_device_rest(device);
+}
+
+void ptd_streams_leave(struct ptd_device *d)
+{
+    if (d && d->ops->rest) ptd_stream_idle(leave_device, d);
+}
+
 static void note_stage(struct ptd_head *h, const char *name, const char *command,
                        struct ptd_device *device, const char *reads)
 {
+    ptd_streams_leave(device);
     char *machine = ptd_machine(device),
          *decided = ptd_format("%s%s%s", ptd_opt_decided(), reads ? "; " : "", reads ? reads : "");
     ptd_head_add_stage(h, &(struct ptd_stage_note){.name = name,

@@ -59,6 +59,9 @@ int ptd_filter_run(struct ptd_filter *f, const char *operand, char *command);
 /* Reading end for programs that are no filter (ptd-update, ptd-stat): opens operand or stdin (NULL
  * or "-"), refuses terminals, reads the head. Dies on failure, so never NULL. */
 struct ptd_reader *ptd_input_open(const char *operand, struct ptd_head *h);
+/* While streams are waited for, others may have the device (device.h, by turns); filters, and
+ * whoever has ptd_output_open open one, do so anyway. NULL: nothing. */
+void ptd_streams_leave(struct ptd_device *d);
 /* Writing end for programs that start a stream: stdout, refuses a terminal, writes the head with
  * this stage noted. Dies on failure. */
 struct ptd_writer *ptd_output_open(struct ptd_head *h, const char *name, struct ptd_device *device,

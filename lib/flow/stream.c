@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,23 @@ static void widen_pipe(int fd)
 #endif
 }
 
+static struct {
+    void (*call)(void *ctx);
+    void *ctx;
+} idle;
+
+void ptd_stream_idle(void (*call)(void *ctx), void *ctx)
+{
+    idle.call = call;
+    idle.ctx = ctx;
+}
+
+static void before_waiting(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    if (idle.call && poll(&p, 1, 0) == 0) idle.call(idle.ctx);
+}
+
 /* After EAGAIN on a descriptor that somebody made non-blocking. */
 static void wait_for(int fd, short events)
 {
@@ -280,6 +298,7 @@ static int fill(struct ptd_reader *r, size_t n)
         make_room(r);
         ptd_asked_answer();
         ptd_board_doing(PTD_READS);
+        before_waiting(r->fd, POLLIN);
         if (r->watched >= 0)
             await_input(r);
         else if (ptd_progress_patience() >= 0)
@@ -479,7 +498,9 @@ static int write_all(struct ptd_writer *w, const char *p, size_t n)
 {
     while (n) {
         ptd_board_doing(PTD_WRITES);
-        ssize_t put = write(w->fd, p, n);
+        before_waiting(w->fd, POLLOUT);
+        /* a pipe that takes anything takes so much */
+        ssize_t put = write(w->fd, p, idle.call && n > PIPE_BUF ? PIPE_BUF : n);
         int why = errno;
         ptd_board_doing(PTD_WORKS);
         errno = why;

@@ -62,6 +62,8 @@ const char *ptd_reader_name(const struct ptd_reader *r);
  * at once, as SIGPIPE would end it. Without this a pipeline whose last program died would sit for
  * ever, since the first one waits for a generation that nobody makes. */
 void ptd_reader_watch(struct ptd_reader *r, int fd);
+/* Called each time before a stream has to wait for others, to read or to write; NULL: nobody. */
+void ptd_stream_idle(void (*call)(void *ctx), void *ctx);
 /* Puts stream, record and byte in front of the last failure, for bodies that do not decode; the
  * reader fails of it from now on. Returns -1. */
 int ptd_reader_blame(struct ptd_reader *r, const struct ptd_frame *f);

@@ -125,6 +125,9 @@ struct ptd_optimizer *ptd_optimizer_new(struct ptd_model *m, const struct ptd_op
         if (o->slots[i].eight) o->scales[i] = ptd_format("%s.scale", p->name);
     }
     ptd_model_train(m);
+    ptd_device_resting(m->device, o->memory, PTD_RESTS_NOT);
+    ptd_device_resting(m->device, m->weights, PTD_RESTS_NOT);
+    ptd_device_resting(m->device, m->grads, PTD_RESTS_FORGOTTEN);
     return o;
 }
 
@@ -225,6 +228,7 @@ void ptd_optimizer_zero(struct ptd_optimizer *o)
 {
     struct ptd_device *d = o->model->device;
     d->ops->zero(d, o->model->grads, o->model->n_grads * d->acc_size);
+    ptd_device_resting(d, o->model->grads, PTD_RESTS_FORGOTTEN);
 }
 
 static ptd_acc *gradient_of(const struct ptd_optimizer *o, int i)

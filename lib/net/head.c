@@ -84,6 +84,7 @@ static long chunk_rows(struct ptd_lm_head *h, long n)
     if (rows <= h->rows) return rows;
     ptd_device_free(h->device, h->z);
     h->z = ptd_device_stats(h->device, (size_t)rows * h->V, "logits");
+    ptd_device_resting(h->device, h->z, PTD_RESTS_FORGOTTEN);
     return h->rows = rows;
 }
 

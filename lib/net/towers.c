@@ -129,6 +129,7 @@ void ptd_backward(struct ptd_model *m, struct ptd_batch *b, const ptd_num *dhidd
 {
     struct ptd_device *d = m->device;
     ptd_num *dimage = b->to_merger;
+    ptd_device_resting(d, m->grads, PTD_RESTS_SAVED);
     ptd_lm_take_backward(b);
     ptd_lm_backward(m, b, dhidden, dimage, b->to_deepstack);
     if (dimage && b->dimage)

@@ -168,6 +168,7 @@ void open_run(struct run *r, const char *operand, int argc, char **argv)
     check_share(r);
     read_head(r);
     if (!(r->device = ptd_device_open(opt.device))) ptd_die_last();
+    ptd_streams_leave(r->device);
     open_cards(r);
     settings = ptd_settings_text(&(struct ptd_settings){.head = &r->head,
                                                         .device = r->device,

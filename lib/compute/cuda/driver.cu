@@ -2,6 +2,7 @@
 #include "compute/cuda/driver.h"
 #include "compute/cuda/graph.h"
 #include "compute/cuda/share.h"
+#include "compute/cuda/turn.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,7 +40,10 @@ static void *take(struct ptd_device *d, size_t bytes)
 
 static void *alloc(struct ptd_device *d, size_t bytes)
 {
+    int by_turns = 0;
     cuda_graph_flush(d);
+    void *lent = cuda_turn_alloc(d, bytes, &by_turns);
+    if (by_turns) return lent;
     char *p = bytes > SIZE_MAX - HEAD ? NULL : (char *)take(d, bytes + HEAD);
     if (!p) return NULL;
     cuda_check(d, cudaMemcpyAsync(p, &bytes, sizeof bytes, cudaMemcpyHostToDevice, stream_of(d)),
@@ -53,7 +57,7 @@ static void give_back(struct ptd_device *d, void *p)
 {
     size_t bytes = 0;
     cuda_graph_flush(d);
-    if (cuda_share_free(d, p)) return;
+    if (cuda_share_free(d, p) || cuda_turn_free(d, p)) return;
     cuda_fetch(d, &bytes, (char *)p - HEAD, sizeof bytes);
     d->used -= bytes;
     cuda_check(d, cudaFree((char *)p - HEAD), "memory");
@@ -234,11 +238,12 @@ static void close_card(struct ptd_device *d)
 {
     struct cuda *c = cuda_of(d);
     if (!c) return;
-    cuda_here(d);
+    cudaSetDevice(c->number);
     cuda_graph_flush(d);
     if (c->stream) cudaStreamSynchronize(c->stream);
     cuda_graph_close(d);
     cuda_share_close(d);
+    cuda_turn_close(d);
     cuda_products_free(c);
     for (struct cuda_scratch &s : c->scratch) cudaFree(s.p);
     for (struct cuda_lent &l : c->lent) cudaFree(l.of.p);
@@ -260,6 +265,8 @@ static const struct ptd_ops ops = {
     .close = close_card,
     .share = cuda_share,
     .filled = cuda_filled,
+    .rest = cuda_rest,
+    .resting = cuda_resting,
     .record = cuda_record,
     .play = cuda_play,
     .put = put,
@@ -383,5 +390,6 @@ int ptd_cuda_plugin(struct ptd_device *d)
     d->num = wide ? PTD_F32 : PTD_BF16, d->acc = PTD_F32;
     d->ops = &ops;
     describe(d);
-    return 0;
+    const char *words = NULL;
+    return cuda_turn_open(d, &words) ? refuse(d, PTD_UNAVAILABLE, words) : 0;
 }

@@ -45,6 +45,7 @@ struct cuda {
     struct cuda_lent lent[CUDA_LENT]; /* for lists that live longer than an operation */
     struct cuda_shared *shared;       /* memory that other programs have, too: share.h */
     struct cuda_graphs *graphs;       /* what is launched as one: graph.h; NULL: nothing yet */
+    struct cuda_turn *turn; /* who has the card by turns with others: turn.h; NULL: has it always */
     char machine[400];
 };
 
@@ -52,10 +53,12 @@ static inline struct cuda *cuda_of(struct ptd_device *d)
 {
     return (struct cuda *)d->own;
 }
-/* Which card is meant is the calling thread's, and threads may take turns. */
+void cuda_turn_take(struct ptd_device *d); /* the card is ours; turn.cu */
+/* Which card is meant is the calling thread's, and threads may take turns; so may programs. */
 static inline void cuda_here(struct ptd_device *d)
 {
     cudaSetDevice(cuda_of(d)->number);
+    if (cuda_of(d)->turn) cuda_turn_take(d);
 }
 static inline cudaStream_t stream_of(struct ptd_device *d)
 {

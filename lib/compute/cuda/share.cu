@@ -3,89 +3,23 @@
 extern "C" {
 #include "compute/cuda/lender.h"
 }
-#include <cuda.h>
+#include "compute/cuda/vmm.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct cuda_shared {
+struct cuda_shared : vmm_memory {
     struct cuda_shared *next;
-    CUdeviceptr at;
-    size_t bytes;
-    CUmemGenericAllocationHandle memory;
     struct lender *lender; /* NULL: it is borrowed */
 };
 
-/* ---- the driver's functions, which no library of ours is linked to ---- */
-
-#define VMM(f)                                                                                     \
-    f(cuMemGetAllocationGranularity) f(cuMemCreate) f(cuMemRelease)                                \
-        f(cuMemExportToShareableHandle) f(cuMemImportFromShareableHandle) f(cuMemAddressReserve)   \
-            f(cuMemAddressFree) f(cuMemMap) f(cuMemUnmap) f(cuMemSetAccess)
-#define MEMBER(name) decltype(&::name) name;
-struct vmm {
-    VMM(MEMBER)
-};
-
-template <class F> static bool found(const char *name, F *f)
-{
-    void *p = NULL;
-    cudaDriverEntryPointQueryResult how;
-    cudaError_t e = cudaGetDriverEntryPointByVersion(name, &p, 12000, cudaEnableDefault, &how);
-    *f = reinterpret_cast<F>(p);
-    return e == cudaSuccess && p;
-}
-
-static bool find_all(struct vmm *v)
-{
-#define FIND(name) &&found(#name, &v->name)
-    return true VMM(FIND);
-}
-
 /* ---- memory ---- */
-
-static CUmemAllocationProp kind_of(int card)
-{
-    CUmemAllocationProp p;
-    memset(&p, 0, sizeof p);
-    p.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-    p.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
-    p.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-    p.location.id = card;
-    return p;
-}
-
-/* Bytes that memory comes in; 0: there is none of that kind. */
-static size_t rounded(const struct vmm *v, int card, size_t bytes)
-{
-    CUmemAllocationProp kind = kind_of(card);
-    size_t grain = 0;
-    if (v->cuMemGetAllocationGranularity(&grain, &kind, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED) ||
-        !grain || bytes > SIZE_MAX - grain)
-        return 0;
-    return (bytes + grain - 1) / grain * grain;
-}
-
-/* A card whose driver cannot keep memory from being written lets it be written. */
-static bool may_use(const struct vmm *v, int card, const struct cuda_shared *s, int writes)
-{
-    CUmemAccessDesc who;
-    memset(&who, 0, sizeof who);
-    who.location.type = CU_MEM_LOCATION_TYPE_DEVICE, who.location.id = card;
-    who.flags = writes ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_READ;
-    if (!v->cuMemSetAccess(s->at, s->bytes, &who, 1)) return true;
-    who.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-    return !writes && !v->cuMemSetAccess(s->at, s->bytes, &who, 1);
-}
 
 /* s->memory gets an address. */
 static bool mapped(const struct vmm *v, int card, struct cuda_shared *s, int writes)
 {
     if (v->cuMemAddressReserve(&s->at, s->bytes, 0, 0, 0)) return false;
-    if (!v->cuMemMap(s->at, s->bytes, 0, s->memory, 0)) {
-        if (may_use(v, card, s, writes)) return true;
-        v->cuMemUnmap(s->at, s->bytes);
-    }
+    if (vmm_map(v, card, s, writes)) return true;
     v->cuMemAddressFree(s->at, s->bytes);
     return false;
 }
@@ -102,7 +36,7 @@ static void forget(const struct vmm *v, struct cuda_shared *s)
 /* 0, or -1: there is none. */
 static int made(const struct vmm *v, int card, struct cuda_shared *s)
 {
-    CUmemAllocationProp kind = kind_of(card);
+    CUmemAllocationProp kind = vmm_kind(card);
     if (v->cuMemCreate(&s->memory, s->bytes, &kind, 0)) return -1;
     if (mapped(v, card, s, 1)) return 0;
     v->cuMemRelease(s->memory);
@@ -167,10 +101,11 @@ void *cuda_share(struct ptd_device *d, const char *name, size_t bytes, int *fill
     struct vmm v;
     char full[108];
     cuda_here(d);
-    if (patience() <= 0 || !bytes || !find_all(&v) || full_name(full, sizeof full, c->number, name))
+    if (c->turn) return NULL; /* nobody else would have it at the time */
+    if (patience() <= 0 || !bytes || !vmm_find(&v) || full_name(full, sizeof full, c->number, name))
         return NULL;
     struct cuda_shared *s = static_cast<struct cuda_shared *>(calloc(1, sizeof *s));
-    if (s && (s->bytes = rounded(&v, c->number, bytes)))
+    if (s && (s->bytes = vmm_rounded(&v, c->number, bytes)))
         *filled = first_or_later(&v, c->number, s, full);
     if (!s || !s->bytes || *filled < 0) {
         if (s) ptd_lender_close(s->lender);
@@ -195,7 +130,7 @@ static int lend(struct ptd_device *d, struct cuda_shared *s)
     struct vmm v;
     int fd = -1;
     cuda_check(d, cudaStreamSynchronize(stream_of(d)), "a copy");
-    if (d->fault.status || !find_all(&v) || !may_use(&v, cuda_of(d)->number, s, 0)) return -1;
+    if (d->fault.status || !vmm_find(&v) || !vmm_may_use(&v, cuda_of(d)->number, s, 0)) return -1;
     if (v.cuMemExportToShareableHandle(&fd, s->memory, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0))
         return -1;
     ptd_lender_lend(s->lender, fd, s->bytes);
@@ -215,7 +150,7 @@ int cuda_share_free(struct ptd_device *d, void *p)
 {
     struct cuda_shared **at = place_of(cuda_of(d), p), *s = *at;
     struct vmm v;
-    if (!s || !find_all(&v)) return 0;
+    if (!s || !vmm_find(&v)) return 0;
     cuda_check(d, cudaStreamSynchronize(stream_of(d)), "memory"); /* who uses it */
     *at = s->next;
     d->used -= s->bytes;
