@@ -8,7 +8,7 @@
 static int chosen()
 {
     const char *set = getenv("GPU_MUTANT");
-    return set ? atoi(set) : -1;
+    return set && *set ? atoi(set) : -1;
 }
 
 /* Never destroyed: it is told of when all else is over. */

@@ -369,8 +369,9 @@ static void steps_in_short_forms(void **state)
         in_all_orders([&](run &t) {
             struct ptd_slot s = {};
             s.n = (size_t)n, s.master = master, s.eight = 1, s.seed = 7, s.number = 3;
-            void *all[] = {t.stats(zeros), t.stats(zeros), t.stats(zeros),
-                           t.stats(zeros), t.stats(none),  t.stats(none)};
+            const std::vector<int32_t> codes((size_t)n / 4); /* n bytes, and no more */
+            void *all[] = {t.stats(zeros), t.stats(zeros), t.ints(codes),
+                           t.ints(codes),  t.stats(none),  t.stats(none)};
             s.w = (ptd_num *)all[0], s.low = master == PTD_MASTER_SPLIT ? all[1] : NULL;
             s.m = all[2], s.v = all[3], s.ms = (ptd_stat *)all[4], s.vs = (ptd_stat *)all[5];
             std::vector<char> bits((size_t)n * 2 * 4);
