@@ -112,7 +112,10 @@ class Source:
         return bisect.bisect_right(self.starts, at)
 
     def words(self, at):
-        return self.text[self.text.rfind("\n", 0, at) + 1:self.text.find("\n", at)].strip()
+        """The line; a barrier that stands alone with those before and behind it."""
+        lines, n = self.text.split("\n"), self.line(at) - 1
+        alone = any(re.fullmatch(p, lines[n].strip()) for p in GONE)
+        return " ".join(line.strip() for line in (lines[n - 1:n + 2] if alone else lines[n:n + 1]))
 
 
 # ---- compiling
