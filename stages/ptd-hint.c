@@ -54,6 +54,7 @@ static struct {
                   .first = 1,
                   .candidates = 256,
                   .sure = 0.5,
+                  .gate_right = 0.5,
                   .weigh = {.samples = 8,
                             .replies = 1,
                             .answer_template = "\\boxed{ANSWER}",
@@ -69,13 +70,17 @@ static struct {
 static const struct ptd_opt options[] = {
     {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: %s", 0, 0},
     {"gate", 0, PTD_OPT_FLAG, &opt.hint.gate, NULL,
-     "drop hints under which the right answer has no more log-prob than without", 0, 0},
+     "drop hints under which the right answer has no more log-prob than without, or is not what "
+     "the model replies",
+     0, 0},
     {"weigh", 0, PTD_OPT_STR, &opt.weigh, "BY",
      "gate, search: what stands for the right answer: replies of the model, right responses of "
      "the group, or the bare answer: reply, right, answer",
      0, 0},
     {"samples", 0, PTD_OPT_INT, &opt.hint.weigh.samples, "N",
      "gate by reply: replies with the hint, and without", 1, 256},
+    {"gate-right", 0, PTD_OPT_DOUBLE, &opt.hint.gate_right, "P",
+     "gate by reply: the least share of right ones among those with the hint", 0, 1},
     {"answer-template", 0, PTD_OPT_STR, &opt.hint.weigh.answer_template, "TEXT",
      "gate, search by answer: what the answer is written in, with ANSWER in it", 0, 0},
     {"model", 0, PTD_OPT_STR, &opt.model, "WHO",
@@ -259,6 +264,7 @@ static void refuse_idle_weights(int search)
     ptd_opt_needs("sure", search && reply, "--from search and --weigh reply");
     ptd_opt_needs("replies", search && reply, "--from search and --weigh reply");
     ptd_opt_needs("samples", opt.hint.gate && reply, "--gate and --weigh reply");
+    ptd_opt_needs("gate-right", opt.hint.gate && reply, "--gate and --weigh reply");
     ptd_opt_needs("weigh", weighs || given, "--gate, --blank, --gradient or --from search");
     ptd_opt_needs("answer-template", given || (weighs && !reply),
                   "--weigh answer or right and --gate or --from search, or --blank or --gradient");

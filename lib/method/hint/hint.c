@@ -29,6 +29,7 @@ struct ptd_hints {
     struct chosen source[SOURCES];
     int n;
     struct ptd_weigh *gate; /* NULL: there is none */
+    double gate_right;
     int record;
     struct ptd_hints_gate gated;
 };
@@ -296,6 +297,7 @@ static int open_sources(struct ptd_hints *h, const struct ptd_hint_options *o)
         if (!(c->state = c->is->open(h->tools, o, c->arg))) return -1;
     }
     if (!o->gate) return 0;
+    h->gate_right = o->gate_right;
     return (h->gate = ptd_weigh_open(ptd_hint_eye(h->tools), &o->weigh)) ? 0 : -1;
 }
 
@@ -390,15 +392,16 @@ int ptd_hints_make(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_h
     return 1;
 }
 
-/* *passes: with it the right answer gains. */
+/* *passes: with it the right answer gains, and is what the model says. */
 static int ask_gate(struct ptd_hints *h, struct ptd_group *g, const struct ptd_hint *hint,
                     int *passes)
 {
-    double gain;
+    struct ptd_gain got;
     *passes = 1;
     if (!h->gate) return 0;
-    if (ptd_weigh_gain(h->gate, g, hint->text, &gain) < 0) return -1;
-    *passes = gain > 0;
+    if (ptd_weigh_gain(h->gate, g, hint->text, &got) < 0) return -1;
+    double gain = got.logp;
+    *passes = gain > 0 && got.right >= h->gate_right;
     if (*passes)
         h->gated.passed++, h->gated.gain_passed += gain;
     else

@@ -84,7 +84,8 @@ struct ptd_hint_options {
     int candidates;
     double sure;
     struct ptd_weigh_rules weigh;
-    int gate; /* a hint under which the right answer gains nothing is dropped */
+    int gate;          /* a hint under which the right answer gains nothing is dropped */
+    double gate_right; /* and one under which fewer replies than this share are right */
     /* exec.c */
     double exec_timeout, exec_start;
     int tell; /* answer.c may be asked */

@@ -330,9 +330,9 @@ int ptd_weigh_rank(struct ptd_weigh *w, struct ptd_group *g, const char *const *
 
 /* ---- what a hint gains ---- */
 
-/* The logs of the shares of right replies without and with it, of the same random numbers. */
-static int shares(struct ptd_weigh *w, struct ptd_group *g, const char *const hint[2],
-                  double share[2])
+/* Right replies without and with it, of the same random numbers. */
+static int count_right(struct ptd_weigh *w, struct ptd_group *g, const char *const hint[2],
+                       int hits[2])
 {
     int n = w->rules.samples, rc = -1;
     const char **text = ptd_array((size_t)n, 2 * sizeof *text);
@@ -342,9 +342,8 @@ static int shares(struct ptd_weigh *w, struct ptd_group *g, const char *const hi
     struct ptd_reply *r = p ? replies_to(w, g, p, 2) : NULL;
     if (r) rc = judge(w, g, r, 2 * n, text, right);
     for (int k = 0; k < 2; k++) {
-        int hits = 0;
-        for (int i = 0; i < n; i++) hits += right[k * n + i];
-        share[k] = log((hits + 0.5) / (n + 1));
+        hits[k] = 0;
+        for (int i = 0; i < n; i++) hits[k] += right[k * n + i];
     }
     if (r) ptd_replies_free(r, 2 * n);
     free_prompts(p, 2);
@@ -353,18 +352,19 @@ static int shares(struct ptd_weigh *w, struct ptd_group *g, const char *const hi
     return rc;
 }
 
-int ptd_weigh_gain(struct ptd_weigh *w, struct ptd_group *g, const char *hint, double *gain)
+int ptd_weigh_gain(struct ptd_weigh *w, struct ptd_group *g, const char *hint, struct ptd_gain *out)
 {
     const char *const both[2] = {NULL, hint};
     struct ptd_weighed weight[2];
-    double share[2];
+    int hits[2];
     if (load(w) < 0) return -1;
     if (w->rules.by == PTD_BY_REPLY) {
-        if (shares(w, g, both, share) < 0) return -1;
-        *gain = share[1] - share[0];
+        if (count_right(w, g, both, hits) < 0) return -1;
+        out->logp = log(hits[1] + 0.5) - log(hits[0] + 0.5);
+        out->right = (double)hits[1] / w->rules.samples;
         return 0;
     }
     if (read_given(w, g, both, 2, weight) < 0) return -1;
-    *gain = weight[1].rank - weight[0].rank;
+    *out = (struct ptd_gain){weight[1].rank - weight[0].rank, 1};
     return 0;
 }

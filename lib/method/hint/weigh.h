@@ -45,9 +45,12 @@ struct ptd_weigh *ptd_weigh_open(struct ptd_hint_tools *tools, const struct ptd_
 /* The hints [n] of g, to choose among them. -1: see err.h. */
 int ptd_weigh_rank(struct ptd_weigh *w, struct ptd_group *g, const char *const *hint, int n,
                    struct ptd_weighed *out) PTD_MUST_CHECK;
-/* By how much log-prob the right answer gains under the hint. */
+struct ptd_gain {
+    double logp;  /* by how much log-prob the right answer gains under the hint */
+    double right; /* reply: the share of right ones under it; otherwise 1 */
+};
 int ptd_weigh_gain(struct ptd_weigh *w, struct ptd_group *g, const char *hint,
-                   double *gain) PTD_MUST_CHECK;
+                   struct ptd_gain *out) PTD_MUST_CHECK;
 /* Under answer and right, the texts that stand for the right answer, in g's arena; how many, -1
  * failure. */
 int ptd_weigh_texts(struct ptd_weigh *w, struct ptd_group *g,
