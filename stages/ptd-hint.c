@@ -55,6 +55,7 @@ static struct {
                   .candidates = 256,
                   .sure = 0.5,
                   .gate_right = 0.5,
+                  .gate_source = 0.5,
                   .weigh = {.samples = 8,
                             .replies = 1,
                             .answer_template = "\\boxed{ANSWER}",
@@ -81,6 +82,8 @@ static const struct ptd_opt options[] = {
      "gate by reply: replies with the hint, and without", 1, 256},
     {"gate-right", 0, PTD_OPT_DOUBLE, &opt.hint.gate_right, "P",
      "gate by reply: the least share of right ones among those with the hint", 0, 1},
+    {"gate-source", 0, PTD_OPT_DOUBLE, &opt.hint.gate_source, "P",
+     "gate: the share of a source's hints in a step that must pass for any of them to", 0, 1},
     {"answer-template", 0, PTD_OPT_STR, &opt.hint.weigh.answer_template, "TEXT",
      "gate, search by answer: what the answer is written in, with ANSWER in it", 0, 0},
     {"model", 0, PTD_OPT_STR, &opt.model, "WHO",
@@ -264,6 +267,7 @@ static void refuse_idle_weights(int search)
     ptd_opt_needs("sure", search && reply, "--from search and --weigh reply");
     ptd_opt_needs("replies", search && reply, "--from search and --weigh reply");
     ptd_opt_needs("samples", opt.hint.gate && reply, "--gate and --weigh reply");
+    ptd_opt_needs("gate-source", opt.hint.gate, "--gate");
     ptd_opt_needs("gate-right", opt.hint.gate && reply, "--gate and --weigh reply");
     ptd_opt_needs("weigh", weighs || given, "--gate, --blank, --gradient or --from search");
     ptd_opt_needs("answer-template", given || (weighs && !reply),
@@ -365,19 +369,37 @@ static void count(const struct ptd_group *g, int given)
         opt.dropped[i] += strcmp(ptd_spoiler_rules[i].name, g->hint_drop) == 0;
 }
 
-static int process(struct ptd_group *g, void *ctx)
+/* Of a step, or of one group. */
+static int hint_all(struct ptd_group **g, int n, int *verbs, void *ctx)
 {
     (void)ctx;
-    int needed = needs_hint(g), had = g->hint.text || g->hint_drop || g->map.score;
-    if (needed < 0) return PTD_FAILED;
-    if (!needed) {
-        ptd_hint_clear(g);
-        return had ? PTD_CHANGED : PTD_PASS;
+    struct ptd_group **asked = ptd_array((size_t)n, sizeof *asked);
+    int *at = ptd_array((size_t)n, sizeof *at), *given = ptd_array((size_t)n, sizeof *given);
+    int m = 0, rc = 0;
+    for (int i = 0; i < n && rc == 0; i++) {
+        int needed = needs_hint(g[i]), had = g[i]->hint.text || g[i]->hint_drop || g[i]->map.score;
+        verbs[i] = needed < 0 ? PTD_FAILED : had ? PTD_CHANGED : PTD_PASS;
+        rc = needed < 0 ? -1 : 0;
+        if (needed > 0) asked[m] = g[i], at[m++] = i;
+        if (needed == 0) ptd_hint_clear(g[i]);
     }
-    int given = ptd_hints_give(opt.hints, g);
-    if (given < 0) return PTD_FAILED;
-    count(g, given);
-    return given || g->hint_drop || had ? PTD_CHANGED : PTD_PASS;
+    if (rc == 0) rc = ptd_hints_give(opt.hints, asked, m, given);
+    for (int k = 0; k < m; k++) {
+        if (given[k] < 0) verbs[at[k]] = PTD_FAILED;
+        if (rc < 0) continue;
+        count(asked[k], given[k]);
+        if (given[k] || asked[k]->hint_drop) verbs[at[k]] = PTD_CHANGED;
+    }
+    free(asked);
+    free(at);
+    free(given);
+    return rc;
+}
+
+static int process(struct ptd_group *g, void *ctx)
+{
+    int verb;
+    return hint_all(&g, 1, &verb, ctx) < 0 ? PTD_FAILED : verb;
 }
 
 /* After the first step: if no prompt that needs a hint had anything to make one of, there will be
@@ -643,5 +665,6 @@ int main(int argc, char **argv)
                            .summary = summary};
     const char *operand = ptd_filter_parse(&f, argc, argv, &command);
     if (!opt.audit) refuse_options_of_audit();
+    if (opt.hint.gate) f.batch = hint_all;
     return opt.audit ? audit(operand) : ptd_filter_run(&f, operand, command);
 }

@@ -54,7 +54,7 @@ METHODS='--methods read/add'
     jq -c 'if .id[-1:] | tonumber % 2 == 0 then .steps = ["look at a1 a2 a3 b1 b2 b3 c1 c2 c3", "read"] else . end' train.jsonl > mixed.jsonl
     ptd-rollout -q -s run.ptd -P 12 -G 6 -m 16 -n 1 mixed.jsonl | ptd-verify -q > mixed.rec
     for by in reply right answer; do
-        form=$([ $by = reply ] && echo "--gate-right 0" || echo "--answer-template '\\boxed{ ANSWER }'")
+        form="--gate-source 0 "$([ $by = reply ] && echo "--gate-right 0" || echo "--answer-template '\\boxed{ ANSWER }'")
         run -0 --separate-stderr bash -c "ptd-hint --from data --gate --weigh $by $form mixed.rec > gated.rec"
         [[ "$stderr" == *"gate: "*" of "*" passed ("*" %), gain "* ]]
         groups gated.rec | jq -s -e 'map(select(.group_accuracy < 1)) | all(
@@ -68,8 +68,7 @@ METHODS='--methods read/add'
     share=$(groups once.rec | jq -s 'map(select(.group_accuracy < 1)) | (map(select(.hint.text)) | length) / length')
     jq -e --argjson share "$share" '."ptd/hint_gate_ratio" - $share | fabs < 1e-6' metrics > /dev/null
     # of replies so many must be right; of eight all are at most what half are
-    cp once.rec right-0.5.rec
-    for least in 0 1; do ptd-hint -q --from data --gate --gate-right $least mixed.rec > right-$least.rec; done
+    for least in 0 0.5 1; do ptd-hint -q --from data --gate --gate-source 0 --gate-right $least mixed.rec > right-$least.rec; done
     for least in 0 0.5 1; do groups right-$least.rec | jq -r 'select(.hint.text).uid' | sort > passed-$least; done
     [ -z "$(comm -13 passed-0 passed-0.5)$(comm -13 passed-0.5 passed-1)" ]
     [ "$(wc -l < passed-1)" -lt "$(wc -l < passed-0)" ]
@@ -80,6 +79,12 @@ METHODS='--methods read/add'
             | [$gained[] | select((.gain - $g.hint_gain | fabs) < 1e-6).n] as $n
             | if $g.hint.text then any($n[]; . >= 8 * $least) else $n == [] or any($n[]; . < 8 * $least) end)' > /dev/null
     done
+    # a source of which too few pass is not believed at all
+    few=$(groups right-0.5.rec | jq -s 'map(select(.hint.text or .hint_refused)) | (map(select(.hint.text)) | length) / length - 0.01')
+    ptd-hint -q --from data --gate --gate-source "$few" mixed.rec | groups - | jq -c '[.uid, .hint, .hint_gain]' |
+        cmp - <(groups right-0.5.rec | jq -c '[.uid, .hint, .hint_gain]')
+    ptd-hint -q --from data --gate --gate-source 1 mixed.rec > doubted.rec
+    groups doubted.rec | jq -s -e 'map(select(.hint_refused)) | all(.hint.text == null and .hint_drop == "gate" and .hint_refused) and any(.hint_gain > 0)' > /dev/null
     # without the gate nobody was asked
     ptd-hint -q --from data mixed.rec | ptd-ref -q --no-cache > free.rec
     [ "$(groups free.rec | jq -c '[.hint_gain, .hint_refused]' | sort -u)" = '[null,null]' ]
@@ -261,6 +266,7 @@ SAYS='jq --unbuffered -c'
 --from data --gate --weigh answer --samples 3
 --from data --gate --weigh answer --gate-right 0.3
 --from data --gate-right 0.3
+--from data --gate-source 0.3
 --from data --gate --answer-template ANSWER
 --from search --weigh right --judge exact
 --from data --replies 2

@@ -22,7 +22,7 @@ static int give(struct ptd_group *g, const char *from)
     tools.device = the_device();
     struct ptd_hints *h = ptd_hints_open(&tools, from, &usual);
     assert_non_null(h);
-    int rc = ptd_hints_give(h, g);
+    int given, rc = ptd_hints_give(h, &g, 1, &given) < 0 ? -1 : given > 0;
     ptd_hints_close(h);
     ptd_hint_tools_close(&tools);
     return rc;

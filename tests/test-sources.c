@@ -595,7 +595,9 @@ static void the_gate_lets_pass_what_gains(void **state)
         struct ptd_hints *h = ptd_hints_open(&t, "data", &o);
         struct ptd_weigh *w = ptd_weigh_open(&t, &o.weigh);
         assert_true(ptd_hints_compute(h));
-        int given = ptd_hints_give(h, &g);
+        struct ptd_group *one = &g;
+        int given;
+        assert_int_equal(ptd_hints_give(h, &one, 1, &given), 0);
         assert_int_equal(ptd_weigh_gain(w, &g, words[i], &gain), 0);
         assert_int_equal(given, gain.logp > 0);
         assert_close(g.hint_gain, gain.logp, 1e-9);
@@ -612,6 +614,48 @@ static void the_gate_lets_pass_what_gains(void **state)
         ptd_hint_tools_close(&t);
     }
     (void)passed;
+}
+
+/* Of a step's hints some pass; where that is less than the share that is asked for, none does. */
+static void a_source_that_mostly_fails_is_not_believed(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    static const char *const words[N] = {
+        "look at a1", "look at b2 then add",     "first c3 then subtract", "look at c1 c2",
+        "read b1",    "first a2 then look at b3"};
+    int passed[3] = {0};
+    for (int round = 0; round < 3; round++) {
+        struct ptd_hint_tools t;
+        struct ptd_group g[N], *step[N];
+        struct ptd_hint_options o = usual(PTD_BY_ANSWER);
+        int given[N];
+        o.gate = 1;
+        o.gate_source = round == 0 ? 0 : (passed[0] + (round == 1 ? 0 : 0.5)) / N;
+        open_tools(&t);
+        struct ptd_hints *h = ptd_hints_open(&t, "data", &o);
+        for (int i = 0; i < N; i++) {
+            step[i] = &g[i];
+            g[i] = group_of(NULL, NULL, 0);
+            g[i].steps = &words[i], g[i].n_steps = 1;
+        }
+        assert_int_equal(ptd_hints_give(h, step, N, given), 0);
+        for (int i = 0; i < N; i++) {
+            passed[round] += given[i];
+            assert_int_equal(given[i], g[i].hint.text != NULL);
+            assert_int_equal(!given[i], g[i].hint_drop && !strcmp(g[i].hint_drop, PTD_HINT_GATE));
+            assert_int_equal(!given[i], g[i].hint_refused && strstr(g[i].hint_refused, words[i]));
+        }
+        struct ptd_hints_gate n = ptd_hints_gated(h);
+        assert_int_equal(n.passed, passed[round]);
+        assert_int_equal(n.dropped, N - passed[round]);
+        ptd_hints_close(h);
+        for (int i = 0; i < N; i++) ptd_group_clear(&g[i]);
+        ptd_hint_tools_close(&t);
+    }
+    assert_in_range(passed[0], 1, N - 1);
+    assert_int_equal(passed[1], passed[0]); /* just enough */
+    assert_int_equal(passed[2], 0);
 }
 
 int main(void)
@@ -637,6 +681,7 @@ int main(void)
         cmocka_unit_test(search_by_answer_takes_the_largest_gain),
         cmocka_unit_test(bad_methods_are_refused),
         cmocka_unit_test(the_gate_lets_pass_what_gains),
+        cmocka_unit_test(a_source_that_mostly_fails_is_not_believed),
     };
     return cmocka_run_group_tests_name("sources", tests, make_store, remove_store);
 }

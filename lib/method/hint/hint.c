@@ -29,7 +29,7 @@ struct ptd_hints {
     struct chosen source[SOURCES];
     int n;
     struct ptd_weigh *gate; /* NULL: there is none */
-    double gate_right;
+    double gate_right, gate_source;
     int record;
     struct ptd_hints_gate gated;
 };
@@ -298,6 +298,7 @@ static int open_sources(struct ptd_hints *h, const struct ptd_hint_options *o)
     }
     if (!o->gate) return 0;
     h->gate_right = o->gate_right;
+    h->gate_source = o->gate_source;
     return (h->gate = ptd_weigh_open(ptd_hint_eye(h->tools), &o->weigh)) ? 0 : -1;
 }
 
@@ -431,24 +432,65 @@ static void drop_hint(const struct ptd_hints *h, struct ptd_group *g, const stru
     *map = g->map;
 }
 
-int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g)
+/* 1: g has a hint of source i; 0: none that counts; -1 failure. */
+static int try_source(struct ptd_hints *h, int i, struct ptd_group *g, struct ptd_map *map)
 {
-    struct ptd_map map = {0};
-    ptd_hint_clear(g);
-    for (int i = 0; i < h->n; i++) {
-        struct ptd_hint hint;
-        const char *broken;
-        memset(&g->map, 0, sizeof g->map);
-        int made = ptd_hints_make(h, i, g, &hint, &broken), passes = 0;
-        if (made < 0 || (made && !broken && ask_gate(h, g, &hint, &passes) < 0)) return -1;
-        if (passes) {
-            if (render(h->tools, g, &hint) < 0) return -1;
-            g->hint = hint;
-            g->hint_drop = g->hint_dropped = NULL;
-            return 1;
-        }
-        if (made && !g->hint_drop) drop_hint(h, g, &hint, broken, &map);
+    struct ptd_hint hint;
+    const char *broken;
+    memset(&g->map, 0, sizeof g->map);
+    int made = ptd_hints_make(h, i, g, &hint, &broken), passes = 0;
+    if (made < 0 || (made && !broken && ask_gate(h, g, &hint, &passes) < 0)) return -1;
+    if (passes) {
+        if (render(h->tools, g, &hint) < 0) return -1;
+        g->hint = hint;
+        g->hint_drop = g->hint_dropped = NULL;
+        return 1;
     }
-    g->map = map;
+    if (made && !g->hint_drop) drop_hint(h, g, &hint, broken, map);
     return 0;
+}
+
+/* What the gate let pass is refused after all. */
+static void take_back(struct ptd_hints *h, struct ptd_group *g, struct ptd_map *map)
+{
+    struct ptd_hint hint = g->hint;
+    memset(&g->hint, 0, sizeof g->hint);
+    g->hint_refused = ptd_group_text(g, "%s: %s", hint.source, hint.text);
+    drop_hint(h, g, &hint, NULL, map);
+    h->gated.passed--, h->gated.gain_passed -= g->hint_gain;
+    h->gated.dropped++, h->gated.gain_dropped += g->hint_gain;
+}
+
+/* Source i of which so few pass is not believed. */
+static void doubt(struct ptd_hints *h, int i, const struct ptd_hints_gate *before,
+                  struct ptd_group **g, int n, int *given, struct ptd_map *map)
+{
+    long passed = h->gated.passed - before->passed, dropped = h->gated.dropped - before->dropped;
+    if (!h->gate || passed >= h->gate_source * (double)(passed + dropped)) return;
+    for (int k = 0; k < n; k++) {
+        if (given[k] != 1 + i) continue;
+        take_back(h, g[k], &map[k]);
+        given[k] = 0;
+    }
+}
+
+int ptd_hints_give(struct ptd_hints *h, struct ptd_group **g, int n, int *given)
+{
+    struct ptd_map *map = ptd_array((size_t)n, sizeof *map);
+    int rc = 0;
+    for (int k = 0; k < n; k++) ptd_hint_clear(g[k]), given[k] = 0;
+    for (int i = 0; i < h->n && rc == 0; i++) {
+        struct ptd_hints_gate before = h->gated;
+        for (int k = 0; k < n && rc == 0; k++) {
+            if (given[k]) continue;
+            int made = try_source(h, i, g[k], &map[k]);
+            given[k] = made > 0 ? 1 + i : made;
+            rc = made < 0 ? -1 : 0;
+        }
+        if (rc == 0) doubt(h, i, &before, g, n, given, map);
+    }
+    for (int k = 0; k < n; k++)
+        if (!given[k]) g[k]->map = map[k];
+    free(map);
+    return rc;
 }

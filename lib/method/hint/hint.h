@@ -84,8 +84,9 @@ struct ptd_hint_options {
     int candidates;
     double sure;
     struct ptd_weigh_rules weigh;
-    int gate;          /* a hint under which the right answer gains nothing is dropped */
-    double gate_right; /* and one under which fewer replies than this share are right */
+    int gate;           /* a hint under which the right answer gains nothing is dropped */
+    double gate_right;  /* and one under which fewer replies than this share are right */
+    double gate_source; /* and all of a source of which less than this share passes */
     /* exec.c */
     double exec_timeout, exec_start;
     int tell; /* answer.c may be asked */
@@ -130,9 +131,11 @@ struct ptd_hints *ptd_hints_open(struct ptd_hint_tools *t, const char *from,
                                  const struct ptd_hint_options *o);
 /* Of all that hints leave in a group nothing stays. */
 void ptd_hint_clear(struct ptd_group *g);
-/* Replaces g's hint by the first one that a source gives, no rule rejects and the gate lets pass:
- * 1; 0 if there is none; -1 failure. What the gate drops has the hint_drop "gate". */
-int ptd_hints_give(struct ptd_hints *h, struct ptd_group *g) PTD_MUST_CHECK;
+/* Replaces the hint of each group of a step by the first one that a source gives, no rule rejects
+ * and the gate lets pass. What the gate drops has the hint_drop "gate": hints that do not help, and
+ * all of a source whose hints mostly do not, since those that seem to do it by accident. given [n]:
+ * 1 + the source's number, or 0. -1: failure, of the group whose given is -1 if of one. */
+int ptd_hints_give(struct ptd_hints *h, struct ptd_group **g, int n, int *given) PTD_MUST_CHECK;
 /* The sources one by one, 0 .. count - 1. make: 1 and *hint has all but a prompt, *broken the rule
  * that it breaks or NULL; 0: nothing to go by in g; -1 failure. */
 int ptd_hints_count(const struct ptd_hints *h);
