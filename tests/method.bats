@@ -103,7 +103,7 @@ END
     run -65 ptd-plot metrics.jsonl -f nothing
     [[ "$output" == *'field "nothing": expected it in at least one of the files (--list shows what they have)' ]]
     run -65 bash -c "printf '{\"step\":1}\n[]\n' | ptd-plot - -f a"
-    [[ "$output" == *"standard input:2: expected one JSON object"* ]]
+    [[ "$output" == *"standard input:2: expected metrics, one JSON object"* ]]
     run -66 ptd-plot missing.jsonl
     run -2 ptd-plot metrics.jsonl -f actor/entropy -o curves.bmp
     run -73 ptd-plot metrics.jsonl -f actor/entropy -o no/such/folder/curves.png
