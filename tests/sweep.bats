@@ -96,7 +96,11 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
     grid OUT=cut METHODS=grpo DATA=cut.jsonl > cut.md
     [ "$(ls cut/cells | paste -sd ' ')" = 'grpo_SEED-1 grpo_SEED-2' ]
     # a program that says nothing
-    mkdir mute && ln -s "$bin"/* mute && rm mute/ptd-verify && printf '#!/bin/sh\nexit 70\n' > mute/ptd-verify && chmod +x mute/ptd-verify
+    mkdir mute
+    ln -s "$bin"/* mute
+    rm mute/ptd-verify
+    printf '#!/bin/sh\nexit 70\n' > mute/ptd-verify
+    chmod +x mute/ptd-verify
     run -2 --separate-stderr grid OUT=none METHODS=grpo SEEDS=1 BIN="$PWD/mute"
     [[ "$stderr" == *"grpo_SEED-1: status 70: no word"* ]]
     run -2 --separate-stderr grid OUT=none METHODS='grpo nonsense'
