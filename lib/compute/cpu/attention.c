@@ -12,6 +12,7 @@
  * at a time, where keys are not worth turning, and its scores are those that lse is of. */
 #include "base/err.h"
 #include "base/threads.h"
+#include "compute/cpu/attention.h"
 #include "compute/cpu/floats.h"
 #include "compute/cpu/narrow.h"
 #include "compute/cpu/ops.h"
@@ -27,11 +28,6 @@
 #define WIDENED    32 /* keys in bfloat16 that are widened at a time: they stay near */
 #define FEW_ROWS   4  /* backward: below, plain loops beat a product call */
 
-/* A run: neighbouring spans with one shared prompt and consecutive rows (or a single span without).
- */
-struct run {
-    int first, n;
-};
 /* A piece: the part of one span inside a block of query rows. */
 struct piece {
     long row;
@@ -39,24 +35,6 @@ struct piece {
     const struct ptd_span *span;
     int from;
 };
-
-static int joins(const struct ptd_span *a, const struct ptd_span *b)
-{
-    return a->n_shared && a->shared == b->shared && a->n_shared == b->n_shared &&
-           a->row + a->n == b->row;
-}
-
-static struct run *find_runs(const struct ptd_attention *a, int *n)
-{
-    struct run *r = ptd_array(a->n_spans + 1, sizeof *r);
-    *n = 0;
-    for (int i = 0; i < a->n_spans; i++)
-        if (*n && joins(&a->spans[i - 1], &a->spans[i]))
-            r[*n - 1].n++;
-        else
-            r[(*n)++] = (struct run){i, 1};
-    return r;
-}
 
 enum { SCORES, DSCORES, KEYS, VALUES, QUERIES, OUTPUTS, SCRATCH };
 
@@ -364,16 +342,6 @@ static float softmax_row(float *s, int n, int all)
     return m + logf(sum);
 }
 
-/* Runs that share their keys' gradients, a prompt's own and those of its replies, are a family:
- * family[i] is the first run of family i. */
-struct ptd_attention_plan {
-    struct ptd_attention shape;
-    struct run *runs;
-    int n_runs;
-    int *family;
-    int n_families;
-};
-
 struct job {
     const struct ptd_attention_plan *plan;
     const struct ptd_attention *a;
@@ -604,118 +572,4 @@ void ptd_cpu_attention_backward(struct ptd_device *d, const struct ptd_attention
                     .v = FLOATS(v)};
     choose_products(&j, d);
     ptd_parallel((long)p->n_families * p->shape.kv_heads, 1, backward_families, &j);
-}
-
-/* ---- the plan ---- */
-
-static int family_end(const struct ptd_attention_plan *p, int first)
-{
-    const struct ptd_span *prompt = &p->shape.spans[p->runs[first].first];
-    int i = first + 1;
-    while (i < p->n_runs) {
-        const struct ptd_span *s = &p->shape.spans[p->runs[i].first];
-        if (!s->n_shared || (s->shared != prompt->own && s->shared != prompt->shared)) break;
-        i++;
-    }
-    return i;
-}
-
-static void *copied(const void *from, size_t bytes)
-{
-    char *to = ptd_alloc(bytes + 1);
-    if (bytes) memcpy(to, from, bytes);
-    return to;
-}
-
-struct ptd_attention_plan *ptd_cpu_attention_plan(struct ptd_device *d,
-                                                  const struct ptd_attention *a)
-{
-    struct ptd_attention_plan *p = ptd_alloc(sizeof *p);
-    p->shape = *a;
-    p->shape.spans = copied(a->spans, (size_t)a->n_spans * sizeof *a->spans);
-    if (a->blocks) p->shape.blocks = copied(a->blocks, (size_t)a->n_blocks * sizeof *a->blocks);
-    p->runs = find_runs(&p->shape, &p->n_runs);
-    p->family = ptd_array((size_t)p->n_runs + 1, sizeof *p->family);
-    for (int i = 0; i < p->n_runs; i = p->family[p->n_families])
-        p->family[++p->n_families] = family_end(p, i);
-    return p;
-}
-
-const struct ptd_attention *ptd_cpu_attention_shape(const struct ptd_attention_plan *p)
-{
-    return &p->shape;
-}
-
-void ptd_cpu_attention_plan_free(struct ptd_device *d, struct ptd_attention_plan *p)
-{
-    if (!p) return;
-    free((void *)(uintptr_t)p->shape.spans);
-    free((void *)(uintptr_t)p->shape.blocks);
-    free(p->runs);
-    free(p->family);
-    free(p);
-}
-
-/* ---- shares ---- */
-
-struct share_job {
-    const struct ptd_attention *a;
-    const struct ptd_shares_asked *asked;
-    const int32_t *keys;
-    float *out;
-    const float *q, *k, *lse;
-};
-
-/* The keys of one kv head side by side: [n_keys, D]. */
-static void bring_keys(const struct share_job *j, int head, float *to)
-{
-    int D = j->a->dim;
-    for (long t = 0; t < j->asked->n_keys; t++)
-        memcpy(to + t * D, j->k + j->keys[t] * j->a->k_stride + (long)head * D, D * sizeof *to);
-}
-
-/* out += e^(s - lse) */
-static void add_shares(float *out, const float *s, long n, float lse)
-{
-    long t = 0;
-    for (; t + VEC <= n; t += VEC)
-        vec_store(out + t, vec_load(out + t) + vec_exp(vec_load(s + t) - lse));
-    if (t < n) {
-        vec_f e = vec_exp(vec_load_part(s + t, n - t, -INFINITY) - lse);
-        vec_store_part(out + t, vec_load_part(out + t, n - t, 0) + e, n - t);
-    }
-}
-
-/* Blocks of rows, each over all heads, whose keys are fetched once a block. */
-static void share_blocks(void *ctx, long first, long last)
-{
-    const struct share_job *j = ctx;
-    const struct ptd_attention *a = j->a;
-    long n_keys = j->asked->n_keys;
-    int D = a->dim, group = a->heads / a->kv_heads;
-    for (long b = first; b < last; b++) {
-        long at = b * BLOCK_ROWS, left = j->asked->n - at,
-             n = left < BLOCK_ROWS ? left : BLOCK_ROWS;
-        float *S = scratch(SCORES, (size_t)BLOCK_ROWS * n_keys),
-              *K = scratch(DSCORES, (size_t)n_keys * D);
-        for (int h = 0; h < a->heads; h++) {
-            long row = j->asked->first + at;
-            if (h % group == 0) bring_keys(j, h / group, K);
-            if (j->asked->heads && !j->asked->heads[h]) continue;
-            ptd_product_rows_nt(S, n_keys, 0, 1 / sqrtf(D), j->q + row * a->q_stride + (long)h * D,
-                                a->q_stride, K, D, n, n_keys, D);
-            for (long i = 0; i < n; i++)
-                add_shares(j->out + (at + i) * n_keys, S + i * n_keys, n_keys,
-                           j->lse[(row + i) * a->heads + h]);
-        }
-    }
-}
-
-void ptd_cpu_attention_shares(struct ptd_device *d, const struct ptd_attention_plan *p,
-                              const struct ptd_shares_asked *a, ptd_stat *out, const ptd_num *q,
-                              const ptd_num *k, const ptd_stat *lse)
-{
-    struct share_job j = {&p->shape, a,         INTS(a->keys), FLOATS(out),
-                          FLOATS(q), FLOATS(k), FLOATS(lse)};
-    ptd_parallel((a->n + BLOCK_ROWS - 1) / BLOCK_ROWS, 1, share_blocks, &j);
 }
