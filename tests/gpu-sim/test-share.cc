@@ -1,13 +1,8 @@
 /* test-share: memory that programs have in common: what one puts there the others read and may not
  * write; a program killed at any call, or whose calls fail, leaves nothing behind and nobody
  * waiting. Processes are forked; what they share is the emulator's files. */
-#include "forms.hh"
-#include <dirent.h>
-#include <signal.h>
+#include "processes.hh"
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { N = 40000 }; /* numbers */
 static const size_t bytes = N * sizeof(int32_t);
@@ -17,34 +12,6 @@ static void new_name(void)
 {
     static int number;
     snprintf(name, sizeof name, "test-%d-%d", (int)getpid(), number++);
-}
-
-/* ---- what a process has ---- */
-
-static int entries(const char *path)
-{
-    int n = 0;
-    DIR *d = opendir(path);
-    while (d && readdir(d)) n++;
-    if (d) closedir(d);
-    return n;
-}
-
-struct holdings {
-    int files, threads;
-    long memories, mappings;
-};
-static struct holdings held_now(void)
-{
-    return {entries("/proc/self/fd"), entries("/proc/self/task"), sim_memories, sim_mappings};
-}
-static void nothing_is_left(const struct holdings &before)
-{
-    struct holdings now = held_now();
-    assert_int_equal(now.files, before.files);
-    assert_int_equal(now.threads, before.threads);
-    assert_int_equal(now.memories, before.memories);
-    assert_int_equal(now.mappings, before.mappings);
 }
 
 /* ---- one program ---- */
@@ -88,24 +55,12 @@ static int use(int *filled, int slowly)
 
 /* ---- other programs ---- */
 
-static int calls, fatal, failing;
-
-static int die_there(const char *)
-{
-    if (++calls == fatal) raise(SIGKILL);
-    return calls == failing;
-}
-
-/* A process of its own, whose call number `at` ends it. */
 static pid_t other(int at, int slowly)
 {
-    pid_t pid = fork();
-    if (pid) return pid;
-    int filled;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    calls = 0, fatal = at, sim_point = die_there;
-    alarm(60);
-    _exit(use(&filled, slowly));
+    return start(at, 60, [=] {
+        int filled;
+        return use(&filled, slowly);
+    });
 }
 
 /* 1: it was killed; 0: it ended well. */

@@ -2,48 +2,12 @@
  * address; two that want more than there is both end right; a program that is killed at any call,
  * or whose calls fail, leaves nothing behind and nobody waiting. Processes are forked; the card
  * that they have in common is a file of the emulator's. */
-#include "card.h"
-#include "forms.hh"
-#include <dirent.h>
-#include <signal.h>
+#include "processes.hh"
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { N = 50000 }; /* numbers: 200 kB */
 static const size_t bytes = N * sizeof(int32_t);
 static char folder[] = "/tmp/ptd-turns-XXXXXX", card_file[60];
-
-/* ---- what a process has ---- */
-
-static int entries(const char *path)
-{
-    int n = 0;
-    DIR *d = opendir(path);
-    while (d && readdir(d)) n++;
-    if (d) closedir(d);
-    return n;
-}
-
-struct holdings {
-    int files;
-    long memories, mappings;
-    size_t free;
-};
-static struct holdings held_now(void)
-{
-    size_t free = card_free(); /* which opens its file */
-    return {entries("/proc/self/fd"), sim_memories, sim_mappings, free};
-}
-static void nothing_is_left(const struct holdings &before)
-{
-    struct holdings now = held_now();
-    assert_int_equal(now.files, before.files);
-    assert_int_equal(now.memories, before.memories);
-    assert_int_equal(now.mappings, before.mappings);
-    assert_int_equal(now.free, before.free);
-}
 
 /* ---- one program ---- */
 
@@ -93,22 +57,9 @@ static int play(int copies, int turns, int micro)
 
 /* ---- other programs ---- */
 
-static int calls, fatal, failing;
-
-static int die_there(const char *)
-{
-    if (++calls == fatal) raise(SIGKILL);
-    return calls == failing;
-}
-
 static pid_t other(int at, int copies, int turns)
 {
-    pid_t pid = fork();
-    if (pid) return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    calls = 0, fatal = at, sim_point = die_there;
-    alarm(100);
-    _exit(play(copies, turns, 1000));
+    return start(at, 100, [=] { return play(copies, turns, 1000); });
 }
 
 /* 1: it was killed; 0: it ended well; else how it ended. */
