@@ -95,8 +95,8 @@ VEC_INLINE void put(float *c, const vec_f *s, int cols, int add)
 }
 
 /* rows x cols entries; cols is 1, 4 or 8. Of bfloat16, which comes from memory as it lies, the
- * words at the same place of the rows behind these are asked for: memory foresees no more than a
- * page. */
+ * words at the same place of the rows behind these are asked for, since memory foresees no more
+ * than a page: into the second cache, whose waiting places are more than the first one's. */
 VEC_INLINE void tile(int rows, int cols, int bf16, const struct rows *t)
 {
     vec_f s[TALL][2 * WIDE];
@@ -110,7 +110,7 @@ VEC_INLINE void tile(int rows, int cols, int bf16, const struct rows *t)
 #pragma GCC unroll 8
         for (int c = 0; c < cols; c++) {
             w[c] = weights(t->B + c * t->ldb, bf16, p);
-            if (bf16) __builtin_prefetch(t->B + (cols + c) * t->ldb + 2 * p);
+            if (bf16) __builtin_prefetch(t->B + (cols + c) * t->ldb + 2 * p, 0, 2);
         }
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {

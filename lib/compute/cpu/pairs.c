@@ -333,24 +333,44 @@ static uint32_t *room_for(long words)
     return near;
 }
 
+/* Words from w on of VEC rows of B, as they lie; the same ones of the rows behind these are asked
+ * for, as in dots.c. */
+VEC_INLINE void words_there(vec_u *x, const struct factors *f, const char *B, long w)
+{
+#pragma GCC unroll 16
+    for (int j = 0; j < VEC; j++) {
+        x[j] = words_at(B + j * f->ldb + w * 4);
+        __builtin_prefetch(B + (VEC + j) * f->ldb + w * 4, 0, 2);
+    }
+}
+
+/* The same of `cols` rows that are near. */
+VEC_INLINE void words_near(vec_u *x, const uint32_t *near, int cols, long w)
+{
+#pragma GCC unroll 16
+    for (int j = 0; j < VEC; j++) x[j] = j < cols ? words_at(near + j * APART + w) : (vec_u){0};
+}
+
 /* C [rows, cols] (+)= A B^T over a piece of k, for cols up to VEC: words change places in
  * registers. */
 VEC_INLINE void few_columns(int rows, const struct factors *f, float *C, long ldc, int cols,
                             int add, const uint32_t *A, long lda, const char *B, long k)
 {
-    const uint32_t *near = rows_near;
+    int there = !f->wide && cols == VEC && k % (2 * VEC) == 0;
     long words = (k + 1) / 2;
     vec_f sum[FEW];
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) sum[r] = (vec_f){0};
-    if (f->wide)
+    if (!there && f->wide)
         bring_rows(rows_near, B, 1, f->ldb, k, cols);
-    else
+    else if (!there)
         bring_rows(rows_near, B, 0, f->ldb, k, cols);
     for (long w = 0; w < words; w += VEC) {
         vec_u x[VEC];
-#pragma GCC unroll 16
-        for (int j = 0; j < VEC; j++) x[j] = j < cols ? words_at(near + j * APART + w) : (vec_u){0};
+        if (there)
+            words_there(x, f, B, w);
+        else
+            words_near(x, rows_near, cols, w);
         transpose(x);
 #pragma GCC unroll 16
         for (int i = 0; i < VEC; i++)
