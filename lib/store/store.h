@@ -318,6 +318,7 @@ struct ptd_tensor_piece {
     size_t first, n;
     const void *data;
     size_t head, len; /* bytes of the value before data, and all of it */
+    uint32_t number;  /* which of its tensor's */
 };
 /* checks the digest */
 int ptd_store_tensor(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK;

@@ -1,6 +1,6 @@
 /* store_map: the frozen generation's numbers where they lie in the map of base.mdb: verified once
  * for a machine that runs, which a note beside the file tells the programs that come later. What a
- * piece is is left to store_tensor.c. */
+ * piece is is left to store_piece.c. */
 #include "base/threads.h"
 #include "store/store_private.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* store_partial: generations that hold a part of the tensors only: what moved. The others are those
- * of generation 0. How tensors lie is store_tensor.c's, how generations come and go
+ * of generation 0. How tensors lie is store_piece.c's, how generations come and go
  * store_publish.c's. */
 #include "store/store_private.h"
 #include <inttypes.h>

@@ -5,7 +5,11 @@
  *   store_files    the files that a store lies in, and their locks
  *   store_guard    faults that damaged pages lead to
  *   store          transactions, plain values, the head, walking
- *   store_tensor   tensors in pieces, reading
+ *   store_keys     under which keys tensors lie, walking over them
+ *   store_piece    how a tensor is cut, a piece as bytes
+ *   store_fill     writing pieces
+ *   store_tensor   reading tensors
+ *   store_list     which tensors there are, what a generation is told by
  *   store_cache    cached values
  *   store_partial  generations that hold a part of the tensors only
  *   store_publish  generations
@@ -145,6 +149,10 @@ int ptd_store_put_dtype(struct ptd_store *s, MDB_txn *txn, int dtype);
 int ptd_store_check_plain(struct ptd_store *s, MDB_txn *txn, int db); /* all of a database */
 
 int ptd_store_bad_key(struct ptd_store *s, const char *key); /* -1 (a bug) if it cannot be one */
+/* An LMDB code or KEPT; *g is -1 if nothing was published. */
+int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g);
+/* Gives the mapped pages of a large value back; they stay in the page cache. */
+void ptd_store_forget(const void *data, size_t bytes);
 
 /* ---- the cache (store_cache.c) ---- */
 
@@ -154,11 +162,12 @@ int ptd_store_cache_give(struct ptd_store *s, uint64_t bytes);
 /* Sees to it that a publication of so many bytes finds room, as far as the cache is in its way. */
 void ptd_store_cache_leave(struct ptd_store *s, uint64_t bytes);
 
-/* ---- tensors (store_tensor.c) ---- */
+/* ---- keys (store_keys.c) ---- */
 
 #define PTD_PREFIX 24 /* bytes of a prefix with its NUL */
 void ptd_store_prefix(char prefix[PTD_PREFIX], const char *kind /* "" or "m/" */,
                       int64_t generation);
+void ptd_store_piece_key(char key[KEY_MAX + 1], const char *prefix, const char *name, size_t piece);
 /* Moves to the first key from `from` on, which must begin with `prefix`: an LMDB code, MDB_NOTFOUND
  * if it does not. */
 int ptd_store_seek(MDB_cursor *c, const char *from, const char *prefix, MDB_val *k, MDB_val *v);
@@ -167,31 +176,31 @@ int ptd_store_has_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *
  * key behind the prefix. Stops with what f returns but 0: an LMDB code or KEPT. */
 int ptd_store_each(struct ptd_store *keeper, const char *prefix,
                    int (*f)(void *ctx, const MDB_val *rest, const MDB_val *value), void *ctx);
-/* An LMDB code or KEPT; *g is -1 if nothing was published. */
-int ptd_store_get_head(struct ptd_store *s, MDB_txn *txn, int64_t *g);
 
-/* The store whose environment holds the weights of a generation: s or its base. */
-struct ptd_store *ptd_store_keeper(struct ptd_store *s, const char *prefix);
-/* Of names, shapes and digests of all weights under a prefix in the present view. An LMDB code. */
-int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest);
-/* Piece number `piece` of a tensor in the present view of a keeper, not yet checked against its
- * digest. */
-int ptd_store_get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
-                        size_t piece, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
-/* "store DIR: tensor "KEY": what" */
-int ptd_store_blame(struct ptd_store *s, const char *key, const char *what);
+/* ---- pieces (store_piece.c) ---- */
 
-/* ---- partial generations (store_partial.c) ---- */
+/* Behind LMDB's head of a page and one of so many bytes numbers are aligned to 64. */
+#define PTD_ROWS_HEAD 112
+/* Values in a piece; rows: where matrices are cut into whole rows. */
+size_t ptd_store_cut(const struct ptd_tensor_about *t, int rows);
+size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
+/* what they take in the file, at most, however they are cut */
+size_t ptd_store_room(const struct ptd_tensor_about *t, int n);
+size_t ptd_store_piece_head(const void *value, size_t len); /* bytes before its numbers */
+/* As ptd_store_tensor (store.h), without the digest; and that alone: 1 if it is right. */
+int ptd_store_parse_piece(const void *value, size_t len, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
+int ptd_store_piece_intact(const struct ptd_tensor_piece *p);
+/* The head before numbers that are there; len: bytes of the value. */
+void ptd_store_seal_piece(char *value, const struct ptd_tensor_about *t, size_t number, int rows,
+                          size_t len);
 
-/* With the head's move: how many tensors of its own a partial generation holds; 0: it is not there,
- * or none. An LMDB code. */
-int ptd_store_mark_partial(struct ptd_store *s, MDB_txn *txn, int64_t generation, int tensors);
-/* Whether a generation of the present view holds a part only, of which nothing may be missing. An
- * LMDB code or KEPT. */
-int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial);
-/* Under which prefix a tensor of the generation lies: its own or generation 0's. */
-int ptd_store_prefix_of(struct ptd_store *s, int64_t generation, int partial, const char *name,
-                        char prefix[PTD_PREFIX]) PTD_MUST_CHECK;
+/* Place of number i where the view's numbers lie on the host. */
+static inline char *ptd_store_place(const struct ptd_tensor_view *v, size_t i)
+{
+    return (char *)v->data + i * ptd_dtype_size(v->dtype ? v->dtype : PTD_F32);
+}
+
+/* ---- writing pieces (store_fill.c) ---- */
 
 /* A run of tensors under one prefix, to be written piece by piece. */
 struct ptd_writing {
@@ -214,9 +223,6 @@ struct ptd_waiting {
     _Atomic int next; /* to be filled */
 };
 extern size_t ptd_store_batch; /* bytes of tensors per transaction; tests lower it */
-size_t ptd_store_bytes(const struct ptd_tensor_about *t, int n);
-/* what they take in the file, at most, however they are cut */
-size_t ptd_store_room(const struct ptd_tensor_about *t, int n);
 /* Writes the piece of tensor i that begins with value `first`, or adds it to those that wait; *n:
  * its values. An LMDB code or KEPT. */
 int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writing *w, int i,
@@ -224,8 +230,37 @@ int ptd_store_put_piece(struct ptd_store *s, MDB_txn *txn, const struct ptd_writ
 /* Fills them on all threads; to be called before anything is deleted and before the transaction
  * ends. */
 void ptd_store_fill_waiting(struct ptd_waiting *waiting);
-/* Gives the mapped pages of a large value back; they stay in the page cache. */
-void ptd_store_forget(const void *data, size_t bytes);
+
+/* ---- reading tensors (store_tensor.c) ---- */
+
+/* The store whose environment holds the weights of a generation: s or its base. */
+struct ptd_store *ptd_store_keeper(struct ptd_store *s, const char *prefix);
+/* Piece number `piece` of a tensor in the present view of a keeper, not yet checked against its
+ * digest. */
+int ptd_store_get_piece(struct ptd_store *s, int db, const char *prefix, const char *name,
+                        size_t piece, struct ptd_tensor_piece *p) PTD_MUST_CHECK;
+/* Whether the present view holds a published generation; its prefix, and whether it is partial. */
+int ptd_store_find_generation(struct ptd_store *s, int64_t generation, char prefix[PTD_PREFIX],
+                              int *partial) PTD_MUST_CHECK;
+/* "store DIR: tensor "KEY": what" */
+int ptd_store_blame(struct ptd_store *s, const char *key, const char *what);
+
+/* ---- lists (store_list.c) ---- */
+
+/* Of names, shapes and digests of all weights under a prefix in the present view. An LMDB code. */
+int ptd_store_digest(struct ptd_store *s, const char *prefix, uint64_t *digest);
+
+/* ---- partial generations (store_partial.c) ---- */
+
+/* With the head's move: how many tensors of its own a partial generation holds; 0: it is not there,
+ * or none. An LMDB code. */
+int ptd_store_mark_partial(struct ptd_store *s, MDB_txn *txn, int64_t generation, int tensors);
+/* Whether a generation of the present view holds a part only, of which nothing may be missing. An
+ * LMDB code or KEPT. */
+int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial);
+/* Under which prefix a tensor of the generation lies: its own or generation 0's. */
+int ptd_store_prefix_of(struct ptd_store *s, int64_t generation, int partial, const char *name,
+                        char prefix[PTD_PREFIX]) PTD_MUST_CHECK;
 
 /* ---- the frozen generation (store_base.c) ---- */
 

@@ -1,5 +1,6 @@
 /* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what
- * stays, filling and cloning new stores. How a tensor is laid out is left to store_tensor.c. */
+ * stays, filling and cloning new stores. How a tensor is laid out is left to store_piece.c and
+ * store_fill.c. */
 #include "store/share.h"
 #include "store/store_private.h"
 #include <inttypes.h>
