@@ -5,68 +5,41 @@
  *
  * With --audit it writes no stream: it measures on a sample, of a stream or of a data set, whether
  * hints tell (audit.h). */
+#include "hint/hint.h"
 #include "base/output.h"
-#include "base/progress.h"
 #include "base/rng.h"
-#include "base/signals.h"
 #include "base/threads.h"
-#include "compute/device.h"
-#include "flow/filter.h"
-#include "method/hint/audit.h"
 #include "method/hint/forced.h"
 #include "method/hint/spoiler.h"
-#include "method/hint/weigh.h"
-#include "method/source.h"
-#include "net/sample.h"
-#include "view/audit.h"
-#include "view/show.h"
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
-#define RULES_MAX 16
-#define SAMPLE    200 /* groups, and answers to each */
-#define ANSWERS   4
+#define SAMPLE  200 /* groups, and answers to each */
+#define ANSWERS 4
 
-static struct {
-    const char *store, *model, *from, *device, *judge, *weigh;
-    struct ptd_hint_options hint;
-    double tau, share;
-    int always, audit, answers, max_tokens;
-    const char *system;
-    int64_t sample, audit_seed, max_pixels, min_pixels;
-    double temperature;
-    struct ptd_dataset_places places;
-    uint64_t seed;
-    struct ptd_hint_tools tools;
-    struct ptd_hints *hints;
-    struct ptd_plan_asked plan;
-    long given, dropped[RULES_MAX], bare;
-    struct ptd_hints_gate gated;
-} opt = {.from = "data,attention",
-         .weigh = "reply",
-         .hint = {.grid = "3x3",
-                  .mass = 1.2,
-                  .sink = 4,
-                  .first = 1,
-                  .candidates = 256,
-                  .sure = 0.5,
-                  .gate_right = 0.5,
-                  .gate_source = 0.5,
-                  .weigh = {.samples = 8,
-                            .replies = 1,
-                            .answer_template = "\\boxed{ANSWER}",
-                            .judge = "auto"},
-                  .exec_timeout = 10,
-                  .exec_start = 300},
-         .tau = 1,
-         .share = 1,
-         .judge = "auto",
-         .sample = SAMPLE,
-         .answers = ANSWERS};
+struct options opt = {.from = "data,attention",
+                      .weigh = "reply",
+                      .hint = {.grid = "3x3",
+                               .mass = 1.2,
+                               .sink = 4,
+                               .first = 1,
+                               .candidates = 256,
+                               .sure = 0.5,
+                               .gate_right = 0.5,
+                               .gate_source = 0.5,
+                               .weigh = {.samples = 8,
+                                         .replies = 1,
+                                         .answer_template = "\\boxed{ANSWER}",
+                                         .judge = "auto"},
+                               .exec_timeout = 10,
+                               .exec_start = 300},
+                      .tau = 1,
+                      .share = 1,
+                      .judge = "auto",
+                      .sample = SAMPLE,
+                      .answers = ANSWERS};
 
 static const struct ptd_opt options[] = {
     {"from", 'f', PTD_OPT_STR, &opt.from, "LIST", "sources, the first hint wins: %s", 0, 0},
@@ -168,130 +141,13 @@ static struct ptd_usage usage = {
     "0 done, 1 a source of hints tells (--audit), 2 misuse, 65 bad data or answer of exec, 66 no "
     "input, 69 exec does not answer, 71 no memory, 74 i/o, 76 cut, 77 no permission, 78 config"};
 
-/* Who looks, if --model says it. */
-static int open_eye(void)
+int open_eye(void)
 {
     opt.tools.old = opt.model && strcmp(opt.model, "old") == 0;
     return opt.model && !opt.tools.old ? ptd_hint_model_open(&opt.tools, opt.model) : 0;
 }
 
-/* ---- memory ---- */
-
-#define BEYOND "--from data, more memory, or a smaller model"
-
-/* What an audit's answers take: under each view of a group, with one hint of each source. */
-static void add_answers(void *model, int64_t answers, struct ptd_plan *p)
-{
-    struct ptd_sampling s = {.group_size = (int)answers,
-                             .max_tokens = opt.max_tokens ? opt.max_tokens : 64};
-    struct ptd_expected e = opt.plan.expected;
-    e.prompts = 2 + 2 * ptd_hints_count(opt.hints);
-    ptd_sample_plan(p, model, &s, &e);
-}
-
-/* Replies of the search or the gate, or given texts, whichever are wanted. */
-static void plan_weighing(struct ptd_hint_tools *eye, struct ptd_plan *p)
-{
-    int search = ptd_hints_have(opt.hints, "search");
-    struct ptd_expected e = opt.plan.expected;
-    struct ptd_sampling s = {.group_size = search ? opt.hint.weigh.replies : opt.hint.weigh.samples,
-                             .max_tokens = e.answer > 0 ? (int)e.answer : 64};
-    struct ptd_model *m = search || opt.hint.gate ? ptd_model_open(eye->store, eye->device) : NULL;
-    if (!search && !opt.hint.gate) return;
-    if (!m) ptd_die_last();
-    e.prompts = search ? opt.hint.candidates : 2;
-    if (opt.hint.weigh.by == PTD_BY_REPLY)
-        ptd_sample_plan(p, m, &s, &e);
-    else
-        ptd_plan_add(p, "texts", ptd_plan_pool(m, 0, &(struct ptd_shape){.rows = PTD_FORCED_ROWS}));
-    ptd_model_free(m);
-}
-
-static void plan_model(struct ptd_plan *p)
-{
-    struct ptd_expected e = opt.plan.expected;
-    ptd_threads_start(0);
-    if (!(opt.tools.device = ptd_device_open(opt.device)) ||
-        ptd_hint_plan(ptd_hint_eye(&opt.tools), &e, p) < 0)
-        ptd_die_last();
-    plan_weighing(ptd_hint_eye(&opt.tools), p);
-}
-
-/* --plan: no stream is read. */
-static _Noreturn void tell_plan(void)
-{
-    struct ptd_plan fixed = {0}, all;
-    struct ptd_plan_choice choices[2] = {{0}};
-    int computes;
-    if (!opt.store) ptd_misuse("--plan: expected --store, which says what the model is");
-    if (ptd_hint_tools_open(&opt.tools, opt.store) < 0 || open_eye() < 0 ||
-        !(opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint)))
-        ptd_die_last();
-    computes = opt.audit || ptd_hints_compute(opt.hints);
-    ptd_plan_program(&fixed, &opt.tools.config, computes ? ptd_threads_count() : 0);
-    if (computes) plan_model(&fixed);
-    all = fixed;
-    if (opt.audit) {
-        choices[0] = (struct ptd_plan_choice){"--group-size", opt.answers, 1, add_answers,
-                                              ptd_model_open(opt.tools.store, opt.tools.device)};
-        add_answers(choices[0].ctx, opt.answers, &all);
-    }
-    ptd_plan_tell(&all, &fixed, &opt.plan, choices, BEYOND);
-}
-
-/* What was given and cannot have an effect is a mistake. */
-static void refuse_idle_scores(int attention, int search)
-{
-    int blank = opt.hint.blank, gradient = opt.hint.gradient, read = attention && !blank;
-    static const char *const of_attention[] = {"mass",  "first",    "neutral",
-                                               "blank", "gradient", NULL};
-    for (const char *const *o = of_attention; *o; o++)
-        ptd_opt_needs(*o, attention, "--from attention");
-    ptd_opt_needs("blank", !blank || !gradient, "no --gradient");
-    ptd_opt_needs("neutral", read && !gradient, "neither --blank nor --gradient");
-    ptd_opt_needs("layers", search || read, "--from search, or attention without --blank");
-    ptd_opt_needs("heads", search || (read && !gradient),
-                  "--from search, or attention with neither --blank nor --gradient");
-    ptd_opt_needs("sink", search || (read && !gradient),
-                  "--from search, or attention with neither --blank nor --gradient");
-    ptd_opt_needs("grid", attention || search || ptd_hints_named(opt.from, "siblings"),
-                  "--from attention, siblings or search");
-}
-
-static void refuse_idle_weights(int search)
-{
-    int given = opt.hint.blank || opt.hint.gradient, weighs = opt.hint.gate || search,
-        reply = opt.hint.weigh.by == PTD_BY_REPLY;
-    ptd_opt_needs("methods", search, "--from search");
-    ptd_opt_needs("candidates", search, "--from search");
-    ptd_opt_needs("sure", search && reply, "--from search and --weigh reply");
-    ptd_opt_needs("replies", search && reply, "--from search and --weigh reply");
-    ptd_opt_needs("samples", opt.hint.gate && reply, "--gate and --weigh reply");
-    ptd_opt_needs("gate-source", opt.hint.gate, "--gate");
-    ptd_opt_needs("gate-right", opt.hint.gate && reply, "--gate and --weigh reply");
-    ptd_opt_needs("weigh", weighs || given, "--gate, --blank, --gradient or --from search");
-    ptd_opt_needs("answer-template", given || (weighs && !reply),
-                  "--weigh answer or right and --gate or --from search, or --blank or --gradient");
-    ptd_opt_needs("judge", (weighs && reply) || opt.audit,
-                  "--audit, or --weigh reply and --gate or --from search");
-}
-
-static void refuse_idle(void)
-{
-    int attention = ptd_hints_named(opt.from, "attention"),
-        search = ptd_hints_named(opt.from, "search"), exec = ptd_hints_named(opt.from, "exec");
-    refuse_idle_scores(attention, search);
-    refuse_idle_weights(search);
-    ptd_opt_needs("model", attention || search || opt.hint.gate,
-                  "--gate or --from attention or search");
-    ptd_opt_needs("exec-timeout", exec, "--from exec:CMD");
-    ptd_opt_needs("exec-start", exec, "--from exec:CMD");
-    ptd_opt_needs("tau", !opt.always && !opt.audit, "neither --always nor --audit");
-    ptd_opt_needs("always", !opt.audit, "no --audit");
-    ptd_opt_needs("record", !opt.audit, "no --audit");
-}
-
-static int check_options(void *ctx)
+int check_options(void *ctx)
 {
     (void)ctx;
     if (ptd_hints_check(opt.from, &opt.hint) < 0 || ptd_device_check(opt.device) < 0 ||
@@ -340,7 +196,7 @@ static int begin(struct ptd_head *h, void *ctx)
     return filter->device ? 0 : -1;
 }
 
-static int chosen(const struct ptd_group *g)
+int chosen(const struct ptd_group *g)
 {
     uint64_t key = XXH3_64bits(g->uid, strlen(g->uid));
     return ptd_uniform(opt.seed, PTD_RNG_SHARE, (uint32_t)key, (uint32_t)(key >> 32), 0) <
@@ -418,7 +274,7 @@ static int look_at_step(int64_t step, void *ctx)
     return 0;
 }
 
-static int finish(void *ctx)
+int finish(void *ctx)
 {
     (void)ctx;
     if (ptd_hints_end(opt.hints) < 0) return -1;
@@ -459,184 +315,6 @@ static const char *summary(void *ctx)
                  opt.given, ptd_plural(opt.given), dropped, rules, dropped ? ")" : "", opt.bare);
     if (opt.hint.gate) add_gate(words + n, sizeof words - (size_t)n);
     return words;
-}
-
-/* ---- audit ---- */
-
-static struct ptd_progress progress;
-static struct ptd_audit *the_audit;
-
-static void tell(const void *ctx)
-{
-    char words[256];
-    ptd_progress_words(&progress, NULL, words, sizeof words);
-    ptd_tell("%s", progress.what ? words : "starting");
-}
-
-static void open_audit(struct ptd_audit_view *v)
-{
-    ptd_threads_start(0);
-    opt.tools.memory = opt.plan.room;
-    opt.tools.data = v->data;
-    opt.tools.max_tokens = v->max_tokens;
-    opt.tools.temperature = v->temperature;
-    opt.hint.weigh.seed = (uint64_t)opt.audit_seed;
-    if (open_eye() < 0) ptd_die_last();
-    struct ptd_audit_options o = {
-        .answers = v->answers = opt.answers,
-        .max_tokens = v->max_tokens,
-        .temperature = v->temperature,
-        .seed = (uint64_t)(v->seed = opt.audit_seed),
-        .rules = {.set = ptd_judge_defaults, .thought_open = opt.tools.config.thinking}};
-    if (ptd_reward_rules_parse(&o.rules, "auto", opt.judge, "boxed") < 0) ptd_die_last();
-    opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint);
-    if (!opt.hints || !(opt.tools.device = ptd_device_open(opt.device))) ptd_die_last();
-    ptd_hint_eye(&opt.tools);
-    the_audit = ptd_audit_open(&opt.tools, opt.hints, &o);
-    if (!the_audit) ptd_die_last();
-}
-
-/* 1: there may be more to measure, 0: enough, -1 failure. */
-static int audit_group(struct ptd_group *g)
-{
-    if (progress.done >= opt.sample) return 0;
-    int added = chosen(g) ? ptd_audit_add(the_audit, g) : 0;
-    if (added > 0) ptd_progress_set(&progress, progress.done + 1, NULL);
-    return added < 0 ? -1 : 1;
-}
-
-static int of_data_set(void)
-{
-    return opt.system || opt.max_pixels || opt.min_pixels;
-}
-
-static void audit_stream(const char *operand, struct ptd_audit_view *v)
-{
-    if (of_data_set())
-        ptd_misuse("--system, --max-pixels and --min-pixels go with a data set: a stream has its "
-                   "prompts and pictures");
-    static struct ptd_head h;
-    struct ptd_group g = {0};
-    struct ptd_frame f;
-    int got;
-    struct ptd_reader *r = ptd_input_open(operand, &h);
-    v->store = opt.store ? opt.store : h.store;
-    v->data = h.data;
-    v->max_tokens = opt.max_tokens ? opt.max_tokens : h.max_tokens > 0 ? h.max_tokens : 64;
-    v->temperature = opt.temperature > 0 ? opt.temperature : h.temperature > 0 ? h.temperature : 1;
-    if (ptd_hint_tools_open(&opt.tools, v->store) < 0) ptd_die_last();
-    open_audit(v);
-    ptd_progress_start(&progress, "groups", 0, (long)opt.sample);
-    while ((got = ptd_reader_next(r, &f)) > 0)
-        if (f.kind == PTD_GROUP &&
-            (ptd_group_read(&g, f.body, f.body_len) < 0 || audit_group(&g) < 0)) {
-            ptd_reader_blame(r, &f);
-            ptd_die_last();
-        }
-    if (got < 0 || ptd_reader_close(r) < 0) ptd_die_last();
-    ptd_group_clear(&g);
-}
-
-static void audit_data(const char *path, struct ptd_audit_view *v)
-{
-    static struct ptd_source src;
-    struct ptd_group g = {0};
-    if (!opt.store) ptd_misuse("--audit of a data set: expected --store too");
-    if (ptd_source_open(&src, opt.store, path, &opt.places) < 0 ||
-        ptd_source_system(&src, opt.system) < 0 ||
-        ptd_source_pixels(&src, opt.max_pixels, opt.min_pixels) < 0)
-        ptd_die_last();
-    v->store = opt.store;
-    v->data = path;
-    v->max_tokens = opt.max_tokens ? opt.max_tokens : 64;
-    v->temperature = opt.temperature > 0 ? opt.temperature : 1;
-    opt.tools = (struct ptd_hint_tools){
-        .store = src.store, .config = src.config, .tokenizer = src.tokenizer};
-    open_audit(v);
-    long rows = ptd_dataset_rows(src.data);
-    ptd_progress_start(&progress, "groups", 0, opt.sample < rows ? (long)opt.sample : rows);
-    for (long i = 0, more = 1; i < rows && more; i++) {
-        int row = ptd_dataset_order(src.data, (uint64_t)opt.audit_seed, i);
-        if (ptd_source_group(&src, row, 1, &g) < 0) ptd_die_last();
-        if ((more = audit_group(&g)) < 0) ptd_dataset_blame(src.data, row), ptd_die_last();
-    }
-    ptd_group_clear(&g);
-    ptd_dataset_close(src.data);
-}
-
-/* A regular file that begins as rows of a data set do: no stream begins so. */
-static int is_data(const char *path)
-{
-    unsigned char first[64];
-    struct stat st;
-    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, first, sizeof first), i = 0;
-    if (fd >= 0) close(fd);
-    while (i < n && strchr(" \t\r\n", first[i]) && first[i]) i++;
-    return i < n && (first[i] == '{' || first[i] == '[' || first[i] == 0xef);
-}
-
-/* A reference that knows nothing proves nothing. */
-static void warn_of_nothing_right(void)
-{
-    double right = 0;
-    for (int i = 0; i < ptd_audit_rows(the_audit); i++) {
-        const struct ptd_audit_row *r = ptd_audit_row(the_audit, i);
-        right += r->kept.blind.x + r->kept.blind.y + r->kept.seeing.x + r->kept.seeing.y +
-                 r->told.blind.x + r->told.blind.y + r->told.seeing.x + r->told.seeing.y;
-    }
-    if (right <= 0)
-        ptd_warn("no answer of the reference is right under any view: nothing can be seen to tell");
-}
-
-static int audit_end(const struct ptd_audit_view *v)
-{
-    int telling = 0;
-    struct ptd_audit_counts n = ptd_audit_counted(the_audit);
-    ptd_progress_clear(&progress);
-    if (n.groups == 0)
-        ptd_die(PTD_DATAERR,
-                "nothing to measure: %ld groups without a picture, %ld without an answer: expected "
-                "groups with both",
-                n.without_picture, n.without_answer);
-    if (!ptd_is_quiet()) ptd_audit_show_table(stderr, the_audit, v);
-    warn_of_nothing_right();
-    ptd_show_json(ptd_audit_show_json(the_audit, v), JSON_COMPACT | JSON_REAL_PRECISION(9));
-    ptd_stdout_flush();
-    for (int i = 0; i < ptd_audit_rows(the_audit); i++)
-        telling += ptd_audit_tells(ptd_audit_row(the_audit, i)) > 0;
-    ptd_info(
-        "%ld groups measured, %ld without a picture, %ld without an answer, %d of %d sources tell, "
-        "%.1f s",
-        n.groups, n.without_picture, n.without_answer, telling, ptd_audit_rows(the_audit),
-        ptd_now() - progress.started);
-    ptd_audit_close(the_audit);
-    finish(NULL);
-    return telling ? PTD_VERDICT : PTD_OK;
-}
-
-static int audit(const char *operand)
-{
-    struct ptd_audit_view v = {0};
-    if (check_options(NULL)) ptd_die_last();
-    if (opt.hint.gate) ptd_misuse("--gate: --audit measures all that a source says, without it");
-    if (opt.model && strcmp(opt.model, "old") == 0)
-        ptd_misuse("--model old: --audit asks the reference, expected another store or no --model");
-    ptd_asked_heed(tell, NULL);
-    if (is_data(operand))
-        audit_data(operand, &v);
-    else
-        audit_stream(operand, &v);
-    return audit_end(&v);
-}
-
-static void refuse_options_of_audit(void)
-{
-    static const char *const all[] = {"sample",    "group-size",    "max-tokens", "temperature",
-                                      "system",    "max-pixels",    "min-pixels", "seed",
-                                      "image-dir", "allow-outside", NULL};
-    for (const char *const *o = all; *o; o++) ptd_opt_needs(*o, 0, "--audit");
 }
 
 /* The options, with the names of the sources there are. */
