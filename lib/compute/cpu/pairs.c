@@ -15,9 +15,9 @@
 #define APART                                                                                      \
     (DEPTH + 16) /* of rows of A: not 4 KiB, or they drive each other out of the cache             \
                   */
-/* Rows of A that are rounded at a time: 1 MiB of them, which go by from the last cache while each
+/* Rows of A that are rounded at a time: 1.5 MiB of them, which go by from the last cache while each
  * panel of B is made but once; fewer that fit the second one were slower. */
-#define NEAR (43 * ROWS)
+#define NEAR (64 * ROWS)
 #define FEW  ROWS /* rows of A for which B is not worth packing */
 #define SOME 4    /* rows of B that are read at once; COLS and VEC are multiples */
 #define STEP 64   /* words between two looks ahead */
