@@ -12,7 +12,9 @@
  *   store_list     which tensors there are, what a generation is told by
  *   store_cache    cached values
  *   store_partial  generations that hold a part of the tensors only
- *   store_publish  generations
+ *   store_kept     the head, pins, which generations go
+ *   store_publish  publishing generations
+ *   store_clone    a generation as a new store
  *   store_base     the frozen generation's own file
  *   store_map      its numbers where they lie in the map
  *   store_open     the environment
@@ -21,6 +23,7 @@
 #ifndef PTD_STORE_PRIVATE_H
 #define PTD_STORE_PRIVATE_H
 #include "store/store.h"
+#include <jansson.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <sys/types.h>
@@ -261,6 +264,31 @@ int ptd_store_partial(struct ptd_store *s, int64_t generation, int *partial);
 /* Under which prefix a tensor of the generation lies: its own or generation 0's. */
 int ptd_store_prefix_of(struct ptd_store *s, int64_t generation, int partial, const char *name,
                         char prefix[PTD_PREFIX]) PTD_MUST_CHECK;
+
+/* ---- which generations there are (store_kept.c); LMDB codes or KEPT ---- */
+
+int ptd_store_put_head(struct ptd_store *s, MDB_txn *txn, int64_t g);
+/* *pins, the caller's: the pinned generations, with g added if it is to be pinned. */
+int ptd_store_update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, json_t **pins);
+/* Deletes all keys that begin with `prefix` but not with `but` (NULL: all of them). */
+int ptd_store_delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix,
+                            const char *but);
+/* All generations that have keys "KINDg/..." in a database, oldest first; *list is malloc'd.
+ * Moments of earlier programs have none. */
+int ptd_store_list_generations(struct ptd_store *s, MDB_txn *txn, int db, const char *kind,
+                               int64_t **list, int *n);
+/* Frees unpinned generations but the newest `keep` of them. */
+int ptd_store_drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int keep);
+/* What a killed publication left behind, whichever generation it was of: once the head has passed
+ * it, it would be taken for whole. */
+int ptd_store_sweep(struct ptd_store *s, MDB_txn *txn);
+
+/* ---- new stores (store_publish.c) ---- */
+
+/* Fills a new store's base.mdb and publishes it as generation 0, with the files in meta of another
+ * store (NULL: of none) and the run's dtype (0: as in that one). */
+int ptd_store_freeze(struct ptd_store *s, const struct ptd_filling *f, struct ptd_store *meta,
+                     int dtype) PTD_MUST_CHECK;
 
 /* ---- the frozen generation (store_base.c) ---- */
 

@@ -1,210 +1,12 @@
-/* store_publish: generations: head and pins, publishing in bounded transactions, what goes and what
- * stays, filling and cloning new stores. How a tensor is laid out is left to store_piece.c and
- * store_fill.c. */
-#include "store/share.h"
+/* store_publish: publishing generations in bounded transactions, going back by one, filling new
+ * stores. How a tensor is laid out is left to store_piece.c and store_fill.c. */
 #include "store/store_private.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- head and pins ---- */
-
-static int put_head(struct ptd_store *s, MDB_txn *txn, int64_t g)
-{
-    char text[24];
-    int n = snprintf(text, sizeof text, "%" PRId64, g);
-    return ptd_store_put_plain(s, txn, DB_STATE, "head", text, n);
-}
-
-int ptd_store_head(struct ptd_store *s, int64_t *generation)
-{
-    if (ptd_store_check_place(s) < 0 || ptd_store_view(s) < 0) return -1;
-    int rc = ptd_store_get_head(s, s->view, generation);
-    ptd_store_view_end(s);
-    if (rc) return ptd_store_fail(s, rc, "reading its head");
-    return *generation < 0 ? ptd_fail(PTD_NOINPUT, "store %s: no generation published", s->dir) : 0;
-}
-
-static int is_pinned(const json_t *pins, int64_t g)
-{
-    for (size_t i = 0; i < json_array_size(pins); i++)
-        if (json_integer_value(json_array_get(pins, i)) == g) return 1;
-    return 0;
-}
-
-static int put_pins(struct ptd_store *s, MDB_txn *txn, const json_t *pins)
-{
-    char *text = json_dumps(pins, JSON_COMPACT);
-    int rc = ptd_store_put_plain(s, txn, DB_STATE, "pinned", text, strlen(text));
-    free(text);
-    return rc;
-}
-
-/* The list of pinned generations, with g added if it is to be pinned. */
-static int update_pins(struct ptd_store *s, MDB_txn *txn, int64_t g, int pin, json_t **pins)
-{
-    MDB_val v;
-    int rc = ptd_store_get_plain(s, txn, DB_STATE, "pinned", &v);
-    if (rc && rc != MDB_NOTFOUND) return rc;
-    *pins = rc ? json_array() : json_loadb(v.mv_data, v.mv_size, 0, NULL);
-    if (!json_is_array(*pins)) {
-        ptd_fail(PTD_DATAERR, "store %s: list of pinned generations is damaged", s->dir);
-        return KEPT;
-    }
-    if (!pin || is_pinned(*pins, g)) return 0;
-    json_array_append_new(*pins, json_integer(g));
-    return put_pins(s, txn, *pins);
-}
-
-struct pinning {
-    int64_t generation;
-    int pin;
-};
-
-static int is_kept(struct ptd_store *s, MDB_txn *txn, int64_t generation)
-{
-    char prefix[PTD_PREFIX];
-    int64_t head;
-    ptd_store_prefix(prefix, "", generation);
-    int rc = ptd_store_get_head(s, txn, &head);
-    if (!rc)
-        rc = generation > head ? MDB_NOTFOUND : ptd_store_has_prefix(s, txn, DB_WEIGHTS, prefix);
-    if (rc != MDB_NOTFOUND) return rc;
-    ptd_fail(PTD_NOINPUT, "store %s: generation %" PRId64 " is not kept", s->dir, generation);
-    return KEPT;
-}
-
-static int change_pin(struct ptd_store *s, MDB_txn *txn, const void *arg)
-{
-    const struct pinning *p = arg;
-    json_t *pins = NULL;
-    int rc = p->pin ? is_kept(s, txn, p->generation) : 0;
-    if (!rc) rc = update_pins(s, txn, p->generation, p->pin, &pins);
-    for (size_t i = json_array_size(pins); i-- > 0 && !rc && !p->pin;)
-        if (json_integer_value(json_array_get(pins, i)) == p->generation)
-            json_array_remove(pins, i);
-    if (!rc && !p->pin) rc = put_pins(s, txn, pins);
-    json_decref(pins);
-    return rc;
-}
-
-int ptd_store_pin(struct ptd_store *s, int64_t generation, int pin)
-{
-    struct pinning p = {generation, pin};
-    if (!generation) return 0;
-    if (s->mode == PTD_STORE_READ)
-        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
-    if (s->uncached)
-        return ptd_fail(PTD_NOPERM, "store %s: generation %" PRId64 " cannot be pinned: %s", s->dir,
-                        generation, s->uncached);
-    return ptd_store_change(s, change_pin, &p, "pinning a generation");
-}
-
-/* ---- what goes ---- */
-
-static int begins(const MDB_val *k, const char *prefix)
-{
-    return prefix && k->mv_size >= strlen(prefix) && !memcmp(k->mv_data, prefix, strlen(prefix));
-}
-
-/* Deletes all keys that begin with `prefix` but not with `but` (NULL: all of them). */
-static int delete_prefix(struct ptd_store *s, MDB_txn *txn, int db, const char *prefix,
-                         const char *but)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    char past[PTD_PREFIX] = "";
-    const char *from = prefix;
-    int rc = mdb_cursor_open(txn, s->db[db], &c);
-    if (rc) return rc;
-    if (but) snprintf(past, sizeof past, "%.*s0", (int)strlen(but) - 1, but); /* '0' follows '/' */
-    while (!(rc = ptd_store_seek(c, from, prefix, &k, &v))) {
-        if (begins(&k, but)) {
-            from = past;
-            continue;
-        }
-        if ((rc = mdb_cursor_del(c, 0))) break;
-        s->written += 4096;
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* All generations that have keys "KINDg/..." in a database, oldest first; *list is malloc'd.
- * Moments of earlier programs have none. */
-static int list_generations(struct ptd_store *s, MDB_txn *txn, int db, const char *kind,
-                            int64_t **list, int *n)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    size_t skip = strlen(kind);
-    char from[PTD_PREFIX], text[9] = "";
-    int rc = mdb_cursor_open(txn, s->db[db], &c);
-    *list = NULL;
-    *n = 0;
-    if (rc) return rc;
-    snprintf(from, sizeof from, "%s0", kind);
-    while (!(rc = ptd_store_seek(c, from, kind, &k, &v)) && k.mv_size > skip + 9) {
-        memcpy(text, (char *)k.mv_data + skip, 8);
-        if (strspn(text, "0123456789abcdef") != 8 || ((char *)k.mv_data)[skip + 8] != '/') break;
-        *list = ptd_realloc(*list, (*n + 1) * sizeof **list);
-        (*list)[(*n)++] = strtoll(text, NULL, 16);
-        snprintf(from, sizeof from, "%s%s0", kind, text);
-    }
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* Frees unpinned generations but the newest `keep` of them. */
-static int drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, int keep)
-{
-    int64_t *list;
-    int n, rc = list_generations(s, txn, DB_WEIGHTS, "", &list, &n);
-    for (int i = n - 1; i >= 0 && !rc; i--) {
-        char prefix[PTD_PREFIX];
-        if (is_pinned(pins, list[i]) || keep-- > 0) continue;
-        ptd_store_prefix(prefix, "", list[i]);
-        rc = delete_prefix(s, txn, DB_WEIGHTS, prefix, NULL);
-        if (!rc) rc = ptd_store_mark_partial(s, txn, list[i], 0);
-    }
-    free(list);
-    return rc;
-}
-
-/* Of one kind, what lies beyond the head. */
-static int sweep_kind(struct ptd_store *s, MDB_txn *txn, int db, const char *kind, int64_t head)
-{
-    int64_t *list;
-    int n, rc = list_generations(s, txn, db, kind, &list, &n);
-    for (int i = 0; i < n && !rc; i++) {
-        char prefix[PTD_PREFIX];
-        if (list[i] <= head) continue;
-        ptd_store_prefix(prefix, kind, list[i]);
-        rc = delete_prefix(s, txn, db, prefix, NULL);
-    }
-    free(list);
-    return rc;
-}
-
-/* What a killed publication left behind, whichever generation it was of: once the head has passed
- * it, it would be taken for whole. */
-static int sweep(struct ptd_store *s, MDB_txn *txn)
-{
-    static const struct {
-        int db;
-        const char *kind;
-    } at[] = {{DB_WEIGHTS, ""}, {DB_OPTIM, "m/"}, {DB_OPTIM, "v/"}, {DB_OPTIM, "l/"}};
-    int64_t head;
-    int rc = ptd_store_get_head(s, txn, &head);
-    for (int i = 0; i < 4 && !rc; i++) rc = sweep_kind(s, txn, at[i].db, at[i].kind, head);
-    return rc;
-}
-
 #define BACK "run/" /* before the generation that the store can go back to */
-
-/* ---- publishing ---- */
 
 /* A publication on its way: what is written next, and what the last transaction does. */
 struct job {
@@ -297,7 +99,7 @@ static int drop_moments(struct ptd_store *s, MDB_txn *txn, int64_t generation)
     static const char *const kinds[] = {"m/", "v/", "l/"};
     for (int i = 0; i < 3 && !rc; i++) {
         ptd_store_prefix(prefix, kinds[i], generation);
-        rc = delete_prefix(s, txn, DB_OPTIM, kinds[i], prefix);
+        rc = ptd_store_delete_prefix(s, txn, DB_OPTIM, kinds[i], prefix);
     }
     return rc;
 }
@@ -310,12 +112,12 @@ static int drop_older_moments(struct ptd_store *s, MDB_txn *txn, int64_t generat
     for (int i = 0; i < 3 && !rc; i++) {
         int64_t *list;
         int n;
-        rc = list_generations(s, txn, DB_OPTIM, kinds[i], &list, &n);
+        rc = ptd_store_list_generations(s, txn, DB_OPTIM, kinds[i], &list, &n);
         for (int k = 0; k < n && !rc; k++) {
             char prefix[PTD_PREFIX];
             if (list[k] == generation || list[k] == head) continue;
             ptd_store_prefix(prefix, kinds[i], list[k]);
-            rc = delete_prefix(s, txn, DB_OPTIM, prefix, NULL);
+            rc = ptd_store_delete_prefix(s, txn, DB_OPTIM, prefix, NULL);
         }
         free(list);
     }
@@ -342,7 +144,7 @@ static int keep_run(struct ptd_store *s, MDB_txn *txn, int64_t head)
 {
     MDB_val v;
     char key[PTD_PREFIX + 8];
-    int rc = delete_prefix(s, txn, DB_STATE, BACK, NULL);
+    int rc = ptd_store_delete_prefix(s, txn, DB_STATE, BACK, NULL);
     if (rc || head < 0) return rc;
     rc = ptd_store_get_plain(s, txn, DB_STATE, "run", &v);
     if (rc && (rc != MDB_NOTFOUND || head)) return rc == MDB_NOTFOUND ? 0 : rc;
@@ -376,9 +178,9 @@ static int finish(struct ptd_store *s, MDB_txn *txn, const struct job *j)
     if (!rc) rc = put_run(s, txn, j->text);
     for (int64_t g = j->earliest; g <= j->generation && !rc; g++)
         rc = ptd_store_mark_partial(s, txn, g, j->partial);
-    if (!rc) rc = put_head(s, txn, j->generation);
-    if (!rc) rc = update_pins(s, txn, j->generation, j->pin || j->generation == 0, &pins);
-    if (!rc) rc = drop_old(s, txn, pins, j->keep < 1 ? 1 : j->keep);
+    if (!rc) rc = ptd_store_put_head(s, txn, j->generation);
+    if (!rc) rc = ptd_store_update_pins(s, txn, j->generation, j->pin || j->generation == 0, &pins);
+    if (!rc) rc = ptd_store_drop_old(s, txn, pins, j->keep < 1 ? 1 : j->keep);
     json_decref(pins);
     return rc;
 }
@@ -388,7 +190,7 @@ static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
     struct step *step = (struct step *)(uintptr_t)arg;
     step->after = *step->job;
     int rc = check_order(s, txn, step->job->earliest);
-    if (!rc && step->begins) rc = sweep(s, txn);
+    if (!rc && step->begins) rc = ptd_store_sweep(s, txn);
     if (!rc)
         rc = put_pieces(s, txn, &step->after,
                         step->begins && step->ends ? SIZE_MAX : ptd_store_batch);
@@ -399,7 +201,7 @@ static int take_step(struct ptd_store *s, MDB_txn *txn, const void *arg)
 static int remove_leftovers(struct ptd_store *s, MDB_txn *txn, const void *arg)
 {
     (void)arg;
-    return sweep(s, txn);
+    return ptd_store_sweep(s, txn);
 }
 
 /* After a failure in the middle; if this fails too, the next publication sweeps. The first failure
@@ -517,7 +319,7 @@ int ptd_store_publish(struct ptd_store *s, const struct ptd_publication *p)
 static int find_back(struct ptd_store *s, MDB_txn *txn, int64_t *generation)
 {
     int64_t *list;
-    int n, rc = list_generations(s, txn, DB_STATE, BACK, &list, &n);
+    int n, rc = ptd_store_list_generations(s, txn, DB_STATE, BACK, &list, &n);
     *generation = rc || !n ? -1 : list[n - 1];
     free(list);
     return rc;
@@ -535,7 +337,7 @@ int ptd_store_back(struct ptd_store *s, int64_t *generation)
 static int unmark(struct ptd_store *s, MDB_txn *txn, int64_t g)
 {
     int64_t *list;
-    int n, rc = list_generations(s, txn, DB_WEIGHTS, "", &list, &n);
+    int n, rc = ptd_store_list_generations(s, txn, DB_WEIGHTS, "", &list, &n);
     for (int i = 0; i < n && !rc; i++)
         if (list[i] > g) rc = ptd_store_mark_partial(s, txn, list[i], 0);
     free(list);
@@ -555,8 +357,8 @@ static int take_back(struct ptd_store *s, MDB_txn *txn, const void *arg)
     if (!rc) rc = put_run(s, txn, strcmp(text, "null") ? text : NULL);
     if (!rc) rc = keep_run(s, txn, -1);
     if (!rc) rc = unmark(s, txn, g);
-    if (!rc) rc = put_head(s, txn, g);
-    if (!rc) rc = sweep(s, txn);
+    if (!rc) rc = ptd_store_put_head(s, txn, g);
+    if (!rc) rc = ptd_store_sweep(s, txn);
     free(text);
     return rc;
 }
@@ -608,129 +410,24 @@ static int check_new(struct ptd_store *s)
 }
 
 /* What is made of base.mdb before a failure goes with it. */
-static int freeze(struct ptd_store *s, struct job *j, const struct ptd_filling *f)
+int ptd_store_freeze(struct ptd_store *s, const struct ptd_filling *f, struct ptd_store *meta,
+                     int dtype)
 {
-    struct ptd_writing *w = add_run(j, DB_WEIGHTS, "", 0);
+    struct job j = {.keep = 1, .pin = 1, .meta = meta, .dtype = dtype};
+    struct ptd_writing *w = add_run(&j, DB_WEIGHTS, "", 0);
     w->f = *f;
     w->rows = 1;
     if (check_new(s) < 0 || ptd_store_make_base(s, ptd_store_room(f->tensors, f->n)) < 0) return -1;
-    int rc = write_base(s, j);
-    if (rc == 0) rc = ptd_store_change(s, take_frozen, j, "publishing generation 0");
+    int rc = write_base(s, &j);
+    if (rc == 0) rc = ptd_store_change(s, take_frozen, &j, "publishing generation 0");
     if (rc < 0) ptd_store_drop_base(s);
     return rc;
 }
 
 int ptd_store_fill(struct ptd_store *s, const struct ptd_filling *f)
 {
-    struct job j = {.keep = 1, .pin = 1};
     if (!(s->mode & PTD_STORE_CREATE))
         return ptd_fail(PTD_BUG, "store %s: not a new store", s->dir);
     if (check_tensors(s, f->tensors, f->n) < 0) return -1;
-    return freeze(s, &j, f);
-}
-
-/* ---- cloning ---- */
-
-struct clone {
-    struct ptd_store *from;
-    int64_t generation;
-    const struct ptd_tensor_about *list; /* as they are */
-    struct ptd_tensor_about *tensors;    /* as they are wanted, then what is added */
-    int n;                               /* in list */
-    const struct ptd_filling *more;
-    struct ptd_shared *shared; /* where ranks share what bfloat16 leaves out; NULL: here is all */
-    int looked;                /* 1: shared is known */
-};
-
-/* float32 numbers that were widened from bfloat16 get what that leaves out, where `from` has it. */
-static int join_low(struct clone *c, const struct ptd_tensor_about *t, size_t first, size_t n,
-                    uint32_t *x)
-{
-    if (!c->looked && ptd_shared_of(c->from, &c->shared)) return -1;
-    c->looked = 1;
-    size_t piece = ptd_store_piece(PTD_I16), part;
-    int16_t *low = ptd_array(n, sizeof *low);
-    int rc = 0;
-    for (size_t at = 0; at < n && rc == 0; at += part) {
-        part = piece - (first + at) % piece;
-        if (part > n - at) part = n - at;
-        rc = c->shared
-                 ? ptd_shared_low(c->shared, c->generation, t->name, t->n, first + at, part,
-                                  low + at)
-                 : ptd_store_read_low(c->from, c->generation, t->name, first + at, part, low + at);
-    }
-    for (size_t i = 0; i < n && rc == 0; i++) x[i] += (uint32_t)(int32_t)low[i];
-    free(low);
-    return rc < 0 ? -1 : 0;
-}
-
-static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
-{
-    struct clone *c = ctx;
-    if (i >= c->n) return c->more->fill(c->more->ctx, i - c->n, first, n, out);
-    const struct ptd_tensor_about *t = &c->list[i];
-    if (t->dtype == c->tensors[i].dtype)
-        return ptd_store_read(c->from, c->generation, t, first, n, out);
-    void *raw = ptd_array(n, ptd_dtype_size(t->dtype));
-    int rc = ptd_store_read(c->from, c->generation, t, first, n, raw);
-    if (rc == 0) ptd_dtype_convert(out, c->tensors[i].dtype, raw, t->dtype, n);
-    if (rc == 0 && t->dtype == PTD_BF16 && c->tensors[i].dtype == PTD_F32)
-        rc = join_low(c, t, first, n, out);
-    free(raw);
-    return rc;
-}
-
-static int is_adapter(const char *name)
-{
-    return strstr(name, "lora_A.weight") || strstr(name, "lora_B.weight");
-}
-
-/* All that the clone is to hold. */
-static struct ptd_filling to_clone(struct clone *c, int dtype)
-{
-    int more = c->more ? c->more->n : 0;
-    c->tensors = ptd_array((size_t)(c->n + more) + 1, sizeof *c->tensors);
-    if (c->n) memcpy(c->tensors, c->list, (size_t)c->n * sizeof *c->tensors);
-    for (int i = 0; i < c->n && dtype; i++)
-        if (!is_adapter(c->tensors[i].name)) c->tensors[i].dtype = dtype;
-    if (more) memcpy(c->tensors + c->n, c->more->tensors, (size_t)more * sizeof *c->tensors);
-    return (struct ptd_filling){c->tensors, c->n + more, copy_values, c};
-}
-
-int ptd_store_is_average(const char *name)
-{
-    return !strncmp(name, PTD_AVERAGE, strlen(PTD_AVERAGE));
-}
-
-/* A new store begins without those of another run. Returns how many are left. */
-static int drop_averages(struct ptd_tensor_about *list, int n)
-{
-    int left = 0;
-    for (int i = 0; i < n; i++)
-        if (ptd_store_is_average(list[i].name))
-            free((char *)(uintptr_t)list[i].name);
-        else
-            list[left++] = list[i];
-    return left;
-}
-
-int ptd_store_clone(struct ptd_store *from, int64_t generation, int dtype, struct ptd_store *to,
-                    const struct ptd_filling *more)
-{
-    struct job j = {.keep = 1, .pin = 1, .meta = from, .dtype = dtype};
-    struct ptd_tensor_about *list;
-    int n;
-    if (!(to->mode & PTD_STORE_CREATE))
-        return ptd_fail(PTD_BUG, "store %s: not a new store", to->dir);
-    if (ptd_store_hold(from) < 0) return -1;
-    int rc = ptd_store_list(from, generation, &list, &n);
-    if (rc == 0) n = drop_averages(list, n);
-    struct clone c = {.from = from, .generation = generation, .list = list, .n = n, .more = more};
-    struct ptd_filling f = to_clone(&c, dtype);
-    if (rc == 0) rc = freeze(to, &j, &f);
-    ptd_store_list_free(list, n);
-    free(c.tensors);
-    ptd_shared_close(c.shared);
-    ptd_store_release(from);
-    return rc;
+    return ptd_store_freeze(s, f, NULL, 0);
 }
