@@ -57,14 +57,21 @@ CELLS    := $(foreach s,$(SETS),$(foreach k,$(SEEDS),$s_SEED-$k))
 unknown  := $(strip $(foreach m,$(METHODS),$(if $(wildcard $(HERE)/methods/$m.mk),,$m)))
 $(if $(unknown),$(error no method $(unknown): expected some of $(basename $(notdir $(wildcard $(HERE)/methods/*.mk)))))
 
-.PHONY: sweep cells cell table $(CELLS)
+# As make reads names where targets stand: a value may hold = and :, as gjsd=0.5 and column:NAME do.
+equals   := =
+TARGETS  := $(subst :,\:,$(CELLS))
+as_target = $(subst =,$$(equals),$(subst :,\:,$1))
+numbered := $(filter cell,$(MAKECMDGOALS))
+$(if $(numbered),$(if $(filter $(N),$(shell seq $(words $(CELLS)))),,$(error N=$(N): expected 1 to $(words $(CELLS)), the number of a cell)))
+
+.PHONY: sweep cells cell table $(TARGETS)
 .DELETE_ON_ERROR:
-sweep: $(CELLS)
+sweep: $(TARGETS)
 	@$(MAKE) --no-print-directory -f $(HERE)/sweep.mk table
-	@! compgen -G '$(OUT)/cells/*.status' > /dev/null || { echo "some cells failed: see $(OUT)/table.md" >&2; exit 1; }
+	@for c in $(CELLS); do [ ! -e "$(OUT)/cells/$$c.status" ] || { echo "some cells failed: see $(OUT)/table.md" >&2; exit 1; }; done
 cells:
 	@printf '%s\n' $(CELLS) | nl -ba
-cell: $(word $(or $(N),1),$(CELLS))
+cell: $(if $(numbered),$(word $(N),$(TARGETS)))
 
 # ---- a cell ----
 seed_of = $(lastword $(subst _SEED-, ,$1))
@@ -75,7 +82,7 @@ test_of = $(or $(TEST),$(PLACE)/test.jsonl)
 # Of teachers only what a method asks for is made.
 teacher_of = $(if $(findstring TEACHER,$(shell cat $(HERE)/methods/$(firstword $(subst _, ,$1)).mk)),$(or $(TEACHER),$(PLACE)/teacher-$(call seed_of,$1).ptd))
 define rule
-$1: | $(call base_of,$(call seed_of,$1)) $(call data_of,$(call seed_of,$1)) $(call form_of,$1) $(call test_of) $(call teacher_of,$1)
+$(call as_target,$1): | $(call base_of,$(call seed_of,$1)) $(call data_of,$(call seed_of,$1)) $(call form_of,$1) $(call test_of) $(call teacher_of,$1)
 	@launch='$(LAUNCH)'; [ ! -d $(OUT)/cells/$1 ] || launch=; $$$$launch env OUT=$(OUT)/cells BASE=$(call base_of,$(call seed_of,$1)) DATA=$(call data_of,$(call seed_of,$1)) \
 	    TEST=$(call test_of) KEEP=$(KEEP) SAMPLES=$(SAMPLES) $(HERE)/sweep/cell.sh $1 $(settings) $(addprefix TEACHER=,$(call teacher_of,$1))
 endef

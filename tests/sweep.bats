@@ -123,6 +123,28 @@ S
     [ "$(sum one)" = "$(sum array)" ]
 }
 
+@test "a value may hold what make reads otherwise, as gjsd=0.1 and column:NAME do" {
+    grid OUT=signs METHODS=ptd-grpo DIVERGENCE=gjsd=0.1 HINT='data column:solution' SEEDS=1 -j2 > signs.md
+    [ "$(ls signs/cells | paste -sd ' ')" = 'ptd-grpo_DIVERGENCE-gjsd=0.1_HINT-column:solution_SEED-1 ptd-grpo_DIVERGENCE-gjsd=0.1_HINT-data_SEED-1' ]
+    [ "$(jq -c '[.settings.DIVERGENCE, .settings.HINT]' signs/cells/*column*/cell.json)" = '["gjsd=0.1","column:solution"]' ]
+    grep -q '^| ptd-grpo, divergence gjsd=0.1, hint column:solution | 1 |' signs.md
+    rm -r signs/cells/*column*
+    grid OUT=signs METHODS=ptd-grpo DIVERGENCE=gjsd=0.1 HINT='data column:solution' SEEDS=1 cell N=2
+    [ -d signs/cells/ptd-grpo_DIVERGENCE-gjsd=0.1_HINT-column:solution_SEED-1 ]
+}
+
+@test "a number of no cell is refused; cells of other grids that failed are none of this one" {
+    for n in 0 7 x ''; do
+        run -2 --separate-stderr grid OUT=one METHODS='grpo ptd-grpo' LAMBDA='0.5 3' cell N=$n
+        [[ "$stderr" == *"N=$n: expected 1 to 6, the number of a cell"* ]]
+    done
+    run -2 grid OUT=one METHODS='grpo ptd-grpo' LAMBDA='0.5 3' cell
+    cp -r one others
+    echo '{"cell": "grpo_LR-1_SEED-1", "status": 79, "words": "no word"}' > others/cells/grpo_LR-1_SEED-1.status
+    grid OUT=others METHODS='grpo ptd-grpo' LAMBDA='0.5 3' > others.md
+    cmp one.md others.md
+}
+
 @test "ptd-plot --band: the mean of runs of one title, and Student's interval around it" {
     for s in 1 2 3; do for i in 1 2; do echo "{\"step\":$i,\"a\":$((s * i))}"; done > s$s.jsonl; done
     echo '{"step":3,"a":7}' >> s2.jsonl
