@@ -88,6 +88,15 @@ groups() { ptd-dump "$1" | jq -c 'select(.kind == "group") | [.step, .place, .ui
         "set -o pipefail; ptd-rollout -q -s one.ptd --shard 0/2 --refill 2 -P 4 -G 2 -m 4 train.jsonl 2> /dev/null | ptd-verify -q 2> /dev/null | ptd-update -q"
 }
 
+@test "advantages that compare a step are refused where they cannot be made anew" {
+    for pipe in "ptd-rollout -q -P 4 -G 4 -m 16 -n 1 train.jsonl | ptd-verify -q -a batch --overlong-filter" \
+        "ptd-rollout -q -P 4 -G 4 -m 16 -n 1 train.jsonl | ptd-verify -q -a batch | ptd-hint -q --tau 0.001 | ptd-rollout -q --privileged | ptd-verify -q -a batch"; do
+        stores p.ptd
+        run -78 ptd-run -q -n 2 -s p.ptd -- "$pipe | ptd-ref -q --scope right | ptd-update -q"
+        [[ "$output" == *"--advantage batch compares all responses of a step, and rank "[01]" of 2 cannot: "* ]]
+    done
+}
+
 @test "five steps of a saved stream on 1, 2 and 3 ranks: within 1e-4 of what one rank learns, the same bits each time" {
     for n in 1 2 3; do
         stores a.ptd

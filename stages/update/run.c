@@ -23,19 +23,39 @@ static void compare_method(const struct ptd_head *h)
                  opt.method, opt.method, wants, a->is.name);
 }
 
+/* Why advantages cannot be made anew of what is in the stream, or NULL. */
+static const char *worth_lacks(const struct run *r, const struct ptd_advantage *a)
+{
+    if (a->parts) return "the parts of rewards are not in the stream";
+    if (ptd_privileged_noted(&r->head)) return "responses of ptd-rollout --privileged have none";
+    if (!a->baseline && ptd_worth_leaves_cut(&r->head))
+        return "ptd-verify --overlong-filter has left some responses out of the stream";
+    return NULL;
+}
+
 /* Advantages that compare a whole step are made anew by those who have all of it. */
 static void take_advantage(struct run *r)
 {
     const struct ptd_advantage *a =
         r->comm && !opt.rules.loss->supervised ? ptd_worth_noted(&r->head) : NULL;
     if (!a || !a->step) return;
-    if (a->parts || ptd_worth_leaves_cut(&r->head))
+    const char *lack = worth_lacks(r, a);
+    if (lack)
         ptd_die(PTD_CONFIG,
                 "--advantage %s compares all responses of a step, and rank %d of %d cannot: %s",
-                a->is.name, ptd_comm_rank(r->comm), ptd_comm_ranks(r->comm),
-                a->parts ? "the parts of rewards are not in the stream"
-                         : "ptd-verify --overlong-filter has left some out of the stream");
+                a->is.name, ptd_comm_rank(r->comm), ptd_comm_ranks(r->comm), lack);
     r->advantage = a;
+}
+
+static void take_advantage_less_kl(struct run *r)
+{
+    const char *lack;
+    if (!opt.rules.kl_in_reward) return;
+    if (!(r->advantage = ptd_worth_noted(&r->head))) ptd_die_last();
+    if ((lack = worth_lacks(r, r->advantage)))
+        ptd_misuse("--kl-in reward: --advantage %s cannot be worked out anew: %s: expected another, "
+                   "or --kl-in loss",
+                   r->advantage->is.name, lack);
 }
 
 /* What the loss needs to know of it. */
@@ -43,17 +63,10 @@ static void read_head(struct run *r)
 {
     if (!opt.rules.loss->supervised) compare_method(&r->head);
     take_advantage(r);
+    take_advantage_less_kl(r);
     opt.rules.length = opt.length ? opt.length : r->head.max_tokens;
     if (opt.rules.aggregate == PTD_BY_CONSTANT && !(opt.rules.length > 0))
         ptd_misuse("--aggregate constant: the stream names no limit of responses: give --length");
-    if (opt.rules.kl_in_reward && !(r->advantage = ptd_worth_noted(&r->head))) ptd_die_last();
-    if (opt.rules.kl_in_reward && ptd_privileged_noted(&r->head))
-        ptd_misuse("--kl-in reward: responses of ptd-rollout --privileged have no advantage that "
-                   "could be worked out anew: expected --kl-in loss");
-    if (opt.rules.kl_in_reward && r->advantage->parts)
-        ptd_misuse("--kl-in reward: --advantage %s of ptd-verify needs the parts of rewards, which "
-                   "are not in the stream: expected another, or --kl-in loss",
-                   r->advantage->is.name);
 }
 
 static void open_reference(struct run *r)
