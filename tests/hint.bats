@@ -170,10 +170,14 @@ SAYS='jq --unbuffered -c'
 
 @test "answer: only where the command line says so; the record says that no rule looked" {
     fails 2 'ptd-hint: --from answer shows the answer*expected --tell-the-answer with it*' ptd-hint --from answer verified.rec
-    fails 2 'ptd-hint: --tell-the-answer goes only with --from answer*' ptd-hint --tell-the-answer verified.rec
+    fails 2 'ptd-hint: --tell-the-answer goes only with --from answer or response*' ptd-hint --tell-the-answer verified.rec
     ptd-hint -q --from answer --tell-the-answer verified.rec > told.rec
     groups told.rec | jq -s -e 'map(select(.hint.text)) | length >= 3 and all(.hint.text == "the answer is \(.answer)" and .hint.unchecked == 1 and .hint.source == "answer")' > /dev/null
     [[ "$(ptd-dump --text told.rec)" == *"hint (answer, unchecked):"* ]]
+    fails 2 'ptd-hint: --from response shows the answer*expected --tell-the-answer with it*' ptd-hint --from response verified.rec
+    ptd-hint -q --from response --tell-the-answer verified.rec > shown.rec
+    groups shown.rec | jq -s -e 'map(select(.hint.text)) | length >= 1 and all(.hint.unchecked == 1 and .hint.text == first(.rollouts[] | select(.outcome == "right")).text)' > /dev/null
+    groups shown.rec | jq -s -e 'map(select(.hint.text | not) | select(.rollouts | any(.outcome == "right") and any(.outcome != "right"))) == []' > /dev/null
     [ "$(ptd-hint -q verified.rec | ptd-dump --full | jq 'select(.kind == "group").hint.unchecked' | sort -u)" = null ]
 }
 

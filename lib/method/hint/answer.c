@@ -1,17 +1,14 @@
 /* hint_answer: the answer itself, for the baselines of distillation that show it to the teacher
- * (OPSD, HDPO). It tells by its nature: no rule looks at it, the record says so (`unchecked`), and
- * it is opened only where the command line says so in words. */
+ * (OPSD, HDPO). It tells by its nature: no rule looks at it, and the record says so (`unchecked`).
+ */
 #include "method/hint/hint.h"
 
 static void *open_answer(struct ptd_hint_tools *t, const struct ptd_hint_options *o,
                          const char *arg)
 {
     static char nothing;
-    (void)t, (void)arg;
-    if (o->tell) return &nothing;
-    ptd_fail(PTD_USAGE, "--from answer shows the answer to the teacher, for baselines only: "
-                        "expected --tell-the-answer with it");
-    return NULL;
+    (void)t, (void)o, (void)arg;
+    return &nothing;
 }
 
 static int make_answer(void *source, struct ptd_group *g, struct ptd_hint *out)

@@ -15,7 +15,7 @@
 
 static const struct ptd_hint_source *const sources[] = {
     &ptd_hint_data,   &ptd_hint_attention, &ptd_hint_siblings, &ptd_hint_search,
-    &ptd_hint_column, &ptd_hint_exec,      &ptd_hint_answer};
+    &ptd_hint_column, &ptd_hint_exec,      &ptd_hint_answer,   &ptd_hint_response};
 #define SOURCES ((int)(sizeof sources / sizeof *sources))
 
 struct chosen { /* a source that --from names */
@@ -267,18 +267,27 @@ static int parse(const char *from, struct chosen list[SOURCES + 1])
     }
 }
 
+/* What tells the answer is made only where the command line says so in words. */
+static int check_telling(const struct ptd_hint_source *is, const struct ptd_hint_options *o)
+{
+    if (!is->tells || o->tell) return 0;
+    return ptd_fail(PTD_USAGE,
+                    "--from %s shows the answer to the teacher, for baselines only: expected "
+                    "--tell-the-answer with it",
+                    is->name);
+}
+
 int ptd_hints_check(const char *from, const struct ptd_hint_options *o)
 {
     struct chosen list[SOURCES + 1];
-    int n = parse(from, list), tells = 0;
-    for (int i = 0; i < n; i++) tells |= list[i].is->tells;
+    int n = parse(from, list), tells = 0, rc = n < 0 ? -1 : 0;
+    for (int i = 0; i < n && rc == 0; i++) {
+        tells |= list[i].is->tells;
+        rc = check_telling(list[i].is, o);
+    }
     if (n > 0) forget(list, n);
-    if (n < 0) return -1;
-    if (tells == !!o->tell) return 0;
-    return ptd_fail(PTD_USAGE,
-                    tells ? "--from answer shows the answer to the teacher, for baselines only: "
-                            "expected --tell-the-answer with it"
-                          : "--tell-the-answer goes only with --from answer");
+    if (rc || tells || !o->tell) return rc;
+    return ptd_fail(PTD_USAGE, "--tell-the-answer goes only with --from answer or response");
 }
 
 int ptd_hints_named(const char *from, const char *name)
@@ -294,6 +303,7 @@ static int open_sources(struct ptd_hints *h, const struct ptd_hint_options *o)
 {
     for (int i = 0; i < h->n; i++) {
         struct chosen *c = &h->source[i];
+        if (check_telling(c->is, o) < 0) return -1;
         if (!(c->state = c->is->open(h->tools, o, c->arg))) return -1;
     }
     if (!o->gate) return 0;
