@@ -129,6 +129,8 @@ otherwise() {
     trains papo
     trains grpo
     [ "$(bits papo.ptd)" != "$(bits grpo.ptd)" ]
+    jq -se 'all(."actor/kl_prcp_coef" == 0.01 and ."actor/kl_prcp_loss" > 0 and ."actor/entropy_bonus" < 0)' papo.jsonl
+    [[ "$(method papo show)" == *"ptd-ref "*" --teacher old --mask-picture "* ]]
     [ "$(of papo reward/accuracy)" != 0 ]
 }
 
@@ -146,6 +148,7 @@ otherwise() {
 
 @test "sdpo: where a sibling is right, the others are tutored by the running mean" {
     trains sdpo
+    [[ "$(method sdpo show)" == *"ptd-hint -q --from response --tell-the-answer | "* ]]
     [ "$(of sdpo ptd/ptd_trajectories)" -gt 0 ]
     [ "$(ptd-dump sdpo.ptd | grep -c '"name":"ema\.\|ema\.')" -gt 0 ]
 }
