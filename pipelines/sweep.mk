@@ -84,7 +84,8 @@ teacher_of = $(if $(findstring TEACHER,$(shell cat $(HERE)/methods/$(firstword $
 define rule
 $(call as_target,$1): | $(call base_of,$(call seed_of,$1)) $(call data_of,$(call seed_of,$1)) $(call form_of,$1) $(call test_of) $(call teacher_of,$1)
 	@launch='$(LAUNCH)'; [ ! -d $(OUT)/cells/$1 ] || launch=; $$$$launch env OUT=$(OUT)/cells BASE=$(call base_of,$(call seed_of,$1)) DATA=$(call data_of,$(call seed_of,$1)) \
-	    TEST=$(call test_of) KEEP=$(KEEP) SAMPLES=$(SAMPLES) $(HERE)/sweep/cell.sh $1 $(settings) $(addprefix TEACHER=,$(call teacher_of,$1))
+	    TEST=$(call test_of) KEEP=$(KEEP) SAMPLES=$(SAMPLES) $(HERE)/sweep/cell.sh $1 $(settings) $(addprefix TEACHER=,$(call teacher_of,$1)) \
+	    || $(HERE)/sweep/lost.sh $(OUT)/cells/$1 $$$$?
 endef
 $(foreach c,$(CELLS),$(eval $(call rule,$c)))
 

@@ -103,6 +103,15 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
     chmod +x mute/ptd-verify
     run -2 --separate-stderr grid OUT=none METHODS=grpo SEEDS=1 BIN="$PWD/mute"
     [[ "$stderr" == *"grpo_SEED-1: status 70: no word"* ]]
+    # a launcher that fails, and cells that are killed, before they can say anything
+    printf '#!/bin/bash\n[[ "$*" != *SEED-1* ]] || exit 9\nexec "$@"\n' > half
+    printf '#!/bin/bash\nkill -9 $$\n' > killed
+    chmod +x half killed
+    run -2 --separate-stderr grid OUT=lost METHODS=grpo LAUNCH=./killed
+    [ "$(grep -c '^| grpo_SEED-[12] | 137 | ended from outside, or never begun |' lost/table.md)" = 2 ]
+    run -2 --separate-stderr grid OUT=lost METHODS=grpo LAUNCH='./half env X=1'
+    [[ "$stderr" == *"grpo_SEED-1: status 9: ended from outside, or never begun"* ]]
+    grep -q '^| grpo | 1 | ' lost/table.md
     run -2 --separate-stderr grid OUT=none METHODS='grpo nonsense'
     [[ "$stderr" == *"no method nonsense: expected some of "*"ptd-grpo"* ]]
 }

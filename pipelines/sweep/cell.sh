@@ -1,7 +1,8 @@
 #!/bin/bash
 # cell.sh CELL [SETTING=VALUE...]: trains and examines one cell of a sweep, METHOD_SETTING-VALUE_..._SEED-N,
 # in $OUT/CELL.part, which becomes $OUT/CELL when it is whole. What fails is said in $OUT/CELL.status,
-# and is no failure of this script: the other cells go on. Reads BASE DATA TEST KEEP SAMPLES.
+# and is no failure of this script: the other cells go on (3: refused; 130: stopped, and so are they).
+# Reads BASE DATA TEST KEEP SAMPLES.
 # Nothing in the folder depends on the clock but seconds.json.
 set -euo pipefail
 cell=$1
@@ -29,11 +30,11 @@ if [ -d "$OUT/$cell" ]; then
             | "\(.) \($was[.] // "not given")"] | join(", ")')
     [ -n "$others" ] || exit 0
     echo "$OUT/$cell: made with $others: expected the settings of now; give another OUT, or remove that folder" >&2
-    exit 1
+    exit 3
 fi
 mkdir -p "$part"
 exec 9> "$part/lock"
-flock -n 9 || { echo "$cell: another process is at it" >&2; exit 1; }
+flock -n 9 || { echo "$cell: another process is at it" >&2; exit 3; }
 rm -f "$OUT/$cell.status"
 
 # Whatever ends this script early: the program's status and its line.
