@@ -78,6 +78,14 @@ steps() {
     [ "$lifted" -lt "$kept" ]
 }
 
+@test "groups that are tutored count by the trainer's tau, as their responses do" {
+    for tau in 1 0.5 0.1 0; do
+        fresh step.ptd
+        want=$(ptd-dump scored.rec | jq -sc "[.[] | select(.kind == \"group\" and .group_accuracy < $tau) | [.rollouts[] | select(.teacher_key)] | length | select(. > 0)] | [length, add // 0]")
+        [ "$(ptd-update -q -s step.ptd --tau $tau scored.rec | jq -c '[."ptd/ptd_groups", ."ptd/ptd_trajectories"]')" = "$want" ]
+    done
+}
+
 @test "lambda goes to its end over the run" {
     fresh lambda.ptd
     steps lambda.ptd -- --lambda 2 --lambda-schedule linear --lambda-end 0.5 > lambda.jsonl

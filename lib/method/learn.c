@@ -64,7 +64,7 @@ static int is_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g,
     return !r->loss->supervised && ptd_rollout_taught(y) && g->group_accuracy < r->tau;
 }
 
-static int any_tutored(const struct ptd_loss_rules *r, const struct ptd_group *g)
+int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g)
 {
     for (int i = 0; i < g->n_rollouts; i++)
         if (is_tutored(r, g, &g->rollouts[i])) return 1;
@@ -76,7 +76,7 @@ int ptd_learn_lifts(const struct ptd_loss_rules *r, const struct ptd_group *g)
     if (r->tutoring.lift == PTD_LIFT_NONE) return 0;
     if (r->tutoring.lift == PTD_LIFT_ACTIVE)
         return g->group_accuracy >= 0 && g->group_accuracy < r->tau;
-    return any_tutored(r, g);
+    return ptd_learn_tutors(r, g);
 }
 
 static void count(struct work *w, struct ptd_group **groups, int n)

@@ -108,6 +108,8 @@ int ptd_learn(struct ptd_score *s, struct ptd_group **groups, int n, const struc
 /* Log-probs of all tokens as they are now, in the groups' order; otherwise as ptd_learn. */
 int ptd_learn_look(struct ptd_score *s, struct ptd_group **groups, int n,
                    const struct ptd_loss_rules *r, double *logp, int *bad) PTD_MUST_CHECK;
+/* 1: a response of the group is tutored: a teacher said something of it, and it is below tau. */
+int ptd_learn_tutors(const struct ptd_loss_rules *r, const struct ptd_group *g);
 /* 1: the group's tokens have no reference, by the rules of tutoring.h. */
 int ptd_learn_lifts(const struct ptd_loss_rules *r, const struct ptd_group *g);
 /* The options that the loss is asked with. */

@@ -113,12 +113,11 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
 {
     for (int i = 0; i < n; i++) {
         const struct ptd_group *g = groups[i];
-        int right = 0, taught = 0, hinted = m->rules->loss->supervised && g->hint.text != NULL;
+        int right = 0, hinted = m->rules->loss->supervised && g->hint.text != NULL;
         for (int j = 0; j < g->n_rollouts; j++) {
             const struct ptd_rollout *y = &g->rollouts[j];
             add_response(m, y, hinted ? g->hint.n_prompt : g->n_prompt);
             right += ptd_rollout_right(y);
-            taught |= ptd_rollout_taught(y);
         }
         add_prompt(m, g->n_prompt);
         if (!m->rules->loss->supervised) ptd_answers_count(&m->answers, g);
@@ -126,7 +125,7 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
         m->group.all_fail += right == 0;
         m->group.all_pass += right == g->n_rollouts;
         m->group.informative += right > 0 && right < g->n_rollouts;
-        m->group.active += taught;
+        m->group.active += ptd_learn_tutors(m->rules, g);
         m->group.hinted += g->hint.text != NULL;
         m->group.gated += g->hint_gain != 0 || g->hint_refused;
         m->group.passed += g->hint_gain > 0 && g->hint.text;
