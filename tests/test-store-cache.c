@@ -175,6 +175,33 @@ static void test_cache_leaves_room(void **state)
     ptd_store_close(s);
 }
 
+/* A big matrix and, in `own`, an adapter of six numbers, at generation g. */
+static int publish_adapter(struct ptd_store *s, int64_t g)
+{
+    struct ptd_tensor_view all[N];
+    views(all, weights);
+    all[1].name = "q.lora_A.weight";
+    struct ptd_publication p = {.generation = g, .weights = all, .n = 2, .keep = 3};
+    if (g) p.weights = p.m = p.v = all + 1, p.n = 1, p.partial = 1;
+    return ptd_store_publish(s, &p);
+}
+
+/* A run that trains an adapter publishes that alone: no room is kept for all the rest. */
+static void test_cache_beside_an_adapter(void **state)
+{
+    struct ptd_store *s;
+    (void)state;
+    setenv("PTD_STORE_MAX", "4Mi", 1);
+    assert_int_equal(ptd_store_open(&s, dir, PTD_STORE_CREATE), 0);
+    for (int64_t g = 0; g < 3; g++) {
+        assert_int_equal(publish_adapter(s, g), 0);
+        assert_int_equal(ptd_store_cache_max(s, 1 << 30), 0);
+        assert_int_equal(put_numbered(s, 20 * (int)g, 20), 0);
+        assert_cached(s, 0, 20 * (int)(g + 1));
+    }
+    ptd_store_close(s);
+}
+
 /* A map that somebody else has filled, and a file that may not grow: values are not kept, and that
  * is no failure. */
 static void test_cache_without_room(void **state)
@@ -211,6 +238,7 @@ int main(void)
         TEST(test_cache_is_bounded),
         TEST(test_cache_of_earlier_programs),
         TEST(test_cache_leaves_room),
+        TEST(test_cache_beside_an_adapter),
         TEST(test_cache_without_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,15 +204,28 @@ void ptd_store_cache_leave(struct ptd_store *s, uint64_t bytes)
 
 /* ---- bounds ---- */
 
+/* Whether a run publishes a tensor: what its newest generation brings; of a store that has none but
+ * generation 0 adapters, or all where there are none. */
+static int is_published(struct ptd_store *s, int64_t head, int adapters, const char *name)
+{
+    if (head > 0) return ptd_store_holds(s, head, name);
+    return !adapters || ptd_store_is_adapter(name);
+}
+
 /* What a publication takes in the file: weights and two moments as float32. */
 static uint64_t room_to_publish(struct ptd_store *s)
 {
     struct ptd_tensor_about *list;
-    uint64_t room = 0;
-    int n;
-    if (ptd_store_list(s, 0, &list, &n) < 0) return 0;
-    for (int i = 0; i < n; i++) list[i].dtype = PTD_F32;
-    room = 3 * ptd_store_room(list, n);
+    int64_t head;
+    int n, adapters = 0, own = 0;
+    if (ptd_store_head(s, &head) < 0 || ptd_store_list(s, head, &list, &n) < 0) return 0;
+    struct ptd_tensor_about *published = ptd_array((size_t)n + 1, sizeof *published);
+    for (int i = 0; i < n; i++) adapters |= ptd_store_is_adapter(list[i].name);
+    for (int i = 0; i < n; i++)
+        if (is_published(s, head, adapters, list[i].name)) published[own++] = list[i];
+    for (int i = 0; i < own; i++) published[i].dtype = PTD_F32;
+    uint64_t room = 3 * ptd_store_room(published, own);
+    free(published);
     ptd_store_list_free(list, n);
     return room;
 }

@@ -53,7 +53,7 @@ static int copy_values(void *ctx, int i, size_t first, size_t n, void *out)
     return rc;
 }
 
-static int is_adapter(const char *name)
+int ptd_store_is_adapter(const char *name)
 {
     return strstr(name, "lora_A.weight") || strstr(name, "lora_B.weight");
 }
@@ -65,7 +65,7 @@ static struct ptd_filling to_clone(struct clone *c, int dtype)
     c->tensors = ptd_array((size_t)(c->n + more) + 1, sizeof *c->tensors);
     if (c->n) memcpy(c->tensors, c->list, (size_t)c->n * sizeof *c->tensors);
     for (int i = 0; i < c->n && dtype; i++)
-        if (!is_adapter(c->tensors[i].name)) c->tensors[i].dtype = dtype;
+        if (!ptd_store_is_adapter(c->tensors[i].name)) c->tensors[i].dtype = dtype;
     if (more) memcpy(c->tensors + c->n, c->more->tensors, (size_t)more * sizeof *c->tensors);
     return (struct ptd_filling){c->tensors, c->n + more, copy_values, c};
 }

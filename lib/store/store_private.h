@@ -283,8 +283,9 @@ int ptd_store_drop_old(struct ptd_store *s, MDB_txn *txn, const json_t *pins, in
  * it, it would be taken for whole. */
 int ptd_store_sweep(struct ptd_store *s, MDB_txn *txn);
 
-/* ---- new stores (store_publish.c) ---- */
+/* ---- new stores (store_publish.c, store_clone.c) ---- */
 
+int ptd_store_is_adapter(const char *name); /* 1: a tensor of an adapter, by its name */
 /* Fills a new store's base.mdb and publishes it as generation 0, with the files in meta of another
  * store (NULL: of none) and the run's dtype (0: as in that one). */
 int ptd_store_freeze(struct ptd_store *s, const struct ptd_filling *f, struct ptd_store *meta,
