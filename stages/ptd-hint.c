@@ -101,7 +101,8 @@ static const struct ptd_opt options[] = {
      "exec: seconds that it may take before it reads its first line", 1e-3, 86400, 1},
     {"tell-the-answer", 0, PTD_OPT_FLAG, &opt.hint.tell, NULL,
      "let --from answer or response show the answer to the teacher: baselines only, no rule "
-     "looks at it", 0, 0},
+     "looks at it",
+     0, 0},
     {"audit", 0, PTD_OPT_FLAG, &opt.audit, NULL,
      "measure whether hints tell, on FILE, a stream or a data set, or stdin; write no stream", 0, 0,
      1},

@@ -53,9 +53,10 @@ static void take_advantage_less_kl(struct run *r)
     if (!opt.rules.kl_in_reward) return;
     if (!(r->advantage = ptd_worth_noted(&r->head))) ptd_die_last();
     if ((lack = worth_lacks(r, r->advantage)))
-        ptd_misuse("--kl-in reward: --advantage %s cannot be worked out anew: %s: expected another, "
-                   "or --kl-in loss",
-                   r->advantage->is.name, lack);
+        ptd_misuse(
+            "--kl-in reward: --advantage %s cannot be worked out anew: %s: expected another, "
+            "or --kl-in loss",
+            r->advantage->is.name, lack);
 }
 
 /* What the loss needs to know of it. */

@@ -112,10 +112,10 @@ extern const struct ptd_hint_source ptd_hint_data; /* the data set's own steps a
 extern const struct ptd_hint_source ptd_hint_attention;
 /* what right answers of the group name, and wrong ones do not */
 extern const struct ptd_hint_source ptd_hint_siblings;
-extern const struct ptd_hint_source ptd_hint_search; /* of many places the best */
-extern const struct ptd_hint_source ptd_hint_column; /* a column of the data set */
-extern const struct ptd_hint_source ptd_hint_exec;   /* what a command says */
-extern const struct ptd_hint_source ptd_hint_answer; /* the answer; for baselines */
+extern const struct ptd_hint_source ptd_hint_search;   /* of many places the best */
+extern const struct ptd_hint_source ptd_hint_column;   /* a column of the data set */
+extern const struct ptd_hint_source ptd_hint_exec;     /* what a command says */
+extern const struct ptd_hint_source ptd_hint_answer;   /* the answer; for baselines */
 extern const struct ptd_hint_source ptd_hint_response; /* a right response of the group; so, too */
 
 #define PTD_HINT_GATE "gate" /* hint_drop of what the gate dropped */

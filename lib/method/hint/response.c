@@ -1,6 +1,6 @@
-/* hint_response: the first right response of the same group, as it was written, for the baseline that
- * shows it to the teacher of the wrong ones (SDPO, arXiv 2601.20802). It tells by its nature, as
- * answer.c does. What right responses have beside the answer is siblings.c's. */
+/* hint_response: the first right response of the same group, as it was written, for the baseline
+ * that shows it to the teacher of the wrong ones (SDPO, arXiv 2601.20802). It tells by its nature,
+ * as answer.c does. What right responses have beside the answer is siblings.c's. */
 #include "method/hint/hint.h"
 
 static void *open_response(struct ptd_hint_tools *t, const struct ptd_hint_options *o,

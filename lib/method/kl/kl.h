@@ -18,8 +18,8 @@
  *     full          sum over words       itself         KL(pi||ref)     grad KL(pi||ref), of words
  *                                                                       drawn by anybody
  *
- * Under --tis old is of the step's begin, as in all ratios (before.h), and so k3-unbiased is that of
- * words which those weights drew; TRL has it so, too.
+ * Under --tis old is of the step's begin, as in all ratios (before.h), and so k3-unbiased is that
+ * of words which those weights drew; TRL has it so, too.
  *
  * k1 has not the derivative of its value, 1, whose gradient is 0 in the mean and so teaches
  * nothing: it has k2's. test-kl shows the table by sums over a whole vocabulary.
