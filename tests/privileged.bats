@@ -42,6 +42,15 @@ groups() { ptd-dump "$1" | jq -c "select(.kind == \"group\") | del(.byte, .recor
     [ "$(groups after.rec ' | select(.hint).rollouts[] | select(.stop != "length")' | wc -l)" = "$(jq -s 'map(."ptd/ptd_trajectories") | add' a.jsonl)" ]
 }
 
+@test "metrics of rewards are of the student's own responses; whose prompts were answered anew had failed as a whole" {
+    fresh m.ptd
+    given m.ptd 3 > m.jsonl
+    own=$(groups after.rec '' | jq -sc 'group_by(.step) | map([([.[] | select(.hint | not).rollouts[]] | if . == [] then 0 else map(.accuracy) | add / length end),
+        (map(select(.hint)) | length) / length, ([.[].rollouts[]] | length)] | map(. * 1e6 | round))')
+    [ "$(jq -sc 'map([."reward/accuracy", ."group_reward/all_fail_ratio", ."ptd/total_trajectories"] | map(. * 1e6 | round))' m.jsonl)" = "$own" ]
+    [ "$(jq -s 'map(."group_reward/all_fail_ratio") | max > 0' m.jsonl)" = true ]
+}
+
 @test "the same seed gives the same responses, another seed others" {
     fresh b.ptd
     given b.ptd 3 > b.jsonl

@@ -1,6 +1,7 @@
 /* metrics: see metrics.h. */
 #include "method/metrics.h"
 #include "base/utf8.h"
+#include "method/privileged.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -88,18 +89,24 @@ static void add_worth(struct ptd_metrics *m, const struct ptd_rollout *y, long f
     spread(&m->group.reward, earned, 1);
 }
 
-static void add_response(struct ptd_metrics *m, const struct ptd_rollout *y, int n_prompt)
+/* What it earned. */
+static void add_judged(struct ptd_metrics *m, const struct ptd_rollout *y)
 {
     add_worth(m, y, (long)m->group.length);
+    m->group.judged++;
+    m->group.accuracy += y->accuracy;
+    m->group.format += y->format;
+    m->group.unparsable += y->outcome == PTD_UNPARSABLE;
+    add_parts(m, y);
+}
+
+static void add_response(struct ptd_metrics *m, const struct ptd_rollout *y, int n_prompt)
+{
     widen(y->n, &m->group.length_min, &m->group.length_max, !m->group.responses);
     m->group.responses++;
     m->group.length += y->n;
     m->group.read += n_prompt + y->n;
-    m->group.accuracy += y->accuracy;
-    m->group.format += y->format;
-    m->group.unparsable += y->outcome == PTD_UNPARSABLE;
     m->group.truncated += y->stop && !strcmp(y->stop, "length");
-    add_parts(m, y);
 }
 
 static void add_prompt(struct ptd_metrics *m, int n)
@@ -113,14 +120,16 @@ void ptd_metrics_groups(struct ptd_metrics *m, struct ptd_group **groups, int n)
 {
     for (int i = 0; i < n; i++) {
         const struct ptd_group *g = groups[i];
-        int right = 0, hinted = m->rules->loss->supervised && g->hint.text != NULL;
+        int right = 0, hinted = m->rules->loss->supervised && g->hint.text != NULL,
+            own = !ptd_privileged_given(g);
         for (int j = 0; j < g->n_rollouts; j++) {
             const struct ptd_rollout *y = &g->rollouts[j];
+            if (own) add_judged(m, y);
             add_response(m, y, hinted ? g->hint.n_prompt : g->n_prompt);
-            right += ptd_rollout_right(y);
+            right += own && ptd_rollout_right(y);
         }
         add_prompt(m, g->n_prompt);
-        if (!m->rules->loss->supervised) ptd_answers_count(&m->answers, g);
+        if (own && !m->rules->loss->supervised) ptd_answers_count(&m->answers, g);
         m->group.groups++;
         m->group.all_fail += right == 0;
         m->group.all_pass += right == g->n_rollouts;
@@ -170,7 +179,7 @@ static void put_range(json_t *o, const char *name, const struct ptd_range *r)
 static void put_answers(const struct ptd_metrics *m, json_t *o)
 {
     const struct ptd_answers *a = &m->answers;
-    double given = a->given ? (double)a->given : 1, r = m->group.responses ? m->group.responses : 1;
+    double given = a->given ? (double)a->given : 1, r = m->group.judged ? m->group.judged : 1;
     int top, n = ptd_answers_frequent(a, &top, 1);
     put(o, "answer/distinct_ratio", ptd_answers_different(a) / given);
     put(o, "answer/top_ratio", n ? (double)a->at[top].times / r : 0);
@@ -178,7 +187,7 @@ static void put_answers(const struct ptd_metrics *m, json_t *o)
 
 static void put_rewards(const struct ptd_metrics *m, json_t *o)
 {
-    double r = m->group.responses ? m->group.responses : 1;
+    double r = m->group.judged ? m->group.judged : 1;
     put(o, "reward/overall", m->group.score.n ? m->group.score.sum / r : 0);
     put(o, "reward/accuracy", m->group.accuracy / r);
     put(o, "reward/format", m->group.format / r);
@@ -287,7 +296,7 @@ static json_t *object_of(const struct ptd_metrics *m)
 {
     const struct ptd_learned *s = &m->sum;
     double n = s->tokens ? s->tokens : 1, u = m->updates ? m->updates : 1,
-           r = m->group.responses ? m->group.responses : 1;
+           r = m->group.judged ? m->group.judged : 1;
     json_t *o = json_object();
     put_count(o, "step", m->step);
     put(o, "actor/loss", s->loss / u);

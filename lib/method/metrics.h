@@ -34,7 +34,8 @@ struct ptd_metrics {
     double gap,
         max_gap; /* |log-prob now - when sampled|, of the first epoch; sum over its tokens */
     struct {
-        long groups, responses, all_fail, all_pass, informative, active, hinted, truncated,
+        /* judged: responses but those of privileged.h, which rewards do not count */
+        long groups, responses, judged, all_fail, all_pass, informative, active, hinted, truncated,
             prompts_at_limit, gated, passed;
         double length, length_min, length_max, prompt, prompt_min, prompt_max, read, accuracy,
             format, unparsable;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROUNDING   1e-9
 #define PRIVILEGED (3ll << 30) /* numbers from here on key these prompts, within a step */
 
 static int is_right(const struct ptd_rollout *y)
@@ -25,6 +26,17 @@ int ptd_privileged_is(const struct ptd_group *g)
     for (int i = 0; i < g->n_rollouts; i++)
         if (g->rollouts[i].outcome != PTD_UNJUDGED) return 0;
     return 1;
+}
+
+int ptd_privileged_given(const struct ptd_group *g)
+{
+    double accuracy = 0;
+    if (g->group_accuracy < 0 || !g->hint.text) return 0;
+    for (int i = 0; i < g->n_rollouts; i++) {
+        if (!is_right(&g->rollouts[i]) || g->rollouts[i].advantage != 0) return 0;
+        accuracy += g->rollouts[i].accuracy;
+    }
+    return g->group_accuracy * g->n_rollouts < accuracy - ROUNDING;
 }
 
 int ptd_privileged_noted(const struct ptd_head *h)

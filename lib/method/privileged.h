@@ -30,6 +30,8 @@ int ptd_privileged_step(struct ptd_privileged *p, struct ptd_group **g, int n,
                         uint8_t *changed) PTD_MUST_CHECK;
 /* Whether all its responses were given so and wait to be judged. */
 int ptd_privileged_is(const struct ptd_group *g);
+/* Whether its responses are such that were given so and were right: the accuracy is of others. */
+int ptd_privileged_given(const struct ptd_group *g);
 /* 1: a stream's head notes that such are in it. */
 int ptd_privileged_noted(const struct ptd_head *h);
 /* After they were judged: the wrong ones leave, the others get no advantage; their number. */

@@ -107,10 +107,10 @@ static void join_part(struct ptd_metrics *m, const struct ptd_metrics_part *p)
 
 static void join_groups(struct ptd_metrics *m, const struct ptd_metrics *p)
 {
-    long *counts[] = {
-        &m->group.all_fail, &m->group.all_pass,  &m->group.informative, &m->group.active,
-        &m->group.hinted,   &m->group.truncated, &m->group.gated,       &m->group.prompts_at_limit,
-        &m->group.passed,   &m->group.responses, &m->group.groups};
+    long *counts[] = {&m->group.all_fail,  &m->group.all_pass,         &m->group.informative,
+                      &m->group.active,    &m->group.hinted,           &m->group.truncated,
+                      &m->group.gated,     &m->group.prompts_at_limit, &m->group.passed,
+                      &m->group.responses, &m->group.groups,           &m->group.judged};
     double *sums[] = {&m->group.length,   &m->group.prompt, &m->group.read,
                       &m->group.accuracy, &m->group.format, &m->group.unparsable};
     const char *theirs = (const char *)p, *ours = (const char *)m;
