@@ -52,9 +52,11 @@ settings := $(foreach v,$(SETTINGS),$(if $(filter-out undefined default,$(origin
 axes_of   = $(filter $(LISTED),LR UPDATES $(shell sed -n 's/^AXES *= *//p' $(HERE)/methods/$1.mk))
 across    = $(foreach c,$1,$(or $(foreach v,$(or $($2_$(firstword $(subst _, ,$c))),$(given_$2)),$c_$2-$v),$c))
 along     = $(if $2,$(call along,$(call across,$1,$(firstword $2)),$(wordlist 2,99,$2)),$1)
-SETS     := $(foreach m,$(METHODS),$(call along,$m,$(call axes_of,$m)))
-CELLS    := $(foreach s,$(SETS),$(foreach k,$(SEEDS),$s_SEED-$k))
+once      = $(if $1,$(firstword $1) $(call once,$(filter-out $(firstword $1),$1)))
+SETS     := $(call once,$(foreach m,$(METHODS),$(call along,$m,$(call axes_of,$m))))
+CELLS    := $(call once,$(foreach s,$(SETS),$(foreach k,$(SEEDS),$s_SEED-$k)))
 unknown  := $(strip $(foreach m,$(METHODS),$(if $(wildcard $(HERE)/methods/$m.mk),,$m)))
+$(if $(or $(wildcard $(HERE)/tasks/$(TASK).mk),$(and $(BASE),$(DATA),$(TEST))),,$(error no task $(TASK): expected one of $(basename $(notdir $(wildcard $(HERE)/tasks/*.mk))), or BASE, DATA and TEST))
 $(if $(unknown),$(error no method $(unknown): expected some of $(basename $(notdir $(wildcard $(HERE)/methods/*.mk)))))
 
 # As make reads names where targets stand: a value may hold = and :, as gjsd=0.5 and column:NAME do.
@@ -92,5 +94,5 @@ $(foreach c,$(CELLS),$(eval $(call rule,$c)))
 # ---- what came of it ----
 table:
 	@OUT=$(OUT) $(HERE)/sweep/table.sh $(CELLS)
-	@OUT=$(OUT) $(HERE)/sweep/figures.sh $(foreach s,$(SETS),$(if $(filter $(SHOWN),$(firstword $(subst _, ,$s))),$s)) -- $(SEEDS)
+	@OUT=$(OUT) $(HERE)/sweep/figures.sh $(foreach s,$(SETS),$(if $(filter $(SHOWN),$(firstword $(subst _, ,$s))),$s)) -- $(call once,$(SEEDS))
 	@cat $(OUT)/table.md

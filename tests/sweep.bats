@@ -142,6 +142,14 @@ S
     [ -d signs/cells/ptd-grpo_DIVERGENCE-gjsd=0.1_HINT-column:solution_SEED-1 ]
 }
 
+@test "what is named twice counts once; a task that there is not is told" {
+    [ "$(grid OUT=list METHODS='grpo ptd-grpo grpo' LAMBDA='3 0.5 3' SEEDS='1 2 1' cells | awk '{ print $2 }' | paste -sd ' ')" = \
+        'grpo_SEED-1 grpo_SEED-2 ptd-grpo_LAMBDA-3_SEED-1 ptd-grpo_LAMBDA-3_SEED-2 ptd-grpo_LAMBDA-0.5_SEED-1 ptd-grpo_LAMBDA-0.5_SEED-2' ]
+    run -2 --separate-stderr make -s -f "$pipelines/sweep.mk" OUT=none TASK=nix cells
+    [[ "$stderr" == *"no task nix: expected one of "*digits*", or BASE, DATA and TEST"* ]]
+    grid OUT=list TASK=mine METHODS=grpo cells > /dev/null
+}
+
 @test "a number of no cell is refused; cells of other grids that failed are none of this one" {
     for n in 0 7 x ''; do
         run -2 --separate-stderr grid OUT=one METHODS='grpo ptd-grpo' LAMBDA='0.5 3' cell N=$n
