@@ -367,6 +367,11 @@ static void test_started_together(void **state)
 
 /* ---- the file ---- */
 
+/* a command that writes bytes at the same place of both meta pages */
+#define META(file, at, bytes)                                                                      \
+    "for page in 0 4096; do printf '" bytes "' | dd of=" file " bs=1 conv=notrunc status=none "    \
+    "seek=$((page + " #at ")); done"
+
 static void test_damaged_files(void **state)
 {
     char command[600];
@@ -388,6 +393,15 @@ static void test_damaged_files(void **state)
         {"rm base.mdb && mkdir base.mdb", "base.mdb is a folder", PTD_DATAERR},
         {"rm base.mdb && mkfifo base.mdb", "base.mdb is a pipe", PTD_DATAERR},
         {"cp data.mdb base.mdb", "not the one that its data.mdb was made with", PTD_DATAERR},
+        /* both meta pages: the last used page, the size of the map */
+        {META("base.mdb", 136, "\\377\\377\\377\\377\\377\\377"), "base.mdb is damaged",
+         PTD_DATAERR},
+        {META("data.mdb", 136, "\\377\\377\\377\\377\\377\\377"), "data.mdb is damaged",
+         PTD_DATAERR},
+        {META("base.mdb", 32, "\\377\\377\\377\\377\\377\\377\\377"), "base.mdb is damaged",
+         PTD_DATAERR},
+        {META("data.mdb", 32, "\\377\\377\\377\\377\\377\\377\\377"), "data.mdb is damaged",
+         PTD_DATAERR},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         snprintf(command, sizeof command, "cp -r '%s.whole' '%s' && cd '%s' && %s", dir, dir, dir,

@@ -115,7 +115,8 @@ enum {
     PTD_STORE_CREATE = 4
 };
 
-#define PTD_STORE_MAP (512ull << 30) /* address space, not disk */
+#define PTD_STORE_MAP      (512ull << 30) /* address space, not disk */
+#define PTD_STORE_MAP_MOST (64ull << 40)
 
 /* CREATE refuses a folder that holds any of the files (73) */
 int ptd_store_open(struct ptd_store **s, const char *dir, int mode) PTD_MUST_CHECK;

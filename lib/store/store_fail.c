@@ -9,7 +9,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define LARGE (1u << 20) /* mapped values from here on are given back when read */
+#define LARGE     (1u << 20)        /* mapped values from here on are given back when read */
+#define META_PAGE (PAGE_HEAD + 24)  /* where a meta page has the size of pages, u32, */
+#define META_LAST (PAGE_HEAD + 120) /* and the last used one, u64 */
 
 struct ptd_store *ptd_store_all, *ptd_store_used;
 const char *const ptd_store_db[N_DBS] = {"meta", "weights", "optim", "state", "dist", "order"};
@@ -94,10 +96,31 @@ static int fail_map_full(struct ptd_store *s, const char *doing)
                     s->dir, doing, now, who, more);
 }
 
+/* 1 if a meta page asks for more than a store can have, so that LMDB asked for such a map: its
+ * size, or a last used page that is beyond the file. */
+static int is_map_damaged(struct ptd_store *s)
+{
+    struct stat st;
+    uint32_t page;
+    uint64_t last;
+    int beyond = 0;
+    if (fstat(s->data, &st) || pread(s->data, &page, sizeof page, META_PAGE) != sizeof page)
+        return 0; /* it has none yet */
+    if (ptd_store_map_in_file(s) > PTD_STORE_MAP_MOST || page < 512) return 1;
+    for (int meta = 0; meta < 2; meta++)
+        beyond |=
+            pread(s->data, &last, sizeof last, (off_t)meta * page + META_LAST) != sizeof last ||
+            last >= (uint64_t)st.st_size / page;
+    return beyond;
+}
+
 /* Mostly a limit on address space, which a map as large as a store may become meets first. */
 static int fail_memory(struct ptd_store *s, int rc, const char *doing)
 {
     char size[32];
+    if (is_map_damaged(s))
+        return ptd_fail(PTD_DATAERR, "store %s: %s is damaged: a page leads outside of it", s->dir,
+                        s->file);
     size_words(size, s->map ? s->map : ptd_store_map_in_file(s));
     return ptd_fail(
         PTD_OSERR,

@@ -19,7 +19,7 @@ static int size_from_text(const char *text, size_t *size)
     unsigned long long n = strtoull(text, &end, 10);
     for (int i = 0; i < 5; i++) {
         if (strcmp(end, units[i])) continue;
-        if (errno || *text < '0' || *text > '9' || n > (1ull << 46) >> (10 * i)) break;
+        if (errno || *text < '0' || *text > '9' || n > PTD_STORE_MAP_MOST >> (10 * i)) break;
         *size = n << (10 * i);
         return *size >= 65536 ? 0 : -1;
     }
