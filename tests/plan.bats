@@ -78,6 +78,22 @@ near() {
     done
 }
 
+# A program that has no tokenizer plans for none, whatever the vocabulary.
+@test "tables are counted where they are, and as large as they are" {
+    if [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
+    [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"
+    ptd-export -q base.ptd words
+    jq '.text_config.vocab_size = 60000' words/config.json > config.json
+    mv config.json words/config.json
+    ptd-init -q words.ptd --config words --lora rank=4
+    ptd-rollout -q -j 1 -s words.ptd -P 4 -G 4 -n 1 -m 16 train.jsonl | ptd-verify -q > wordy.rec
+    shape="--plan --json -s words.ptd --expect prompts=4,prompt=27,answers=4x16,picture=84x84"
+    [ "$(ptd-ref $shape | jq .tables)" -lt 200000 ]
+    [ "$(ptd-update $shape | jq .tables)" -lt 200000 ]
+    measured ptd-ref -q -j 1 --no-cache wordy.rec > /dev/null
+    near "ref" "$(ptd-ref $shape -j 1 | jq .sum)"
+}
+
 @test "--micro bounds memory, however large the groups are" {
     if [[ $PTD_BIN == *debug* ]]; then skip "sanitizers take their own"; fi
     [ "${PTD_DEVICE:-cpu}" = cpu ] || skip "of the CPU"

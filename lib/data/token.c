@@ -286,6 +286,12 @@ int ptd_tokenizer_size(const struct ptd_tokenizer *t)
     return t->size;
 }
 
+size_t ptd_tokenizer_memory(const struct ptd_tokenizer *t)
+{
+    return (size_t)t->size * (sizeof *t->tokens + sizeof *t->whole) + t->text_len +
+           (t->slot_mask + 1) * sizeof *t->slots + (t->merge_mask + 1) * sizeof *t->merges;
+}
+
 int ptd_tokenizer_id(const struct ptd_tokenizer *t, const char *text)
 {
     size_t len = strlen(text);

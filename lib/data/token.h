@@ -29,7 +29,8 @@ struct ptd_tokenizer;
 /* NULL on failure; name for messages */
 struct ptd_tokenizer *ptd_tokenizer_new(const char *json, size_t len, const char *name);
 void ptd_tokenizer_free(struct ptd_tokenizer *t);
-int ptd_tokenizer_size(const struct ptd_tokenizer *t); /* 1 + largest id */
+int ptd_tokenizer_size(const struct ptd_tokenizer *t);      /* 1 + largest id */
+size_t ptd_tokenizer_memory(const struct ptd_tokenizer *t); /* bytes of its tables */
 /* Text (valid UTF-8, else 65) to ids; *ids is malloc'd. Returns the count or -1. Added tokens in
  * the text become their ids: for text of ours. One tokenizer may serve several threads. */
 int ptd_tokenizer_encode(const struct ptd_tokenizer *t, const char *text, size_t len,

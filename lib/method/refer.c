@@ -123,7 +123,7 @@ int ptd_refer_plan(struct ptd_refer *f, struct ptd_plan *p)
 {
     if (plan_model(f->reference, p)) return -1;
     if (f->teacher != f->reference && plan_model(f->teacher, p)) return -1;
-    ptd_plan_program(p, &f->reference->m->config, ptd_threads_count());
+    ptd_plan_program(p, ptd_threads_count());
     ptd_plan_groups(p, &f->r.plan->expected,
                     PTD_PLAN_TOKEN(PTD_PLAN_IDS, f->r.top_k) +
                         (f->r.whole ? f->teacher->hidden * sizeof(float) : 0));

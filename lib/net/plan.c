@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRAM         ((size_t)5 << 19) /* libraries and their tables, measured */
-#define BLAS_THREAD     ((size_t)1 << 20) /* OpenBLAS's own rows, a thread, measured */
-#define TOKENIZER_TOKEN 100 /* of the tables of a tokenizer, a word: Qwen3-VL's takes 98 */
+#define PROGRAM     ((size_t)5 << 19) /* libraries and their tables, measured */
+#define BLAS_THREAD ((size_t)1 << 20) /* OpenBLAS's own rows, a thread, measured */
 
 /* ---- options ---- */
 
@@ -134,10 +133,14 @@ void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes)
     at->shared = 1;
 }
 
-void ptd_plan_program(struct ptd_plan *p, const struct ptd_config *c, int threads)
+void ptd_plan_program(struct ptd_plan *p, int threads)
 {
     ptd_plan_add(p, "program and libraries", PROGRAM + (size_t)threads * BLAS_THREAD);
-    ptd_plan_add(p, "tables", (size_t)c->vocab * TOKENIZER_TOKEN);
+}
+
+void ptd_plan_tokenizer(struct ptd_plan *p, const struct ptd_tokenizer *t)
+{
+    ptd_plan_add(p, "tables", ptd_tokenizer_memory(t));
 }
 
 void ptd_plan_groups(struct ptd_plan *p, const struct ptd_expected *e, size_t bytes)
@@ -289,7 +292,7 @@ void ptd_plan_activations(struct ptd_plan *p, struct ptd_model *m, int keep,
 int ptd_plan_start(struct ptd_model *m, struct ptd_store *store, size_t room, size_t *left)
 {
     struct ptd_plan p = {0};
-    ptd_plan_program(&p, &m->config, ptd_threads_count());
+    ptd_plan_program(&p, ptd_threads_count());
     if (ptd_plan_weights(&p, m, store, 0)) return -1;
     if (ptd_plan_check(&p, room, "more memory, or a smaller model")) return -1;
     *left = ptd_plan_left(&p, room);

@@ -2,7 +2,7 @@
  * before any of it is taken.
  *
  *     struct ptd_plan p = {0};
- *     ptd_plan_program(&p, &m->config, threads);        // libraries, tables, the code
+ *     ptd_plan_program(&p, threads);           // libraries, the code
  *     ptd_plan_weights(&p, m, store, learns);  // weights, and gradients
  *     ptd_plan_add(&p, "moments", bytes);      // whoever owns memory adds it
  *     ptd_plan_pack(&asked.expected, micro, m, &shape);
@@ -17,6 +17,7 @@
 #ifndef PTD_PLAN_H
 #define PTD_PLAN_H
 #include "base/opt.h"
+#include "data/token.h"
 #include "net/net.h"
 
 #define PTD_PLAN_PARTS 32
@@ -95,7 +96,8 @@ void ptd_plan_add(struct ptd_plan *p, const char *part, size_t bytes);
 /* Of the device's memory, wherever that is. */
 void ptd_plan_take(struct ptd_plan *p, struct ptd_device *d, const char *part, size_t bytes);
 void ptd_plan_share(struct ptd_plan *p, const char *part, size_t bytes); /* mapped from files */
-void ptd_plan_program(struct ptd_plan *p, const struct ptd_config *c, int threads);
+void ptd_plan_program(struct ptd_plan *p, int threads);
+void ptd_plan_tokenizer(struct ptd_plan *p, const struct ptd_tokenizer *t);
 /* Bytes that are known of a token of an answer at most: what was sampled, with so many ids, and of
  * the tutor, if there is one, so many and the sampler's. */
 #define PTD_PLAN_TOKEN(ids, tutor)                                                                 \

@@ -55,7 +55,8 @@ _Noreturn void tell_plan(void)
         !(opt.hints = ptd_hints_open(&opt.tools, opt.from, &opt.hint)))
         ptd_die_last();
     computes = opt.audit || ptd_hints_compute(opt.hints);
-    ptd_plan_program(&fixed, &opt.tools.config, computes ? ptd_threads_count() : 0);
+    ptd_plan_program(&fixed, computes ? ptd_threads_count() : 0);
+    ptd_plan_tokenizer(&fixed, opt.tools.tokenizer);
     if (computes) plan_model(&fixed);
     all = fixed;
     if (opt.audit) {

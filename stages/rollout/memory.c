@@ -61,7 +61,8 @@ void plan(struct run *r, struct ptd_store *store)
     struct ptd_plan_choice choices[3];
     size_t room = ptd_plan_room(&opt.plan);
     struct ptd_sampling s = sampling_of();
-    ptd_plan_program(&fixed, &r->model->config, ptd_threads_count());
+    ptd_plan_program(&fixed, ptd_threads_count());
+    ptd_plan_tokenizer(&fixed, r->src.tokenizer);
     if (ptd_plan_weights(&fixed, r->model, store, 0)) ptd_die_last();
     ptd_plan_groups(&fixed, &opt.plan.expected, token_bytes());
     list_choices(r->model, choices);
@@ -78,9 +79,8 @@ void plan(struct run *r, struct ptd_store *store)
 
 _Noreturn void plan_alone(struct run *r)
 {
-    struct ptd_store *store;
-    if (ptd_store_open(&store, opt.store, PTD_STORE_READ)) ptd_die_last();
-    open_model(r, store);
-    plan(r, store);
+    if (ptd_source_model(&r->src, opt.store)) ptd_die_last();
+    open_model(r, r->src.store);
+    plan(r, r->src.store);
     ptd_die(PTD_BUG, "a plan that was not told");
 }

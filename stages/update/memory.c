@@ -3,6 +3,7 @@
 #include "base/output.h"
 #include "base/size.h"
 #include "base/threads.h"
+#include "method/source.h"
 #include <limits.h>
 #include <string.h>
 
@@ -76,7 +77,9 @@ int before_memory(void *ctx, struct ptd_train *t)
     struct run *r = ctx;
     struct ptd_plan p = {0};
     size_t room = ptd_plan_room(&opt.plan);
-    ptd_plan_program(&p, &t->model->config, ptd_threads_count());
+    if (!(r->tokenizer = ptd_source_tokenizer(t->store))) return -1;
+    ptd_plan_program(&p, ptd_threads_count());
+    ptd_plan_tokenizer(&p, r->tokenizer);
     if (ptd_train_plan(t, &p)) return -1;
     if (reads_reference() && ptd_plan_weights(&p, t->model, t->store, 0)) return -1;
     if (opt.plan.print) tell_plan(r, t, &p, room);

@@ -165,7 +165,6 @@ void open_run(struct run *r, const char *operand, int argc, char **argv)
 {
     const char *store;
     char *settings;
-    struct ptd_tokenizer *tok;
     ptd_progress_join();
     open_ranks(r);
     r->in = ptd_input_open(operand, &r->head);
@@ -205,20 +204,19 @@ void open_run(struct run *r, const char *operand, int argc, char **argv)
     opt.train.base = getenv("PTD_STORES");
     r->train = ptd_train_open(store, &opt.train, settings, opt.anyway, r->device);
     free(settings);
-    if (!r->train || !(tok = ptd_source_tokenizer(r->train->store))) ptd_die_last();
+    if (!r->train) ptd_die_last();
     r->train->method = opt.method;
     if (opt.steered.target <= 0)
         r->train->kl_coef = -1;
     else if (r->train->kl_coef >= 0)
         opt.rules.beta = r->train->kl_coef;
-    opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(tok));
+    opt.rules.banned = ptd_model_banned(r->train->model, ptd_tokenizer_size(r->tokenizer));
     opt.rules.temperature = r->head.temperature;
     r->score = ptd_score_new(r->train->model, PTD_KEEP_ALL);
     open_reference(r);
     bound_activations(r);
-    r->tokenizer = tok;
-    r->ground =
-        (struct ptd_ground){.tokenizer = tok, .banned = opt.rules.banned, .weight = opt.words};
+    r->ground = (struct ptd_ground){
+        .tokenizer = r->tokenizer, .banned = opt.rules.banned, .weight = opt.words};
     if (opt.words > 0 && opt.rules.loss->supervised) opt.rules.ground = &r->ground;
     r->first = r->train->generation;
     if (r->head.first_step != r->first + 1)
