@@ -260,6 +260,19 @@ static int cache_as_nobody(void)
            ptd_store_get_cached(s, keys[0], &value, &len) != 1;
 }
 
+/* Who was to write beside the trainer is told why he cannot. */
+static int keep_as_nobody(void)
+{
+    as_nobody();
+    struct ptd_store *s = opened(PTD_STORE_CACHE);
+    int refused = 0;
+    refused += ptd_store_put_asked(s, 3, "[]") < 0 && ptd_failed_status() == PTD_NOPERM;
+    refused += ptd_store_put_evaluated(s, "{}") < 0 && ptd_failed_status() == PTD_NOPERM;
+    refused += ptd_store_pin(s, 1, 1) < 0 && ptd_failed_status() == PTD_NOPERM &&
+               strstr(ptd_failed_message(), "data.mdb: Permission denied");
+    return refused == 3 ? 0 : 1;
+}
+
 static int train_as_nobody(void)
 {
     struct ptd_store *s;
@@ -293,6 +306,7 @@ static void test_read_only(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(status_of(read_as_nobody), 0);
         assert_int_equal(status_of(cache_as_nobody), 0);
+        assert_int_equal(status_of(keep_as_nobody), 0);
         assert_int_equal(status_of(train_as_nobody), PTD_NOPERM);
         assert_int_equal(is_there("lock.mdb"), !i);
         while_open(PTD_STORE_TRAIN, refused_to_nobody);

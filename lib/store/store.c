@@ -334,11 +334,11 @@ int ptd_store_put_asked(struct ptd_store *s, int64_t step, const char *json)
 {
     char key[PTD_PREFIX + 16];
     struct plain_value p = {DB_STATE, asked_key(key, step), json, strlen(json)};
-    if (s->mode == PTD_STORE_READ)
-        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     if (s->uncached)
         return ptd_fail(PTD_NOPERM, "store %s: what step %lld asked cannot be kept: %s", s->dir,
                         (long long)step, s->uncached);
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     return ptd_store_change(s, put_value, &p, "keeping what a step asked");
 }
 
@@ -353,11 +353,11 @@ char *ptd_store_get_asked(struct ptd_store *s, int64_t step)
 int ptd_store_put_evaluated(struct ptd_store *s, const char *json)
 {
     struct plain_value p = {DB_STATE, EVALUATED, json, strlen(json)};
-    if (s->mode == PTD_STORE_READ)
-        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     if (s->uncached)
         return ptd_fail(PTD_NOPERM, "store %s: what was evaluated cannot be kept: %s", s->dir,
                         s->uncached);
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     return ptd_store_change(s, put_value, &p, "keeping what was evaluated");
 }
 

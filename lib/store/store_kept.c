@@ -88,11 +88,11 @@ int ptd_store_pin(struct ptd_store *s, int64_t generation, int pin)
 {
     struct pinning p = {generation, pin};
     if (!generation) return 0;
-    if (s->mode == PTD_STORE_READ)
-        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     if (s->uncached)
         return ptd_fail(PTD_NOPERM, "store %s: generation %" PRId64 " cannot be pinned: %s", s->dir,
                         generation, s->uncached);
+    if (s->mode == PTD_STORE_READ)
+        return ptd_fail(PTD_BUG, "store %s: opened for reading only", s->dir);
     return ptd_store_change(s, change_pin, &p, "pinning a generation");
 }
 
