@@ -11,6 +11,7 @@
  * black. What was computed is cached in the store by content, so that a second pass computes
  * nothing; --cache-max bounds the cache. */
 #include "base/opt_value.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "compute/device.h"
 #include "flow/filter.h"
@@ -87,10 +88,9 @@ static int check_frame(const struct ptd_head *h)
     return ptd_fail(
         PTD_CONFIG,
         "%d responses of up to %d tokens with %d ids each, and %s words of the teacher, can take "
-        "%.1f "
-        "GiB, and a frame holds 1: expected a smaller -k here, or -G, -m or -k of ptd-rollout",
+        "%s, and a frame holds %s: expected a smaller -k here, or -G, -m or -k of ptd-rollout",
         h->group_size, h->max_tokens, h->top_logprobs, opt.rules.whole ? "all" : opt.top_k,
-        bytes / PTD_FRAME_MAX);
+        ptd_size(bytes).text, ptd_size(PTD_FRAME_MAX).text);
 }
 
 #define BEYOND "more memory, or a smaller model"

@@ -214,7 +214,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' ptd-rollout -q -s
     cp -r blank.ptd long.ptd
     whole=$(taken)
     [ "$(taken --part 1000)" -lt $((whole * 2 / 3)) ]
-    fails 78 'ptd-rollout: 512 responses (-G) of up to 40000 tokens (-m) with 16 ids each (-k) can take 1.4 GiB*: expected -m of at most 27591, or a smaller -G or -k' \
+    fails 78 'ptd-rollout: 512 responses (-G) of up to 40000 tokens (-m) with 16 ids each (-k) can take 1.56 GB, and a frame holds 1.07 GB: expected -m of at most 27591, or a smaller -G or -k' \
         ptd-rollout --memory 64Ti -s warm.ptd -G 512 -m 40000 train.jsonl
     fails 78 'ptd-rollout: *(-G)*(-m)*(-k)*' ptd-rollout --memory 64Ti -s warm.ptd -G 4096 -m 100000 -k 256 train.jsonl
     ptd-rollout -q -s blank.ptd -n 0 -G 64 -m 100000 train.jsonl > large.rec

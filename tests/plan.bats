@@ -191,7 +191,7 @@ near() {
     run ptd-update -q -s run.ptd --memory 20M scored.rec
     [ "$status" -eq 71 ]
     [ "${#lines[@]}" -eq 1 ]
-    [[ $output == *"MiB of memory"*"expected"* ]]
+    [[ $output == *" MB of memory"*"expected"* ]]
     run ptd-update -q -s run.ptd --memory 60M --micro 4096 --recompute none scored.rec
     [ "$status" -eq 71 ]
     [[ $output == *"micro-batch: "*" rows "*"--recompute layer or a smaller --micro"* ]]

@@ -129,7 +129,7 @@ all_refuse() { # FIELD PYTHON
 g["hint"] = g.get("hint", {"text": "look", "prompt_ids": g["prompt_ids"]})
 [y.pop(k, 0) for k in ("logp", "top_ids", "top_k", "ref_logp", "teacher_ids", "teacher_k", "teacher_logp", "teacher_on_top", "teacher_key")]
 y["ids"] = i32(*[1] * 700000)' > bad.rec
-    fails 65 'ptd-ref: bad.rec: record 1, byte *: field "rollouts": 3 responses that take 1.0 GiB with 256 words of the teacher, *' \
+    fails 65 'ptd-ref: bad.rec: record 1, byte *: field "rollouts": 3 responses that take 1.?? GB with 256 words of the teacher, *' \
         timeout 10 ptd-ref -q --no-cache -k 256 bad.rec
 }
 

@@ -80,15 +80,15 @@ static void sizes_have_the_unit_that_fits(void **state)
         const char *text;
     } known[] = {{0, "0 B"},
                  {-5, "0 B"},
-                 {1023, "1023 B"},
-                 {1024, "1.00 KiB"},
-                 {10239, "10.0 KiB"},
-                 {99.96 * 1024, "100 KiB"},
-                 {1023.6 * 1024, "1.00 MiB"},
-                 {23.84 * 1048576, "23.8 MiB"},
-                 {22634.7 * 1048576, "22.1 GiB"},
-                 {0x1p40, "1.00 TiB"},
-                 {0x1p64, "16384 PiB"}};
+                 {999, "999 B"},
+                 {1000, "1.00 KB"},
+                 {9999, "10.0 KB"},
+                 {99.96e3, "100 KB"},
+                 {999.6e3, "1.00 MB"},
+                 {23.84e6, "23.8 MB"},
+                 {22134.7e6, "22.1 GB"},
+                 {1e12, "1.00 TB"},
+                 {1.6384e19, "16384 PB"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_string_equal(ptd_size(known[i].bytes).text, known[i].text);
 }

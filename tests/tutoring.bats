@@ -190,9 +190,9 @@ steps() {
     ptd-ref -q -s tight.ptd --no-cache -k full < hinted.rec > rows.rec
     run --separate-stderr ptd-update -q -s tight.ptd --memory 8M rows.rec
     [ "$status" = 71 ]
-    [[ "$stderr" =~ takes\ ([0-9.]+)\ MiB ]]
-    enough=$(jq -n "(${BASH_REMATCH[1]} + 0.5) * 1048576 | floor")
-    fails 71 "ptd-update: rows.rec: *the teacher's head takes 1.2? MiB, and --memory leaves * KiB: *" ptd-update -q -s tight.ptd --memory "$enough" rows.rec
+    [[ "$stderr" =~ takes\ ([0-9.]+)\ MB ]]
+    enough=$(jq -n "(${BASH_REMATCH[1]} + 0.5) * 1000000 | floor")
+    fails 71 "ptd-update: rows.rec: *the teacher's head takes 1.3? MB, and --memory leaves * KB: *" ptd-update -q -s tight.ptd --memory "$enough" rows.rec
     fails 71 'ptd-update: a micro-batch: *' ptd-update -q -s tight.ptd --memory "$enough" scored.rec
 }
 

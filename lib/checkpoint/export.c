@@ -4,6 +4,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/progress.h"
+#include "base/size.h"
 #include "checkpoint/files.h"
 #include "checkpoint/import.h"
 #include "checkpoint/merge.h"
@@ -282,7 +283,7 @@ static int write_tensor(struct job *j, int fd, const char *name, int i, struct b
         if (*j->x->stop) return ptd_fail(PTD_STOPPED, "stopped");
         if (write_piece(j, fd, name, i, at, n, b) < 0) return -1;
         *done += n * ptd_dtype_size(j->written[i].dtype);
-        ptd_progress_set(&j->progress, (long)(*done >> 20), name);
+        ptd_progress_set(&j->progress, (long)(*done / PTD_MB), name);
     }
     return 0;
 }
@@ -306,7 +307,7 @@ static int write_shards(struct job *j)
     struct buffers b = {ptd_alloc(most * 4), ptd_alloc(most * 4), ptd_array(most, sizeof(float))};
     uint64_t done = 0;
     int rc = 0;
-    ptd_progress_start(&j->progress, "exporting, MiB", 0, (long)(j->x->bytes >> 20));
+    ptd_progress_start(&j->progress, "exporting, MB", 0, (long)(j->x->bytes / PTD_MB));
     for (int i = 0; i < j->n_shards && rc == 0; i++) rc = write_shard(j, &j->shards[i], &b, &done);
     ptd_progress_clear(&j->progress);
     free(b.raw);

@@ -3,6 +3,7 @@
  * store_publish.c. */
 #include "checkpoint/import.h"
 #include "base/progress.h"
+#include "base/size.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +208,7 @@ static int fill(void *ctx, int i, size_t first, size_t n, void *out)
     if (*f->from->stop) return ptd_fail(PTD_STOPPED, "stopped");
     if (fill_one(f, i, first, n, out) < 0) return -1;
     f->bytes += n * ptd_dtype_size(f->tensors[i].dtype);
-    ptd_progress_set(&f->progress, (long)(f->bytes >> 20), f->tensors[i].name);
+    ptd_progress_set(&f->progress, (long)(f->bytes / PTD_MB), f->tensors[i].name);
     return 0;
 }
 
@@ -238,8 +239,8 @@ int ptd_import(struct ptd_store *to, const struct ptd_model *m, const struct ptd
     struct filler f = {.model = m, .from = from};
     uint64_t total;
     struct ptd_filling filling = plan(&f, &total);
-    ptd_progress_start(&f.progress, from->shards ? "importing, MiB" : "random weights, MiB", 0,
-                       (long)(total >> 20));
+    ptd_progress_start(&f.progress, from->shards ? "importing, MB" : "random weights, MB", 0,
+                       (long)(total / PTD_MB));
     int rc = ptd_store_fill(to, &filling);
     ptd_progress_clear(&f.progress);
     free(f.tensors);

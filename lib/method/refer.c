@@ -1,6 +1,7 @@
 /* refer: see refer.h. What is done with the distributions is learn.c's. */
 #include "method/refer_private.h"
 #include "base/signals.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include "compute/fingerprint.h"
 #include "flow/stream.h"
@@ -512,10 +513,10 @@ static int check_size(const struct ptd_refer *f, const struct ptd_group *g)
     if (bytes <= PTD_FRAME_MAX) return 0;
     return ptd_fail(
         PTD_DATAERR,
-        "field \"rollouts\": %d responses that take %.1f GiB with %d %s of the teacher, and a "
-        "frame holds 1: expected a smaller -k here, or shorter or fewer responses",
-        g->n_rollouts, bytes / PTD_FRAME_MAX, f->r.whole ? f->teacher->hidden : f->r.top_k,
-        f->r.whole ? "numbers a token" : "words");
+        "field \"rollouts\": %d responses that take %s with %d %s of the teacher, and a frame "
+        "holds %s: expected a smaller -k here, or shorter or fewer responses",
+        g->n_rollouts, ptd_size(bytes).text, f->r.whole ? f->teacher->hidden : f->r.top_k,
+        f->r.whole ? "numbers a token" : "words", ptd_size(PTD_FRAME_MAX).text);
 }
 
 static int check_groups(struct ptd_refer *f, struct ptd_group **g, int n)

@@ -3,6 +3,7 @@
 #include "method/rollouts.h"
 #include "base/progress.h"
 #include "base/rank.h"
+#include "base/size.h"
 #include "compute/device.h"
 #include <math.h>
 #include <stdlib.h>
@@ -80,9 +81,10 @@ static int check_frame(struct ptd_rollouts *r, const struct ptd_group *g)
     ptd_group_encode(g, &r->buf);
     if ((double)r->buf.len + r->reply_bytes <= PTD_FRAME_MAX) return 0;
     return ptd_fail(PTD_CONFIG,
-                    "pictures and texts of %zu bytes and up to %.0f of responses are over the 1 "
-                    "GiB that a frame holds: expected a smaller -G, -m or -k",
-                    r->buf.len, r->reply_bytes);
+                    "pictures and texts of %s and up to %s of responses are over the %s that a "
+                    "frame holds: expected a smaller -G, -m or -k",
+                    ptd_size((double)r->buf.len).text, ptd_size(r->reply_bytes).text,
+                    ptd_size(PTD_FRAME_MAX).text);
 }
 
 /* May this prompt be answered here? */
@@ -184,9 +186,9 @@ int ptd_rollouts_check(struct ptd_rollouts *r, const struct ptd_head *h)
     if (r->reply_bytes <= PTD_FRAME_MAX) return ptd_sample_check(r->model, &r->sampling, 1);
     return ptd_fail(PTD_CONFIG,
                     "%d responses (-G) of up to %d tokens (-m) with %d ids each (-k) can take "
-                    "%.1f GiB, and a frame holds 1: expected -m of at most %.0f, or a smaller -G "
-                    "or -k",
-                    h->group_size, h->max_tokens, h->top_logprobs, r->reply_bytes / PTD_FRAME_MAX,
+                    "%s, and a frame holds %s: expected -m of at most %.0f, or a smaller -G or -k",
+                    h->group_size, h->max_tokens, h->top_logprobs, ptd_size(r->reply_bytes).text,
+                    ptd_size(PTD_FRAME_MAX).text,
                     floor(h->max_tokens * (PTD_FRAME_MAX / r->reply_bytes)));
 }
 

@@ -4,6 +4,7 @@
  * dist holds the values by key, order their keys by the number of their coming. In stores of
  * earlier programs dist has no order: such a cache is emptied before anything is put. What they put
  * beside it later goes last. */
+#include "base/size.h"
 #include "store/store_private.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -329,9 +330,9 @@ static void tell_once(struct ptd_store *s, const struct batch *b, const struct r
     for (int i = 0; i < b->n; i++) bytes += b->lens[i];
     if (s->cache.told || b->most == s->cache.max || bytes <= b->most) return;
     s->cache.told = 1;
-    ptd_warn("store %s: caching values: %" PRIu64 " KiB are left, and publishing takes %" PRIu64
-             " KiB; going on without",
-             s->dir, r->free / 1024, (s->cache.publishing + RESERVE) / 1024);
+    ptd_warn("store %s: caching values: %s are left, and publishing takes %s; going on without",
+             s->dir, ptd_size((double)r->free).text,
+             ptd_size((double)(s->cache.publishing + RESERVE)).text);
 }
 
 static int keep(struct ptd_store *s, struct batch *b)

@@ -2,6 +2,7 @@
  * without its free pages, checked and published whole. How LMDB writes it is LMDB's. */
 #include "base/folder.h"
 #include "base/progress.h"
+#include "base/size.h"
 #include "store/store_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +120,7 @@ static int await(struct copy *c)
     do {
         if (*c->stop) return -1;
         if (fstat(c->fd, &st) == 0)
-            ptd_progress_set(&c->progress, (long)((c->done + (uint64_t)st.st_size) >> 20),
+            ptd_progress_set(&c->progress, (long)((c->done + (uint64_t)st.st_size) / PTD_MB),
                              "copying");
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += LOOK_NS;
@@ -177,7 +178,7 @@ static int check(const char *db, const char *key, size_t key_len, const void *va
     struct ptd_tensor_piece t;
     if (*c->stop) return ptd_fail(PTD_STOPPED, "stopped");
     c->pages += (long)(len / 4096);
-    ptd_progress_set(&c->progress, c->pages >> 8, "checking");
+    ptd_progress_set(&c->progress, (long)(c->pages * 4096 / PTD_MB), "checking");
     if (strcmp(db, ptd_store_db[DB_WEIGHTS]) && strcmp(db, ptd_store_db[DB_OPTIM])) return 0;
     if (ptd_store_tensor(value, len, &t) == 0) return 0;
     return ptd_fail(ptd_failed_status(), "%s \"%.*s\": %s", db, key_len > 200 ? 200 : (int)key_len,
@@ -210,7 +211,7 @@ int ptd_store_copy(struct ptd_store *s, const char *dir, const volatile int *sto
     for (size_t n = strlen(c.dir); n > 1 && c.dir[n - 1] == '/';) c.dir[--n] = 0;
     c.part = ptd_format("%s" PTD_PART, c.dir);
     int rc = make_folder(c.dir, c.part);
-    ptd_progress_start(&c.progress, "MiB", 0, (long)(bytes_in_use(s) >> 20));
+    ptd_progress_start(&c.progress, "MB", 0, (long)(bytes_in_use(s) / PTD_MB));
     if (rc == 0) rc = check_store(&c, s); /* LMDB trusts the pages that it compacts */
     if (rc == 0 && s->base) rc = write_file(&c, s->base);
     if (rc == 0) rc = write_file(&c, s);

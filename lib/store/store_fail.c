@@ -1,5 +1,6 @@
 /* store_fail: what went wrong with a store, in words: the stores that are open, names, why LMDB
  * refused, whether a snapshot has been written over. */
+#include "base/size.h"
 #include "store/store_private.h"
 #include <errno.h>
 #include <stdio.h>
@@ -138,9 +139,9 @@ static int fail_write(struct ptd_store *s, int rc, const char *doing)
     mdb_filehandle_t fd;
     uint64_t need = s->written + (1 << 20);
     if (statvfs(s->dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
-        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%llu KiB free, up to %llu KiB needed)",
-                        s->dir, doing, (unsigned long long)fs.f_bavail * fs.f_frsize / 1024,
-                        (unsigned long long)need / 1024);
+        return ptd_fail(PTD_IOERR, "store %s: %s: disk full (%s free, up to %s needed)", s->dir,
+                        doing, ptd_size((double)fs.f_bavail * (double)fs.f_frsize).text,
+                        ptd_size((double)need).text);
     if (mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0 &&
         getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < st.st_size + need)
         return ptd_fail(PTD_IOERR,

@@ -19,9 +19,9 @@ function time(s) {
 }
 function bytes(n) {
     if (n === null) return "–";
-    const unit = ["B", "KiB", "MiB", "GiB", "TiB"];
+    const unit = ["B", "KB", "MB", "GB", "TB"];
     let i = 0;
-    for (; n >= 1024 && i < 4; i++) n /= 1024;
+    for (; n >= 999.5 && i < 4; i++) n /= 1000;
     return `${n < 10 && i ? n.toFixed(1) : Math.round(n)} ${unit[i]}`;
 }
 const number = (x) => String(Number(x.toPrecision(4)));

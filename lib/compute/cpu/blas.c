@@ -1,6 +1,7 @@
 /* blas: see blas.h. Which products are OpenBLAS's is product.c's. */
 #include "compute/cpu/blas.h"
 #include "base/err.h"
+#include "base/size.h"
 #include "base/threads.h"
 #include <cblas.h>
 #include <dlfcn.h>
@@ -112,10 +113,9 @@ static void take_buffers(void)
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (room == MAP_FAILED)
             ptd_die(PTD_OSERR,
-                    "out of memory: OpenBLAS wants 128 MiB of addresses for each of %d threads "
-                    "(see ulimit "
-                    "-v; PTD_THREADS=N takes fewer)",
-                    n);
+                    "out of memory: OpenBLAS wants %s of addresses for each of %d threads (see "
+                    "ulimit -v; PTD_THREADS=N takes fewer)",
+                    ptd_size(BUFFER).text, n);
         munmap(room, (size_t)n * BUFFER);
         for (int i = 0; i < n; i++) buffers[i] = blas.take(0);
         for (int i = 0; i < n; i++) blas.give(buffers[i]);
