@@ -236,6 +236,35 @@ frames[1:1] = [(GROUP, large(k)) for k in range(120)]' > large.rec
     [ "$(grep -c 'data-is="detail"' large.html)" = 120 ]
 }
 
+# 30 groups of 16 noisy pictures each, and 30 of 512 responses
+many() {
+    craft trace.rec 'import random
+random.seed(2)
+side = 256
+def noise():
+    pixels = random.randbytes(side * side * 3)
+    return {"hash": "%016x" % xxh3(struct.pack("<II", side, side) + pixels), "height": side, "width": side, "pixels": pixels}
+def answer():
+    y = {k: v for k, v in g["rollouts"][0].items() if not isinstance(v, msgpack.ExtType)}
+    for key in ("top_k", "teacher_k", "teacher_key"): y.pop(key, 0)
+    words = "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=400))
+    y.update(ids=i32(1), logp=f32(-1), text=words, extracted=words, reason=words, stop=words[:200])
+    return y
+def group(k, pictures, answers):
+    return dict({key: v for key, v in g.items() if key != "map"}, uid="u%d" % k, pictures=[noise() for _ in range(pictures)], rollouts=[answer() for _ in range(answers)],
+                steps=["".join(random.choices("abcdefghij", k=200)) for _ in range(64)])
+frames[:] = [f for f in frames if f[0] != GROUP]
+frames[1:1] = [(GROUP, group(k, 16, 2) if k < 30 else group(k, 0, 512)) for k in range(60)]' > many.rec
+}
+
+@test "a page stays within its bound, however many pictures and responses a group has" {
+    many
+    ptd-dump --html many.rec > many.html
+    [ "$(stat -c %s many.html)" -lt $((2097152 + 60 * 26000 + 200000)) ]
+    [ "$(grep -c 'data-is="detail"' many.html)" = 60 ]
+    browse crowded many.html
+}
+
 @test "in a browser: it opens without a word on the console, and shows what the stream says" {
     groups trace.rec > t.jsonl
     browse shows page.html t.jsonl

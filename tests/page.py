@@ -262,6 +262,18 @@ def large(path):
         assert page.evaluate("performance.now()") - began < 2000
 
 
+def crowded(path):
+    """What there was no room for is said: of 512 responses some, of 16 pictures some."""
+    with opened(path) as page:
+        page.locator("#list").focus()
+        page.keyboard.press("End")
+        page.wait_for_selector("#chosen .note")
+        shown = page.locator("#chosen .answer").count()
+        same(page.locator("#chosen .note").inner_text(), f"There was no room for {512 - shown} more responses.", "note")
+        assert 0 < shown < 512
+        shot(page, "crowded")
+
+
 def nothing(path):
     """Of what is no stream: why, and no word about a store that it cannot have named."""
     with opened(path) as page:

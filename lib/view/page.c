@@ -18,6 +18,7 @@ extern const char ptd_file_page[], ptd_file_page_end[];
 
 #define PICTURE_LEAST 8000 /* bytes that a picture may have in any case, before base64 */
 #define PICTURE_MOST  96000
+#define GROUP_LEAST   6000       /* of a group without its pictures, about */
 #define LINE_MOST     4000       /* of the list's line, about */
 #define JSON_MOST     (64 << 20) /* of a group, before it is deflated */
 
@@ -121,7 +122,7 @@ static int is_new(struct ptd_page *p, const char *hash)
 
 static double left(const struct ptd_page *p)
 {
-    return p->allowed - (double)p->written;
+    return p->allowed - (double)p->written - (double)p->words.bytes;
 }
 
 /* Those of the first groups may be larger, as long as there is plenty left. */
@@ -132,6 +133,7 @@ static size_t picture_room(const struct ptd_page *p, int n)
     return (size_t)(room < least ? least : room > PICTURE_MOST ? PICTURE_MOST : room);
 }
 
+/* Where a group has so many pictures that the coarsest are too much, the last are left out. */
 static int put_picture(struct ptd_page *p, const struct ptd_picture *q, size_t most)
 {
     char hash[17];
@@ -140,6 +142,10 @@ static int put_picture(struct ptd_page *p, const struct ptd_picture *q, size_t m
     if (!is_new(p, hash)) return 0;
     uint8_t *webp = ptd_page_picture(q, most, &p->form, &n);
     if (!webp) return -1;
+    if (n > most && left(p) < (double)PTD_BASE64_LETTERS(n) + GROUP_LEAST) {
+        WebPFree(webp);
+        return 0;
+    }
     say(p, "<script type=\"application/json\" data-is=\"picture\" id=\"p");
     say(p, hash);
     say(p, "\">");

@@ -23,7 +23,8 @@
  *
  * Size. Groups share PTD_PAGE_AHEAD + PTD_PAGE_GROUP bytes each; what one leaves over is others'.
  * Where it is not enough, words beside a token go first, then small pictures, the tokens' numbers,
- * the ends of long texts. So 1,000 groups stay below 30 MB. */
+ * the ends of long texts, the last of many responses and pictures. So 1,000 groups stay below 30
+ * MB. */
 #ifndef PTD_PAGE_H
 #define PTD_PAGE_H
 #include "base/err.h"

@@ -336,7 +336,8 @@
       el('div', {class: detail.pictures.length ? 'ask' : 'ask bare'},
         detail.pictures.length > 0 && el('div', {class: 'pictures'}, detail.pictures.map((p, i) => picture(detail, i))),
         el('div', {class: 'facts'}, !shared && [questionOf(detail), goldOf(detail)], hintOf(detail))),
-      detail.rollouts.map((r, i) => answer(stream, r, i)));
+      detail.rollouts.map((r, i) => answer(stream, r, i)),
+      detail.rollouts.length < group.o.length && el('p', {class: 'note'}, 'There was no room for ' + count(group.o.length - detail.rollouts.length, 'more response') + '.'));
   }
 
   // The same question at other steps.
@@ -454,7 +455,7 @@
     const words = $('#search').value.toLowerCase().split(/\s+/).filter(Boolean), outcome = fits.outcome[$('#outcome').value], hinted = fits.hinted[$('#hinted').value];
     const category = $('#category').value, step = $('#step').value;
     return (!outcome || row.groups.some(outcome)) && (!hinted || row.groups.some(hinted)) &&
-      (!category || row.first.category === category) && (!step || row.groups.some(g => String(g.step) === step)) && words.every(w => row.text.includes(w));
+      (!category || seen(row.first.category) === category) && (!step || row.groups.some(g => String(g.step) === step)) && words.every(w => row.text.includes(w));
   }
 
   function filter() {

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_TEXT 160 /* bytes of the question in the list */
-#define NAME_MAX  200 /* and of a name */
+#define LINE_TEXT 160   /* bytes of the question in the list */
+#define NAME_MAX  200   /* and of a name */
+#define MAP_MOST  16384 /* numbers of a map; */
+#define MAP_LEAST 1024  /* where there is little room */
 
 const struct ptd_page_detail ptd_page_details[] = {
-    {8, 0.001, 1, 0}, {5, 0.01, 1, 0}, {3, 0.05, 1, 0}, {0, 1, 1, 0},
-    {0, 1, 0, 0},     {0, 1, 0, 1500}, {0, 1, 0, 120},
+    {8, 0.001, 1, 0}, {5, 0.01, 1, 0}, {3, 0.05, 1, 0},    {0, 1, 1, 0},
+    {0, 1, 0, 0},     {0, 1, 0, 1500}, {0, 1, 0, 120, 64}, {0, 1, 0, 60, 4},
 };
 const int ptd_page_n_details = sizeof ptd_page_details / sizeof *ptd_page_details;
 
@@ -92,13 +94,20 @@ static void put_text(struct ptd_jot *j, const char *key, const char *s, int most
     free(cut);
 }
 
-static void put_texts(struct ptd_jot *j, const char *key, const char *const *s, int n, int most)
+/* Of a list of n. */
+static int shown(int n, const struct ptd_page_detail *d)
+{
+    return d->entries && n > d->entries ? d->entries : n;
+}
+
+static void put_texts(struct ptd_jot *j, const char *key, const char *const *s, int n,
+                      const struct ptd_page_detail *d)
 {
     if (!n) return;
     ptd_jot_key(j, key);
     ptd_jot_open(j, '[');
-    for (int i = 0; i < n; i++) {
-        char *cut = ptd_format("%.*s", most ? most : 1 << 20, s[i]);
+    for (int i = 0; i < shown(n, d); i++) {
+        char *cut = ptd_format("%.*s", d->text ? d->text : 1 << 20, s[i]);
         ptd_jot_text(j, cut);
         free(cut);
     }
@@ -136,13 +145,13 @@ static void put_row(struct ptd_jot *j, const char *key, const float *x, int n)
 }
 
 static void put_regions(struct ptd_jot *j, const char *key, const struct ptd_region *r, int n,
-                        int most)
+                        const struct ptd_page_detail *d)
 {
     if (!n) return;
     ptd_jot_key(j, key);
     ptd_jot_open(j, '[');
-    for (int i = 0; i < n; i++) {
-        char *label = ptd_format("%.*s", most ? most : NAME_MAX, r[i].label);
+    for (int i = 0; i < shown(n, d); i++) {
+        char *label = ptd_format("%.*s", NAME_MAX, r[i].label);
         ptd_jot_open(j, '[');
         ptd_jot_text(j, label);
         for (int k = 0; k < 4; k++) put_thousandth(j, r[i].box[k]);
@@ -191,10 +200,11 @@ static void put_tokens(struct ptd_jot *j, const struct ptd_rollout *y,
     put_beside(j, y, d);
 }
 
-static void put_verdict(struct ptd_jot *j, const struct ptd_rollout *y, int most)
+static void put_verdict(struct ptd_jot *j, const struct ptd_rollout *y,
+                        const struct ptd_page_detail *d)
 {
-    put_text(j, "found", y->extracted, most);
-    put_text(j, "reason", y->reason, most);
+    put_text(j, "found", y->extracted, d->text);
+    put_text(j, "reason", y->reason, d->text);
     if (!y->outcome) return;
     put_number(j, "accuracy", y->accuracy);
     put_number(j, "format", y->format);
@@ -203,7 +213,7 @@ static void put_verdict(struct ptd_jot *j, const struct ptd_rollout *y, int most
     if (!y->n_parts) return;
     ptd_jot_key(j, "parts");
     ptd_jot_open(j, '[');
-    for (int i = 0; i < y->n_parts; i++) {
+    for (int i = 0; i < shown(y->n_parts, d); i++) {
         ptd_jot_open(j, '[');
         char *name = ptd_format("%.*s", NAME_MAX, y->parts[i].name);
         ptd_jot_text(j, name);
@@ -224,7 +234,7 @@ static void put_rollout(struct ptd_jot *j, const struct ptd_rollout *y,
     put_int(j, "n", y->n);
     if (y->greedy) put_int(j, "greedy", 1);
     if (ptd_rollout_taught(y)) put_int(j, "tutored", 1);
-    put_verdict(j, y, d->text ? d->text : 0);
+    put_verdict(j, y, d);
     if (d->numbers) put_tokens(j, y, d);
     ptd_jot_close(j, '}');
 }
@@ -241,18 +251,19 @@ double ptd_page_bytes(const struct ptd_group *g, const struct ptd_page_detail *d
 {
     double sum = text_bytes(g->question, d) + text_bytes(g->solution, d) + text_bytes(g->system, d);
     double token = d->numbers ? 60 + 20 * d->words : 0;
-    for (int i = 0; i < g->n_turns; i++) sum += text_bytes(g->turns[i].text, d);
-    for (int i = 0; i < g->n_rollouts; i++)
+    for (int i = 0; i < shown(g->n_turns, d); i++) sum += text_bytes(g->turns[i].text, d);
+    for (int i = 0; i < shown(g->n_rollouts, d); i++)
         sum += 200 + token * g->rollouts[i].n + text_bytes(g->rollouts[i].text, d);
     return sum;
 }
 
-static void put_pictures(struct ptd_jot *j, const struct ptd_group *g)
+static void put_pictures(struct ptd_jot *j, const struct ptd_group *g,
+                         const struct ptd_page_detail *d)
 {
     char hash[17];
     ptd_jot_key(j, "pictures");
     ptd_jot_open(j, '[');
-    for (int i = 0; i < g->n_pictures; i++) {
+    for (int i = 0; i < shown(g->n_pictures, d); i++) {
         const struct ptd_picture *p = &g->pictures[i];
         ptd_picture_hash(p->pixels, p->height, p->width, hash);
         ptd_jot_open(j, '[');
@@ -264,9 +275,9 @@ static void put_pictures(struct ptd_jot *j, const struct ptd_group *g)
     ptd_jot_close(j, ']');
 }
 
-static void put_map(struct ptd_jot *j, const struct ptd_map *m)
+static void put_map(struct ptd_jot *j, const struct ptd_map *m, const struct ptd_page_detail *d)
 {
-    if (!m->score || (long)m->rows * m->columns > 1 << 14) return;
+    if (!m->score || (long)m->rows * m->columns > (d->entries ? MAP_LEAST : MAP_MOST)) return;
     ptd_jot_key(j, "map");
     ptd_jot_open(j, '{');
     put_int(j, "rows", m->rows);
@@ -280,35 +291,35 @@ static void put_map(struct ptd_jot *j, const struct ptd_map *m)
     ptd_jot_close(j, '}');
 }
 
-static void put_hint(struct ptd_jot *j, const struct ptd_group *g, int most)
+static void put_hint(struct ptd_jot *j, const struct ptd_group *g, const struct ptd_page_detail *d)
 {
     const struct ptd_hint *h = &g->hint;
     if (h->text) {
         ptd_jot_key(j, "hint");
         ptd_jot_open(j, '{');
-        put_text(j, "text", h->text, most);
+        put_text(j, "text", h->text, d->text);
         put_text(j, "source", h->source, NAME_MAX);
-        put_regions(j, "regions", h->regions, h->n_regions, most);
-        put_texts(j, "steps", h->steps, h->n_steps, most);
+        put_regions(j, "regions", h->regions, h->n_regions, d);
+        put_texts(j, "steps", h->steps, h->n_steps, d);
         if (h->unchecked) put_int(j, "unchecked", 1);
         ptd_jot_close(j, '}');
     }
     put_text(j, "drop", g->hint_drop, NAME_MAX);
-    put_text(j, "dropped", g->hint_dropped, most);
-    put_text(j, "refused", g->hint_refused, most);
+    put_text(j, "dropped", g->hint_dropped, d->text);
+    put_text(j, "refused", g->hint_refused, d->text);
     if (g->hint_gain != 0) put_number(j, "gain", g->hint_gain);
-    put_map(j, &g->map);
+    put_map(j, &g->map, d);
 }
 
-static void put_turns(struct ptd_jot *j, const struct ptd_group *g, int most)
+static void put_turns(struct ptd_jot *j, const struct ptd_group *g, const struct ptd_page_detail *d)
 {
     if (!g->n_turns) return;
     ptd_jot_key(j, "turns");
     ptd_jot_open(j, '[');
-    for (int i = 0; i < g->n_turns; i++) {
+    for (int i = 0; i < shown(g->n_turns, d); i++) {
         ptd_jot_open(j, '{');
         put_text(j, "role", g->turns[i].role, NAME_MAX);
-        put_text(j, "text", g->turns[i].text, most);
+        put_text(j, "text", g->turns[i].text, d->text);
         ptd_jot_close(j, '}');
     }
     ptd_jot_close(j, ']');
@@ -318,23 +329,23 @@ void ptd_page_group(struct ptd_jot *j, const struct ptd_group *g, const struct p
 {
     ptd_jot_open(j, '{');
     put_text(j, "system", g->system, d->text);
-    put_turns(j, g, d->text);
+    put_turns(j, g, d);
     put_text(j, "question", g->question, d->text);
     put_text(j, "answer", g->answer, d->text);
-    put_texts(j, "answers", g->answers, g->n_answers, d->text);
+    put_texts(j, "answers", g->answers, g->n_answers, d);
     put_text(j, "judge", g->judge, NAME_MAX);
     put_text(j, "solution", g->solution, d->text);
-    put_texts(j, "steps", g->steps, g->n_steps, d->text);
-    put_regions(j, "regions", g->regions, g->n_regions, d->text);
-    put_regions(j, "objects", g->objects, g->n_objects, d->text);
-    put_pictures(j, g);
-    put_hint(j, g, d->text);
+    put_texts(j, "steps", g->steps, g->n_steps, d);
+    put_regions(j, "regions", g->regions, g->n_regions, d);
+    put_regions(j, "objects", g->objects, g->n_objects, d);
+    put_pictures(j, g, d);
+    put_hint(j, g, d);
     put_int(j, "generation", g->generation);
     if (g->has_baseline) put_number(j, "baseline", g->baseline);
     if (d != ptd_page_details) put_int(j, "shortened", d - ptd_page_details);
     ptd_jot_key(j, "rollouts");
     ptd_jot_open(j, '[');
-    for (int i = 0; i < g->n_rollouts; i++) put_rollout(j, &g->rollouts[i], d);
+    for (int i = 0; i < shown(g->n_rollouts, d); i++) put_rollout(j, &g->rollouts[i], d);
     ptd_jot_close(j, ']');
     ptd_jot_close(j, '}');
 }

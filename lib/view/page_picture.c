@@ -11,7 +11,8 @@
 /* From sharp to coarse; the longer side, and WebP's quality. */
 static const struct {
     int side, quality;
-} forms[] = {{640, 85}, {512, 78}, {448, 70}, {384, 62}, {320, 52}, {256, 42}, {192, 30}};
+} forms[] = {{640, 85}, {512, 78}, {448, 70}, {384, 62}, {320, 52},
+             {256, 42}, {192, 30}, {128, 24}, {96, 20},  {64, 16}};
 #define FORMS ((int)(sizeof forms / sizeof *forms))
 
 static int prepare(WebPConfig *c, int quality)

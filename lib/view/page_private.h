@@ -14,6 +14,7 @@ struct ptd_page_detail {
     double least; /* share that one of them has there */
     int numbers;  /* 1: tokens and their numbers */
     int text;     /* most bytes of a text; 0: all */
+    int entries;  /* most of a list, responses among them; 0: all */
 };
 extern const struct ptd_page_detail ptd_page_details[]; /* the last one fits any page */
 extern const int ptd_page_n_details;
@@ -31,6 +32,7 @@ struct ptd_page_words {
     struct ptd_tokenizer *tokenizer; /* NULL: tokens have no names */
     uint8_t *used;                   /* [n] */
     int n;
+    size_t bytes; /* that those used so far will take, about */
 };
 /* Of the tokenizer that the store of this name has. -1: it has none that can be read. */
 int ptd_page_words_open(struct ptd_page_words *w, const char *store) PTD_MUST_CHECK;
@@ -56,7 +58,7 @@ int ptd_page_beside(const struct ptd_rollout *y, int t, const struct ptd_page_de
 
 /* p as WebP, lossless if it is small, of about `most` bytes or fewer, *n; WebPFree it. *form: how
  * coarse the last picture of the page was, which is where this one begins; 0 at first. NULL on
- * failure. */
+ * failure. The coarsest form may still be more than `most`. */
 uint8_t *ptd_page_picture(const struct ptd_picture *p, size_t most, int *form, size_t *n);
 
 /* ---- stores ---- */

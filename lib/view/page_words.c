@@ -7,6 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define NAMED 13 /* bytes about a name: its id, quotes and commas */
+
 int ptd_page_words_open(struct ptd_page_words *w, const char *store)
 {
     struct ptd_store *s;
@@ -22,7 +24,11 @@ int ptd_page_words_open(struct ptd_page_words *w, const char *store)
 
 static void use(struct ptd_page_words *w, int32_t id)
 {
-    if (id >= 0 && id < w->n) w->used[id] = 1;
+    size_t n;
+    if (id < 0 || id >= w->n || w->used[id]) return;
+    w->used[id] = 1;
+    ptd_tokenizer_bytes(w->tokenizer, id, &n);
+    w->bytes += n + NAMED;
 }
 
 void ptd_page_words_note(struct ptd_page_words *w, const struct ptd_group *g,
