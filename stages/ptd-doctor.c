@@ -4,7 +4,9 @@
  *     ptd-doctor run.ptd train.jsonl -G 16    and what a run of these needs, and how long a step is
  *
  * What programs need they say themselves (--plan); the time of a step is measured by two small ones
- * on a copy of the store, which lies beside it meanwhile. Nothing else is written. */
+ * on a copy of the store, which lies beside it meanwhile, as STORE.doctor.ptd-part. Nothing else is
+ * written, and what one that was killed has left there the next one removes. */
+#include "base/folder.h"
 #include "base/opt.h"
 #include "base/output.h"
 #include "base/progress.h"
@@ -12,7 +14,6 @@
 #include "base/signals.h"
 #include "base/size.h"
 #include "view/doctor.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -44,10 +46,11 @@ static const struct ptd_opt options[] = {
     {0}};
 static const struct ptd_usage usage = {
     "ptd-doctor",
-    "[STORE [DATA.jsonl]]",
+    "[STORE] [DATA.jsonl]",
     "what this machine has, what a run needs, and whether it fits",
     "ptd-doctor\n"
     "ptd-doctor run.ptd train.jsonl -P 24 -G 16 -m 512\n"
+    "ptd-doctor train.jsonl\n"
     "ptd-doctor --json | jq -r '.findings[] | select(.health == \"bad\") | .words'",
     options,
     "0 done, 1 something is bad, 2 misuse, 66 no input, 71 no memory, 74 i/o"};
@@ -93,6 +96,7 @@ static pid_t start(const char *const *argv, int in, int out, int err)
     char *path = beside(argv[0]);
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody trains a copy for nobody */
         dup2(in, 0);
         dup2(out, 1);
         dup2(err, 2);
@@ -120,6 +124,31 @@ static int wait_for(pid_t *child, int n, double until)
     return left ? -1 : worst;
 }
 
+static struct {
+    char *path; /* of the copy that is measured; NULL: none */
+    int folder; /* locked as long as it is ours */
+} scratch;
+
+static int is_ours(int folder, const char *name, int link, void *ctx)
+{
+    return !link;
+}
+
+static void remove_scratch(void)
+{
+    if (!scratch.path) return;
+    if (ptd_folder_clear(scratch.folder, scratch.path, is_ours, NULL) == 0) rmdir(scratch.path);
+    close(scratch.folder);
+    free(scratch.path);
+    scratch.path = NULL;
+}
+
+static _Noreturn void end(void)
+{
+    remove_scratch();
+    ptd_stop_die();
+}
+
 /* A pipe of programs, each as its argv; the first reads nothing. */
 static struct said run(const char *const *const *stage, int n, double seconds)
 {
@@ -135,6 +164,7 @@ static struct said run(const char *const *const *stage, int n, double seconds)
         in = next[0];
     }
     struct said s = {.status = wait_for(child, n, ptd_now() + seconds)};
+    if (*stop) end();
     s.out = all_of(out);
     s.words = all_of(err);
     s.words[strcspn(s.words, "\n")] = 0;
@@ -156,10 +186,13 @@ struct data {
     long prompt, width, height; /* tokens of the longest prompt; 0: not known */
 };
 
+/* store: NULL without one */
 static void find_data(struct ptd_findings *f, const char *store, const char *path, struct data *d)
 {
-    const char *const argv[] = {"ptd-data", "check", "--json", "-q", "--store", store, path, NULL},
-                      *const * stage[] = {argv};
+    const char *const with[] = {"ptd-data", "check", "--json", "-q", "--store",
+                                store,      "--",    path,     NULL},
+                      *const alone[] = {"ptd-data", "check", "--json", "-q", "--", path, NULL},
+                      *const * stage[] = {store ? with : alone};
     struct said s = run(stage, 1, 3600);
     json_t *o = json_loads(s.out, 0, NULL);
     json_int_t rows = 0, usable = 0, pictures = 0, prompt = 0;
@@ -175,7 +208,9 @@ static void find_data(struct ptd_findings *f, const char *store, const char *pat
                  usable == rows && rows
                      ? NULL
                      : "ptd-data check names them; --fix OUT.jsonl writes the good ones",
-                 "%s: %lld of %lld rows usable, %lld pictures, prompts of at most %lld tokens",
+                 store
+                     ? "%s: %lld of %lld rows usable, %lld pictures, prompts of at most %lld tokens"
+                     : "%s: %lld of %lld rows usable, %lld pictures",
                  path, (long long)usable, (long long)rows, (long long)pictures, (long long)prompt);
     }
     json_decref(o);
@@ -262,25 +297,20 @@ static void find_needs(struct ptd_findings *f, const char *store, const struct d
 
 /* ---- the probe ---- */
 
-static char *scratch; /* a folder that is ours */
-
-static void remove_scratch(void)
-{
-    DIR *d = scratch ? opendir(scratch) : NULL;
-    for (const struct dirent *e; d && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlinkat(dirfd(d), e->d_name, 0);
-    if (d) closedir(d);
-    if (scratch) rmdir(scratch);
-}
-
-static char *new_scratch(const char *store)
+/* An empty folder beside the store. */
+static int take_scratch(const char *store)
 {
     size_t n = strlen(store);
     while (n > 1 && store[n - 1] == '/') n--;
-    char *path = ptd_format("%.*s.doctor-XXXXXX", (int)n, store);
-    if (mkdtemp(path)) return path;
+    char *path = ptd_format("%.*s.doctor" PTD_PART, (int)n, store);
+    int folder = ptd_folder_take(path);
+    if (folder >= 0 && ptd_folder_clear(folder, path, is_ours, NULL) == 0) {
+        scratch.path = path, scratch.folder = folder;
+        return 0;
+    }
+    if (folder >= 0) close(folder);
     free(path);
-    return NULL;
+    return -1;
 }
 
 /* "timing_s/NAME" of the last line of metrics; 0: there is none. */
@@ -299,8 +329,8 @@ static struct said probe(const char *data, int prompts)
     char P[16], G[16], m[16];
     snprintf(P, sizeof P, "%d", prompts), snprintf(G, sizeof G, "%d", opt.group_size),
         snprintf(m, sizeof m, "%d", opt.max_tokens);
-    const char *const rollout[] = {"ptd-rollout", "-q", "-s", scratch, "-P", P,   "-G", G,
-                                   "-m",          m,    "-n", "2",     data, NULL};
+    const char *const rollout[] = {"ptd-rollout", "-q", "-s", scratch.path, "-P", P,   "-G", G,
+                                   "-m",          m,    "-n", "2",          data, NULL};
     const char *const verify[] = {"ptd-verify", "-q", NULL}, *const hint[] = {"ptd-hint", "-q",
                                                                               NULL};
     const char *const ref[] = {"ptd-ref", "-q", NULL}, *const update[] = {"ptd-update", "-q", NULL};
@@ -333,14 +363,13 @@ static void find_pace(struct ptd_findings *f, const struct said *s, int prompts)
 static void find_time(struct ptd_findings *f, const char *store, const char *data)
 {
     int prompts = opt.prompts < PROBE_MOST ? opt.prompts : PROBE_MOST;
-    scratch = new_scratch(store);
-    if (!scratch) {
-        ptd_find(f, PTD_NOTE, "time", NULL, "--no-probe leaves that out",
-                 "no copy can be made beside %s: not measured", store);
+    if (take_scratch(store) < 0) {
+        ptd_find(f, PTD_NOTE, "time", NULL, "--no-probe leaves that out", "not measured: %s",
+                 ptd_failed_message());
         return;
     }
     atexit(remove_scratch);
-    const char *const init[] = {"ptd-init", "-q", scratch, "--from-store", store, NULL},
+    const char *const init[] = {"ptd-init", "-q", scratch.path, "--from-store", store, NULL},
                       *const * stage[] = {init};
     struct said s = run(stage, 1, 3600);
     if (s.status == 0) {
@@ -349,7 +378,13 @@ static void find_time(struct ptd_findings *f, const char *store, const char *dat
     }
     find_pace(f, &s, prompts);
     clear_said(&s);
-    if (*stop) remove_scratch(), ptd_stop_die();
+}
+
+/* Stores are folders. */
+static int is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int main(int argc, char **argv)
@@ -357,6 +392,7 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     const char *store = first < argc ? argv[first] : NULL,
                *data = first + 1 < argc ? argv[first + 1] : NULL;
+    if (store && !data && is_file(store)) data = store, store = NULL;
     struct ptd_findings f = {0};
     struct data d = {0};
     if (first + 2 < argc) ptd_misuse("unexpected operand \"%.64s\"", argv[first + 2]);
@@ -364,10 +400,11 @@ int main(int argc, char **argv)
     if (data && access(data, R_OK)) ptd_die(PTD_NOINPUT, "%s:", data);
     stop = ptd_stop_heed();
     ptd_doctor_machine(&f);
-    ptd_doctor_disk(&f, store ? store : ".");
+    ptd_doctor_disk(&f, store ? store : data ? data : ".");
     if (data) find_data(&f, store, data, &d);
     if (store) find_needs(&f, store, &d);
-    if (data && opt.probe && ptd_findings_worst(&f) < PTD_BAD) find_time(&f, store, data);
+    if (store && data && opt.probe && ptd_findings_worst(&f) < PTD_BAD) find_time(&f, store, data);
+    if (*stop) end();
     ptd_findings_print(&f, opt.json);
     ptd_stdout_flush();
     int worst = ptd_findings_worst(&f);

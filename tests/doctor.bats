@@ -4,6 +4,7 @@ load lib
 setup_file() {
     load lib
     small_run
+    echo '{"prompt":"no picture <image>","answer":"1"}' > bad.jsonl
 }
 setup() { cd "$WORK" || return; }
 
@@ -34,6 +35,34 @@ setup() { cd "$WORK" || return; }
     jq -e '[.findings[] | select(.about == "together" or .about == "store").health] == ["good", "good"]' doctor.json > /dev/null
 }
 
+@test "a data set alone; interrupted, it leaves nothing and says nothing" {
+    ptd-doctor --json train.jsonl > doctor.json
+    jq -e '.findings | map(select(.about == "data"))[0] | .rows == 8 and .usable == 8 and .words == "train.jsonl: 8 of 8 rows usable, 8 pictures"' doctor.json > /dev/null
+    run -1 ptd-doctor bad.jsonl
+    [[ "$output" == *"bad   data         bad.jsonl: 0 of 1 rows usable"* ]]
+    # at the data set, a plan, the probe: ended as the signal ends any program
+    for called in data rollout verify; do
+        mkdir -p slow
+        for p in "$bin"/ptd-*; do ln -sf "$p" slow; done
+        cp --remove-destination "$bin/ptd-doctor" slow/ptd-doctor
+        rm slow/ptd-$called
+        printf '#!/bin/sh\ntouch called\nexec sleep 60\n' > slow/ptd-$called
+        chmod +x slow/ptd-$called
+        rm -f called
+        slow/ptd-doctor warm.ptd train.jsonl -P 2 -G 2 -m 4 > said 2>&1 &
+        doctor=$!
+        for ((i = 0; i < 300; i++)); do [ ! -e called ] || break; sleep 0.1; done
+        kill $doctor
+        status=0
+        wait $doctor || status=$?
+        [ "$status" = 143 ]
+        [ ! -s said ]
+    done
+    [ "$(echo warm.ptd*)" = warm.ptd ]
+    fails 74 'ptd-doctor: standard output: No space left on device' bash -c 'ptd-doctor > /dev/full'
+    fails 74 'ptd-doctor: standard output: Bad file descriptor' bash -c 'ptd-doctor >&-'
+}
+
 @test "what does not fit is bad, with what to change, and the status says so" {
     run ptd-doctor --json --no-probe warm.ptd -P 65536 -G 4096 -m 4000
     [ "$status" = 1 ]
@@ -43,7 +72,6 @@ setup() { cd "$WORK" || return; }
         run ptd-doctor
         [[ "$output" == *"note  limits       address space is"*"; ulimit -v unlimited"* ]]
     )
-    echo '{"prompt":"no picture <image>","answer":"1"}' > bad.jsonl
     run ptd-doctor warm.ptd bad.jsonl --no-probe
     [ "$status" = 1 ]
     [[ "$output" == *"bad   data         bad.jsonl: 0 of 1 rows usable"*"ptd-data check names them"* ]]

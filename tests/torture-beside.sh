@@ -1,12 +1,18 @@
 #!/bin/bash
-# Kills and damages what stands beside a run. ptd-metrics and ptd-eval are killed at their system
-# calls: what they wrote is whole, and when they are run again each step is there once, and pins and
-# figures are those of one that nobody killed. Metrics and event files that are cut short or have a
+# Kills and damages what stands beside a run. ptd-metrics, ptd-eval and ptd-doctor are killed at
+# their system calls: what they wrote is whole, and when they are run again each step is there once,
+# pins and figures are those of one that nobody killed, and nothing lies about. Metrics and event files that are cut short or have a
 # bit flipped are read, or refused in one line with 65.
 # shellcheck source=tests/torture-crash.bash
 . "$(dirname "$0")/torture-crash.bash"
 export PTD_THREADS=1
 killed() { { strace -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "${@:3}"; } 2> said; }
+
+# "COUNT NAME" for each system call of COMMAND itself, without those of programs that it runs.
+own_calls_of() {
+    strace -qq -o trace "$@" > lines 2> said
+    awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (name in n) if (name ~ /^[a-z0-9_]+$/ && name !~ /^exit/) print n[name], name }' trace | sort -k 2
+}
 
 # DO NAME N ... at each system call of COMMAND (the file calls), or at a few of them: the moments
 # are counted.
@@ -62,6 +68,30 @@ kill_eval() { # NAME N
     state_of hit.ptd | cmp -s - state || blame "killed at $1 $2: $(state_of hit.ptd | tr '\n' ' ')"
     [ "$(wc -l < lines)" -le 1 ] && jq -e '.step == 3' lines > checked || [ ! -s lines ] || blame "killed at $1 $2: $(cat lines)"
     contents hit.ptd | grep -v '"name":"\(pinned\|evaluated\)"' | cmp -s - others || blame "killed at $1 $2: something else has changed"
+}
+
+# ---- ptd-doctor ----
+
+doctor=(ptd-doctor --json -P 2 -G 2 -m 4 trained.ptd train.jsonl)
+at_work() { # programs of ours that are left
+    local p
+    for p in /proc/[0-9]*; do
+        [ "$(readlink "$p/cwd")" != "$work" ] || grep -hs '^ptd-' "$p/comm"
+    done
+}
+
+kill_doctor() { # NAME N
+    local i
+    killed "$1" "$2" "${doctor[@]}" > lines
+    for ((i = 0; i < 100; i++)); do
+        [ -n "$(at_work)" ] || break
+        sleep 0.05
+    done
+    [ -z "$(at_work)" ] || blame "killed at $1 $2: $(at_work | tr '\n' ' ')live on"
+    "${doctor[@]}" > lines 2> said || blame "killed at $1 $2, run again: $(cat said lines)"
+    jq -e '.findings | any(.about == "time" and .step_seconds > 0)' lines > checked || blame "killed at $1 $2, run again: no time measured"
+    [ "$(echo trained.ptd*)" = trained.ptd ] || blame "killed at $1 $2, run again: $(echo trained.ptd*)"
+    contents trained.ptd | grep -v '"name":"\(pinned\|evaluated\)"' | cmp -s - others || blame "killed at $1 $2: the store has changed"
 }
 
 # ---- damage ----
@@ -145,11 +175,16 @@ must "${examine[@]}" > lines
 state_of hit.ptd > state
 must [ "$(wc -l < state)" = 2 ]
 rm -rf hit.ptd && cp -r trained.ptd hit.ptd
-strace -qq -o trace "${examine[@]}" > lines 2> said
-awk '{ sub(/\(.*/, ""); n[$1]++ } END { for (name in n) if (name ~ /^[a-z0-9_]+$/ && name !~ /^exit/) print n[name], name }' trace | sort -k 2 > calls
+own_calls_of "${examine[@]}" > calls
 full || { grep -E ' (write|fdatasync|wait4)$' calls > few && mv few calls; } # around what it keeps and says
 at_calls "$(pick 14 1000000)" kill_eval
 report "ptd-eval killed at $moments system calls: the store is whole, run again it says the generation once at most, pins and figures are those of one that nobody killed"
+
+must "${doctor[@]}" > lines
+own_calls_of "${doctor[@]}" > calls
+full || { grep -E ' (mkdir|wait4|unlinkat)$' calls > few && mv few calls; } # around the copy of the store
+at_calls "$(pick 3 100)" kill_doctor
+report "ptd-doctor killed at $moments system calls: nobody goes on measuring, run again nothing lies about, the store is as it was"
 
 outcome=()
 for ((i = 0; i < $(pick 8 400); i++)); do damage_metrics flip; damage_metrics shorten; done

@@ -357,8 +357,8 @@ static void find_limits(struct ptd_findings *f)
     find_limit(f, RLIMIT_NPROC, "processes", 0, 64, "ulimit -u 4096");
     if (pipe > 0 && pipe < MIB)
         ptd_find(f, PTD_NOTE, "limits", json_pack("{s:s, s:f}", "limit", "pipe", "value", pipe),
-                 "sysctl fs.pipe-max-size=1048576", "pipes hold %s, expected 1.00 MiB",
-                 ptd_size(pipe).text);
+                 "sysctl fs.pipe-max-size=1048576", "pipes hold %s, expected %s",
+                 ptd_size(pipe).text, ptd_size(MIB).text);
     if (f->n == before)
         ptd_find(f, PTD_GOOD, "limits", NULL, NULL,
                  "open files, address space, sizes and pipes are no hindrance");
@@ -429,6 +429,7 @@ static void probe(const char *folder, double *writes, double *reads)
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     char *block = aligned_alloc(4096, 1 << 20);
     size_t done = 0;
+    ssize_t n;
     *writes = *reads = 0;
     if (fd < 0 || !block) {
         if (fd >= 0) close(fd);
@@ -437,13 +438,13 @@ static void probe(const char *folder, double *writes, double *reads)
     }
     memset(block, 'x', 1 << 20);
     double from = ptd_now();
-    while (done < PROBE && write(fd, block, 1 << 20) == 1 << 20) done += 1 << 20;
-    if (done == PROBE && fdatasync(fd) == 0) *writes = PROBE / (ptd_now() - from);
+    while (done < PROBE && (n = write(fd, block, 1 << 20)) > 0) done += (size_t)n;
+    if (done >= PROBE && fdatasync(fd) == 0) *writes = (double)done / (ptd_now() - from);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     from = ptd_now();
-    for (done = 0; done < PROBE && pread(fd, block, 1 << 20, (off_t)done) == 1 << 20;)
-        done += 1 << 20;
-    if (done == PROBE) *reads = PROBE / (ptd_now() - from);
+    for (done = 0; done < PROBE && (n = pread(fd, block, 1 << 20, (off_t)done)) > 0;)
+        done += (size_t)n;
+    if (done >= PROBE) *reads = (double)done / (ptd_now() - from);
     close(fd);
     free(block);
 }
