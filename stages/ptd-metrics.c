@@ -34,7 +34,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,7 +96,6 @@ struct run {
 static struct ptd_events *events_in(const char *below)
 {
     char *dir = ptd_format("%s%s", opt.tensorboard, below);
-    if (*below) mkdir(opt.tensorboard, 0777);
     struct ptd_events *e = ptd_events_open(dir);
     if (!e) ptd_die_last();
     free(dir);

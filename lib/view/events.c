@@ -312,11 +312,26 @@ static int read_folder(struct ptd_events *e, const char *dir)
     return rc;
 }
 
+static int make_folders(const char *dir)
+{
+    char *path = ptd_strdup(dir);
+    int rc = 0;
+    for (char *p = path + 1; rc == 0 && *path; p++) {
+        if (*p != '/' && *p) continue;
+        char behind = *p;
+        *p = 0;
+        if (mkdir(path, 0777) && errno != EEXIST) rc = ptd_fail(PTD_CANTCREAT, "%s:", path);
+        if (!(*p = behind)) break;
+    }
+    free(path);
+    return rc;
+}
+
 struct ptd_events *ptd_events_open(const char *dir)
 {
     struct ptd_events *e = ptd_alloc(sizeof *e);
     e->fd = -1;
-    int rc = mkdir(dir, 0777) && errno != EEXIST ? ptd_fail(PTD_CANTCREAT, "%s:", dir) : 0;
+    int rc = make_folders(dir);
     if (rc == 0) rc = read_folder(e, dir);
     if (rc == 0 && e->end == 0) rc = put_version(e);
     if (rc == 0 && !e->begun)
