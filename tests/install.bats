@@ -3,10 +3,8 @@
 # that uninstall leaves nothing.
 load lib.bash
 
-setup_file() {
-    cd "$BATS_TEST_DIRNAME/.." || return
-    make --no-print-directory install BIN="$bin" BUILD="${PTD_BUILD:-build/cpu}" PREFIX="$WORK/usr" > "$WORK/install.log"
-}
+setup_file() { build install PREFIX="$WORK/usr"; }
+build() { make --no-print-directory -C "$BATS_TEST_DIRNAME/.." BIN="$bin" BUILD="${PTD_BUILD:-build/cpu}" "$@" > "$WORK/build.log" 2>&1 || { local status=$?; cat "$WORK/build.log"; return $status; }; }
 setup() { cd "$WORK" || return; }
 
 @test "a page for each program, for streams and stores, without a fault" {
@@ -66,7 +64,24 @@ setup() { cd "$WORK" || return; }
 
 @test "uninstall leaves nothing" {
     cp -r usr away
-    touch away/bin/mine
-    make --no-print-directory -C "$BATS_TEST_DIRNAME/.." uninstall BIN="$bin" BUILD="${PTD_BUILD:-build/cpu}" PREFIX="$WORK/away" > /dev/null
-    [ "$(find away -type f -o -type l)" = away/bin/mine ]
+    touch away/bin/mine away/share/ptd/mine
+    build uninstall PREFIX="$WORK/away"
+    [ "$(find away -type f -o -type l | sort | tr '\n' ' ')" = "away/bin/mine away/share/ptd/mine " ]
+    [ ! -e away/include/ptd ]
+}
+
+@test "places with odd names, and one that is found from nowhere else" {
+    mkdir -p odd "odd/it's"
+    touch odd/kept
+    build install PREFIX="/a b" DESTDIR="$WORK/odd/it's; here"
+    [ "$(find odd -mindepth 1 -maxdepth 1 | wc -l)" = 3 ]
+    at="odd/it's; here/a b"
+    [ "$("$at/bin/ptd" stat --version)" = "$(ptd-stat --version)" ]
+    [ "$(PKG_CONFIG_PATH="$at/lib/pkgconfig" pkg-config --cflags ptd)" = '-I/a\ b/include/ptd -D_GNU_SOURCE ' ]
+    build uninstall PREFIX="/a b" DESTDIR="$WORK/odd/it's; here"
+    [ -z "$(find "$at" -type f -o -type l)" ]
+    [ -e odd/kept ]
+    run -2 build install PREFIX=here
+    [[ "$output" == *"PREFIX=here: expected a path from the root"* ]]
+    [ ! -e "$BATS_TEST_DIRNAME/../here" ]
 }
