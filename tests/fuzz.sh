@@ -18,6 +18,7 @@ seeds() {
     png | jpeg | webp | gif | bmp) echo tests/corpus-image/"$1"-* tests/vectors/format-*."$1" ;;
     token) echo lib/builtin/tiny/tokenizer.json ;;
     token-text | answer | extract) echo README.md ;;
+    page) echo tests/corpus-fuzz/record/* ;;
     frame) echo tests/corpus-stream/*.rec ;;
     jsonl | check) echo tests/corpus-data/*.jsonl ;;
     esac
