@@ -40,6 +40,28 @@ setup() { cd "$WORK" || return; }
     COMP_WORDS=(ptd-data digits --see) COMP_CWORD=2 COMPREPLY=()
     _ptd_data ptd-data --see digits
     [ "${COMPREPLY[*]}" = --seed ]
+    COMP_WORDS=(ptd-update --schedule = co) COMP_CWORD=3 COMPREPLY=()
+    _ptd_update ptd-update co =
+    [ "${COMPREPLY[*]}" = "constant cosine" ]
+    COMP_WORDS=(ptd-hint --from a) COMP_CWORD=2 COMPREPLY=()
+    _ptd_hint ptd-hint a --from
+    [ "${COMPREPLY[*]}" = "attention answer" ]
+    COMP_WORDS=(ptd-update --lr 1) COMP_CWORD=2 COMPREPLY=()
+    _ptd_update ptd-update "" --lr
+    [ "${#COMPREPLY[@]}" = 0 ]
+    COMP_WORDS=(ptd help ro) COMP_CWORD=2 COMPREPLY=()
+    _ptd ptd ro help
+    [ "${COMPREPLY[*]}" = rollout ]
+}
+
+@test "zsh has every option of every program" {
+    completion=usr/share/zsh/vendor-completions/_ptd
+    for p in "$bin"/ptd-*; do
+        sed -n "/^    ${p##*/})/,/^    ;;/p" $completion > own
+        for o in $("$p" --describe | jq -r '.options[] | .name + if .arg then "=" else "" end'); do grep -qF -- "'--${o}[" own || grep -qF -- "'*--${o}[" own || { echo "${p##*/} --$o"; return 1; }; done
+    done
+    command -v zsh > /dev/null || skip "no zsh"
+    zsh -n $completion
 }
 
 @test "a filter of one's own is built against what was installed, and works in a pipe" {
