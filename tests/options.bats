@@ -36,6 +36,10 @@ setup() { cd "$WORK" || return; }
     }
     refuses 2 '*bad.json: unknown option "lrr" ("lr" is one); *' '{"lrr": 1}'
     refuses 2 '*bad.json: unknown option "zzzzzzzz"; *' '{"zzzzzzzz": 1}'
+    refuses 2 '*bad.json: unknown option "s" ("store" is one); *' '{"s": "a.ptd"}'
+    refuses 2 '*bad.json: unknown option "--lr" ("lr" is one); *' '{"--lr": 1}'
+    refuses 2 '*bad.json: "options" is for the command line alone; *' '{"options": "b.json"}'
+    refuses 2 '*bad.json: "no-resume-anyway" is for the command line alone; a file says false; *' '{"no-resume-anyway": true}'
     refuses 2 '*bad.json: option --lr: "x" is not a finite number*' '{"lr": "x"}'
     refuses 2 '*bad.json: option --updates: 0 is out of range*' '{"updates": 0}'
     refuses 2 '*bad.json: option --updates: "1.5" is not a whole number*' '{"updates": 1.5}'

@@ -262,9 +262,26 @@ static void set_filed(struct parser *p, const struct ptd_opt *o, const char *fil
     if (!keeps_text(o)) free(text);
 }
 
+/* The nearest of those that may stand in a file, by its letter, too; NULL: none is near. */
+static const char *key_meant_by(const struct ptd_usage *u, const char *key)
+{
+    const char *names[256];
+    int n = 0;
+    key += strspn(key, "-");
+    for (const struct ptd_opt *o = u->options; o && o->name && n < 256; o++) {
+        if (key[0] == o->letter && key[0] && !key[1]) return o->name;
+        names[n++] = o->name;
+    }
+    return ptd_near(key, names, n);
+}
+
 static _Noreturn void refuse_key(const struct parser *p, const char *path, const char *key)
 {
-    const char *meant = meant_by(p, key);
+    for (const struct option *l = p->longs; l->name; l++)
+        if (strcmp(l->name, key) == 0)
+            ptd_misuse("%s: \"%.64s\" is for the command line alone%s", path, key,
+                       strncmp(key, "no-", 3) ? "" : "; a file says false");
+    const char *meant = key_meant_by(p->u, key);
     ptd_misuse("%s: unknown option \"%.64s\"%s%s%s", path, key, meant ? " (\"" : "",
                meant ? meant : "", meant ? "\" is one)" : "");
 }
