@@ -84,17 +84,28 @@ static void list(void)
     ptd_stdout_flush();
 }
 
-/* argv[0] becomes ptd-NAME. */
+/* The only one that begins so, or the nearest. */
+static const char *meant_by(const char *word)
+{
+    const char *begins = NULL;
+    int n = 0;
+    for (int i = 0; i < n_names; i++)
+        if (!strncmp(names[i], word, strlen(word))) begins = names[i], n++;
+    return n == 1 ? begins : ptd_near(word, (const char *const *)names, n_names);
+}
+
+/* argv[0] becomes ptd-NAME, as which the name may be given, too. */
 static _Noreturn void run(const char *name, char **argv)
 {
+    if (!strncmp(name, "ptd-", 4)) name += 4;
     char *beside = ptd_format("%s/ptd-%s", here, name), *own = ptd_format("ptd-%s", name);
     argv[0] = own;
     if (!strchr(name, '/')) {
         execv(beside, argv);
         execvp(own, argv);
+        if (errno != ENOENT) ptd_die(PTD_OSERR, "%s:", beside);
     }
-    if (errno != ENOENT) ptd_die(PTD_OSERR, "%s:", beside);
-    const char *meant = ptd_near(name, (const char *const *)names, n_names);
+    const char *meant = meant_by(name);
     ptd_misuse("there is no command \"%.64s\"%s%s%s", name, meant ? "; did you mean \"" : "",
                meant ? meant : "", meant ? "\"?" : "");
 }

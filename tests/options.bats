@@ -83,6 +83,9 @@ setup() { cd "$WORK" || return; }
     [ "$output" = "$(ptd-dump --help)" ]
     fails 2 '*there is no command "rolout"; did you mean "rollout"*' ptd rolout
     fails 2 '*there is no command "xyzzy"; try*' ptd xyzzy
+    fails 2 '*there is no command "rol"; did you mean "rollout"*' ptd rol
+    fails 2 '*there is no command "/bin/ls"; try*' ptd /bin/ls
+    [ "$(ptd ptd-stat --version)" = "$(ptd-stat --version)" ]
     fails 2 '*unknown option --top_k (--top-k is one)*' ptd ref --top_k 3
     fails 66 '*ptd-stat: /nowhere*' ptd stat /nowhere
 }
