@@ -183,7 +183,7 @@ def beside(path):
         same(found(page), 4, "groups of the step")
         page.keyboard.press("r")
         run = page.locator("#run").inner_text()
-        assert "ptd-rollout" in run and "hidden_size" in run and "model.language_model.norm.weight" in run and "3 (newest)" in run
+        assert "ptd-rollout" in run and "hidden_size" in run and "model.language_model.norm.weight" in run and "3 (newest)" in run and "5.51 MB" in run
         changes = page.locator("#run table").last.locator("tbody tr td:last-child").all_inner_texts()
         assert len(changes) > 10 and all(0 < float(c) < 1 for c in changes), changes
         shot(page, "run")

@@ -553,7 +553,7 @@
       el('h3', {}, 'Programs'), (h.stages || []).map((stage, i) => [el('pre', {}, (i ? '| ' : '') + (stage.command || stage.name)), el('details', {}, el('summary', {}, 'version ' + (stage.version || '?')), el('p', {}, [stage.machine, stage.decided && 'decides: ' + stage.decided, stage.build && 'build ' + stage.build].filter(Boolean).join(' · ')))]));
   }
 
-  const size = n => { const units = ['B', 'KB', 'MB', 'GB', 'TB']; let i = 0; while (n >= 999.5 && i < 4) { n /= 1000; i++; } return short(n) + ' ' + units[i]; };
+  const size = n => { const units = ['B', 'KB', 'MB', 'GB', 'TB']; let i = 0; while (n >= 999.5 && i < 4) { n /= 1000; i++; } return (i ? n.toPrecision(3) : short(n)) + ' ' + units[i]; }; // as size.c
 
   function tensorTable(store) {
     const heads = ['tensor', 'type', 'shape', 'numbers', 'mean', 'deviation', 'least', 'most', 'change'], most = Math.max(1e-12, ...store.tensors.map(t => t[8] || 0));

@@ -22,7 +22,7 @@ function bytes(n) {
     const unit = ["B", "KB", "MB", "GB", "TB"];
     let i = 0;
     for (; n >= 999.5 && i < 4; i++) n /= 1000;
-    return `${n < 10 && i ? n.toFixed(1) : Math.round(n)} ${unit[i]}`;
+    return `${i ? n.toPrecision(3) : Math.round(n)} ${unit[i]}`; // as size.c
 }
 const number = (x) => String(Number(x.toPrecision(4)));
 
