@@ -27,7 +27,7 @@ in_terminal() {
     $screen -f /dev/null new-session -d -x "$1" -y 30 "trap : INT; export PTD_SHM='$PTD_SHM' PATH='$PATH'; $2; echo > ended; sleep 60"
 }
 pane() { $screen capture-pane -p > pane; }
-ended() { for ((i = 0; i < 600; i++)); do [ -e ended ] && return; sleep 0.1; done; return 1; }
+ended() { for ((i = 0; i < 3000; i++)); do [ -e ended ] && return; sleep 0.1; done; return 1; }
 
 @test "five programs are one block, in the order of the pipe, and leave their closing lines" {
     command -v tmux > /dev/null || skip "no tmux"
