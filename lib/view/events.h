@@ -29,7 +29,8 @@
 #include <stdint.h>
 
 struct ptd_events;
-/* Makes the folder, and those above it. NULL: 73 it cannot be made, 65 a damaged record that is not the last one. */
+/* Makes the folder, and those above it. NULL: 73 it cannot be made, 65 a damaged record that is not
+ * the last one. */
 struct ptd_events *ptd_events_open(const char *dir);
 /* Newest step in it; INT64_MIN: none. */
 int64_t ptd_events_last(const struct ptd_events *e);
