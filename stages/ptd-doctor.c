@@ -392,6 +392,7 @@ int main(int argc, char **argv)
     int first = ptd_opt_parse(&usage, argc, argv);
     const char *store = first < argc ? argv[first] : NULL,
                *data = first + 1 < argc ? argv[first + 1] : NULL;
+    if (data && is_file(store)) ptd_misuse("%.64s is a file: expected a store, then data", store);
     if (store && !data && is_file(store)) data = store, store = NULL;
     struct ptd_findings f = {0};
     struct data d = {0};

@@ -76,4 +76,5 @@ setup() { cd "$WORK" || return; }
     [ "$status" = 1 ]
     [[ "$output" == *"bad   data         bad.jsonl: 0 of 1 rows usable"*"ptd-data check names them"* ]]
     fails 66 "ptd-doctor: none.ptd: No such file or directory" ptd-doctor none.ptd
+    fails 2 "ptd-doctor: train.jsonl is a file: expected a store, then data; *" ptd-doctor train.jsonl warm.ptd
 }
