@@ -57,8 +57,8 @@ setup() { cd "$WORK" || return; }
 @test "zsh has every option of every program" {
     completion=usr/share/zsh/vendor-completions/_ptd
     for p in "$bin"/ptd-*; do
-        sed -n "/^    ${p##*/})/,/^    ;;/p" $completion > own
-        for o in $("$p" --describe | jq -r '.options[] | .name + if .arg then "=" else "" end'); do grep -qF -- "'--${o}[" own || grep -qF -- "'*--${o}[" own || { echo "${p##*/} --$o"; return 1; }; done
+        sed -n "/^    ${p##*/})/,/^    ;;/p" $completion > words
+        for o in $("$p" --describe | jq -r '.options[] | .name + if .arg then "=" else "" end'); do grep -qF -- "'--${o}[" words || grep -qF -- "'*--${o}[" words || { echo "${p##*/} --$o"; return 1; }; done
     done
     command -v zsh > /dev/null || skip "no zsh"
     zsh -n $completion
