@@ -82,7 +82,7 @@ static struct words command_of(const struct ptd_mpirun *m, char *const *command)
     return w;
 }
 
-static _Noreturn void become(struct words w, int err)
+static _Noreturn void become(struct words w, int out, int err)
 {
     setpgid(0, 0); /* a terminal's signals come to us alone */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -91,6 +91,7 @@ static _Noreturn void become(struct words w, int err)
     setenv(PTD_RUN_OUTER, "1", 1);
     int none = open("/dev/null", O_RDONLY);
     dup2(none, 0);
+    dup2(out, 1);
     dup2(err, 2);
     execvp(w.at[0], w.at);
     ptd_die(PTD_UNAVAILABLE, "%s: %s: expected Open MPI's launcher (Debian: openmpi-bin)", w.at[0],
@@ -105,6 +106,7 @@ struct heard {
     int spoken, status; /* a rank said why, and its status */
     double since;       /* when it did */
     int stuck;          /* mpirun did not end then, and was ended */
+    int lost;           /* errno: what ranks print goes nowhere */
 };
 
 static void put(const char *line)
@@ -165,31 +167,49 @@ static void end_if_stuck(struct heard *h)
     kill(child, SIGKILL);
 }
 
-/* 1: there may be more. */
-static int wait_for_words(struct heard *h, int fd)
+static void take_words(struct heard *h, const char *bytes, ssize_t n)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    for (;;) {
-        int n = poll(&p, 1, 500);
-        if (n > 0) return 1;
-        end_if_stuck(h);
-        if (h->stuck && n == 0) return 0;
+    for (ssize_t i = 0; i < n; i++) {
+        h->line[h->n++] = bytes[i];
+        if (bytes[i] != '\n' && h->n < LONGEST) continue;
+        h->line[h->n] = 0;
+        h->n = 0;
+        take_line(h);
     }
 }
 
-static void hear(struct heard *h, int fd)
+/* What ranks print. mpirun would lose what cannot be written, and end well; here it is the end. */
+static void pass_on(struct heard *h, const char *bytes, ssize_t n)
+{
+    for (ssize_t done = 0, got; done < n && !h->lost; done += got) {
+        got = write(1, bytes + done, (size_t)(n - done));
+        if (got < 0 && errno != EINTR) h->lost = errno, kill(child, SIGTERM);
+        if (got < 0) got = 0;
+    }
+}
+
+/* fd: -1 from its end on */
+static void read_from(struct heard *h, int *fd, void (*f)(struct heard *, const char *, ssize_t))
 {
     char bytes[4096];
-    ssize_t n;
-    while (wait_for_words(h, fd) &&
-           ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)))
-        for (ssize_t i = 0; i < n; i++) {
-            h->line[h->n++] = bytes[i];
-            if (bytes[i] != '\n' && h->n < LONGEST) continue;
-            h->line[h->n] = 0;
-            h->n = 0;
-            take_line(h);
-        }
+    ssize_t n = read(*fd, bytes, sizeof bytes);
+    if (n > 0)
+        f(h, bytes, n);
+    else if (n == 0 || errno != EINTR)
+        *fd = -1;
+}
+
+/* Until mpirun has closed both. */
+static void hear(struct heard *h, int out, int err)
+{
+    struct pollfd p[2] = {{.fd = out, .events = POLLIN}, {.fd = err, .events = POLLIN}};
+    while (p[0].fd >= 0 || p[1].fd >= 0) {
+        int n = poll(p, 2, 500);
+        end_if_stuck(h);
+        if (h->stuck && n == 0) return;
+        if (n > 0 && p[0].revents) read_from(h, &p[0].fd, pass_on);
+        if (n > 0 && p[1].revents) read_from(h, &p[1].fd, take_words);
+    }
 }
 
 /* A rank of which nobody is left to say so. */
@@ -207,31 +227,52 @@ static int tell_of_killed(const char *own)
     return 1;
 }
 
-static void tell_of(const struct heard *h, int status)
+/* A rank of which mpirun alone has the status. */
+static int tell_of_ended(const char *own)
 {
-    if (!status || h->spoken || stopping || broken || tell_of_killed(h->own)) return;
-    if (h->n_own) ptd_tell("mpirun: %.400s", h->own);
+    const char *at = strstr(own, "Process name: [[");
+    int rank, status;
+    if (!at || sscanf(at, "Process name: [[%*d,%*d],%d] Exit code: %d", &rank, &status) != 2)
+        return 0;
+    ptd_tell("rank %d ended with status %d", rank, status);
+    return 1;
+}
+
+/* Where no rank said why it ended; returns the status. */
+static int tell_of(const struct heard *h, int status, int signal)
+{
+    if (!status || h->spoken || stopping || broken || tell_of_killed(h->own)) return status;
+    if (signal) ptd_tell("mpirun was ended by signal %d (%s)", signal, strsignal(signal));
+    if (signal || tell_of_ended(h->own)) return status;
+    if (h->n_own)
+        ptd_tell("mpirun: %.400s", h->own);
+    else
+        ptd_tell("mpirun ended with status %d, and said nothing", status);
+    return PTD_UNAVAILABLE;
 }
 
 int ptd_mpirun(const struct ptd_mpirun *m, char *const *command)
 {
     static struct heard h;
     struct words w = command_of(m, command);
-    int err[2], status;
-    if (pipe2(err, O_CLOEXEC)) ptd_die(PTD_OSERR, "a pipe for mpirun's messages:");
+    int out[2], err[2], status;
+    if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+        ptd_die(PTD_OSERR, "pipes for what mpirun prints:");
     heed_signals();
     child = fork();
     if (child < 0) ptd_die(PTD_OSERR, "a process for mpirun:");
-    if (child == 0) become(w, err[1]);
-    close(err[1]);
-    hear(&h, err[0]);
+    if (child == 0) become(w, out[1], err[1]);
+    close(out[1]), close(err[1]);
+    hear(&h, out[0], err[0]);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if ((errno = h.lost)) ptd_die(PTD_IOERR, "standard output:");
+    int signal_was = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    status = signal_was ? 128 + signal_was : WEXITSTATUS(status);
     /* 1 is what it says where it was busy with something else */
     if (h.stuck || (status == 1 && h.spoken && h.status)) status = h.status;
     if (stopping && status == 128 + SIGUSR1) status = PTD_STOPPED; /* it had not begun */
-    tell_of(&h, status);
+    status = tell_of(&h, status, signal_was);
     if (broken) {
         signal(broken, SIG_DFL);
         raise(broken);

@@ -5,7 +5,9 @@
  *     on SIGTERM status 1, and its   asked to stop, it passes SIGUSR1 on, which all ranks heed
  *     ranks are killed
  *     says more than one line        ranks' lines are marked (PTD_RUN_MARK); of its own words one
- *                                    line is made where no rank said why it ended
+ *                                    line is made where no rank said why it ended: 69
+ *     where standard output cannot   what ranks print goes through here: 74, or SIGPIPE's end where
+ *     be written it ends well        the reader has left
  *
  *     int status = ptd_mpirun(&(struct ptd_mpirun){.ranks = 4}, command); // of the first that
  * failed
