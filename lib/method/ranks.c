@@ -214,23 +214,28 @@ static void judge(struct ptd_ranks *r, int rank, char *words)
     end_by(r, rank);
 }
 
-/* What all brought is compared by all, in one order, so they come to one verdict. */
-int ptd_ranks_compare(struct ptd_ranks *r, const struct ptd_ranks_own *own)
+static int compare_texts(struct ptd_ranks *r, const char *mine)
 {
     int ranks = ptd_comm_ranks(r->comm);
-    struct identity mine, *all = ptd_array((size_t)ranks, sizeof *all);
     size_t *bytes = ptd_array((size_t)ranks, sizeof *bytes);
     void *texts;
-    if (!r->comm) return free(all), free(bytes), 0;
-    if (identify(own, &mine) || ptd_comm_gather(r->comm, &mine, sizeof mine, all)) return -1;
-    for (int i = 1; i < ranks; i++) judge(r, i, identities_differ(&all[i], &all[0]));
-    if (ptd_comm_gather_all(r->comm, own->settings, strlen(own->settings) + 1, &texts, bytes))
-        return -1;
+    if (ptd_comm_gather_all(r->comm, mine, strlen(mine) + 1, &texts, bytes)) return -1;
     const char *at = texts;
     for (int i = 0; i < ranks; at += bytes[i++])
         if (i) judge(r, i, settings_differ(at, texts));
     free(texts);
     free(bytes);
-    free(all);
     return 0;
+}
+
+/* What all brought is compared by all, in one order, so they come to one verdict. */
+int ptd_ranks_compare(struct ptd_ranks *r, const struct ptd_ranks_own *own)
+{
+    int ranks = ptd_comm_ranks(r->comm);
+    struct identity mine, *all = ptd_array((size_t)ranks, sizeof *all);
+    if (!r->comm) return free(all), 0;
+    if (identify(own, &mine) || ptd_comm_gather(r->comm, &mine, sizeof mine, all)) return -1;
+    for (int i = 1; i < ranks; i++) judge(r, i, identities_differ(&all[i], &all[0]));
+    free(all);
+    return compare_texts(r, own->settings) || compare_texts(r, own->manner) ? -1 : 0;
 }

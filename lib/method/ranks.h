@@ -11,8 +11,9 @@
  * counters everywhere, and the run goes on from there to the same bits.
  *
  * Comparing. What decides numbers must be the same on all ranks: the program's version, the weights
- * (of the start and of the newest generation), settings.h's JSON. The first rank that differs from
- * rank 0 names what; all end with 78. */
+ * (of the start and of the newest generation), settings.h's JSON; and what decides which steps
+ * there are and which of them a store keeps. The first rank that differs from rank 0 names what;
+ * all end with 78. */
 #ifndef PTD_RANKS_H
 #define PTD_RANKS_H
 #include "base/opt.h"
@@ -80,7 +81,7 @@ int ptd_ranks_agree(struct ptd_ranks *r, const char *store) PTD_MUST_CHECK;
 struct ptd_ranks_own {
     struct ptd_store *store;
     int64_t generation;
-    const char *settings; /* JSON */
+    const char *settings, *manner; /* JSON: what decides numbers, and how the run is kept */
 };
 int ptd_ranks_compare(struct ptd_ranks *r, const struct ptd_ranks_own *own) PTD_MUST_CHECK;
 /* Once all ranks are the same: brings verdicts together for whom the stream's head names. */

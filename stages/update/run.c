@@ -120,13 +120,22 @@ static void open_cards(struct run *r)
     if (!(r->cards = ptd_cards_open(r->comm))) ptd_die_last();
 }
 
+/* Options that decide no number, but which steps there are and what is kept of them. */
+static char *manner(const struct run *r)
+{
+    return ptd_format("{\"steps\":%lld,\"publish_every\":%d,\"keep\":%d,\"max_bad_steps\":%d}",
+                      (long long)r->head.steps, opt.train.every, opt.train.keep, opt.max_bad);
+}
+
 /* The ranks must be the same. */
 static void join_ranks(struct run *r)
 {
-    struct ptd_ranks_own own = {r->train->store, r->train->generation, r->train->settings};
     struct ptd_optimizer_rules *rules = ptd_optimizer_rules(r->train->optimizer);
     if (!r->comm) return;
+    char *kept = manner(r);
+    struct ptd_ranks_own own = {r->train->store, r->train->generation, r->train->settings, kept};
     if (ptd_ranks_compare(&opt.ranks, &own)) ptd_die_last();
+    free(kept);
     r->gradients = ptd_gradients_new(r->train->model, r->comm, opt.ranks.form, opt.ranks.share);
     ptd_gradients_on_cards(r->gradients, r->cards);
     rules->total = ptd_gradients_total;
