@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -305,16 +306,71 @@ struct ptd_comm *ptd_comm_begin(const struct ptd_engine *e, double patience)
     return learn_hosts(c) ? NULL : c;
 }
 
+/* An engine's own beginning waits for all ranks, for ever: a thread that ends the program then. */
+struct watch {
+    const struct ptd_rank *rank;
+    double patience;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    int came;
+};
+
+static void *watch(void *own)
+{
+    struct watch *w = own;
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)ceil(w->patience);
+    pthread_mutex_lock(&w->lock);
+    while (!w->came && !rc) rc = pthread_cond_timedwait(&w->change, &w->lock, &until);
+    int came = w->came;
+    pthread_mutex_unlock(&w->lock);
+    if (!came)
+        ptd_die(PTD_UNAVAILABLE, "rank %d of %d: not all others began within %g s (--comm-timeout)",
+                w->rank->rank, w->rank->ranks, w->patience);
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+static void watch_begin(struct watch *w, const struct ptd_rank *r, double patience)
+{
+    sigset_t all, was;
+    *w = (struct watch){.rank = r, .patience = patience};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->change, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &was);
+    if (pthread_create(&w->thread, NULL, watch, w)) ptd_die(PTD_OSERR, "a thread that waits:");
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+}
+
+static void watch_end(struct watch *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->came = 1;
+    pthread_cond_signal(&w->change);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->change);
+}
+
 struct ptd_comm *ptd_comm_open(const struct ptd_rank *r, double patience)
 {
     struct ptd_engine e = {.rank = r->rank, .ranks = r->ranks};
+    struct watch w;
     ptd_engine_door *door =
         (ptd_engine_door *)(uintptr_t)ptd_plugin_door("mpi", "ptd_engine_plugin");
     if (!door) {
         ptd_fail(PTD_UNAVAILABLE, "rank %d of %d: %s", r->rank, r->ranks, ptd_failed_message());
         return NULL;
     }
-    if (door(&e)) {
+    watch_begin(&w, r, patience);
+    int rc = door(&e);
+    watch_end(&w);
+    if (rc) {
         ptd_fail(PTD_UNAVAILABLE, "rank %d of %d: %s", r->rank, r->ranks, e.words);
         return NULL;
     }
