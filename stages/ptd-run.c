@@ -17,7 +17,7 @@
 #include "base/opt.h"
 #include "base/rank.h"
 #include "base/shell.h"
-#include "store/store.h"
+#include "store/share.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -104,20 +104,43 @@ static int start_all(const char *text)
 
 /* ---- one of them ---- */
 
-static char *own_store(void)
-{
-    return opt.rank.rank ? ptd_format("%s.%d", opt.store, opt.rank.rank) : ptd_strdup(opt.store);
-}
-
 static int is_there(const char *path)
 {
     return access(path, F_OK) == 0;
 }
 
+static volatile sig_atomic_t asked[NSIG];
+static volatile int stop; /* any but SIGUSR2 */
+
+static void on_signal(int number)
+{
+    asked[number] = 1;
+    stop |= number != SIGUSR2;
+}
+
+static void heed_signals(void)
+{
+    static const int heeded[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT};
+    for (size_t i = 0; i < sizeof heeded / sizeof *heeded; i++) {
+        struct sigaction a = {.sa_handler = on_signal}, was;
+        sigaction(heeded[i], &a, &was);
+        if (was.sa_handler == SIG_IGN) signal(heeded[i], SIG_IGN);
+    }
+}
+
+/* Before there are programs to pass it on to. */
+static void heed_stop(void)
+{
+    if (!stop) return;
+    if (!asked[SIGINT])
+        ptd_die(PTD_STOPPED, "stopped on request before it began; the same command line goes on");
+    signal(SIGINT, SIG_DFL);
+    raise(SIGINT);
+}
+
 /* A rank without a store gets a copy of the one that all begin with. */
 static void make_store(const char *own)
 {
-    static const volatile int never;
     const char *from = opt.from ? opt.from : opt.store;
     struct ptd_store *s;
     if (is_there(own)) return;
@@ -128,25 +151,29 @@ static void make_store(const char *own)
                 "%s: is not there, and neither is %s, of which it would be a copy: "
                 "expected --from, a store that %s sees",
                 own, from, opt.host);
-    if (ptd_store_open(&s, from, PTD_STORE_READ) || ptd_store_copy(s, own, &never)) ptd_die_last();
+    if (ptd_store_open(&s, from, PTD_STORE_READ)) ptd_die_last();
+    int rc = ptd_store_copy(s, own, &stop);
+    heed_stop();
+    if (rc) ptd_die_last();
     ptd_store_close(s);
 }
 
-/* Cores of this machine for each of its ranks. mpirun binds one or two ranks to a core each unless
- * told otherwise: that is undone, as far as the machine lets us. */
+/* Cores of this machine for each of its ranks. Open MPI binds one or two ranks to a core each
+ * unless told otherwise: that is undone, as far as the machine lets us. What Slurm bound a task to
+ * is the task's. */
 static int share_cores(void)
 {
     cpu_set_t mine, all;
-    int locals = opt.rank.locals ? opt.rank.locals : 1;
     const char *given = getenv("SLURM_CPUS_PER_TASK");
-    if (given && atoi(given) > 0) return atoi(given);
+    int locals = opt.rank.locals ? opt.rank.locals : 1, most = given ? atoi(given) : 0;
     if (sched_getaffinity(0, sizeof mine, &mine)) return 1;
-    if (opt.rank.launched && CPU_COUNT(&mine) == 1) {
+    if (opt.rank.locals && CPU_COUNT(&mine) == 1) {
         memset(&all, 0xff, sizeof all);
         sched_setaffinity(0, sizeof all, &all);
         sched_getaffinity(0, sizeof mine, &mine);
     }
     int cores = CPU_COUNT(&mine) / locals;
+    if (most > 0 && most < cores) cores = most;
     return cores > 1 ? cores : 1;
 }
 
@@ -186,23 +213,6 @@ static void set_environment(const char *store, const char *text)
         set_number("PTD_GATE", eventfd(0, 0));
 }
 
-static volatile sig_atomic_t asked[NSIG];
-
-static void on_signal(int number)
-{
-    asked[number] = 1;
-}
-
-static void heed_signals(void)
-{
-    static const int heeded[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT};
-    for (size_t i = 0; i < sizeof heeded / sizeof *heeded; i++) {
-        struct sigaction a = {.sa_handler = on_signal}, was;
-        sigaction(heeded[i], &a, &was);
-        if (was.sa_handler == SIG_IGN) signal(heeded[i], SIG_IGN);
-    }
-}
-
 /* Passes on what was asked: to the trainer, or to all where there is none. 1: it is the end. */
 static int pass_signals(struct ptd_shell *s)
 {
@@ -229,21 +239,31 @@ static void put_line(void *mark, const char *line)
     free(text);
 }
 
-/* The one line that says why it ended; nothing where it was asked for. */
-static void tell_end(struct ptd_shell *s, const char *mark, int ended)
+/* How the program that decides ended, which said nothing itself; malloc'd. */
+static char *verdict_on(const struct ptd_shell *s)
 {
-    char *last = *mark ? ptd_format("%s%c%d ", mark, PTD_LAST_WORDS, s->status) : ptd_strdup("");
-    if (s->words)
-        put_line(last, s->words);
-    else if (s->status > 128 && !ended && !s->told) {
-        char *who = ptd_shell_culprit(s);
-        char *line = ptd_format("%s: %s was ended by signal %d (%s)\n", ptd_program_name(), who,
-                                s->status - 128, strsignal(s->status - 128));
-        put_line(last, line);
-        free(line);
-        free(who);
-    } else if (s->status && !ended && !s->told && s->engines)
-        put_line(last, s->engines);
+    char how[80], *who = ptd_shell_culprit(s);
+    if (s->status > 128)
+        snprintf(how, sizeof how, "was ended by signal %d (%s)", s->status - 128,
+                 strsignal(s->status - 128));
+    else
+        snprintf(how, sizeof how, "ended with status %d", s->status);
+    char *line = ptd_format("%s: %s %s\n", ptd_program_name(), who, how);
+    free(who);
+    return line;
+}
+
+/* The one line that says why it ended; nothing where it was asked for. Of one rank alone whoever
+ * called has the status, and its programs' own lines. */
+static void tell_end(const struct ptd_shell *s, const char *mark, int ended)
+{
+    int silent = !s->status || ended || s->told;
+    int unsaid = s->status > 128 || (opt.rank.ranks > 1 && !s->engines);
+    char *last = *mark ? ptd_format("%s%c%d ", mark, PTD_LAST_WORDS, s->status) : ptd_strdup(""),
+         *own = !silent && unsaid ? verdict_on(s) : NULL;
+    const char *line = s->words ? s->words : silent ? NULL : own ? own : s->engines;
+    if (line) put_line(last, line);
+    free(own);
     free(last);
 }
 
@@ -270,7 +290,7 @@ static int run_one(const char *text)
         int none = open("/dev/null", O_RDONLY | O_CLOEXEC), kept = fcntl(0, F_DUPFD_CLOEXEC, 3);
         if (none >= 0 && kept >= 0) dup2(none, 0);
     }
-    heed_signals();
+    heed_stop();
     if (ptd_shell_start(&s, text)) ptd_die_last();
     while (ptd_shell_step(&s)) ended |= pass_signals(&s);
     ended |= let_others_speak(&s);
@@ -301,7 +321,8 @@ int main(int argc, char **argv)
     ptd_opt_needs("mpirun", opt.ranks > 0, "--ranks");
     if (opt.ranks) return start_all(argv[first]);
     name_rank();
-    char *store = own_store();
+    heed_signals();
+    char *store = ptd_share_path(opt.store, opt.rank.rank);
     make_store(store);
     set_environment(store, argv[first]);
     int status = run_one(argv[first]);

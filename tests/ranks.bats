@@ -276,6 +276,45 @@ WAYS
     [ "$(bits m.ptd)" = "$(bits m.ptd.1)" ]
 }
 
+@test "cores that Slurm bound a task to are all that it takes; a store's name may end in a slash" {
+    stores m.ptd
+    unset PTD_THREADS
+    slurm="SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_LOCALID=0"
+    one=$(taskset -cp $$ | sed 's/.*[:,-] *//')
+    run -0 taskset -c "$one" env $slurm ptd-run -s m.ptd -- 'echo $PTD_THREADS $(nproc)'
+    [ "$output" = "1 1" ]
+    run -0 taskset -c "$one" env $slurm SLURM_CPUS_PER_TASK=12 ptd-run -s m.ptd -- 'echo $PTD_THREADS $(nproc)'
+    [ "$output" = "1 1" ]
+    run -0 env $slurm SLURM_CPUS_PER_TASK=1 ptd-run -s m.ptd -- 'echo $PTD_THREADS'
+    [ "$output" = 1 ]
+    export PTD_THREADS=1
+    ptd-run -q -n 2 -s m.ptd// -- "ptd-update -q --shard-optimizer --lr 1e-3 scored.rec" > m.jsonl
+    [ "$(find m.ptd -name '.*')" = "" ]
+    [ "$(head_of m.ptd) $(head_of m.ptd.1)" = "5 5" ]
+    for s in m.ptd m.ptd/ m.ptd.1/; do
+        rm -rf m.out
+        ptd-export -q $s m.out
+        xxhsum m.out/model.safetensors 2> /dev/null || cksum m.out/model.safetensors
+    done | uniq | wc -l | grep -x 1
+}
+
+@test "metrics that nobody takes: 74, or the end that a reader who left gives, and the ranks end with it" {
+    stores m.ptd
+    fails 74 'ptd-run: standard output: No space left on device' bash -c 'ptd-run -q -n 2 -s m.ptd -- "$0" > /dev/full' "$(pipe_of 50)"
+    nobody_left m.ptd
+    [ "$(head_of m.ptd)" -lt 50 ]
+    run --separate-stderr bash -c 'ptd-run -q -n 2 -s m.ptd -- "$0" | head -n 1 > m.head; exit ${PIPESTATUS[0]}' "$(pipe_of 60)"
+    [ "$status $stderr" = "141 " ]
+    [ "$(wc -l < m.head)" = 1 ]
+    nobody_left m.ptd
+    # on from there, to the same bits
+    at=$(head_of m.ptd)
+    ptd-run -q -n 2 -s m.ptd -- "$(pipe_of $((at + 1)))" > m.jsonl
+    stores l.ptd
+    ptd-run -q -n 2 -s l.ptd -- "$(pipe_of $((at + 1)))" > l.jsonl
+    [ "$(bits m.ptd)" = "$(bits l.ptd)" ]
+}
+
 # ---- refused before the first step ----
 
 # STATUS PATTERN COMMAND...: one line on stderr, whichever rank it is of.
@@ -287,6 +326,11 @@ refused() { fails "$@"; }
     # options
     refused 78 "ptd-update (rank 1 on $host): adamw is *0.002*and *0.001* on rank 0: all ranks must be the same" \
         ptd-run -n 2 -s c.ptd -- "ptd-update -q --lr \$([ \$OMPI_COMM_WORLD_RANK = 0 ] && echo 1e-3 || echo 2e-3) scored.rec"
+    # and those that decide no number, but which steps there are and which are kept
+    refused 78 "ptd-update (rank 1 on $host): publish_every is 3, and 1 on rank 0: all ranks must be the same" \
+        ptd-run -n 2 -s c.ptd -- "ptd-update -q --publish-every \$((2 * OMPI_COMM_WORLD_RANK + 1)) scored.rec"
+    refused 78 "ptd-update (rank 1 on $host): steps is 2, and 1 on rank 0: all ranks must be the same" \
+        ptd-run -n 2 -s c.ptd -- "ptd-rollout -q -P 4 -G 2 -m 4 -n \$((OMPI_COMM_WORLD_RANK + 1)) train.jsonl | ptd-verify -q | ptd-ref -q | ptd-update -q"
     # data sets
     head -n 7 train.jsonl > short.jsonl
     refused 78 "ptd-update (rank 1 on $host): data is *on rank 0: all ranks must be the same" \
@@ -327,6 +371,12 @@ refused() { fails "$@"; }
     fails 76 "ptd-update (rank 1 on $host): *" ptd-run -n 2 -s d.ptd -- "ptd-update -q \$([ \$OMPI_COMM_WORLD_RANK = 0 ] && echo scored || echo cut).rec"
     fails 2 "ptd-run: expected one pipe*" ptd-run -n 2
     fails 69 "ptd-run: nompi*" ptd-run --mpirun nompi -n 2 -s d.ptd -- "ptd-update scored.rec"
+    # what is no program of ours, and what mpirun cannot do
+    fails 3 "ptd-run (rank ? on $host): exit ended with status 3" ptd-run -n 2 -s d.ptd -- "sleep 1; exit 3"
+    fails 69 "ptd-run: mpirun: ssh: *" env OMPI_MCA_plm_rsh_agent=ssh ptd-run -n 2 -H nowhere.invalid -s d.ptd -- true
+    # a rank that does not begin
+    fails 69 "ptd-update (rank 0 on $host): rank 0 of 2: not all others began within 2 s (--comm-timeout)" \
+        ptd-run -n 2 -s d.ptd -- '[ $OMPI_COMM_WORLD_RANK = 0 ] || sleep 60; ptd-update -q --comm-timeout 2 scored.rec'
     # one rank alone needs no MPI, and a launcher's ranks can be left alone
     fresh d.ptd
     ptd-run -q -s d.ptd -- "ptd-update -q --lr 1e-3 scored.rec" > d.jsonl
@@ -470,6 +520,66 @@ fails_at() {
     cat g.ptd.err
     [ "$(< g.ptd.status)" = 137 ]
     [ "$(< g.ptd.err)" = "ptd-run: rank 1 on $(hostname) was ended by signal 9 (Killed)" ]
+    nobody_left g.ptd
+}
+
+# All processes below PID that know the rank that they are of.
+ranks_below() {
+    local p
+    for p in $(pgrep -P "$1"); do
+        ! grep -zq '^OMPI_COMM_WORLD_RANK=' "/proc/$p/environ" 2> /dev/null || echo "$p"
+        ranks_below "$p"
+    done
+}
+
+@test "SIGUSR1 to each process of all ranks, as some launchers send it: 75, and on to the same bits" {
+    stores h.ptd
+    : > h.ptd.jsonl
+    start h.ptd 12
+    until_line h.ptd.jsonl 1
+    kill -USR1 $(ranks_below "$(pgrep -P "$runner" -x ptd-run)") 2> /dev/null || true # some end while they are listed
+    ends h.ptd 20
+    cat h.ptd.err
+    [ "$(< h.ptd.status)" = 75 ]
+    [[ "$(< h.ptd.err)" == "ptd-update (rank 0 on $(hostname)): stopped on request after step "*"; the same command line goes on" ]]
+    at=$(head_of h.ptd)
+    [ "$at" -lt 12 ]
+    run_ranks h.ptd 2 $((at + 1)) >> h.ptd.jsonl
+    stores i.ptd
+    run_ranks i.ptd 2 $((at + 1)) > i.ptd.jsonl
+    [ "$(bits h.ptd)" = "$(bits i.ptd)" ]
+    # before there is a stream, and while a store is copied
+    stores h.ptd
+    launch h.ptd "sleep 60 | ptd-update"
+    for _ in $(seq 100); do [ -z "$(program_of h.ptd ptd-update)" ] || [ -z "$(program_of h.ptd.1 ptd-update)" ] || break; sleep 0.1; done
+    sleep 1
+    kill -USR1 "$(pgrep -P "$runner" -x ptd-run)"
+    ends h.ptd 10
+    [ "$(< h.ptd.status)" = 75 ]
+    [[ "$(< h.ptd.err)" == "ptd-update (rank "?" on $(hostname)): stopped on request before it began; the same command line goes on" ]]
+    command -v strace > /dev/null || skip "no strace"
+    rm -rf q.ptd
+    strace -f -o /dev/null -e trace=fsync,fdatasync,msync -e inject=fsync,fdatasync,msync:delay_enter=2000000 ptd-run -s q.ptd --from warm.ptd -- true 2> q.err &
+    sleep 1
+    kill -USR1 "$(pgrep -P $! -x ptd-run)"
+    code=0
+    wait $! || code=$?
+    cat q.err
+    [ "$code" = 75 ]
+    [ "$(< q.err)" = "ptd-run: stopped on request before it began; the same command line goes on" ]
+    [ ! -e q.ptd ]
+    [ ! -e q.ptd.ptd-part ]
+}
+
+@test "mpirun killed: one line, and nobody is left" {
+    stores g.ptd
+    : > g.ptd.jsonl
+    start g.ptd 100
+    until_line g.ptd.jsonl 1
+    kill -9 "$(pgrep -P "$(pgrep -P "$runner" -x ptd-run)" -x mpirun)"
+    ends g.ptd 10
+    [ "$(< g.ptd.status)" = 137 ]
+    [ "$(< g.ptd.err)" = "ptd-run: mpirun was ended by signal 9 (Killed)" ]
     nobody_left g.ptd
 }
 

@@ -229,7 +229,9 @@ static void free_signals(void)
 static _Noreturn void run_shell(const char *text, int err, int end, int here)
 {
     char number[16];
-    char *script = ptd_format("%s\nprintf '%%s ' \"${PIPESTATUS[@]}\" >&%d\n", text, end);
+    /* a launcher may signal all processes of a task: then the shell waits for its programs */
+    char *script = ptd_format(
+        "trap : TERM HUP USR1 USR2; %s\nprintf '%%s ' \"${PIPESTATUS[@]}\" >&%d\n", text, end);
     setpgid(0, 0);
     free_signals();
     dup2(err, 2);

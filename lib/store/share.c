@@ -19,9 +19,16 @@ struct ptd_share ptd_share_read(const char *run)
 
 /* ---- the stores of other ranks ---- */
 
+char *ptd_share_path(const char *base, int rank)
+{
+    size_t n = strlen(base);
+    while (n > 1 && base[n - 1] == '/') n--;
+    return rank ? ptd_format("%.*s.%d", (int)n, base, rank) : ptd_format("%.*s", (int)n, base);
+}
+
 static char *base_of(const struct ptd_store *store, const struct ptd_share *own)
 {
-    char *path = ptd_strdup(ptd_store_path(store)), *tail = ptd_format(".%d", own->rank);
+    char *path = ptd_share_path(ptd_store_path(store), 0), *tail = ptd_format(".%d", own->rank);
     size_t n = strlen(path), k = strlen(tail);
     if (own->rank && n > k && !strcmp(path + n - k, tail)) path[n - k] = 0;
     free(tail);
@@ -47,7 +54,7 @@ static int check(struct ptd_store *s, int r, int ranks, int64_t generation)
 static int open_other(struct ptd_shared_store *to, struct ptd_store *own, const char *base, int r,
                       int ranks)
 {
-    char *path = r ? ptd_format("%s.%d", base, r) : ptd_strdup(base);
+    char *path = ptd_share_path(base, r);
     int64_t generation;
     int rc = ptd_store_head(own, &generation);
     to->share = (struct ptd_share){r, ranks};

@@ -34,6 +34,8 @@ static inline size_t ptd_share_first(size_t n, int rank, int ranks)
     return at < n ? at : n;
 }
 
+/* Where rank's store lies, rank 0's being base, with a slash behind it or without; malloc'd. */
+char *ptd_share_path(const char *base, int rank);
 /* What state/run's text says; NULL: all. */
 struct ptd_share ptd_share_read(const char *run);
 /* Where what `wanted` has is to be taken from, the store having `own`. NULL, *rc 0: the store as it

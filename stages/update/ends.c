@@ -9,10 +9,19 @@
 
 volatile sig_atomic_t begun, stop_asked, untold, ahead, moved, over;
 
-/* From a handler, at any moment: the store bears it. */
-static void leave(const char *words)
+/* From a handler, at any moment: the store bears it. These are last words as err.h has them. */
+static _Noreturn void leave(const char *why)
 {
-    ssize_t ignored = write(2, words, strlen(words));
+    static char line[400];
+    const char *rank = getenv(PTD_RANKED);
+    char *at = line;
+    if (rank && strlen(rank) < 120) {
+        const char status[] = {PTD_LAST_WORDS, '0' + PTD_STOPPED / 10, '0' + PTD_STOPPED % 10, 0};
+        at = stpcpy(stpcpy(stpcpy(stpcpy(at, status), " ptd-update ("), rank), "): ");
+    } else
+        at = stpcpy(at, "ptd-update: ");
+    at = stpcpy(stpcpy(stpcpy(at, "stopped on request"), why), "; the same command line goes on\n");
+    ssize_t ignored = write(2, line, (size_t)(at - line));
     (void)ignored;
     _exit(PTD_STOPPED);
 }
@@ -20,8 +29,7 @@ static void leave(const char *words)
 static void on_stop(int sig)
 {
     (void)sig;
-    if (!begun)
-        leave("ptd-update: stopped on request before it began; the same command line goes on\n");
+    if (!begun) leave(" before it began");
     if (!stop_asked) alarm(opt.grace);
     stop_asked = 1;
 }
@@ -34,14 +42,9 @@ static void on_grace_over(int sig)
         ptd_ask(); /* drop_step */
         return;
     }
-    if (ahead)
-        leave("ptd-update: stopped on request; the steps since the last published one are dropped; "
-              "the same command line goes on\n");
-    if (untold)
-        leave("ptd-update: stopped on request; the last step is published, but nobody took its "
-              "metrics; the same command line goes on\n");
-    leave("ptd-update: stopped on request; the step in flight is dropped; the same command line "
-          "goes on\n");
+    if (ahead) leave("; the steps since the last published one are dropped");
+    if (untold) leave("; the last step is published, but nobody took its metrics");
+    leave("; the step in flight is dropped");
 }
 
 void heed_signals(void)
