@@ -206,9 +206,10 @@ static void set_environment(const char *store, const char *text)
     setenv("PTD_STORE", store, 1);
     setenv("PTD_STORES", opt.store, 1);
     if (!getenv("PTD_THREADS")) set_number("PTD_THREADS", share_cores());
-    if (opt.rank.ranks == 1) return;
+    if (!opt.rank.launched) return;
     snprintf(ranked, sizeof ranked, "rank %d on %s", opt.rank.rank, opt.host);
     setenv(PTD_RANKED, ranked, 1);
+    if (opt.rank.ranks == 1) return;
     if (strstr(text, "ptd-update") || strstr(text, "ptd update"))
         set_number("PTD_GATE", eventfd(0, 0));
 }
@@ -253,12 +254,12 @@ static char *verdict_on(const struct ptd_shell *s)
     return line;
 }
 
-/* The one line that says why it ended; nothing where it was asked for. Of one rank alone whoever
+/* The one line that says why it ended; nothing where it was asked for. Where no launcher is, whoever
  * called has the status, and its programs' own lines. */
 static void tell_end(const struct ptd_shell *s, const char *mark, int ended)
 {
     int silent = !s->status || ended || s->told;
-    int unsaid = s->status > 128 || (opt.rank.ranks > 1 && !s->engines);
+    int unsaid = s->status > 128 || (opt.rank.launched && !s->engines);
     char *last = *mark ? ptd_format("%s%c%d ", mark, PTD_LAST_WORDS, s->status) : ptd_strdup(""),
          *own = !silent && unsaid ? verdict_on(s) : NULL;
     const char *line = s->words ? s->words : silent ? NULL : own ? own : s->engines;
@@ -305,7 +306,7 @@ static void name_rank(void)
 {
     char name[64];
     if (gethostname(opt.host, sizeof opt.host - 1)) strcpy(opt.host, "an unknown host");
-    if (opt.rank.ranks == 1) return;
+    if (!opt.rank.launched) return;
     snprintf(name, sizeof name, "ptd-run (rank %d on %.36s)", opt.rank.rank, opt.host);
     ptd_program(name);
 }
