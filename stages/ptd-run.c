@@ -58,8 +58,8 @@ static const struct ptd_usage usage = {
     "ptd-update'\n"
     "srun -K1 -N 2 ptd-run -s /local/run.ptd -- 'ptd-rollout $D | ptd-verify | ptd-update'",
     options,
-    "0 done, 2 misuse, 66 no store, 69 no MPI or a rank lost, 75 stopped, else that of the program "
-    "that ended first"};
+    "0 done, 2 misuse, 66 no store, 69 no MPI or a rank lost, 74 nobody takes the metrics, 75 "
+    "stopped, else that of the program that ended first"};
 
 /* ---- all ranks ---- */
 
@@ -254,8 +254,8 @@ static char *verdict_on(const struct ptd_shell *s)
     return line;
 }
 
-/* The one line that says why it ended; nothing where it was asked for. Where no launcher is, whoever
- * called has the status, and its programs' own lines. */
+/* The one line that says why it ended; nothing where it was asked for. Where no launcher is,
+ * whoever called has the status, and its programs' own lines. */
 static void tell_end(const struct ptd_shell *s, const char *mark, int ended)
 {
     int silent = !s->status || ended || s->told;

@@ -67,8 +67,8 @@ struct ptd_ranks {
          0},                                                                                        \
     {                                                                                               \
         "comm-timeout", 0, PTD_OPT_DOUBLE, &(o).patience, "S",                                      \
-            "seconds to wait for another rank, as long as its sampling may lag behind ours", 0.1,   \
-            1e6, 1                                                                                  \
+            "seconds to wait for another rank: to begin, and as long as its sampling may lag",      \
+            0.1, 1e6, 1                                                                             \
     }
 
 /* Misuse of the options ends the program; -1: 69, 78 as comm.h and rank.h say. */
