@@ -541,7 +541,7 @@ ranks_below() {
     ends h.ptd 20
     cat h.ptd.err
     [ "$(< h.ptd.status)" = 75 ]
-    [[ "$(< h.ptd.err)" == "ptd-update (rank 0 on $(hostname)): stopped on request after step "*"; the same command line goes on" ]]
+    [[ "$(< h.ptd.err)" == "ptd-update (rank "?" on $(hostname)): stopped on request after step "*"; the same command line goes on" ]]
     at=$(head_of h.ptd)
     [ "$at" -lt 12 ]
     run_ranks h.ptd 2 $((at + 1)) >> h.ptd.jsonl
