@@ -21,8 +21,8 @@ LRS         ?= $(if $(QUICK),1e-4 4e-4,1e-4 2e-4 4e-4)
 TRIAL_STEPS ?= $(if $(QUICK),3,40)
 # Answers about charts are three times as long, so there are fewer: a run of the whole table takes as
 # long there as on digits.
-STEPS_charts       ?= $(if $(QUICK),6,75)
-TRIAL_STEPS_charts ?= $(if $(QUICK),3,20)
+STEPS_charts       ?= $(if $(QUICK),6,50)
+TRIAL_STEPS_charts ?= $(if $(QUICK),3,12)
 PROMPTS_charts     ?= $(if $(QUICK),6,16)
 # $(call sized,SETTING,TASK)
 sized   = $(or $($1_$2),$($1))
