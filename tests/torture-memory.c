@@ -227,6 +227,18 @@ static char *said(void)
     return text;
 }
 
+/* Behind what it warned of before. */
+static const char *without_warnings(const char *text)
+{
+    static const char mark[] = ": warning: ";
+    size_t n = strlen(name);
+    const char *end;
+    while (!strncmp(text, name, n) && !strncmp(text + n, mark, sizeof mark - 1) &&
+           (end = strchr(text, '\n')))
+        text = end + 1;
+    return text;
+}
+
 static int one_line(const char *text)
 {
     const char *end = strchr(text, '\n');
@@ -257,7 +269,7 @@ static const char *fault(int status, const struct listing *now, const struct lis
     if (shim->foreign) return NULL;
     if (status > 128) return "killed by a signal";
     if (status != PTD_OSERR) return "another status than 71";
-    return one_line(said()) ? NULL : "not one line";
+    return one_line(without_warnings(said())) ? NULL : "not one line";
 }
 
 /* 0 once the run had no N-th request. */
