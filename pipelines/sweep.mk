@@ -48,6 +48,10 @@ SETTINGS := STEPS PROMPTS ANSWERS MAX_TOKENS EXTRACT REFILL OVERLONG TEACHER
 $(foreach v,$(LISTED),$(if $(filter-out undefined default,$(origin $v)),$(eval given_$v := $($v))))
 settings := $(foreach v,$(SETTINGS),$(if $(filter-out undefined default,$(origin $v)),$v="$($v)"))
 
+unknown  := $(strip $(foreach m,$(METHODS),$(if $(wildcard $(HERE)/methods/$m.mk),,$m)))
+$(if $(or $(wildcard $(HERE)/tasks/$(TASK).mk),$(and $(BASE),$(DATA),$(TEST))),,$(error no task $(TASK): expected one of $(basename $(notdir $(wildcard $(HERE)/tasks/*.mk))), or BASE, DATA and TEST))
+$(if $(unknown),$(error no method $(unknown): expected some of $(basename $(notdir $(wildcard $(HERE)/methods/*.mk)))))
+
 # grpo_LR-2e-4_SEED-0: a method's settings that are lists or given, and the seed.
 axes_of   = $(filter $(LISTED),LR UPDATES $(shell sed -n 's/^AXES *= *//p' $(HERE)/methods/$1.mk))
 across    = $(foreach c,$1,$(or $(foreach v,$(or $($2_$(firstword $(subst _, ,$c))),$(given_$2)),$c_$2-$v),$c))
@@ -55,9 +59,6 @@ along     = $(if $2,$(call along,$(call across,$1,$(firstword $2)),$(wordlist 2,
 once      = $(if $1,$(firstword $1) $(call once,$(filter-out $(firstword $1),$1)))
 SETS     := $(call once,$(foreach m,$(METHODS),$(call along,$m,$(call axes_of,$m))))
 CELLS    := $(call once,$(foreach s,$(SETS),$(foreach k,$(SEEDS),$s_SEED-$k)))
-unknown  := $(strip $(foreach m,$(METHODS),$(if $(wildcard $(HERE)/methods/$m.mk),,$m)))
-$(if $(or $(wildcard $(HERE)/tasks/$(TASK).mk),$(and $(BASE),$(DATA),$(TEST))),,$(error no task $(TASK): expected one of $(basename $(notdir $(wildcard $(HERE)/tasks/*.mk))), or BASE, DATA and TEST))
-$(if $(unknown),$(error no method $(unknown): expected some of $(basename $(notdir $(wildcard $(HERE)/methods/*.mk)))))
 
 # As make reads names where targets stand: a value may hold = and :, as gjsd=0.5 and column:NAME do.
 equals   := =

@@ -114,6 +114,7 @@ sum() { (cd "$1" && find . -type f ! -name seconds.json ! -name 'curves.*' | sor
     grep -q '^| grpo | 1 | ' lost/table.md
     run -2 --separate-stderr grid OUT=none METHODS='grpo nonsense'
     [[ "$stderr" == *"no method nonsense: expected some of "*"ptd-grpo"* ]]
+    [[ "$stderr" != *sed:* ]]
 }
 
 @test "LAUNCH stands before each cell; a cell of a list by its number" {
