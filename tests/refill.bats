@@ -2,6 +2,7 @@
 # Steps whose prompts depend on verdicts: dynamic sampling, prompts asked again; killed, stalled and
 # left alone. Overlong responses.
 load lib
+load programs
 
 setup_file() {
     cd "$WORK" || return
@@ -17,39 +18,15 @@ setup_file() {
 setup() { cd "$WORK"; }
 
 asking="-P 4 -G 4 -m 16 --refill 5 --curriculum 0.25"
+judging="--keep 0.01:0.99"
 filled() {
     local store=$1 steps=$2
     shift 2
-    ptd-rollout -q -s "$store" $asking -n "$steps" "$@" train.jsonl | ptd-verify -q --keep 0.01:0.99 | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3
+    ptd-rollout -q -s "$store" $asking -n "$steps" "$@" train.jsonl | ptd-verify -q $judging | ptd-hint -q | ptd-ref -q | ptd-update -q --lr 1e-3
 }
 
 per_step() { ptd-dump "$1" | jq -sc '[.[] | select(.kind == "group").step] | group_by(.) | map(length)'; }
 asked() { ptd-dump "$1" | jq -c 'select(.kind == "state" and (.name | startswith("asked/")))'; }
-
-# The five programs, joined by named pipes, with a tee behind the first: STORE STEPS. Process ids are
-# in pids[0..4].
-launch() {
-    rm -f p1 p2 p3 p4
-    mkfifo p1 p2 p3 p4
-    (exec ptd-rollout -q -s "$1" $asking -n "$2" train.jsonl > p1 2> e0 3>&-) & pids=($!)
-    (exec ptd-verify -q --keep 0.01:0.99 < p1 > p2 2> e1 3>&-) & pids+=($!)
-    (exec ptd-hint -q < p2 > p3 2> e2 3>&-) & pids+=($!)
-    (exec ptd-ref -q < p3 > p4 2> e3 3>&-) & pids+=($!)
-    (exec ptd-update -q --lr 1e-3 < p4 >> "$1.jsonl" 2> e4 3>&-) & pids+=($!)
-}
-
-alive() { for p in "$@"; do ! kill -0 "$p" 2> /dev/null || return 0; done; return 1; }
-
-land() {
-    for _ in $(seq 400); do alive "${pids[@]}" || break; sleep 0.05; done
-    codes=()
-    if alive "${pids[@]}"; then
-        ps -o pid,args= "${pids[@]}"
-        kill -9 "${pids[@]}" 2> /dev/null
-        return 1
-    fi
-    for p in "${pids[@]}"; do wait "$p" && codes+=(0) || codes+=($?); done
-}
 
 @test "--keep and --refill: every step has as many groups as -P, none of them uniform, and counts tell" {
     fresh full.ptd

@@ -2,6 +2,7 @@
 # Killed anywhere, the store stays whole and the same command line ends in the same bits; a pipeline
 # that loses a program ends as a whole.
 load lib
+load programs
 
 setup_file() {
     small_run
@@ -11,31 +12,8 @@ setup_file() {
 
 setup() { cd "$WORK"; }
 
-# The five programs, each a child of this shell, joined by named pipes: STORE STEPS [OPTIONS OF
-# UPDATE...]. Their process ids are in pids[0..4]. Descriptor 3 is bats' own: whoever kept it would keep bats waiting.
-launch() {
-    rm -f p1 p2 p3 p4
-    mkfifo p1 p2 p3 p4
-    ptd-rollout -q -s "$1" -P 4 -G 4 -m 16 -n "$2" train.jsonl > p1 2> e0 3>&- & pids=($!)
-    ptd-verify -q < p1 > p2 2> e1 3>&- & pids+=($!)
-    ptd-hint -q < p2 > p3 2> e2 3>&- & pids+=($!)
-    ptd-ref -q < p3 > p4 2> e3 3>&- & pids+=($!)
-    ptd-update -q --lr 1e-3 "${@:3}" < p4 >> "$1.jsonl" 2> e4 3>&- & pids+=($!)
-}
-
-alive() { for p in "$@"; do ! kill -0 "$p" 2> /dev/null || return 0; done; return 1; }
-
-# Waits at most ten seconds for all five; their exit statuses are in codes[0..4].
-land() {
-    for _ in $(seq 200); do alive "${pids[@]}" || break; sleep 0.05; done
-    codes=()
-    if alive "${pids[@]}"; then
-        ps -o pid,args= "${pids[@]}"
-        kill -9 "${pids[@]}" 2> /dev/null
-        return 1
-    fi
-    for p in "${pids[@]}"; do wait "$p" && codes+=(0) || codes+=($?); done
-}
+asking="-P 4 -G 4 -m 16"
+judging=
 
 # Until the metrics of STORE have at least LINES lines.
 reached() {
