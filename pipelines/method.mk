@@ -33,6 +33,7 @@ TEACHER    ?= teacher.ptd
 # Rounds that dynamic sampling may add, and the last tokens before the limit that are punished.
 REFILL     ?= 10
 OVERLONG   ?= 8
+include $(dir $(lastword $(MAKEFILE_LIST)))settings.mk
 
 ROLLOUT = ptd-rollout -q -s $(STORE) -n $(STEPS) -P $(PROMPTS) -G $(ANSWERS) -m $(MAX_TOKENS) --seed $(SEED) \
 	-k $(if $(filter full,$(TOPK)),0,$(TOPK)) $(DATA:.jsonl=$(if $(HINTED),-$(HINTED)).jsonl)

@@ -30,6 +30,9 @@ prompts = $(addprefix PROMPTS=,$(call sized,PROMPTS,$1))
 # Its own seed: no run of the table begins where a choice began.
 TRIAL_SEED  ?= 9
 SHOWN       ?= grpo dapo gkd opsd ptd-grpo ptd-dapo
+READ        := $(wildcard $(addprefix $(HERE)/,sweep.mk method.mk task.mk tasks/*.mk))
+ALSO        := $(foreach t,$(TASKS),STEPS_$t TRIAL_STEPS_$t PROMPTS_$t)
+include $(HERE)/settings.mk
 SMALL       := $(if $(QUICK),WARM=60 ROWS=512 TEST_ROWS=60 TEACH_STEPS=20 TEACH=all-plain:512 PROMPTS=6 SAMPLES=4 SMOOTH=3)
 export SMOOTH = $(if $(QUICK),3,20)
 # Each by itself, against PTD-GRPO as it is.

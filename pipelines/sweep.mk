@@ -44,6 +44,8 @@ PLACE := $(OUT)/task
 include $(HERE)/task.mk
 LISTED   := LR UPDATES BETA LAMBDA TOPK TAU DIVERGENCE SCOPE HINT HINTED
 SETTINGS := STEPS PROMPTS ANSWERS MAX_TOKENS EXTRACT REFILL OVERLONG TEACHER
+ALSO     := BASE DATA TEST PLACE BIN N SMOOTH $(LISTED) $(LISTED:%=%_%) $(SETTINGS)
+include $(HERE)/settings.mk
 # What was not given is method.mk's.
 $(foreach v,$(LISTED),$(if $(filter-out undefined default,$(origin $v)),$(eval given_$v := $($v))))
 settings := $(foreach v,$(SETTINGS),$(if $(filter-out undefined default,$(origin $v)),$v="$($v)"))

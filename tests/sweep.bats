@@ -151,6 +151,18 @@ S
     grid OUT=list TASK=mine METHODS=grpo cells > /dev/null
 }
 
+@test "a setting that nobody reads is told, in each makefile that users call" {
+    cd "$pipelines"
+    for called in "-f sweep.mk METHODS=grpo cells" "-f paper.mk -n" "-f methods/ptd-grpo.mk show" "-C demo -n demo" "-C demo -f search.mk -n search" "-C real -n rehearse"; do
+        run -2 --separate-stderr env -u MAKELEVEL -u MAKEFLAGS make -s $called LAMDA=3
+        [[ "$stderr" == *"no setting LAMDA: expected some of "* ]]
+    done
+    for called in "-f sweep.mk METHODS=grpo cells LAMBDA=1 LR_grpo=1e-4 N=1 OUT=none" "-f paper.mk -n STEPS_charts=3 QUICK=1 LAUNCH=env OUT=none" "-f methods/ptd-grpo.mk show LAMBDA=3" "-C demo -n demo LORA=rank=8 OUT=none" "-C real -n rehearse SIZE=4b OUT=none PTD_DEVICE=cpu:bf16"; do
+        run --separate-stderr env -u MAKELEVEL -u MAKEFLAGS make -s $called
+        [[ "$stderr" != *"no setting"* ]]
+    done
+}
+
 @test "a number of no cell is refused; cells of other grids that failed are none of this one" {
     for n in 0 7 x ''; do
         run -2 --separate-stderr grid OUT=one METHODS='grpo ptd-grpo' LAMBDA='0.5 3' cell N=$n
