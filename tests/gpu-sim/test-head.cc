@@ -11,7 +11,20 @@ static struct ptd_device *cpu;
 
 /* ---- rows ---- */
 
-enum kind { PLAIN, TIES, EQUAL, SPARSE, NAN_IN, INF_IN, NOTHING, ALL_NAN, ZEROS, KINDS };
+enum kind {
+    PLAIN,
+    TIES,
+    EQUAL,
+    SPARSE,
+    NAN_IN,
+    INF_IN,
+    NOTHING,
+    ALL_NAN,
+    ZEROS,
+    HIGH, /* e to these is none, or infinite */
+    LOW,
+    TAIL /* equal ones, whose shares' sum is rounded up, and four of next to no share */
+};
 
 static floats rows_of(int V, const std::vector<int> &kinds, double scale = 3)
 {
@@ -45,6 +58,15 @@ static floats rows_of(int V, const std::vector<int> &kinds, double scale = 3)
             case ZEROS:
                 f = v % 3 ? -0.0f : 0;
                 break;
+            case HIGH:
+                f += 300;
+                break;
+            case LOW:
+                f -= 300;
+                break;
+            case TAIL:
+                f = v < V - 4 ? 0 : -23;
+                break;
             }
             z.push_back(f);
         }
@@ -52,8 +74,8 @@ static floats rows_of(int V, const std::vector<int> &kinds, double scale = 3)
     return z;
 }
 
-static const std::vector<int> every = {PLAIN,  TIES,    EQUAL,   SPARSE, NAN_IN,
-                                       INF_IN, NOTHING, ALL_NAN, ZEROS};
+static const std::vector<int> every = {PLAIN,   TIES,    EQUAL, SPARSE, NAN_IN, INF_IN,
+                                       NOTHING, ALL_NAN, ZEROS, HIGH,   LOW};
 
 /* ---- comparison ---- */
 
@@ -138,6 +160,7 @@ static void scores(void **state)
     check_score(70, every, 100, 0, 1.3f, 1);
     check_score(72, {PLAIN, TIES, SPARSE}, 0, 1, 1, 1);
     check_score(1032, every, 20, 1, 1, 0);
+    check_score(1032, {PLAIN, TIES}, 0, 0, 1, 1);
     check_score(1501, {TIES, EQUAL, PLAIN, SPARSE, NAN_IN}, 256, 0, 1, 1);
     check_score(1600, {EQUAL, ZEROS, TIES, PLAIN}, 100, 1, 1, 0);
     check_score(1, {PLAIN, NOTHING}, 3, 1, 1, 0);
@@ -152,10 +175,10 @@ static void a_whole_vocabulary(void **state)
 /* ---- draw ---- */
 
 static void check_draw(int V, const std::vector<int> &kinds, int top_k, double top_p,
-                       float temperature, double scale = 3, double min_p = 0)
+                       float temperature, double scale = 3, double min_p = 0, int best = 3)
 {
     long n = (long)kinds.size();
-    const int draws = 4, best = 3;
+    const int draws = 4;
     std::vector<int32_t> banned = {5};
     doubles u;
     for (long i = 0; i < n * draws; i++)
@@ -188,6 +211,19 @@ static void draws(void **state)
     check_draw(72, {PLAIN, TIES, EQUAL}, 20, 0.9, 1, 1, 0.2);
 }
 
+/* Where all words are kept, or one alone; and no best words are asked for. */
+static void draws_at_the_ends(void **state)
+{
+    for (int top_k : {-1, 69, 70, 71}) check_draw(70, {PLAIN, TIES}, top_k, 0.9, 1);
+    for (double top_p : {0.0, nextafter(1, 0)}) check_draw(70, {PLAIN, TIES}, 0, top_p, 1);
+    check_draw(70, every, 0, 1, 1, 3, 1);
+    check_draw(70, {TIES, NAN_IN, ALL_NAN}, 0, 1, 1, 3, 1.5);
+    check_draw(1500, {TIES}, 1200, 0.9, 1, 0.3, 1);
+    check_draw(34, {EQUAL, TAIL}, 0, 1, 1, 3, 1e-12);
+    check_draw(1504, {ZEROS, TAIL}, 0, 1, 1, 3, 1e-15);
+    for (int top_k : {0, 1}) check_draw(1500, {PLAIN, NOTHING}, top_k, 1, 1, 3, 0, 0);
+}
+
 /* More words than are listed may come: the row is read digit by digit. */
 static void draws_from_many(void **state)
 {
@@ -196,6 +232,7 @@ static void draws_from_many(void **state)
     check_draw(1500, {TIES, ZEROS}, 1200, 0.9, 1, 0.3);
     check_draw(1500, {PLAIN, ZEROS}, 0, 1, 1, 0.3, 0.5);
     check_draw(1500, {PLAIN, PLAIN}, 1200, 0.98, 1, 0.3, 0.4);
+    check_draw(1500, {PLAIN, PLAIN}, 1200, 0.01, 1, 0.3, 0.7); /* min_p would leave more */
 }
 
 /* ---- gradient ---- */
@@ -219,6 +256,7 @@ static struct tutor tutor_of(int V, long n, int whole)
                 t.logp.back().push_back(ptd_half(-2.5f - (float)k / 4));
             t.tops.back().push_back((int32_t)(k == 3   ? V + 2
                                               : k == 4 ? -1
+                                              : k == 5 ? V
                                                        : (r + 4 * k) % V)),
                 t.on_top.back().push_back(ptd_half(-3 - (float)k));
         }
@@ -244,7 +282,7 @@ static void check_gradient(int V, const std::vector<int> &kinds, const char *div
     doubles weights;
     for (long r = 0; r < n; r++) {
         for (long i = 0; i < (lists ? r % 4 : 1); i++)
-            id.push_back((int32_t)(i == 2 ? V : (r * 29 + i / 3 * 7) % V));
+            id.push_back((int32_t)(i == 2 ? V : r == 2 ? banned[1] : (r * 29 + i / 3 * 7) % V));
         first.push_back((int32_t)id.size());
         weights.push_back(0.5 + (double)r);
     }
@@ -302,9 +340,13 @@ static void too_many_best_words_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores),    cmocka_unit_test(a_whole_vocabulary),
-        cmocka_unit_test(draws),     cmocka_unit_test(draws_from_many),
-        cmocka_unit_test(gradients), cmocka_unit_test(too_many_best_words_are_refused),
+        cmocka_unit_test(scores),
+        cmocka_unit_test(a_whole_vocabulary),
+        cmocka_unit_test(draws),
+        cmocka_unit_test(draws_at_the_ends),
+        cmocka_unit_test(draws_from_many),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(too_many_best_words_are_refused),
     };
     quick = getenv("GPU_SIM_QUICK") != NULL;
     sim_quiet = wide_numbers = 1;

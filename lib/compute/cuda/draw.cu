@@ -10,7 +10,7 @@
 
 struct draw_args {
     float *z;
-    int V, draws, top_k, best;
+    int V, draws, top_k, best; /* top_k 0: all words */
     double top_p, min_p;
     struct row_rules rules;
     const double *u;
@@ -21,8 +21,8 @@ struct draw_shared {
     struct best_shared best;
     float most[ROW_WARPS];
     double total[ROW_WARPS];
-    wide piece[PIECES], sum[ROW_WARPS], first;
-    int last, found;
+    wide piece[PIECES], sum[ROW_WARPS];
+    int last;
 };
 
 /* A word's share in units; high + low is the log-sum-exp. */
@@ -32,7 +32,7 @@ struct measure {
 GPU_INLINE wide units(struct measure m, float z)
 {
     float p = share_of((z - m.high) - m.low);
-    return p > 0 ? (wide)(p * (float)UNIT) : 0;
+    return (wide)(fmaxf(p, 0) * (float)UNIT); /* NaN has none */
 }
 
 /* The first of n whose sum with those before it reaches the goal, n if none; *before: the sum of
@@ -43,7 +43,7 @@ template <class F> GPU_INLINE int first_to_reach(int n, wide goal, wide *before,
     wide sum = 0;
     for (int first = 0; first < n; first += 32) {
         wide mine = first + lane < n ? f(first + lane) : 0, all = mine;
-        for (unsigned o = 1; o < 32; o *= 2) {
+        for (unsigned o = 16; o; o /= 2) {
             wide x = __shfl_up_sync(FULL, all, o);
             if (lane >= (int)o) all += x;
         }
@@ -99,11 +99,11 @@ GPU_INLINE void sum_pieces(struct draw_shared &s, const float *z, int V, int wid
 
 /* One warp. */
 GPU_INLINE int draw_from_all(struct draw_shared &s, const float *z, int V, int width,
-                             struct measure m, double u, int best)
+                             struct measure m, double u)
 {
     wide goal = (wide)(u * (double)UNIT) + 1, before, more;
     int p = first_to_reach(PIECES, goal, &before, [&](int i) { return s.piece[i]; });
-    if (p == PIECES) return s.last < 0 ? best : s.last; /* rounding left the sum below u */
+    if (p == PIECES) return s.last; /* rounding left the sum below u */
     int first = p * width;
     return first + first_to_reach(min(width, V - first), goal - before, &more,
                                   [&](int i) { return units(m, z[first + i]); });
@@ -111,45 +111,31 @@ GPU_INLINE int draw_from_all(struct draw_shared &s, const float *z, int V, int w
 
 /* ---- the best words ---- */
 
-/* What top_k and top_p leave: the best words up to a sum of shares. */
+/* What top_k, top_p and min_p leave: the best words up to a sum of shares. */
 struct kept {
     wide sum;
-    int n; /* that many of the list; -1: more than it has */
+    int n; /* that many of the list; 0: it does not tell */
 };
+
+/* Whether a word has less than min_p of the best one's share. */
+GPU_INLINE bool is_weak(const struct draw_args &a, wide share, wide best)
+{
+    return (double)share < a.min_p * (double)best;
+}
 
 /* From the list of the n best of V words. One warp. */
 GPU_INLINE struct kept keep_listed(const struct draw_args &a, const struct best_shared &s, int n,
                                    struct measure m)
 {
     auto share = [&](int i) { return units(m, logit_of_rank(s.list[i])); };
-    bool few = a.top_k > 0 && a.top_k < a.V;
-    int words = few ? min(a.top_k, n) : n;
-    wide sum, all;
-    first_to_reach(words, ~(wide)0, &all, share);
-    if (few && a.top_k > n) return {0, -1};
-    if (a.top_p >= 1) return {all, few || n == a.V ? words : -1};
-    int at = first_to_reach(words, goal_share(a.top_p, few ? all : UNIT), &sum, share);
-    if (at < words) return {sum + share(at), at + 1};
-    return {all, few || n == a.V ? words : -1};
-}
-
-/* Whether a word has min_p of the best one's share. */
-GPU_INLINE bool strong(const struct draw_args &a, wide share, wide best)
-{
-    return !((double)share < a.min_p * (double)best);
-}
-
-/* What min_p leaves of it, where the list tells. One warp. */
-GPU_INLINE struct kept keep_strong(const struct draw_args &a, const struct best_shared &s, int n,
-                                   struct kept k, struct measure m)
-{
-    wide best = units(m, logit_of_rank(s.list[0])), sum;
-    auto share = [&](int i) { return units(m, logit_of_rank(s.list[i])); };
-    if (!(a.min_p > 0)) return k;
-    int most = first_to_reach(n, 1, &sum, [&](int i) { return (wide)!strong(a, share(i), best); });
-    if (most == n || (k.n >= 0 && k.n <= most)) return k;
-    first_to_reach(most, ~(wide)0, &sum, share);
-    return {sum, most};
+    int most = a.top_k ? a.top_k : a.V, words = min(most, n), end = words;
+    wide best = share(0), all = UNIT, sum;
+    if (a.top_k) first_to_reach(words, ~(wide)0, &all, share);
+    if (a.top_p < 1)
+        end = min(end, first_to_reach(words, goal_share(a.top_p, all), &sum, share) + 1);
+    end = first_to_reach(end, 1, &sum, [&](int i) { return (wide)is_weak(a, share(i), best); });
+    first_to_reach(end, ~(wide)0, &sum, share);
+    return {sum, words == most || (!a.top_k && end < words) ? end : 0};
 }
 
 /* The sum of shares of the words that reach a goal, and of their equals as many as it takes. */
@@ -165,27 +151,20 @@ template <int N>
 GPU_INLINE wide keep_of_row(const struct draw_args &a, struct draw_shared &s, const float *z,
                             struct measure m)
 {
-    wide all = UNIT, sum = 0, ties;
-    if (a.top_k > 0 && a.top_k < a.V) {
-        struct cut c = descend<N>(s.best, z, a.V, (wide)a.top_k, [](float) { return (wide)1; });
-        each_word<N>(z, a.V, [&](int, float x) { sum += key_of(x) > c.key ? units(m, x) : 0; });
-        all = sum = block_total(sum, s) + ((wide)a.top_k - c.before) * units(m, logit_of(c.key));
-    } else {
-        each_word<N>(z, a.V, [&](int, float x) { sum += units(m, x); });
-        sum = block_total(sum, s);
-    }
-    if (a.min_p > 0) {
-        wide best = units(m, logit_of_rank(s.best.list[0])), left = 0;
-        each_word<N>(z, a.V, [&](int, float x) {
-            wide share = units(m, x);
-            left += strong(a, share, best) ? share : 0;
-        });
-        left = block_total(left, s);
-        sum = min(sum, left);
-    }
+    struct cut c = {0, 0};
+    wide best = units(m, logit_of_rank(s.best.list[0])), sum = 0, strong = 0, ties;
+    if (a.top_k) c = descend<N>(s.best, z, a.V, (wide)a.top_k, [](float) { return (wide)1; });
+    each_word<N>(z, a.V, [&](int, float x) {
+        wide share = units(m, x);
+        sum += key_of(x) > c.key ? share : 0;
+        strong += is_weak(a, share, best) ? 0 : share;
+    });
+    sum = block_total(sum, s) + ((wide)a.top_k - c.before) * units(m, logit_of(c.key));
+    wide all = a.top_k ? sum : UNIT;
+    sum = min(sum, block_total(strong, s));
     wide goal = goal_share(a.top_p, all);
     if (a.top_p >= 1 || goal > sum) return sum;
-    struct cut c = descend<N>(s.best, z, a.V, goal, [&](float x) { return units(m, x); });
+    c = descend<N>(s.best, z, a.V, goal, [&](float x) { return units(m, x); });
     return reached(c, goal, m, &ties);
 }
 
@@ -204,15 +183,44 @@ GPU_INLINE int draw_from_row(struct draw_shared &s, const float *z, int V, struc
 /* The first of the largest; NaN is none. */
 GPU_INLINE int best_word(struct draw_shared &s, const float *z, int V, float most)
 {
-    wide rank = 0;
+    wide rank = rank_of(0, 0);
     for (int i = threadIdx.x; i < V; i += ROW_THREADS)
         if (z[i] == most) rank = max(rank, rank_of(1, i));
+    for (int o = 16; o; o >>= 1) rank = max(rank, __shfl_xor_sync(FULL, rank, o));
+    if (threadIdx.x % 32 == 0) s.sum[threadIdx.x / 32] = rank;
     __syncthreads();
-    if (threadIdx.x == 0) s.first = rank_of(0, 0);
-    __syncthreads();
-    if (rank) atomicMax(&s.first, rank);
-    __syncthreads();
-    return id_of(s.first);
+    for (wide first : s.sum) rank = max(rank, first);
+    return id_of(rank);
+}
+
+/* The words that are asked for: f(u) each. The whole block. */
+template <class F>
+GPU_INLINE void draw_each(const struct draw_args &a, const float *z, double lse, F f)
+{
+    for (int i = 0; i < a.draws; i++) {
+        size_t at = (size_t)blockIdx.x * a.draws + i;
+        int id = f(a.u[at]);
+        if (threadIdx.x == 0) a.id[at] = id, a.logp[at] = (float)(z[id] - lse);
+    }
+}
+
+/* From the best words. The whole block. */
+template <int N>
+GPU_INLINE void draw_from_best(const struct draw_args &a, struct draw_shared &s, const float *z,
+                               int listed, double lse, struct measure m)
+{
+    struct kept kept = keep_listed(a, s.best, listed, m);
+    wide before;
+    auto share = [&](int i) { return units(m, logit_of_rank(s.best.list[i])); };
+    if (kept.n) {
+        draw_each(a, z, lse, [&](double u) {
+            return id_of(s.best.list[first_to_reach(kept.n, goal_at(u, kept.sum), &before, share)]);
+        });
+    } else {
+        kept.sum = keep_of_row<N>(a, s, z, m);
+        draw_each(a, z, lse,
+                  [&](double u) { return draw_from_row<N>(s, z, a.V, m, goal_at(u, kept.sum)); });
+    }
 }
 
 template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(struct draw_args a)
@@ -223,16 +231,14 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(str
     float *z = a.z + (size_t)r * V, most;
     unsigned top, bound = 0;
     double total = 0;
-    bool greedy = a.top_k == 1,
-         few = !greedy && (a.top_p < 1 || a.min_p > 0 || (a.top_k > 0 && a.top_k < V));
+    bool greedy = a.top_k == 1, few = !greedy && (a.top_p < 1 || a.min_p > 0 || a.top_k);
     int wanted = max(min(a.best, V), few ? min(V, MOST_BEST + 0) : 0);
+    if (threadIdx.x == 0) s.last = 0;
     begin_row<N>(z, V, a.rules.scale, a.rules.banned, a.rules.n_banned, most, top);
     most = row_max(most, s.most);
     int best = best_word(s, z, V, most);
     if (most == -INFINITY) most = 0;
     if (wanted) bound = bound_of(s.best, top, V, wanted);
-    if (threadIdx.x == 0) s.last = -1;
-    __syncthreads();
     each_word<N>(z, V, [&](int id, float x) {
         total += (double)share_of(x - most);
         if (wanted) list_word(s.best, bound, id, x);
@@ -240,37 +246,28 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) draw_rows(str
     total = block_sum(total, s.total);
     double lse = most + log(total);
     struct measure m = {(float)lse, (float)(lse - (float)lse)};
-    bool none = greedy || !(total > 0) || !isfinite(total); /* NaN: the best word */
+    /* the best word: also of NaN, and where no share is large enough */
+    bool none = greedy || a.min_p > 1 || !isfinite(lse);
     if (wanted) listed = settle<N>(s.best, z, V, wanted);
     if (few) best = id_of(s.best.list[0]); /* NaN comes in order of ids */
     for (int i = threadIdx.x; i < a.best; i += ROW_THREADS)
         a.best_id[r * a.best + i] = i < listed ? id_of(s.best.list[i]) : -1;
-    if (!none && !few) sum_pieces(s, z, V, width, m);
-    struct kept kept = {0, 0};
-    if (!none && few) kept = keep_listed(a, s.best, listed, m);
-    if (!none && few) kept = keep_strong(a, s.best, listed, kept, m);
-    if (kept.n < 0) kept.sum = keep_of_row<N>(a, s, z, m);
-    for (int i = 0; i < a.draws; i++) {
-        long at = r * a.draws + i;
-        wide goal = goal_at(a.u[at], kept.sum), before;
-        int id = best;
-        if (!none && !few)
-            id = draw_from_all(s, z, V, width, m, a.u[at], best);
-        else if (!none && kept.sum && kept.n >= 0)
-            id = id_of(s.best.list[first_to_reach(kept.n, goal, &before, [&](int j) {
-                return units(m, logit_of_rank(s.best.list[j]));
-            })]);
-        else if (!none && kept.sum)
-            id = draw_from_row<N>(s, z, V, m, goal);
-        if (threadIdx.x == 0) a.id[at] = id, a.logp[at] = (float)(z[id] - lse);
+    if (none) {
+        draw_each(a, z, lse, [&](double) { return best; });
+    } else if (few) {
+        draw_from_best<N>(a, s, z, listed, lse, m);
+    } else {
+        sum_pieces(s, z, V, width, m);
+        draw_each(a, z, lse, [&](double u) { return draw_from_all(s, z, V, width, m, u); });
     }
 }
 
 void cuda_rows_draw(struct ptd_device *d, ptd_stat *z, long n, int V,
                     const struct ptd_ask_draw *ask, const struct ptd_got_draw *got)
 {
-    struct draw_args a = {floats_of(z), V,          ask->draws, ask->top_k,
-                          ask->best,    ask->top_p, ask->min_p, {1 / ask->rules.temperature}};
+    struct draw_args a = {
+        floats_of(z), V,          ask->draws, ask->top_k < V ? max(ask->top_k, 0) : 0,
+        ask->best,    ask->top_p, ask->min_p, {1 / ask->rules.temperature}};
     size_t draws = (size_t)n * ask->draws, named = (size_t)n * ask->best;
     struct bundle in, out;
     std::vector<int32_t> banned = banned_once(ask->rules);

@@ -84,7 +84,7 @@ template <int N> __global__ void __launch_bounds__(ROW_THREADS, 2) score_rows(st
     double lse = most + log(total);
     take_words(a, z, r, lse, true);
     if (a.top_k && !a.shares) named = settle<N>(s.best, z, a.V, k);
-    if (a.top_k) name_best(a, s.best, r, named, lse);
+    name_best(a, s.best, r, named, lse);
     if (threadIdx.x) return;
     a.lse[r] = lse;
     a.total[r] = total;
