@@ -218,14 +218,16 @@ static void rows_by_id(void **state)
 {
     for (int w : {8, 7, 300})
         for (long n : {1L, 9L, 300L}) {
-            int rows = 11;
+            int rows = 11, first = 5; /* of another block; an id, too */
             doubles table = normal(1, rows * w), dy = normal(2, n * w), weight = normal(3, 4 * n),
                     y = normal(4, n * w);
             std::vector<int32_t> ids = some_ids(n, rows), tap = some_ids(4 * n, rows);
             if (n > 9 && w > 8) continue;
             beside_cpu([&](side &t) {
                 ptd_num *all = t.nums(table);
-                struct ptd_block two[] = {{all, 4}, {ptd_at(t.d, all, (size_t)(4 * w)), rows - 4}};
+                const doubles head(table.begin(), table.begin() + first * w),
+                    tail(table.begin() + first * w, table.end());
+                struct ptd_block two[] = {{t.nums(head), first}, {t.nums(tail), rows - first}};
                 struct ptd_matrix W = {two, 2, rows, w, PTD_F32};
                 t.ops->gather(t.d, t.new_nums(n * w), &W, t.ints(ids), n);
                 t.ops->gather_backward(t.d, t.new_accs(rows * w, table, 1e-4), t.nums(dy),
@@ -390,6 +392,91 @@ static void steps_in_short_forms(void **state)
     }
 }
 
+/* What a step leaves. */
+struct stepped {
+    std::vector<uint16_t> w, low;
+    std::vector<uint8_t> m, v;
+    floats ms, vs;
+};
+
+/* Block by block: usual ones; on the edges of m's decades at a scale of 1; zeros; so small that v,
+ * then m has a scale without an inverse; an infinity; and NaN, in part of a block. */
+static doubles hard_gradients()
+{
+    doubles g = normal(4, 6 * PTD_BLOCK + 44);
+    const float top = (float)(1 - 0.45 / 64);
+    for (int i = 0; i < PTD_BLOCK; i++) {
+        int k = i % 7;
+        double tenth = pow(10, k - 6), below = k ? tenth / 10 * (1 - 0.45 / (1 << (k - 1))) : 0;
+        float edge = (float)((tenth * (0.1 + 0.45 / (1 << k)) + below) / 2);
+        if (i / 7 % 3) edge = nextafterf(edge, i / 7 % 3 - 1);
+        g[(size_t)(PTD_BLOCK + i)] = i ? (i / 21 % 2 ? -edge : edge) : top;
+        g[(size_t)(2 * PTD_BLOCK + i)] = 0;
+        g[(size_t)(3 * PTD_BLOCK + i)] *= 1e-20;
+        g[(size_t)(4 * PTD_BLOCK + i)] *= 1e-31;
+    }
+    g[5 * PTD_BLOCK + 3] = INFINITY, g[6 * PTD_BLOCK + 3] = NAN;
+    return g;
+}
+
+/* Two steps, the second one without a gradient. Their numbers are such that each operation is exact
+ * or rounded once, however it is put together. */
+static struct stepped steps_of(run &t, int master, const doubles &g)
+{
+    const struct ptd_adamw to_g = {0x1p-13, 0, 0, 1e-38, 0}, half = {0, 0.5, 0.5, 1e-38, 0};
+    size_t n = g.size(), blocks = ptd_blocks(n);
+    const std::vector<int32_t> codes(n / 4), halves(n / 2); /* n bytes, n halves, and no more */
+    struct stepped s = {std::vector<uint16_t>(n), std::vector<uint16_t>(n), std::vector<uint8_t>(n),
+                        std::vector<uint8_t>(n),  floats(blocks),           floats(blocks)};
+    void *all[] = {t.ints(halves), t.ints(halves),           t.ints(codes),
+                   t.ints(codes),  t.stats(doubles(blocks)), t.stats(doubles(blocks))};
+    struct ptd_slot to = {};
+    doubles w = normal(1, (long)n);
+    for (size_t i = 0; i < n; i++) s.w[i] = __float2bfloat16_rn((float)w[i]).bits;
+    t.d->ops->put(t.d, all[0], s.w.data(), 2 * n);
+    to.n = n, to.master = master, to.eight = 1, to.seed = 7, to.number = 3;
+    to.w = (ptd_num *)all[0], to.low = master == PTD_MASTER_SPLIT ? all[1] : NULL;
+    to.m = all[2], to.v = all[3], to.ms = (ptd_stat *)all[4], to.vs = (ptd_stat *)all[5];
+    t.d->ops->adamw(t.d, &to_g, 1, 1, &to, t.accs(g));
+    t.d->ops->adamw(t.d, &half, 2, 1, &to, t.accs(doubles(n)));
+    void *host[] = {s.w.data(), s.low.data(), s.m.data(), s.v.data(), s.ms.data(), s.vs.data()};
+    const size_t size[] = {2 * n, 2 * n, n, n, 4 * blocks, 4 * blocks};
+    for (int i = 0; i < 6; i++) t.d->ops->get(t.d, host[i], all[i], size[i]);
+    return s;
+}
+
+static bool alike(float a, float b)
+{
+    return a == b || (isnan(a) && isnan(b)) || fabsf(a - b) <= 1e-6f * fabsf(b);
+}
+
+/* Codes, random bits and all. */
+static void short_forms_like_the_cpu(void **state)
+{
+    const doubles g = hard_gradients();
+    struct ptd_device *cpu = ptd_device_open("cpu");
+    for (int master : {PTD_MASTER_SPLIT, PTD_MASTER_NONE}) {
+        run r = {cpu, {}, {}, {}};
+        struct stepped want = steps_of(r, master, g);
+        in_all_orders([&](run &t) {
+            struct stepped got = steps_of(t, master, g);
+            assert_memory_equal(got.m.data(), want.m.data(), want.m.size());
+            assert_memory_equal(got.v.data(), want.v.data(), want.v.size());
+            assert_memory_equal(got.low.data(), want.low.data(), 2 * want.low.size());
+            for (size_t b = 0; b < want.ms.size(); b++) {
+                assert_true(alike(got.ms[b], want.ms[b]));
+                assert_true(alike(got.vs[b], want.vs[b]));
+            }
+            for (size_t i = 0; i < want.w.size(); i++) {
+                float a = __bfloat162float(bf16{got.w[i]}), b = __bfloat162float(bf16{want.w[i]});
+                if (a != b && !(isnan(a) && isnan(b)))
+                    fail_msg("weight %zu is %.9g, expected %.9g", i, a, b);
+            }
+        });
+    }
+    ptd_device_close(cpu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +493,7 @@ int main(void)
         cmocka_unit_test(low_rank),
         cmocka_unit_test(steps),
         cmocka_unit_test(steps_in_short_forms),
+        cmocka_unit_test(short_forms_like_the_cpu),
     };
     ptd_threads_start(1);
     return run_on_both(tests, sizeof tests / sizeof *tests);

@@ -44,9 +44,8 @@ GPU_INLINE float eight_number(uint32_t code, float scale, int is_signed)
 {
     const struct decades &d = eight_decades[is_signed];
     uint32_t p = is_signed ? code & 127 : code;
-    if (!p) return 0;
-    int k = 31 - __clz((int)p);
-    float y = d.from[k] + d.step[k] * (float)p;
+    int k = 31 - __clz((int)p | 1);
+    float y = p ? d.from[k] + d.step[k] * (float)p : 0; /* NaN where the scale is */
     return (is_signed && code & 128 ? -y : y) * scale;
 }
 
@@ -69,8 +68,8 @@ GPU_INLINE int eight_position(const struct decades &d, float y, int bits)
 GPU_INLINE uint8_t eight_code(float x, float scale, int is_signed)
 {
     float up = scale < 7.888609e-31f ? 1.2676506e30f : 1; /* the inverse of so little is none */
-    float inverse = scale > 0 ? 1 / (scale * up) : 0;
-    int p = eight_position(eight_decades[is_signed], fabsf(x) * up * inverse, is_signed ? 7 : 8);
+    float y = fabsf(x) * up * (1 / (scale * up));         /* NaN in a block of zeros: position 0 */
+    int p = eight_position(eight_decades[is_signed], y, is_signed ? 7 : 8);
     if (is_signed) return (uint8_t)(p | (int)(__float_as_uint(x) >> 31 << 7));
     return (uint8_t)(p == 0 && x != 0 ? 1 : p);
 }

@@ -171,25 +171,33 @@ static void settle(struct cuda *c, const struct shape *s, const cublasLtMatmulAl
 
 /* ---- rows that stand alone ---- */
 
-enum { ALONE_LEAST = 64, ALONE_MOST = 16384, CANDIDATES = 8, PROBE_ROWS = 128, PROBE_COLUMNS = 16 };
+enum { ALONE_LEAST = 64, ALONE_MOST = 16384, CANDIDATES = 8 };
+enum { PROBE_ROWS = 128, PROBE_COLUMNS = 16, PROBE_PIECE = 256 };
 
-/* Numbers that no order of a sum leaves the same. */
-template <class T> __global__ void __launch_bounds__(256) probe_numbers(T *x, uint32_t n)
+/* Numbers that no order of a sum leaves the same, a block for each PROBE_PIECE of them. */
+template <class T> __global__ void __launch_bounds__(PROBE_PIECE) probe_numbers(T *x)
 {
-    uint32_t i = blockIdx.x * 256 + threadIdx.x, h = (i + 1) * 2654435761u;
-    if (i >= n) return;
+    uint32_t i = blockIdx.x * PROBE_PIECE + threadIdx.x, h = (i + 1) * 2654435761u;
     h = (h ^ h >> 15) * 2246822519u;
     x[i] = from_float<T>((float)((h ^ h >> 13) & 0xffff) / 32768 - 1);
 }
 
+/* n numbers, and more up to a whole piece. */
 static void fill_probe(struct ptd_device *d, void *x, int format, int64_t n)
 {
+    dim3 blocks = cuda_blocks((size_t)n, PROBE_PIECE);
     if (format == PTD_BF16)
-        GPU_LAUNCH(probe_numbers<bf16>, cuda_blocks((size_t)n, 256), dim3(256), 0, stream_of(d),
-                   static_cast<bf16 *>(x), (uint32_t)n);
+        GPU_LAUNCH(probe_numbers<bf16>, blocks, dim3(PROBE_PIECE), 0, stream_of(d),
+                   static_cast<bf16 *>(x));
     else
-        GPU_LAUNCH(probe_numbers<float>, cuda_blocks((size_t)n, 256), dim3(256), 0, stream_of(d),
-                   static_cast<float *>(x), (uint32_t)n);
+        GPU_LAUNCH(probe_numbers<float>, blocks, dim3(PROBE_PIECE), 0, stream_of(d),
+                   static_cast<float *>(x));
+}
+
+/* Room for n numbers in whole pieces. */
+static size_t probe_room(struct bundle &parts, int64_t n, size_t size)
+{
+    return parts.room((size_t)(n + PROBE_PIECE - 1) / PROBE_PIECE * PROBE_PIECE * size, 256);
 }
 
 /* A small product of p's kind, in memory of its own; false: there is none. */
@@ -200,9 +208,8 @@ static bool probe_of(struct ptd_device *d, const struct product *p, struct produ
     struct bundle parts;
     if (m > PROBE_ROWS) m = PROBE_ROWS;
     int64_t ldd = (m + 15) / 16 * 16; /* aligned, as p's is */
-    size_t a = parts.room((size_t)(m * p->k) * in, 256),
-           b = parts.room((size_t)(n * p->k) * in, 256),
-           to = parts.room((size_t)(ldd * n) * out, 256), bias = parts.room((size_t)m * out, 256);
+    size_t a = probe_room(parts, m * p->k, in), b = probe_room(parts, n * p->k, in),
+           to = probe_room(parts, ldd * n, out), bias = probe_room(parts, m, out);
     char *base = static_cast<char *>(cuda_scratch(d, CUDA_PROBE, parts.bytes.size()));
     if (!base) return false;
     *probe = *p;
