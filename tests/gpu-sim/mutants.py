@@ -19,6 +19,7 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -191,7 +192,7 @@ def run(program, test, environment, seconds):
     p = subprocess.Popen([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env, preexec_fn=limit)
     said = next((line.strip() for line in p.stdout if "ERROR" in line), "")
     if said:
-        p.kill()
+        os.kill(p.pid, signal.SIGKILL)  # p.kill() would reap one that has ended by itself
     p.stdout.close()
     _, status, used = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
