@@ -238,6 +238,9 @@ static void prompts_of_many_tiles(void **state)
     p = add(s, 64, -1);
     for (int n : {2, 1}) add(s, n, p);
     check(s);
+    s = scene_of(1, 1, 32, 1, 0); /* rows of the last span, and its keys, end where steps do */
+    add(s, 32, add(s, 3, -1));
+    check_backward(s);
 }
 
 static void pictures_see_all_of_themselves(void **state)
@@ -370,6 +373,33 @@ static void nan_is_kept(void **state)
     });
 }
 
+/* What no row of a warp sees is left out, NaN too: each of 16 rows has its own keys. */
+static void nan_stays_with_its_reply(void **state)
+{
+    const int dim = 32, prompt = 5, reply = 16;
+    struct scene s = scene_of(1, 1, dim, 1, 0);
+    add(s, prompt, -1);
+    for (int i = 0; i < 2; i++) add(s, reply, 0);
+    struct answers x = plain(s);
+    x.k[(size_t)((prompt + reply) * dim)] = NAN; /* of the last reply the first */
+    in_all_orders([&](run &t) {
+        struct ptd_attention a = s.shape();
+        struct ptd_attention_plan *p = t.d->ops->attention_plan(t.d, &a);
+        ptd_num *q = t.nums(x.q), *k = t.nums(x.k), *v = t.nums(x.v), *o = t.nums(x.o),
+                *dq = t.nums(x.dq);
+        t.d->ops->attention_backward(t.d, p, dq, t.nums(x.dk), t.nums(x.dv), t.nums(x.dout), o,
+                                     t.stats(x.lse), q, k, v);
+        t.d->ops->attention(t.d, p, o, NULL, q, k, v);
+        for (ptd_num *out : {o, dq}) {
+            floats f(x.o.size());
+            t.d->ops->get_nums(t.d, f.data(), out, f.size());
+            for (size_t i = 0; i < f.size(); i++)
+                assert_int_equal(isnan(f[i]), (int)i / dim >= prompt + reply);
+        }
+        t.d->ops->attention_plan_free(t.d, p);
+    });
+}
+
 static void shares_of_some_rows(void **state)
 {
     struct scene s = families(4, 2, 24, 8);
@@ -436,6 +466,7 @@ int main(void)
         cmocka_unit_test(company_changes_no_bit),
         cmocka_unit_test(large_scores),
         cmocka_unit_test(nan_is_kept),
+        cmocka_unit_test(nan_stays_with_its_reply),
         cmocka_unit_test(shares_of_some_rows),
         cmocka_unit_test(overlapping_keys_have_no_gradient),
     };

@@ -242,7 +242,7 @@ __global__ void __launch_bounds__(THREADS, 2)
                 int n = min(32, seen - first);
                 long at = pool_row(a, part.place, first + min(lane, n - 1));
                 float s = dot(query, k + at * a.k_stride + (long)c * D, D) * scale;
-                float top = fmaxf(most, warp_max(lane < n ? s : -INFINITY));
+                float top = fmaxf(most, warp_max(s)); /* lanes beyond n have the last key's */
                 float base = top == -INFINITY ? 0 : top, shrink = expf(most - base);
                 float share = lane < n ? expf(s - base) : 0;
                 most = top;
@@ -252,16 +252,12 @@ __global__ void __launch_bounds__(THREADS, 2)
                 for (int j = 0; j < n; j++) {
                     float one = __shfl_sync(FULL, share, j);
                     long from = pool_row(a, part.place, first + j) * a.v_stride + (long)c * D;
-                    UNROLL
-                    for (int i = 0; i < MOST_DIM / 32; i++)
-                        if (lane + 32 * i < D) acc[i] += one * to_float(v[from + lane + 32 * i]);
+                    each_column(acc, D, [&](int d, float &x) { x += one * to_float(v[from + d]); });
                 }
             }
         }
-        UNROLL
-        for (int i = 0; i < MOST_DIM / 32; i++)
-            if (lane + 32 * i < D)
-                o[row * a.o_stride + (long)head * D + lane + 32 * i] = from_float<T>(acc[i] / sum);
+        T *to = o + row * a.o_stride + (long)head * D;
+        each_column(acc, D, [&](int d, float x) { to[d] = from_float<T>(x / sum); });
         if (lse && lane == 0) lse[row * a.heads + head] = most + logf(sum);
     }
 }

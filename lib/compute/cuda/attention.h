@@ -49,8 +49,8 @@ struct attention_view {
     int rows, sees, step; /* as in a part; keys are counted from the key tile's first */
 };
 struct attention_key_tile {
-    long row; /* of the pool */
-    int n, view, views;
+    long row;           /* of the pool */
+    int n, view, views; /* each key is seen by a row of some view */
 };
 
 struct attention { /* lists lie on the device */
@@ -65,7 +65,7 @@ struct attention { /* lists lie on the device */
     int n_tiles, n_pieces, n_joins, n_key_tiles, slots;
     int most_pairs;              /* of a tile */
     const int32_t *blocks;       /* NULL: the pool has none */
-    int block_rows, block_shift; /* 1 << block_shift is block_rows; -1: nothing is */
+    int block_rows, block_shift; /* 1 << block_shift is block_rows; 0: divide by it */
 };
 
 /* of bf16 or float. lse [rows, heads], NULL: not kept. scratch: attention_scratch(a) floats if
@@ -111,7 +111,7 @@ GPU_INLINE int keys_seen(const struct attention_part &p, long row)
 GPU_INLINE long pool_row(const struct attention &a, long place, int j)
 {
     if (!a.blocks) return place + j;
-    int block = a.block_shift < 0 ? j / a.block_rows : j >> a.block_shift;
+    int block = a.block_shift ? j >> a.block_shift : j / a.block_rows;
     return (long)a.blocks[place + block] * a.block_rows + (j - block * a.block_rows);
 }
 
@@ -130,5 +130,17 @@ GPU_INLINE struct walk walk_from(const struct attention &a, const struct attenti
     struct walk w = {a.parts + t.part, 0};
     for (int i = 0; i < n; i++) walk_on(w);
     return w;
+}
+
+/* Calls f(column, number&) for the columns of a head of D that are this lane's: every 32nd. */
+template <class F> GPU_INLINE void each_column(float (&acc)[MOST_DIM / 32], int D, F f)
+{
+    UNROLL
+    for (int i = 0; i < MOST_DIM / 32; i++) {
+        int column = threadIdx.x % 32 + 32 * i;
+        float x = acc[i];
+        if (column < D) f(column, x);
+        acc[i] = x;
+    }
 }
 #endif

@@ -91,8 +91,8 @@ __global__ void __launch_bounds__(THREADS, 2)
         int seen[2];
         UNROLL
         for (int half = 0; half < 2; half++)
-            seen[half] = keys_seen(*now.part, row[half]) - now.first;
-        if (__any_sync(FULL, seen[0] > 0 || seen[1] > 0)) {
+            seen[half] = max(keys_seen(*now.part, row[half]) - now.first, 0);
+        if (__any_sync(FULL, seen[0] + seen[1])) {
             float p[1][KEYS / 8][4], dp[1][KEYS / 8][4];
             rows_by_rows<P, KEYS, 1>(p, s.q + warp * 16, s.k[stage]);
             rows_by_rows<P, KEYS, 1>(dp, s.dout + warp * 16, s.v[stage]);
@@ -154,7 +154,6 @@ __global__ void __launch_bounds__(THREADS, 2)
     float scale = 1 / sqrtf((float)D), gk[1][P / 8][4], gv[1][P / 8][4];
     const struct attention_view *end = a.views + tile.view + tile.views;
     struct viewing next = {a.views + tile.view, 0};
-    if (!tile.views) return;
     auto fetch = [&](int stage) {
         const struct attention_view view = *next.view;
         int n = min(STEP, view.rows * group - next.first), first = next.first, r = threadIdx.x;
@@ -167,7 +166,7 @@ __global__ void __launch_bounds__(THREADS, 2)
         fetch_rows<D, P, STEP, THREADS>(s.dout[stage], dout, n,
                                         [&](int i) { return place(i, a.o_stride); });
         if (r >= STEP) return;
-        struct pair p = pair_at(a, c, view.row, first + min(r, n - 1));
+        struct pair p = pair_at(a, c, view.row, first + (r < n ? r : 0));
         s.high[stage][r] = lse[stat_of(a, p)] * LOG2E;
         s.mean[stage][r] = delta[stat_of(a, p)];
         s.seen[stage][r] = r < n ? min(tile.n, view.sees + (int)(p.row - view.row) * view.step) : 0;
@@ -232,11 +231,7 @@ GPU_INLINE void add_rows_of(float (&acc)[MOST_DIM / 32], float factor, int n, co
     for (int j = 0; j < n; j++) {
         float one = __shfl_sync(FULL, factor, j);
         const T *from = x + at(j);
-        UNROLL
-        for (int i = 0; i < MOST_DIM / 32; i++) {
-            int d = threadIdx.x % 32 + 32 * i;
-            if (d < D) acc[i] += one * to_float(from[d]);
-        }
+        each_column(acc, D, [&](int d, float &x) { x += one * to_float(from[d]); });
     }
 }
 
@@ -258,7 +253,7 @@ __global__ void __launch_bounds__(THREADS, 2)
             int seen = keys_seen(part, p.row);
             for (int first = 0; first < seen; first += 32) {
                 int n = min(32, seen - first);
-                long key = part.place + first + min(lane, n - 1);
+                long key = part.place + first + (lane < n ? lane : 0);
                 float s = dot(q + at, k + key * a.k_stride + (long)c * D, D) * scale;
                 float dp = dot(dout + out, v + key * a.v_stride + (long)c * D, D);
                 float ds = expf(s - lse[stat_of(a, p)]) * (dp - delta[stat_of(a, p)]) * scale;
@@ -267,9 +262,7 @@ __global__ void __launch_bounds__(THREADS, 2)
                 });
             }
         }
-        UNROLL
-        for (int i = 0; i < MOST_DIM / 32; i++)
-            if (lane + 32 * i < D) dq[at + lane + 32 * i] = from_float<T>(acc[i]);
+        each_column(acc, D, [&](int d, float x) { dq[at + d] = from_float<T>(x); });
     }
 }
 
@@ -288,14 +281,13 @@ __global__ void __launch_bounds__(THREADS, 2)
         for (int i = tile.view; i < tile.view + tile.views; i++) {
             const struct attention_view view = a.views[i];
             for (int first = 0; first < view.rows * group; first += 32) {
-                int n = min(32, view.rows * group - first);
-                struct pair p = pair_at(a, c, view.row, first + min(lane, n - 1));
+                int n = min(32, view.rows * group - first), mine = lane < n ? lane : 0;
+                struct pair p = pair_at(a, c, view.row, first + mine);
                 auto place = [&](int j, long stride) {
                     struct pair x = pair_at(a, c, view.row, first + j);
                     return x.row * stride + (long)x.head * D;
                 };
                 bool sees = key < view.sees + (int)(p.row - view.row) * view.step;
-                int mine = min(lane, n - 1);
                 float s = dot(q + place(mine, a.q_stride),
                               k + (tile.row + key) * a.k_stride + (long)c * D, D) *
                           scale;
@@ -307,13 +299,8 @@ __global__ void __launch_bounds__(THREADS, 2)
                 add_rows_of(gk, ds, n, q, D, [&](int j) { return place(j, a.q_stride); });
             }
         }
-        UNROLL
-        for (int i = 0; i < MOST_DIM / 32; i++) {
-            int d = lane + 32 * i;
-            if (d >= D) continue;
-            to_k[d] = from_float<T>(to_float(to_k[d]) + gk[i]);
-            to_v[d] = from_float<T>(to_float(to_v[d]) + gv[i]);
-        }
+        each_column(gk, D, [&](int d, float x) { to_k[d] = from_float<T>(to_float(to_k[d]) + x); });
+        each_column(gv, D, [&](int d, float x) { to_v[d] = from_float<T>(to_float(to_v[d]) + x); });
     }
 }
 

@@ -56,11 +56,12 @@ static void plan_backward(struct ptd_device *d, struct ptd_attention_plan *p)
     p->back.n_tiles = (int)l.tiles.size(), p->back.n_key_tiles = (int)l.key_tiles.size();
 }
 
+/* 0: n is no power of two, or 1. */
 static int shift_of(int n)
 {
-    for (int i = 0; i < 31; i++)
+    for (int i = 1; i < 31; i++)
         if (1 << i == n) return i;
-    return -1;
+    return 0;
 }
 
 struct ptd_attention_plan *cuda_attention_plan(struct ptd_device *d, const struct ptd_attention *a)
