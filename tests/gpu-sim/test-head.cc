@@ -1,6 +1,7 @@
 /* test-head: the GPU's operations on rows of logits, on the emulator, beside the CPU's own: all
  * kinds of rows, with ties, banned words, infinities and NaN. */
 #include "forms.hh"
+#include <algorithm>
 #include <string>
 extern "C" {
 #include "base/half.h"
@@ -23,7 +24,8 @@ enum kind {
     ZEROS,
     HIGH, /* e to these is none, or infinite */
     LOW,
-    TAIL /* equal ones, whose shares' sum is rounded up, and four of next to no share */
+    TAIL, /* equal ones, whose shares' sum is rounded up, and four of next to no share */
+    NEAR  /* the next number, of some */
 };
 
 static floats rows_of(int V, const std::vector<int> &kinds, double scale = 3)
@@ -66,6 +68,9 @@ static floats rows_of(int V, const std::vector<int> &kinds, double scale = 3)
                 break;
             case TAIL:
                 f = v < V - 4 ? 0 : -23;
+                break;
+            case NEAR:
+                f = v % 23 == 4 ? 2.0000002f : 2;
                 break;
             }
             z.push_back(f);
@@ -164,12 +169,33 @@ static void scores(void **state)
     check_score(1501, {TIES, EQUAL, PLAIN, SPARSE, NAN_IN}, 256, 0, 1, 1);
     check_score(1600, {EQUAL, ZEROS, TIES, PLAIN}, 100, 1, 1, 0);
     check_score(1, {PLAIN, NOTHING}, 3, 1, 1, 0);
+    check_score(1501, {NEAR}, 100, 0, 1, 0);
+    check_score(1024, {PLAIN, EQUAL}, 100, 1, 1, 0); /* as many as are listed at most */
 }
 
 /* The sums of a real vocabulary, of which few words are read exactly. */
 static void a_whole_vocabulary(void **state)
 {
     check_score(151936, {PLAIN}, 100, 1, 1, 0);
+}
+
+/* Shares are 0 or normal numbers, which end near e^-87.336. */
+static void the_smallest_shares(void **state)
+{
+    const floats rows = {0, -87.3f, -87.33f, -87.34f, -88, -100, -104, -INFINITY};
+    in_all_orders([&](run &t) {
+        double sums[3];
+        floats e(rows.size());
+        struct ptd_ask_score ask = {{1, NULL, 0}, {NULL, NULL}, 0, 1};
+        struct ptd_got_score got = {&sums[0], &sums[1], &sums[2]};
+        ptd_stat *z = t.stats(doubles(rows.begin(), rows.end()));
+        t.d->ops->rows_score(t.d, z, 1, (int)rows.size(), &ask, &got);
+        t.d->ops->get(t.d, e.data(), z, e.size() * 4);
+        for (size_t i = 0; i < e.size(); i++) {
+            double want = i < 3 ? exp((double)rows[i]) : 0;
+            if (!(fabs(e[i] - want) <= 1e-5 * want)) fail_msg("e^%g is %g", rows[i], e[i]);
+        }
+    });
 }
 
 /* ---- draw ---- */
@@ -233,6 +259,65 @@ static void draws_from_many(void **state)
     check_draw(1500, {PLAIN, ZEROS}, 0, 1, 1, 0.3, 0.5);
     check_draw(1500, {PLAIN, PLAIN}, 1200, 0.98, 1, 0.3, 0.4);
     check_draw(1500, {PLAIN, PLAIN}, 1200, 0.01, 1, 0.3, 0.7); /* min_p would leave more */
+}
+
+/* ---- what is read ---- */
+
+/* Accesses of once(d, z), z one row on the emulator; 0 on a chip. */
+template <class F> static long cost(const floats &row, F once)
+{
+    struct ptd_device *d = opened();
+    ptd_stat *z = (ptd_stat *)d->ops->alloc(d, row.size() * 4);
+    sim_order = sim_late = 0;
+    d->ops->put(d, z, row.data(), row.size() * 4);
+    d->ops->wait(d);
+    long before = sim_accesses;
+    once(d, z);
+    look_at_faults(d);
+    before = sim_accesses - before;
+    d->ops->free(d, z);
+    close_device(d);
+    return before;
+}
+
+static long cost_of_best(const floats &row)
+{
+    return cost(row, [&](struct ptd_device *d, ptd_stat *z) {
+        double lse;
+        std::vector<int32_t> id(100);
+        floats logp(id.size());
+        struct ptd_ask_score ask = {{1, NULL, 0}, {NULL, NULL}, (int)id.size(), 0};
+        struct ptd_got_score got = {&lse, NULL, NULL, NULL, id.data(), logp.data()};
+        d->ops->rows_score(d, z, 1, (int)row.size(), &ask, &got);
+    });
+}
+
+static long cost_of_draws(const floats &row)
+{
+    return cost(row, [&](struct ptd_device *d, ptd_stat *z) {
+        const double u[] = {0, 0.01, 0.02, 0.03};
+        int32_t id[4];
+        float logp[4];
+        struct ptd_ask_draw ask = {{1, NULL, 0}, 4, u, 0, 0.9, 0, 0};
+        struct ptd_got_draw got = {id, logp, NULL};
+        d->ops->rows_draw(d, z, 1, (int)row.size(), &ask, &got);
+    });
+}
+
+/* Rows are read again only where more words reach the bound than can be listed, and then no
+ * further than to the word that is looked for. */
+static void nothing_is_read_in_vain(void **state)
+{
+    floats plain = rows_of(1500, {PLAIN}), flat = rows_of(1536, {PLAIN}, 0.3), back;
+    if (!cost_of_best(plain)) skip();
+    assert_true(cost_of_best(plain) + 10000 < cost_of_best(rows_of(1500, {EQUAL})));
+    for (auto f : {cost_of_best, cost_of_draws}) {
+        long full = f(rows_of(1024, {PLAIN}, 0.3)), less = f(rows_of(1020, {PLAIN}, 0.3));
+        if (!(labs(full - less) < 1000)) fail_msg("1024 words cost %ld, 1020 %ld", full, less);
+    }
+    std::sort(flat.begin(), flat.end());
+    back.assign(flat.rbegin(), flat.rend());
+    assert_true(cost_of_draws(back) + 1000 < cost_of_draws(flat));
 }
 
 /* ---- gradient ---- */
@@ -342,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores),
         cmocka_unit_test(a_whole_vocabulary),
+        cmocka_unit_test(the_smallest_shares),
+        cmocka_unit_test(nothing_is_read_in_vain),
         cmocka_unit_test(draws),
         cmocka_unit_test(draws_at_the_ends),
         cmocka_unit_test(draws_from_many),

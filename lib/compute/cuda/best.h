@@ -24,7 +24,7 @@ struct best_shared {
 /* Larger is better. */
 GPU_INLINE unsigned key_of(float z)
 {
-    unsigned u = __float_as_uint(!(z > -INFINITY) ? -INFINITY : z == 0 ? 0 : z);
+    unsigned u = __float_as_uint(isnan(z) ? -INFINITY : z == 0 ? 0 : z);
     return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 GPU_INLINE float logit_of(unsigned key)
@@ -74,8 +74,8 @@ template <class T> GPU_INLINE void sort_down(T *x, int n)
             __syncthreads();
             for (int i = threadIdx.x; i < n / 2; i += ROW_THREADS) {
                 int a = 2 * i - (i & (step - 1)), b = a + step;
-                T low = x[a], high = x[b];
-                if ((low < high) == !(a & size)) x[a] = high, x[b] = low;
+                T high = max(x[a], x[b]), low = min(x[a], x[b]);
+                x[a] = a & size ? low : high, x[b] = a & size ? high : low;
             }
         }
     __syncthreads();
@@ -106,7 +106,7 @@ GPU_INLINE void find_bin(struct best_shared &s, wide goal)
     wide mine = 0, all;
     for (int b = 0; b < BINS / 32; b++) mine += s.bin[top - b];
     all = mine;
-    for (unsigned o = 1; o < 32; o *= 2) {
+    for (unsigned o = 16; o; o /= 2) {
         wide x = __shfl_up_sync(FULL, all, o);
         if (lane >= (int)o) all += x;
     }
